@@ -1,0 +1,127 @@
+"""Which public data sets the recipes read, where each comes from, and under which licence.
+
+No data is part of this project. A data set is a file below a local directory; its sha256 is checked
+before a row is read, so that a trained artifact can say exactly what it was trained on.
+`ship` is true where the licence lets weights trained on the rows be distributed.
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DATASETS", "Dataset", "DatasetError", "read_rows"]
+
+
+class DatasetError(Exception):
+    """A data set is absent, is not the expected file, or holds a row that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One public data set.
+
+    Attributes:
+        path: where the file is expected, relative to the data directory.
+        source: its public home.
+        licence: SPDX name, or the licence's common name.
+        sha256: checksum of the file's bytes.
+        ship: whether weights trained on its rows may be distributed.
+    """
+
+    path: str
+    source: str
+    licence: str
+    sha256: str
+    ship: bool = True
+
+
+DATASETS: dict[str, Dataset] = {
+    "wikisql": Dataset(
+        path="wikisql_umich/wikisql_recon.jsonl.gz",
+        source="WikiSQL, as in github.com/jkkummerfeld/text2sql-data (columns rebuilt from the questions)",
+        licence="BSD-3-Clause",
+        sha256="a7f1bc666a160a8a9a004db2ad326b80845ecb0562ddaf5205fd9b58beb5299f",
+    ),
+    "snips": Dataset(
+        path="snips/snips.jsonl.gz",
+        source="github.com/sonos/nlu-benchmark, 2017-06-custom-intent-engines",
+        licence="CC0-1.0",
+        sha256="0ef0abb0c4e735dd97ec0091d169ecf73643d514e8d5a1eda6a9158d7326a70d",
+    ),
+    "clinc150": Dataset(
+        path="clinc150/clinc150.jsonl.gz",
+        source="github.com/clinc/oos-eval",
+        licence="CC-BY-3.0",
+        sha256="95441a7c61798985a89887a7f39cde55b46816a9b80336af011c14e20e74f1b0",
+    ),
+    "self_instruct": Dataset(
+        path="self_instruct/seed_tasks.jsonl",
+        source="github.com/yizhongw/self-instruct, seed_tasks.jsonl",
+        licence="Apache-2.0",
+        sha256="7779004fa198fdf27cf70a159363879d8a26c53329e11b436af17b3941875f48",
+    ),
+    "mmlu": Dataset(
+        path="mmlu/mmlu.jsonl.gz",
+        source="github.com/hendrycks/test",
+        licence="MIT",
+        sha256="608061b5e1c733c220a61db64a4ac7a3d7a25e6354fd9d62f5516647ead80760",
+    ),
+    "medquad": Dataset(
+        path="medquad/medquad_questions.jsonl.gz",
+        source="github.com/abachaa/MedQuAD",
+        licence="CC-BY-4.0",
+        sha256="8145d7e691a51235af5052441f967ad1cfec08e319dd3cac38311023734ecd14",
+    ),
+    "gsm8k": Dataset(
+        path="gsm8k/train.jsonl.gz",
+        source="github.com/openai/grade-school-math",
+        licence="MIT",
+        sha256="a8df3fbbe2e2c003bce980d68e16fb03ff69fc92c306c4029d126b967c5ec53b",
+    ),
+    "mt_bench": Dataset(
+        path="mt_bench/mt_bench__question.jsonl",
+        source="github.com/lm-sys/FastChat",
+        licence="Apache-2.0",
+        sha256="119565adbab82227089cefdb44c8d7e2cf04dc0a0ec233634c82e7d4e2a944f7",
+    ),
+}
+
+
+def read_rows(name: str, data_dir: Path) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a data set, in file order, after checking the file's checksum.
+
+    Args:
+        name: a key of `DATASETS`.
+        data_dir: the directory that `Dataset.path` is relative to.
+
+    Raises:
+        DatasetError: the name is unknown, the file is absent or altered, or a line is not JSON.
+    """
+    try:
+        dataset = DATASETS[name]
+    except KeyError:
+        raise DatasetError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))}") from None
+    path = data_dir / dataset.path
+    if not path.is_file():
+        raise DatasetError(
+            f"data set {name!r} is not at {path}. Get it from {dataset.source} and put it there, "
+            "or name another directory with --data-dir."
+        )
+    raw = path.read_bytes()
+    found = hashlib.sha256(raw).hexdigest()
+    if found != dataset.sha256:
+        raise DatasetError(
+            f"{path} is not the file this recipe was written for: sha256 {found}, expected {dataset.sha256}"
+        )
+    text = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    for number, line in enumerate(text.decode("utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DatasetError(f"{path}, line {number}: not JSON ({error.msg})") from error

@@ -1,0 +1,9 @@
+"""The default niches by name."""
+
+from deployments.niches.niche import Niche
+from deployments.niches.sql import SQL
+from deployments.niches.tools import TOOLS
+
+__all__ = ["NICHES"]
+
+NICHES: dict[str, Niche] = {niche.name: niche for niche in (SQL, TOOLS)}

@@ -1,0 +1,99 @@
+"""Examples -> padded token batches whose loss covers the answers alone."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from deployments.niches.niche import Example
+
+__all__ = ["Batch", "Encoded", "RecipeError", "batches", "encode"]
+
+
+class RecipeError(Exception):
+    """The examples or the checkpoint do not fit the recipe; the message names the row and the remedy."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as token ids; `ids[answer_start:]` is the answer with its end-of-turn token."""
+
+    ids: tuple[int, ...]
+    answer_start: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded ids and mask, both (examples, tokens), and the answers' flat positions.
+
+    `positions` indexes the flattened (examples * tokens) hidden states that predict `targets`.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    positions: torch.Tensor
+    targets: torch.Tensor
+
+
+def encode(
+    examples: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    system_prompt: str,
+    max_length_tokens: int,
+) -> list[Encoded]:
+    """Token ids of every example in the base model's own chat format.
+
+    Raises:
+        RecipeError: an example is empty or too long; the message says which.
+    """
+    encoded = []
+    for number, example in enumerate(examples, start=1):
+        if not example.prompt.strip() or not example.answer.strip():
+            raise RecipeError(f"example {number}: the prompt or the answer is empty")
+        chat = [
+            {"role": "system", "content": system_prompt},
+            {"role": "user", "content": example.prompt},
+        ]
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        start = tokenizer(text, add_special_tokens=False)["input_ids"]
+        answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
+        ids = (*start, *answer, tokenizer.eos_token_id)
+        if len(ids) > max_length_tokens:
+            raise RecipeError(
+                f"example {number}: {len(ids)} tokens, more than max_length_tokens={max_length_tokens}; "
+                "shorten it or raise the limit"
+            )
+        encoded.append(Encoded(ids, len(start)))
+    return encoded
+
+
+def _collate(rows: Sequence[Encoded], pad_id: int) -> Batch:
+    width = max(len(row.ids) for row in rows)
+    ids = torch.full((len(rows), width), pad_id)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    positions, targets = [], []
+    for index, row in enumerate(rows):
+        ids[index, : len(row.ids)] = torch.tensor(row.ids)
+        mask[index, : len(row.ids)] = 1
+        # The hidden state at t predicts the token at t + 1.
+        positions.extend(index * width + t for t in range(row.answer_start - 1, len(row.ids) - 1))
+        targets.extend(row.ids[row.answer_start :])
+    return Batch(ids, mask, torch.tensor(positions), torch.tensor(targets))
+
+
+def batches(
+    encoded: Sequence[Encoded], batch_size: int, pad_id: int, rng: random.Random
+) -> Iterator[Batch]:
+    """One epoch in random order, examples of like length together so that little is padding."""
+    order = list(range(len(encoded)))
+    rng.shuffle(order)
+    pool = batch_size * 50
+    chunks = []
+    for start in range(0, len(order), pool):
+        part = sorted(order[start : start + pool], key=lambda index: len(encoded[index].ids))
+        chunks.extend(part[at : at + batch_size] for at in range(0, len(part), batch_size))
+    rng.shuffle(chunks)
+    for chunk in chunks:
+        yield _collate([encoded[index] for index in chunk], pad_id)

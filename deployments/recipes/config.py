@@ -1,0 +1,43 @@
+"""How a specialist is trained: one frozen value, written beside what it produced."""
+
+from dataclasses import dataclass
+
+__all__ = ["TrainConfig"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one training run.
+
+    Attributes:
+        rank: rank of the low-rank update on every linear layer.
+        alpha: its scale times `rank`.
+        learning_rate: peak, reached after `warmup_share` of the steps, then a cosine to a tenth of it.
+        batch_size: examples per step.
+        max_examples: training examples drawn (None: all), each seen `epochs` times.
+        max_length_tokens: longer examples are refused before training starts.
+        evaluate_every_steps: steps between two looks at the validation loss.
+        patience: looks without an improvement before training stops early.
+        seed: draws the examples and their order, and starts the adapter's weights.
+    """
+
+    rank: int = 8
+    alpha: int = 16
+    learning_rate: float = 2e-3
+    warmup_share: float = 0.05
+    batch_size: int = 16
+    epochs: int = 1
+    max_examples: int | None = None
+    max_length_tokens: int = 512
+    validation_examples: int = 128
+    evaluate_every_steps: int = 100
+    patience: int = 5
+    seed: int = 0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "alpha", "batch_size", "epochs", "max_length_tokens", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < 1:
+            raise ValueError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")

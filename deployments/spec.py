@@ -1,0 +1,108 @@
+"""One model of the stack as the operator writes it: frozen, validated, with units in the names."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+__all__ = ["Autoscaling", "Limits", "ModelSpec", "Price", "Resources", "engine_names"]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines that exist: one file each under `deployments/engines/`."""
+    folder = Path(__file__).parent / "engines"
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+
+
+class Resources(_Section):
+    """What one replica reserves of its node."""
+
+    num_cpus: float = Field(default=0.5, ge=0, description="CPU cores reserved; fractions allowed")
+    num_gpus: float = Field(default=0, ge=0, description="GPUs reserved; fractions share one GPU")
+    memory_bytes: int | None = Field(default=None, ge=1, description="memory reserved")
+
+
+class Autoscaling(_Section):
+    """Replicas by load, as Ray Serve's autoscaler takes it."""
+
+    min_replicas: int = Field(default=1, ge=0)
+    max_replicas: int = Field(default=1, ge=1)
+    target_ongoing_requests: float = Field(default=8, gt=0)
+    upscale_delay_seconds: float = Field(default=10, ge=0)
+    downscale_delay_seconds: float = Field(default=600, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Autoscaling":
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(
+                f"min_replicas ({self.min_replicas}) is above max_replicas ({self.max_replicas})"
+            )
+        return self
+
+
+class Limits(_Section):
+    """When a replica says that it has enough."""
+
+    max_ongoing_requests: int = Field(default=64, ge=1, description="requests a replica works on")
+    max_queued_requests: int = Field(
+        default=128, ge=0, description="requests each gateway replica lets wait for this model"
+    )
+
+
+class Price(_Section):
+    """List price in currency units, and the price of the machine for the attributed cost."""
+
+    prompt_per_million_tokens: float = Field(default=0, ge=0)
+    completion_per_million_tokens: float = Field(default=0, ge=0)
+    machine_per_hour: float = Field(default=0, ge=0)
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The list price of one request, in currency units."""
+        return (
+            prompt_tokens * self.prompt_per_million_tokens
+            + completion_tokens * self.completion_per_million_tokens
+        ) / 1_000_000
+
+
+class ModelSpec(_Section):
+    """A generalist or a specialist: which weights, which engine, on what, at what price."""
+
+    name: Name
+    model: str = Field(
+        min_length=1,
+        description="a name from deployments/models.lock, a local directory, or a Hugging Face id",
+    )
+    adapter: str | None = Field(
+        default=None, description="a name under deployments/adapters, or a local directory"
+    )
+    domain: Name | None = Field(default=None, description="the niche; None for the generalist")
+    engine: str = "transformers"
+    engine_options: dict[str, Any] = Field(
+        default_factory=dict, description="the engine's own settings; each engine checks its own"
+    )
+    system_prompt: str | None = Field(
+        default=None, description="said first where the conversation has no system message"
+    )
+    resources: Resources = Resources()
+    replicas: int = Field(default=1, ge=1)
+    autoscaling: Autoscaling | None = None
+    limits: Limits = Limits()
+    price: Price = Price()
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, engine: str) -> str:
+        if engine not in engine_names():
+            raise ValueError(f"no engine {engine!r}; allowed: {', '.join(engine_names())}")
+        return engine
+
+    @property
+    def app_name(self) -> str:
+        """The name of the Serve application that holds this model."""
+        return f"model-{self.name}"

@@ -1,0 +1,117 @@
+"""`niche.yaml`: one file, validated before anything starts; errors name the key, the value and what is allowed."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from deployments.spec import ModelSpec
+from router.config import RouterConfig
+from router.types import GENERAL
+
+__all__ = ["ConfigError", "GatewaySection", "NicheConfig", "load_config"]
+
+
+class ConfigError(Exception):
+    """`niche.yaml` cannot be used; the message has a line for each fault."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GatewaySection(_Section):
+    """The HTTP edge."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=1, le=65535)
+    replicas: int = Field(default=2, ge=1)
+    num_cpus: float = Field(default=0.1, ge=0, description="CPU cores reserved per gateway replica")
+    api_keys_file: str | None = Field(
+        default=None, description="a file with one accepted bearer key per line; None: no check"
+    )
+    max_body_bytes: int = Field(default=4_000_000, ge=1)
+    max_concurrent_requests: int = Field(
+        default=512, ge=1, description="per replica; more are refused with 429"
+    )
+    request_timeout_seconds: float = Field(default=600, gt=0)
+    first_token_timeout_seconds: float = Field(default=300, gt=0)
+
+
+class ObservabilitySection(_Section):
+    """What is counted and where it is kept."""
+
+    currency: str = Field(default="USD", min_length=1, max_length=8)
+
+
+class NicheConfig(_Section):
+    """The whole stack: one generalist, its specialists, the router, the edge."""
+
+    generalist: ModelSpec
+    specialists: tuple[ModelSpec, ...] = ()
+    router: RouterConfig = RouterConfig()
+    gateway: GatewaySection = GatewaySection()
+    observability: ObservabilitySection = ObservabilitySection()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NicheConfig":
+        if self.generalist.domain is not None:
+            raise ValueError("generalist.domain: the generalist has no domain; remove the key")
+        names = [spec.name for spec in self.models]
+        for index, spec in enumerate(self.specialists):
+            where = f"specialists[{index}]"
+            if names.count(spec.name) > 1 or spec.name == "auto":
+                raise ValueError(f"{where}.name: {spec.name!r} is taken; names must differ")
+            if spec.domain is None:
+                raise ValueError(f"{where}.domain: a specialist ({spec.name!r}) needs a domain")
+            if spec.domain == GENERAL:
+                raise ValueError(f"{where}.domain: {GENERAL!r} is the generalist's; name a niche")
+        return self
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """Every model, the generalist first."""
+        return (self.generalist, *self.specialists)
+
+    def models_of(self, domain: str) -> tuple[str, ...]:
+        """The specialists of a domain, in the file's order."""
+        return tuple(spec.name for spec in self.specialists if spec.domain == domain)
+
+
+def load_config(path: Path) -> NicheConfig:
+    """Reads and validates a configuration file.
+
+    Raises:
+        ConfigError: the file is absent, is not YAML, or has faults; all are named at once.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name another with --config") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Any, source: str) -> NicheConfig:
+    """Validates a configuration that was already read; `source` names it in errors."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{source}: expected a mapping of sections, got {type(raw).__name__}")
+    try:
+        return NicheConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(error, source))) from error
+
+
+def _lines(error: ValidationError, source: str) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"]) or "file"
+        if fault["type"] == "value_error" and not fault["loc"]:
+            lines.append(f"{source}: {fault['ctx']['error']}")
+        elif fault["type"] == "extra_forbidden":
+            lines.append(f"{source}: {where}: unknown key (value {fault['input']!r})")
+        else:
+            lines.append(f"{source}: {where}: {fault['msg']} (value {fault['input']!r})")
+    return lines
