@@ -1,7 +1,7 @@
 """The narrow waist: all that the layers above may know about a model.
 
-An engine, a model on Ray Serve and a fake in a test are all a `Backend`. Values are frozen and cross process
-borders; errors carry facts, and the edge turns them into words.
+An engine, a model on Ray Serve and a fake in a test are all a `Backend`. Values are frozen and
+cross process borders; errors carry facts, and the edge turns them into words.
 
     BackendError
     |-- InvalidPrompt      this model cannot serve such a request: a parameter, or its length
@@ -10,7 +10,7 @@ borders; errors carry facts, and the edge turns them into words.
     `-- DeadlineExceeded   not done within the time that the prompt allowed
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -45,7 +45,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy; `max_tokens` None means as many as fit the context.
+    """How to choose tokens. `temperature` 0 is greedy; `max_tokens` None means as many as fit the
+    context.
 
     `top_logprobs` None asks for no log-probabilities, 0 for those of the chosen tokens alone.
     """
@@ -62,9 +63,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked: either a chat (`messages`) or a bare `text` to be continued, never both.
+    """What a model is asked: either a chat (`messages`) or a bare `text` to be continued, never
+    both.
 
-    `deadline_seconds` counts from the moment the engine takes the prompt: clocks differ between nodes.
+    `deadline_seconds` counts from the moment the engine takes the prompt: clocks differ between
+    nodes.
     """
 
     request_id: str
@@ -80,7 +83,8 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token's text, its natural log-probability before sampling, and the likeliest alternatives."""
+    """A token's text, its natural log-probability before sampling, and the likeliest
+    alternatives."""
 
     token: str
     logprob: float
@@ -89,7 +93,8 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens counted by the model's own tokenizer, and the seconds its engine worked for this request."""
+    """Tokens counted by the model's own tokenizer, and the seconds its engine worked for this
+    request."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -123,7 +128,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model is: its name, engine, weights and context length in tokens (None: not known here)."""
+    """What a model is: its name, engine, weights and context length in tokens (None: not known
+    here)."""
 
     name: str
     engine: str
@@ -169,10 +175,12 @@ class DeadlineExceeded(BackendError):
 
 
 class Backend(Protocol):
-    """A model that can be asked. Leaving `stream` early cancels the generation and frees its slot."""
+    """A model that can be asked. Closing `stream` early (`aclose`) stops the generation and frees
+    its slot."""
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
-        """Yields the answer in pieces; raises a `BackendError`, before the first piece where it can."""
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+        """Yields the answer in pieces; raises a `BackendError`, before the first piece where it
+        can."""
 
     async def health(self) -> None:
         """Returns when the model can answer, else raises `Unavailable`."""

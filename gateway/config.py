@@ -1,4 +1,7 @@
-"""`niche.yaml`: one file, validated before anything starts; errors name the key, the value and what is allowed."""
+"""`niche.yaml`: one file, validated before anything starts.
+
+Errors name the key, the bad value and what is allowed.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -1,1 +1,2 @@
-"""Text in, decision out. Plain Python: no Ray, no HTTP, no metrics; time and backends are passed in."""
+"""Text in, decision out. Plain Python: no Ray, no HTTP, no metrics; time and backends are passed
+in."""

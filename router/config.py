@@ -14,6 +14,10 @@ class RouterConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     artifact: str = Field(default="default", description="`default`, or a local artifact directory")
+    encoder: str = Field(
+        default="all-minilm-l6-v2",
+        description="the encoder that the artifact was trained with: a model reference",
+    )
     min_confidence: float | None = Field(
         default=None, ge=0, le=1, description="below it the generalist answers"
     )

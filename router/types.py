@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from deployments.protocol import Message
 
-__all__ = ["GENERAL", "Decision", "Query", "Reason", "Scores"]
+__all__ = ["GENERAL", "Decision", "Explanation", "Neighbour", "Query", "Reason", "Scores"]
 
 GENERAL = "general"
 """The domain of everything that is no specialist's."""
@@ -38,15 +38,19 @@ class Scores:
 
     Attributes:
         probabilities: calibrated probability per domain, summing to 1; `GENERAL` is among them.
-        scope: how familiar the query looks (higher is more familiar); compare with `scope_threshold`.
+        scope: how familiar the query looks (higher is more familiar); compare with
+            `scope_threshold`.
         scope_threshold: below it the query is out of scope.
         truncated: whether the text was cut before it was encoded.
+        min_confidence: the artifact's own threshold on the confidence; below it the generalist
+            answers.
     """
 
     probabilities: Mapping[str, float]
     scope: float
     scope_threshold: float
     truncated: bool = False
+    min_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Decision:
 
     Attributes:
         domain: the likeliest domain (or the requested model's own).
-        candidates: models to ask, best first; the next is asked when one is unhealthy or overloaded.
+        candidates: models to ask, best first; the next is asked when one is unhealthy or
+            overloaded.
         reason: why the first candidate comes first.
         confidence: calibrated probability of `domain`; 1.0 when the model was requested by name.
     """
@@ -65,3 +70,33 @@ class Decision:
     reason: Reason
     confidence: float
     scores: Scores | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A training prompt near a query; `similarity` is the cosine of their vectors."""
+
+    text: str
+    domain: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a text is routed as it is: the scores, the thresholds in force, and what it resembles.
+
+    Attributes:
+        probabilities: calibrated probability per domain.
+        min_confidence: the threshold on the confidence that is in force.
+        scope: familiarity of the text.
+        scope_threshold: the threshold on the familiarity that is in force.
+        truncated: whether the text was cut before it was encoded.
+        neighbours: the nearest training prompts, best first.
+    """
+
+    probabilities: Mapping[str, float]
+    min_confidence: float
+    scope: float
+    scope_threshold: float
+    truncated: bool
+    neighbours: tuple[Neighbour, ...]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DATASETS", "Dataset", "DatasetError", "read_rows"]
+__all__ = ["DATASETS", "Dataset", "DatasetError", "read_rows", "read_text"]
 
 
 class DatasetError(Exception):
@@ -42,7 +42,10 @@ class Dataset:
 DATASETS: dict[str, Dataset] = {
     "wikisql": Dataset(
         path="wikisql_umich/wikisql_recon.jsonl.gz",
-        source="WikiSQL, as in github.com/jkkummerfeld/text2sql-data (columns rebuilt from the questions)",
+        source=(
+            "WikiSQL, as in github.com/jkkummerfeld/text2sql-data "
+            "(columns rebuilt from the questions)"
+        ),
         licence="BSD-3-Clause",
         sha256="a7f1bc666a160a8a9a004db2ad326b80845ecb0562ddaf5205fd9b58beb5299f",
     ),
@@ -88,7 +91,83 @@ DATASETS: dict[str, Dataset] = {
         licence="Apache-2.0",
         sha256="119565adbab82227089cefdb44c8d7e2cf04dc0a0ec233634c82e7d4e2a944f7",
     ),
+    "self_instruct_user": Dataset(
+        path="self_instruct/user_oriented_instructions.jsonl",
+        source="github.com/yizhongw/self-instruct, human_eval/user_oriented_instructions.jsonl",
+        licence="Apache-2.0",
+        sha256="81d60a117db495cecedecd9193504fd07c5b5a42f6699ef6b0f9da10fc22f42e",
+    ),
+    "mbpp": Dataset(
+        path="mbpp/mbpp.jsonl.gz",
+        source="github.com/google-research/google-research, mbpp",
+        licence="CC-BY-4.0",
+        sha256="c65e689bb1125c9baf9b933d22b2aab46c7b5d9c075bc2be7d969cd3c2b282d9",
+    ),
+    "bitext": Dataset(
+        path="bitext_customer_support/bitext.jsonl.gz",
+        source="github.com/bitext/customer-support-intent-detection-evaluation-dataset",
+        licence="CDLA-Sharing-1.0",
+        sha256="70bdbe4bf27a578ea8759a7297e267eca87a4708aeeecfe16e5c88ddb1eb78bf",
+    ),
+    "slurp": Dataset(
+        path="slurp/slurp_test.jsonl.gz",
+        source="github.com/pswietojanski/slurp, dataset/slurp/test.jsonl",
+        licence="CC-BY-4.0",
+        sha256="b1c21bd8d27b847f4fdbdbd34e3fdd6adbf101e988017a29cf6b12e4dc0bac82",
+    ),
+    "spider": Dataset(
+        path="spider_dev/spider_dev.jsonl.gz",
+        source="github.com/taoyds/spider, dev set",
+        licence="CC-BY-SA-4.0",
+        sha256="94e04766d91a3e4023d69baa46dac8906f00b840a02f2ea526f619ca16d7c9c7",
+        ship=False,
+    ),
+    "spider_tables": Dataset(
+        path="spider_dev/tables.json.gz",
+        source="github.com/taoyds/spider, tables.json",
+        licence="CC-BY-SA-4.0",
+        sha256="ebe942a7d0a93d38023878405d09adf6fe36af35eb0620693f0f36e4f9b890d8",
+        ship=False,
+    ),
+    "alpaca_eval": Dataset(
+        path="alpaca_eval/alpaca_eval_805.jsonl.gz",
+        source="github.com/tatsu-lab/alpaca_eval",
+        licence="CC-BY-NC-4.0",
+        sha256="fae8a72709924cbf255e869444d23f4c09f13d9bd0753934417f4ee74a9da9bd",
+        ship=False,
+    ),
 }
+
+
+def read_text(name: str, data_dir: Path) -> str:
+    """The text of a data set's file, decompressed, after checking the file's checksum.
+
+    Args:
+        name: a key of `DATASETS`.
+        data_dir: the directory that `Dataset.path` is relative to.
+
+    Raises:
+        DatasetError: the name is unknown, or the file is absent or altered.
+    """
+    try:
+        dataset = DATASETS[name]
+    except KeyError:
+        known = ", ".join(sorted(DATASETS))
+        raise DatasetError(f"unknown data set {name!r}; known: {known}") from None
+    path = data_dir / dataset.path
+    if not path.is_file():
+        raise DatasetError(
+            f"data set {name!r} is not at {path}. Get it from {dataset.source} and put it there, "
+            "or name another directory with --data-dir."
+        )
+    raw = path.read_bytes()
+    found = hashlib.sha256(raw).hexdigest()
+    if found != dataset.sha256:
+        raise DatasetError(
+            f"{path} is not the file this recipe was written for: "
+            f"sha256 {found}, expected {dataset.sha256}"
+        )
+    return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
 
 
 def read_rows(name: str, data_dir: Path) -> Iterator[dict[str, Any]]:
@@ -101,27 +180,11 @@ def read_rows(name: str, data_dir: Path) -> Iterator[dict[str, Any]]:
     Raises:
         DatasetError: the name is unknown, the file is absent or altered, or a line is not JSON.
     """
-    try:
-        dataset = DATASETS[name]
-    except KeyError:
-        raise DatasetError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))}") from None
-    path = data_dir / dataset.path
-    if not path.is_file():
-        raise DatasetError(
-            f"data set {name!r} is not at {path}. Get it from {dataset.source} and put it there, "
-            "or name another directory with --data-dir."
-        )
-    raw = path.read_bytes()
-    found = hashlib.sha256(raw).hexdigest()
-    if found != dataset.sha256:
-        raise DatasetError(
-            f"{path} is not the file this recipe was written for: sha256 {found}, expected {dataset.sha256}"
-        )
-    text = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    for number, line in enumerate(text.decode("utf-8").split("\n"), start=1):
+    for number, line in enumerate(read_text(name, data_dir).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             yield json.loads(line)
         except json.JSONDecodeError as error:
-            raise DatasetError(f"{path}, line {number}: not JSON ({error.msg})") from error
+            fault = f"data set {name!r}, line {number}: not JSON ({error.msg})"
+            raise DatasetError(fault) from error

@@ -1,1 +1,1 @@
-"""Niches: what each default specialist is for, as prompts and right answers made from public rows."""
+"""Niches: what each default specialist is for, as prompts and right answers."""

@@ -28,8 +28,8 @@ def call(row: dict[str, Any]) -> str:
 
 
 def _split(row: dict[str, Any]) -> Split:
-    # The set has no validation part of its own ("valid" is its test part): a hash of the text draws one
-    # from "train", so that the same sentence never stands on both sides.
+    # The set has no validation part of its own ("valid" is its test part): a hash of the text
+    # draws one from "train", so that the same sentence never stands on both sides.
     if row["split"] == "valid":
         return "test"
     draw = int.from_bytes(hashlib.sha256(row["text"].lower().encode()).digest()[:4], "big") / 2**32

@@ -9,11 +9,20 @@ from transformers import PreTrainedTokenizerBase
 
 from deployments.niches.niche import Example
 
-__all__ = ["Batch", "Encoded", "RecipeError", "batches", "encode"]
+__all__ = ["IGNORED", "Batch", "Encoded", "RecipeError", "batches", "encode"]
+
+
+IGNORED = -100
+"""The target of a padded position: cross-entropy leaves it out."""
+
+# The CPU's matrix kernels are made, and kept, per shape: few shapes make a run faster and smaller.
+_WIDTH_STEP = 16
+_TARGET_STEP = 64
 
 
 class RecipeError(Exception):
-    """The examples or the checkpoint do not fit the recipe; the message names the row and the remedy."""
+    """The examples or the checkpoint do not fit the recipe; the message names the row and the
+    remedy."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,8 @@ class Encoded:
 class Batch:
     """Right-padded ids and mask, both (examples, tokens), and the answers' flat positions.
 
-    `positions` indexes the flattened (examples * tokens) hidden states that predict `targets`.
+    `positions` indexes the flattened (examples * tokens) hidden states that predict `targets`;
+    targets of `IGNORED` are padding.
     """
 
     ids: torch.Tensor
@@ -62,15 +72,19 @@ def encode(
         ids = (*start, *answer, tokenizer.eos_token_id)
         if len(ids) > max_length_tokens:
             raise RecipeError(
-                f"example {number}: {len(ids)} tokens, more than max_length_tokens={max_length_tokens}; "
-                "shorten it or raise the limit"
+                f"example {number}: {len(ids)} tokens, more than "
+                f"max_length_tokens={max_length_tokens}; shorten it or raise the limit"
             )
         encoded.append(Encoded(ids, len(start)))
     return encoded
 
 
+def _rounded(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
 def _collate(rows: Sequence[Encoded], pad_id: int) -> Batch:
-    width = max(len(row.ids) for row in rows)
+    width = _rounded(max(len(row.ids) for row in rows), _WIDTH_STEP)
     ids = torch.full((len(rows), width), pad_id)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     positions, targets = [], []
@@ -80,6 +94,9 @@ def _collate(rows: Sequence[Encoded], pad_id: int) -> Batch:
         # The hidden state at t predicts the token at t + 1.
         positions.extend(index * width + t for t in range(row.answer_start - 1, len(row.ids) - 1))
         targets.extend(row.ids[row.answer_start :])
+    padding = _rounded(len(targets), _TARGET_STEP) - len(targets)
+    positions.extend([0] * padding)
+    targets.extend([IGNORED] * padding)
     return Batch(ids, mask, torch.tensor(positions), torch.tensor(targets))
 
 

@@ -12,7 +12,8 @@ class TrainConfig:
     Attributes:
         rank: rank of the low-rank update on every linear layer.
         alpha: its scale times `rank`.
-        learning_rate: peak, reached after `warmup_share` of the steps, then a cosine to a tenth of it.
+        learning_rate: peak, reached after `warmup_share` of the steps, then a cosine to a tenth of
+            it.
         batch_size: examples per step.
         max_examples: training examples drawn (None: all), each seen `epochs` times.
         max_length_tokens: longer examples are refused before training starts.

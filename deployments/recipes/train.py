@@ -1,7 +1,7 @@
 """Trains a specialist: a LoRA adapter on every linear layer of the base model.
 
-Progress is shown, a checkpoint is written at every look at the validation loss, and a run that was cut
-goes on from its last checkpoint. The same code runs on a CPU (in bfloat16) and on a GPU.
+Progress is shown, a checkpoint is written at every look at the validation loss, and a run that was
+cut goes on from its last checkpoint. The same code runs on a CPU (in bfloat16) and on a GPU.
 """
 
 import math
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from deployments.niches.niche import Example, Niche
-from deployments.recipes.batches import Batch, Encoded, RecipeError, batches, encode
+from deployments.recipes.batches import IGNORED, Batch, Encoded, RecipeError, batches, encode
 from deployments.recipes.config import TrainConfig
 
 __all__ = ["TrainResult", "train"]
@@ -81,7 +81,9 @@ class _Run:
             input_ids=batch.ids.to(self.device), attention_mask=batch.mask.to(self.device)
         ).last_hidden_state
         rows = hidden.flatten(0, 1)[batch.positions.to(self.device)]
-        return functional.cross_entropy(causal.lm_head(rows).float(), batch.targets.to(self.device))
+        logits = causal.lm_head(rows).float()
+        targets = batch.targets.to(self.device)
+        return functional.cross_entropy(logits, targets, ignore_index=IGNORED)
 
     def learn(self, batch: Batch, learning_rate: float) -> float:
         for group in self.optimizer.param_groups:
@@ -99,8 +101,9 @@ class _Run:
         self.model.eval()
         total, count = 0.0, 0
         for batch in batches(encoded, self.config.batch_size, self.pad_id, random.Random(0)):
-            total += float(self.loss(batch)) * len(batch.targets)
-            count += len(batch.targets)
+            targets = int((batch.targets != IGNORED).sum())
+            total += float(self.loss(batch)) * targets
+            count += targets
         self.model.train()
         return total / count
 
@@ -163,7 +166,7 @@ def train(
 
 
 def _look(run: _Run, validation: list[Encoded], work_dir: Path) -> float:
-    """Measures the validation loss, keeps the adapter when it is the best yet, and saves the run."""
+    """Measures the validation loss, keeps the adapter if it is the best yet, saves the run."""
     loss = run.validate(validation)
     if loss < run.best_loss:
         run.best_loss, run.stale_looks = loss, 0
@@ -192,7 +195,8 @@ def _fit(
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", best=f"{run.best_loss:.4f}")
             if run.step % config.evaluate_every_steps == 0 or run.step == total:
-                bar.write(f"step {run.step}: validation loss {_look(run, validation, work_dir):.4f}")
+                seen = _look(run, validation, work_dir)
+                bar.write(f"step {run.step}: validation loss {seen:.4f}")
                 if run.stale_looks >= config.patience:
                     bar.write("stopped early: no improvement on the validation rows")
                     return

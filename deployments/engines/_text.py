@@ -1,0 +1,56 @@
+"""Tokens -> text, piece by piece: incremental detokenisation and stop strings."""
+
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+__all__ = ["StopScanner", "TokenDecoder"]
+
+
+class TokenDecoder:
+    """Turns token ids into text as they come; a token that ends inside a character waits for the
+    next."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def push(self, token: int) -> str:
+        """The text that this token completes, possibly empty."""
+        return self._stream.step(self._tokenizer, token) or ""
+
+
+class StopScanner:
+    """Finds stop strings in a text that arrives in pieces.
+
+    What could be the start of a stop string is held back until it is known not to be one.
+    """
+
+    def __init__(self, stop: tuple[str, ...]) -> None:
+        self._stop = stop
+        self._held = ""
+        self.stopped = False
+
+    def push(self, text: str) -> str:
+        """The text that may be shown now; sets `stopped` when a stop string is complete."""
+        text, self._held = self._held + text, ""
+        found = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self.stopped = True
+            return text[: min(found)]
+        keep = self._possible_start(text)
+        if keep:
+            text, self._held = text[:-keep], text[-keep:]
+        return text
+
+    def flush(self) -> str:
+        """What was held back, once no more text comes."""
+        text, self._held = self._held, ""
+        return text
+
+    def _possible_start(self, text: str) -> int:
+        """The length of the longest end of `text` that is a proper start of a stop string."""
+        longest = max((len(stop) for stop in self._stop), default=1) - 1
+        for length in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-length:]) for stop in self._stop):
+                return length
+        return 0

@@ -1,0 +1,177 @@
+"""A deterministic engine without weights, for tests and load tests.
+
+The same prompt gives the same answer, tokens, log-probabilities and usage; time passes as the
+options say. A token is a word with the white space before it. Sampling settings other than
+`max_tokens`, `stop` and `top_logprobs` change nothing.
+"""
+
+import asyncio
+import hashlib
+import math
+import re
+from collections.abc import AsyncGenerator
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from deployments.engine import (
+    Engine,
+    EngineContext,
+    LoadRecorder,
+    parse_options,
+    with_system_prompt,
+)
+from deployments.engines._text import StopScanner
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    Load,
+    ModelCard,
+    Overloaded,
+    Prompt,
+    TokenLogprob,
+    Unavailable,
+    Usage,
+)
+from deployments.spec import ModelSpec
+
+__all__ = ["FakeEngine", "FakeOptions", "create"]
+
+_TOKEN = re.compile(r"\s*\S+|\s+$")
+
+
+class FakeOptions(BaseModel):
+    """`engine_options` of the fake engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reply: str = Field(
+        default="{model} answers {digest} to: {message}",
+        description="the answer; {model}, {message} (the last), {digest} (of all) are filled in",
+    )
+    first_token_seconds: float = Field(default=0, ge=0, description="before the first token")
+    token_seconds: float = Field(default=0, ge=0, description="before each further token")
+    overloaded: bool = Field(default=False, description="refuse every request as overloaded")
+    unavailable_after: int | None = Field(
+        default=None, ge=0, description="requests taken before the engine is dead"
+    )
+    break_after_tokens: int | None = Field(
+        default=None, ge=0, description="tokens of each answer before the engine fails"
+    )
+
+    @field_validator("reply")
+    @classmethod
+    def _fillable(cls, reply: str) -> str:
+        try:
+            reply.format(model="", message="", digest="")
+        except (LookupError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{reply!r} cannot be filled in ({error}); {{model}}, {{message}}, {{digest}} exist"
+            ) from error
+        return reply
+
+
+def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 - no files are needed
+    """Builds the engine; raises ValueError naming a wrong option."""
+    return FakeEngine(spec, parse_options(FakeOptions, spec))
+
+
+class FakeEngine:
+    """See the module. It is ready from the start."""
+
+    def __init__(self, spec: ModelSpec, options: FakeOptions) -> None:
+        self._spec, self._options = spec, options
+        self._record = LoadRecorder()
+        self._taken = 0
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def stop(self) -> None:
+        """Nothing to free."""
+
+    async def health(self) -> None:
+        """Raises `Unavailable` once `unavailable_after` requests were taken."""
+        limit = self._options.unavailable_after
+        if limit is not None and self._taken >= limit:
+            raise Unavailable(self._spec.name, f"unavailable_after={limit}")
+
+    async def load(self) -> Load:
+        """What was asked and how it ended."""
+        return self._record.load()
+
+    async def model_card(self) -> ModelCard:
+        """The spec's own words."""
+        spec = self._spec
+        return ModelCard(name=spec.name, engine="fake", model=spec.model, adapter=spec.adapter)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+        """Yields one chunk per token; a last one has the finish reason and the usage."""
+        with self._record.track(prompt.request_id) as work:
+            await self._admit()
+            asked = with_system_prompt(prompt, self._spec.system_prompt)
+            reply = _tokens(self._reply(asked))
+            shown, scanner = reply[: prompt.sampling.max_tokens], StopScanner(prompt.sampling.stop)
+            for index, token in enumerate(shown):
+                await self._wait(index, prompt.deadline_seconds)
+                work.tokens += 1
+                text = scanner.push(token)
+                yield Chunk(text, 1, logprobs=_logprobs(token, prompt.sampling.top_logprobs))
+                if scanner.stopped:
+                    break
+            cut = not scanner.stopped and len(shown) < len(reply)
+            work.finished = True
+            yield Chunk(
+                text="" if scanner.stopped else scanner.flush(),
+                finish_reason="length" if cut else "stop",
+                usage=self._usage(asked, work.tokens),
+            )
+
+    async def _admit(self) -> None:
+        if self._options.overloaded:
+            raise Overloaded(self._spec.name, self._record.load().running, 1.0)
+        await self.health()
+        self._taken += 1
+
+    async def _wait(self, index: int, deadline_seconds: float | None) -> None:
+        """Returns when token `index` is due, or raises the failure that comes before it."""
+        if index == self._options.break_after_tokens:
+            raise Unavailable(self._spec.name, f"break_after_tokens={index}")
+        before, due = self._seconds(index), self._seconds(index + 1)
+        if deadline_seconds is not None and due > deadline_seconds:
+            await asyncio.sleep(max(0.0, deadline_seconds - before))
+            raise DeadlineExceeded(self._spec.name, deadline_seconds)
+        await asyncio.sleep(due - before)
+
+    def _seconds(self, tokens: int) -> float:
+        """What that many tokens take."""
+        options = self._options
+        return options.first_token_seconds + (tokens - 1) * options.token_seconds if tokens else 0.0
+
+    def _reply(self, prompt: Prompt) -> str:
+        said = [f"{message.role}\n{message.content}\n" for message in prompt.messages]
+        whole = "".join(said) if prompt.text is None else prompt.text
+        last = prompt.messages[-1].content if prompt.messages else whole
+        digest = hashlib.sha256(f"{self._spec.name}\n{whole}".encode()).hexdigest()[:8]
+        return self._options.reply.format(model=self._spec.name, message=last, digest=digest)
+
+    def _usage(self, prompt: Prompt, tokens: int) -> Usage:
+        texts = [message.content for message in prompt.messages] or [prompt.text or ""]
+        return Usage(
+            prompt_tokens=sum(len(_tokens(text)) for text in texts),
+            completion_tokens=tokens,
+            engine_seconds=self._seconds(tokens),
+        )
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(text)
+
+
+def _logprobs(token: str, top: int | None) -> tuple[TokenLogprob, ...]:
+    """The token gets more than half of the probability, each alternative half of the rest."""
+    if top is None:
+        return ()
+    share = 0.5 + hashlib.sha256(token.encode()).digest()[0] / 512
+    others = [(f"{token}~{index}", (1 - share) / 2**index) for index in range(1, top)]
+    likeliest = [(token, share), *others][:top]
+    return (TokenLogprob(token, math.log(share), tuple((t, math.log(p)) for t, p in likeliest)),)

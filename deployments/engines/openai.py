@@ -1,0 +1,215 @@
+"""Forwards to a server that speaks the OpenAI API: vLLM, a hosted model, another gateway.
+
+Leaving a stream early closes the connection, which tells the server to stop generating. The key is
+read from the environment of the replica and appears in no error and no `repr`.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployments.engine import (
+    Engine,
+    EngineContext,
+    LoadRecorder,
+    parse_options,
+    with_system_prompt,
+)
+from deployments.engines._openai_wire import Answer, error_from, request_body
+from deployments.engines._sse import EventParser
+from deployments.protocol import Chunk, DeadlineExceeded, Load, ModelCard, Prompt, Unavailable
+from deployments.spec import ModelSpec
+
+__all__ = ["OpenAIEngine", "OpenAIOptions", "create"]
+
+_CONNECT_SECONDS = 10.0
+_HEALTH_SECONDS = 5.0
+
+Result = TypeVar("Result")
+
+
+class OpenAIOptions(BaseModel):
+    """`engine_options` of the openai engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str = Field(
+        pattern=r"^https?://[^/\s]+", description="with its version, e.g. http://host:8000/v1"
+    )
+    model: str | None = Field(
+        default=None, description="the server's name for the model; None: the spec's `model`"
+    )
+    api_key_env: str | None = Field(
+        default=None, description="the environment variable that holds the key; None: no key"
+    )
+    timeout_seconds: float = Field(default=120, gt=0, description="without a byte from the server")
+    health_path: str = Field(
+        default="/models", pattern="^/", description="after base_url; any 2xx means healthy"
+    )
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="added to each request's body; null removes a key"
+    )
+
+
+def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 - no files are needed
+    """Builds the engine.
+
+    Raises:
+        ValueError: an option is wrong, or the variable of `api_key_env` is not set.
+    """
+    options = parse_options(OpenAIOptions, spec)
+    key = os.environ.get(options.api_key_env) if options.api_key_env else None
+    if options.api_key_env and not key:
+        raise ValueError(
+            f"engine_options.api_key_env: no environment variable {options.api_key_env} "
+            f"where model {spec.name!r} runs"
+        )
+    return OpenAIEngine(spec, options, key)
+
+
+class OpenAIEngine:
+    """See the module. `start` opens a pool of connections; it does not wait for the server."""
+
+    def __init__(self, spec: ModelSpec, options: OpenAIOptions, api_key: str | None = None) -> None:
+        self._spec, self._options, self._key = spec, options, api_key
+        self._base = options.base_url.rstrip("/")
+        self._model = options.model or spec.model
+        self._record = LoadRecorder()
+        self._client: httpx.AsyncClient | None = None
+
+    async def start(self) -> None:
+        """Opens the pool of connections."""
+        timeout = self._options.timeout_seconds
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=httpx.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
+            # How many may run is the caller's limit, not the pool's.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        )
+
+    async def stop(self) -> None:
+        """Closes every connection."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def health(self) -> None:
+        """Asks the server's health path; raises `Unavailable` when it does not answer well."""
+        url, limit = self._base + self._options.health_path, self._options.timeout_seconds
+        try:
+            response = await self._open().get(url, timeout=min(_HEALTH_SECONDS, limit))
+        except httpx.HTTPError as error:
+            raise Unavailable(self._spec.name, f"{url}: {type(error).__name__}") from error
+        if not response.is_success:
+            raise Unavailable(self._spec.name, f"{url} answered {response.status_code}")
+
+    async def load(self) -> Load:
+        """This engine's own record; what else the server does is not known."""
+        return self._record.load()
+
+    async def model_card(self) -> ModelCard:
+        """The server's name for the model."""
+        return ModelCard(self._spec.name, "openai", self._model, self._spec.adapter)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+        """Yields the server's answer as it comes.
+
+        Raises:
+            Overloaded: the server answered 429.
+            InvalidPrompt: it answered 400, 413 or 422.
+            Unavailable: it answered otherwise, cannot be reached, or broke off.
+            DeadlineExceeded: it was too slow for the prompt's deadline or `timeout_seconds`.
+        """
+        asked = with_system_prompt(prompt, self._spec.system_prompt)
+        clock = _Clock(prompt.deadline_seconds)
+        answer = Answer(self._spec.name)
+        with self._record.track(prompt.request_id) as work:
+            async with self._translated(prompt.deadline_seconds):
+                response = await clock.limit(self._send(asked))
+                try:
+                    # Read to the end, past [DONE]: only then can the connection be used again.
+                    async for event in _events(response, clock):
+                        chunk = answer.read(self._without_key(event))
+                        work.tokens = answer.tokens
+                        if chunk is not None:
+                            yield chunk
+                finally:
+                    await response.aclose()
+            last = answer.last(clock.elapsed())
+            work.tokens, work.finished = answer.tokens, True
+            yield last
+
+    async def _send(self, prompt: Prompt) -> httpx.Response:
+        """The server's answer once its headers are there; an error status is raised."""
+        path = "/chat/completions" if prompt.text is None else "/completions"
+        body = request_body(prompt, self._model, self._options.extra_body)
+        client = self._open()
+        request = client.build_request(
+            "POST", self._base + path, json=body, headers={"X-Request-Id": prompt.request_id}
+        )
+        response = await client.send(request, stream=True)
+        if response.is_success:
+            return response
+        try:
+            text = (await response.aread()).decode("utf-8", errors="replace")
+        finally:
+            await response.aclose()
+        retry_after = response.headers.get("Retry-After")
+        status = response.status_code
+        raise error_from(self._spec.name, status, retry_after, self._without_key(text))
+
+    def _without_key(self, text: str) -> str:
+        """What the server said; some servers quote the key in their errors."""
+        return text.replace(self._key, "***") if self._key else text
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            raise Unavailable(self._spec.name, "the engine is not started")
+        return self._client
+
+    @asynccontextmanager
+    async def _translated(self, deadline_seconds: float | None) -> AsyncIterator[None]:
+        """Turns httpx's errors and timeouts into the protocol's."""
+        try:
+            yield
+        except (httpx.ConnectTimeout, httpx.ConnectError) as error:
+            raise Unavailable(self._spec.name, f"{self._base}: cannot connect") from error
+        except httpx.TimeoutException as error:
+            raise DeadlineExceeded(self._spec.name, self._options.timeout_seconds) from error
+        except TimeoutError as error:
+            raise DeadlineExceeded(self._spec.name, deadline_seconds or 0.0) from error
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise Unavailable(self._spec.name, f"connection lost: {reason}") from error
+
+
+class _Clock:
+    """The time of one request, counted from its construction."""
+
+    def __init__(self, deadline_seconds: float | None) -> None:
+        self._started = time.monotonic()
+        self._deadline = deadline_seconds
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    async def limit(self, step: Awaitable[Result]) -> Result:
+        """Awaits one step; around the whole stream a timeout would fire in the caller's code."""
+        left = None if self._deadline is None else self._deadline - self.elapsed()
+        async with asyncio.timeout(left):
+            return await step
+
+
+async def _events(response: httpx.Response, clock: _Clock) -> AsyncIterator[str]:
+    parser, pieces = EventParser(), response.aiter_bytes()
+    while (piece := await clock.limit(anext(pieces, None))) is not None:
+        for event in parser.feed(piece):
+            yield event
+    for event in parser.close():
+        yield event

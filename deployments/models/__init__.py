@@ -1,0 +1,1 @@
+"""Model files: fetched once, verified, found by name."""

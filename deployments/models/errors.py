@@ -1,0 +1,7 @@
+"""The one error of model files."""
+
+__all__ = ["ModelError"]
+
+
+class ModelError(Exception):
+    """A model or an adapter cannot be had; the message names it and the remedy."""

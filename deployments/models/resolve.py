@@ -1,0 +1,80 @@
+"""From a model reference, as the operator writes it, to a directory with its files.
+
+A reference is a name of `deployments/models.lock`, a local directory, or a Hugging Face id
+(org/name), and is looked up in that order.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from deployments.models.cache import is_whole, model_dir
+from deployments.models.errors import ModelError
+from deployments.models.lock import Lock, read_lock
+
+__all__ = ["Snapshot", "hub_snapshot", "resolve"]
+
+Snapshot = Callable[[str], str]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# No pickled weights: they are programs.
+_WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+
+
+def hub_snapshot(hub_id: str) -> str:
+    """The folder of a hub model's files, fetched where the hub's own cache lacks them."""
+    return snapshot_download(hub_id, allow_patterns=list(_WANTED))
+
+
+def resolve(
+    reference: str,
+    cache_dir: Path,
+    *,
+    lock: Lock | None = None,
+    snapshot: Snapshot = hub_snapshot,
+) -> Path:
+    """Returns the transformers directory that a reference names.
+
+    Raises:
+        ModelError: nothing is known by that reference, or its files are not here and cannot be had.
+    """
+    known = read_lock() if lock is None else lock
+    if reference in known:
+        folder = model_dir(cache_dir, reference)
+        if not is_whole(folder, known[reference]):
+            raise ModelError(
+                f"model {reference!r} is not in {cache_dir}; run: niche models pull {reference}"
+            )
+        return folder
+    local = Path(reference).expanduser()
+    if local.is_dir():
+        return _checked(local, reference)
+    if _HUB_ID.fullmatch(reference):
+        return _checked(_from_hub(reference, snapshot), reference)
+    raise ModelError(
+        f"no model {reference!r}: it is no directory and no Hugging Face id (org/name); "
+        f"known names: {', '.join(sorted(known))}"
+    )
+
+
+def _checked(folder: Path, reference: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"model {reference!r}: {folder} has no config.json; name a model directory"
+        )
+    return folder
+
+
+def _from_hub(hub_id: str, snapshot: Snapshot) -> Path:
+    try:
+        return Path(snapshot(hub_id))
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"model {hub_id!r} is not in the hub's cache and the hub cannot be reached; "
+            "check the network, or name a local directory"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelError(f"model {hub_id!r} cannot be fetched from the hub: {error}") from error

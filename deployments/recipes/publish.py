@@ -1,0 +1,113 @@
+"""A trained adapter -> what ships: half-precision weights, `niche.json` with checksums, a model
+card."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from deployments.datasets.manifest import DATASETS
+from deployments.niches.niche import Niche
+from deployments.recipes.config import TrainConfig
+from deployments.recipes.evaluate import Score
+from deployments.recipes.train import TrainResult
+
+__all__ = ["Provenance", "publish"]
+
+_WEIGHTS = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a model card says of how an adapter came to be."""
+
+    base: str
+    config: TrainConfig
+    result: TrainResult
+    score: Score
+    base_score: Score
+    hardware: str
+
+
+def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> Path:
+    """Writes `out/` with the adapter in float16, `niche.json` and the card; returns `out`.
+
+    Args:
+        niche: what it was trained for.
+        trained: PEFT's directory, as training left it.
+        out: replaced if it exists.
+        provenance: figures and settings for the card.
+    """
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    tensors = {key: value.to(torch.float16) for key, value in load_file(trained / _WEIGHTS).items()}
+    save_file(tensors, part / _WEIGHTS, metadata={"format": "pt"})
+    (part / _WEIGHTS).chmod(0o644)
+    config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = provenance.base  # not a path of the machine it was made on
+    _write_json(part / "adapter_config.json", config)
+    _write_json(part / "niche.json", _facts(niche, part / _WEIGHTS, provenance))
+    (part / "README.md").write_text(_card(niche, provenance), encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+    return out
+
+
+def _facts(niche: Niche, weights: Path, provenance: Provenance) -> dict[str, Any]:
+    return {
+        "niche": niche.name,
+        "base": provenance.base,
+        "system_prompt": niche.system_prompt,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "datasets": {name: DATASETS[name].sha256 for name in niche.datasets},
+        "config": asdict(provenance.config),
+        "result": asdict(provenance.result),
+        "test": asdict(provenance.score),
+        "base_test": asdict(provenance.base_score),
+        "hardware": provenance.hardware,
+    }
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _row(name: str, score: Score) -> str:
+    return (
+        f"| {name} | {score.share:.3f} [{score.low:.3f}, {score.high:.3f}] | {score.examples} "
+        f"| {score.mean_answer_tokens:.1f} | {score.cut} |"
+    )
+
+
+def _card(niche: Niche, provenance: Provenance) -> str:
+    config, result = provenance.config, provenance.result
+    sets = [DATASETS[name] for name in niche.datasets]
+    return "\n".join(
+        [
+            f"# {niche.name}: a specialist on {provenance.base}",
+            "",
+            f"System prompt: `{niche.system_prompt}`",
+            "",
+            "| model | right [95 % interval] | test rows | tokens per answer | cut at the limit |",
+            "|---|---|---|---|---|",
+            _row(f"{niche.name} (this adapter)", provenance.score),
+            _row("base model, same prompt", provenance.base_score),
+            "",
+            f"Graded by `{niche.grader}` (deployments/graders.py), greedy decoding, float32.",
+            "",
+            f"- Recipe: LoRA rank {config.rank}, alpha {config.alpha}, every linear layer; AdamW, "
+            f"peak learning rate {config.learning_rate:g}, batches of {config.batch_size}, "
+            f"seed {config.seed}",
+            f"- Trained on {result.examples} rows, {config.epochs} epoch(s): {result.steps} steps, "
+            f"{result.seconds:.0f} s on {provenance.hardware} ({result.device})",
+            f"- Best validation loss: {result.validation_loss:.4f} nats per answer token",
+            *[f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}" for item in sets],
+            "",
+        ]
+    )

@@ -1,0 +1,47 @@
+"""The class that Ray Serve runs for one model: an engine, loaded before the replica counts as
+ready."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from deployments.engine import EngineContext, create_engine
+from deployments.protocol import Chunk, Load, ModelCard, Prompt
+from deployments.spec import ModelSpec
+
+__all__ = ["ModelServer"]
+
+
+class ModelServer:
+    """One replica of one model. Plain: `builder.py` alone wraps it for Serve."""
+
+    def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
+        self._engine = create_engine(spec, context)
+        self._starting = asyncio.Lock()
+        self._started = False
+
+    async def check_health(self) -> None:
+        """Serve calls this before a replica is ready, and then again and again; it restarts one
+        that raises.
+
+        The first call loads the weights.
+        """
+        async with self._starting:
+            if not self._started:
+                await self._engine.start()
+                self._started = True
+        await self._engine.health()
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+        """The engine's answer; cancelling the caller's request ends it here and in the engine."""
+        async with aclosing(self._engine.stream(prompt)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def load(self) -> Load:
+        """This replica's record."""
+        return await self._engine.load()
+
+    async def model_card(self) -> ModelCard:
+        """What is being served."""
+        return await self._engine.model_card()

@@ -1,0 +1,141 @@
+"""The composition of the HTTP edge: everything is passed in, and importing this does nothing.
+
+Recording -> Faults -> Authentication -> Admission -> routes
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.routing import Route
+
+from deployments.protocol import Backend
+from gateway.admission import Admission, Slots
+from gateway.authentication import ApiKeys, Authentication
+from gateway.completions import Completions, Services
+from gateway.config import NicheConfig
+from gateway.decider import Decider
+from gateway.endpoints import Catalogue, Description, Exposition, Probes
+from gateway.errors import MethodNotAllowed, PathNotFound
+from gateway.metrics import Metrics
+from gateway.middleware import Faults, Recording
+from gateway.openapi import describe
+from gateway.parse import parse_chat, parse_text
+from router.dispatch import Dispatcher
+from router.health import Health
+from router.router import Router
+
+__all__ = ["Stack", "build_app"]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a gateway is made of.
+
+    Attributes:
+        config: the validated configuration.
+        router: chooses models for `auto`.
+        backends: a backend for every configured model, by name.
+        metrics: on the registry that `/metrics` shows.
+        clock: monotonic seconds.
+        wall_clock: Unix time in seconds.
+        multiprocess_dir: where all processes keep their metrics, if there are several.
+        readiness_timeout_seconds: how long `/readyz` waits for a model.
+
+    Raises:
+        ValueError: a configured model has no backend.
+    """
+
+    config: NicheConfig
+    router: Router
+    backends: Mapping[str, Backend]
+    metrics: Metrics
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    multiprocess_dir: str | None = None
+    readiness_timeout_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        missing = {spec.name for spec in self.config.models} - set(self.backends)
+        if missing:
+            raise ValueError(f"no backend for {', '.join(sorted(missing))}; pass one each")
+
+
+def build_app(stack: Stack) -> Starlette:
+    """The gateway as an ASGI application.
+
+    Raises:
+        OSError: `gateway.api_keys_file` cannot be read.
+        ValueError: it holds no key.
+    """
+    limits = stack.config.gateway
+    keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="router")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        executor.shutdown(wait=False, cancel_futures=True)
+
+    app = Starlette(
+        routes=_routes(stack, executor),
+        middleware=[
+            Middleware(Recording, metrics=stack.metrics, clock=stack.clock),
+            Middleware(Faults),
+            Middleware(Authentication, keys=keys),
+            Middleware(Admission, slots=Slots(limits.max_concurrent_requests)),
+        ],
+        exception_handlers={HTTPException: _translate},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
+    return app
+
+
+def _routes(stack: Stack, executor: ThreadPoolExecutor) -> list[Route]:
+    services = _services(stack, executor)
+    catalogue = Catalogue(stack.config, int(stack.wall_clock()))
+    probes = Probes(stack.backends, stack.readiness_timeout_seconds)
+    metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
+    description = Description(describe())
+    return [
+        Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
+        Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
+        Route("/v1/models", catalogue.every),
+        Route("/v1/models/{model}", catalogue.one),
+        Route("/healthz", probes.alive),
+        Route("/readyz", probes.ready),
+        Route("/metrics", metrics.scrape),
+        Route("/openapi.json", description.read),
+    ]
+
+
+def _services(stack: Stack, executor: ThreadPoolExecutor) -> Services:
+    health = Health(spec.name for spec in stack.config.models)
+    return Services(
+        config=stack.config,
+        decider=Decider(stack.config, stack.router, health, executor, stack.metrics, stack.clock),
+        dispatcher=Dispatcher(stack.backends, health, stack.clock),
+        metrics=stack.metrics,
+        clock=stack.clock,
+        wall_clock=stack.wall_clock,
+    )
+
+
+def _translate(request: Request, error: Exception) -> NoReturn:
+    """Starlette's own refusals become ours, and are rendered where all are."""
+    status = getattr(error, "status_code", None)
+    headers = getattr(error, "headers", None)
+    path = ascii(request.url.path[:80])
+    if status == 404:
+        raise PathNotFound(f"Nothing is served at {path}; see /openapi.json.") from None
+    if status == 405:
+        raise MethodNotAllowed(f"{path} does not take {request.method}.", headers=headers) from None
+    raise error

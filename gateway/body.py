@@ -1,0 +1,98 @@
+"""From the request's bytes to a JSON object: bounded, and stricter than `json`.
+
+Refused are what parsers differ on or drop in silence: duplicated keys, NaN and infinities, lone
+surrogates, bytes that are not UTF-8, nesting beyond the stack.
+"""
+
+import json
+from typing import Any, NoReturn
+
+from starlette.types import Receive, Scope
+
+from gateway.errors import (
+    BodyTooLarge,
+    ClientGone,
+    InvalidValue,
+    MalformedBody,
+    UnsupportedMediaType,
+)
+
+__all__ = ["decode_object", "read_body"]
+
+
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """Receives the whole body of a JSON request.
+
+    Raises:
+        UnsupportedMediaType: it is not declared as `application/json`.
+        BodyTooLarge: it is, or says that it is, longer than `limit_bytes`.
+        ClientGone: the client left before its end.
+    """
+    headers = dict(scope["headers"])
+    _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared[:20]) > limit_bytes:
+        raise _too_large(limit_bytes)
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("The client left while it sent its request.")
+        body += message.get("body", b"")
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Parses a body that must be one JSON object.
+
+    Raises:
+        MalformedBody: it is not; the message says where and why.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        if "\\u" in text:  # only an escape can have made a lone surrogate
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        raise MalformedBody(f"The body is not valid Unicode: {error.reason}.") from None
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise MalformedBody(f"The body is not JSON: {error.msg} at byte {error.pos}.") from None
+    except ValueError:  # the interpreter's bound on the digits of an integer
+        raise MalformedBody("The body holds a number with too many digits.") from None
+    if not isinstance(value, dict):
+        raise MalformedBody("The body must be a JSON object.")
+    return value
+
+
+def _check_media_type(header: str) -> None:
+    media_type = header.partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType(
+            f"Send content-type: application/json, not {media_type[:80] or 'nothing'!r}."
+        )
+
+
+def _too_large(limit_bytes: int) -> BodyTooLarge:
+    # The rest of the body is left unread: the connection cannot be used again.
+    return BodyTooLarge(f"The body exceeds {limit_bytes} bytes.", headers={"connection": "close"})
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                name = ascii(key[:80])[1:-1]  # nothing has checked its Unicode yet
+                raise InvalidValue(f"The key '{name}' appears twice in one object.", name)
+            seen.add(key)
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedBody(f"The body holds {name}, which is not JSON.")

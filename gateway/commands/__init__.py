@@ -1,0 +1,1 @@
+"""The commands of `niche`, one a file: `add(subparsers)` declares it, and its function runs it."""

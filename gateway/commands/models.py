@@ -1,0 +1,47 @@
+"""`niche models pull` and `niche models list`: model files in the local cache."""
+
+import argparse
+
+from deployments.models.lock import read_lock
+from deployments.models.pull import catalogue, pull
+from gateway.commands.options import Subparsers, add_config, cache
+from gateway.config import NicheConfig, load_config
+
+__all__ = ["add", "needed"]
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the commands."""
+    parser = commands.add_parser("models", help="get and list model files")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    pulling = actions.add_parser("pull", help="download what is not in the cache yet, verified")
+    pulling.add_argument("names", nargs="*", metavar="NAME", help="default: what --config needs")
+    pulling.add_argument("--verify", action="store_true", help="read every byte again")
+    add_config(pulling)
+    pulling.set_defaults(run=_pull)
+    listing = actions.add_parser("list", help="the models known by name")
+    listing.set_defaults(run=_list)
+
+
+def needed(config: NicheConfig) -> tuple[str, ...]:
+    """The named models that a configuration uses, and the router's encoder."""
+    known = read_lock()
+    names = [config.router.encoder, *(spec.model for spec in config.models)]
+    return tuple(dict.fromkeys(name for name in names if name in known))
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    for name in arguments.names or needed(load_config(arguments.config)):
+        path = pull(name, cache(), verify=arguments.verify)
+        print(f"{name}: {path}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    del arguments  # the list takes no options
+    print(f"{'NAME':<24} {'DOWNLOAD':>10}  {'LICENCE':<12} {'HERE':<5} HUB")
+    for item in catalogue(cache()):
+        here = "yes" if item.pulled else "no"
+        size = f"{item.download_bytes / 1e6:.0f} MB"
+        print(f"{item.name:<24} {size:>10}  {item.licence:<12} {here:<5} {item.hub}")
+    return 0

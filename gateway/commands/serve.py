@@ -1,0 +1,83 @@
+"""`niche serve` and `niche demo`: the whole stack on this machine."""
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from deployments.models.resolve import resolve
+from gateway.commands.models import needed
+from gateway.commands.options import Subparsers, add_config, cache
+from gateway.config import NicheConfig, load_config
+from gateway.demo import show_samples, wait_until_ready
+from gateway.ray_environment import ray_environment
+
+__all__ = ["add"]
+
+_READY_SECONDS = 300
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the commands."""
+    serving = commands.add_parser("serve", help="run the stack until Ctrl-C")
+    add_config(serving)
+    serving.add_argument("--port", type=int, help="listen here instead of the configured port")
+    serving.add_argument(
+        "--samples", action="store_true", help="first send one request per domain and show them"
+    )
+    serving.set_defaults(run=_serve)
+    demo = commands.add_parser("demo", help="run the stack, show one request per domain, stop")
+    add_config(demo)
+    demo.add_argument("--port", type=int, help="listen here instead of the configured port")
+    demo.set_defaults(run=_demo)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    with _running(arguments) as (url, config):
+        if arguments.samples:
+            show_samples(url, config)
+        print(f"\nServing on {url}/v1 until Ctrl-C", flush=True)
+        signal.pause()
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    with _running(arguments) as (url, config):
+        return 0 if show_samples(url, config) else 1
+
+
+@contextmanager
+def _running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
+    config = load_config(arguments.config)
+    if arguments.port is not None:
+        edge = config.gateway.model_copy(update={"port": arguments.port})
+        config = config.model_copy(update={"gateway": edge})
+    for name in needed(config):
+        resolve(name, cache())  # says what to pull, before anything starts
+    signal.signal(signal.SIGTERM, _interrupt)
+    state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
+    try:
+        os.environ.update(ray_environment(state_dir, os.environ))
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        print("Starting Ray Serve and loading models ...", file=sys.stderr, flush=True)
+        # Ray reads its environment when it is imported.
+        from gateway.launch import running_stack  # noqa: PLC0415
+
+        with running_stack(config, cache(), state_dir / "run") as url:
+            wait_until_ready(url, _READY_SECONDS)
+            yield url, config
+    finally:
+        shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    del signum, frame
+    raise KeyboardInterrupt

@@ -1,0 +1,196 @@
+"""The two endpoints that answer: parse, decide, open, then render whole or as a stream.
+
+Rule: nothing is sent before the first chunk is there, so every earlier failure keeps its HTTP
+status; after it, a failure is an event with an `error` key, and no `[DONE]` follows.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from deployments.protocol import Chunk, Overloaded
+from gateway.body import decode_object, read_body
+from gateway.config import NicheConfig
+from gateway.decider import Decider
+from gateway.metrics import Metrics
+from gateway.opening import open_answers, within
+from gateway.parse import Ask
+from gateway.record import Record, note_failure, record_of
+from gateway.render import Head, Renderer, joined, renderer_for
+from gateway.responses import send_json, while_connected
+from gateway.schemas import Niche
+from gateway.streaming import DONE, Merged, sse
+from gateway.tally import Tally, costs_of
+from router.dispatch import Answer, Dispatcher
+from router.types import Decision, Reason
+
+__all__ = ["Completions", "Services"]
+
+STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx would hold events back
+]
+FAREWELL_SECONDS = 5.0
+"""How long after the deadline a client that reads nothing may hold its slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the endpoints work with."""
+
+    config: NicheConfig
+    decider: Decider
+    dispatcher: Dispatcher
+    metrics: Metrics
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+
+
+class Completions:
+    """An ASGI endpoint for one dialect; `parse` turns its body into an `Ask`."""
+
+    def __init__(self, services: Services, parse: Callable[[dict[str, Any]], Ask]) -> None:
+        self._services, self._parse = services, parse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        record = record_of(scope)
+        body = await read_body(scope, receive, self._services.config.gateway.max_body_bytes)
+        ask = self._parse(decode_object(body))
+        exchange = _Exchange(self._services, ask, record, send)
+        await while_connected(receive, record, exchange.run)
+
+
+class _Exchange:
+    """One request on its way from an `Ask` to the last byte of its answer."""
+
+    def __init__(self, services: Services, ask: Ask, record: Record, send: Send) -> None:
+        self._services, self._ask, self._record, self._send = services, ask, record, send
+        self._limits = services.config.gateway
+        self._until = asyncio.get_running_loop().time() + self._limits.request_timeout_seconds
+
+    async def run(self) -> None:
+        """Answers, or raises what a response has yet to say."""
+        decision = await self._services.decider.decide(self._ask.model, self._ask.query)
+        self._record.decided(decision)
+        answers = await self._open(decision)
+        self._begun(answers[0])
+        on_gap = self._services.metrics.inter_token.labels(self._record.model).observe
+        tally = Tally(self._ask.choices, self._ask.n, self._services.clock, on_gap)
+        merged = Merged(answers, tally.add)
+        respond = self._stream if self._ask.stream else self._whole
+        await respond(merged, tally, self._renderer())
+
+    async def _open(self, decision: Decision) -> list[Answer]:
+        loop, limits, model = asyncio.get_running_loop(), self._limits, decision.candidates[0]
+        seconds = min(limits.first_token_timeout_seconds, limits.request_timeout_seconds)
+        until = min(loop.time() + limits.first_token_timeout_seconds, self._until)
+        left = max(self._until - loop.time(), 0.0)
+        request_id = self._record.request_id
+        prompts = [self._ask.prompt(i, request_id, left) for i in range(self._ask.choices)]
+        with self._services.metrics.queued.labels(model).track_inprogress():
+            async with within(seconds, until, model):
+                return await open_answers(self._services.dispatcher, decision, prompts)
+
+    def _begun(self, answer: Answer) -> None:
+        record, metrics = self._record, self._services.metrics
+        record.model, record.reason = answer.model, str(answer.reason)
+        waited = self._services.clock() - record.started
+        metrics.first_token.labels(answer.model).observe(waited)
+        for attempt in answer.attempts:
+            if attempt.error is not None:
+                full = isinstance(attempt.error, Overloaded)
+                reason = Reason.OVERLOADED if full else Reason.UNHEALTHY
+                metrics.dispatch_fallbacks.labels(attempt.model, reason).inc()
+
+    def _renderer(self) -> Renderer:
+        head = Head(
+            identity=uuid.uuid4().hex,
+            created=int(self._services.wall_clock()),
+            model=self._record.model,
+            logprobs=self._ask.sampling.top_logprobs is not None,
+            include_usage=self._ask.include_usage,
+        )
+        return renderer_for(self._ask.kind, head)
+
+    async def _whole(self, merged: Merged, tally: Tally, renderer: Renderer) -> None:
+        pieces: list[list[Chunk]] = [[] for _ in range(self._ask.choices)]
+        async with self._reading(merged, tally):
+            async for batch in merged:
+                for index, chunk in batch:
+                    pieces[index].append(chunk)
+            niche = self._last_niche(tally)
+        body = renderer.body([joined(chunks) for chunks in pieces], tally.usage, niche)
+        await send_json(self._send, body)
+
+    async def _stream(self, merged: Merged, tally: Tally, renderer: Renderer) -> None:
+        tail = DONE
+        try:
+            async with self._reading(merged, tally):
+                await self._send_events(merged, tally, renderer)
+        except Exception as error:  # noqa: BLE001 - the status is sent: only an event can say it
+            tail = sse(note_failure(self._record, error).body)
+        farewell = asyncio.get_running_loop().time() + FAREWELL_SECONDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(max(self._until, farewell)):
+                await self._write(tail, more=False)
+
+    async def _send_events(self, merged: Merged, tally: Tally, renderer: Renderer) -> None:
+        await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        unfinished = self._ask.choices
+        niche: Niche | None = self._niche()  # with the first event, and again with the last
+        async for batch in merged:
+            events = bytearray()
+            for index, chunk in batch:
+                unfinished -= chunk.finish_reason is not None
+                if not unfinished and not self._ask.include_usage:
+                    niche = self._last_niche(tally)
+                events += sse(renderer.event(index, chunk, niche))
+                niche = None
+            await self._write(bytes(events), more=True)
+        if self._ask.include_usage:
+            event = renderer.usage_event(tally.usage, self._last_niche(tally))
+            await self._write(sse(event), more=True)
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    @asynccontextmanager
+    async def _reading(self, merged: Merged, tally: Tally) -> AsyncIterator[None]:
+        """Until the end or the deadline; then the streams are closed and the tokens counted."""
+        record, limit = self._record, self._limits.request_timeout_seconds
+        try:
+            async with within(limit, self._until, record.model), merged:
+                yield
+        finally:
+            record.usage = tally.usage
+            self._services.metrics.used(record.model, record.usage, record.costs)
+
+    def _niche(self) -> Niche:
+        record = self._record
+        return Niche(
+            domain=record.domain,
+            model=record.model,
+            confidence=record.confidence or 0.0,
+            reason=record.reason,
+            request_id=record.request_id,
+        )
+
+    def _last_niche(self, tally: Tally) -> Niche:
+        config, record = self._services.config, self._record
+        spec = next(spec for spec in config.models if spec.name == record.model)
+        costs = record.costs = costs_of(tally.usage, spec, config.generalist)
+        return msgspec.structs.replace(
+            self._niche(),
+            cost=costs.list_price,
+            baseline_cost=costs.baseline,
+            currency=config.observability.currency,
+            latency_seconds=self._services.clock() - record.started,
+        )

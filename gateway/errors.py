@@ -1,0 +1,223 @@
+"""Failures as clients see them: one table from exception class to status, type and code.
+
+    GatewayError
+    |-- MalformedBody, UnsupportedMediaType, BodyTooLarge        the bytes
+    |-- MissingParameter, UnknownParameter, UnsupportedParameter  the names
+    |-- InvalidType, InvalidValue                                 the values
+    |-- InvalidApiKey, TooManyRequests                            the caller
+    |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
+    `-- ClientGone                                                nobody is left to read an answer
+
+and the `BackendError` tree of `deployments.protocol`. Rule: what stands in no row is a 500 that
+says nothing but the request id; its traceback goes to the log alone.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
+
+__all__ = [
+    "TABLE",
+    "BodyTooLarge",
+    "ClientGone",
+    "ErrorBody",
+    "ErrorDetail",
+    "Fault",
+    "GatewayError",
+    "InvalidApiKey",
+    "InvalidType",
+    "InvalidValue",
+    "MalformedBody",
+    "MethodNotAllowed",
+    "MissingParameter",
+    "ModelNotFound",
+    "PathNotFound",
+    "Rule",
+    "TooManyRequests",
+    "UnknownParameter",
+    "UnsupportedMediaType",
+    "UnsupportedParameter",
+    "fault_of",
+]
+
+UNAVAILABLE_RETRY_SECONDS = 1
+"""A broken model's circuit stays open for seconds: sooner is useless, later is idle."""
+
+
+class GatewayError(Exception):
+    """A request that the gateway itself refuses; `parameter` is its place in the body, as in
+    `messages[0].role`."""
+
+    def __init__(
+        self,
+        message: str,
+        parameter: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, parameter)
+        self.message, self.parameter, self.headers = message, parameter, dict(headers or {})
+
+
+class MalformedBody(GatewayError):
+    """The body is no JSON object."""
+
+
+class UnsupportedMediaType(GatewayError):
+    """The body is not declared as JSON."""
+
+
+class BodyTooLarge(GatewayError):
+    """The body is longer than `gateway.max_body_bytes`."""
+
+
+class MissingParameter(GatewayError):
+    """A required parameter is absent."""
+
+
+class UnknownParameter(GatewayError):
+    """A name that the API does not have."""
+
+
+class UnsupportedParameter(GatewayError):
+    """A name that the API has and this gateway does not serve."""
+
+
+class InvalidType(GatewayError):
+    """A value of another JSON type."""
+
+
+class InvalidValue(GatewayError):
+    """A value of the right type that is out of its range or set."""
+
+
+class InvalidApiKey(GatewayError):
+    """No accepted key came with the request."""
+
+
+class TooManyRequests(GatewayError):
+    """This gateway works on as many requests as it may."""
+
+
+class ModelNotFound(GatewayError):
+    """No model has this name."""
+
+
+class PathNotFound(GatewayError):
+    """Nothing is served at this path."""
+
+
+class MethodNotAllowed(GatewayError):
+    """The path is served, the method is not."""
+
+
+class ClientGone(GatewayError):
+    """The client hung up; never rendered, only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row of the table: HTTP status, and OpenAI's `type` and `code`."""
+
+    status: int
+    type: str
+    code: str
+
+
+_INVALID = "invalid_request_error"
+_UNEXPECTED = Rule(500, "server_error", "internal_error")
+
+TABLE: dict[type[Exception], Rule] = {
+    MalformedBody: Rule(400, _INVALID, "invalid_json"),
+    UnsupportedMediaType: Rule(415, _INVALID, "unsupported_media_type"),
+    BodyTooLarge: Rule(413, _INVALID, "body_too_large"),
+    MissingParameter: Rule(400, _INVALID, "missing_required_parameter"),
+    UnknownParameter: Rule(400, _INVALID, "unknown_parameter"),
+    UnsupportedParameter: Rule(400, _INVALID, "unsupported_parameter"),
+    InvalidType: Rule(400, _INVALID, "invalid_type"),
+    InvalidValue: Rule(400, _INVALID, "invalid_value"),
+    InvalidApiKey: Rule(401, "authentication_error", "invalid_api_key"),
+    TooManyRequests: Rule(429, "rate_limit_error", "gateway_overloaded"),
+    ModelNotFound: Rule(404, _INVALID, "model_not_found"),
+    PathNotFound: Rule(404, _INVALID, "path_not_found"),
+    MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
+    ClientGone: Rule(499, _INVALID, "client_disconnected"),
+    InvalidPrompt: Rule(400, _INVALID, "invalid_prompt"),
+    Overloaded: Rule(503, "server_error", "model_overloaded"),
+    Unavailable: Rule(503, "server_error", "model_unavailable"),
+    DeadlineExceeded: Rule(504, "server_error", "deadline_exceeded"),
+}
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What OpenAI's clients read of an error."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    error: ErrorDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An exception, translated: what to send and what to count."""
+
+    status: int
+    code: str
+    body: ErrorBody
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether the traceback belongs in the log."""
+        return self.code == _UNEXPECTED.code
+
+
+def fault_of(error: BaseException, request_id: str) -> Fault:
+    """Translates any exception by the table's nearest row in its class's ancestry."""
+    rule = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), _UNEXPECTED)
+    message, parameter = _words(error, request_id)
+    detail = ErrorDetail(message=message, type=rule.type, param=parameter, code=rule.code)
+    return Fault(rule.status, rule.code, ErrorBody(error=detail), _headers(error))
+
+
+def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
+    match error:
+        case GatewayError():
+            return error.message, error.parameter
+        case InvalidPrompt():
+            return f"{error.parameter}: {error.reason}", error.parameter
+        case Overloaded():
+            seconds = _whole_seconds(error.retry_after_seconds)
+            return f"Model {error.model!r} has a full queue; try again in {seconds} s.", None
+        case Unavailable():  # its reason may name hosts and processes: for the log, not for clients
+            return f"Model {error.model!r} cannot answer now; try again later.", None
+        case DeadlineExceeded():
+            return f"Model {error.model!r} was not done within {error.seconds:g} s.", None
+        case _:
+            return f"The gateway failed; quote request {request_id} when you report this.", None
+
+
+def _headers(error: BaseException) -> Mapping[str, str]:
+    match error:
+        case GatewayError():
+            return error.headers
+        case Overloaded():
+            return {"retry-after": str(_whole_seconds(error.retry_after_seconds))}
+        case Unavailable():
+            return {"retry-after": str(UNAVAILABLE_RETRY_SECONDS)}
+        case _:
+            return {}
+
+
+def _whole_seconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds)) if math.isfinite(seconds) else UNAVAILABLE_RETRY_SECONDS

@@ -1,0 +1,85 @@
+"""The gateway as a Serve deployment: one replica's parts put together, and its ASGI app handed to
+Serve.
+
+The app itself (`gateway/app.py`) knows nothing of Ray.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from deployments.engine import EngineContext
+from deployments.handle import ServeBackend
+from gateway.app import Stack, build_app
+from gateway.config import NicheConfig
+from gateway.metrics import Metrics
+from gateway.routing import load_router
+
+__all__ = ["GATEWAY_APP", "Gateway", "GatewayContext", "build_gateway"]
+
+GATEWAY_APP = "gateway"
+
+
+@dataclass(frozen=True)
+class GatewayContext:
+    """What a gateway replica may know of its machine.
+
+    `metrics_dir` is shared by all gateway replicas of a node, so that any of them can tell the
+    sums.
+    """
+
+    engine: EngineContext
+    metrics_dir: Path | None = None
+
+
+class Gateway:
+    """One gateway replica. Plain: `build_gateway` wraps it for Serve."""
+
+    def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
+        self._config, self._context = config, context
+
+    def __serve_build_asgi_app__(self) -> Any:
+        config, context = self._config, self._context
+        backends = {
+            spec.name: ServeBackend(spec.name, _handle_of(spec.app_name, spec.name))
+            for spec in config.models
+        }
+        return build_app(
+            Stack(
+                config=config,
+                router=load_router(config, context.engine.cache_dir),
+                backends=backends,
+                clock=time.monotonic,
+                wall_clock=time.time,
+                metrics=Metrics(CollectorRegistry()),
+                multiprocess_dir=str(context.metrics_dir) if context.metrics_dir else None,
+            )
+        )
+
+
+def _handle_of(app: str, deployment: str) -> Callable[[], DeploymentHandle]:
+    return lambda: serve.get_deployment_handle(deployment, app_name=app)
+
+
+def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:
+    """The Serve application that answers HTTP."""
+    actor: dict[str, Any] = {"num_cpus": config.gateway.num_cpus}
+    if context.metrics_dir is not None:
+        # prometheus_client decides at import whether its values are shared between processes.
+        variables = {"PROMETHEUS_MULTIPROC_DIR": str(context.metrics_dir)}
+        actor["runtime_env"] = {"env_vars": variables}
+    return serve.deployment(
+        name=GATEWAY_APP,
+        num_replicas=config.gateway.replicas,
+        # The gateway sheds load itself, with OpenAI's error body; Serve's limit only stands behind
+        # it.
+        max_ongoing_requests=config.gateway.max_concurrent_requests + 64,
+        ray_actor_options=actor,
+        graceful_shutdown_timeout_s=20,
+    )(serve.ingress()(Gateway)).bind(config, context)

@@ -1,0 +1,124 @@
+"""Every metric: name, labels, buckets. Built on the registry that is passed in; base units.
+
+Label values come from closed sets: configured names, the router's domains and reasons, the codes of
+`gateway.errors.TABLE`. Nothing a client wrote becomes a label.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client.exposition import choose_encoder
+
+from deployments.protocol import Usage
+from gateway.tally import Costs
+
+__all__ = ["NONE", "Metrics", "exposition"]
+
+NONE = "none"
+"""The label of a request that ended before a domain, a model or a reason was known."""
+
+# Seconds. From a fake engine's milliseconds to the longest request that the default limits allow.
+REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 600)
+TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
+ROUTER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+
+
+class Metrics:
+    """The gateway's metrics, on one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.requests = self._counter(
+            "requests", "Requests for an answer", "domain", "model", "reason", "status_class"
+        )
+        self.errors = self._counter("errors", "Requests that ended in an error", "code")
+        self.dispatch_fallbacks = self._counter(
+            "dispatch_fallbacks", "Models that were passed over for the next", "model", "reason"
+        )
+        self.in_flight = self._gauge("requests_in_flight", "Requests being answered")
+        self.queued = self._gauge("requests_queued", "Requests without a first token yet", "model")
+        self._build_latencies()
+        self._build_usage()
+
+    def _build_latencies(self) -> None:
+        self.first_token = self._histogram(
+            "time_to_first_token_seconds", "Arrival to first token", REQUEST_BUCKETS, "model"
+        )
+        self.duration = self._histogram(
+            "request_duration_seconds",
+            "Arrival to last byte",
+            REQUEST_BUCKETS,
+            "model",
+            "status_class",
+        )
+        self.inter_token = self._histogram(
+            "inter_token_latency_seconds",
+            "Seconds per token after the first",
+            TOKEN_BUCKETS,
+            "model",
+        )
+        self.router_duration = self._histogram(
+            "router_duration_seconds", "Deciding, with the wait for it", ROUTER_BUCKETS
+        )
+        self.router_confidence = self._histogram(
+            "router_confidence",
+            "Calibrated probability of the domain",
+            CONFIDENCE_BUCKETS,
+            "domain",
+        )
+
+    def _build_usage(self) -> None:
+        self.prompt_tokens = self._counter("prompt_tokens", "Prompt tokens", "model")
+        self.completion_tokens = self._counter("completion_tokens", "Generated tokens", "model")
+        self.engine_seconds = self._counter("engine_seconds", "Seconds of engine work", "model")
+        self.cost = self._counter("cost_currency", "Cost by list price", "model")
+        self.cost_baseline = self._counter(
+            "cost_baseline_currency", "List price of the same tokens at the generalist", "model"
+        )
+        self.cost_attributed = self._counter(
+            "cost_attributed_currency", "Engine seconds times the price of the machine", "model"
+        )
+
+    def used(self, model: str, usage: Usage, costs: Costs | None) -> None:
+        """Counts what an answer took; `costs` is None when it was not completed, which nobody
+        pays."""
+        self.prompt_tokens.labels(model).inc(usage.prompt_tokens)
+        self.completion_tokens.labels(model).inc(usage.completion_tokens)
+        self.engine_seconds.labels(model).inc(usage.engine_seconds)
+        if costs is not None:
+            self.cost.labels(model).inc(costs.list_price)
+            self.cost_baseline.labels(model).inc(costs.baseline)
+            self.cost_attributed.labels(model).inc(costs.attributed)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"niche_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(
+            f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode="livesum"
+        )
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"niche_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+def exposition(
+    registry: CollectorRegistry, multiprocess_dir: str | None, accept: str
+) -> tuple[bytes, str]:
+    """The metrics as text, and its content type.
+
+    Args:
+        registry: this process's metrics.
+        multiprocess_dir: the folder where all processes keep theirs; then those are summed instead.
+        accept: the client's `Accept` header, from which the format is chosen.
+    """
+    if multiprocess_dir is not None:
+        registry = CollectorRegistry()
+        collect = multiprocess.MultiProcessCollector
+        collect(registry, path=multiprocess_dir)  # type: ignore[no-untyped-call]  # no types there
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # the library's, for a version in the header that is no number
+        encode, content_type = choose_encoder("")
+    return encode(registry), content_type

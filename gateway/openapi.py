@@ -1,0 +1,128 @@
+"""The API's description (OpenAPI 3.1), generated from the wire types and the tables that the code
+itself uses."""
+
+from typing import Any
+
+import msgspec
+
+from gateway.errors import TABLE, ErrorBody
+from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.schemas import (
+    ChatChunk,
+    ChatCompletion,
+    ChatRequest,
+    ModelList,
+    ModelObject,
+    TextCompletion,
+    TextRequest,
+)
+
+__all__ = ["describe"]
+
+_TYPES = (
+    ChatRequest,
+    ChatCompletion,
+    ChatChunk,
+    TextRequest,
+    TextCompletion,
+    ModelList,
+    ModelObject,
+    ErrorBody,
+)
+_REFERENCE = "#/components/schemas/{name}"
+_ERRORS = "default"
+API_VERSION = "1"
+"""Of the paths under `/v1`, not of the gateway."""
+_HEADERS = (
+    "x-request-id",
+    "x-niche-domain",
+    "x-niche-model",
+    "x-niche-confidence",
+    "x-niche-reason",
+)
+
+
+def describe() -> dict[str, Any]:
+    """The whole document."""
+    _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
+    bearer = {"type": "http", "scheme": "bearer"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
+        "paths": {
+            "/v1/chat/completions": {
+                "post": _answering("chat", ChatRequest, ChatCompletion, ChatChunk, CHAT_UNSUPPORTED)
+            },
+            "/v1/completions": {
+                "post": _answering(
+                    "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
+                )
+            },
+            "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
+            "/v1/models/{model}": {
+                "parameters": [
+                    {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+                ],
+                "get": _reading("retrieveModel", "One model", ModelObject),
+            },
+            "/healthz": {"get": _plain("healthz", "The process lives")},
+            "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
+            "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
+            "/openapi.json": {"get": _plain("openapi", "This document")},
+        },
+        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+    }
+
+
+def _answering(
+    name: str, request: type, whole: type, event: type, unsupported: dict[str, tuple[Any, ...]]
+) -> dict[str, Any]:
+    refused = ", ".join(sorted(unsupported))
+    answer = {
+        "description": "The answer; with `stream: true` as server-sent events that end in [DONE]",
+        "headers": {header: {"schema": {"type": "string"}} for header in _HEADERS},
+        "content": {
+            "application/json": {"schema": _reference(whole)},
+            "text/event-stream": {"schema": _reference(event)},
+        },
+    }
+    return {
+        "operationId": f"{name}Completions",
+        "summary": f"Answers a {name}",
+        "description": f"Refused unless null or without effect: {refused}.",
+        "security": [{"bearer": []}, {}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(request)}},
+        },
+        "responses": {"200": answer, _ERRORS: _error()},
+    }
+
+
+def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(answer)}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [{"bearer": []}, {}],
+        "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
+    }
+
+
+def _plain(operation: str, summary: str, media_type: str = "application/json") -> dict[str, Any]:
+    answer = {"description": summary, "content": {media_type: {}}}
+    return {"operationId": operation, "summary": summary, "responses": {"200": answer}}
+
+
+def _error() -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(ErrorBody)}}
+    return {"description": "An error, as OpenAI's API sends it", "content": content}
+
+
+def _reference(kind: type) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}
+
+
+def _error_table() -> str:
+    rows = sorted({(rule.status, rule.code) for rule in TABLE.values()})
+    return "Errors: " + ", ".join(f"{status} {code}" for status, code in rows) + "."

@@ -1,0 +1,90 @@
+"""What is known of one HTTP request so far: the source of its headers, its log line and its
+counters."""
+
+import logging
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from deployments.protocol import Usage
+from gateway.errors import Fault, fault_of
+from gateway.metrics import NONE
+from gateway.tally import Costs
+from router.types import Decision
+
+__all__ = ["Record", "note_failure", "record_of"]
+
+_KEY = "niche.record"
+_log = logging.getLogger("gateway")
+
+
+@dataclass(slots=True)
+class Record:
+    """Filled while the request is served.
+
+    Attributes:
+        request_id: the client's, or new.
+        started: on the monotonic clock, in seconds.
+        status: as sent; after a failure in mid-stream the failure's.
+        begun: whether a response has started.
+        ended: whether it is complete.
+    """
+
+    request_id: str
+    started: float
+    domain: str = NONE
+    model: str = NONE
+    reason: str = NONE
+    confidence: float | None = None
+    status: int = 0
+    code: str | None = None
+    begun: bool = False
+    ended: bool = False
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    costs: Costs | None = None
+
+    def store(self, scope: Scope) -> None:
+        """Makes this the record of a request."""
+        scope[_KEY] = self
+
+    def decided(self, decision: Decision) -> None:
+        """Takes note of where the request is to go."""
+        self.domain, self.confidence = decision.domain, decision.confidence
+        self.model, self.reason = decision.candidates[0], str(decision.reason)
+
+    def failed(self, fault: Fault) -> None:
+        """Takes note of how it failed."""
+        self.status, self.code = fault.status, fault.code
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the response, as far as they are known when it starts."""
+        pairs = [("x-request-id", self.request_id)]
+        if self.confidence is not None:
+            pairs += [
+                ("x-niche-domain", self.domain),
+                ("x-niche-model", self.model),
+                ("x-niche-confidence", f"{self.confidence:.4f}"),
+                ("x-niche-reason", self.reason),
+            ]
+        if self.costs is not None:
+            pairs.append(("x-niche-cost", f"{self.costs.list_price:.9f}"))
+        return [(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs]
+
+
+def record_of(scope: Scope) -> Record:
+    """The record that the outermost middleware stored."""
+    record = scope[_KEY]
+    assert isinstance(record, Record)
+    return record
+
+
+def note_failure(record: Record, error: Exception) -> Fault:
+    """Puts a failure into the record, and into the log what clients are not told."""
+    fault = fault_of(error, record.request_id)
+    record.failed(fault)
+    fields = {"request_id": record.request_id, "error": fault.code, "detail": repr(error)}
+    if fault.unexpected:
+        _log.error("unexpected failure", exc_info=error, extra={"fields": fields})
+    elif fault.status >= 500:
+        _log.warning("a model failed", extra={"fields": fields})
+    return fault

@@ -1,0 +1,70 @@
+"""Whole JSON responses, and watching for a client that leaves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+import msgspec
+from starlette.types import Message, Receive, Send
+
+from gateway.errors import ClientGone, Fault
+from gateway.record import Record
+
+__all__ = ["send_bytes", "send_fault", "send_json", "while_connected"]
+
+LAST_SEND_SECONDS = 0.5
+"""How long the send of the last byte may still take after its client is said to have left."""
+
+
+async def send_bytes(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Sends a whole response; its length is added."""
+    raw = {**headers, "content-length": str(len(body))}
+    await send({"type": "http.response.start", "status": status, "headers": _encoded(raw.items())})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_json(
+    send: Send, value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> None:
+    """Sends a value as JSON."""
+    typed = {"content-type": "application/json", **(headers or {})}
+    await send_bytes(send, status, typed, msgspec.json.encode(value))
+
+
+async def send_fault(send: Send, fault: Fault) -> None:
+    """Sends an error."""
+    await send_json(send, fault.body, fault.status, fault.headers)
+
+
+async def while_connected(
+    receive: Receive, record: Record, work: Callable[[], Awaitable[None]]
+) -> None:
+    """Does the work, or cancels it the moment the client hangs up.
+
+    The request's body must have been read. Whatever ends this, `work` has ended before it returns.
+
+    Raises:
+        ClientGone: the client left before the response was complete.
+    """
+    task = asyncio.ensure_future(work())
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() and record.ended:  # servers say "disconnect" also after the last byte
+            await asyncio.wait((task,), timeout=LAST_SEND_SECONDS)
+        if not task.done():
+            raise ClientGone("The client left before its answer was complete.")
+        await task
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    message: Message = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await receive()
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

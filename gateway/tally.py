@@ -1,0 +1,91 @@
+"""What a request used, counted as its chunks pass, and what that costs: pure arithmetic, time
+passed in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployments.protocol import Chunk, Usage
+from deployments.spec import ModelSpec
+
+__all__ = ["Costs", "Tally", "costs_of"]
+
+
+class Tally:
+    """The tokens of a request's choices.
+
+    Args:
+        choices: how many answers there are; choice i answers input i // n.
+        n: answers per input. The prompt of each input counts once.
+        clock: monotonic seconds.
+        on_gap: told the seconds per token between two pieces of one choice.
+    """
+
+    def __init__(
+        self,
+        choices: int,
+        n: int,
+        clock: Callable[[], float],
+        on_gap: Callable[[float], object],
+    ) -> None:
+        self._n, self._clock, self._on_gap = n, clock, on_gap
+        self._seen = [0] * choices
+        self._last: list[float | None] = [None] * choices
+        self._usage: list[Usage | None] = [None] * choices
+        self._unfinished = set(range(choices))
+
+    def add(self, index: int, chunk: Chunk) -> None:
+        """Counts a chunk of choice `index` on its arrival."""
+        now, before = self._clock(), self._last[index]
+        if before is not None and chunk.tokens:
+            self._on_gap((now - before) / chunk.tokens)
+        self._last[index] = now
+        self._seen[index] += chunk.tokens
+        if chunk.usage is not None:
+            self._usage[index] = chunk.usage
+        if chunk.finish_reason is not None:
+            self._unfinished.discard(index)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice has finished."""
+        return not self._unfinished
+
+    @property
+    def usage(self) -> Usage:
+        """The sum; a choice that was cut off counts the tokens that were seen of it."""
+        known = [usage for usage in self._usage if usage is not None]
+        billed = [usage for usage in self._usage[:: self._n] if usage is not None]
+        return Usage(
+            prompt_tokens=sum(usage.prompt_tokens for usage in billed),
+            completion_tokens=sum(
+                seen if usage is None else usage.completion_tokens
+                for seen, usage in zip(self._seen, self._usage, strict=True)
+            ),
+            cached_tokens=sum(usage.cached_tokens for usage in billed),
+            engine_seconds=sum(usage.engine_seconds for usage in known),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Currency units, never mixed.
+
+    Attributes:
+        list_price: tokens times the answering model's price.
+        baseline: the same tokens at the generalist's price.
+        attributed: engine seconds times the price of the machine.
+    """
+
+    list_price: float
+    baseline: float
+    attributed: float
+
+
+def costs_of(usage: Usage, model: ModelSpec, generalist: ModelSpec) -> Costs:
+    """What `usage` costs at the model that answered, and would have cost at the generalist."""
+    tokens = (usage.prompt_tokens, usage.completion_tokens)
+    return Costs(
+        list_price=model.price.of(*tokens),
+        baseline=generalist.price.of(*tokens),
+        attributed=usage.engine_seconds * model.price.machine_per_hour / 3600,
+    )

@@ -1,0 +1,194 @@
+"""A trained router on disk: a directory with `artifact.json` and `head.safetensors`; no pickle.
+
+`artifact.json` names the checksum of the tensors and of the encoder that they belong to. Loading
+refuses what is absent, altered, newer than this code, not finite, or made for another encoder, and
+says what to do about it.
+"""
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from router.classifier import Exemplars, RouteClassifier, TextEncoder
+from router.errors import ArtifactError
+from router.head import Head
+
+__all__ = ["VERSION", "Layout", "artifact_path", "load_artifact", "save_artifact"]
+
+VERSION = 1
+"""Of the layout below; a reader refuses newer ones."""
+
+_JSON, _TENSORS = "artifact.json", "head.safetensors"
+_PACKAGES = ("numpy", "safetensors", "scikit-learn", "torch", "transformers")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderPart(_Part):
+    """The encoder that the tensors belong to."""
+
+    name: str
+    sha256: str = Field(description="of its weights")
+
+
+class ExemplarPart(_Part):
+    """A training prompt that explains decisions; its vector is a row of `exemplars`."""
+
+    text: str
+    domain: str
+
+
+class Layout(_Part):
+    """`artifact.json`. The tensors are `weights`, `bias`, `domains` and `exemplars`; see `Head`."""
+
+    version: int
+    classes: tuple[str, ...]
+    encoder: EncoderPart
+    temperature: float
+    min_confidence: float
+    scope_threshold: float
+    tensors_sha256: str
+    data_sha256: str = Field(description="fingerprint of the training rows")
+    packages: dict[str, str]
+    metrics: dict[str, float]
+    exemplars: tuple[ExemplarPart, ...]
+
+
+def artifact_path(name: str) -> Path:
+    """The directory that a configuration means: `default`, or a directory of the operator's own."""
+    return Path(__file__).parent / "artifacts" / "default" if name == "default" else Path(name)
+
+
+def save_artifact(
+    path: Path,
+    head: Head,
+    exemplars: Exemplars,
+    encoder: TextEncoder,
+    data_sha256: str,
+    metrics: dict[str, float],
+) -> None:
+    """Writes a trained router into a directory, over what is there."""
+    # In C order: safetensors writes the memory as it lies and would scramble any other, silently.
+    tensors = save(
+        {
+            "weights": np.ascontiguousarray(head.weights, np.float32),
+            "bias": np.ascontiguousarray(head.bias, np.float32),
+            "domains": np.ascontiguousarray(head.domains, np.int64),
+            # Half precision moves a cosine by less than a thousandth.
+            "exemplars": np.ascontiguousarray(exemplars.vectors, np.float16),
+        }
+    )
+    layout = Layout(
+        version=VERSION,
+        classes=head.classes,
+        encoder=EncoderPart(name=encoder.name, sha256=encoder.sha256),
+        temperature=head.temperature,
+        min_confidence=head.min_confidence,
+        scope_threshold=head.scope_threshold,
+        tensors_sha256=hashlib.sha256(tensors).hexdigest(),
+        data_sha256=data_sha256,
+        packages={name: version(name) for name in _PACKAGES},
+        metrics=metrics,
+        exemplars=tuple(
+            ExemplarPart(text=text, domain=domain)
+            for text, domain in zip(exemplars.texts, exemplars.domains, strict=True)
+        ),
+    )
+    path.mkdir(parents=True, exist_ok=True)
+    (path / _TENSORS).write_bytes(tensors)
+    text = json.dumps(layout.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    (path / _JSON).write_text(text + "\n", encoding="utf-8")
+
+
+def load_artifact(path: Path, encoder: TextEncoder) -> RouteClassifier:
+    """The classifier of an artifact.
+
+    Args:
+        path: the artifact's directory; see `artifact_path`.
+        encoder: must be the one that the artifact was trained with.
+
+    Raises:
+        ArtifactError: the artifact cannot be used; the message names the file and the remedy.
+    """
+    layout = _read_layout(path / _JSON)
+    if layout.encoder.sha256 != encoder.sha256:
+        raise ArtifactError(
+            f"{path / _JSON} was trained with the encoder {layout.encoder.name!r} "
+            f"(sha256 {layout.encoder.sha256}), not with {encoder.name!r} "
+            f"(sha256 {encoder.sha256}). "
+            "Give the router that encoder, or train an artifact with yours."
+        )
+    tensors = _read_tensors(path / _TENSORS, layout.tensors_sha256)
+    try:
+        head = Head(
+            classes=layout.classes,
+            weights=tensors["weights"],
+            bias=tensors["bias"],
+            domains=tensors["domains"],
+            temperature=layout.temperature,
+            scope_threshold=layout.scope_threshold,
+            min_confidence=layout.min_confidence,
+        )
+        exemplars = Exemplars(
+            texts=tuple(exemplar.text for exemplar in layout.exemplars),
+            domains=tuple(exemplar.domain for exemplar in layout.exemplars),
+            vectors=tensors["exemplars"].astype(np.float32),
+        )
+        return RouteClassifier(encoder, head, exemplars)
+    except KeyError as error:
+        raise ArtifactError(f"{path / _TENSORS} lacks the tensor {error}; train again") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path / _TENSORS}: {error}; train again") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error.strerror}); name an artifact's directory in "
+            "router.artifact, or train one"
+        ) from error
+
+
+def _read_layout(path: Path) -> Layout:
+    try:
+        raw: Any = json.loads(_read(path))
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON ({error}); restore it, or train again") from error
+    found = raw.get("version") if isinstance(raw, dict) else None
+    if isinstance(found, int) and found > VERSION:
+        raise ArtifactError(
+            f"{path} has version {found}, this program reads up to {VERSION}; update the program"
+        )
+    try:
+        return Layout.model_validate(raw)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ArtifactError(f"{path}: {faults}; restore it, or train again") from error
+
+
+def _read_tensors(path: Path, sha256: str) -> dict[str, Any]:
+    raw = _read(path)
+    found = hashlib.sha256(raw).hexdigest()
+    if found != sha256:
+        raise ArtifactError(
+            f"{path} has sha256 {found}, {_JSON} expects {sha256}: the two are not from the same "
+            "training, or one is damaged; restore both, or train again"
+        )
+    try:
+        return load(raw)
+    except SafetensorError as error:
+        raise ArtifactError(f"{path} is not a safetensors file ({error}); train again") from error

@@ -1,0 +1,171 @@
+"""Asks a decision's candidates in turn until one begins to answer.
+
+Rule: a model may be replaced only before its first chunk; what the client has seen is never taken
+back. Only `Overloaded` and `Unavailable` move on to the next candidate: another model cannot mend a
+bad request, and there is no time left after a deadline.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from deployments.protocol import (
+    Backend,
+    BackendError,
+    Chunk,
+    InvalidPrompt,
+    Overloaded,
+    Prompt,
+    Unavailable,
+)
+from router.health import Health
+from router.types import Decision, Reason
+
+__all__ = ["Answer", "Attempt", "Dispatcher", "Rest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A model that was asked; `error` is None for the one that answers."""
+
+    model: str
+    error: BackendError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that has begun.
+
+    Attributes:
+        model: who answers.
+        reason: the decision's, or why the request had to leave its first candidate.
+        first: the first chunk.
+        rest: the chunks after it; close it when leaving early.
+        attempts: every model that was asked, in order; the last one answers.
+    """
+
+    model: str
+    reason: Reason
+    first: Chunk
+    rest: "Rest"
+    attempts: tuple[Attempt, ...]
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    async def aclose(self) -> None: ...
+
+
+class _Report:
+    """Tells `Health` how one request ended, once."""
+
+    def __init__(self, model: str, health: Health, clock: Callable[[], float]) -> None:
+        self._model, self._health, self._clock = model, health, clock
+        self._told = False
+
+    def chunk(self, chunk: Chunk) -> None:
+        if chunk.finish_reason is not None:
+            self.ended(None)
+
+    def ended(self, error: BackendError | None) -> None:
+        # A full queue or a bad request says nothing about whether the model works.
+        if self._told or isinstance(error, Overloaded | InvalidPrompt):
+            return
+        self._told = True
+        self._health.record(self._model, error is None, self._clock())
+
+
+class Rest(AsyncIterator[Chunk]):
+    """The chunks after the first; `aclose` it when leaving early, or the model works for nobody."""
+
+    def __init__(self, stream: AsyncIterator[Chunk], report: _Report) -> None:
+        self._stream = stream
+        self._report = report
+
+    async def __anext__(self) -> Chunk:
+        try:
+            chunk = await anext(self._stream)
+        except StopAsyncIteration:
+            self._report.ended(None)
+            raise
+        except BackendError as error:
+            self._report.ended(error)
+            raise
+        self._report.chunk(chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        """Stops the generation, if it still runs, and frees its slot."""
+        await _close(self._stream)
+
+
+class Dispatcher:
+    """Walks candidates through their backends.
+
+    Args:
+        backends: every model that a decision may name.
+        health: is told of successes and failures.
+        clock: seconds, as `health` takes them.
+    """
+
+    def __init__(
+        self, backends: Mapping[str, Backend], health: Health, clock: Callable[[], float]
+    ) -> None:
+        self._backends = backends
+        self._health = health
+        self._clock = clock
+
+    async def open(self, decision: Decision, prompt: Prompt) -> Answer:
+        """The answer of the first candidate that begins one.
+
+        Raises:
+            BackendError: a candidate refused for good, or the last one failed: that one's error.
+        """
+        attempts: list[Attempt] = []
+        reason = decision.reason
+        for model in decision.candidates:
+            try:
+                first, rest = await self._ask(model, prompt)
+            except (Overloaded, Unavailable) as error:
+                if not attempts:
+                    reason = _reason_to_leave(error)
+                attempts.append(Attempt(model, error))
+            else:
+                return Answer(model, reason, first, rest, (*attempts, Attempt(model)))
+        raise _last_error(attempts)
+
+    async def _ask(self, model: str, prompt: Prompt) -> tuple[Chunk, Rest]:
+        report = _Report(model, self._health, self._clock)
+        stream = self._backends[model].stream(prompt)
+        begun = False
+        try:
+            first = await anext(stream)
+            begun = True
+        except StopAsyncIteration:
+            error = Unavailable(model, "it ended without an answer")
+            report.ended(error)
+            raise error from None
+        except BackendError as error:
+            report.ended(error)
+            raise
+        finally:
+            # Also when the client leaves while the model still thinks.
+            if not begun:
+                await _close(stream)
+        report.chunk(first)
+        return first, Rest(stream, report)
+
+
+async def _close(stream: AsyncIterator[Chunk]) -> None:
+    if isinstance(stream, _Closable):
+        await stream.aclose()
+
+
+def _reason_to_leave(error: Overloaded | Unavailable) -> Reason:
+    return Reason.OVERLOADED if isinstance(error, Overloaded) else Reason.UNHEALTHY
+
+
+def _last_error(attempts: list[Attempt]) -> BackendError:
+    if attempts and attempts[-1].error is not None:
+        return attempts[-1].error
+    raise ValueError("a decision without candidates: nobody can be asked")

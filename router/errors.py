@@ -1,0 +1,50 @@
+"""What can be wrong with a router before it takes its first request.
+
+    RouterError
+    |-- ArtifactError       the trained router on disk cannot be used: which file, and the remedy
+    |-- EncoderError        the encoder's files are not there or not usable
+    |-- TrainingError       the labelled prompts do not suffice to train or to measure
+    |-- UnknownDomain       a specialist's domain is none that the classifier knows
+    |-- UnknownModel        a model's health was asked for, and no such model was declared
+    `-- UnknownTransition   a circuit breaker was told of something that cannot happen in its state
+
+While requests run nothing here is raised: a doubt becomes the `Reason` of a `Decision`.
+"""
+
+__all__ = [
+    "ArtifactError",
+    "EncoderError",
+    "RouterError",
+    "TrainingError",
+    "UnknownDomain",
+    "UnknownModel",
+    "UnknownTransition",
+]
+
+
+class RouterError(Exception):
+    """Any error of this package."""
+
+
+class ArtifactError(RouterError):
+    """An artifact's file is absent, altered, of a newer version, or made for another encoder."""
+
+
+class EncoderError(RouterError):
+    """The encoder cannot be loaded."""
+
+
+class TrainingError(RouterError):
+    """The rows cannot train a router."""
+
+
+class UnknownDomain(RouterError):
+    """The table of specialists names domains that the classifier was not trained on."""
+
+
+class UnknownModel(RouterError):
+    """A model that was not declared at construction."""
+
+
+class UnknownTransition(RouterError):
+    """The event is not possible in the state; the state has not changed."""

@@ -1,0 +1,88 @@
+"""The router as the gateway holds it: a classifier, a table of specialists, and the policy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from router.config import RouterConfig
+from router.errors import UnknownDomain
+from router.policy import Thresholds, decide
+from router.types import Decision, Explanation, Neighbour, Query, Reason, Scores
+
+__all__ = ["Classifier", "Remembers", "Router"]
+
+
+class Classifier(Protocol):
+    """What the router asks for scores."""
+
+    @property
+    def classes_(self) -> Sequence[str]:
+        """The domains it tells apart."""
+
+    def scores(self, queries: Sequence[Query]) -> list[Scores]:
+        """The scores of each query, in order."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A classifier that keeps some of its training prompts."""
+
+    def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
+        """The kept prompts most like a text, best first."""
+
+
+class Router:
+    """Chooses models for queries.
+
+    Args:
+        classifier: scores queries.
+        table: the specialists of each domain, best first.
+        generalist: the model for everything else.
+        config: the operator's settings.
+
+    Raises:
+        UnknownDomain: a domain of the table is none of the classifier's.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        table: Mapping[str, tuple[str, ...]],
+        generalist: str,
+        config: RouterConfig,
+    ) -> None:
+        unknown = sorted(set(table) - set(classifier.classes_))
+        if unknown:
+            raise UnknownDomain(
+                f"specialists are declared for {', '.join(unknown)}, but the router's artifact "
+                f"{config.artifact!r} knows only {', '.join(sorted(classifier.classes_))}. "
+                "Train an artifact with prompts of that domain and name it in router.artifact, "
+                "or correct the specialist's domain."
+            )
+        self._classifier = classifier
+        self._table = dict(table)
+        self._generalist = generalist
+        self._thresholds = Thresholds(config.min_confidence, config.scope_threshold)
+
+    def route(self, query: Query, available: Callable[[str], bool]) -> Decision:
+        """Where a query goes; encodes its text, which takes milliseconds of CPU time."""
+        [scores] = self._classifier.scores([query])
+        return decide(scores, self._table, self._generalist, available, self._thresholds)
+
+    def requested(self, model: str, domain: str) -> Decision:
+        """The decision for a request that names its model: that model, and no other."""
+        return Decision(domain, (model,), Reason.REQUESTED, 1.0)
+
+    def explain(self, text: str, neighbours: int = 5) -> Explanation:
+        """Why a text is routed as it is; a classifier that kept no training prompts shows none."""
+        [scores] = self._classifier.scores([Query(text=text)])
+        thresholds = self._thresholds
+        confident, familiar = thresholds.min_confidence, thresholds.scope
+        near = self._classifier
+        return Explanation(
+            probabilities=scores.probabilities,
+            min_confidence=scores.min_confidence if confident is None else confident,
+            scope=scores.scope,
+            scope_threshold=scores.scope_threshold if familiar is None else familiar,
+            truncated=scores.truncated,
+            neighbours=near.neighbours(text, neighbours) if isinstance(near, Remembers) else (),
+        )

@@ -1,0 +1,266 @@
+"""The fake engine, and the rules that every engine shares."""
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+
+from deployments.engine import EngineContext, create_engine, with_system_prompt
+from deployments.engines.fake import FakeOptions, create
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    Message,
+    Overloaded,
+    Prompt,
+    Sampling,
+    Unavailable,
+)
+from deployments.spec import ModelSpec
+
+CONTEXT = EngineContext(Path("unused"))
+HELLO = (Message("user", "hello there"),)
+
+
+def engine(system_prompt=None, **options):
+    spec = ModelSpec(
+        name="tiny",
+        model="m",
+        engine="fake",
+        engine_options=options,
+        system_prompt=system_prompt,
+    )
+    return create_engine(spec, CONTEXT)
+
+
+def prompt(messages=HELLO, deadline_seconds=None, **sampling):
+    return Prompt("r1", messages, sampling=Sampling(**sampling), deadline_seconds=deadline_seconds)
+
+
+async def ask(backend, asked) -> list[Chunk]:
+    return [chunk async for chunk in backend.stream(asked)]
+
+
+async def collect(backend, asked, texts) -> None:
+    """Like `ask`, but what came before a failure is not lost."""
+    async for chunk in backend.stream(asked):
+        texts.append(chunk.text)
+
+
+def text(chunks) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+async def test_the_same_prompt_gets_the_same_answer():
+    """Two engines of one spec answer one prompt alike, and name the model and the message."""
+    first, second = await ask(engine(), prompt()), await ask(engine(), prompt())
+    assert first == second
+    assert text(first).startswith("tiny answers ")
+    assert text(first).endswith(" to: hello there")
+
+
+async def test_another_conversation_gets_another_answer():
+    """The digest is of the whole conversation, not of its last message alone."""
+    longer = (Message("user", "before"), Message("assistant", "yes"), *HELLO)
+    assert text(await ask(engine(), prompt())) != text(await ask(engine(), prompt(longer)))
+
+
+async def test_only_the_last_chunk_has_reason_and_usage():
+    """Every chunk but the last is one token; the last one counts them."""
+    chunks = await ask(engine(reply="a b c"), prompt())
+    assert [chunk.tokens for chunk in chunks] == [1, 1, 1, 0]
+    assert [chunk.finish_reason for chunk in chunks] == [None, None, None, "stop"]
+    assert [chunk.usage is None for chunk in chunks] == [True, True, True, False]
+    assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (2, 3)
+
+
+@pytest.mark.parametrize(("limit", "shown", "reason"), [(2, "a b", "length"), (3, "a b c", "stop")])
+async def test_max_tokens_cuts_the_answer(limit, shown, reason):
+    """An answer that is longer than `max_tokens` ends there with `length`."""
+    chunks = await ask(engine(reply="a b c"), prompt(max_tokens=limit))
+    assert (text(chunks), chunks[-1].finish_reason) == (shown, reason)
+
+
+@pytest.mark.parametrize(
+    ("stop", "shown", "tokens"),
+    [
+        (("wo th",), "one t", 3),  # across the border of two tokens
+        (("e", "wo"), "on", 1),  # the first that occurs counts
+        (("four",), "one two three", 3),  # held back in vain, so shown at the end
+        (("three!",), "one two three", 3),
+    ],
+)
+async def test_stop_strings_end_the_answer_and_are_not_shown(stop, shown, tokens):
+    """Text before a stop string is shown, the stop string is not."""
+    chunks = await ask(engine(reply="one two three"), prompt(stop=stop))
+    assert text(chunks) == shown
+    assert chunks[-1].finish_reason == "stop"
+    assert chunks[-1].usage.completion_tokens == tokens
+
+
+async def test_logprobs_are_given_when_asked():
+    """With `top_logprobs` each token has itself and alternatives, together no more than certain."""
+    chunks = await ask(engine(reply="a b"), prompt(top_logprobs=3))
+    (token,) = chunks[0].logprobs
+    assert token.token == "a"
+    assert token.top[0] == ("a", token.logprob)
+    assert len(token.top) == 3
+    assert sum(math.exp(logprob) for _, logprob in token.top) <= 1
+    assert (await ask(engine(reply="a b"), prompt(top_logprobs=0)))[0].logprobs[0].top == ()
+    assert (await ask(engine(reply="a b"), prompt()))[0].logprobs == ()
+
+
+async def test_a_deadline_ends_a_slow_answer():
+    """The tokens that are in time come, then `DeadlineExceeded` with the prompt's own limit."""
+    slow, got = engine(reply="a b c", token_seconds=0.02), []
+    with pytest.raises(DeadlineExceeded) as caught:
+        await collect(slow, prompt(deadline_seconds=0.03), got)
+    assert got == ["a", " b"]
+    assert caught.value.seconds == 0.03
+    assert (await slow.load()).failed == 1
+
+
+async def test_time_passes_as_the_options_say():
+    """The usage's engine seconds are those of the options, and they really pass."""
+    started = asyncio.get_running_loop().time()
+    chunks = await ask(
+        engine(reply="a b c", first_token_seconds=0.03, token_seconds=0.01), prompt()
+    )
+    assert asyncio.get_running_loop().time() - started >= 0.045
+    assert chunks[-1].usage.engine_seconds == pytest.approx(0.05)
+
+
+async def test_leaving_early_counts_as_cancelled():
+    """A caller who stops reading frees the slot; its request is neither completed nor failed."""
+    backend = engine(reply="a b c")
+    stream = backend.stream(prompt())
+    await anext(stream)
+    assert (await backend.load()).running == 1
+    await stream.aclose()
+    load = await backend.load()
+    assert (load.running, load.cancelled, load.completed, load.failed) == (0, 1, 0, 0)
+    assert load.generated_tokens == 1
+
+
+async def test_a_cancelled_task_counts_as_cancelled():
+    """Cancelling the task that waits for a token is leaving early too."""
+    backend = engine(first_token_seconds=30)
+    task = asyncio.create_task(ask(backend, prompt()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await backend.load()).cancelled == 1
+
+
+async def test_leaving_after_the_last_chunk_counts_as_completed():
+    """Who has the finish reason has the whole answer, though the stream was not run to its end."""
+    backend = engine(reply="a")
+    stream = backend.stream(prompt())
+    while (await anext(stream)).finish_reason is None:
+        pass
+    await stream.aclose()
+    load = await backend.load()
+    assert (load.completed, load.cancelled) == (1, 0)
+
+
+async def test_the_load_names_recent_requests():
+    """A completed request is counted and its id is kept."""
+    backend = engine(reply="a b")
+    await ask(backend, prompt())
+    load = await backend.load()
+    assert (load.completed, load.generated_tokens, load.recent_request_ids) == (1, 2, ("r1",))
+
+
+async def test_an_overloaded_engine_refuses():
+    """`overloaded` refuses before the first chunk, with a time to wait."""
+    with pytest.raises(Overloaded) as caught:
+        await ask(engine(overloaded=True), prompt())
+    assert caught.value.retry_after_seconds > 0
+
+
+async def test_an_engine_dies_after_so_many_requests():
+    """After `unavailable_after` requests neither answers nor health checks succeed."""
+    backend = engine(unavailable_after=1)
+    await backend.health()
+    await ask(backend, prompt())
+    with pytest.raises(Unavailable):
+        await ask(backend, prompt())
+    with pytest.raises(Unavailable):
+        await backend.health()
+
+
+async def test_an_engine_can_break_in_the_middle():
+    """`break_after_tokens` gives that many tokens and then fails."""
+    got = []
+    with pytest.raises(Unavailable):
+        await collect(engine(reply="a b c", break_after_tokens=2), prompt(), got)
+    assert got == ["a", " b"]
+
+
+async def test_braces_in_a_message_are_only_text():
+    """What a user writes is never a template."""
+    asked = prompt((Message("user", "{model} {0}"),))
+    assert text(await ask(engine(reply="{message}"), asked)) == "{model} {0}"
+
+
+async def test_a_bare_text_is_continued():
+    """A prompt without messages is answered too."""
+    chunks = await ask(engine(reply="{message}!"), Prompt("r1", text="x y"))
+    assert text(chunks) == "x y!"
+    assert chunks[-1].usage.prompt_tokens == 2
+
+
+async def test_the_card_names_the_model():
+    """The model card repeats the spec."""
+    card = await engine().model_card()
+    assert (card.name, card.engine, card.model) == ("tiny", "fake", "m")
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"colour": 1}, "engine_options.colour"),
+        ({"token_seconds": -1}, "engine_options.token_seconds"),
+        ({"reply": "{nobody}"}, "engine_options.reply"),
+        ({"reply": "{"}, "engine_options.reply"),
+    ],
+)
+def test_wrong_options_are_named(options, key):
+    """A fault in the options names `engine_options.KEY`."""
+    spec = ModelSpec(name="tiny", model="m", engine="fake", engine_options=options)
+    with pytest.raises(ValueError, match=key):
+        create(spec, CONTEXT)
+
+
+def test_options_cannot_be_changed():
+    """Options are frozen."""
+    with pytest.raises(ValueError, match="frozen"):
+        FakeOptions().overloaded = True
+
+
+def test_the_system_prompt_comes_first():
+    """A conversation without a system message gets the spec's."""
+    said = with_system_prompt(prompt(), "be brief")
+    assert said.messages == (Message("system", "be brief"), *HELLO)
+
+
+@pytest.mark.parametrize(
+    ("asked", "system_prompt"),
+    [
+        (prompt((*HELLO, Message("system", "mine"))), "be brief"),
+        (prompt(), None),
+        (Prompt("r1", text="x"), "be brief"),
+    ],
+    ids=["has its own", "none configured", "bare text"],
+)
+def test_the_system_prompt_is_left_out(asked, system_prompt):
+    """A system message of the client, a bare text and an absent setting change nothing."""
+    assert with_system_prompt(asked, system_prompt) is asked
+
+
+async def test_the_fake_counts_its_system_prompt():
+    """The configured system prompt is part of what the model reads."""
+    chunks = await ask(engine(system_prompt="be very brief"), prompt())
+    assert chunks[-1].usage.prompt_tokens == 5

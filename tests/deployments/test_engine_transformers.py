@@ -1,0 +1,228 @@
+"""The transformers engine on a tiny random model: batching, sampling, stopping, and its limits."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deployments.engine import Engine, EngineContext, create_engine
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    InvalidPrompt,
+    Message,
+    Prompt,
+    Sampling,
+    Unavailable,
+)
+from deployments.spec import ModelSpec
+from tests.deployments.tiny_model import save_tiny_model
+
+OPTIONS = {"max_context_tokens": 256, "cache_tokens": 2048, "max_batch_requests": 8}
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+def make_engine(model_dir: Path, **options: object) -> Engine:
+    spec = ModelSpec(name="tiny", model=str(model_dir), engine_options=OPTIONS | options)
+    return create_engine(spec, EngineContext(cache_dir=model_dir))
+
+
+@pytest.fixture
+async def engine(model_dir: Path) -> AsyncIterator[Engine]:
+    engine = make_engine(model_dir)
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+def chat(text: str, deadline_seconds: float | None = None, **sampling: object) -> Prompt:
+    settings = {"max_tokens": 24, "temperature": 0.0} | sampling
+    return Prompt(
+        "req",
+        messages=(Message("user", text),),
+        sampling=Sampling(**settings),
+        deadline_seconds=deadline_seconds,
+    )
+
+
+async def collect(engine: Engine, prompt: Prompt) -> list[Chunk]:
+    return [chunk async for chunk in engine.stream(prompt)]
+
+
+async def answer(engine: Engine, prompt: Prompt) -> str:
+    return "".join(chunk.text for chunk in await collect(engine, prompt))
+
+
+async def test_the_last_chunk_alone_has_finish_reason_and_usage(engine: Engine) -> None:
+    """The last chunk alone tells why the answer ended and what it took."""
+    *earlier, last = await collect(engine, chat("hello"))
+
+    assert all(chunk.finish_reason is None and chunk.usage is None for chunk in earlier)
+    assert last.finish_reason == "length"
+    assert last.usage is not None
+    assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (len("u:hello!a:"), 24)
+    assert last.usage.engine_seconds > 0
+    assert sum(chunk.tokens for chunk in [*earlier, last]) == 24
+
+
+async def test_concurrent_answers_equal_those_given_alone(engine: Engine) -> None:
+    """Sixty-four requests at once get the answers that each gets alone."""
+    texts = [f"question {'abcdefgh'[i % 8] * (i % 5 + 1)}" for i in range(64)]
+    alone = {text: await answer(engine, chat(text)) for text in set(texts)}
+
+    together = await asyncio.gather(*(answer(engine, chat(text)) for text in texts))
+
+    assert together == [alone[text] for text in texts]
+    assert len(set(together)) > 8  # the prompts do get different answers
+
+
+async def test_a_seed_repeats_an_answer_whatever_else_is_in_the_batch(engine: Engine) -> None:
+    """The same seed draws the same tokens, alone and among other requests."""
+    prompt = chat("hello", temperature=1.0, top_p=0.9, seed=7)
+    alone = await answer(engine, prompt)
+
+    among, *_ = await asyncio.gather(
+        answer(engine, prompt), *(answer(engine, chat(t, temperature=1.0)) for t in ("x", "yy"))
+    )
+
+    assert among == alone
+    assert await answer(engine, chat("hello", temperature=1.0, top_p=0.9, seed=8)) != alone
+
+
+async def test_a_tiny_temperature_is_greedy(engine: Engine) -> None:
+    """A temperature near zero gives the greedy answer and kills nothing."""
+    greedy = await answer(engine, chat("hello"))
+
+    assert await answer(engine, chat("hello", temperature=1e-6, seed=1)) == greedy
+
+
+async def test_a_tiny_top_p_is_greedy(engine: Engine) -> None:
+    """A nucleus that holds one token leaves no choice."""
+    greedy = await answer(engine, chat("hello"))
+
+    assert await answer(engine, chat("hello", temperature=1.5, top_p=1e-9, seed=3)) == greedy
+
+
+async def test_a_stop_string_ends_the_answer_before_it(engine: Engine) -> None:
+    """The answer ends before the stop string, even one that spans tokens."""
+    whole = await answer(engine, chat("hello"))
+    stop = whole[5:8]
+
+    *_, last = chunks = await collect(engine, chat("hello", stop=(stop,)))
+
+    assert "".join(chunk.text for chunk in chunks) == whole[: whole.index(stop)]
+    assert last.finish_reason == "stop"
+
+
+async def test_a_frequency_penalty_forbids_repetition(engine: Engine) -> None:
+    """A strong penalty on repeated tokens makes every token of a short answer a new one."""
+    plain = await answer(engine, chat("hello", max_tokens=12))
+    penalised = await answer(engine, chat("hello", max_tokens=12, frequency_penalty=1000.0))
+
+    assert len(set(plain)) < len(plain)
+    assert len(set(penalised)) == len(penalised)
+
+
+async def test_logprobs_are_those_of_the_distribution(engine: Engine) -> None:
+    """The chosen greedy token leads its alternatives, and all alternatives together make one."""
+    chunks = await collect(engine, chat("hello", max_tokens=5, top_logprobs=34))
+    scores = [score for chunk in chunks for score in chunk.logprobs]
+
+    assert len(scores) == 5
+    for score in scores:
+        assert score.top[0] == (score.token, pytest.approx(score.logprob))
+        assert math.fsum(math.exp(value) for _, value in score.top) == pytest.approx(1, abs=1e-4)
+
+
+async def test_the_system_prompt_of_the_spec_comes_first(model_dir: Path) -> None:
+    """A spec's system prompt is said first unless the conversation has its own."""
+    spec = ModelSpec(
+        name="tiny", model=str(model_dir), engine_options=OPTIONS, system_prompt="be brief"
+    )
+    engine = create_engine(spec, EngineContext(model_dir))
+    await engine.start()
+
+    *_, last = await collect(engine, chat("hello"))
+    await engine.stop()
+
+    assert last.usage is not None
+    assert last.usage.prompt_tokens == len("s:be brief!u:hello!a:")
+
+
+async def test_leaving_early_stops_the_generation(engine: Engine) -> None:
+    """Closing the stream frees the slot: the engine generates no further."""
+    stream = engine.stream(chat("tell me", max_tokens=200))
+    await anext(stream)
+    await stream.aclose()
+    before = await engine.load()
+    await asyncio.sleep(0.2)
+    after = await engine.load()
+
+    assert (after.running, after.cancelled) == (0, 1)
+    assert after.generated_tokens == before.generated_tokens < 200
+    assert await answer(engine, chat("still there?"))
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(engine: Engine) -> None:
+    """A deadline ends the generation with an error that names it."""
+    with pytest.raises(DeadlineExceeded):
+        await collect(engine, chat("tell me", deadline_seconds=0.0, max_tokens=200))
+
+    load = await engine.load()
+    assert (load.running, load.failed) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "parameter"),
+    [
+        pytest.param(chat("x" * 300), "messages", id="a prompt longer than the context"),
+        pytest.param(chat("hi", max_tokens=250), "max_tokens", id="an answer that cannot fit"),
+        pytest.param(Prompt("r", text=""), "prompt", id="no tokens at all"),
+    ],
+)
+async def test_what_cannot_fit_is_refused(engine: Engine, prompt: Prompt, parameter: str) -> None:
+    """A request that the cache cannot hold is refused by name, and the engine lives on."""
+    with pytest.raises(InvalidPrompt) as refused:
+        await collect(engine, prompt)
+
+    assert refused.value.parameter == parameter
+    await engine.health()
+    assert await answer(engine, chat("hello"))
+
+
+async def test_a_dead_generation_thread_is_seen(engine: Engine) -> None:
+    """When the engine's thread dies, waiting requests fail and the health check says so."""
+    loaded = engine._ready()  # nothing public can make the thread die
+    loaded.sampler.add("poison", Sampling(temperature=1.0)).sampling = None
+    waiting = asyncio.ensure_future(collect(engine, chat("hello", max_tokens=200)))
+    await asyncio.sleep(0)
+    loaded.manager.add_request([2, 3], request_id="poison", max_new_tokens=10)
+
+    with pytest.raises(Unavailable):
+        await waiting
+    with pytest.raises(Unavailable):
+        await engine.health()
+    with pytest.raises(Unavailable):
+        await collect(engine, chat("hello"))
+
+
+async def test_a_bare_text_is_continued_as_it_is(engine: Engine) -> None:
+    """A text prompt gets no chat format around it."""
+    *_, last = await collect(
+        engine, Prompt("r", text="once", sampling=Sampling(max_tokens=3, temperature=0))
+    )
+
+    assert last.usage is not None
+    assert last.usage.prompt_tokens == len("once")
+
+
+def test_an_unknown_option_is_refused_by_name(model_dir: Path) -> None:
+    """An engine option that does not exist is named, with those that do."""
+    with pytest.raises(ValueError, match=r"engine_options\.cache_token.*cache_tokens"):
+        make_engine(model_dir, cache_token=1)

@@ -1,0 +1,74 @@
+"""Adapters: found by name or path, and believed only with their checksum."""
+
+import json
+
+import pytest
+
+from deployments.models.adapters import ADAPTERS, load_adapter
+from deployments.models.errors import ModelError
+from tests.deployments.wheels import sha256
+
+WEIGHTS = b"weights"
+CARD = {
+    "niche": "sql",
+    "base": "smollm2-135m-instruct",
+    "system_prompt": "Answer in SQL.",
+    "sha256": sha256(WEIGHTS),
+    "trained_on": "a fact that loading does not need",
+}
+
+
+@pytest.fixture
+def adapter(tmp_path):
+    path = tmp_path / "adapters" / "sql"
+    path.mkdir(parents=True)
+    (path / "adapter_config.json").write_text("{}")
+    (path / "adapter_model.safetensors").write_bytes(WEIGHTS)
+    (path / "niche.json").write_text(json.dumps(CARD))
+    return path
+
+
+def test_an_adapter_is_found_by_name(adapter):
+    """A name is a folder among the adapters; its card says what it belongs to."""
+    found = load_adapter("sql", adapter.parent)
+    assert (found.path, found.niche, found.base) == (adapter, "sql", "smollm2-135m-instruct")
+    assert (found.system_prompt, found.sha256) == ("Answer in SQL.", CARD["sha256"])
+
+
+def test_an_adapter_is_found_by_path(adapter, tmp_path):
+    """A local directory needs no name."""
+    assert load_adapter(str(adapter), tmp_path).path == adapter
+
+
+def test_an_unknown_adapter_lists_the_known(adapter):
+    """The error names what there is."""
+    with pytest.raises(ModelError, match=r"'poems'.*known names: sql"):
+        load_adapter("poems", adapter.parent)
+
+
+def test_altered_weights_are_refused(adapter):
+    """The checksum of the card is that of the weights, or the adapter is not used."""
+    (adapter / "adapter_model.safetensors").write_bytes(b"other")
+    with pytest.raises(ModelError, match=rf"'sql'.*niche\.json says {CARD['sha256']}"):
+        load_adapter("sql", adapter.parent)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "niche.json"])
+def test_a_missing_file_is_named(adapter, name):
+    """Each of the three files is needed."""
+    (adapter / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        load_adapter("sql", adapter.parent)
+
+
+def test_a_malformed_card_is_refused(adapter):
+    """A card without its facts is an error that names the adapter."""
+    (adapter / "niche.json").write_text('{"niche": "sql"}')
+    with pytest.raises(ModelError, match=r"'sql': niche\.json"):
+        load_adapter("sql", adapter.parent)
+
+
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.name) for p in sorted(ADAPTERS.glob("*/"))])
+def test_every_shipped_adapter_is_sound(path):
+    """What this repository ships can be loaded."""
+    assert load_adapter(path.name).path == path

@@ -1,0 +1,164 @@
+"""Stand-ins that are passed in where the real thing would need weights, a cluster or time.
+
+`FakeBackend` is a model with a script, `FakeClassifier` a classifier that looks for marked words,
+`FakeClock` a clock that moves when told.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from deployments.protocol import (
+    BackendError,
+    Chunk,
+    FinishReason,
+    Load,
+    ModelCard,
+    Prompt,
+    TokenLogprob,
+    Unavailable,
+    Usage,
+)
+from router.types import GENERAL, Query, Scores
+
+__all__ = ["FakeBackend", "FakeClassifier", "FakeClock"]
+
+
+@dataclass
+class FakeClock:
+    """Seconds that pass only when told; call it to read it."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass."""
+        self.now += seconds
+
+
+@dataclass
+class FakeBackend:
+    """A `Backend` that says its pieces, or fails as scripted.
+
+    Attributes:
+        name: of the model.
+        pieces: the texts of the chunks; the last one carries the end and the usage.
+        prompt_tokens: what it claims that a prompt holds.
+        engine_seconds: what it claims to have worked.
+        refusal: raised instead of the first chunk.
+        failure: raised after the chunk number `fails_after` instead of the rest.
+        cut: ends after `fails_after` chunks without a finish reason.
+        gate: awaited before every chunk after the first; None: no waiting.
+        first_gate: awaited before the first chunk.
+        illness: why `health` fails; None: healthy.
+        hangs: `health` never answers.
+        prompts: every prompt that it was asked.
+        open_streams: streams that have begun and not ended.
+        closed_early: streams that were left before their end.
+    """
+
+    name: str
+    pieces: Sequence[str] = ("Hello", ", ", "world")
+    prompt_tokens: int = 7
+    cached_tokens: int = 0
+    engine_seconds: float = 0.5
+    finish_reason: FinishReason = "stop"
+    refusal: Exception | None = None
+    failure: Exception | None = None
+    fails_after: int = 1
+    cut: bool = False
+    gate: asyncio.Event | None = None
+    first_gate: asyncio.Event | None = None
+    illness: str | None = None
+    hangs: bool = False
+    prompts: list[Prompt] = field(default_factory=list)
+    open_streams: int = 0
+    closed_early: int = 0
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+        """See `Backend`."""
+        self.prompts.append(prompt)
+        self.open_streams += 1
+        ended = False
+        try:
+            if self.refusal is not None:
+                raise self.refusal
+            for number, text in enumerate(self.pieces):
+                gate = self.gate if number else self.first_gate
+                if gate is not None:
+                    await gate.wait()
+                if number == self.fails_after and self.failure is not None:
+                    raise self.failure
+                if number == self.fails_after and self.cut:
+                    break
+                ended = number == len(self.pieces) - 1
+                yield self._chunk(prompt, text, last=ended)
+            ended = True
+        except (BackendError, RuntimeError):
+            ended = True
+            raise
+        finally:
+            self.open_streams -= 1
+            self.closed_early += not ended
+
+    def _chunk(self, prompt: Prompt, text: str, *, last: bool) -> Chunk:
+        wanted = prompt.sampling.top_logprobs
+        logprobs: tuple[TokenLogprob, ...] = ()
+        if wanted is not None:
+            top = tuple((f"{text}{rank}", -1.0 - rank) for rank in range(wanted))
+            logprobs = (TokenLogprob(text, -0.5, top),)
+        usage = Usage(self.prompt_tokens, len(self.pieces), self.cached_tokens, self.engine_seconds)
+        return Chunk(
+            text=text,
+            tokens=1,
+            finish_reason=self.finish_reason if last else None,
+            logprobs=logprobs,
+            usage=usage if last else None,
+        )
+
+    async def health(self) -> None:
+        """See `Backend`."""
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.illness is not None:
+            raise Unavailable(self.name, self.illness)
+
+    async def load(self) -> Load:
+        """See `Backend`."""
+        return Load(running=self.open_streams, completed=len(self.prompts) - self.open_streams)
+
+    async def model_card(self) -> ModelCard:
+        """See `Backend`."""
+        return ModelCard(self.name, "fake", self.name)
+
+
+@dataclass(frozen=True)
+class FakeClassifier:
+    """Scores a query by the first marked word that its text holds; without one it is `GENERAL`.
+
+    Attributes:
+        words: the domain that each word marks.
+        confidence: the probability of the domain that was found; `GENERAL` has the rest.
+        scope: how familiar every query looks; the threshold is 0.5.
+    """
+
+    words: Mapping[str, str]
+    confidence: float = 0.9
+    scope: float = 1.0
+
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        """The domains it tells apart."""
+        return (GENERAL, *dict.fromkeys(self.words.values()))
+
+    def scores(self, queries: Sequence[Query]) -> list[Scores]:
+        """The scores of each query, in order."""
+        return [self._scores(query) for query in queries]
+
+    def _scores(self, query: Query) -> Scores:
+        text = query.text or " ".join(message.content for message in query.messages)
+        found = next((self.words[word] for word in self.words if word in text), GENERAL)
+        rest = {} if found == GENERAL else {GENERAL: 1 - self.confidence}
+        return Scores({found: self.confidence, **rest}, self.scope, scope_threshold=0.5)

@@ -1,0 +1,152 @@
+"""Gateways for tests: real routing and dispatch over fake models, and clients that talk to them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from deployments.spec import ModelSpec, Price
+from gateway.app import Stack, build_app
+from gateway.config import GatewaySection, NicheConfig
+from gateway.metrics import Metrics
+from router.config import RouterConfig
+from router.router import Router
+from tests.fakes import FakeBackend, FakeClassifier, FakeClock
+
+__all__ = ["CHAT", "Gateway", "HangingUp", "events_of", "make_gateway", "until"]
+
+CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "please SELECT"}]}
+"""A chat that the fake classifier sends to the specialist `sql-model`."""
+
+GENERALIST = ModelSpec(
+    name="big",
+    model="none",
+    engine="fake",
+    price=Price(
+        prompt_per_million_tokens=10, completion_per_million_tokens=20, machine_per_hour=36
+    ),
+)
+SPECIALIST = ModelSpec(
+    name="sql-model",
+    model="none",
+    engine="fake",
+    domain="sql",
+    price=Price(prompt_per_million_tokens=1, completion_per_million_tokens=2, machine_per_hour=7.2),
+)
+
+
+@dataclass
+class Gateway:
+    """An app and everything it was made of."""
+
+    app: Starlette
+    metrics: Metrics
+    clock: FakeClock
+    big: FakeBackend
+    sql: FakeBackend
+    classifier: FakeClassifier = field(repr=False)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client that calls the app in this event loop, without a socket."""
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            yield client
+
+    async def post(
+        self, body: Any, path: str = "/v1/chat/completions", **headers: str
+    ) -> httpx.Response:
+        """Posts JSON."""
+        async with self.client() as client:
+            return await client.post(path, json=body, headers=headers)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """Gets a path."""
+        async with self.client() as client:
+            return await client.get(path, headers=headers)
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """The value of a metric."""
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+def make_gateway(
+    big: FakeBackend | None = None,
+    sql: FakeBackend | None = None,
+    *,
+    classifier: FakeClassifier | None = None,
+    multiprocess_dir: str | None = None,
+    **limits: Any,
+) -> Gateway:
+    """A gateway with a generalist `big`, and `sql-model` for prompts that say SELECT."""
+    big, sql = big or FakeBackend("big"), sql or FakeBackend("sql-model")
+    classifier = classifier or FakeClassifier({"SELECT": "sql"})
+    clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
+    config = NicheConfig(
+        generalist=GENERALIST, specialists=(SPECIALIST,), gateway=GatewaySection(**limits)
+    )
+    stack = Stack(
+        config=config,
+        router=Router(classifier, {"sql": ("sql-model",)}, "big", RouterConfig()),
+        backends={"big": big, "sql-model": sql},
+        metrics=metrics,
+        clock=clock,
+        wall_clock=lambda: 1_700_000_000.5,
+        multiprocess_dir=multiprocess_dir,
+        readiness_timeout_seconds=0.05,
+    )
+    return Gateway(build_app(stack), metrics, clock, big, sql, classifier)
+
+
+def events_of(response: httpx.Response) -> list[Any]:
+    """The events of a stream: parsed, and the text `[DONE]` as it is."""
+    data = [line.removeprefix("data: ") for line in response.text.split("\n") if line]
+    return [item if item == "[DONE]" else json.loads(item) for item in data]
+
+
+async def until(condition: Callable[[], object], seconds: float = 2.0) -> None:
+    """Waits for what another task brings about and nobody announces."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - counters of metrics and fakes set no event
+            await asyncio.sleep(0.001)
+
+
+class HangingUp:
+    """An ASGI client that sends a request and hangs up when told: `receive` and `send` in one."""
+
+    def __init__(self, body: Any, path: str = "/v1/chat/completions") -> None:
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"x-request-disconnect-disabled", b"?1"),
+            ],
+            "server": ("gateway", 80),
+            "client": ("client", 1),
+            "scheme": "http",
+            "root_path": "",
+        }
+        self._body: bytes | None = json.dumps(body).encode()
+        self.hang_up, self.sent = asyncio.Event(), []
+
+    async def receive(self) -> dict[str, Any]:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self.hang_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)

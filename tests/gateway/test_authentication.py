@@ -1,0 +1,57 @@
+"""`gateway.authentication`: keys."""
+
+import pytest
+
+from gateway.authentication import ApiKeys
+from tests.gateway.stacks import CHAT, make_gateway
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("first-key\n\n  s\u00e9cond-key \n", encoding="utf-8")
+    return make_gateway(api_keys_file=str(path))
+
+
+@pytest.mark.parametrize("key", ["first-key", "s\u00e9cond-key"])
+def test_each_key_of_the_file_is_accepted(tmp_path, key):
+    """Every line of the file is a key."""
+    path = tmp_path / "keys"
+    path.write_text("first-key\n\n  s\u00e9cond-key \n", encoding="utf-8")
+
+    assert ApiKeys.from_file(path).accept(key.encode())
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic first-key"])
+async def test_other_requests_are_refused(gateway, header):
+    """Without an accepted bearer key there is a 401 in OpenAI's shape."""
+    response = await gateway.post(CHAT, authorization=header)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_key_lets_in(gateway):
+    """A request with a key is answered."""
+    response = await gateway.post(CHAT, authorization="bearer first-key")
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
+async def test_probes_need_no_key(gateway, path):
+    """Probes and metrics are open."""
+    assert (await gateway.get(path)).status_code == 200
+
+
+def test_an_empty_file_is_an_error():
+    """A file without keys would lock everybody out: it is refused at the start."""
+    with pytest.raises(ValueError, match="no API key"):
+        ApiKeys([])
+
+
+def test_keys_are_not_shown():
+    """Nothing that prints the keys' holder prints a key."""
+    keys = ApiKeys(["secret"])
+
+    assert "secret" not in repr(vars(keys))

@@ -1,0 +1,51 @@
+"""`gateway.body`: bytes that are, and are not, a JSON object."""
+
+import pytest
+
+from gateway.body import decode_object
+from gateway.errors import GatewayError, InvalidValue, MalformedBody
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{", id="cut"),
+        pytest.param(b"[]", id="array"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"a": NaN}', id="nan"),
+        pytest.param(b'{"a": -Infinity}', id="infinity"),
+        pytest.param(b'{"a": "\xff"}', id="not-utf8"),
+        pytest.param(b'{"a": "\\ud800"}', id="lone-surrogate"),
+        pytest.param(b'{"\\udfff": 1}', id="lone-surrogate-in-key"),
+        pytest.param(b'{"a": ' + b"1" * 5000 + b"}", id="too-many-digits"),
+        pytest.param(b'{"a": ' + b"[" * 100_000, id="too-deep"),
+        pytest.param(b'\xef\xbb\xbf{"a": 1}', id="byte-order-mark"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(body):
+    """A body that is not strictly a JSON object is malformed."""
+    with pytest.raises(MalformedBody):
+        decode_object(body)
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1, "a": 2}', b'{"b": [{"\\ud800": 1, "\\ud800": 1}]}'])
+def test_duplicated_keys_are_refused(body):
+    """A key that stands twice in one object is refused by a name that can be encoded."""
+    with pytest.raises(InvalidValue) as caught:
+        decode_object(body)
+
+    assert caught.value.parameter in {"a", "\\ud800"}
+
+
+def test_surrogate_pairs_are_characters():
+    """An escaped surrogate pair is one character."""
+    assert decode_object(b'{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+def test_errors_do_not_repeat_the_body():
+    """A parse error says where, and repeats nothing of the body."""
+    with pytest.raises(GatewayError) as caught:
+        decode_object(b'{"secret": oops}')
+
+    assert "secret" not in caught.value.message

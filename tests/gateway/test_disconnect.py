@@ -1,0 +1,79 @@
+"""Clients that hang up: the model is stopped at once, and the log says why."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes import FakeBackend
+from tests.gateway.stacks import CHAT, HangingUp, make_gateway, until
+
+
+@pytest.mark.parametrize(
+    ("body", "gates"),
+    [
+        pytest.param(CHAT, {"first_gate": True}, id="unary-before-the-first-chunk"),
+        pytest.param(CHAT, {"gate": True}, id="unary-in-the-middle"),
+        pytest.param(CHAT | {"stream": True}, {"first_gate": True}, id="stream-before-the-first"),
+        pytest.param(CHAT | {"stream": True}, {"gate": True}, id="stream-in-the-middle"),
+        pytest.param(CHAT | {"n": 3}, {"gate": True}, id="three-answers"),
+    ],
+)
+async def test_hanging_up_stops_the_model(body, gates):
+    """When the client leaves, every stream of its request is closed."""
+    backend = FakeBackend("sql-model", **{name: asyncio.Event() for name in gates})
+    gateway, client = make_gateway(sql=backend), HangingUp(body)
+    serving = asyncio.create_task(gateway.app(client.scope, client.receive, client.send))
+    await until(lambda: backend.open_streams == body.get("n", 1))
+
+    client.hang_up.set()
+    await asyncio.wait_for(serving, 2)
+
+    assert (backend.open_streams, backend.closed_early) == (0, body.get("n", 1))
+    assert gateway.sample("niche_requests_in_flight") == 0
+    assert gateway.sample("niche_errors_total", code="client_disconnected") == 1
+
+
+async def test_a_cancelled_request_stops_the_model():
+    """When the server cancels the request, which is how Ray Serve says it, the stream is closed."""
+    backend = FakeBackend("sql-model", gate=asyncio.Event())
+    gateway, client = make_gateway(sql=backend), HangingUp(CHAT | {"stream": True})
+    serving = asyncio.create_task(gateway.app(client.scope, client.receive, client.send))
+    await until(lambda: backend.open_streams == 1)
+
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+
+    assert (backend.open_streams, backend.closed_early) == (0, 1)
+
+
+async def test_a_disconnect_after_the_end_is_no_failure():
+    """Servers say that the client has left also after a complete answer: that is no error."""
+    gateway, client = make_gateway(), HangingUp(CHAT)
+
+    async def send(message):
+        client.sent.append(message)
+        if message["type"] == "http.response.body":
+            client.hang_up.set()
+            await asyncio.sleep(0.01)
+
+    await gateway.app(client.scope, client.receive, send)
+
+    assert gateway.sample("niche_errors_total", code="client_disconnected") is None
+
+
+async def test_a_stalled_client_is_let_go():
+    """A client that stops reading does not keep its model working past the deadline."""
+    gateway = make_gateway(request_timeout_seconds=0.05)
+    client, stalled = HangingUp(CHAT | {"stream": True}), asyncio.Event()
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            await stalled.wait()
+
+    serving = asyncio.create_task(gateway.app(client.scope, client.receive, send))
+    await until(lambda: gateway.sample("niche_completion_tokens_total", model="sql-model"))
+    client.hang_up.set()
+    await asyncio.wait_for(serving, 2)
+
+    assert gateway.sql.open_streams == 0

@@ -1,0 +1,93 @@
+"""`gateway.endpoints`: models, probes and the API's description."""
+
+import msgspec
+import pytest
+
+from deployments.protocol import Unavailable
+from gateway.app import Stack
+from gateway.config import NicheConfig
+from gateway.openapi import describe
+from gateway.schemas import ChatRequest, TextRequest
+from tests.fakes import FakeBackend
+from tests.gateway.stacks import GENERALIST, make_gateway
+
+
+async def test_models_are_listed():
+    """The list holds auto, the generalist and the specialists, with what they are for."""
+    listed = (await make_gateway().get("/v1/models")).json()
+
+    assert [(model["id"], model["owned_by"], model["niche"]) for model in listed["data"]] == [
+        ("auto", "niche", {"role": "auto", "domain": None, "engine": None}),
+        ("big", "niche", {"role": "generalist", "domain": "general", "engine": "fake"}),
+        ("sql-model", "niche", {"role": "specialist", "domain": "sql", "engine": "fake"}),
+    ]
+
+
+async def test_ready_when_all_models_answer():
+    """With healthy models the gateway is ready."""
+    assert (await make_gateway().get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [({"illness": "no replica"}, "no replica"), ({"hangs": True}, "no answer within 0.05 s")],
+)
+async def test_not_ready_names_the_model(fault, reason):
+    """A model that is ill or silent makes the gateway unready, by name and reason."""
+    response = await make_gateway(sql=FakeBackend("sql-model", **fault)).get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["models"] == {"sql-model": reason}
+
+
+async def test_an_unexpected_failure_of_a_probe_is_unready():
+    """A health check that fails in its own way is a failure too, without its words."""
+
+    class Broken(FakeBackend):
+        async def health(self):
+            raise RuntimeError("secret")
+
+    response = await make_gateway(Broken("big")).get("/readyz")
+
+    assert response.json()["models"] == {"big": "RuntimeError"}
+
+
+async def test_alive_whatever_the_models_do():
+    """Liveness does not depend on models."""
+    gateway = make_gateway(FakeBackend("big", refusal=Unavailable("big", "x"), illness="x"))
+
+    assert (await gateway.get("/healthz")).status_code == 200
+
+
+async def test_the_description_covers_every_route():
+    """Every path that is served is described, and no other."""
+    gateway = make_gateway()
+
+    described = (await gateway.get("/openapi.json")).json()["paths"]
+
+    assert set(described) == {route.path for route in gateway.app.routes}
+
+
+def test_every_reference_resolves():
+    """Each schema that the description refers to is in it."""
+    document = describe()
+    text = msgspec.json.encode(document).decode()
+
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+
+    assert names <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("kind", [ChatRequest, TextRequest])
+def test_the_description_knows_every_parameter(kind):
+    """A request's schema has the parameters that are served, and refuses others."""
+    schema = describe()["components"]["schemas"][kind.__name__]
+
+    assert set(schema["properties"]) == set(kind.__struct_fields__)
+    assert schema["additionalProperties"] is False
+
+
+def test_a_model_without_a_backend_is_an_error():
+    """A stack that cannot reach a configured model is refused when it is made."""
+    with pytest.raises(ValueError, match="no backend for big"):
+        Stack(NicheConfig(generalist=GENERALIST), None, {}, None, None, None)

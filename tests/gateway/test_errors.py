@@ -1,0 +1,57 @@
+"""`gateway.errors`: one table, and nothing that leaks."""
+
+import pytest
+
+from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
+from gateway.errors import TABLE, GatewayError, InvalidValue, fault_of
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "parameter"),
+    [
+        (InvalidValue("no", "n"), 400, "invalid_value", "n"),
+        (InvalidPrompt("messages", "too long"), 400, "invalid_prompt", "messages"),
+        (Overloaded("big", 3, 2.5), 503, "model_overloaded", None),
+        (Unavailable("big", "host-17 is gone"), 503, "model_unavailable", None),
+        (DeadlineExceeded("big", 3.0), 504, "deadline_exceeded", None),
+        (RuntimeError("password"), 500, "internal_error", None),
+    ],
+)
+def test_errors_become_faults(error, status, code, parameter):
+    """Each error has its status, code and parameter."""
+    fault = fault_of(error, "id-1")
+
+    assert (fault.status, fault.code, fault.body.error.param) == (status, code, parameter)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("host-17"), Unavailable("big", "host-17")])
+def test_inner_words_stay_inside(error):
+    """What an unexpected error or a dead model says is not told to clients."""
+    assert "host-17" not in fault_of(error, "id-1").body.error.message
+
+
+def test_an_unexpected_error_quotes_the_request():
+    """The client of an unexpected failure gets the id under which the log has it."""
+    assert "id-1" in fault_of(KeyError("x"), "id-1").body.error.message
+
+
+def test_subclasses_take_the_nearest_row():
+    """A subclass without a row takes its parent's."""
+
+    class Worse(Overloaded):
+        pass
+
+    assert fault_of(Worse("big", 1, 1.0), "id").status == 503
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header"), [(0.0, "1"), (2.1, "3"), (float("inf"), "1"), (float("nan"), "1")]
+)
+def test_retry_after_is_whole_seconds(seconds, header):
+    """Retry-After is an integer of at least one."""
+    assert fault_of(Overloaded("big", 1, seconds), "id").headers == {"retry-after": header}
+
+
+def test_every_refusal_has_a_row():
+    """No class of the gateway's own tree falls through to 500."""
+    assert set(GatewayError.__subclasses__()) <= set(TABLE)

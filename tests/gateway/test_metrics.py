@@ -1,0 +1,180 @@
+"""`gateway.metrics`: names, labels and values."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from gateway.errors import TABLE
+from gateway.metrics import Metrics, exposition
+from tests.fakes import FakeBackend, FakeClassifier
+from tests.gateway.stacks import CHAT, make_gateway, until
+
+GOLDEN = {
+    "niche_requests": ("counter", ("domain", "model", "reason", "status_class")),
+    "niche_errors": ("counter", ("code",)),
+    "niche_dispatch_fallbacks": ("counter", ("model", "reason")),
+    "niche_requests_in_flight": ("gauge", ()),
+    "niche_requests_queued": ("gauge", ("model",)),
+    "niche_time_to_first_token_seconds": ("histogram", ("model",)),
+    "niche_request_duration_seconds": ("histogram", ("model", "status_class")),
+    "niche_inter_token_latency_seconds": ("histogram", ("model",)),
+    "niche_router_duration_seconds": ("histogram", ()),
+    "niche_router_confidence": ("histogram", ("domain",)),
+    "niche_prompt_tokens": ("counter", ("model",)),
+    "niche_completion_tokens": ("counter", ("model",)),
+    "niche_engine_seconds": ("counter", ("model",)),
+    "niche_cost_currency": ("counter", ("model",)),
+    "niche_cost_baseline_currency": ("counter", ("model",)),
+    "niche_cost_attributed_currency": ("counter", ("model",)),
+}
+"""Dashboards and alerts stand on these: a change here is a change for operators."""
+
+
+ONE_ANSWER = {
+    "prompt_tokens_total": 7,
+    "completion_tokens_total": 3,
+    "engine_seconds_total": 0.5,
+    "cost_currency_total": 13e-6,
+    "cost_baseline_currency_total": 130e-6,
+    "cost_attributed_currency_total": 0.001,
+    "time_to_first_token_seconds_count": 1,
+    "inter_token_latency_seconds_count": 2,
+    "requests_queued": 0,
+}
+"""What an answer of the fake specialist moves."""
+
+
+def test_names_types_and_labels():
+    """The metrics are exactly these."""
+    metrics = Metrics(CollectorRegistry())
+    made = [value for name, value in vars(metrics).items() if name != "registry"]
+
+    assert {item._name: (item._type, item._labelnames) for item in made} == GOLDEN
+
+
+async def test_an_answer_is_counted():
+    """One routed answer moves every counter by what it used."""
+    gateway = make_gateway()
+
+    await gateway.post(CHAT)
+
+    values = {name: gateway.sample(f"niche_{name}", model="sql-model") for name in ONE_ANSWER}
+    assert values == pytest.approx(ONE_ANSWER)
+    assert gateway.sample("niche_router_confidence_count", domain="sql") == 1
+    assert gateway.sample("niche_router_duration_seconds_count") == 1
+
+
+async def test_waiting_requests_are_seen():
+    """Until its first token a request is queued, and until its end it is in flight."""
+    gate = asyncio.Event()
+    gateway = make_gateway(sql=FakeBackend("sql-model", first_gate=gate))
+    asking = asyncio.create_task(gateway.post(CHAT))
+    await until(lambda: gateway.sql.open_streams)
+
+    waiting = gateway.sample("niche_requests_queued", model="sql-model")
+    working = gateway.sample("niche_requests_in_flight")
+    gate.set()
+    await asking
+
+    assert (waiting, working) == (1, 1)
+    assert gateway.sample("niche_requests_queued", model="sql-model") == 0
+    assert gateway.sample("niche_requests_in_flight") == 0
+
+
+async def test_an_early_error_has_no_model():
+    """A request that ends before a decision is counted under closed labels."""
+    gateway = make_gateway()
+
+    await gateway.post({"model": "\u2603" * 50, "messages": CHAT["messages"]})
+
+    none = {"domain": "none", "model": "none", "reason": "none"}
+    assert gateway.sample("niche_requests_total", **none, status_class="4xx") == 1
+    assert gateway.sample("niche_errors_total", code="model_not_found") == 1
+
+
+async def test_nothing_of_a_client_becomes_a_label():
+    """The exposition holds nothing that a client wrote."""
+    gateway = make_gateway()
+
+    await gateway.post(CHAT | {"model": "marker"}, **{"x-request-id": "marker"})
+    await gateway.get("/marker")
+
+    assert "marker" not in (await gateway.get("/metrics")).text
+
+
+async def test_probes_are_not_requests_for_an_answer():
+    """Scrapes and probes do not count as requests."""
+    gateway = make_gateway()
+
+    await gateway.get("/healthz")
+
+    assert "niche_requests_total{" not in (await gateway.get("/metrics")).text
+
+
+async def test_a_failed_stream_pays_nothing_and_counts_its_tokens():
+    """Tokens of a broken answer are counted, its list price is not."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", cut=True))
+
+    await gateway.post(CHAT)
+
+    assert gateway.sample("niche_completion_tokens_total", model="sql-model") == 1
+    assert gateway.sample("niche_cost_currency_total", model="sql-model") is None
+
+
+async def test_a_requested_model_is_not_routed():
+    """A named model leaves the router's metrics alone."""
+    gateway = make_gateway(classifier=FakeClassifier({"DROP": "sql"}))
+
+    await gateway.post(CHAT | {"model": "big"})
+
+    assert gateway.sample("niche_router_duration_seconds_count") == 0
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+        ("text/plain;version=abc", "text/plain; version=0.0.4"),
+    ],
+)
+async def test_the_format_is_negotiated(accept, content_type):
+    """The scraper gets the format it asks for; nonsense gets the oldest."""
+    response = await make_gateway().get("/metrics", accept=accept)
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(content_type)
+
+
+def test_error_codes_are_a_closed_set():
+    """Each row of the errors table has a code that is a good label."""
+    assert all(rule.code.replace("_", "").isalpha() for rule in TABLE.values())
+
+
+_PROCESS = """
+from prometheus_client import CollectorRegistry
+from gateway.metrics import Metrics
+metrics = Metrics(CollectorRegistry())
+metrics.errors.labels("invalid_type").inc()
+metrics.in_flight.inc()
+"""
+
+
+def test_processes_are_summed(tmp_path):
+    """With a shared folder the exposition sums the counters of all processes."""
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", _PROCESS],
+            check=True,
+            cwd=Path(__file__).parents[2],
+            env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        )
+
+    body, _ = exposition(CollectorRegistry(), str(tmp_path), "")
+
+    assert 'niche_errors_total{code="invalid_type"} 2.0' in body.decode()
+    assert "niche_requests_in_flight 2.0" in body.decode()

@@ -1,0 +1,70 @@
+"""`gateway.middleware`: the access log and the counters."""
+
+import json
+import logging
+
+import pytest
+
+from deployments.protocol import Unavailable
+from gateway.middleware import ACCESS_LOGGER, JsonFormatter
+from tests.fakes import FakeBackend
+from tests.gateway.stacks import CHAT, make_gateway
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO)
+    return lambda: [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+
+
+async def test_one_line_per_request(lines):
+    """A request leaves one line of JSON with what is known of it."""
+    await make_gateway().post(CHAT, **{"x-request-id": "abc"})
+
+    [line] = [line for line in lines() if line["logger"] == ACCESS_LOGGER]
+    assert {key: line[key] for key in line if key not in {"time", "level", "logger"}} == {
+        "message": "request",
+        "request_id": "abc",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "error": None,
+        "domain": "sql",
+        "model": "sql-model",
+        "reason": "routed",
+        "latency_seconds": 0.0,
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+    }
+
+
+@pytest.mark.parametrize("fault", [None, RuntimeError("broken"), Unavailable("sql-model", "gone")])
+async def test_no_prompt_in_the_log(lines, fault):
+    """What the client asked is in no line, whatever happens."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", refusal=fault))
+
+    await gateway.post(CHAT)
+
+    assert "SELECT" not in json.dumps(lines())
+
+
+async def test_tracebacks_go_to_the_log_alone(lines):
+    """An unexpected failure is in the log with its traceback and the request id."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", refusal=RuntimeError("broken")))
+
+    response = await gateway.post(CHAT, **{"x-request-id": "abc"})
+
+    [line] = [line for line in lines() if "traceback" in line]
+    assert (line["request_id"], "RuntimeError: broken" in line["traceback"]) == ("abc", True)
+    assert "Traceback" not in response.text
+
+
+async def test_a_broken_stream_counts_as_its_failure(lines):
+    """A stream that failed after its headers counts by the failure's status, not by 200."""
+    failure = Unavailable("sql-model", "died")
+    gateway = make_gateway(sql=FakeBackend("sql-model", failure=failure))
+
+    await gateway.post(CHAT | {"stream": True})
+
+    labels = {"domain": "sql", "model": "sql-model", "reason": "routed"}
+    assert gateway.sample("niche_requests_total", **labels, status_class="5xx") == 1

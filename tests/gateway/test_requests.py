@@ -1,0 +1,66 @@
+"""Requests that are wrong before they are read: each gets OpenAI's error body."""
+
+import pytest
+
+from tests.gateway.stacks import CHAT, make_gateway
+
+PATH = "/v1/chat/completions"
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "code"),
+    [
+        ("GET", "/nope", {}, 404, "path_not_found"),
+        ("GET", "/v1/models/", {}, 404, "path_not_found"),
+        ("GET", PATH, {}, 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", {}, 405, "method_not_allowed"),
+        ("POST", PATH, {"content": b"{}"}, 415, "unsupported_media_type"),
+        ("POST", PATH, {"data": {"a": "b"}}, 415, "unsupported_media_type"),
+        ("POST", PATH, {"content": b"{", "headers": JSON}, 400, "invalid_json"),
+        ("POST", PATH, {"json": []}, 400, "invalid_json"),
+        ("POST", PATH, {"json": {"a": "x" * 600}}, 413, "body_too_large"),
+        ("POST", PATH, {"json": CHAT | {"model": "m\u00e9"}}, 404, "model_not_found"),
+        ("GET", "/v1/models/nope", {}, 404, "model_not_found"),
+    ],
+)
+async def test_wrong_requests(method, path, options, status, code):
+    """A wrong request has its status, its code and a request id."""
+    async with make_gateway(max_body_bytes=500).client() as client:
+        response = await client.request(method, path, **options)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+    assert response.headers["x-request-id"]
+
+
+async def test_a_long_body_without_a_length_is_cut_off():
+    """A body that does not say its length is refused as soon as it is too long."""
+
+    async def endless():
+        while True:
+            yield b"x" * 100
+
+    async with make_gateway(max_body_bytes=500).client() as client:
+        response = await client.post(PATH, content=endless(), headers=JSON)
+
+    assert response.status_code == 413
+
+
+async def test_a_method_error_names_the_allowed_ones():
+    """405 says what is allowed."""
+    response = await make_gateway().get(PATH)
+
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("abc-1._X", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("", False)],
+)
+async def test_sane_request_ids_are_kept(given, kept):
+    """A client's request id comes back if it is harmless; else there is a new one."""
+    response = await make_gateway().post(CHAT, **{"x-request-id": given})
+
+    assert (response.headers["x-request-id"] == given) is kept
+    assert response.headers["x-request-id"] == response.json()["niche"]["request_id"]

@@ -1,0 +1,153 @@
+"""The artifact: what is saved is what is loaded, and nothing else is."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from router.artifact import VERSION, artifact_path, load_artifact, save_artifact
+from router.classifier import Exemplars
+from router.errors import ArtifactError
+from router.head import Head
+from router.types import Query
+from tests.router.fakes import WIDTH, HashingEncoder
+
+ENCODER = HashingEncoder()
+
+
+@pytest.fixture
+def artifact(trained, tmp_path):
+    """A copy of the trained artifact that a test may damage."""
+    return shutil.copytree(trained[0], tmp_path / "artifact")
+
+
+def edit(path, **changes):
+    file = path / "artifact.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def replace_tensors(path, **changes):
+    """Alters tensors and the checksum with them: what a checksum cannot catch."""
+    file = path / "head.safetensors"
+    tensors = load(file.read_bytes()) | changes
+    raw = save({name: tensor for name, tensor in tensors.items() if tensor is not None})
+    file.write_bytes(raw)
+    edit(path, tensors_sha256=hashlib.sha256(raw).hexdigest())
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_weights_survive_the_disk_in_whatever_order_they_lie_in_memory(tmp_path, order):
+    """The probabilities of a loaded head are those of the saved one, for either memory order."""
+    rng = np.random.default_rng(0)
+    head = Head(
+        classes=("general", "sql"),
+        weights=np.array(rng.normal(size=(5, WIDTH)), np.float32, order=order),
+        bias=rng.normal(size=5).astype(np.float32),
+        domains=np.array([0, 0, 1, 1, 1]),
+    )
+    vectors = np.array(rng.normal(size=(3, WIDTH)), np.float32, order=order)
+    exemplars = Exemplars(("a", "b", "c"), ("sql",) * 3, vectors)
+    save_artifact(tmp_path, head, exemplars, ENCODER, "0", {})
+    classifier = load_artifact(tmp_path, ENCODER)
+    text = "select rows from a table"
+    vector = ENCODER.encode([text]).vectors
+    [scores] = classifier.scores([Query(text=text)])
+    assert list(scores.probabilities.values()) == pytest.approx(
+        head.probabilities(vector)[0].tolist()
+    )
+    expected = sorted((vectors @ vector[0]).tolist(), reverse=True)
+    found = [near.similarity for near in classifier.neighbours(text, 3)]
+    assert found == pytest.approx(expected, abs=0.01)
+
+
+def test_the_default_is_a_directory_of_the_package():
+    """`default` means the artifact that is shipped; any other name is the operator's directory."""
+    assert (artifact_path("default") / "artifact.json").is_file()
+    assert str(artifact_path("/somewhere/else")) == "/somewhere/else"
+
+
+@pytest.mark.parametrize("file", ["artifact.json", "head.safetensors"])
+def test_an_absent_file_is_named(artifact, file):
+    """The error names the file and what to do."""
+    (artifact / file).unlink()
+    with pytest.raises(ArtifactError, match=rf"{file} cannot be read .*train one"):
+        load_artifact(artifact, ENCODER)
+
+
+def test_altered_tensors_are_refused(artifact):
+    """One changed byte is found by the checksum."""
+    file = artifact / "head.safetensors"
+    raw = bytearray(file.read_bytes())
+    raw[-1] ^= 1
+    file.write_bytes(raw)
+    with pytest.raises(ArtifactError, match="has sha256"):
+        load_artifact(artifact, ENCODER)
+
+
+def test_a_newer_version_is_refused(artifact):
+    """An artifact of a later program asks for an update of this one."""
+    edit(artifact, version=VERSION + 1)
+    with pytest.raises(ArtifactError, match=rf"has version {VERSION + 1}.*update the program"):
+        load_artifact(artifact, ENCODER)
+
+
+def test_an_artifact_of_another_encoder_is_refused(artifact):
+    """Vectors of another encoder would be noise: both are named."""
+    other = HashingEncoder()
+    other.name, other.sha256 = "other", "0" * 64
+    with pytest.raises(ArtifactError, match=r"'hashing'.*'other'"):
+        load_artifact(artifact, other)
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", "[]", '{"version": 1}'], ids=["text", "list", "empty"]
+)
+def test_a_layout_that_cannot_be_read_is_refused(artifact, text):
+    """A file that is not the layout is named with its faults."""
+    (artifact / "artifact.json").write_text(text)
+    with pytest.raises(ArtifactError, match=r"artifact\.json"):
+        load_artifact(artifact, ENCODER)
+
+
+@pytest.mark.parametrize("change", [{"temperature": float("nan")}, {"surprise": 1}], ids=str)
+def test_unknown_keys_and_numbers_that_are_none_are_refused(artifact, change):
+    """The layout is closed, and its numbers are finite."""
+    edit(artifact, **change)
+    with pytest.raises(ArtifactError, match=next(iter(change))):
+        load_artifact(artifact, ENCODER)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"bias": None}, "lacks the tensor 'bias'"),
+        ({"weights": np.ones((2, WIDTH), np.float32)}, "do not fit"),
+        ({"exemplars": np.ones((1, WIDTH), np.float16)}, "1 vectors"),
+        ({"exemplars": np.ones((12, WIDTH + 1), np.float16)}, "exemplars of shape"),
+    ],
+    ids=["absent", "shape", "exemplars", "width"],
+)
+def test_tensors_that_do_not_fit_are_refused(artifact, tensors, message):
+    """Absent or misshapen tensors are named even when the checksum is right."""
+    replace_tensors(artifact, **tensors)
+    with pytest.raises(ArtifactError, match=message):
+        load_artifact(artifact, ENCODER)
+
+
+def test_weights_that_are_not_numbers_are_refused(artifact):
+    """A weight that is not finite is found even when the checksum is right."""
+    bias = load((artifact / "head.safetensors").read_bytes())["bias"]
+    replace_tensors(artifact, bias=np.full_like(bias, np.nan))
+    with pytest.raises(ArtifactError, match="not a finite number"):
+        load_artifact(artifact, ENCODER)
+
+
+def test_tensors_that_are_no_tensors_are_refused(artifact):
+    """A file with the right checksum and the wrong format is named."""
+    (artifact / "head.safetensors").write_bytes(b"junk")
+    edit(artifact, tensors_sha256=hashlib.sha256(b"junk").hexdigest())
+    with pytest.raises(ArtifactError, match="not a safetensors file"):
+        load_artifact(artifact, ENCODER)

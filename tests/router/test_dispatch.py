@@ -1,0 +1,201 @@
+"""Dispatch: candidates are asked in turn, and health hears how it ended."""
+
+import asyncio
+
+import pytest
+
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    InvalidPrompt,
+    Overloaded,
+    Prompt,
+    Unavailable,
+    Usage,
+)
+from router.dispatch import Dispatcher
+from router.health import BreakerState, Health
+from router.types import Decision, Reason
+from tests.router.fakes import Script
+
+PROMPT = Prompt("r1", text="hello")
+LAST = Chunk("!", 1, "stop", usage=Usage(1, 3))
+BUSY = Overloaded("a", 9, 1.0)
+DEAD = Unavailable("a", "no replica")
+
+
+def decision(*models, reason=Reason.ROUTED):
+    return Decision("sql", models, reason, 0.9)
+
+
+def dispatcher(**backends):
+    # One failure opens a breaker, so that its state tells what was recorded.
+    health = Health(backends, failures_to_open=1)
+    return Dispatcher(backends, health, lambda: 0.0), health
+
+
+async def texts(rest):
+    return [chunk.text async for chunk in rest]
+
+
+async def test_the_first_candidate_answers():
+    """When the first candidate answers nobody else is asked, and the reason stays."""
+    a, b = Script(Chunk("x"), Chunk("y"), LAST), Script(LAST)
+    asking, _ = dispatcher(a=a, b=b)
+    answer = await asking.open(decision("a", "b"), PROMPT)
+    assert (answer.model, answer.reason, answer.first.text) == ("a", Reason.ROUTED, "x")
+    assert await texts(answer.rest) == ["y", "!"]
+    assert [(attempt.model, attempt.error) for attempt in answer.attempts] == [("a", None)]
+    assert b.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(BUSY, Reason.OVERLOADED), (DEAD, Reason.UNHEALTHY)], ids=["busy", "dead"]
+)
+async def test_the_next_candidate_answers_for_one_that_cannot(error, reason):
+    """Overloaded and unavailable move on, and are kept as the reason and in the attempts."""
+    asking, _ = dispatcher(a=Script(error), b=Script(LAST))
+    answer = await asking.open(decision("a", "b"), PROMPT)
+    assert (answer.model, answer.reason) == ("b", reason)
+    assert [(attempt.model, attempt.error) for attempt in answer.attempts] == [
+        ("a", error),
+        ("b", None),
+    ]
+
+
+async def test_the_reason_is_why_the_first_candidate_was_left():
+    """When several candidates fail, the reason is the first one's."""
+    asking, _ = dispatcher(a=Script(BUSY), b=Script(Unavailable("b", "gone")), c=Script(LAST))
+    answer = await asking.open(decision("a", "b", "c"), PROMPT)
+    assert (answer.model, answer.reason) == ("c", Reason.OVERLOADED)
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidPrompt("n", "too many"), DeadlineExceeded("a", 1.0)], ids=["invalid", "late"]
+)
+async def test_what_another_model_cannot_mend_is_raised_at_once(error):
+    """A bad prompt or a missed deadline ends the walk."""
+    b = Script(LAST)
+    asking, _ = dispatcher(a=Script(error), b=b)
+    with pytest.raises(type(error)) as raised:
+        await asking.open(decision("a", "b"), PROMPT)
+    assert raised.value is error
+    assert b.asked == 0
+
+
+async def test_the_last_error_is_raised_when_all_fail():
+    """When nobody answers, the caller sees the last candidate's error."""
+    last = Unavailable("b", "gone")
+    asking, _ = dispatcher(a=Script(BUSY), b=Script(last))
+    with pytest.raises(Unavailable) as raised:
+        await asking.open(decision("a", "b"), PROMPT)
+    assert raised.value is last
+
+
+async def test_an_engine_that_ends_without_a_chunk_is_unavailable():
+    """An empty stream counts as a failure, and the next candidate is asked."""
+    asking, health = dispatcher(a=Script(), b=Script(LAST))
+    answer = await asking.open(decision("a", "b"), PROMPT)
+    assert (answer.model, answer.reason) == ("b", Reason.UNHEALTHY)
+    assert health.state("a") is BreakerState.OPEN
+
+
+async def test_a_decision_without_candidates_is_a_fault():
+    """Nobody to ask is a programming error, not a model's."""
+    asking, _ = dispatcher(a=Script(LAST))
+    with pytest.raises(ValueError, match="without candidates"):
+        await asking.open(decision(), PROMPT)
+
+
+@pytest.mark.parametrize("error", [BUSY, InvalidPrompt("n", "no")], ids=["busy", "invalid"])
+async def test_busy_models_and_bad_prompts_are_not_failures_of_health(error):
+    """A full queue or a bad prompt leaves the breaker closed."""
+    asking, health = dispatcher(a=Script(error))
+    with pytest.raises(type(error)):
+        await asking.open(decision("a"), PROMPT)
+    assert health.state("a") is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("error", [DEAD, DeadlineExceeded("a", 1.0)], ids=["dead", "late"])
+async def test_dead_and_late_models_are_failures_of_health(error):
+    """Unavailable and late answers count against the model."""
+    asking, health = dispatcher(a=Script(error))
+    with pytest.raises(type(error)):
+        await asking.open(decision("a"), PROMPT)
+    assert health.state("a") is BreakerState.OPEN
+
+
+async def test_a_failure_in_mid_stream_is_recorded_and_raised():
+    """After the first chunk nobody takes over: the reader sees the error, health hears it."""
+    b = Script(LAST)
+    asking, health = dispatcher(a=Script(Chunk("x"), DEAD), b=b)
+    answer = await asking.open(decision("a", "b"), PROMPT)
+    with pytest.raises(Unavailable):
+        await texts(answer.rest)
+    assert health.state("a") is BreakerState.OPEN
+    assert b.asked == 0
+
+
+@pytest.mark.parametrize("steps", [(LAST,), (Chunk("x"), LAST)], ids=["one chunk", "two chunks"])
+async def test_a_finished_answer_is_recorded_as_a_success(steps):
+    """An answer that reached its end closes an open breaker."""
+    asking, health = dispatcher(a=Script(*steps))
+    health.record("a", False, 0.0)
+    answer = await asking.open(decision("a"), PROMPT)
+    await texts(answer.rest)
+    assert health.state("a") is BreakerState.CLOSED
+
+
+async def test_an_answer_that_dies_each_time_in_mid_stream_opens_the_breaker():
+    """First chunks alone do not count as successes."""
+    backends = {"a": Script(Chunk("x"), DEAD)}
+    health = Health(backends, failures_to_open=3)
+    asking = Dispatcher(backends, health, lambda: 0.0)
+    for _ in range(3):
+        answer = await asking.open(decision("a"), PROMPT)
+        with pytest.raises(Unavailable):
+            await texts(answer.rest)
+    assert health.state("a") is BreakerState.OPEN
+
+
+@pytest.mark.parametrize("read", [0, 1], ids=["unread", "half read"])
+async def test_leaving_early_stops_the_generation(read):
+    """Closing the rest, read or not, ends the backend's stream where it stands."""
+    a = Script(Chunk("x"), Chunk("y"), Chunk("z"), LAST)
+    asking, _ = dispatcher(a=a)
+    answer = await asking.open(decision("a"), PROMPT)
+    for _ in range(read):
+        await anext(answer.rest)
+    await answer.rest.aclose()
+    assert (a.yielded, a.stopped) == (1 + read, 1)
+
+
+async def test_a_client_that_leaves_before_the_first_chunk_stops_the_generation():
+    """Cancelling while the model still thinks ends its stream, and is nobody's failure."""
+    thinking, stopped = asyncio.Event(), asyncio.Event()
+
+    class Slow(Script):
+        async def stream(self, prompt):
+            try:
+                thinking.set()
+                await asyncio.sleep(60)
+                yield LAST
+            finally:
+                stopped.set()
+
+    asking, health = dispatcher(a=Slow())
+    task = asyncio.create_task(asking.open(decision("a"), PROMPT))
+    await thinking.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stopped.is_set()
+    assert health.state("a") is BreakerState.CLOSED
+
+
+async def test_the_stream_of_a_failed_candidate_is_closed_before_the_next_is_asked():
+    """No generation is left behind on the way to the answer."""
+    a = Script(BUSY)
+    asking, _ = dispatcher(a=a, b=Script(LAST))
+    await asking.open(decision("a", "b"), PROMPT)
+    assert a.stopped == 1

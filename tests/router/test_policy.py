@@ -1,0 +1,122 @@
+"""`decide`: who gets a request, and why."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.policy import Thresholds, decide
+from router.types import GENERAL, Reason, Scores
+
+TABLE = {"sql": ("sql-a", "sql-b"), "tools": ("tools-a",)}
+MODELS = {"sql-a", "sql-b", "tools-a", "boss"}
+
+fractions = st.floats(0, 1)
+anything = st.floats(allow_nan=True, allow_infinity=True)
+thresholds = st.builds(
+    Thresholds, st.none() | fractions, st.none() | st.floats(-100, 100, allow_nan=False)
+)
+all_scores = st.builds(
+    Scores,
+    probabilities=st.dictionaries(st.sampled_from([GENERAL, "sql", "tools", "law"]), anything),
+    scope=anything,
+    scope_threshold=anything,
+    min_confidence=anything,
+)
+alive = st.frozensets(st.sampled_from(sorted(MODELS)))
+
+
+def everyone(model):
+    return True
+
+
+def scores(domain="sql", confidence=0.9, scope=1.0):
+    rest = GENERAL if domain != GENERAL else "sql"
+    return Scores({domain: confidence, rest: 1 - confidence}, scope, 0.0, min_confidence=0.6)
+
+
+def test_sure_and_familiar_query_goes_to_the_specialists_then_the_generalist():
+    """A confident, familiar query is routed, with every specialist before the generalist."""
+    decision = decide(scores(), TABLE, "boss", everyone, Thresholds())
+    assert decision.reason is Reason.ROUTED
+    assert decision.candidates == ("sql-a", "sql-b", "boss")
+    assert (decision.domain, decision.confidence) == ("sql", 0.9)
+
+
+def test_general_query_goes_to_the_generalist():
+    """A query that the classifier calls general gets the generalist alone."""
+    decision = decide(scores(GENERAL), TABLE, "boss", everyone, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.GENERAL, ("boss",))
+
+
+def test_domain_without_specialists_is_general():
+    """A domain that nobody serves is general, however sure the classifier is."""
+    decision = decide(scores("law"), TABLE, "boss", everyone, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.GENERAL, ("boss",))
+
+
+def test_unsure_query_is_low_confidence():
+    """Below the artifact's confidence the generalist answers."""
+    decision = decide(scores(confidence=0.59), TABLE, "boss", everyone, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.LOW_CONFIDENCE, ("boss",))
+
+
+def test_unfamiliar_query_is_out_of_scope():
+    """Below the artifact's familiarity the generalist answers."""
+    decision = decide(scores(scope=-0.1), TABLE, "boss", everyone, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.OUT_OF_SCOPE, ("boss",))
+
+
+def test_operator_thresholds_replace_the_artifacts():
+    """A threshold of the operator's counts instead of the artifact's."""
+    doubtful = scores(confidence=0.55, scope=-0.1)
+    decision = decide(doubtful, TABLE, "boss", everyone, Thresholds(0.5, -1.0))
+    assert decision.reason is Reason.ROUTED
+
+
+def test_unavailable_specialist_is_left_out():
+    """A specialist that may not be asked is skipped; the others keep their order."""
+    decision = decide(scores(), TABLE, "boss", lambda model: model != "sql-a", Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.ROUTED, ("sql-b", "boss"))
+
+
+def test_no_available_specialist_is_unhealthy():
+    """Without any available specialist the generalist is asked, even when it looks dead too."""
+    decision = decide(scores(), TABLE, "boss", lambda model: False, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.UNHEALTHY, ("boss",))
+
+
+def test_scores_that_are_not_numbers_are_a_doubt():
+    """A confidence or a familiarity that is not a number never reaches a specialist."""
+    for bad in (scores(scope=math.nan), Scores({"sql": math.nan}, 1.0, 0.0)):
+        decision = decide(bad, TABLE, "boss", everyone, Thresholds())
+        assert decision.candidates == ("boss",)
+
+
+@given(all_scores, alive, thresholds)
+def test_every_decision_names_known_models_and_ends_with_the_generalist(found, living, config):
+    """Whatever the scores, the candidates are known and distinct, and the generalist comes last."""
+    decision = decide(found, TABLE, "boss", living.__contains__, config)
+    assert decision.candidates[-1] == "boss"
+    assert set(decision.candidates) <= MODELS
+    assert len(set(decision.candidates)) == len(decision.candidates)
+    assert set(decision.candidates[:-1]) <= living
+    assert (decision.reason is Reason.ROUTED) == (len(decision.candidates) > 1)
+
+
+@given(all_scores, alive, fractions, fractions, st.floats(-9, 9), st.floats(0, 9))
+def test_lowering_a_threshold_never_adds_a_fallback(found, living, low, gap, scope, drop):
+    """What is routed under strict thresholds is routed the same way under looser ones."""
+    strict = decide(found, TABLE, "boss", living.__contains__, Thresholds(low, scope))
+    looser = Thresholds(low * gap, scope - drop)
+    loose = decide(found, TABLE, "boss", living.__contains__, looser)
+    if strict.reason is Reason.ROUTED:
+        assert loose == strict
+
+
+@given(all_scores, alive, thresholds)
+def test_a_decision_depends_on_its_arguments_alone(found, living, config):
+    """The same arguments give the same candidates and reason."""
+    first = decide(found, TABLE, "boss", living.__contains__, config)
+    again = decide(found, TABLE, "boss", living.__contains__, config)
+    assert (first.candidates, first.reason) == (again.candidates, again.reason)
