@@ -1,4 +1,4 @@
-"""Graders: is an answer right? Pure functions of two strings, used by recipes and by comparisons alike."""
+"""Graders: is an answer right? Pure functions of two strings, for recipes and comparisons alike."""
 
 import json
 import re

@@ -1,1 +1,4 @@
-"""HTTP in, HTTP out: parse, admit, ask the router, stream, render, count. Nobody imports gateway."""
+"""HTTP in, HTTP out: parse, admit, ask the router, stream, render, count.
+
+Nobody imports gateway.
+"""

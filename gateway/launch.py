@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import ray
@@ -58,8 +58,10 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
         )
         yield f"http://{edge.host}:{edge.port}"
     finally:
-        serve.shutdown()
-        ray.shutdown()
+        # Serve's controller ends its own process, which Ray announces on stdout as an error.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            serve.shutdown()
+            ray.shutdown()
 
 
 def _cpus_wanted(config: NicheConfig) -> int:

@@ -57,11 +57,12 @@ class _Closable(Protocol):
 
 
 class _Report:
-    """Tells `Health` how one request ended, once."""
+    """Tells `Health` how one request ended, once; one that its client left says nothing."""
 
     def __init__(self, model: str, health: Health, clock: Callable[[], float]) -> None:
-        self._model, self._health, self._clock = model, health, clock
-        self._told = False
+        self.model = model
+        self.closed = False
+        self._health, self._clock = health, clock
 
     def chunk(self, chunk: Chunk) -> None:
         if chunk.finish_reason is not None:
@@ -69,14 +70,16 @@ class _Report:
 
     def ended(self, error: BackendError | None) -> None:
         # A full queue or a bad request says nothing about whether the model works.
-        if self._told or isinstance(error, Overloaded | InvalidPrompt):
-            return
-        self._told = True
-        self._health.record(self._model, error is None, self._clock())
+        if not self.closed and not isinstance(error, Overloaded | InvalidPrompt):
+            self._health.record(self.model, error is None, self._clock())
+        self.closed = True
 
 
 class Rest(AsyncIterator[Chunk]):
-    """The chunks after the first; `aclose` it when leaving early, or the model works for nobody."""
+    """The chunks after the first; `aclose` it when leaving early, or the model works for nobody.
+
+    Iterating raises the model's `BackendError`, or `Unavailable` when the last chunk never comes.
+    """
 
     def __init__(self, stream: AsyncIterator[Chunk], report: _Report) -> None:
         self._stream = stream
@@ -86,8 +89,11 @@ class Rest(AsyncIterator[Chunk]):
         try:
             chunk = await anext(self._stream)
         except StopAsyncIteration:
-            self._report.ended(None)
-            raise
+            if self._report.closed:
+                raise
+            error = Unavailable(self._report.model, "it ended in the middle of its answer")
+            self._report.ended(error)
+            raise error from None
         except BackendError as error:
             self._report.ended(error)
             raise
@@ -96,6 +102,7 @@ class Rest(AsyncIterator[Chunk]):
 
     async def aclose(self) -> None:
         """Stops the generation, if it still runs, and frees its slot."""
+        self._report.closed = True
         await _close(self._stream)
 
 

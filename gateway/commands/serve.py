@@ -66,11 +66,11 @@ def _running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
         os.environ.update(ray_environment(state_dir, os.environ))
-        logging.getLogger("ray").setLevel(logging.ERROR)
         print("Starting Ray Serve and loading models ...", file=sys.stderr, flush=True)
         # Ray reads its environment when it is imported.
         from gateway.launch import running_stack  # noqa: PLC0415
 
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         with running_stack(config, cache(), state_dir / "run") as url:
             wait_until_ready(url, _READY_SECONDS)
             yield url, config

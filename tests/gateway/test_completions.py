@@ -158,6 +158,7 @@ async def test_include_usage_adds_an_event():
 
     assert [event["usage"] for event in events] == [None, None, None]
     assert (last["choices"], last["usage"]["total_tokens"]) == ([], 10)
+    assert not any(set(event.get("niche", {})) & COSTS for event in events)
     assert set(last["niche"]) >= COSTS
 
 

@@ -45,6 +45,7 @@ async def test_a_cancelled_request_stops_the_model():
         await serving
 
     assert (backend.open_streams, backend.closed_early) == (0, 1)
+    assert gateway.sample("niche_errors_total", code="client_disconnected") == 1
 
 
 async def test_a_disconnect_after_the_end_is_no_failure():

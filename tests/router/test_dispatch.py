@@ -158,6 +158,24 @@ async def test_an_answer_that_dies_each_time_in_mid_stream_opens_the_breaker():
     assert health.state("a") is BreakerState.OPEN
 
 
+async def test_an_answer_that_stops_without_its_last_chunk_is_a_failure():
+    """A piece of an answer must not look whole: the reader gets an error, and health hears it."""
+    asking, health = dispatcher(a=Script(Chunk("x"), Chunk("y")))
+    answer = await asking.open(decision("a"), PROMPT)
+    with pytest.raises(Unavailable, match="middle of its answer"):
+        await texts(answer.rest)
+    assert health.state("a") is BreakerState.OPEN
+
+
+async def test_an_answer_that_its_client_left_says_nothing_about_health():
+    """Closing early is no failure, also for who goes on reading."""
+    asking, health = dispatcher(a=Script(Chunk("x"), Chunk("y"), LAST))
+    answer = await asking.open(decision("a"), PROMPT)
+    await answer.rest.aclose()
+    assert await texts(answer.rest) == []
+    assert health.state("a") is BreakerState.CLOSED
+
+
 @pytest.mark.parametrize("read", [0, 1], ids=["unread", "half read"])
 async def test_leaving_early_stops_the_generation(read):
     """Closing the rest, read or not, ends the backend's stream where it stands."""

@@ -1,0 +1,65 @@
+# `make help` lists the targets. Every recipe is a line or two, the same under CI.
+
+PYTHON ?= python3
+VENV ?= .venv
+NICHE = $(VENV)/bin/niche
+RUN = $(VENV)/bin/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# torch goes first and pinned: a resolver that is left to choose may take several GB of CUDA packages.
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --disable-pip-version-check torch==2.13.0
+	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+install: $(VENV)/installed ## Create the environment with pinned dependencies
+
+install-dev: $(VENV)/installed-dev ## The same, with what tests and checks need
+
+models: install ## Get the model files that niche.yaml names (verified; resumes; once)
+	$(NICHE) models pull
+
+run: models ## Start the stack, show one request per domain, serve until Ctrl-C
+	$(NICHE) serve --samples
+
+demo: models ## Start the stack, show one request per domain, stop
+	$(NICHE) demo
+
+test: install-dev models ## The whole test suite, the stack with real models included
+	$(RUN) pytest
+
+test-fast: install-dev ## The tests that start no stack
+	$(RUN) pytest -m "not serve and not slow"
+
+check: lint type contracts ## Formatting, lints, types, import contracts
+
+lint: install-dev
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+
+type: install-dev
+	$(RUN) mypy
+
+contracts: install-dev
+	$(VENV)/bin/lint-imports
+
+format: install-dev ## Format the code
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+constraints: install-dev ## Pin what the dependencies bring along, as installed now
+	( echo "# What the pinned dependencies bring along, as resolved and tested together. Made by: make constraints" ; \
+	  $(VENV)/bin/pip freeze --exclude-editable | grep -v '^torch==' ) > constraints.txt
+
+clean: ## Remove the environment and caches of tools (model files stay)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

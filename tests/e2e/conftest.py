@@ -1,0 +1,88 @@
+"""One stack for all end-to-end tests."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from openai import OpenAI
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass
+class Stack:
+    """The running stack: its URL, and its driver's ear and mouth."""
+
+    url: str
+    questions: IO[str]
+    answers: IO[str]
+
+    def _ask(self, question: dict[str, str]) -> dict[str, Any]:
+        self.questions.write(json.dumps(question) + "\n")
+        self.questions.flush()
+        return _read(self.answers)
+
+    def load(self, model: str) -> dict[str, Any]:
+        """The record that the model's engine keeps."""
+        return self._ask({"load": model})
+
+    def kill(self, model: str) -> None:
+        """Ends the model's replica with SIGKILL."""
+        self._ask({"kill": model})
+
+    def client(self) -> OpenAI:
+        """The official client, which does not retry: a test wants to see every answer."""
+        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=120)
+
+
+def _read(answers: IO[str]) -> dict[str, Any]:
+    """The next line that is an answer; Ray writes to stdout too."""
+    for line in answers:
+        if line.startswith("{"):
+            return json.loads(line)
+    raise AssertionError("the stack's process ended; its stderr says why")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    config = os.environ.get("NICHE_E2E_CONFIG", str(ROOT / "niche.yaml"))
+    command = [sys.executable, "-m", "tests.e2e.driver", config, str(_free_port())]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        url = _read(process.stdout)["ready"]
+        yield Stack(url, process.stdin, process.stdout)
+        process.stdin.close()
+        process.wait(timeout=120)
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[OpenAI]:
+    with stack.client() as client:
+        yield client
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether something becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return holds()

@@ -1,0 +1,65 @@
+"""Runs the real stack in a process of its own, and answers questions about it on stdin and stdout.
+
+    python -m tests.e2e.driver CONFIG PORT
+
+One JSON object a line: {"load": MODEL} gives the engine's own record, {"kill": MODEL} ends the
+model's replica with SIGKILL. The stack stops when stdin closes.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from deployments.models.cache import cache_dir
+from gateway.config import NicheConfig, load_config
+from gateway.demo import wait_until_ready
+from gateway.ray_environment import ray_environment
+
+
+def main(config_path: str, port: str) -> None:
+    config = load_config(Path(config_path))
+    edge = config.gateway.model_copy(update={"port": int(port)})
+    config = config.model_copy(update={"gateway": edge})
+    with tempfile.TemporaryDirectory(prefix="niche-e2e-") as folder:
+        os.environ.update(ray_environment(Path(folder), os.environ))
+        from gateway.launch import running_stack
+
+        with running_stack(config, cache_dir(os.environ), Path(folder) / "run") as url:
+            wait_until_ready(url, 300)
+            say({"ready": url})
+            for line in sys.stdin:
+                say(answer(json.loads(line), config))
+
+
+def say(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def answer(question: dict[str, str], config: NicheConfig) -> dict[str, Any]:
+    [(verb, model)] = question.items()
+    app = next(spec.app_name for spec in config.models if spec.name == model)
+    if verb == "kill":
+        title = f"ServeReplica:{app}:{model}"
+        [replica] = [
+            child
+            for child in psutil.Process().children(recursive=True)
+            if any(title in part for part in child.cmdline())
+        ]
+        replica.send_signal(signal.SIGKILL)
+        return {"killed": replica.pid}
+    from ray import serve
+
+    handle = serve.get_deployment_handle(model, app_name=app)
+    return dataclasses.asdict(handle.load.remote().result(timeout_s=60))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

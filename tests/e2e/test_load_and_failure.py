@@ -1,0 +1,111 @@
+"""Many clients at once, clients that leave, and models that die, on the really running stack."""
+
+import asyncio
+
+import httpx
+import openai
+import pytest
+from openai import AsyncOpenAI, OpenAI
+
+from tests.e2e.conftest import Stack, eventually
+from tests.e2e.test_openai_client import GENERAL, SQL, TOOLS
+
+pytestmark = pytest.mark.serve
+
+PROMPTS = [
+    SQL,
+    TOOLS,
+    GENERAL,
+    "Columns: player, team, goals\nQuestion: How many goals did Ronaldo score?",
+    "book a table for two at an italian restaurant in Paris tonight",
+    "What is the capital of Japan?",
+    "Columns: city, population\nQuestion: What is the population of Berlin?",
+    "Tell me a short story about a dog.",
+]
+
+
+async def stream_text(client: AsyncOpenAI, text: str) -> str:
+    parts = []
+    stream = await client.chat.completions.create(
+        model="auto",
+        messages=[{"role": "user", "content": text}],
+        temperature=0,
+        max_tokens=24,
+        stream=True,
+    )
+    async for chunk in stream:
+        parts.append(chunk.choices[0].delta.content or "")
+        finished = chunk.choices[0].finish_reason
+    assert finished in ("stop", "length")
+    return "".join(parts)
+
+
+async def test_64_streams_at_once_equal_those_given_alone(stack: Stack) -> None:
+    """Sixty-four concurrent streams all complete, each with the text that it gets alone.
+
+    Equality is of the whole text: the engine computes in float32 on a CPU, where what else is in
+    the batch changes a logit by about 1e-5, far less than the gap between two greedy choices.
+    """
+    async with AsyncOpenAI(
+        base_url=f"{stack.url}/v1", api_key="none", max_retries=0, timeout=240
+    ) as client:
+        alone = {text: await stream_text(client, text) for text in PROMPTS}
+        texts = [PROMPTS[index % len(PROMPTS)] for index in range(64)]
+
+        together = await asyncio.gather(*(stream_text(client, text) for text in texts))
+
+    assert together == [alone[text] for text in texts]
+    assert len(set(alone.values())) == len(PROMPTS)
+
+
+def test_a_client_that_leaves_frees_its_slot(stack: Stack) -> None:
+    """When the client hangs up mid-stream the engine stops generating for it."""
+    before = stack.load("generalist")
+    body = {
+        "model": "generalist",
+        "messages": [{"role": "user", "content": "Write a very long story."}],
+        "max_tokens": 1500,
+        "stream": True,
+    }
+    with httpx.stream("POST", f"{stack.url}/v1/chat/completions", json=body, timeout=60) as answer:
+        for _ in zip(range(8), answer.iter_lines(), strict=False):
+            pass
+        assert stack.load("generalist")["running"] == 1
+
+    assert eventually(lambda: stack.load("generalist")["running"] == 0)
+    after = stack.load("generalist")
+    assert after["cancelled"] == before["cancelled"] + 1
+    assert after["generated_tokens"] - before["generated_tokens"] < 1000
+
+
+def test_a_model_that_dies_while_it_answers_is_an_error_the_client_sees(
+    stack: Stack, client: OpenAI
+) -> None:
+    """A replica killed mid-stream ends the stream with an error; Serve brings the model back."""
+    stream = client.chat.completions.create(
+        model="tools",
+        messages=[{"role": "user", "content": "Write a very long story."}],
+        max_tokens=900,
+        temperature=2,
+        stream=True,
+    )
+    next(stream)
+    stack.kill("tools")
+
+    with pytest.raises((openai.APIError, httpx.HTTPError)):
+        for _ in stream:
+            pass
+    assert eventually(lambda: httpx.get(f"{stack.url}/readyz", timeout=60).is_success, 90)
+
+
+def test_traffic_of_a_dead_specialist_is_answered(stack: Stack, client: OpenAI) -> None:
+    """While a specialist is down its requests are answered, by it once it is back or by another."""
+    stack.kill("sql")
+
+    answer = client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": SQL}], max_tokens=16, temperature=0
+    )
+
+    assert answer.model in ("sql", "generalist")
+    assert answer.choices[0].message.content
+    assert eventually(lambda: httpx.get(f"{stack.url}/readyz", timeout=60).is_success, 90)
