@@ -122,7 +122,9 @@ def _services(stack: Stack, executor: ThreadPoolExecutor) -> Services:
     return Services(
         config=stack.config,
         decider=Decider(stack.config, stack.router, health, executor, stack.metrics, stack.clock),
-        dispatcher=Dispatcher(stack.backends, health, stack.clock),
+        dispatcher=Dispatcher(
+            stack.backends, health, stack.clock, stack.config.gateway.first_token_timeout_seconds
+        ),
         metrics=stack.metrics,
         clock=stack.clock,
         wall_clock=stack.wall_clock,

@@ -90,13 +90,11 @@ class _Exchange:
 
     async def _open(self, decision: Decision) -> list[Answer]:
         loop, limits, model = asyncio.get_running_loop(), self._limits, decision.candidates[0]
-        seconds = min(limits.first_token_timeout_seconds, limits.request_timeout_seconds)
-        until = min(loop.time() + limits.first_token_timeout_seconds, self._until)
         left = max(self._until - loop.time(), 0.0)
         request_id = self._record.request_id
         prompts = [self._ask.prompt(i, request_id, left) for i in range(self._ask.choices)]
         with self._services.metrics.queued.labels(model).track_inprogress():
-            async with within(seconds, until, model):
+            async with within(limits.request_timeout_seconds, self._until, model):
                 return await open_answers(self._services.dispatcher, decision, prompts)
 
     def _begun(self, answer: Answer) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from ray import serve
 from ray.serve.handle import DeploymentHandle
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.engine import EngineContext
 from deployments.handle import ServeBackend
 from gateway.app import Stack, build_app
 from gateway.config import NicheConfig
+from gateway.log import log_requests
 from gateway.metrics import Metrics
 from gateway.routing import load_router
 
@@ -44,13 +46,14 @@ class Gateway:
     def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
         self._config, self._context = config, context
 
-    def __serve_build_asgi_app__(self) -> Any:
+    def __serve_build_asgi_app__(self) -> ASGIApp:
         config, context = self._config, self._context
+        log_requests()
         backends = {
             spec.name: ServeBackend(spec.name, _handle_of(spec.app_name, spec.name))
             for spec in config.models
         }
-        return build_app(
+        app = build_app(
             Stack(
                 config=config,
                 router=load_router(config, context.engine.cache_dir),
@@ -61,6 +64,26 @@ class Gateway:
                 multiprocess_dir=str(context.metrics_dir) if context.metrics_dir else None,
             )
         )
+        return _OneRequestId(app)
+
+
+class _OneRequestId:
+    """Leaves out our own `x-request-id` where Serve will add the same one from the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope.get("headers", ())).get(b"x-request-id")
+
+        async def send_once(message: Message) -> None:
+            if message["type"] == "http.response.start" and given is not None:
+                ours = (b"x-request-id", given)
+                headers = [header for header in message["headers"] if tuple(header) != ours]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive, send_once)
 
 
 def _handle_of(app: str, deployment: str) -> Callable[[], DeploymentHandle]:

@@ -6,23 +6,21 @@ characters.
 """
 
 import asyncio
-import json
 import logging
 import re
-import time
 import uuid
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ClientGone, fault_of
+from gateway.log import ACCESS_LOGGER
 from gateway.metrics import Metrics
 from gateway.record import Record, note_failure, record_of
 from gateway.responses import send_fault
 
-__all__ = ["ACCESS_LOGGER", "ANSWER_PATHS", "Faults", "JsonFormatter", "Recording"]
+__all__ = ["ANSWER_PATHS", "Faults", "Recording"]
 
-ACCESS_LOGGER = "gateway.access"
 ANSWER_PATHS = frozenset({"/v1/chat/completions", "/v1/completions"})
 """The paths whose requests are counted as requests for an answer."""
 
@@ -30,26 +28,6 @@ _access = logging.getLogger(ACCESS_LOGGER)
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _DROPPED_HEADERS = frozenset({b"x-request-disconnect-disabled"})
 """Ray Serve's: it would keep models working for clients that have left."""
-
-
-class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON; what was passed as `extra={"fields": ...}` stands beside
-    the message."""
-
-    converter = staticmethod(time.gmtime)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
-        line: dict[str, object] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
 
 
 class Recording:

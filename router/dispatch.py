@@ -5,14 +5,15 @@ back. Only `Overloaded` and `Unavailable` move on to the next candidate: another
 bad request, and there is no time left after a deadline.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from deployments.protocol import (
     Backend,
     BackendError,
     Chunk,
+    DeadlineExceeded,
     InvalidPrompt,
     Overloaded,
     Prompt,
@@ -51,11 +52,6 @@ class Answer:
     attempts: tuple[Attempt, ...]
 
 
-@runtime_checkable
-class _Closable(Protocol):
-    async def aclose(self) -> None: ...
-
-
 class _Report:
     """Tells `Health` how one request ended, once; one that its client left says nothing."""
 
@@ -81,7 +77,7 @@ class Rest(AsyncIterator[Chunk]):
     Iterating raises the model's `BackendError`, or `Unavailable` when the last chunk never comes.
     """
 
-    def __init__(self, stream: AsyncIterator[Chunk], report: _Report) -> None:
+    def __init__(self, stream: AsyncGenerator[Chunk], report: _Report) -> None:
         self._stream = stream
         self._report = report
 
@@ -103,7 +99,7 @@ class Rest(AsyncIterator[Chunk]):
     async def aclose(self) -> None:
         """Stops the generation, if it still runs, and frees its slot."""
         self._report.closed = True
-        await _close(self._stream)
+        await self._stream.aclose()
 
 
 class Dispatcher:
@@ -113,14 +109,21 @@ class Dispatcher:
         backends: every model that a decision may name.
         health: is told of successes and failures.
         clock: seconds, as `health` takes them.
+        first_chunk_seconds: how long a model may take to begin; one that takes longer has failed.
+            None leaves it all the time that it wants.
     """
 
     def __init__(
-        self, backends: Mapping[str, Backend], health: Health, clock: Callable[[], float]
+        self,
+        backends: Mapping[str, Backend],
+        health: Health,
+        clock: Callable[[], float],
+        first_chunk_seconds: float | None = None,
     ) -> None:
         self._backends = backends
         self._health = health
         self._clock = clock
+        self._first_chunk_seconds = first_chunk_seconds
 
     async def open(self, decision: Decision, prompt: Prompt) -> Answer:
         """The answer of the first candidate that begins one.
@@ -146,10 +149,14 @@ class Dispatcher:
         stream = self._backends[model].stream(prompt)
         begun = False
         try:
-            first = await anext(stream)
+            first = await asyncio.wait_for(anext(stream), self._first_chunk_seconds)
             begun = True
         except StopAsyncIteration:
-            error = Unavailable(model, "it ended without an answer")
+            error: BackendError = Unavailable(model, "it ended without an answer")
+            report.ended(error)
+            raise error from None
+        except TimeoutError:
+            error = DeadlineExceeded(model, self._first_chunk_seconds or 0.0)
             report.ended(error)
             raise error from None
         except BackendError as error:
@@ -158,14 +165,9 @@ class Dispatcher:
         finally:
             # Also when the client leaves while the model still thinks.
             if not begun:
-                await _close(stream)
+                await stream.aclose()
         report.chunk(first)
         return first, Rest(stream, report)
-
-
-async def _close(stream: AsyncIterator[Chunk]) -> None:
-    if isinstance(stream, _Closable):
-        await stream.aclose()
 
 
 def _reason_to_leave(error: Overloaded | Unavailable) -> Reason:

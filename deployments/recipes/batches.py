@@ -87,7 +87,8 @@ def _collate(rows: Sequence[Encoded], pad_id: int) -> Batch:
     width = _rounded(max(len(row.ids) for row in rows), _WIDTH_STEP)
     ids = torch.full((len(rows), width), pad_id)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
-    positions, targets = [], []
+    positions: list[int] = []
+    targets: list[int] = []
     for index, row in enumerate(rows):
         ids[index, : len(row.ids)] = torch.tensor(row.ids)
         mask[index, : len(row.ids)] = 1
@@ -107,7 +108,7 @@ def batches(
     order = list(range(len(encoded)))
     rng.shuffle(order)
     pool = batch_size * 50
-    chunks = []
+    chunks: list[list[int]] = []
     for start in range(0, len(order), pool):
         part = sorted(order[start : start + pool], key=lambda index: len(encoded[index].ids))
         chunks.extend(part[at : at + batch_size] for at in range(0, len(part), batch_size))

@@ -89,7 +89,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         loss = self.loss(batch)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

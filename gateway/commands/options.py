@@ -3,12 +3,17 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployments.models.cache import cache_dir
 
 __all__ = ["Subparsers", "add_config", "add_data_dir", "cache"]
 
-Subparsers = argparse._SubParsersAction
+if TYPE_CHECKING:
+    # argparse gives the type of what `add_subparsers` returns no public name
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Subparsers = object
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

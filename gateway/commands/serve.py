@@ -62,7 +62,6 @@ def _running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]
         config = config.model_copy(update={"gateway": edge})
     for name in needed(config):
         resolve(name, cache())  # says what to pull, before anything starts
-    signal.signal(signal.SIGTERM, _interrupt)
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
         os.environ.update(ray_environment(state_dir, os.environ))
@@ -72,6 +71,9 @@ def _running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         with running_stack(config, cache(), state_dir / "run") as url:
+            # Only now: Ray sets handlers of its own while it starts.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _interrupt)
             wait_until_ready(url, _READY_SECONDS)
             yield url, config
     finally:

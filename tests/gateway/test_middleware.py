@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from deployments.protocol import Unavailable
-from gateway.middleware import ACCESS_LOGGER, JsonFormatter
+from gateway.log import ACCESS_LOGGER, JsonFormatter
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
 
