@@ -11,14 +11,12 @@ from concurrent.futures import Executor
 from gateway.config import NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import Metrics
+from gateway.schemas import AUTO
 from router.health import Health
 from router.router import Router
 from router.types import GENERAL, Decision, Query
 
-__all__ = ["AUTO", "Decider"]
-
-AUTO = "auto"
-"""The model name that asks for a routed answer."""
+__all__ = ["Decider"]
 
 
 class Decider:

@@ -11,10 +11,9 @@ from starlette.responses import Response
 
 from deployments.protocol import Backend, Unavailable
 from gateway.config import NicheConfig
-from gateway.decider import AUTO
 from gateway.errors import ModelNotFound
 from gateway.metrics import exposition
-from gateway.schemas import ModelList, ModelObject, NicheModel
+from gateway.schemas import AUTO, ModelList, ModelObject, NicheModel
 from router.types import GENERAL
 
 __all__ = ["Catalogue", "Description", "Exposition", "Probes"]

@@ -12,7 +12,7 @@ import msgspec
 from deployments.protocol import Message, Prompt, Sampling
 from gateway.complaints import complaint
 from gateway.errors import InvalidValue, UnknownParameter, UnsupportedParameter
-from gateway.schemas import MAX_CHOICES, ChatRequest, Content, DeveloperMessage, TextRequest
+from gateway.schemas import AUTO, MAX_CHOICES, ChatRequest, Content, DeveloperMessage, TextRequest
 from router.types import Query
 
 __all__ = ["CHAT_UNSUPPORTED", "TEXT_UNSUPPORTED", "Ask", "parse_chat", "parse_text"]
@@ -124,7 +124,8 @@ def parse_chat(raw: dict[str, Any]) -> Ask:
 
 
 def parse_text(raw: dict[str, Any]) -> Ask:
-    """Validates the body of a text completion request; a list of prompts is routed as one request.
+    """Validates the body of a text completion request. A list of prompts needs a model by name: a
+    response has one model, and each prompt might belong to another.
 
     Raises:
         GatewayError: as `parse_chat`.
@@ -134,6 +135,10 @@ def parse_text(raw: dict[str, Any]) -> Ask:
         raise UnsupportedParameter("prompt: token arrays are not served; send text.", "prompt")
     request = _convert(raw, TextRequest, TEXT_UNSUPPORTED)
     texts = (request.prompt,) if isinstance(request.prompt, str) else tuple(request.prompt)
+    if request.model == AUTO and len(texts) > 1:
+        raise InvalidValue(
+            f"prompt: {AUTO!r} routes one prompt per request; send one, or name a model.", "prompt"
+        )
     n = request.n or 1
     if n * len(texts) > MAX_CHOICES:
         raise InvalidValue(
@@ -143,7 +148,7 @@ def parse_text(raw: dict[str, Any]) -> Ask:
     return Ask(
         kind="text",
         model=request.model,
-        query=Query(text="\n\n".join(texts)),
+        query=Query(text=texts[0]),
         inputs=texts,
         sampling=_sampling(request, max_tokens, request.logprobs),
         n=n,

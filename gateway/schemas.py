@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from deployments.protocol import FinishReason
 
 __all__ = [
+    "AUTO",
     "AssistantMessage",
     "ChatChoice",
     "ChatChunk",
@@ -83,6 +84,8 @@ class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 MAX_TOKENS = 2**31 - 1
+AUTO = "auto"
+"""The model name that asks for a routed answer."""
 MAX_CHOICES = 16
 MAX_PROMPTS = 16
 

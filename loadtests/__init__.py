@@ -1,1 +1,1 @@
-"""Looks at the running system from outside, over HTTP alone. Imports nothing of the other folders."""
+"""Looks at the running system from outside, over HTTP. Imports nothing of the other folders."""

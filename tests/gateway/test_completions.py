@@ -251,7 +251,7 @@ async def test_logprobs_of_a_chat():
 
 async def test_text_completion_of_several_prompts():
     """A list of prompts has its choices in the order of prompts."""
-    body = {"model": "auto", "prompt": ["SELECT", "b"], "n": 2, "logprobs": 1}
+    body = {"model": "big", "prompt": ["SELECT", "b"], "n": 2, "logprobs": 1}
 
     answer = (await make_gateway().post(body, "/v1/completions")).json()
 

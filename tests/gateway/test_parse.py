@@ -195,7 +195,8 @@ def test_a_huge_value_is_not_repeated():
         ({"prompt": ""}, InvalidValue, "prompt"),
         ({"prompt": []}, InvalidValue, "prompt"),
         ({"prompt": ["a", None]}, InvalidType, "prompt[1]"),
-        ({"prompt": ["a"] * 9, "n": 2}, InvalidValue, "n"),
+        ({"model": "big", "prompt": ["a"] * 9, "n": 2}, InvalidValue, "n"),
+        ({"model": "auto", "prompt": ["a", "b"]}, InvalidValue, "prompt"),
         ({"logprobs": 6}, InvalidValue, "logprobs"),
         ({"logprobs": True}, InvalidType, "logprobs"),
         ({"messages": []}, UnknownParameter, "messages"),
@@ -216,7 +217,7 @@ def test_text_defaults_follow_the_api():
 
 def test_choices_of_one_prompt_differ_in_seed_and_id():
     """Each choice has its own request id, and its own seed that stays an int64."""
-    ask = parse_text({"model": "auto", "prompt": ["a", "b"], "n": 2, "seed": 2**63 - 1})
+    ask = parse_text({"model": "big", "prompt": ["a", "b"], "n": 2, "seed": 2**63 - 1})
 
     prompts = [ask.prompt(index, "id", 1.0) for index in range(ask.choices)]
 
