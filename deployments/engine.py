@@ -45,6 +45,13 @@ class Engine(Backend, Protocol):
     async def start(self) -> None:
         """Loads the weights; may take minutes. Raises what makes the model unusable."""
 
+    async def alive(self) -> None:
+        """Returns unless only a restart can mend this engine; else raises `Unavailable`.
+
+        Less than `health`: an engine whose upstream is down cannot answer, yet a restart is no
+        cure.
+        """
+
     async def stop(self) -> None:
         """Frees everything; requests in flight end with `Unavailable` or are cancelled."""
 

@@ -55,7 +55,7 @@ class ServeBackend:
     async def health(self) -> None:
         """Returns when a replica answers; one that is merely busy is healthy."""
         try:
-            await self._ask(lambda handle: handle.check_health.remote())
+            await self._ask(lambda handle: handle.health.remote())
         except Overloaded:
             return
 

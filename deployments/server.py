@@ -30,6 +30,10 @@ class ModelServer:
             if not self._started:
                 await self._engine.start()
                 self._started = True
+        await self._engine.alive()
+
+    async def health(self) -> None:
+        """Returns when the model can answer."""
         await self._engine.health()
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:

@@ -38,11 +38,17 @@ class Resources(_Section):
 class Autoscaling(_Section):
     """Replicas by load, as Ray Serve's autoscaler takes it."""
 
-    min_replicas: int = Field(default=1, ge=0)
-    max_replicas: int = Field(default=1, ge=1)
-    target_ongoing_requests: float = Field(default=8, gt=0)
-    upscale_delay_seconds: float = Field(default=10, ge=0)
-    downscale_delay_seconds: float = Field(default=600, ge=0)
+    min_replicas: int = Field(default=1, ge=0, description="0 lets an idle model end all of them")
+    max_replicas: int = Field(default=1, ge=1, description="never more than this")
+    target_ongoing_requests: float = Field(
+        default=8, gt=0, description="requests in progress per replica that scaling aims at"
+    )
+    upscale_delay_seconds: float = Field(
+        default=10, ge=0, description="how long load must be high before a replica is added"
+    )
+    downscale_delay_seconds: float = Field(
+        default=600, ge=0, description="how long load must be low before a replica ends"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Autoscaling":
@@ -65,9 +71,15 @@ class Limits(_Section):
 class Price(_Section):
     """List price in currency units, and the price of the machine for the attributed cost."""
 
-    prompt_per_million_tokens: float = Field(default=0, ge=0)
-    completion_per_million_tokens: float = Field(default=0, ge=0)
-    machine_per_hour: float = Field(default=0, ge=0)
+    prompt_per_million_tokens: float = Field(
+        default=0, ge=0, description="list price of prompt tokens, in currency units"
+    )
+    completion_per_million_tokens: float = Field(
+        default=0, ge=0, description="list price of generated tokens, in currency units"
+    )
+    machine_per_hour: float = Field(
+        default=0, ge=0, description="price of the machine, for the attributed cost"
+    )
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """The list price of one request, in currency units."""
@@ -80,7 +92,7 @@ class Price(_Section):
 class ModelSpec(_Section):
     """A generalist or a specialist: which weights, which engine, on what, at what price."""
 
-    name: Name
+    name: Name = Field(description="what clients may give as `model`; unique, and not `auto`")
     model: str = Field(
         min_length=1,
         description="a name from deployments/models.lock, a local directory, or a Hugging Face id",
@@ -89,18 +101,22 @@ class ModelSpec(_Section):
         default=None, description="a name under deployments/adapters, or a local directory"
     )
     domain: Name | None = Field(default=None, description="the niche; None for the generalist")
-    engine: str = "transformers"
+    engine: str = Field(
+        default="transformers", description="a file of deployments/engines, without `.py`"
+    )
     engine_options: dict[str, Any] = Field(
         default_factory=dict, description="the engine's own settings; each engine checks its own"
     )
     system_prompt: str | None = Field(
         default=None, description="said first where the conversation has no system message"
     )
-    resources: Resources = Resources()
-    replicas: int = Field(default=1, ge=1)
-    autoscaling: Autoscaling | None = None
-    limits: Limits = Limits()
-    price: Price = Price()
+    resources: Resources = Field(default=Resources(), description="what one replica reserves")
+    replicas: int = Field(default=1, ge=1, description="how many, where autoscaling is not set")
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="replicas by load; None: always `replicas` of them"
+    )
+    limits: Limits = Field(default=Limits(), description="when requests are refused")
+    price: Price = Field(default=Price(), description="for the cost of answers")
 
     @field_validator("engine")
     @classmethod

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from deployments.datasets.manifest import DatasetError
 from deployments.models.errors import ModelError
 from gateway.commands import config, models, route, serve, specialists, train
-from gateway.config import ConfigError
+from gateway.config import ConfigError, LaunchError
 from router.errors import RouterError
 
 __all__ = ["main"]
 
-_EXPECTED = (ConfigError, DatasetError, ModelError, RouterError)
+_EXPECTED = (ConfigError, DatasetError, LaunchError, ModelError, RouterError)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,11 +13,15 @@ from deployments.spec import ModelSpec
 from router.config import RouterConfig
 from router.types import GENERAL
 
-__all__ = ["ConfigError", "GatewaySection", "NicheConfig", "load_config"]
+__all__ = ["ConfigError", "GatewaySection", "LaunchError", "NicheConfig", "load_config"]
 
 
 class ConfigError(Exception):
     """`niche.yaml` cannot be used; the message has a line for each fault."""
+
+
+class LaunchError(Exception):
+    """The configured stack did not start on this machine; the message says which part and why."""
 
 
 class _Section(BaseModel):
@@ -28,34 +32,48 @@ class GatewaySection(_Section):
     """The HTTP edge."""
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=8000, ge=1, le=65535)
-    replicas: int = Field(default=2, ge=1)
+    port: int = Field(default=8000, ge=1, le=65535, description="port to listen on")
+    replicas: int = Field(
+        default=2, ge=1, description="gateway replicas; with one, its failure interrupts all"
+    )
     num_cpus: float = Field(default=0.1, ge=0, description="CPU cores reserved per gateway replica")
     api_keys_file: str | None = Field(
         default=None, description="a file with one accepted bearer key per line; None: no check"
     )
-    max_body_bytes: int = Field(default=4_000_000, ge=1)
+    max_body_bytes: int = Field(
+        default=4_000_000, ge=1, description="longer requests are refused with 413"
+    )
     max_concurrent_requests: int = Field(
         default=512, ge=1, description="per replica; more are refused with 429"
     )
-    request_timeout_seconds: float = Field(default=600, gt=0)
-    first_token_timeout_seconds: float = Field(default=300, gt=0)
+    request_timeout_seconds: float = Field(
+        default=600, gt=0, description="from the request to the last token; then 504"
+    )
+    first_token_timeout_seconds: float = Field(
+        default=300, gt=0, description="that one model may take to begin; then 504"
+    )
 
 
 class ObservabilitySection(_Section):
     """What is counted and where it is kept."""
 
-    currency: str = Field(default="USD", min_length=1, max_length=8)
+    currency: str = Field(
+        default="USD", min_length=1, max_length=8, description="of all prices; only a name"
+    )
 
 
 class NicheConfig(_Section):
     """The whole stack: one generalist, its specialists, the router, the edge."""
 
-    generalist: ModelSpec
-    specialists: tuple[ModelSpec, ...] = ()
-    router: RouterConfig = RouterConfig()
-    gateway: GatewaySection = GatewaySection()
-    observability: ObservabilitySection = ObservabilitySection()
+    generalist: ModelSpec = Field(description="answers what no specialist does")
+    specialists: tuple[ModelSpec, ...] = Field(
+        default=(), description="of one domain in this order: the next is asked if one fails"
+    )
+    router: RouterConfig = Field(default=RouterConfig(), description="how the domain is decided")
+    gateway: GatewaySection = Field(default=GatewaySection(), description="the HTTP edge")
+    observability: ObservabilitySection = Field(
+        default=ObservabilitySection(), description="what is counted"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "NicheConfig":

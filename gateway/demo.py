@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from gateway.config import NicheConfig
+from gateway.config import LaunchError, NicheConfig
 from router.types import GENERAL
 
 __all__ = ["SAMPLES", "show_samples", "wait_until_ready"]
@@ -35,7 +35,7 @@ def wait_until_ready(url: str, timeout_seconds: float) -> None:
     """Returns when `/readyz` says so.
 
     Raises:
-        TimeoutError: it did not in time; the message holds its last answer.
+        LaunchError: it did not in time; the message holds its last answer.
     """
     deadline, last = time.monotonic() + timeout_seconds, "no answer"
     while time.monotonic() < deadline:
@@ -48,7 +48,7 @@ def wait_until_ready(url: str, timeout_seconds: float) -> None:
                 return
             last = answer.text
         time.sleep(0.2)
-    raise TimeoutError(f"the stack was not ready after {timeout_seconds:.0f} s: {last}")
+    raise LaunchError(f"the stack was not ready after {timeout_seconds:.0f} s: {last}")
 
 
 def show_samples(url: str, config: NicheConfig) -> bool:

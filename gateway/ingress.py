@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client import CollectorRegistry
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -20,7 +21,7 @@ from deployments.handle import ServeBackend
 from gateway.app import Stack, build_app
 from gateway.config import NicheConfig
 from gateway.log import log_requests
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, forget_dead_processes
 from gateway.routing import load_router
 
 __all__ = ["GATEWAY_APP", "Gateway", "GatewayContext", "build_gateway"]
@@ -49,6 +50,8 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         config, context = self._config, self._context
         log_requests()
+        if context.metrics_dir is not None:
+            forget_dead_processes(context.metrics_dir, psutil.pid_exists)
         backends = {
             spec.name: ServeBackend(spec.name, _handle_of(spec.app_name, spec.name))
             for spec in config.models

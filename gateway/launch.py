@@ -12,7 +12,8 @@ from ray.serve.config import HTTPOptions
 
 from deployments.builder import build_model
 from deployments.engine import EngineContext
-from gateway.config import NicheConfig
+from deployments.spec import Autoscaling
+from gateway.config import LaunchError, NicheConfig
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 
 __all__ = ["running_stack"]
@@ -28,6 +29,9 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
         config: the validated configuration.
         cache_dir: where model files lie.
         state_dir: an empty directory of this run alone.
+
+    Raises:
+        LaunchError: a model asks for what the machine lacks, or a part failed to start.
     """
     metrics_dir = state_dir / "metrics"
     metrics_dir.mkdir(parents=True)
@@ -41,21 +45,18 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
         logging_level="ERROR",
     )
     try:
+        _require_gpus(config)
         edge = config.gateway
         serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
-        serve.run_many(
-            [
-                RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
-                for spec in config.models
-            ]
-            + [
-                RunTarget(
-                    build_gateway(config, GatewayContext(context, metrics_dir)),
-                    name=GATEWAY_APP,
-                    route_prefix="/",
-                )
-            ]
-        )
+        gateway = build_gateway(config, GatewayContext(context, metrics_dir))
+        targets = [
+            RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
+            for spec in config.models
+        ]
+        try:
+            serve.run_many([*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")])
+        except RuntimeError as error:
+            raise LaunchError(_what_failed()) from error
         yield f"http://{edge.host}:{edge.port}"
     finally:
         # Serve's controller ends its own process, which Ray announces on stdout as an error.
@@ -64,16 +65,42 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
             ray.shutdown()
 
 
+def _require_gpus(config: NicheConfig) -> None:
+    """Says what is missing: Serve would wait for it without end."""
+    wanted = sum(
+        spec.resources.num_gpus * _most_replicas(spec.autoscaling, spec.replicas)
+        for spec in config.models
+    )
+    present = ray.cluster_resources().get("GPU", 0)
+    if wanted > present:
+        raise LaunchError(
+            f"the models ask for {wanted:g} GPUs (resources.num_gpus x replicas) and this machine "
+            f"has {present:g}; lower them, or use a fraction of a GPU per replica"
+        )
+
+
+def _what_failed() -> str:
+    """A line for each deployment that failed, with the last line of what it said."""
+    lines = []
+    for app, status in serve.status().applications.items():
+        for name, deployment in status.deployments.items():
+            said = [line for line in deployment.message.splitlines() if line.strip()]
+            if said and deployment.status != "HEALTHY":
+                lines.append(f"{app}: {name} did not start: {said[-1].strip()}")
+    return "\n".join(lines) or "Ray Serve did not start the applications; see its logs"
+
+
+def _most_replicas(autoscaling: Autoscaling | None, replicas: int) -> int:
+    return autoscaling.max_replicas if autoscaling else replicas
+
+
 def _cpus_wanted(config: NicheConfig) -> int:
     """The cores that all replicas reserve together, and one for Serve's own actors.
 
     Reservations are book-keeping: a small machine may promise more than it has, and shares.
     """
     replicas = [
-        (
-            spec.resources.num_cpus,
-            spec.autoscaling.max_replicas if spec.autoscaling else spec.replicas,
-        )
+        (spec.resources.num_cpus, _most_replicas(spec.autoscaling, spec.replicas))
         for spec in config.models
     ]
     replicas.append((config.gateway.num_cpus, config.gateway.replicas))

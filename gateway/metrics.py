@@ -4,13 +4,16 @@ Label values come from closed sets: configured names, the router's domains and r
 `gateway.errors.TABLE`. Nothing a client wrote becomes a label.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
 
 from deployments.protocol import Usage
 from gateway.tally import Costs
 
-__all__ = ["NONE", "Metrics", "exposition"]
+__all__ = ["NONE", "Metrics", "exposition", "forget_dead_processes"]
 
 NONE = "none"
 """The label of a request that ended before a domain, a model or a reason was known."""
@@ -101,6 +104,15 @@ class Metrics:
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"niche_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> None:
+    """Takes out of the sums the gauges of processes that ended; their counters stay."""
+    for path in multiprocess_dir.glob("gauge_live*_*.db"):
+        pid = path.stem.rsplit("_", 1)[1]
+        if pid.isdigit() and not alive(int(pid)):
+            mark = multiprocess.mark_process_dead
+            mark(int(pid), str(multiprocess_dir))  # type: ignore[no-untyped-call]  # no types there
 
 
 def exposition(

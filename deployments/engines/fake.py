@@ -95,6 +95,9 @@ class FakeEngine:
         if limit is not None and self._taken >= limit:
             raise Unavailable(self._spec.name, f"unavailable_after={limit}")
 
+    async def alive(self) -> None:
+        """Always: a refusal is a setting, which a restart does not mend."""
+
     async def load(self) -> Load:
         """What was asked and how it ended."""
         return self._record.load()

@@ -109,6 +109,9 @@ class OpenAIEngine:
         if not response.is_success:
             raise Unavailable(self._spec.name, f"{url} answered {response.status_code}")
 
+    async def alive(self) -> None:
+        """Always: a server that is down does not come back by restarting what forwards to it."""
+
     async def load(self) -> Load:
         """This engine's own record; what else the server does is not known."""
         return self._record.load()

@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -35,21 +35,18 @@ from deployments.engine import (
     parse_options,
     with_system_prompt,
 )
-from deployments.engines._sampler import Row, Sampler
-from deployments.engines._text import StopScanner, TokenDecoder
+from deployments.engines._answer import Answer
+from deployments.engines._sampler import Sampler
 from deployments.models.adapters import load_adapter
 from deployments.models.resolve import resolve
 from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
-    FinishReason,
     InvalidPrompt,
     Load,
     ModelCard,
     Prompt,
-    TokenLogprob,
     Unavailable,
-    Usage,
 )
 from deployments.spec import ModelSpec
 
@@ -124,6 +121,10 @@ class TransformersEngine:
         """Returns while the generation thread lives."""
         self._ready()
 
+    async def alive(self) -> None:
+        """As `health`: a dead thread comes back with a restart alone."""
+        self._ready()
+
     async def load(self) -> Load:
         """What this engine did and does."""
         return self._recorder.load(self._waiting)
@@ -141,9 +142,8 @@ class TransformersEngine:
         prompt = with_system_prompt(prompt, self._system_prompt)
         ids = await asyncio.to_thread(self._encode, loaded, prompt)
         max_tokens = self._max_tokens(prompt, len(ids))
-        answer = _Answer(loaded, prompt, len(ids), max_tokens)
         with self._recorder.track(prompt.request_id) as work:
-            async with aclosing(self._generate(loaded, answer, ids)) as chunks:
+            async with aclosing(self._generate(loaded, prompt, ids, max_tokens)) as chunks:
                 async for chunk in chunks:
                     work.tokens += chunk.tokens
                     work.finished = chunk.finish_reason is not None
@@ -226,26 +226,27 @@ class TransformersEngine:
         return wanted
 
     async def _generate(
-        self, loaded: _Loaded, answer: "_Answer", ids: list[int]
+        self, loaded: _Loaded, prompt: Prompt, ids: list[int], max_tokens: int
     ) -> AsyncGenerator[Chunk]:
         """Runs one request on the manager; whatever happens, its slot is free afterwards."""
         manager, sampler = loaded.manager, loaded.sampler
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
-        answer.row = sampler.add(engine_id, answer.prompt.sampling)
+        row = sampler.add(engine_id, prompt.sampling)
+        answer = Answer(row, len(ids), loaded.tokenizer, loaded.end_tokens)
         outputs: asyncio.Queue[Any] = asyncio.Queue()
         manager.register_result_handler(engine_id, outputs.put_nowait)
         try:
             accepted = manager.add_request(
                 ids,
                 request_id=engine_id,
-                max_new_tokens=answer.max_tokens,
+                max_new_tokens=max_tokens,
                 streaming=True,
                 eos_token_id=sorted(loaded.end_tokens),
             )
             if accepted is None:
                 self._ready()
                 raise Unavailable(self._spec.name, "the engine is stopping")
-            allowed = answer.prompt.deadline_seconds
+            allowed = prompt.deadline_seconds
             deadline = math.inf if allowed is None else time.monotonic() + allowed
             while not answer.done:
                 output = await self._next_output(outputs, deadline, allowed)
@@ -272,58 +273,6 @@ class TransformersEngine:
         if output.error is not None:
             raise Unavailable(self._spec.name, "the engine failed while it answered")
         return output
-
-
-class _Answer:
-    """One answer as it grows: tokens in, chunks out."""
-
-    row: Row
-
-    def __init__(
-        self, loaded: _Loaded, prompt: Prompt, prompt_tokens: int, max_tokens: int
-    ) -> None:
-        self.prompt, self.max_tokens = prompt, max_tokens
-        self._tokenizer, self._end_tokens = loaded.tokenizer, loaded.end_tokens
-        self._decoder = TokenDecoder(loaded.tokenizer.backend_tokenizer)
-        self._stops = StopScanner(prompt.sampling.stop)
-        self._prompt_tokens = prompt_tokens
-        self._seen = self._reported = 0
-        self.done = False
-
-    def advance(self, tokens: list[int], finished: bool) -> Chunk | None:
-        """The chunk for what is new among all `tokens` so far; None when nothing can be shown
-        yet."""
-        fresh, ended = tokens[self._seen :], False
-        text, logprobs, used = "", [], 0
-        for token in fresh:
-            used += 1
-            if token in self._end_tokens:
-                ended = True
-                break
-            logprobs.extend(self._logprob(self._seen + used - 1, token))
-            text += self._stops.push(self._decoder.push(token))
-            if self._stops.stopped:
-                break
-        self._seen += used
-        if not (finished or self._stops.stopped):
-            return self._chunk(text, logprobs) if text or logprobs else None
-        self.done = True
-        if not self._stops.stopped:
-            text += self._stops.flush()
-        reason: FinishReason = "stop" if ended or self._stops.stopped else "length"
-        usage = Usage(self._prompt_tokens, self._seen, 0, self.row.engine_seconds)
-        return replace(self._chunk(text, logprobs), finish_reason=reason, usage=usage)
-
-    def _chunk(self, text: str, logprobs: list[TokenLogprob]) -> Chunk:
-        tokens, self._reported = self._seen - self._reported, self._seen
-        return Chunk(text, tokens, logprobs=tuple(logprobs))
-
-    def _logprob(self, position: int, token: int) -> list[TokenLogprob]:
-        if self.prompt.sampling.top_logprobs is None:
-            return []
-        scores = self.row.scores[position]
-        top = tuple((self._tokenizer.decode([other]), value) for other, value in scores.top)
-        return [TokenLogprob(self._tokenizer.decode([token]), scores.logprob, top)]
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from gateway.commands.options import Subparsers, add_config
+from gateway.commands.options import Subparsers, add_config, check_engines
 from gateway.config import load_config
 
 __all__ = ["add"]
@@ -19,6 +19,7 @@ def add(commands: Subparsers) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
+    check_engines(config)
     print(f"{arguments.config}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.models.cache import cache_dir
+from gateway.config import ConfigError, NicheConfig
 
-__all__ = ["Subparsers", "add_config", "add_data_dir", "cache"]
+__all__ = ["Subparsers", "add_config", "add_data_dir", "cache", "check_engines"]
 
 if TYPE_CHECKING:
     # argparse gives the type of what `add_subparsers` returns no public name
@@ -28,6 +29,27 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir", type=Path, required=True, help="where the public data sets lie"
     )
+
+
+def check_engines(config: NicheConfig) -> None:
+    """Lets every model's engine look at its own options, without loading weights.
+
+    Raises:
+        ConfigError: a line for each model whose options are wrong.
+    """
+    from deployments.engine import (  # noqa: PLC0415 - an engine brings torch, which takes seconds
+        EngineContext,
+        create_engine,
+    )
+
+    faults = []
+    for spec in config.models:
+        try:
+            create_engine(spec, EngineContext(cache()))
+        except ValueError as error:
+            faults.append(f"model {spec.name!r}: {error}")
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def cache() -> Path:

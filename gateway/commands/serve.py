@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from typing import NoReturn
 
 from deployments.models.resolve import resolve
 from gateway.commands.models import needed
-from gateway.commands.options import Subparsers, add_config, cache
-from gateway.config import NicheConfig, load_config
+from gateway.commands.options import Subparsers, add_config, cache, check_engines
+from gateway.config import ConfigError, NicheConfig, load_config
 from gateway.demo import show_samples, wait_until_ready
 from gateway.ray_environment import ray_environment
 
@@ -54,14 +55,30 @@ def _demo(arguments: argparse.Namespace) -> int:
         return 0 if show_samples(url, config) else 1
 
 
+def _check(config: NicheConfig) -> None:
+    """Finds what would stop the stack later, while it can still be said in one line."""
+    check_engines(config)
+    for name in needed(config):
+        resolve(name, cache())
+    edge = config.gateway
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((edge.host, edge.port))
+        except OSError as error:
+            raise ConfigError(
+                f"gateway.port: cannot listen on {edge.host}:{edge.port} ({error.strerror}); "
+                "stop what uses it, or choose another with --port"
+            ) from error
+
+
 @contextmanager
 def _running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
     config = load_config(arguments.config)
     if arguments.port is not None:
         edge = config.gateway.model_copy(update={"port": arguments.port})
         config = config.model_copy(update={"gateway": edge})
-    for name in needed(config):
-        resolve(name, cache())  # says what to pull, before anything starts
+    _check(config)
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
         os.environ.update(ray_environment(state_dir, os.environ))
