@@ -6,7 +6,7 @@ NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ contracts: install-dev
 format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+docs: install-dev ## Write the README's tables anew from the code
+	$(RUN) gateway.reference
 
 constraints: install-dev ## Pin what the dependencies bring along, as installed now
 	( echo "# What the pinned dependencies bring along, as resolved and tested together. Made by: make constraints" ; \

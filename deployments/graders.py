@@ -26,7 +26,7 @@ def json_equal(answer: str, expected: str) -> bool:
     """Whether two texts are the same JSON value; an answer that is not JSON is wrong."""
     try:
         return bool(json.loads(answer) == json.loads(expected))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # a huge number or a deep nesting is no JSON error
         return False
 
 

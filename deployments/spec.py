@@ -64,7 +64,7 @@ class Limits(_Section):
 
     max_ongoing_requests: int = Field(default=64, ge=1, description="requests a replica works on")
     max_queued_requests: int = Field(
-        default=128, ge=0, description="requests each gateway replica lets wait for this model"
+        default=128, ge=1, description="requests each gateway replica lets wait for this model"
     )
 
 

@@ -1,0 +1,281 @@
+"""A model on Serve as a `Backend`, over a handle that behaves as Serve's does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    RaySystemError,
+    RayTaskError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+from ray.serve._private.common import DeploymentID
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+    ReplicaUnavailableError,
+    RequestCancelledError,
+)
+
+from deployments.handle import ServeBackend
+from deployments.protocol import (
+    BackendError,
+    Chunk,
+    DeadlineExceeded,
+    InvalidPrompt,
+    Load,
+    ModelCard,
+    Overloaded,
+    Prompt,
+    Unavailable,
+)
+
+ASKED = Prompt("r1", text="hello")
+CARD = ModelCard("sql", "fake", "tiny")
+HELLO, WORLD = Chunk("hello", 1), Chunk("world", 1, "stop")
+
+
+class Response:
+    """What a streaming call returns: chunks, an error in their place, or silence, and `cancel`."""
+
+    def __init__(self, *steps: Chunk | Exception | asyncio.Event) -> None:
+        self._steps, self.cancelled = steps, 0
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        for step in self._steps:
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+            else:
+                yield step
+
+
+class Method:
+    """A method of the handle: `remote` returns or raises what it was given."""
+
+    def __init__(self, result: Any, calls: list[Any]) -> None:
+        self._result, self._calls = result, calls
+
+    def remote(self, *arguments: Any) -> Any:
+        self._calls.extend(arguments)
+        if isinstance(self._result, Response):
+            return self._result
+        return self._answer()
+
+    async def _answer(self) -> Any:
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
+
+
+class Handle:
+    """A `DeploymentHandle` as far as a backend uses it."""
+
+    def __init__(self, result: Any) -> None:
+        self.calls: list[Any] = []
+        self.streams = False
+        self.stream = self.health = self.load = self.model_card = Method(result, self.calls)
+
+    def options(self, *, stream: bool) -> "Handle":
+        self.streams = stream
+        return self
+
+
+def task_error(cause: Exception) -> Exception:
+    """What actor calls raise: an error of Ray's that is also one of the cause's class."""
+    return RayTaskError("stream", "traceback", cause, ip="127.0.0.1").as_instanceof_cause()
+
+
+def backend(result: Any) -> ServeBackend:
+    handle = Handle(result)
+    return ServeBackend("sql", lambda: handle)
+
+
+async def collect(asked: ServeBackend) -> list[Chunk]:
+    return [chunk async for chunk in asked.stream(ASKED)]
+
+
+async def test_an_answer_comes_as_the_replica_gives_it() -> None:
+    """The prompt goes to a streaming call, whose chunks come back in order."""
+    handle = Handle(Response(HELLO, WORLD))
+
+    assert await collect(ServeBackend("sql", lambda: handle)) == [HELLO, WORLD]
+    assert (handle.streams, handle.calls) == (True, [ASKED])
+
+
+async def test_a_finished_stream_is_not_cancelled() -> None:
+    """Nothing is left to cancel after the last chunk."""
+    response = Response(HELLO, WORLD)
+
+    await collect(backend(response))
+
+    assert response.cancelled == 0
+
+
+async def test_leaving_early_cancels_the_request() -> None:
+    """Closing the stream between two chunks tells the replica."""
+    response = Response(HELLO, WORLD)
+    stream = backend(response).stream(ASKED)
+
+    await anext(stream)
+    await stream.aclose()
+
+    assert response.cancelled == 1
+
+
+async def test_a_cancelled_reader_cancels_the_request() -> None:
+    """A task that is cancelled while it waits for a chunk tells the replica."""
+    response = Response(HELLO, asyncio.Event(), WORLD)
+    reading = asyncio.create_task(collect(backend(response)))
+    await asyncio.sleep(0.01)
+
+    reading.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert response.cancelled == 1
+
+
+async def test_chunks_before_a_failure_are_kept() -> None:
+    """A replica that dies while it answers ends the stream with an error after its last chunk."""
+    stream = backend(Response(HELLO, ActorDiedError())).stream(ASKED)
+
+    assert await anext(stream) == HELLO
+    with pytest.raises(Unavailable):
+        await anext(stream)
+
+
+UNAVAILABLE = {
+    "a dead replica": ActorDiedError(),
+    "a replica out of reach": ActorUnavailableError("out of reach", b"0" * 16),
+    "a deployment that failed": DeploymentUnavailableError(DeploymentID("sql", "model-sql")),
+    "a replica that went": ReplicaUnavailableError("sql#1"),
+    "no such application": RayServeException("Application 'model-sql' does not exist."),
+    "a crashed worker": WorkerCrashedError(),
+    "a system error": RaySystemError("plasma"),
+    "a call that timed out": GetTimeoutError("late"),
+    "a call that Ray cancelled": TaskCancelledError(),
+    "a request that Serve cancelled": RequestCancelledError("r1"),
+    "a fault in the engine": task_error(KeyError("weights")),
+    "a fault that cannot be subclassed": RayTaskError("f", "t", StopIteration(), ip="127.0.0.1"),
+}
+OWN = {
+    "invalid": InvalidPrompt("max_tokens", "too many"),
+    "overloaded": Overloaded("sql", 3, 2.5),
+    "unavailable": Unavailable("sql", "the generation thread died"),
+    "late": DeadlineExceeded("sql", 30.0),
+}
+
+
+@pytest.mark.parametrize("error", UNAVAILABLE.values(), ids=UNAVAILABLE.keys())
+async def test_what_ray_raises_is_unavailable(error: Exception) -> None:
+    """Every failure of Ray's becomes `Unavailable` with the model's name, and keeps its cause."""
+    with pytest.raises(Unavailable) as raised:
+        await collect(backend(Response(error)))
+
+    assert raised.value.model == "sql"
+    assert raised.value.reason
+    assert raised.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", UNAVAILABLE.values(), ids=UNAVAILABLE.keys())
+async def test_what_ray_raises_makes_the_model_unhealthy(error: Exception) -> None:
+    """A check that cannot be made is a check that failed."""
+    with pytest.raises(Unavailable):
+        await backend(error).health()
+
+
+async def test_backpressure_is_overloaded() -> None:
+    """A full queue is told with its length and a time to wait."""
+    with pytest.raises(Overloaded) as raised:
+        await collect(backend(Response(BackPressureError(17, 16))))
+
+    assert (raised.value.model, raised.value.queued) == ("sql", 17)
+    assert raised.value.retry_after_seconds > 0
+
+
+@pytest.mark.parametrize("arrives", [lambda error: error, task_error], ids=["bare", "wrapped"])
+@pytest.mark.parametrize("error", OWN.values(), ids=OWN.keys())
+async def test_the_engines_own_errors_arrive_as_they_are(
+    error: BackendError, arrives: Callable[[BackendError], Exception]
+) -> None:
+    """A `BackendError` of the replica keeps its class and facts, whatever carried it."""
+    with pytest.raises(type(error)) as raised:
+        await collect(backend(Response(arrives(error))))
+
+    assert type(raised.value) is type(error)
+    assert raised.value.args == error.args
+
+
+async def test_a_fault_of_the_caller_is_not_translated() -> None:
+    """What is no error of Ray's or a model's is a bug, and stays visible as itself."""
+    with pytest.raises(ZeroDivisionError):
+        await collect(backend(Response(ZeroDivisionError())))
+
+
+async def test_a_healthy_model_is_healthy() -> None:
+    """A check that returns says so."""
+    await backend(None).health()
+
+
+@pytest.mark.parametrize("busy", [BackPressureError(17, 16), Overloaded("sql", 17, 1.0)])
+async def test_a_busy_model_is_healthy(busy: Exception) -> None:
+    """A full queue is no illness: whoever is checked by being asked must not be ended for it."""
+    await backend(busy).health()
+
+
+async def test_load_and_card_are_the_replicas_own() -> None:
+    """The record and the card come back as they are."""
+    assert await backend(Load(running=3)).load() == Load(running=3)
+    assert await backend(CARD).model_card() == CARD
+
+
+async def test_a_missing_application_is_looked_up_again() -> None:
+    """A gateway may start before its models: the next request looks for the application anew."""
+    found = [RayServeException("no application 'model-sql'"), Handle(CARD)]
+
+    def look() -> Any:
+        result = found.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    asked = ServeBackend("sql", look)
+
+    with pytest.raises(Unavailable):
+        await asked.model_card()
+    assert await asked.model_card() == CARD
+
+
+async def test_an_application_that_went_is_looked_up_again() -> None:
+    """A handle whose application was deleted is dropped; the one that is found next is used."""
+    gone = Handle(RayServeException("deleted"))
+    handles = [gone, Handle(CARD)]
+    asked = ServeBackend("sql", lambda: handles.pop(0))
+
+    with pytest.raises(Unavailable):
+        await asked.model_card()
+    assert await asked.model_card() == CARD
+
+
+@pytest.mark.parametrize("result", [CARD, ActorDiedError(), BackPressureError(17, 16)])
+async def test_a_handle_is_kept_while_its_application_lives(result: Any) -> None:
+    """Serve replaces replicas behind a handle: neither success nor a death looks it up again."""
+    looked = []
+    handle = Handle(result)
+    asked = ServeBackend("sql", lambda: looked.append(1) or handle)
+
+    for _ in range(3):
+        await asyncio.gather(asked.model_card(), return_exceptions=True)
+
+    assert len(looked) == 1

@@ -1,0 +1,181 @@
+"""The recipe on a model of a few thousand weights: it learns, and a cut run ends as a whole one."""
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deployments.niches.niche import Example
+from deployments.recipes.batches import RecipeError
+from deployments.recipes.config import TrainConfig
+from deployments.recipes.train import TrainResult, train
+from tests.deployments.tiny_model import save_tiny_model
+from tests.deployments.toy_niche import make_niche
+
+CONFIG = TrainConfig(
+    rank=4, learning_rate=0.02, batch_size=4, epochs=4, evaluate_every_steps=5, threads=1
+)
+"""Four epochs of 24 rows: 24 steps."""
+
+NO_DATA = Path("unused")
+
+
+class Gone(io.StringIO):
+    """A terminal that goes away once it has shown `text`, as a closed connection does."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text, self.gone = text, False
+
+    def write(self, text: str) -> int:
+        if self._text in text and not self.gone:
+            self.gone = True
+            raise BrokenPipeError(f"after {self._text!r}")
+        return len(text)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def run(base: Path) -> Callable[..., TrainResult]:
+    return lambda work, config=CONFIG, niche=None: train(
+        niche or make_niche(), base, NO_DATA, work, config
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(
+    run: Callable[..., TrainResult], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, TrainResult]:
+    """A run that nothing cut, and what it says of itself."""
+    work = tmp_path_factory.mktemp("whole")
+    return work, run(work)
+
+
+def adapter(work: Path) -> dict[str, torch.Tensor]:
+    return load_file(work / "adapter" / "adapter_model.safetensors")
+
+
+def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
+
+
+def cut(run: Callable[..., TrainResult], work: Path, after: str) -> None:
+    """Runs until the progress bar shows `after`, and no further."""
+    with redirect_stderr(Gone(after)), pytest.raises(BrokenPipeError):
+        run(work)
+
+
+def test_the_loss_falls(run, whole, tmp_path) -> None:
+    """A few steps leave less than half of the loss that one step leaves."""
+    once = replace(CONFIG, max_examples=4, epochs=1)
+
+    before, (_, after) = run(tmp_path, once), whole
+
+    assert (before.steps, after.steps) == (1, 24)
+    assert after.validation_loss < before.validation_loss / 2
+
+
+def test_the_result_says_what_was_done(whole) -> None:
+    """Rows, steps, time and device are those of the run."""
+    _, result = whole
+
+    assert (result.examples, result.steps) == (24, 24)
+    assert result.seconds >= 0
+    assert result.device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_the_same_settings_give_the_same_adapter(run, whole, tmp_path) -> None:
+    """A recipe that is run again ends where it ended."""
+    run(tmp_path)
+
+    assert same(adapter(tmp_path), adapter(whole[0]))
+
+
+def test_another_seed_gives_another_adapter(run, whole, tmp_path) -> None:
+    """The seed starts the weights and draws the order."""
+    run(tmp_path, replace(CONFIG, seed=1))
+
+    assert not same(adapter(tmp_path), adapter(whole[0]))
+
+
+@pytest.mark.parametrize("after", [" 3/24 ", " 12/24 ", " 20/24 "])
+def test_a_cut_run_ends_as_an_uncut_one(run, whole, tmp_path, after: str) -> None:
+    """Cut before the first checkpoint, between two, or just after one: the result is the same."""
+    cut(run, tmp_path, after)
+
+    resumed = run(tmp_path)
+
+    assert same(adapter(tmp_path), adapter(whole[0]))
+    assert replace(resumed, seconds=0) == replace(whole[1], seconds=0)
+
+
+def test_a_cut_run_does_not_start_again(run, tmp_path) -> None:
+    """What was done up to the last checkpoint is not done twice."""
+    cut(run, tmp_path, " 12/24 ")
+    checkpoint = tmp_path / "checkpoint.pt"
+    assert torch.load(checkpoint, weights_only=True)["place"][0] == 10
+
+    shown = io.StringIO()
+    with redirect_stderr(shown):
+        run(tmp_path)
+
+    assert " 10/24 " in shown.getvalue()
+    assert " 9/24 " not in shown.getvalue()
+
+
+def test_a_run_that_is_done_stays_done(run, whole) -> None:
+    """Asking again answers at once with the same figures."""
+    work, result = whole
+    before = adapter(work)
+
+    assert run(work) == result
+    assert same(adapter(work), before)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(run, tmp_path) -> None:
+    """A checkpoint is continued only by the run that wrote it; the error names what differs."""
+    cut(run, tmp_path, " 12/24 ")
+
+    with pytest.raises(RecipeError, match=r"checkpoint\.pt was written with another rank; "):
+        run(tmp_path, replace(CONFIG, rank=8))
+
+
+def test_the_number_of_threads_may_change(run, tmp_path) -> None:
+    """A run may go on on another machine."""
+    cut(run, tmp_path, " 12/24 ")
+
+    assert run(tmp_path, replace(CONFIG, threads=None)).steps == 24
+
+
+def test_training_stops_when_nothing_is_gained(run, tmp_path) -> None:
+    """A rate that spoils the model ends the run after `patience` looks without a gain."""
+    spoilt = replace(CONFIG, learning_rate=0.9, evaluate_every_steps=1, patience=2, epochs=10)
+
+    result = run(tmp_path, spoilt)
+
+    assert result.steps < 60
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        pytest.param(Example("say it", ""), r"example 1: .* empty", id="empty"),
+        pytest.param(Example("say it" * 100, "yes"), r"example 1: \d+ tokens", id="too long"),
+    ],
+)
+def test_a_bad_example_is_refused_before_training(run, tmp_path, bad: Example, message) -> None:
+    """No step is taken, no file written: hours of training are not lost to one row."""
+    with pytest.raises(RecipeError, match=message):
+        run(tmp_path / "work", niche=make_niche([bad]))
+
+    assert not (tmp_path / "work").exists()

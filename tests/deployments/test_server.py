@@ -1,0 +1,109 @@
+"""One replica of one model: it loads its engine once, and passes on what it is asked."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deployments.engine import EngineContext
+from deployments.models.errors import ModelError
+from deployments.protocol import Chunk, Message, Prompt, Sampling, Unavailable
+from deployments.server import ModelServer
+from deployments.spec import ModelSpec
+from tests.deployments.tiny_model import save_tiny_model
+
+CONTEXT = EngineContext(Path("unused"))
+ASKED = Prompt("r1", (Message("user", "hello"),), sampling=Sampling(max_tokens=4, temperature=0))
+
+
+def fake(**options: object) -> ModelServer:
+    spec = ModelSpec(name="fake", model="none", engine="fake", engine_options=options)
+    return ModelServer(spec, CONTEXT)
+
+
+def real(folder: Path) -> ModelServer:
+    options = {"max_context_tokens": 128, "cache_tokens": 512, "max_batch_requests": 2}
+    spec = ModelSpec(name="tiny", model=str(folder), engine_options=options)
+    return ModelServer(spec, CONTEXT)
+
+
+async def collect(server: ModelServer) -> list[Chunk]:
+    return [chunk async for chunk in server.stream(ASKED)]
+
+
+async def test_an_answer_is_the_engines() -> None:
+    """Chunks, record and card are those of the engine that the spec names."""
+    server = fake(reply="{model} heard {message}")
+    await server.check_health()
+
+    assert "".join(chunk.text for chunk in await collect(server)) == "fake heard hello"
+    assert (await server.load()).completed == 1
+    assert (await server.model_card()).engine == "fake"
+
+
+async def test_an_engine_that_cannot_answer_is_unhealthy_and_left_alive() -> None:
+    """Serve restarts a replica whose check raises: it does so only where a restart is a cure."""
+    server = fake(unavailable_after=1)
+    await server.check_health()
+    await collect(server)
+
+    with pytest.raises(Unavailable):
+        await server.health()
+    await server.check_health()
+
+
+async def test_a_dead_engine_fails_the_check(tmp_path: Path) -> None:
+    """An engine without its generation thread comes back with a restart alone."""
+    server = real(save_tiny_model(tmp_path / "tiny"))
+    await server.check_health()
+    await server._engine.stop()  # nothing public can end the thread
+
+    with pytest.raises(Unavailable):
+        await server.check_health()
+
+
+async def test_leaving_early_ends_the_engines_work() -> None:
+    """Closing the answer closes the engine's stream at once."""
+    server = fake(token_seconds=10, reply="one two three")
+    await server.check_health()
+    stream = server.stream(ASKED)
+    await anext(stream)
+
+    await stream.aclose()
+
+    load = await server.load()
+    assert (load.running, load.cancelled) == (0, 1)
+
+
+async def test_a_wrong_option_is_found_when_the_replica_is_made() -> None:
+    """Nothing is loaded to find that an option does not exist."""
+    with pytest.raises(ValueError, match=r"engine_options\.colour"):
+        fake(colour="red")
+
+
+async def test_weights_are_loaded_by_the_first_check_and_never_again(tmp_path: Path) -> None:
+    """Before it the model cannot answer; after it the files are needed no more."""
+    server = real(save_tiny_model(tmp_path / "tiny"))
+    with pytest.raises(Unavailable, match="not loaded"):
+        await collect(server)
+
+    await asyncio.gather(*(server.check_health() for _ in range(3)))
+    shutil.rmtree(tmp_path / "tiny")
+    await server.check_health()
+
+    assert sum(chunk.tokens for chunk in await collect(server)) == 4
+    await server._engine.stop()  # Serve ends the process; here its thread must end
+
+
+async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:
+    """A replica whose files come late is ready at a later check."""
+    server = real(tmp_path / "tiny")
+    with pytest.raises(ModelError):
+        await server.check_health()
+
+    save_tiny_model(tmp_path / "tiny")
+    await server.check_health()
+
+    assert await collect(server)
+    await server._engine.stop()  # Serve ends the process; here its thread must end

@@ -1,0 +1,93 @@
+"""The operator's words for one model: what is taken, what is refused, and what they mean."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from deployments.spec import Autoscaling, ModelSpec, Price, engine_names
+
+
+def make(**settings: Any) -> ModelSpec:
+    return ModelSpec(**({"name": "sql", "model": "tiny"} | settings))
+
+
+def test_the_engines_are_the_files_of_the_folder() -> None:
+    """Each public file under `engines/` is an engine; helpers with an underscore are not."""
+    assert engine_names() == ("fake", "openai", "transformers")
+
+
+@pytest.mark.parametrize("name", ["a", "sql-2", "qwen2.5_coder", "7b", "x" * 63])
+def test_a_name_that_urls_and_labels_take_is_taken(name: str) -> None:
+    """Lower case, digits, dots, dashes and underscores make a name."""
+    assert make(name=name).app_name == f"model-{name}"
+
+
+@pytest.mark.parametrize("name", ["", "SQL", "-a", ".a", "a b", "a/b", "é", "a\n", "x" * 64])
+def test_another_name_is_refused(name: str) -> None:
+    """A name that would need escaping somewhere is refused where it is written."""
+    with pytest.raises(ValidationError) as refused:
+        make(name=name)
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [("name",)]
+
+
+def test_an_unknown_engine_lists_those_that_exist() -> None:
+    """The error names the value and what is allowed."""
+    with pytest.raises(ValidationError, match=r"no engine 'vlm'; allowed: fake, openai, transform"):
+        make(engine="vlm")
+
+
+@pytest.mark.parametrize("name", ["_sampler", "__init__", "fake.py", "../spec"])
+def test_a_helper_is_no_engine(name: str) -> None:
+    """Only a public module's own name is an engine."""
+    with pytest.raises(ValidationError, match="no engine"):
+        make(engine=name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        pytest.param({"model": ""}, ("model",), id="no model"),
+        pytest.param({"replicas": 0}, ("replicas",), id="no replicas"),
+        pytest.param({"resources": {"num_cpus": -1}}, ("resources", "num_cpus"), id="cores owed"),
+        pytest.param(
+            {"limits": {"max_ongoing_requests": 0}},
+            ("limits", "max_ongoing_requests"),
+            id="no requests",
+        ),
+        pytest.param(
+            {"price": {"machine_per_hour": -1}},
+            ("price", "machine_per_hour"),
+            id="a negative price",
+        ),
+        pytest.param({"colour": "red"}, ("colour",), id="an unknown key"),
+        pytest.param({"resources": {"gpus": 1}}, ("resources", "gpus"), id="an unknown inner key"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(settings: Any, where: tuple[str, ...]) -> None:
+    """The fault is at the key that has it."""
+    with pytest.raises(ValidationError) as refused:
+        make(**settings)
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [where]
+
+
+def test_autoscaling_goes_from_few_to_many() -> None:
+    """A minimum above the maximum names both numbers."""
+    with pytest.raises(ValidationError, match=r"min_replicas \(3\) is above max_replicas \(2\)"):
+        Autoscaling(min_replicas=3, max_replicas=2)
+
+
+def test_a_spec_does_not_change() -> None:
+    """What was validated stays as it was."""
+    with pytest.raises(ValidationError):
+        make().name = "other"
+
+
+def test_the_list_price_counts_prompt_and_answer() -> None:
+    """Prices are per million tokens of each kind."""
+    price = Price(prompt_per_million_tokens=10, completion_per_million_tokens=20)
+
+    assert price.of(1000, 500) == pytest.approx(0.02)
+    assert Price().of(1000, 500) == 0
