@@ -4,7 +4,8 @@ An engine, a model on Ray Serve and a fake in a test are all a `Backend`. Values
 cross process borders; errors carry facts, and the edge turns them into words.
 
     BackendError
-    |-- InvalidPrompt      this model cannot serve such a request: a parameter, or its length
+    |-- InvalidPrompt      this model cannot serve such a request: `parameter` says why
+    |   `-- PromptTooLong  it does not fit this model's context; another's may be longer
     |-- Overloaded         its queue is full; try again after some seconds
     |-- Unavailable        no live replica or engine
     `-- DeadlineExceeded   not done within the time that the prompt allowed
@@ -26,6 +27,7 @@ __all__ = [
     "ModelCard",
     "Overloaded",
     "Prompt",
+    "PromptTooLong",
     "Sampling",
     "TokenLogprob",
     "Unavailable",
@@ -150,6 +152,10 @@ class InvalidPrompt(BackendError):
         self.parameter, self.reason = parameter, reason
 
 
+class PromptTooLong(InvalidPrompt):
+    """Prompt and answer together exceed the model's context."""
+
+
 class Overloaded(BackendError):
     """More requests wait than the model's limit allows."""
 
@@ -167,7 +173,7 @@ class Unavailable(BackendError):
 
 
 class DeadlineExceeded(BackendError):
-    """The answer was not complete after `seconds`."""
+    """The answer was not complete in the time that it had."""
 
     def __init__(self, model: str, seconds: float) -> None:
         super().__init__(model, seconds)

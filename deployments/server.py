@@ -2,20 +2,24 @@
 ready."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from deployments.engine import EngineContext, create_engine
-from deployments.protocol import Chunk, Load, ModelCard, Prompt
+from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt, Unavailable
 from deployments.spec import ModelSpec
 
 __all__ = ["ModelServer"]
+
+_log = logging.getLogger("deployments.server")
 
 
 class ModelServer:
     """One replica of one model. Plain: `builder.py` alone wraps it for Serve."""
 
     def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
+        self._name = spec.name
         self._engine = create_engine(spec, context)
         self._starting = asyncio.Lock()
         self._started = False
@@ -36,11 +40,23 @@ class ModelServer:
         """Returns when the model can answer."""
         await self._engine.health()
 
+    async def __del__(self) -> None:
+        """Serve awaits this when it ends a replica."""
+        if self._started:
+            await self._engine.stop()
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
         """The engine's answer; cancelling the caller's request ends it here and in the engine."""
-        async with aclosing(self._engine.stream(prompt)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        try:
+            async with aclosing(self._engine.stream(prompt)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except BackendError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises ends here
+            # A fault of the engine. Its class may not even exist where the caller runs.
+            _log.exception("model %s failed on request %s", self._name, prompt.request_id)
+            raise Unavailable(self._name, f"its engine failed: {type(error).__name__}") from None
 
     async def load(self) -> Load:
         """This replica's record."""

@@ -123,15 +123,22 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
         self._rows: dict[str, Row] = {}
         self._batch: list[tuple[Row | None, int, bool]] = []
         self._step_started = 0.0
+        self._progress = time.monotonic()
 
     def add(self, request_id: str, sampling: Sampling) -> Row:
         """Registers a request before it is given to the manager."""
+        if not self._rows:
+            self._progress = time.monotonic()  # until now there was nothing to do
         row = self._rows[request_id] = Row(sampling)
         return row
 
     def remove(self, request_id: str) -> None:
         """Forgets a request; a step that still has it in its batch takes the argmax for it."""
         self._rows.pop(request_id, None)
+
+    def stalled_seconds(self) -> float:
+        """How long ago the last step ended, if there is work; else 0."""
+        return time.monotonic() - self._progress if self._rows else 0.0
 
     def prepare_tensor_args(
         self, requests_in_batch: list[FutureRequestState], arg_storage: torch.Tensor
@@ -160,6 +167,7 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
             scores[index] = float("-inf")
             scores[index, token] = 0.0
         self._account()
+        self._progress = time.monotonic()
         return scores
 
     def _account(self) -> None:

@@ -14,19 +14,16 @@ tools.
 
 import asyncio
 import itertools
-import math
-import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import queue
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jinja2 import TemplateError
 from peft import PeftModel
-from pydantic import BaseModel, ConfigDict, Field
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-from transformers.generation.configuration_utils import ContinuousBatchingConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from deployments.engine import (
     Engine,
@@ -36,6 +33,10 @@ from deployments.engine import (
     with_system_prompt,
 )
 from deployments.engines._answer import Answer
+from deployments.engines._budget import TokenBudget
+from deployments.engines._mailbox import Mailbox
+from deployments.engines._manager import PAGE_TOKENS, end_tokens_of, start_manager
+from deployments.engines._options import Options
 from deployments.engines._sampler import Sampler
 from deployments.models.adapters import load_adapter
 from deployments.models.resolve import resolve
@@ -46,39 +47,14 @@ from deployments.protocol import (
     Load,
     ModelCard,
     Prompt,
+    PromptTooLong,
     Unavailable,
 )
 from deployments.spec import ModelSpec
 
 __all__ = ["Options", "TransformersEngine", "create"]
 
-_PAGE_TOKENS = 64
 _STOP_WAIT_SECONDS = 10
-
-
-class Options(BaseModel):
-    """`engine_options` of the transformers engine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto",
-        description="auto: bfloat16 on a GPU; float32 on a CPU, where an answer then does not "
-        "depend on what else is in the batch",
-    )
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; None: num_cpus")
-    max_context_tokens: int = Field(default=2048, ge=16, description="prompt and answer together")
-    cache_tokens: int = Field(
-        default=16384, ge=64, description="tokens in the KV cache, all requests"
-    )
-    max_batch_requests: int = Field(default=32, ge=1, description="requests in one forward pass")
-    max_batch_tokens: int = Field(default=512, ge=16, description="tokens in one forward pass")
-    default_max_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="answer length where the request names none; None: the context",
-    )
 
 
 def create(spec: ModelSpec, context: EngineContext) -> Engine:
@@ -103,7 +79,7 @@ class TransformersEngine:
         self._spec, self._options, self._context = spec, options, context
         self._system_prompt = spec.system_prompt
         self._recorder = LoadRecorder()
-        self._waiting = 0
+        self._budget = TokenBudget(_whole_pages(options.cache_tokens))
         self._ids = itertools.count()
         self._loaded: _Loaded | None = None
 
@@ -122,12 +98,14 @@ class TransformersEngine:
         self._ready()
 
     async def alive(self) -> None:
-        """As `health`: a dead thread comes back with a restart alone."""
-        self._ready()
+        """Raises when the generation thread is dead, or has work and makes no progress."""
+        idle = self._ready().sampler.stalled_seconds()
+        if idle > self._options.stall_seconds:
+            raise Unavailable(self._spec.name, f"the engine made no progress for {idle:.0f} s")
 
     async def load(self) -> Load:
         """What this engine did and does."""
-        return self._recorder.load(self._waiting)
+        return self._recorder.load(self._budget.waiting)
 
     async def model_card(self) -> ModelCard:
         """What is being served."""
@@ -143,7 +121,7 @@ class TransformersEngine:
         ids = await asyncio.to_thread(self._encode, loaded, prompt)
         max_tokens = self._max_tokens(prompt, len(ids))
         with self._recorder.track(prompt.request_id) as work:
-            async with aclosing(self._generate(loaded, prompt, ids, max_tokens)) as chunks:
+            async with aclosing(self._admitted(loaded, prompt, ids, max_tokens)) as chunks:
                 async for chunk in chunks:
                     work.tokens += chunk.tokens
                     work.finished = chunk.finish_reason is not None
@@ -175,9 +153,9 @@ class TransformersEngine:
         if self._spec.adapter is not None:
             model = self._merge(model, self._spec.adapter)
         tokenizer = AutoTokenizer.from_pretrained(path)
-        end_tokens = _end_tokens(model, tokenizer)
+        end_tokens = end_tokens_of(model, tokenizer)
         sampler = Sampler()
-        manager = _start_manager(model.to(device), sampler, end_tokens, options)
+        manager = start_manager(model.to(device), sampler, end_tokens, options)
         return _Loaded(tokenizer, manager, sampler, end_tokens)
 
     def _merge(self, model: Any, reference: str) -> Any:
@@ -209,7 +187,7 @@ class TransformersEngine:
         if not prompt_tokens:
             raise InvalidPrompt(name, "the prompt has no tokens")
         if prompt_tokens >= context:
-            raise InvalidPrompt(
+            raise PromptTooLong(
                 name,
                 f"the prompt has {prompt_tokens} tokens and the context {context}; shorten it",
             )
@@ -218,23 +196,51 @@ class TransformersEngine:
         if wanted is None:
             return min(room, options.default_max_tokens or room)
         if wanted > room:
-            raise InvalidPrompt(
+            raise PromptTooLong(
                 "max_tokens",
                 f"{prompt_tokens} prompt tokens and max_tokens={wanted} exceed the context of "
                 f"{context} tokens; at most {room} fit",
             )
         return wanted
 
-    async def _generate(
+    async def _admitted(
         self, loaded: _Loaded, prompt: Prompt, ids: list[int], max_tokens: int
+    ) -> AsyncGenerator[Chunk]:
+        """Waits for room in the cache, within the deadline, then generates."""
+        clock, allowed = asyncio.get_running_loop().time, prompt.deadline_seconds
+        deadline = None if allowed is None else clock() + allowed
+        room = _whole_pages(len(ids) + max_tokens)
+        async with AsyncExitStack() as stack:
+            async with self._within(prompt, deadline):
+                await stack.enter_async_context(self._budget.reserved(room))
+            chunks = self._generate(loaded, prompt, ids, max_tokens, deadline)
+            async for chunk in await stack.enter_async_context(aclosing(chunks)):
+                yield chunk
+
+    @asynccontextmanager
+    async def _within(self, prompt: Prompt, deadline: float | None) -> AsyncIterator[None]:
+        """Bounds one await. Never around a `yield`: it would strike the consumer between chunks."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded(self._spec.name, prompt.deadline_seconds or 0.0) from error
+
+    async def _generate(
+        self,
+        loaded: _Loaded,
+        prompt: Prompt,
+        ids: list[int],
+        max_tokens: int,
+        deadline: float | None,
     ) -> AsyncGenerator[Chunk]:
         """Runs one request on the manager; whatever happens, its slot is free afterwards."""
         manager, sampler = loaded.manager, loaded.sampler
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
         row = sampler.add(engine_id, prompt.sampling)
         answer = Answer(row, len(ids), loaded.tokenizer, loaded.end_tokens)
-        outputs: asyncio.Queue[Any] = asyncio.Queue()
-        manager.register_result_handler(engine_id, outputs.put_nowait)
+        outputs = Mailbox[Any]()  # each output has all tokens so far: the newest will do
+        manager.register_result_handler(engine_id, outputs.put)
         try:
             accepted = manager.add_request(
                 ids,
@@ -246,10 +252,11 @@ class TransformersEngine:
             if accepted is None:
                 self._ready()
                 raise Unavailable(self._spec.name, "the engine is stopping")
-            allowed = prompt.deadline_seconds
-            deadline = math.inf if allowed is None else time.monotonic() + allowed
             while not answer.done:
-                output = await self._next_output(outputs, deadline, allowed)
+                async with self._within(prompt, deadline):
+                    output = await outputs.take()
+                if output.error is not None:
+                    raise Unavailable(self._spec.name, "the engine failed while it answered")
                 chunk = answer.advance(output.generated_tokens, output.is_finished())
                 if chunk is not None:
                     yield chunk
@@ -257,53 +264,16 @@ class TransformersEngine:
             manager.cancel_request(engine_id)  # does nothing for one that has finished
             manager.output_router.result_handlers.pop(engine_id, None)
             sampler.remove(engine_id)
-
-    async def _next_output(
-        self, outputs: asyncio.Queue[Any], deadline: float, allowed: float | None
-    ) -> Any:
-        """The newest output: each has all tokens so far, so those before it are not needed."""
-        # Not asyncio.timeout: around a generator it would strike the consumer between two chunks.
-        remaining = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
-        try:
-            output = await asyncio.wait_for(outputs.get(), remaining)
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._spec.name, allowed or 0.0) from error
-        while not outputs.empty():
-            output = outputs.get_nowait()
-        if output.error is not None:
-            raise Unavailable(self._spec.name, "the engine failed while it answered")
-        return output
+            _drop_strays(manager.output_router.output_queue)
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The ids that end an answer: the tokenizer's and those of the model's generation settings."""
-    named = model.generation_config.eos_token_id
-    listed = named if isinstance(named, list) else [named]
-    return frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)
+def _whole_pages(tokens: int) -> int:
+    """Tokens, rounded up to what the cache gives out."""
+    return -(-tokens // PAGE_TOKENS) * PAGE_TOKENS
 
 
-def _start_manager(
-    model: Any, sampler: Sampler, end_tokens: frozenset[int], options: Options
-) -> Any:
-    generation = GenerationConfig(
-        do_sample=False, eos_token_id=sorted(end_tokens), pad_token_id=min(end_tokens)
-    )
-    manager = model.init_continuous_batching(
-        generation_config=generation,
-        continuous_batching_config=ContinuousBatchingConfig(
-            # Sized by hand: left alone it takes most of the free memory, and minutes.
-            page_size=_PAGE_TOKENS,
-            num_blocks=-(-options.cache_tokens // _PAGE_TOKENS),
-            max_batch_tokens=options.max_batch_tokens,
-            max_requests_per_batch=options.max_batch_requests,
-            # The sampler decides on the host, between the forward pass and the next one.
-            use_cuda_graph=False,
-            use_async_batching=False,
-        ),
-    )
-    manager.logit_processor = sampler
-    manager.start()
-    deadline = time.monotonic() + _STOP_WAIT_SECONDS
-    while manager.batch_processor is None and time.monotonic() < deadline:
-        time.sleep(0.01)  # the thread makes its cache first; until then it cannot take requests
-    return manager
+def _drop_strays(outputs: "queue.Queue[Any]") -> None:
+    """Empties the manager's own queue: outputs of requests that left end there, for nobody."""
+    with suppress(queue.Empty):
+        while True:
+            outputs.get_nowait()

@@ -199,17 +199,94 @@ async def test_what_cannot_fit_is_refused(engine: Engine, prompt: Prompt, parame
 async def test_a_dead_generation_thread_is_seen(engine: Engine) -> None:
     """When the engine's thread dies, waiting requests fail and the health check says so."""
     loaded = engine._ready()  # nothing public can make the thread die
+    stream = engine.stream(chat("hello", max_tokens=240))
+    await anext(stream)
     loaded.sampler.add("poison", Sampling(temperature=1.0)).sampling = None
-    waiting = asyncio.ensure_future(collect(engine, chat("hello", max_tokens=200)))
-    await asyncio.sleep(0)
     loaded.manager.add_request([2, 3], request_id="poison", max_new_tokens=10)
 
     with pytest.raises(Unavailable):
-        await waiting
+        async for _ in stream:
+            pass
     with pytest.raises(Unavailable):
         await engine.health()
     with pytest.raises(Unavailable):
         await collect(engine, chat("hello"))
+
+
+async def test_a_full_cache_makes_requests_wait_and_nothing_hang(model_dir: Path) -> None:
+    """With room for two answers at a time, forty requests that stop, leave or finish are all
+    served, and so is the next one."""
+    engine = make_engine(model_dir, cache_tokens=128)
+    await engine.start()
+    whole = await answer(engine, chat("hello"))
+
+    async def leave_early(text: str) -> str:
+        stream = engine.stream(chat(text, max_tokens=40))
+        await anext(stream)
+        await stream.aclose()
+        return text
+
+    texts = [f"text {index}" for index in range(13)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(
+            *(leave_early(text) for text in texts),
+            *(answer(engine, chat(text, stop=(" ", "a", "e"))) for text in texts),
+            *(answer(engine, chat(text)) for text in texts),
+        )
+        assert await answer(engine, chat("hello")) == whole
+    load = await engine.load()
+    assert (load.running, load.queued) == (0, 0)
+    await engine.stop()
+
+
+async def test_requests_without_room_count_as_queued(engine: Engine) -> None:
+    """A request that waits for room in the cache is queued; one whose time runs out there fails."""
+    streams = [engine.stream(chat("hello", max_tokens=240)) for _ in range(8)]
+    for stream in streams:
+        await anext(stream)
+
+    with pytest.raises(DeadlineExceeded):
+        await collect(engine, chat("hello", deadline_seconds=0.01, max_tokens=240))
+    waiting = asyncio.ensure_future(collect(engine, chat("hello", max_tokens=240)))
+    await asyncio.sleep(0)
+    for _ in range(100):
+        queued = (await engine.load()).queued
+        if queued:
+            break
+        await asyncio.sleep(0.001)
+    for stream in streams:
+        await stream.aclose()
+
+    assert queued == 1
+    assert await waiting
+
+
+async def test_requests_that_stop_early_leave_nothing_behind(engine: Engine) -> None:
+    """After many answers that ended at a stop string the manager holds nothing of theirs."""
+    await asyncio.gather(*(answer(engine, chat(f"q{i}", stop=("a", "e"))) for i in range(50)))
+    await asyncio.sleep(0.1)
+    await answer(engine, chat("one more"))
+
+    router = engine._ready().manager.output_router
+    assert router.result_handlers == {}
+    assert router.output_queue.qsize() <= 1  # at most what came after the last request ended
+
+
+async def test_an_engine_without_progress_is_not_alive(model_dir: Path) -> None:
+    """Work without progress for longer than allowed asks for a restart; idling does not."""
+    engine = make_engine(model_dir, stall_seconds=0.05)
+    await engine.start()
+    await asyncio.sleep(0.1)
+    await engine.alive()
+
+    with engine._ready().manager.pause():
+        waiting = asyncio.ensure_future(collect(engine, chat("hello")))
+        await asyncio.sleep(0.15)
+        with pytest.raises(Unavailable, match="no progress"):
+            await engine.alive()
+
+    assert await waiting
+    await engine.stop()
 
 
 async def test_a_bare_text_is_continued_as_it_is(engine: Engine) -> None:
