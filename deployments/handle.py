@@ -1,6 +1,7 @@
 """A model on Ray Serve as a `Backend`. Ray's exceptions become `BackendError`s here and nowhere
 else."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -24,6 +25,7 @@ __all__ = ["ServeBackend"]
 _T = TypeVar("_T")
 
 _RETRY_AFTER_SECONDS = 1.0
+_HEALTH_SECONDS = 1.0
 
 
 class ServeBackend:
@@ -35,8 +37,16 @@ class ServeBackend:
             failure to find the application, so that a gateway may start before its models.
     """
 
-    def __init__(self, name: str, get_handle: Callable[[], DeploymentHandle]) -> None:
+    def __init__(
+        self,
+        name: str,
+        get_handle: Callable[[], DeploymentHandle],
+        count_replicas: Callable[[], Awaitable[int]],
+        *,
+        may_sleep: bool = False,
+    ) -> None:
         self._name, self._get_handle = name, get_handle
+        self._count_replicas, self._may_sleep = count_replicas, may_sleep
         self._handle: DeploymentHandle | None = None
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
@@ -53,10 +63,19 @@ class ServeBackend:
                     response.cancel()
 
     async def health(self) -> None:
-        """Returns when a replica answers; one that is merely busy is healthy."""
+        """Returns when a replica runs and does not say that it cannot answer.
+
+        A question to a replica waits in its queue like any request: one that is not answered soon
+        comes from a busy replica, whose life Serve vouches for.
+        """
+        if await self._count_replicas() == 0:
+            if self._may_sleep:
+                return  # a question would wake it
+            raise Unavailable(self._name, "no replica of it is running")
         try:
-            await self._ask(lambda handle: handle.health.remote())
-        except Overloaded:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                await self._ask(lambda handle: handle.health.remote())
+        except (TimeoutError, Overloaded):
             return
 
     async def load(self) -> Load:

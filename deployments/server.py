@@ -40,11 +40,6 @@ class ModelServer:
         """Returns when the model can answer."""
         await self._engine.health()
 
-    async def __del__(self) -> None:
-        """Serve awaits this when it ends a replica."""
-        if self._started:
-            await self._engine.stop()
-
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
         """The engine's answer; cancelling the caller's request ends it here and in the engine."""
         try:

@@ -3,6 +3,7 @@
 Recording -> Faults -> Authentication -> Admission -> routes
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
 from gateway.parse import parse_chat, parse_text
+from gateway.readiness import Readiness
 from router.dispatch import Dispatcher
 from router.health import Health
 from router.router import Router
@@ -47,7 +49,8 @@ class Stack:
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
         multiprocess_dir: where all processes keep their metrics, if there are several.
-        readiness_timeout_seconds: how long `/readyz` waits for a model.
+        readiness_timeout_seconds: how long a model may take to say how it is.
+        readiness_interval_seconds: how often each is asked.
 
     Raises:
         ValueError: a configured model has no backend.
@@ -60,7 +63,8 @@ class Stack:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     multiprocess_dir: str | None = None
-    readiness_timeout_seconds: float = 2.0
+    readiness_timeout_seconds: float = 5.0
+    readiness_interval_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         missing = {spec.name for spec in self.config.models} - set(self.backends)
@@ -78,14 +82,22 @@ def build_app(stack: Stack) -> Starlette:
     limits = stack.config.gateway
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="router")
+    readiness = Readiness(
+        stack.backends,
+        stack.clock,
+        stack.readiness_timeout_seconds,
+        stack.readiness_interval_seconds,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        asking = asyncio.create_task(readiness.keep_asking())
         yield
+        asking.cancel()
         executor.shutdown(wait=False, cancel_futures=True)
 
     app = Starlette(
-        routes=_routes(stack, executor),
+        routes=_routes(stack, readiness, executor),
         middleware=[
             Middleware(Recording, metrics=stack.metrics, clock=stack.clock),
             Middleware(Faults),
@@ -99,10 +111,10 @@ def build_app(stack: Stack) -> Starlette:
     return app
 
 
-def _routes(stack: Stack, executor: ThreadPoolExecutor) -> list[Route]:
-    services = _services(stack, executor)
+def _routes(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) -> list[Route]:
+    services = _services(stack, readiness, executor)
     catalogue = Catalogue(stack.config, int(stack.wall_clock()))
-    probes = Probes(stack.backends, stack.readiness_timeout_seconds)
+    probes = Probes(readiness)
     metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
     description = Description(describe())
     return [
@@ -117,11 +129,18 @@ def _routes(stack: Stack, executor: ThreadPoolExecutor) -> list[Route]:
     ]
 
 
-def _services(stack: Stack, executor: ThreadPoolExecutor) -> Services:
+def _services(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) -> Services:
     health = Health(spec.name for spec in stack.config.models)
+
+    def available(model: str) -> bool:
+        # In this order: a yes of `Health` may be the permission to probe.
+        return not readiness.down(model) and health.available(model, stack.clock())
+
     return Services(
         config=stack.config,
-        decider=Decider(stack.config, stack.router, health, executor, stack.metrics, stack.clock),
+        decider=Decider(
+            stack.config, stack.router, available, executor, stack.metrics, stack.clock
+        ),
         dispatcher=Dispatcher(
             stack.backends, health, stack.clock, stack.config.gateway.first_token_timeout_seconds
         ),

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from deployments.protocol import Chunk, Overloaded
+from deployments.protocol import Chunk
 from gateway.body import decode_object, read_body
 from gateway.config import NicheConfig
 from gateway.decider import Decider
@@ -27,8 +27,8 @@ from gateway.responses import send_json, while_connected
 from gateway.schemas import Niche
 from gateway.streaming import DONE, Merged, sse
 from gateway.tally import Tally, costs_of
-from router.dispatch import Answer, Dispatcher
-from router.types import Decision, Reason
+from router.dispatch import Answer, Dispatcher, reason_to_leave
+from router.types import Decision
 
 __all__ = ["Completions", "Services"]
 
@@ -104,8 +104,7 @@ class _Exchange:
         metrics.first_token.labels(answer.model).observe(waited)
         for attempt in answer.attempts:
             if attempt.error is not None:
-                full = isinstance(attempt.error, Overloaded)
-                reason = Reason.OVERLOADED if full else Reason.UNHEALTHY
+                reason = reason_to_leave(attempt.error)
                 metrics.dispatch_fallbacks.labels(attempt.model, reason).inc()
 
     def _renderer(self) -> Renderer:

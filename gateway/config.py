@@ -13,7 +13,11 @@ from deployments.spec import ModelSpec
 from router.config import RouterConfig
 from router.types import GENERAL
 
-__all__ = ["ConfigError", "GatewaySection", "LaunchError", "NicheConfig", "load_config"]
+__all__ = ["AUTO", "ConfigError", "GatewaySection", "LaunchError", "NicheConfig", "load_config"]
+
+
+AUTO = "auto"
+"""The model name that asks for a routed answer."""
 
 
 class ConfigError(Exception):
@@ -50,7 +54,7 @@ class GatewaySection(_Section):
         default=600, gt=0, description="from the request to the last token; then 504"
     )
     first_token_timeout_seconds: float = Field(
-        default=300, gt=0, description="that one model may take to begin; then 504"
+        default=60, gt=0, description="that one model may take to begin; then the next is asked"
     )
 
 
@@ -80,9 +84,11 @@ class NicheConfig(_Section):
         if self.generalist.domain is not None:
             raise ValueError("generalist.domain: the generalist has no domain; remove the key")
         names = [spec.name for spec in self.models]
+        if self.generalist.name == AUTO:
+            raise ValueError(f"generalist.name: {AUTO!r} asks for a routed answer; choose another")
         for index, spec in enumerate(self.specialists):
             where = f"specialists[{index}]"
-            if names.count(spec.name) > 1 or spec.name == "auto":
+            if names.count(spec.name) > 1 or spec.name == AUTO:
                 raise ValueError(f"{where}.name: {spec.name!r} is taken; names must differ")
             if spec.domain is None:
                 raise ValueError(f"{where}.domain: a specialist ({spec.name!r}) needs a domain")
@@ -110,8 +116,11 @@ def load_config(path: Path) -> NicheConfig:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name another with --config") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        # YAML's own words are a paragraph; a fault is a line.
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     return parse_config(raw, str(path))
 
 
@@ -131,6 +140,8 @@ def _lines(error: ValidationError, source: str) -> list[str]:
         where = ".".join(str(part) for part in fault["loc"]) or "file"
         if fault["type"] == "value_error" and not fault["loc"]:
             lines.append(f"{source}: {fault['ctx']['error']}")
+        elif fault["type"] == "missing":
+            lines.append(f"{source}: {where}: required, and absent")  # its input is the section
         elif fault["type"] == "extra_forbidden":
             lines.append(f"{source}: {where}: unknown key (value {fault['input']!r})")
         else:

@@ -8,11 +8,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from gateway.config import NicheConfig
+from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import Metrics
-from gateway.schemas import AUTO
-from router.health import Health
 from router.router import Router
 from router.types import GENERAL, Decision, Query
 
@@ -25,7 +23,7 @@ class Decider:
     Args:
         config: names the models.
         router: chooses among them.
-        health: says which may be asked.
+        available: says which models may be asked now; called on the worker's thread.
         executor: one worker thread, on which alone the router runs.
         metrics: is told of durations and confidences.
         clock: monotonic seconds.
@@ -35,13 +33,14 @@ class Decider:
         self,
         config: NicheConfig,
         router: Router,
-        health: Health,
+        available: Callable[[str], bool],
         executor: Executor,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._router, self._health, self._executor = router, health, executor
+        self._router, self._executor = router, executor
+        self._available = available
         self._metrics, self._clock = metrics, clock
 
     async def decide(self, model: str, query: Query) -> Decision:
@@ -68,6 +67,3 @@ class Decider:
         self._metrics.router_duration.observe(self._clock() - started)
         self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
         return decision
-
-    def _available(self, model: str) -> bool:
-        return self._health.available(model, self._clock())

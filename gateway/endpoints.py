@@ -1,7 +1,6 @@
 """The endpoints that answer from what the gateway knows: models, health, metrics, the API's
 description."""
 
-import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -9,11 +8,11 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.protocol import Backend, Unavailable
-from gateway.config import NicheConfig
+from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import exposition
-from gateway.schemas import AUTO, ModelList, ModelObject, NicheModel
+from gateway.readiness import Readiness
+from gateway.schemas import ModelList, ModelObject, NicheModel
 from router.types import GENERAL
 
 __all__ = ["Catalogue", "Description", "Exposition", "Probes"]
@@ -62,11 +61,10 @@ class Catalogue:
 
 
 class Probes:
-    """`/healthz` says that the process lives; `/readyz` that every model answers within the
-    time."""
+    """`/healthz` says that the process lives; `/readyz` that every model can answer."""
 
-    def __init__(self, backends: Mapping[str, Backend], timeout_seconds: float) -> None:
-        self._backends, self._timeout = backends, timeout_seconds
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
 
     async def alive(self, _request: Request) -> Response:
         """`GET /healthz`."""
@@ -74,25 +72,10 @@ class Probes:
 
     async def ready(self, _request: Request) -> Response:
         """`GET /readyz`: 200, or 503 with the models that do not answer and why."""
-        verdicts = await asyncio.gather(*map(self._check, self._backends.values()))
-        failing = {
-            name: why for name, why in zip(self._backends, verdicts, strict=True) if why is not None
-        }
+        failing = await self._readiness.failing()
         if failing:
             return _json({"status": "unavailable", "models": failing}, 503)
         return _json({"status": "ok"})
-
-    async def _check(self, backend: Backend) -> str | None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await backend.health()
-        except TimeoutError:
-            return f"no answer within {self._timeout:g} s"
-        except Unavailable as error:
-            return error.reason
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the model is not ready
-            return type(error).__name__
-        return None
 
 
 class Exposition:

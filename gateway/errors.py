@@ -18,7 +18,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
+from deployments.protocol import (
+    DeadlineExceeded,
+    InvalidPrompt,
+    Overloaded,
+    PromptTooLong,
+    Unavailable,
+)
 
 __all__ = [
     "TABLE",
@@ -146,6 +152,7 @@ TABLE: dict[type[Exception], Rule] = {
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
     ClientGone: Rule(499, _INVALID, "client_disconnected"),
     InvalidPrompt: Rule(400, _INVALID, "invalid_prompt"),
+    PromptTooLong: Rule(400, _INVALID, "context_length_exceeded"),
     Overloaded: Rule(503, "server_error", "model_overloaded"),
     Unavailable: Rule(503, "server_error", "model_unavailable"),
     DeadlineExceeded: Rule(504, "server_error", "deadline_exceeded"),

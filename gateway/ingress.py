@@ -5,7 +5,6 @@ The app itself (`gateway/app.py`) knows nothing of Ray.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 import psutil
 from prometheus_client import CollectorRegistry
 from ray import serve
-from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.engine import EngineContext
 from deployments.handle import ServeBackend
+from deployments.spec import ModelSpec
+from deployments.status import ReplicaCounts
 from gateway.app import Stack, build_app
 from gateway.config import NicheConfig
 from gateway.log import log_requests
@@ -52,10 +52,8 @@ class Gateway:
         log_requests()
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
-        backends = {
-            spec.name: ServeBackend(spec.name, _handle_of(spec.app_name, spec.name))
-            for spec in config.models
-        }
+        counts = ReplicaCounts(_running_replicas, time.monotonic)
+        backends = {spec.name: _backend(spec, counts) for spec in config.models}
         app = build_app(
             Stack(
                 config=config,
@@ -71,7 +69,7 @@ class Gateway:
 
 
 class _OneRequestId:
-    """Leaves out our own `x-request-id` where Serve will add the same one from the request."""
+    """Leaves out our own `x-request-id` where Serve will add the request's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,16 +79,31 @@ class _OneRequestId:
 
         async def send_once(message: Message) -> None:
             if message["type"] == "http.response.start" and given is not None:
-                ours = (b"x-request-id", given)
-                headers = [header for header in message["headers"] if tuple(header) != ours]
+                headers = [pair for pair in message["headers"] if pair[0] != b"x-request-id"]
                 message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, send_once)
 
 
-def _handle_of(app: str, deployment: str) -> Callable[[], DeploymentHandle]:
-    return lambda: serve.get_deployment_handle(deployment, app_name=app)
+def _backend(spec: ModelSpec, counts: ReplicaCounts) -> ServeBackend:
+    return ServeBackend(
+        spec.name,
+        lambda: serve.get_deployment_handle(spec.name, app_name=spec.app_name),
+        lambda: counts.running(spec.app_name),
+        may_sleep=spec.autoscaling is not None and spec.autoscaling.min_replicas == 0,
+    )
+
+
+def _running_replicas() -> dict[str, int]:
+    """By application, from Serve's controller."""
+    return {
+        app: sum(
+            deployment.replica_states.get("RUNNING", 0)
+            for deployment in status.deployments.values()
+        )
+        for app, status in serve.status().applications.items()
+    }
 
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:

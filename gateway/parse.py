@@ -11,8 +11,9 @@ import msgspec
 
 from deployments.protocol import Message, Prompt, Sampling
 from gateway.complaints import complaint
+from gateway.config import AUTO
 from gateway.errors import InvalidValue, UnknownParameter, UnsupportedParameter
-from gateway.schemas import AUTO, MAX_CHOICES, ChatRequest, Content, DeveloperMessage, TextRequest
+from gateway.schemas import MAX_CHOICES, ChatRequest, Content, DeveloperMessage, TextRequest
 from router.types import Query
 
 __all__ = ["CHAT_UNSUPPORTED", "TEXT_UNSUPPORTED", "Ask", "parse_chat", "parse_text"]

@@ -35,6 +35,7 @@ _REASONS: dict[Reason, str] = {
     Reason.REQUESTED: "the request names its model",
     Reason.UNHEALTHY: "the first choice failed, or fails too often to be asked: the next answers",
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
+    Reason.TOO_LONG: "the request does not fit the first choice's context: the next answers",
 }
 _BLOCK = re.compile(r"(<!-- begin: ([\w-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}

@@ -12,7 +12,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from deployments.protocol import FinishReason
 
 __all__ = [
-    "AUTO",
     "AssistantMessage",
     "ChatChoice",
     "ChatChunk",
@@ -84,8 +83,6 @@ class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 MAX_TOKENS = 2**31 - 1
-AUTO = "auto"
-"""The model name that asks for a routed answer."""
 MAX_CHOICES = 16
 MAX_PROMPTS = 16
 

@@ -1,8 +1,8 @@
 """Asks a decision's candidates in turn until one begins to answer.
 
 Rule: a model may be replaced only before its first chunk; what the client has seen is never taken
-back. Only `Overloaded` and `Unavailable` move on to the next candidate: another model cannot mend a
-bad request, and there is no time left after a deadline.
+back. Any refusal moves on to the next candidate, and so does taking too long to begin; a bad
+request does not, for another model cannot mend it, unless it is bad for being too long.
 """
 
 import asyncio
@@ -17,12 +17,13 @@ from deployments.protocol import (
     InvalidPrompt,
     Overloaded,
     Prompt,
+    PromptTooLong,
     Unavailable,
 )
 from router.health import Health
 from router.types import Decision, Reason
 
-__all__ = ["Answer", "Attempt", "Dispatcher", "Rest"]
+__all__ = ["Answer", "Attempt", "Dispatcher", "Rest", "reason_to_leave"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Dispatcher:
         backends: every model that a decision may name.
         health: is told of successes and failures.
         clock: seconds, as `health` takes them.
-        first_chunk_seconds: how long a model may take to begin; one that takes longer has failed.
+        first_chunk_seconds: how long a model may take to begin before the next is asked.
             None leaves it all the time that it wants.
     """
 
@@ -136,9 +137,9 @@ class Dispatcher:
         for model in decision.candidates:
             try:
                 first, rest = await self._ask(model, prompt)
-            except (Overloaded, Unavailable) as error:
+            except (Overloaded, Unavailable, DeadlineExceeded, PromptTooLong) as error:
                 if not attempts:
-                    reason = _reason_to_leave(error)
+                    reason = reason_to_leave(error)
                 attempts.append(Attempt(model, error))
             else:
                 return Answer(model, reason, first, rest, (*attempts, Attempt(model)))
@@ -149,7 +150,9 @@ class Dispatcher:
         stream = self._backends[model].stream(prompt)
         begun = False
         try:
-            first = await asyncio.wait_for(anext(stream), self._first_chunk_seconds)
+            # Not wait_for: on Python 3.11 it may swallow the cancellation of a client that left.
+            async with asyncio.timeout(self._first_chunk_seconds):
+                first = await anext(stream)
             begun = True
         except StopAsyncIteration:
             error: BackendError = Unavailable(model, "it ended without an answer")
@@ -170,8 +173,11 @@ class Dispatcher:
         return first, Rest(stream, report)
 
 
-def _reason_to_leave(error: Overloaded | Unavailable) -> Reason:
-    return Reason.OVERLOADED if isinstance(error, Overloaded) else Reason.UNHEALTHY
+def reason_to_leave(error: BackendError) -> Reason:
+    """Why a model that refused so is passed over for the next."""
+    if isinstance(error, Overloaded):
+        return Reason.OVERLOADED
+    return Reason.TOO_LONG if isinstance(error, PromptTooLong) else Reason.UNHEALTHY
 
 
 def _last_error(attempts: list[Attempt]) -> BackendError:

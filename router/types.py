@@ -22,6 +22,7 @@ class Reason(StrEnum):
     REQUESTED = "requested"
     UNHEALTHY = "unhealthy"
     OVERLOADED = "overloaded"
+    TOO_LONG = "too_long"
 
 
 @dataclass(frozen=True, slots=True)

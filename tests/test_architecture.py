@@ -12,10 +12,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("gateway", "router", "deployments", "loadtests")
 MAX_FILE_LINES, MAX_TEST_FILE_LINES, MAX_FUNCTION_LINES = 300, 400, 40
 
-LONGER_FILES: dict[str, str] = {}
+LONGER_FILES = {"gateway/schemas.py": "the whole wire in one place: types, and no code"}
 """Files over their budget, each with the reason."""
 
-LONGER_FUNCTIONS: dict[str, str] = {}
+LONGER_FUNCTIONS = {
+    "gateway/launch.py:running_stack": "start and end of one stack; a quarter is its docstring",
+}
 """Functions over theirs, as `path:name`, each with the reason."""
 
 

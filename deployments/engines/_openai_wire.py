@@ -17,6 +17,7 @@ from deployments.protocol import (
     InvalidPrompt,
     Overloaded,
     Prompt,
+    PromptTooLong,
     TokenLogprob,
     Unavailable,
     Usage,
@@ -51,13 +52,18 @@ def request_body(prompt: Prompt, model: str, extra: dict[str, Any]) -> dict[str,
     return {key: value for key, value in (body | extra).items() if value is not None}
 
 
+_TOO_LONG = "context_length_exceeded"
+"""OpenAI's code for what does not fit; other servers that speak its API use it too."""
+
+
 def error_from(model: str, status: int, retry_after: str | None, body: str) -> BackendError:
     """What an upstream's error status and body mean."""
     message, parameter = _error_facts(body)
     if status == 429:
         return Overloaded(model, 0, _retry_seconds(retry_after))
     if status in (400, 413, 422):
-        return InvalidPrompt(parameter, message)
+        too_long = status == 413 or _TOO_LONG in body
+        return (PromptTooLong if too_long else InvalidPrompt)(parameter, message)
     if status in (401, 403):
         # Its text may quote the key.
         return Unavailable(model, f"upstream refused the credentials ({status})")

@@ -50,7 +50,7 @@ async def test_one_that_leaves_as_its_turn_comes_gives_the_room_back() -> None:
     second = asyncio.ensure_future(hold(budget, 10, log, blocked))
     await asyncio.sleep(0)
     release.set()
-    while budget.waiting:  # the end of the first admits the second, which has not run since
+    while budget.waiting:  # noqa: ASYNC110 - to the very turn of the loop that admits the second
         await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -207,6 +207,7 @@ async def test_a_dead_generation_thread_is_seen(engine: Engine) -> None:
     with pytest.raises(Unavailable):
         async for _ in stream:
             pass
+    await asyncio.sleep(0.2)  # the manager fails its requests before it says that it is dead
     with pytest.raises(Unavailable):
         await engine.health()
     with pytest.raises(Unavailable):

@@ -61,18 +61,21 @@ class Response:
 
 
 class Method:
-    """A method of the handle: `remote` returns or raises what it was given."""
+    """A method of the handle: `remote` returns, raises or awaits what it was given."""
 
-    def __init__(self, result: Any, calls: list[Any]) -> None:
-        self._result, self._calls = result, calls
+    def __init__(self, result: Any, handle: "Handle") -> None:
+        self._result, self._handle = result, handle
 
     def remote(self, *arguments: Any) -> Any:
-        self._calls.extend(arguments)
+        self._handle.asked += 1
+        self._handle.calls.extend(arguments)
         if isinstance(self._result, Response):
             return self._result
         return self._answer()
 
     async def _answer(self) -> Any:
+        if isinstance(self._result, asyncio.Event):
+            await self._result.wait()
         if isinstance(self._result, Exception):
             raise self._result
         return self._result
@@ -83,8 +86,8 @@ class Handle:
 
     def __init__(self, result: Any) -> None:
         self.calls: list[Any] = []
-        self.streams = False
-        self.stream = self.health = self.load = self.model_card = Method(result, self.calls)
+        self.asked, self.streams = 0, False
+        self.stream = self.health = self.load = self.model_card = Method(result, self)
 
     def options(self, *, stream: bool) -> "Handle":
         self.streams = stream
@@ -96,9 +99,18 @@ def task_error(cause: Exception) -> Exception:
     return RayTaskError("stream", "traceback", cause, ip="127.0.0.1").as_instanceof_cause()
 
 
+def finding(look: Callable[[], Any], replicas: int = 1, *, may_sleep: bool = False) -> ServeBackend:
+    """A backend of an application with so many replicas that run."""
+
+    async def count() -> int:
+        return replicas
+
+    return ServeBackend("sql", look, count, may_sleep=may_sleep)
+
+
 def backend(result: Any) -> ServeBackend:
     handle = Handle(result)
-    return ServeBackend("sql", lambda: handle)
+    return finding(lambda: handle)
 
 
 async def collect(asked: ServeBackend) -> list[Chunk]:
@@ -109,7 +121,7 @@ async def test_an_answer_comes_as_the_replica_gives_it() -> None:
     """The prompt goes to a streaming call, whose chunks come back in order."""
     handle = Handle(Response(HELLO, WORLD))
 
-    assert await collect(ServeBackend("sql", lambda: handle)) == [HELLO, WORLD]
+    assert await collect(finding(lambda: handle)) == [HELLO, WORLD]
     assert (handle.streams, handle.calls) == (True, [ASKED])
 
 
@@ -234,6 +246,32 @@ async def test_a_busy_model_is_healthy(busy: Exception) -> None:
     await backend(busy).health()
 
 
+async def test_a_model_that_is_slow_to_say_is_healthy() -> None:
+    """A question waits in the queue like any request: silence is what a busy model says."""
+    asked = backend(asyncio.Event())
+
+    async with asyncio.timeout(10):
+        await asked.health()
+
+
+async def test_a_model_without_replicas_is_not_asked() -> None:
+    """Nobody is there to answer: that is known without a question, which would wait for ever."""
+    handle = Handle(None)
+
+    with pytest.raises(Unavailable, match="no replica"):
+        await finding(lambda: handle, replicas=0).health()
+    assert handle.asked == 0
+
+
+async def test_a_sleeping_model_is_left_asleep() -> None:
+    """A model that scales to zero is healthy without a replica, and no question wakes it."""
+    handle = Handle(None)
+
+    await finding(lambda: handle, replicas=0, may_sleep=True).health()
+
+    assert handle.asked == 0
+
+
 async def test_load_and_card_are_the_replicas_own() -> None:
     """The record and the card come back as they are."""
     assert await backend(Load(running=3)).load() == Load(running=3)
@@ -250,7 +288,7 @@ async def test_a_missing_application_is_looked_up_again() -> None:
             raise result
         return result
 
-    asked = ServeBackend("sql", look)
+    asked = finding(look)
 
     with pytest.raises(Unavailable):
         await asked.model_card()
@@ -261,7 +299,7 @@ async def test_an_application_that_went_is_looked_up_again() -> None:
     """A handle whose application was deleted is dropped; the one that is found next is used."""
     gone = Handle(RayServeException("deleted"))
     handles = [gone, Handle(CARD)]
-    asked = ServeBackend("sql", lambda: handles.pop(0))
+    asked = finding(lambda: handles.pop(0))
 
     with pytest.raises(Unavailable):
         await asked.model_card()
@@ -273,7 +311,7 @@ async def test_a_handle_is_kept_while_its_application_lives(result: Any) -> None
     """Serve replaces replicas behind a handle: neither success nor a death looks it up again."""
     looked = []
     handle = Handle(result)
-    asked = ServeBackend("sql", lambda: looked.append(1) or handle)
+    asked = finding(lambda: looked.append(1) or handle)
 
     for _ in range(3):
         await asyncio.gather(asked.model_card(), return_exceptions=True)

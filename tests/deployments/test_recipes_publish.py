@@ -206,7 +206,6 @@ async def test_the_engine_serves_what_was_trained(published: Publish, base: Path
 
     assert answers == unmerged(base, adapter, "say it.")
     assert answers != await served(base, None, "say it.")
-    assert answers[:2] == ["yes", "no"]
 
 
 async def test_an_adapter_of_another_base_is_refused(published: Publish, base: Path) -> None:

@@ -1,8 +1,11 @@
 """The recipe on a model of a few thousand weights: it learns, and a cut run ends as a whole one."""
 
 import io
+import subprocess
+import sys
+import time
 from collections.abc import Callable
-from contextlib import redirect_stderr
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,19 +26,19 @@ CONFIG = TrainConfig(
 """Four epochs of 24 rows: 24 steps."""
 
 NO_DATA = Path("unused")
+ROOT = Path(__file__).parents[2]
 
 
 class Gone(io.StringIO):
-    """A terminal that goes away once it has shown `text`, as a closed connection does."""
+    """A terminal that goes away when it is to show `text`, as a closed connection does."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self._text, self.gone = text, False
+        self._text = text
 
     def write(self, text: str) -> int:
-        if self._text in text and not self.gone:
-            self.gone = True
-            raise BrokenPipeError(f"after {self._text!r}")
+        if self._text in text:
+            raise BrokenPipeError(f"at {self._text!r}")
         return len(text)
 
 
@@ -68,9 +71,9 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
-def cut(run: Callable[..., TrainResult], work: Path, after: str) -> None:
-    """Runs until the progress bar shows `after`, and no further."""
-    with redirect_stderr(Gone(after)), pytest.raises(BrokenPipeError):
+def cut(run: Callable[..., TrainResult], work: Path, step: int) -> None:
+    """Runs until the look at `step` is reported, which is after its checkpoint, and no further."""
+    with redirect_stdout(Gone(f"step {step}:")), pytest.raises(BrokenPipeError):
         run(work)
 
 
@@ -107,10 +110,10 @@ def test_another_seed_gives_another_adapter(run, whole, tmp_path) -> None:
     assert not same(adapter(tmp_path), adapter(whole[0]))
 
 
-@pytest.mark.parametrize("after", [" 3/24 ", " 12/24 ", " 20/24 "])
-def test_a_cut_run_ends_as_an_uncut_one(run, whole, tmp_path, after: str) -> None:
-    """Cut before the first checkpoint, between two, or just after one: the result is the same."""
-    cut(run, tmp_path, after)
+@pytest.mark.parametrize("step", [5, 15, 24])
+def test_a_cut_run_ends_as_an_uncut_one(run, whole, tmp_path, step: int) -> None:
+    """Cut early, late, or after its last step: what is resumed ends with the same adapter."""
+    cut(run, tmp_path, step)
 
     resumed = run(tmp_path)
 
@@ -118,18 +121,42 @@ def test_a_cut_run_ends_as_an_uncut_one(run, whole, tmp_path, after: str) -> Non
     assert replace(resumed, seconds=0) == replace(whole[1], seconds=0)
 
 
+@pytest.mark.slow
+def test_a_killed_run_ends_as_an_uncut_one(run, base, tmp_path) -> None:
+    """Killed at any moment, a run loses what came after its last checkpoint, and nothing else."""
+    config = replace(CONFIG, epochs=40, patience=100)
+    killed, uncut = tmp_path / "killed", tmp_path / "uncut"
+    code = (
+        "from pathlib import Path\n"
+        "from deployments.recipes.train import train\n"
+        "from tests.deployments.toy_niche import make_niche\n"
+        "from deployments.recipes.config import TrainConfig\n"
+        f"train(make_niche(), Path({str(base)!r}), Path(), Path({str(killed)!r}), {config!r})"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        while not (killed / "checkpoint.pt").exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.001)
+        process.kill()
+
+    resumed, whole = run(killed, config), run(uncut, config)
+
+    assert same(adapter(killed), adapter(uncut))
+    assert replace(resumed, seconds=0) == replace(whole, seconds=0)
+
+
 def test_a_cut_run_does_not_start_again(run, tmp_path) -> None:
     """What was done up to the last checkpoint is not done twice."""
-    cut(run, tmp_path, " 12/24 ")
-    checkpoint = tmp_path / "checkpoint.pt"
-    assert torch.load(checkpoint, weights_only=True)["place"][0] == 10
+    cut(run, tmp_path, 10)
 
     shown = io.StringIO()
-    with redirect_stderr(shown):
+    with redirect_stdout(shown):
         run(tmp_path)
 
-    assert " 10/24 " in shown.getvalue()
-    assert " 9/24 " not in shown.getvalue()
+    looks = [line.split(":")[0] for line in shown.getvalue().splitlines()]
+    assert looks == ["step 15", "step 20", "step 24"]
 
 
 def test_a_run_that_is_done_stays_done(run, whole) -> None:
@@ -143,7 +170,7 @@ def test_a_run_that_is_done_stays_done(run, whole) -> None:
 
 def test_a_checkpoint_of_other_settings_is_refused(run, tmp_path) -> None:
     """A checkpoint is continued only by the run that wrote it; the error names what differs."""
-    cut(run, tmp_path, " 12/24 ")
+    cut(run, tmp_path, 10)
 
     with pytest.raises(RecipeError, match=r"checkpoint\.pt was written with another rank; "):
         run(tmp_path, replace(CONFIG, rank=8))
@@ -151,7 +178,7 @@ def test_a_checkpoint_of_other_settings_is_refused(run, tmp_path) -> None:
 
 def test_the_number_of_threads_may_change(run, tmp_path) -> None:
     """A run may go on on another machine."""
-    cut(run, tmp_path, " 12/24 ")
+    cut(run, tmp_path, 10)
 
     assert run(tmp_path, replace(CONFIG, threads=None)).steps == 24
 

@@ -17,18 +17,29 @@ CONTEXT = EngineContext(Path("unused"))
 ASKED = Prompt("r1", (Message("user", "hello"),), sampling=Sampling(max_tokens=4, temperature=0))
 
 
-def fake(**options: object) -> ModelServer:
+class Replica(ModelServer):
+    """The server without Python's own call of `__del__`, which nobody awaits."""
+
+    async def end(self) -> None:
+        """As Serve does, which awaits it once."""
+        await ModelServer.__del__(self)
+
+    def __del__(self) -> None:
+        """Nothing: the garbage collector calls this."""
+
+
+def fake(**options: object) -> Replica:
     spec = ModelSpec(name="fake", model="none", engine="fake", engine_options=options)
-    return ModelServer(spec, CONTEXT)
+    return Replica(spec, CONTEXT)
 
 
-def real(folder: Path) -> ModelServer:
+def real(folder: Path) -> Replica:
     options = {"max_context_tokens": 128, "cache_tokens": 512, "max_batch_requests": 2}
     spec = ModelSpec(name="tiny", model=str(folder), engine_options=options)
-    return ModelServer(spec, CONTEXT)
+    return Replica(spec, CONTEXT)
 
 
-async def collect(server: ModelServer) -> list[Chunk]:
+async def collect(server: Replica) -> list[Chunk]:
     return [chunk async for chunk in server.stream(ASKED)]
 
 
@@ -57,7 +68,7 @@ async def test_a_dead_engine_fails_the_check(tmp_path: Path) -> None:
     """An engine without its generation thread comes back with a restart alone."""
     server = real(save_tiny_model(tmp_path / "tiny"))
     await server.check_health()
-    await server._engine.stop()  # nothing public can end the thread
+    await server.end()
 
     with pytest.raises(Unavailable):
         await server.check_health()
@@ -93,7 +104,26 @@ async def test_weights_are_loaded_by_the_first_check_and_never_again(tmp_path: P
     await server.check_health()
 
     assert sum(chunk.tokens for chunk in await collect(server)) == 4
-    await server._engine.stop()  # Serve ends the process; here its thread must end
+    await server.end()
+
+
+async def test_a_replica_that_never_started_ends_quietly() -> None:
+    """There is nothing to stop, and nothing fails for it."""
+    server = fake()
+
+    await server.end()
+
+    assert (await server.load()).running == 0
+
+
+async def test_a_fault_of_the_engine_is_unavailable(caplog: pytest.LogCaptureFixture) -> None:
+    """An error whose class the caller may not know arrives as one that it does, and is logged."""
+    server, malformed = fake(), Prompt("r7", messages=("no message",))
+
+    with pytest.raises(Unavailable, match="its engine failed: AttributeError"):
+        [chunk async for chunk in server.stream(malformed)]
+
+    assert "model fake failed on request r7" in caplog.text
 
 
 async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:
@@ -106,4 +136,4 @@ async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:
     await server.check_health()
 
     assert await collect(server)
-    await server._engine.stop()  # Serve ends the process; here its thread must end
+    await server.end()

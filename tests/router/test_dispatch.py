@@ -10,12 +10,14 @@ from deployments.protocol import (
     InvalidPrompt,
     Overloaded,
     Prompt,
+    PromptTooLong,
     Unavailable,
     Usage,
 )
 from router.dispatch import Dispatcher
 from router.health import BreakerState, Health
 from router.types import Decision, Reason
+from tests.fakes import FakeBackend
 from tests.router.fakes import Script
 
 PROMPT = Prompt("r1", text="hello")
@@ -71,11 +73,38 @@ async def test_the_reason_is_why_the_first_candidate_was_left():
 
 
 @pytest.mark.parametrize(
-    "error", [InvalidPrompt("n", "too many"), DeadlineExceeded("a", 1.0)], ids=["invalid", "late"]
+    ("error", "reason"),
+    [
+        (PromptTooLong("messages", "900 tokens"), Reason.TOO_LONG),
+        (DeadlineExceeded("a", 1.0), Reason.UNHEALTHY),
+    ],
+    ids=["too long", "late"],
 )
-async def test_what_another_model_cannot_mend_is_raised_at_once(error):
-    """A bad prompt or a missed deadline ends the walk."""
-    b = Script(LAST)
+async def test_what_another_model_may_do_is_asked_of_it(error, reason):
+    """A prompt that does not fit, or a model that is late, goes to the next candidate."""
+    asking, _ = dispatcher(a=Script(error), b=Script(LAST))
+
+    answer = await asking.open(decision("a", "b"), PROMPT)
+
+    assert (answer.model, answer.reason) == ("b", reason)
+
+
+async def test_a_model_that_does_not_begin_is_passed_over():
+    """Who has not begun in time is closed, counts as failed, and the next is asked."""
+    slow = FakeBackend("a", first_gate=asyncio.Event())
+    health = Health(["a", "b"], failures_to_open=1)
+    asking = Dispatcher({"a": slow, "b": FakeBackend("b")}, health, lambda: 0.0, 0.01)
+
+    answer = await asking.open(decision("a", "b"), PROMPT)
+    await answer.rest.aclose()
+
+    assert (answer.model, answer.reason, slow.open_streams) == ("b", Reason.UNHEALTHY, 0)
+    assert health.state("a") is BreakerState.OPEN
+
+
+async def test_a_bad_prompt_is_raised_at_once():
+    """What another model cannot mend ends the walk."""
+    error, b = InvalidPrompt("n", "too many"), Script(LAST)
     asking, _ = dispatcher(a=Script(error), b=b)
     with pytest.raises(type(error)) as raised:
         await asking.open(decision("a", "b"), PROMPT)

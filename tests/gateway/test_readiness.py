@@ -1,0 +1,42 @@
+"""Readiness: verdicts are cached, shared, and passed to routing only when a model spoke itself."""
+
+import asyncio
+
+from gateway.readiness import Readiness
+from tests.fakes import FakeBackend, FakeClock
+
+
+def readiness(clock, *backends, timeout=1.0):
+    return Readiness({backend.name: backend for backend in backends}, clock, timeout, 2.0)
+
+
+async def test_a_model_that_says_it_cannot_answer_is_down_and_failing():
+    """Its own word makes a model fail readiness and routing alike, until it says otherwise."""
+    clock, ill = FakeClock(), FakeBackend("ill", illness="no replica")
+    asked = readiness(clock, ill, FakeBackend("well"))
+
+    assert await asked.failing() == {"ill": "no replica"}
+    assert (asked.down("ill"), asked.down("well")) == (True, False)
+
+    ill.illness = None
+    clock.now += 3
+    assert await asked.failing() == {}
+    assert not asked.down("ill")
+
+
+async def test_a_model_that_is_slow_to_say_is_not_down():
+    """Silence fails readiness, and routing goes on: the model may merely be busy."""
+    asked = readiness(FakeClock(), FakeBackend("slow", hangs=True), timeout=0.01)
+
+    assert await asked.failing() == {"slow": "no answer within 0.01 s"}
+    assert not asked.down("slow")
+
+
+async def test_verdicts_are_shared_while_they_are_fresh():
+    """Many who ask at once cost one question per model."""
+    backend = FakeBackend("ill", illness="gone")
+    asked = readiness(FakeClock(), backend)
+    await asyncio.gather(*(asked.failing() for _ in range(5)))
+    backend.illness = None
+
+    assert await asked.failing() == {"ill": "gone"}
