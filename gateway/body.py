@@ -4,6 +4,7 @@ Refused are what parsers differ on or drop in silence: duplicated keys, NaN and 
 surrogates, bytes that are not UTF-8, nesting beyond the stack.
 """
 
+import asyncio
 import json
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from gateway.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     ClientGone,
     InvalidValue,
     MalformedBody,
@@ -20,10 +22,13 @@ from gateway.errors import (
 __all__ = ["decode_object", "read_body"]
 
 
-async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, limit_bytes: int, limit_seconds: float
+) -> bytes:
     """Receives the whole body of a JSON request.
 
     Raises:
+        BodyTooSlow: it is not here after `limit_seconds`.
         UnsupportedMediaType: it is not declared as `application/json`.
         BodyTooLarge: it is, or says that it is, longer than `limit_bytes`.
         ClientGone: the client left before its end.
@@ -33,6 +38,14 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > limit_bytes:
         raise _too_large(limit_bytes)
+    try:
+        async with asyncio.timeout(limit_seconds):
+            return await _receive_all(receive, limit_bytes)
+    except TimeoutError:
+        raise BodyTooSlow(f"The body was not complete after {limit_seconds:g} s.") from None
+
+
+async def _receive_all(receive: Receive, limit_bytes: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()

@@ -21,7 +21,7 @@ from gateway.decider import Decider
 from gateway.metrics import Metrics
 from gateway.opening import open_answers, within
 from gateway.parse import Ask
-from gateway.record import Record, note_failure, record_of
+from gateway.record import Record, note_attempt, note_failure, record_of
 from gateway.render import Head, Renderer, joined, renderer_for
 from gateway.responses import send_json, while_connected
 from gateway.schemas import Niche
@@ -62,8 +62,10 @@ class Completions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         record = record_of(scope)
-        body = await read_body(scope, receive, self._services.config.gateway.max_body_bytes)
+        limits = self._services.config.gateway
+        body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
         ask = self._parse(decode_object(body))
+        record.user, record.metadata = ask.user, ask.metadata
         exchange = _Exchange(self._services, ask, record, send)
         await while_connected(receive, record, exchange.run)
 
@@ -105,6 +107,7 @@ class _Exchange:
         for attempt in answer.attempts:
             if attempt.error is not None:
                 reason = reason_to_leave(attempt.error)
+                note_attempt(record, attempt.model, attempt.error)
                 metrics.dispatch_fallbacks.labels(attempt.model, reason).inc()
 
     def _renderer(self) -> Renderer:

@@ -4,7 +4,7 @@ Errors name the key, the bad value and what is allowed.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -49,6 +49,9 @@ class GatewaySection(_Section):
     )
     max_concurrent_requests: int = Field(
         default=512, ge=1, description="per replica; more are refused with 429"
+    )
+    body_timeout_seconds: float = Field(
+        default=60, gt=0, description="that a client may take to send its request; then 408"
     )
     request_timeout_seconds: float = Field(
         default=600, gt=0, description="from the request to the last token; then 504"
@@ -143,7 +146,20 @@ def _lines(error: ValidationError, source: str) -> list[str]:
         elif fault["type"] == "missing":
             lines.append(f"{source}: {where}: required, and absent")  # its input is the section
         elif fault["type"] == "extra_forbidden":
-            lines.append(f"{source}: {where}: unknown key (value {fault['input']!r})")
+            allowed = ", ".join(_keys_at(fault["loc"][:-1]))
+            given = f"{source}: {where}: unknown key (value {fault['input']!r})"
+            lines.append(f"{given}; allowed here: {allowed}")
         else:
             lines.append(f"{source}: {where}: {fault['msg']} (value {fault['input']!r})")
     return lines
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section at a place of the file may have."""
+    section: Any = NicheConfig
+    for part in place:
+        if isinstance(part, str):
+            section = section.model_fields[part].annotation
+            inner = [kind for kind in get_args(section) if isinstance(kind, type)]
+            section = next((kind for kind in inner if issubclass(kind, BaseModel)), section)
+    return list(section.model_fields)

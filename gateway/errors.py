@@ -29,6 +29,7 @@ from deployments.protocol import (
 __all__ = [
     "TABLE",
     "BodyTooLarge",
+    "BodyTooSlow",
     "ClientGone",
     "ErrorBody",
     "ErrorDetail",
@@ -78,6 +79,10 @@ class UnsupportedMediaType(GatewayError):
 
 class BodyTooLarge(GatewayError):
     """The body is longer than `gateway.max_body_bytes`."""
+
+
+class BodyTooSlow(GatewayError):
+    """The body took longer than `gateway.body_timeout_seconds`."""
 
 
 class MissingParameter(GatewayError):
@@ -140,6 +145,7 @@ TABLE: dict[type[Exception], Rule] = {
     MalformedBody: Rule(400, _INVALID, "invalid_json"),
     UnsupportedMediaType: Rule(415, _INVALID, "unsupported_media_type"),
     BodyTooLarge: Rule(413, _INVALID, "body_too_large"),
+    BodyTooSlow: Rule(408, _INVALID, "body_timeout"),
     MissingParameter: Rule(400, _INVALID, "missing_required_parameter"),
     UnknownParameter: Rule(400, _INVALID, "unknown_parameter"),
     UnsupportedParameter: Rule(400, _INVALID, "unsupported_parameter"),

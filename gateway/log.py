@@ -1,4 +1,4 @@
-"""The access log: one line of JSON per request, on stderr."""
+"""The gateway's log: lines of JSON on stderr, one per request and one per failure."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ import time
 __all__ = ["ACCESS_LOGGER", "JsonFormatter", "log_requests"]
 
 ACCESS_LOGGER = "gateway.access"
+_ROOT = "gateway"
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,10 +32,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_requests() -> None:
-    """Sends this process's access log to stderr."""
+    """Sends this process's log, the access log included, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logger = logging.getLogger(ACCESS_LOGGER)
+    logger = logging.getLogger(_ROOT)
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -1,8 +1,8 @@
 """What surrounds every request, outermost first: its record, its failures. Plain ASGI classes.
 
 `Recording` gives a request its id, headers, metrics and log line; `Faults` turns what was raised
-into a response. The log line never holds what a client wrote, except for a request id of harmless
-characters.
+into a response. The log line holds nothing of a prompt or an answer; of the client's words it has
+the request id, `user` and `metadata`, which are there to be found again.
 """
 
 import asyncio
@@ -96,6 +96,8 @@ class Recording:
             "latency_seconds": round(self._clock() - record.started, 6),
             "prompt_tokens": record.usage.prompt_tokens,
             "completion_tokens": record.usage.completion_tokens,
+            "user": record.user,
+            "metadata": record.metadata,
         }
         _access.info("request", extra={"fields": fields})
 

@@ -70,6 +70,7 @@ class Ask:
         inputs: what is answered: one conversation, or one or more texts.
         n: answers per input, each from a stream of its own.
         include_usage: whether the stream ends with an event that holds the usage.
+        user, metadata: the client's own words; they go to the log.
     """
 
     kind: Literal["chat", "text"]
@@ -80,6 +81,8 @@ class Ask:
     n: int = 1
     stream: bool = False
     include_usage: bool = False
+    user: str | None = None
+    metadata: dict[str, str] | None = None
 
     @property
     def choices(self) -> int:
@@ -121,6 +124,8 @@ def parse_chat(raw: dict[str, Any]) -> Ask:
         n=request.n or 1,
         stream=request.stream or False,
         include_usage=_include_usage(request),
+        user=request.user,
+        metadata=request.metadata,
     )
 
 
@@ -155,6 +160,7 @@ def parse_text(raw: dict[str, Any]) -> Ask:
         n=n,
         stream=request.stream or False,
         include_usage=_include_usage(request),
+        user=request.user,
     )
 
 

@@ -12,7 +12,7 @@ from gateway.metrics import NONE
 from gateway.tally import Costs
 from router.types import Decision
 
-__all__ = ["Record", "note_failure", "record_of"]
+__all__ = ["Record", "note_attempt", "note_failure", "record_of"]
 
 _KEY = "niche.record"
 _log = logging.getLogger("gateway")
@@ -28,6 +28,7 @@ class Record:
         status: as sent; after a failure in mid-stream the failure's.
         begun: whether a response has started.
         ended: whether it is complete.
+        user, metadata: the client's own words, for the log.
     """
 
     request_id: str
@@ -42,6 +43,8 @@ class Record:
     ended: bool = False
     usage: Usage = field(default_factory=lambda: Usage(0, 0))
     costs: Costs | None = None
+    user: str | None = None
+    metadata: dict[str, str] | None = None
 
     def store(self, scope: Scope) -> None:
         """Makes this the record of a request."""
@@ -82,9 +85,20 @@ def note_failure(record: Record, error: Exception) -> Fault:
     """Puts a failure into the record, and into the log what clients are not told."""
     fault = fault_of(error, record.request_id)
     record.failed(fault)
-    fields = {"request_id": record.request_id, "error": fault.code, "detail": repr(error)}
+    fields = {
+        "request_id": record.request_id,
+        "model": record.model,
+        "error": fault.code,
+        "detail": repr(error),
+    }
     if fault.unexpected:
         _log.error("unexpected failure", exc_info=error, extra={"fields": fields})
     elif fault.status >= 500:
         _log.warning("a model failed", extra={"fields": fields})
     return fault
+
+
+def note_attempt(record: Record, model: str, error: Exception) -> None:
+    """Puts into the log why a model was passed over: the client sees the next one's answer."""
+    fields = {"request_id": record.request_id, "model": model, "detail": repr(error)}
+    _log.warning("a model was passed over", extra={"fields": fields})

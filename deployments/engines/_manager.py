@@ -38,6 +38,8 @@ def start_manager(
             num_blocks=-(-options.cache_tokens // PAGE_TOKENS),
             max_batch_tokens=options.max_batch_tokens,
             max_requests_per_batch=options.max_batch_requests,
+            # An answer does not depend on what others asked; no cached token goes uncounted.
+            allow_block_sharing=False,
             # The sampler decides on the host, between the forward pass and the next one.
             use_cuda_graph=False,
             use_async_batching=False,

@@ -105,9 +105,9 @@ class OpenAIEngine:
         try:
             response = await self._open().get(url, timeout=min(_HEALTH_SECONDS, limit))
         except httpx.HTTPError as error:
-            raise Unavailable(self._spec.name, f"{url}: {type(error).__name__}") from error
+            raise Unavailable(self._spec.name, f"upstream: {type(error).__name__}") from error
         if not response.is_success:
-            raise Unavailable(self._spec.name, f"{url} answered {response.status_code}")
+            raise Unavailable(self._spec.name, f"upstream answered {response.status_code}")
 
     async def alive(self) -> None:
         """Always: a server that is down does not come back by restarting what forwards to it."""

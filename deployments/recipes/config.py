@@ -31,7 +31,7 @@ class TrainConfig:
     max_examples: int | None = None
     max_length_tokens: int = 512
     validation_examples: int = 128
-    evaluate_every_steps: int = 100
+    evaluate_every_steps: int = 50
     patience: int = 5
     seed: int = 0
     threads: int | None = None

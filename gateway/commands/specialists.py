@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import platform
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
     adapter, rows = work_dir / "adapter", arguments.test_rows
     score = evaluate(niche, base, adapter, arguments.data_dir, rows)
     before = evaluate(niche, base, None, arguments.data_dir, rows)
-    hardware = platform.processor() or platform.machine()
+    hardware = f"{config.threads or os.cpu_count()} CPU cores ({platform.machine()})"
     facts = Provenance(arguments.base, config, result, score, before, hardware)
     out = publish(niche, adapter, arguments.out or ADAPTERS / niche.name, facts)
     print(f"{out}: {score.share:.3f} right (base model alone: {before.share:.3f})")

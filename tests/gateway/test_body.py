@@ -1,9 +1,11 @@
 """`gateway.body`: bytes that are, and are not, a JSON object."""
 
+import asyncio
+
 import pytest
 
-from gateway.body import decode_object
-from gateway.errors import GatewayError, InvalidValue, MalformedBody
+from gateway.body import decode_object, read_body
+from gateway.errors import BodyTooSlow, GatewayError, InvalidValue, MalformedBody
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,14 @@ def test_errors_do_not_repeat_the_body():
         decode_object(b'{"secret": oops}')
 
     assert "secret" not in caught.value.message
+
+
+async def test_a_body_that_never_ends_is_given_up():
+    """A client that sends its body too slowly does not hold a slot for ever."""
+    pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive():
+        return pieces.pop() if pieces else await asyncio.Event().wait()
+
+    with pytest.raises(BodyTooSlow):
+        await read_body({"headers": [(b"content-type", b"application/json")]}, receive, 99, 0.01)

@@ -63,14 +63,22 @@ def test_a_configuration_does_not_change() -> None:
     ("config", "line"),
     [
         pytest.param(
-            raw(colour="red"), "colour: unknown key (value 'red')", id="an unknown section"
+            raw(colour="red"),
+            "colour: unknown key (value 'red'); allowed here: "
+            "generalist, specialists, router, gateway, "
+            "observability",
+            id="an unknown section",
         ),
         pytest.param(
-            raw(gateway={"prot": 80}), "gateway.prot: unknown key (value 80)", id="an unknown key"
+            raw(observability={"money": 80}),
+            "observability.money: unknown key (value 80); allowed here: currency",
+            id="an unknown key",
         ),
         pytest.param(
             raw(SQL | {"modle": "x"}),
-            "specialists.0.modle: unknown key (value 'x')",
+            "specialists.0.modle: unknown key (value 'x'); allowed here: name, model, adapter, "
+            "domain, engine, engine_options, system_prompt, resources, replicas, autoscaling, "
+            "limits, price",
             id="an unknown key of a specialist",
         ),
         pytest.param(

@@ -19,7 +19,8 @@ def lines(caplog):
 
 async def test_one_line_per_request(lines):
     """A request leaves one line of JSON with what is known of it."""
-    await make_gateway().post(CHAT, **{"x-request-id": "abc"})
+    body = CHAT | {"user": "u-7", "metadata": {"team": "blue"}}
+    await make_gateway().post(body, **{"x-request-id": "abc"})
 
     [line] = [line for line in lines() if line["logger"] == ACCESS_LOGGER]
     assert {key: line[key] for key in line if key not in {"time", "level", "logger"}} == {
@@ -35,6 +36,8 @@ async def test_one_line_per_request(lines):
         "latency_seconds": 0.0,
         "prompt_tokens": 7,
         "completion_tokens": 3,
+        "user": "u-7",
+        "metadata": {"team": "blue"},
     }
 
 
