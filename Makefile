@@ -12,14 +12,12 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # torch goes first and pinned, so that nothing else chooses it. On Linux the usual index's torch brings
-# several GB of CUDA packages; without a GPU, point TORCH_PIP at PyTorch's CPU index (README).
-TORCH_PIP ?=
-
+# several GB of CUDA packages; the README's "Troubleshooting" says how to do without them.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(VENV)/bin/pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check $(TORCH_PIP) torch==2.13.0
+	$(VENV)/bin/pip install --disable-pip-version-check torch==2.13.0
 	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 

@@ -78,6 +78,19 @@ def test_a_client_that_leaves_frees_its_slot(stack: Stack) -> None:
     assert after["generated_tokens"] - before["generated_tokens"] < 1000
 
 
+def back_in_service(stack: Stack, model: str, text: str) -> bool:
+    """Whether every gateway replica sends the model its traffic again."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": text}], "max_tokens": 1}
+
+    def routed() -> bool:
+        answers = [
+            httpx.post(f"{stack.url}/v1/chat/completions", json=body, timeout=60) for _ in range(6)
+        ]
+        return all(answer.headers.get("x-niche-model") == model for answer in answers)
+
+    return eventually(routed, 90)
+
+
 def test_a_model_that_dies_while_it_answers_is_an_error_the_client_sees(
     stack: Stack, client: OpenAI
 ) -> None:
@@ -95,7 +108,7 @@ def test_a_model_that_dies_while_it_answers_is_an_error_the_client_sees(
     with pytest.raises((openai.APIError, httpx.HTTPError)):
         for _ in stream:
             pass
-    assert eventually(lambda: httpx.get(f"{stack.url}/readyz", timeout=60).is_success, 90)
+    assert back_in_service(stack, "tools", TOOLS)
 
 
 def test_traffic_of_a_dead_specialist_is_answered(stack: Stack, client: OpenAI) -> None:
@@ -108,4 +121,5 @@ def test_traffic_of_a_dead_specialist_is_answered(stack: Stack, client: OpenAI) 
 
     assert answer.model in ("sql", "generalist")
     assert answer.choices[0].message.content
-    assert eventually(lambda: httpx.get(f"{stack.url}/readyz", timeout=60).is_success, 90)
+    assert back_in_service(stack, "sql", SQL)
+    assert httpx.get(f"{stack.url}/readyz", timeout=60).is_success
