@@ -213,11 +213,9 @@ def _token(item: TokenLogprob) -> TokenLogprobBody:
     return TokenLogprobBody(
         token=item.token,
         logprob=_finite(item.logprob),
-        bytes=list(item.token.encode("utf-8", "replace")),
+        bytes=_bytes(item.token),
         top_logprobs=[
-            TopLogprob(
-                token=token, logprob=_finite(value), bytes=list(token.encode("utf-8", "replace"))
-            )
+            TopLogprob(token=token, logprob=_finite(value), bytes=_bytes(token))
             for token, value in item.top
         ],
     )
@@ -225,3 +223,8 @@ def _token(item: TokenLogprob) -> TokenLogprobBody:
 
 def _finite(logprob: float) -> float:
     return max(logprob, LOWEST_LOGPROB)
+
+
+def _bytes(token: str) -> list[int] | None:
+    """A token's bytes; None for a part of a character, whose text does not tell them."""
+    return None if "\ufffd" in token else list(token.encode("utf-8", "replace"))

@@ -168,7 +168,7 @@ class TopLogprob(Struct, frozen=True):
 
     token: str
     logprob: float
-    bytes: list[int]
+    bytes: list[int] | None
 
 
 class TokenLogprobBody(Struct, frozen=True):
@@ -176,7 +176,7 @@ class TokenLogprobBody(Struct, frozen=True):
 
     token: str
     logprob: float
-    bytes: list[int]
+    bytes: list[int] | None
     top_logprobs: list[TopLogprob]
 
 

@@ -122,4 +122,4 @@ def test_traffic_of_a_dead_specialist_is_answered(stack: Stack, client: OpenAI) 
     assert answer.model in ("sql", "generalist")
     assert answer.choices[0].message.content
     assert back_in_service(stack, "sql", SQL)
-    assert httpx.get(f"{stack.url}/readyz", timeout=60).is_success
+    assert eventually(lambda: httpx.get(f"{stack.url}/readyz", timeout=60).is_success)

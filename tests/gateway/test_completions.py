@@ -14,7 +14,7 @@ from deployments.protocol import (
     TokenLogprob,
     Unavailable,
 )
-from gateway.render import LOWEST_LOGPROB, ChatRenderer, Head, TextRenderer
+from gateway.render import LOWEST_LOGPROB, ChatRenderer, Head, TextRenderer, _bytes
 from gateway.schemas import Niche
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.stacks import CHAT, events_of, make_gateway
@@ -247,6 +247,12 @@ async def test_logprobs_of_a_chat():
         "bytes": list(b"Hello"),
         "top_logprobs": [{"token": "Hello0", "logprob": -1.0, "bytes": list(b"Hello0")}],
     }
+
+
+def test_a_part_of_a_character_has_no_bytes():
+    """The bytes of a token that is half a character are not known, and are not made up."""
+    assert _bytes("é") == [0xC3, 0xA9]
+    assert _bytes("\ufffd") is None
 
 
 async def test_text_completion_of_several_prompts():
