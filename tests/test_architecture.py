@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("gateway", "router", "deployments", "loadtests")
 MAX_FILE_LINES, MAX_TEST_FILE_LINES, MAX_FUNCTION_LINES = 300, 400, 40
 
-LONGER_FILES = {"gateway/schemas.py": "the whole wire in one place: types, and no code"}
+LONGER_FILES: dict[str, str] = {}
 """Files over their budget, each with the reason."""
 
 LONGER_FUNCTIONS = {

@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,29 +19,24 @@ CONTEXT = EngineContext(Path("unused"))
 ASKED = Prompt("r1", (Message("user", "hello"),), sampling=Sampling(max_tokens=4, temperature=0))
 
 
-class Replica(ModelServer):
-    """The server without Python's own call of `__del__`, which nobody awaits."""
-
-    async def end(self) -> None:
-        """As Serve does, which awaits it once."""
-        await ModelServer.__del__(self)
-
-    def __del__(self) -> None:
-        """Nothing: the garbage collector calls this."""
-
-
-def fake(**options: object) -> Replica:
+def fake(**options: object) -> ModelServer:
     spec = ModelSpec(name="fake", model="none", engine="fake", engine_options=options)
-    return Replica(spec, CONTEXT)
+    return ModelServer(spec, CONTEXT)
 
 
-def real(folder: Path) -> Replica:
+@asynccontextmanager
+async def real(folder: Path) -> AsyncIterator[ModelServer]:
+    """A server of a model with weights; its thread ends with the block."""
     options = {"max_context_tokens": 128, "cache_tokens": 512, "max_batch_requests": 2}
     spec = ModelSpec(name="tiny", model=str(folder), engine_options=options)
-    return Replica(spec, CONTEXT)
+    server = ModelServer(spec, CONTEXT)
+    try:
+        yield server
+    finally:
+        await server._engine.stop()  # Serve ends the process instead
 
 
-async def collect(server: Replica) -> list[Chunk]:
+async def collect(server: ModelServer) -> list[Chunk]:
     return [chunk async for chunk in server.stream(ASKED)]
 
 
@@ -66,12 +63,12 @@ async def test_an_engine_that_cannot_answer_is_unhealthy_and_left_alive() -> Non
 
 async def test_a_dead_engine_fails_the_check(tmp_path: Path) -> None:
     """An engine without its generation thread comes back with a restart alone."""
-    server = real(save_tiny_model(tmp_path / "tiny"))
-    await server.check_health()
-    await server.end()
-
-    with pytest.raises(Unavailable):
+    async with real(save_tiny_model(tmp_path / "tiny")) as server:
         await server.check_health()
+        await server._engine.stop()  # nothing public can end the thread
+
+        with pytest.raises(Unavailable):
+            await server.check_health()
 
 
 async def test_leaving_early_ends_the_engines_work() -> None:
@@ -95,25 +92,15 @@ async def test_a_wrong_option_is_found_when_the_replica_is_made() -> None:
 
 async def test_weights_are_loaded_by_the_first_check_and_never_again(tmp_path: Path) -> None:
     """Before it the model cannot answer; after it the files are needed no more."""
-    server = real(save_tiny_model(tmp_path / "tiny"))
-    with pytest.raises(Unavailable, match="not loaded"):
-        await collect(server)
+    async with real(save_tiny_model(tmp_path / "tiny")) as server:
+        with pytest.raises(Unavailable, match="not loaded"):
+            await collect(server)
 
-    await asyncio.gather(*(server.check_health() for _ in range(3)))
-    shutil.rmtree(tmp_path / "tiny")
-    await server.check_health()
+        await asyncio.gather(*(server.check_health() for _ in range(3)))
+        shutil.rmtree(tmp_path / "tiny")
+        await server.check_health()
 
-    assert sum(chunk.tokens for chunk in await collect(server)) == 4
-    await server.end()
-
-
-async def test_a_replica_that_never_started_ends_quietly() -> None:
-    """There is nothing to stop, and nothing fails for it."""
-    server = fake()
-
-    await server.end()
-
-    assert (await server.load()).running == 0
+        assert sum(chunk.tokens for chunk in await collect(server)) == 4
 
 
 async def test_a_fault_of_the_engine_is_unavailable(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,12 +115,11 @@ async def test_a_fault_of_the_engine_is_unavailable(caplog: pytest.LogCaptureFix
 
 async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:
     """A replica whose files come late is ready at a later check."""
-    server = real(tmp_path / "tiny")
-    with pytest.raises(ModelError):
+    async with real(tmp_path / "tiny") as server:
+        with pytest.raises(ModelError):
+            await server.check_health()
+
+        save_tiny_model(tmp_path / "tiny")
         await server.check_health()
 
-    save_tiny_model(tmp_path / "tiny")
-    await server.check_health()
-
-    assert await collect(server)
-    await server.end()
+        assert await collect(server)
