@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import grpc
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -113,3 +114,6 @@ class ServeBackend:
             raise Unavailable(self._name, "it is not deployed") from error
         except RayError as error:
             raise Unavailable(self._name, f"it failed ({type(error).__name__})") from error
+        except grpc.aio.AioRpcError as error:
+            # Serve makes a Ray error of a replica that is out of reach, and of no other failure.
+            raise Unavailable(self._name, f"its transport failed ({error.code().name})") from error

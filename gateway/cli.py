@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from deployments.datasets.manifest import DatasetError
 from deployments.models.errors import ModelError
+from deployments.recipes.errors import RecipeError
 from gateway.commands import config, models, route, serve, specialists, train
 from gateway.config import ConfigError, LaunchError
 from router.errors import RouterError
 
 __all__ = ["main"]
 
-_EXPECTED = (ConfigError, DatasetError, LaunchError, ModelError, RouterError)
+_EXPECTED = (ConfigError, DatasetError, LaunchError, ModelError, RecipeError, RouterError)
 
 
 def _parser() -> argparse.ArgumentParser:

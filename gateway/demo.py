@@ -79,7 +79,8 @@ def _ask(url: str, prompt: str) -> _Row:
     started = time.monotonic()
     answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=120)
     seconds = time.monotonic() - started
-    answer.raise_for_status()
+    if not answer.is_success:
+        raise LaunchError(f"the sample {prompt!r} was answered with {answer.text}")
     text = " ".join(answer.json()["choices"][0]["message"]["content"].split())
     if len(text) > _SHOWN_CHARACTERS * 2:
         text = f"{text[: _SHOWN_CHARACTERS * 2]} ..."

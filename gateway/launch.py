@@ -23,7 +23,7 @@ _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not pass through it
 
 @contextmanager
 def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iterator[str]:
-    """Runs Ray, one application per model, and the gateway; yields its base URL once all are up.
+    """Runs Ray, an application per model, and the gateway; yields its base URL once all are up.
 
     Args:
         config: the validated configuration.

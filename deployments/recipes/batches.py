@@ -8,8 +8,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from deployments.niches.niche import Example
+from deployments.recipes.errors import RecipeError
 
-__all__ = ["IGNORED", "Batch", "Encoded", "RecipeError", "batches", "encode"]
+__all__ = ["IGNORED", "Batch", "Encoded", "batches", "encode"]
 
 
 IGNORED = -100
@@ -18,11 +19,6 @@ IGNORED = -100
 # The CPU's matrix kernels are made, and kept, per shape: few shapes make a run faster and smaller.
 _WIDTH_STEP = 16
 _TARGET_STEP = 64
-
-
-class RecipeError(Exception):
-    """The examples or the checkpoint do not fit the recipe; the message names the row and the
-    remedy."""
 
 
 @dataclass(frozen=True)

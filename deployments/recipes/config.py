@@ -2,7 +2,22 @@
 
 from dataclasses import dataclass
 
+from deployments.recipes.errors import RecipeError
+
 __all__ = ["TrainConfig"]
+
+_COUNTS = (
+    "rank",
+    "alpha",
+    "batch_size",
+    "epochs",
+    "max_examples",
+    "max_length_tokens",
+    "validation_examples",
+    "evaluate_every_steps",
+    "patience",
+    "threads",
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +52,9 @@ class TrainConfig:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("rank", "alpha", "batch_size", "epochs", "max_length_tokens", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RecipeError(f"{name} must be at least 1, got {value}")
         if not 0 < self.learning_rate < 1:
-            raise ValueError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")
+            raise RecipeError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")

@@ -17,9 +17,11 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from deployments.datasets.manifest import DATASETS
 from deployments.niches.niche import Example, Niche
-from deployments.recipes.batches import IGNORED, Batch, Encoded, RecipeError, batches, encode
+from deployments.recipes.batches import IGNORED, Batch, Encoded, batches, encode
 from deployments.recipes.config import TrainConfig
+from deployments.recipes.errors import RecipeError
 
 __all__ = ["TrainResult", "train"]
 
@@ -51,7 +53,9 @@ def _learning_rate(step: int, total: int, config: TrainConfig) -> float:
 class _Run:
     """One training run's moving parts: the model, its optimizer and where it stands."""
 
-    def __init__(self, base: Path, config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, niche: Niche, base: Path, config: TrainConfig, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
         torch.manual_seed(config.seed)
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -69,6 +73,14 @@ class _Run:
         trainable = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=0.0)
         self.config = config
+        # What a checkpoint must agree on to be gone on with; the threads change nothing.
+        self.identity = asdict(config) | {
+            "threads": None,
+            "niche": niche.name,
+            "system_prompt": niche.system_prompt,
+            "base": base.name,
+            "data": [DATASETS[name].sha256 for name in niche.datasets],
+        }
         self.step = 0
         self.best_loss = math.inf
         self.stale_looks = 0
@@ -111,7 +123,7 @@ class _Run:
         state: dict[str, Any] = {
             "adapter": get_peft_model_state_dict(self.model),
             "optimizer": self.optimizer.state_dict(),
-            "config": asdict(self.config),
+            "identity": self.identity,
             "place": (self.step, self.best_loss, self.stale_looks, self.seconds),
         }
         part = path.with_suffix(".part")
@@ -122,10 +134,9 @@ class _Run:
         if not path.is_file():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
-        differing = [
-            key for key, value in asdict(self.config).items() if state["config"].get(key) != value
-        ]
-        if set(differing) - {"threads"}:
+        found = state.get("identity", {})
+        differing = [key for key, value in self.identity.items() if found.get(key) != value]
+        if differing:
             raise RecipeError(
                 f"{path} was written with another {', '.join(differing)}; "
                 "use the same settings, or remove it to start again"
@@ -158,7 +169,7 @@ def train(
     encoded = encode(drawn, tokenizer, niche.system_prompt, config.max_length_tokens)
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)
     work_dir.mkdir(parents=True, exist_ok=True)
-    run = _Run(base, config, tokenizer)
+    run = _Run(niche, base, config, tokenizer)
     checkpoint = work_dir / "checkpoint.pt"
     run.resume(checkpoint)
     _fit(run, encoded, validation, work_dir, rng)
@@ -181,6 +192,8 @@ def _fit(
     run: _Run, encoded: list[Encoded], validation: list[Encoded], work_dir: Path, rng: random.Random
 ) -> None:
     config = run.config
+    if run.stale_looks >= config.patience:  # it had stopped early
+        return
     per_epoch = math.ceil(len(encoded) / config.batch_size)
     total, place = per_epoch * config.epochs, 0
     bar = tqdm(total=total, initial=run.step, unit="step", smoothing=0.05)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from deployments.models.cache import cache_dir
 from gateway.config import ConfigError, NicheConfig
 
-__all__ = ["Subparsers", "add_config", "add_data_dir", "cache", "check_engines"]
+__all__ = ["Subparsers", "add_config", "add_data_dir", "cache", "check_engines", "port", "positive"]
+
+_LAST_PORT = 65535
 
 if TYPE_CHECKING:
     # argparse gives the type of what `add_subparsers` returns no public name
@@ -55,3 +57,17 @@ def check_engines(config: NicheConfig) -> None:
 def cache() -> Path:
     """Where model files are kept."""
     return cache_dir(os.environ)
+
+
+def positive(text: str) -> int:
+    """A whole number above zero, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A TCP port, for argparse."""
+    if positive(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; the last is {_LAST_PORT}")
+    return int(text)

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from deployments.models.resolve import resolve
 from gateway.commands.models import needed
-from gateway.commands.options import Subparsers, add_config, cache, check_engines
+from gateway.commands.options import Subparsers, add_config, cache, check_engines, port
 from gateway.config import ConfigError, NicheConfig, load_config
 from gateway.demo import show_samples, wait_until_ready
 from gateway.ray_environment import ray_environment
@@ -30,14 +30,14 @@ def add(commands: Subparsers) -> None:
     """Declares the commands."""
     serving = commands.add_parser("serve", help="run the stack until Ctrl-C")
     add_config(serving)
-    serving.add_argument("--port", type=int, help="listen here instead of the configured port")
+    serving.add_argument("--port", type=port, help="listen here instead of the configured port")
     serving.add_argument(
         "--samples", action="store_true", help="first send one request per domain and show them"
     )
     serving.set_defaults(run=_serve)
     demo = commands.add_parser("demo", help="run the stack, show one request per domain, stop")
     add_config(demo)
-    demo.add_argument("--port", type=int, help="listen here instead of the configured port")
+    demo.add_argument("--port", type=port, help="listen here instead of the configured port")
     demo.set_defaults(run=_demo)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from deployments.models.adapters import ADAPTERS
 from deployments.models.errors import ModelError
 from deployments.models.resolve import resolve
-from gateway.commands.options import Subparsers, add_data_dir, cache
+from gateway.commands.options import Subparsers, add_data_dir, cache, positive
 
 __all__ = ["add"]
 
@@ -24,9 +24,9 @@ def add(commands: Subparsers) -> None:
     training.add_argument("name", metavar="NAME", help="sql or tools")
     add_data_dir(training)
     training.add_argument("--base", default=_BASE, help=f"base model (default: {_BASE})")
-    training.add_argument("--examples", type=int, help="training rows to draw (default: all)")
-    training.add_argument("--test-rows", type=int, default=400, help="test rows to grade")
-    training.add_argument("--threads", type=int, help="CPU threads")
+    training.add_argument("--examples", type=positive, help="training rows to draw (default: all)")
+    training.add_argument("--test-rows", type=positive, default=400, help="test rows to grade")
+    training.add_argument("--threads", type=positive, help="CPU threads")
     training.add_argument("--work-dir", type=Path, help="checkpoints (default: work/NAME)")
     training.add_argument("--out", type=Path, help="default: deployments/adapters/NAME")
     training.set_defaults(run=_train)

@@ -8,8 +8,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from deployments.niches.niche import Example
-from deployments.recipes.batches import IGNORED, Batch, Encoded, RecipeError, batches, encode
+from deployments.recipes.batches import IGNORED, Batch, Encoded, batches, encode
 from deployments.recipes.config import TrainConfig
+from deployments.recipes.errors import RecipeError
 from tests.deployments.tiny_model import save_tiny_model
 
 PAD = 0

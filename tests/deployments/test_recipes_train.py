@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from deployments.niches.niche import Example
-from deployments.recipes.batches import RecipeError
 from deployments.recipes.config import TrainConfig
+from deployments.recipes.errors import RecipeError
 from deployments.recipes.train import TrainResult, train
 from tests.deployments.tiny_model import save_tiny_model
 from tests.deployments.toy_niche import make_niche

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import pytest
 import uvicorn
 
@@ -136,5 +135,5 @@ def test_a_request_that_fails_is_an_error() -> None:
     """A model that cannot answer does not pass for one that did."""
     dead = FakeBackend("big", refusal=Unavailable("big", "died"))
 
-    with serving(make_gateway(dead)) as url, pytest.raises(httpx.HTTPStatusError, match="503"):
+    with serving(make_gateway(dead)) as url, pytest.raises(LaunchError, match="model_unavailable"):
         show_samples(url, NicheConfig(generalist=GENERALIST))
