@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from gateway.config import LaunchError, NicheConfig
-from router.types import GENERAL
+from router.types import GENERAL, Reason
 
 __all__ = ["SAMPLES", "show_samples", "wait_until_ready"]
 
@@ -18,6 +18,8 @@ SAMPLES: dict[str, str] = {
 """A request for each domain of the default stack."""
 
 _SHOWN_CHARACTERS = 68
+_READY_IN_A_ROW = 6
+_AS_PLANNED = (Reason.ROUTED, Reason.GENERAL)
 
 
 @dataclass(frozen=True)
@@ -32,22 +34,22 @@ class _Row:
 
 
 def wait_until_ready(url: str, timeout_seconds: float) -> None:
-    """Returns when `/readyz` says so.
+    """Returns when `/readyz` has said so for a while: every gateway replica has to find out.
 
     Raises:
         LaunchError: it did not in time; the message holds its last answer.
     """
     deadline, last = time.monotonic() + timeout_seconds, "no answer"
+    ready = 0
     while time.monotonic() < deadline:
         try:
             answer = httpx.get(f"{url}/readyz", timeout=30)
+            ready, last = (ready + 1 if answer.is_success else 0), answer.text
         except httpx.TransportError as error:
-            last = repr(error)
-        else:
-            if answer.status_code == httpx.codes.OK:
-                return
-            last = answer.text
-        time.sleep(0.2)
+            ready, last = 0, repr(error)
+        if ready == _READY_IN_A_ROW:
+            return
+        time.sleep(0.25)
     raise LaunchError(f"the stack was not ready after {timeout_seconds:.0f} s: {last}")
 
 
@@ -62,7 +64,7 @@ def show_samples(url: str, config: NicheConfig) -> bool:
         print(_line(*facts))
         print(f"  > {' | '.join(SAMPLES[domain].splitlines())}")
         print(f"  {row.answer}")
-    return all(row.domain == domain for domain, row in rows.items())
+    return all(row.domain == domain and row.reason in _AS_PLANNED for domain, row in rows.items())
 
 
 def _line(*cells: str) -> str:

@@ -1,11 +1,11 @@
-"""The real encoder and the shipped artifact; skipped unless NICHE_ENCODER_DIR names the encoder."""
+"""The real encoder and the shipped artifact; skipped where the encoder was never pulled."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from deployments.models.cache import cache_dir, model_dir
 from router.artifact import artifact_path, load_artifact
 from router.config import RouterConfig
 from router.errors import EncoderError
@@ -15,12 +15,12 @@ from router.types import Query, Reason
 
 @pytest.fixture(scope="module")
 def encoder():
-    where = os.environ.get("NICHE_ENCODER_DIR")
-    if not where:
-        pytest.skip("NICHE_ENCODER_DIR does not name a directory with all-MiniLM-L6-v2")
+    where = model_dir(cache_dir(os.environ), "all-minilm-l6-v2")
+    if not where.is_dir():
+        pytest.skip("the encoder is not here; run: niche models pull all-minilm-l6-v2")
     from router.encoder import Encoder
 
-    return Encoder(Path(where))
+    return Encoder(where)
 
 
 def test_an_absent_encoder_is_named(tmp_path):
