@@ -142,7 +142,11 @@ def _services(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) 
             stack.config, stack.router, available, executor, stack.metrics, stack.clock
         ),
         dispatcher=Dispatcher(
-            stack.backends, health, stack.clock, stack.config.gateway.first_token_timeout_seconds
+            stack.backends,
+            health,
+            stack.clock,
+            stack.config.gateway.first_token_timeout_seconds,
+            readiness.down,
         ),
         metrics=stack.metrics,
         clock=stack.clock,

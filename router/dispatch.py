@@ -25,6 +25,8 @@ from router.types import Decision, Reason
 
 __all__ = ["Answer", "Attempt", "Dispatcher", "Rest", "reason_to_leave"]
 
+_LOOK_SECONDS = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -112,6 +114,8 @@ class Dispatcher:
         clock: seconds, as `health` takes them.
         first_chunk_seconds: how long a model may take to begin before the next is asked.
             None leaves it all the time that it wants.
+        down: whether a model is known to be unable to answer; while there is another candidate,
+            a request does not go on waiting for such a one.
     """
 
     def __init__(
@@ -120,11 +124,13 @@ class Dispatcher:
         health: Health,
         clock: Callable[[], float],
         first_chunk_seconds: float | None = None,
+        down: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._backends = backends
         self._health = health
         self._clock = clock
         self._first_chunk_seconds = first_chunk_seconds
+        self._down = down
 
     async def open(self, decision: Decision, prompt: Prompt) -> Answer:
         """The answer of the first candidate that begins one.
@@ -136,7 +142,7 @@ class Dispatcher:
         reason = decision.reason
         for model in decision.candidates:
             try:
-                first, rest = await self._ask(model, prompt)
+                first, rest = await self._ask(model, prompt, last=model == decision.candidates[-1])
             except (Overloaded, Unavailable, DeadlineExceeded, PromptTooLong) as error:
                 if not attempts:
                     reason = reason_to_leave(error)
@@ -145,14 +151,14 @@ class Dispatcher:
                 return Answer(model, reason, first, rest, (*attempts, Attempt(model)))
         raise _last_error(attempts)
 
-    async def _ask(self, model: str, prompt: Prompt) -> tuple[Chunk, Rest]:
+    async def _ask(self, model: str, prompt: Prompt, *, last: bool) -> tuple[Chunk, Rest]:
         report = _Report(model, self._health, self._clock)
         stream = self._backends[model].stream(prompt)
         begun = False
         try:
             # Not wait_for: on Python 3.11 it may swallow the cancellation of a client that left.
             async with asyncio.timeout(self._first_chunk_seconds):
-                first = await anext(stream)
+                first = await (anext(stream) if last else self._unless_down(model, stream))
             begun = True
         except StopAsyncIteration:
             error: BackendError = Unavailable(model, "it ended without an answer")
@@ -171,6 +177,21 @@ class Dispatcher:
                 await stream.aclose()
         report.chunk(first)
         return first, Rest(stream, report)
+
+    async def _unless_down(self, model: str, stream: AsyncGenerator[Chunk]) -> Chunk:
+        """The first chunk, or `Unavailable` once the model is known to be down."""
+        first = asyncio.ensure_future(anext(stream))
+        try:
+            while not first.done():
+                await asyncio.wait({first}, timeout=_LOOK_SECONDS)
+                if not first.done() and self._down(model):
+                    raise Unavailable(model, "it went down while a request waited for it")
+            return first.result()
+        finally:
+            first.cancel()
+            await asyncio.wait({first})
+            if not first.cancelled():
+                first.exception()  # whatever it was, it has been seen
 
 
 def reason_to_leave(error: BackendError) -> Reason:

@@ -102,6 +102,46 @@ async def test_a_model_that_does_not_begin_is_passed_over():
     assert health.state("a") is BreakerState.OPEN
 
 
+async def test_a_model_that_goes_down_is_not_waited_for():
+    """A request that waits for a model that is found to be down goes to the next candidate."""
+    gone = FakeBackend("a", first_gate=asyncio.Event())
+    backends = {"a": gone, "b": FakeBackend("b")}
+    asking = Dispatcher(backends, Health(["a", "b"]), lambda: 0.0, 60, lambda model: model == "a")
+
+    async with asyncio.timeout(5):
+        answer = await asking.open(decision("a", "b"), PROMPT)
+    await answer.rest.aclose()
+
+    assert (answer.model, answer.reason, gone.open_streams) == ("b", Reason.UNHEALTHY, 0)
+
+
+async def test_the_last_candidate_is_waited_for_though_it_is_down():
+    """Where there is nobody else, a model that is down may come back in time."""
+    gate = asyncio.Event()
+    backends = {"a": FakeBackend("a", first_gate=gate)}
+    asking = Dispatcher(backends, Health(["a"]), lambda: 0.0, 60, lambda _: True)
+    opening = asyncio.ensure_future(asking.open(decision("a"), PROMPT))
+    await asyncio.sleep(0.6)
+    gate.set()
+
+    answer = await opening
+    await answer.rest.aclose()
+    assert answer.model == "a"
+
+
+async def test_a_client_that_leaves_while_it_waits_frees_the_model():
+    """Cancelling a request before its first chunk closes the stream at once."""
+    slow = FakeBackend("a", first_gate=asyncio.Event())
+    asking = Dispatcher({"a": slow, "b": FakeBackend("b")}, Health(["a", "b"]), lambda: 0.0)
+    opening = asyncio.ensure_future(asking.open(decision("a", "b"), PROMPT))
+    await asyncio.sleep(0.01)
+    opening.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert slow.open_streams == 0
+
+
 async def test_a_bad_prompt_is_raised_at_once():
     """What another model cannot mend ends the walk."""
     error, b = InvalidPrompt("n", "too many"), Script(LAST)
