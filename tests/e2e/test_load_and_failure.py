@@ -69,8 +69,9 @@ def test_a_client_that_leaves_frees_its_slot(stack: Stack) -> None:
         "stream": True,
     }
     with httpx.stream("POST", f"{stack.url}/v1/chat/completions", json=body, timeout=60) as answer:
-        for _ in zip(range(8), answer.iter_lines(), strict=False):
-            pass
+        lines = answer.iter_lines()  # httpx hangs up when nothing holds this any more
+        for _ in range(8):
+            next(lines)
         assert stack.load("generalist")["running"] == 1
 
     assert eventually(lambda: stack.load("generalist")["running"] == 0)
