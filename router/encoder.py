@@ -1,94 +1,99 @@
-"""Text to vectors, with a frozen sentence encoder on CPU.
+"""Text to vectors on CPU: a frozen sentence encoder as a quantised graph on ONNX Runtime.
 
-The one file here that imports torch and transformers; nothing else in the package imports it.
-Vectors are means over the tokens of the last layer, scaled to length 1: what all-MiniLM-L6-v2 was
-trained for.
+Rule: texts with the same number of tokens share a forward pass, and nothing is padded; so a text's
+vector is its own, whatever it is encoded with. Padding a batch would cost what sharing it gains.
+Several threads run passes side by side, each pass on one of them: none waits for another, and none
+spins.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from transformers import AutoModel, AutoTokenizer
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession, SessionOptions
 
 from router.classifier import Encoded
+from router.encoding import Cut, Tokens
 from router.errors import EncoderError
+from router.onnx_export import prepare
 
 __all__ = ["Encoder"]
 
-_WEIGHTS = "model.safetensors"
-_BATCH = 32
-# The tokenizer reads a whole text before it cuts, so megabytes are cut first. Few words are longer.
-_CHARACTERS_PER_TOKEN = 16
+_TOKENS_PER_PASS = 1024
 
 
 class Encoder:
     """A sentence encoder in a local directory.
 
+    The first use converts the model, which takes seconds; see `router.onnx_export`.
+
     Args:
-        path: the directory with `model.safetensors`, `config.json` and the tokenizer's files.
-        threads: CPU threads; torch holds this setting for the whole process.
-        max_tokens: longer texts are cut, and reported as truncated.
+        path: the directory with `model.safetensors`, `config.json` and `tokenizer.json`.
+        cache_dir: where the converted model is kept.
+        threads: CPU threads, and forward passes at a time.
+        max_tokens: longer texts are cut, as `router.encoding` says, and reported as truncated.
 
     Attributes:
         name: the directory's name.
-        sha256: checksum of the weights; an artifact is bound to it.
+        sha256: checksum of the weights that the graph was made from; an artifact is bound to it.
 
     Raises:
-        EncoderError: the directory is not there, or is not such a model.
+        EncoderError: the directory is not there, or is not such a model, or cannot be converted.
     """
 
-    def __init__(self, path: Path, threads: int = 1, max_tokens: int = 256) -> None:
-        weights = path / _WEIGHTS
-        if not weights.is_file():
-            raise EncoderError(f"no encoder at {path}: {_WEIGHTS} is missing; name its directory")
-        torch.set_num_threads(threads)
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-            model = AutoModel.from_pretrained(
-                path, local_files_only=True, dtype=torch.float32, use_safetensors=True
-            )
-        except (OSError, ValueError) as error:
-            raise EncoderError(f"{path} cannot be loaded as an encoder: {error}") from error
-        self._model = model.eval()
-        self._max_tokens = max_tokens
+    def __init__(
+        self, path: Path, cache_dir: Path, threads: int = 1, max_tokens: int = 256
+    ) -> None:
+        self._tokens = Tokens(path, max_tokens)
+        converted = prepare(path, cache_dir)
         self.name = path.name
-        self.sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+        self.sha256 = converted.sha256
+        self._session = _session(converted.graph)
+        self._width = int(self._session.get_outputs()[0].shape[1])
+        self._map: Callable[..., Iterable[Any]] = (
+            map if threads == 1 else ThreadPoolExecutor(threads, "encoder").map
+        )
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Vectors of the texts, float32 (n, 384) of length 1, and which texts were cut."""
-        if not texts:
-            width = int(self._model.config.hidden_size)
-            return Encoded(np.zeros((0, width), np.float32), np.zeros(0, np.bool_))
-        # Texts of like length share a batch, so that little is computed for padding.
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        vectors: list[np.ndarray] = []
-        truncated: list[bool] = []
-        for start in range(0, len(order), _BATCH):
-            part = self._encode_batch([texts[index] for index in order[start : start + _BATCH]])
-            vectors.append(part.vectors)
-            truncated.extend(part.truncated)
-        back = np.argsort(order)
-        return Encoded(np.concatenate(vectors)[back], np.array(truncated, np.bool_)[back])
+        """Vectors of the texts, float32 (n, 3 x hidden) of length 1, and which texts were cut."""
+        cuts = [self._tokens.of(text) for text in texts]
+        passes = list(_passes(cuts))
+        batches = [np.array([cuts[row].ids for row in rows]) for rows in passes]
+        vectors = np.empty((len(texts), self._width), np.float32)
+        for rows, found in zip(passes, self._map(self._run, batches), strict=True):
+            vectors[rows] = found
+        return Encoded(vectors, np.array([cut.truncated for cut in cuts], np.bool_))
 
-    @torch.inference_mode()
-    def _encode_batch(self, texts: Sequence[str]) -> Encoded:
-        limit = self._max_tokens * _CHARACTERS_PER_TOKEN
-        tokens = self._tokenizer(
-            [text[:limit] for text in texts],
-            padding=True,
-            truncation=True,
-            max_length=self._max_tokens,
-            return_tensors="pt",
-        )
-        cut = [
-            len(text) > limit or bool(encoding.overflowing)
-            for text, encoding in zip(texts, tokens.encodings, strict=True)
-        ]
-        hidden = self._model(**tokens).last_hidden_state
-        mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-        vectors = torch.nn.functional.normalize(mean, dim=1).numpy()
-        return Encoded(vectors.astype(np.float32), np.array(cut, np.bool_))
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a text has before it is cut."""
+        return self._tokens.count(text)
+
+    def _run(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._session.run(None, {"ids": ids})[0]
+
+
+def _passes(cuts: Sequence[Cut]) -> Iterator[list[int]]:
+    """Rows that share a forward pass: of one length, and no more than fit."""
+    of_length: dict[int, list[int]] = defaultdict(list)
+    for row, cut in enumerate(cuts):
+        of_length[len(cut.ids)].append(row)
+    for length, rows in of_length.items():
+        size = max(1, _TOKENS_PER_PASS // length)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _session(graph: Path) -> InferenceSession:
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    try:
+        return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library raises nothing narrower
+        raise EncoderError(
+            f"{graph} cannot be loaded ({error}); install the pinned onnxruntime, or remove the "
+            "file and let it be made anew"
+        ) from error

@@ -1,0 +1,125 @@
+"""What every encoder here has in common, so that all of them see the same text the same way.
+
+Rule for long texts: of more than `max_tokens` tokens the first three quarters of that number are
+kept, and the last quarter; what lies between is dropped. A question usually stands at one of the
+two ends. Megabytes are never tokenised: characters are dropped from the middle first, by the same
+proportion.
+
+Rule for vectors: a text's tokens are averaged at the last layer, the middle one and the embeddings;
+each mean is scaled to length 1, and the three together are too.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from router.errors import EncoderError
+
+__all__ = ["LAYERS", "WEIGHTS", "Cut", "Tokens", "checksum", "layers_of"]
+
+WEIGHTS = "model.safetensors"
+LAYERS = 3
+"""Means per vector."""
+
+_FEWEST_TOKENS = 8
+# Few words are longer.
+_CHARACTERS_PER_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The token ids of a text, special tokens included, and whether something was dropped."""
+
+    ids: list[int]
+    truncated: bool
+
+
+class Tokens:
+    """From texts to token ids, cut as the module says.
+
+    Args:
+        path: the model's directory, with `config.json` and `tokenizer.json`.
+        max_tokens: the most that a text keeps, special tokens included; by default what the
+            model takes.
+
+    Raises:
+        EncoderError: there is no such model, or it does not take `max_tokens`.
+    """
+
+    def __init__(self, path: Path, max_tokens: int | None = None) -> None:
+        most = _positions(path / "config.json")
+        max_tokens = most if max_tokens is None else max_tokens
+        if not _FEWEST_TOKENS <= max_tokens <= most:
+            raise EncoderError(
+                f"max_tokens is {max_tokens}; the encoder at {path} takes "
+                f"{_FEWEST_TOKENS} to {most}"
+            )
+        file = path / "tokenizer.json"
+        try:
+            self._tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing narrower
+            raise EncoderError(
+                f"{file} cannot be read as a tokenizer ({error}); name a model directory with one"
+            ) from error
+        # Model files bring settings of their own for both.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._tail = max_tokens // 4
+        self._head = max_tokens - self._tail
+
+    def of(self, text: str) -> Cut:
+        """A text's tokens, at most `max_tokens`."""
+        head, tail = (part * _CHARACTERS_PER_TOKEN for part in (self._head, self._tail))
+        long = len(text) > head + tail
+        ids = self._ids(f"{text[:head]} {text[-tail:]}" if long else text)
+        if len(ids) <= self._head + self._tail:
+            return Cut(ids, long)
+        return Cut(ids[: self._head] + ids[-self._tail :], truncated=True)
+
+    def count(self, text: str) -> int:
+        """How many tokens the whole text has."""
+        return len(self._ids(text))
+
+    def _ids(self, text: str) -> list[int]:
+        # Lone surrogates, which JSON can carry, are no characters; pairs of them are one.
+        sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return self._tokenizer.encode(sound).ids
+
+
+def _positions(file: Path) -> int:
+    try:
+        return int(json.loads(file.read_bytes())["max_position_embeddings"])
+    except OSError as error:
+        raise _absent(file, error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise EncoderError(
+            f"{file} is no encoder's configuration ({error!r}); name a model directory"
+        ) from error
+
+
+def layers_of(depth: int) -> tuple[int, int, int]:
+    """The layers whose means make a vector, of an encoder `depth` layers deep; 0: embeddings."""
+    return depth, depth // 2, 0
+
+
+def checksum(file: Path) -> str:
+    """The sha256 of a model's file, in hex.
+
+    Raises:
+        EncoderError: the file cannot be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise _absent(file, error) from error
+
+
+def _absent(file: Path, error: OSError) -> EncoderError:
+    return EncoderError(
+        f"no encoder at {file.parent}: {file.name} cannot be read ({error.strerror}); "
+        "name a model directory, or pull the model: niche models pull NAME"
+    )
