@@ -16,17 +16,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from router.classifier import Exemplars, RouteClassifier, TextEncoder
+from router.classifier import RouteClassifier, TextEncoder
 from router.errors import ArtifactError
 from router.head import Head
+from router.scope import Scale, Scope
+from router.trained import Calibration, Exemplars, Trained
 
-__all__ = ["VERSION", "Layout", "artifact_path", "load_artifact", "save_artifact"]
+__all__ = [
+    "VERSION",
+    "Layout",
+    "artifact_path",
+    "load_artifact",
+    "read_artifact",
+    "save_artifact",
+]
 
-VERSION = 1
-"""Of the layout below; a reader refuses newer ones."""
+VERSION = 2
+"""Of the layout below; a reader refuses any other."""
 
 _JSON, _TENSORS = "artifact.json", "head.safetensors"
-_PACKAGES = ("numpy", "safetensors", "scikit-learn", "torch", "transformers")
+_PACKAGES = ("numpy", "onnxruntime", "safetensors", "scikit-learn", "tokenizers")
 
 
 class _Part(BaseModel):
@@ -47,15 +56,30 @@ class ExemplarPart(_Part):
     domain: str
 
 
+class ScalePart(_Part):
+    """See `Scale`."""
+
+    mean: float
+    spread: float
+
+
+class ScopePart(_Part):
+    """See `Scope`."""
+
+    energy: ScalePart
+    likeness: ScalePart
+    threshold: float
+
+
 class Layout(_Part):
-    """`artifact.json`. The tensors are `weights`, `bias`, `domains` and `exemplars`; see `Head`."""
+    """`artifact.json`. The tensors are those of `Head`, `Scope`, `Exemplars` and `Calibration`."""
 
     version: int
     classes: tuple[str, ...]
     encoder: EncoderPart
     temperature: float
     min_confidence: float
-    scope_threshold: float
+    scope: ScopePart
     tensors_sha256: str
     data_sha256: str = Field(description="fingerprint of the training rows")
     packages: dict[str, str]
@@ -70,30 +94,25 @@ def artifact_path(name: str) -> Path:
 
 def save_artifact(
     path: Path,
-    head: Head,
-    exemplars: Exemplars,
+    trained: Trained,
     encoder: TextEncoder,
     data_sha256: str,
     metrics: dict[str, float],
 ) -> None:
     """Writes a trained router into a directory, over what is there."""
-    # In C order: safetensors writes the memory as it lies and would scramble any other, silently.
-    tensors = save(
-        {
-            "weights": np.ascontiguousarray(head.weights, np.float32),
-            "bias": np.ascontiguousarray(head.bias, np.float32),
-            "domains": np.ascontiguousarray(head.domains, np.int64),
-            # Half precision moves a cosine by less than a thousandth.
-            "exemplars": np.ascontiguousarray(exemplars.vectors, np.float16),
-        }
-    )
+    tensors = save(_tensors(trained))
+    head, scope, exemplars = trained.head, trained.scope, trained.exemplars
     layout = Layout(
         version=VERSION,
         classes=head.classes,
         encoder=EncoderPart(name=encoder.name, sha256=encoder.sha256),
         temperature=head.temperature,
-        min_confidence=head.min_confidence,
-        scope_threshold=head.scope_threshold,
+        min_confidence=trained.min_confidence,
+        scope=ScopePart(
+            energy=ScalePart(mean=scope.energy.mean, spread=scope.energy.spread),
+            likeness=ScalePart(mean=scope.likeness.mean, spread=scope.likeness.spread),
+            threshold=scope.threshold,
+        ),
         tensors_sha256=hashlib.sha256(tensors).hexdigest(),
         data_sha256=data_sha256,
         packages={name: version(name) for name in _PACKAGES},
@@ -119,7 +138,7 @@ def load_artifact(path: Path, encoder: TextEncoder) -> RouteClassifier:
     Raises:
         ArtifactError: the artifact cannot be used; the message names the file and the remedy.
     """
-    layout = _read_layout(path / _JSON)
+    layout, trained = read_artifact(path)
     if layout.encoder.sha256 != encoder.sha256:
         raise ArtifactError(
             f"{path / _JSON} was trained with the encoder {layout.encoder.name!r} "
@@ -127,27 +146,72 @@ def load_artifact(path: Path, encoder: TextEncoder) -> RouteClassifier:
             f"(sha256 {encoder.sha256}). "
             "Give the router that encoder, or train an artifact with yours."
         )
+    return RouteClassifier(encoder, trained)
+
+
+def read_artifact(path: Path) -> tuple[Layout, Trained]:
+    """What an artifact says and what it holds, verified, without its encoder.
+
+    Raises:
+        ArtifactError: as `load_artifact`.
+    """
+    layout = _read_layout(path / _JSON)
     tensors = _read_tensors(path / _TENSORS, layout.tensors_sha256)
     try:
-        head = Head(
+        return layout, _trained(layout, tensors)
+    except KeyError as error:
+        raise ArtifactError(f"{path / _TENSORS} lacks the tensor {error}; train again") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path / _TENSORS}: {error}; train again") from error
+
+
+def _tensors(trained: Trained) -> dict[str, Any]:
+    head, calibration = trained.head, trained.calibration
+    tensors = {
+        "weights": (head.weights, np.float32),
+        "bias": (head.bias, np.float32),
+        "domains": (head.domains, np.int64),
+        # Half precision moves a cosine by less than a thousandth.
+        "prototypes": (trained.scope.prototypes, np.float16),
+        "exemplars": (trained.exemplars.vectors, np.float16),
+        "calibration_confidence": (calibration.confidence, np.float64),
+        "calibration_misroute": (calibration.misroute, np.bool_),
+        "calibration_excess_loss": (calibration.excess_loss, np.float64),
+        "calibration_grid": (calibration.grid, np.float64),
+    }
+    # In C order: safetensors writes the memory as it lies and would scramble any other, silently.
+    return {name: np.ascontiguousarray(*pair) for name, pair in tensors.items()}
+
+
+def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
+    scope = layout.scope
+    return Trained(
+        head=Head(
             classes=layout.classes,
             weights=tensors["weights"],
             bias=tensors["bias"],
             domains=tensors["domains"],
             temperature=layout.temperature,
-            scope_threshold=layout.scope_threshold,
-            min_confidence=layout.min_confidence,
-        )
-        exemplars = Exemplars(
+        ),
+        scope=Scope(
+            prototypes=tensors["prototypes"].astype(np.float32),
+            energy=Scale(scope.energy.mean, scope.energy.spread),
+            likeness=Scale(scope.likeness.mean, scope.likeness.spread),
+            threshold=scope.threshold,
+        ),
+        min_confidence=layout.min_confidence,
+        exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),
             domains=tuple(exemplar.domain for exemplar in layout.exemplars),
             vectors=tensors["exemplars"].astype(np.float32),
-        )
-        return RouteClassifier(encoder, head, exemplars)
-    except KeyError as error:
-        raise ArtifactError(f"{path / _TENSORS} lacks the tensor {error}; train again") from error
-    except ValueError as error:
-        raise ArtifactError(f"{path / _TENSORS}: {error}; train again") from error
+        ),
+        calibration=Calibration(
+            confidence=tensors["calibration_confidence"],
+            misroute=tensors["calibration_misroute"],
+            excess_loss=tensors["calibration_excess_loss"],
+            grid=tensors["calibration_grid"],
+        ),
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -168,7 +232,11 @@ def _read_layout(path: Path) -> Layout:
     found = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(found, int) and found > VERSION:
         raise ArtifactError(
-            f"{path} has version {found}, this program reads up to {VERSION}; update the program"
+            f"{path} has version {found}, this program reads {VERSION}; update the program"
+        )
+    if isinstance(found, int) and found < VERSION:
+        raise ArtifactError(
+            f"{path} has version {found}, this program reads {VERSION}; train again"
         )
     try:
         return Layout.model_validate(raw)

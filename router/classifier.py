@@ -12,10 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from router.head import Head
-from router.types import GENERAL, Neighbour, Query, Scores
+from router.trained import Trained
+from router.types import Neighbour, Query, Scores
 
-__all__ = ["Encoded", "Exemplars", "RouteClassifier", "TextEncoder", "text_of"]
+__all__ = ["Encoded", "RouteClassifier", "TextEncoder", "text_of"]
 
 Floats = NDArray[np.float32]
 
@@ -43,78 +43,47 @@ class TextEncoder(Protocol):
         """The texts' vectors, in order."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Exemplars:
-    """Training prompts kept to explain decisions: the most typical ones of each sub-cluster.
-
-    Attributes:
-        texts: m prompts.
-        domains: the domain of each.
-        vectors: their vectors, shape (m, dimensions).
-    """
-
-    texts: tuple[str, ...]
-    domains: tuple[str, ...]
-    vectors: Floats
-
-    def __post_init__(self) -> None:
-        if not len(self.texts) == len(self.domains) == len(self.vectors):
-            raise ValueError(
-                f"{len(self.texts)} texts, {len(self.domains)} domains, {len(self.vectors)} vectors"
-            )
-
-
 class RouteClassifier:
-    """The trained classifier: encoder, head and exemplars.
+    """The trained classifier: an encoder, and what was learnt on its vectors."""
 
-    Raises:
-        ValueError: head and exemplars do not have the same dimensions.
-    """
-
-    def __init__(self, encoder: TextEncoder, head: Head, exemplars: Exemplars) -> None:
-        if exemplars.vectors.shape[1:] != head.weights.shape[1:]:
-            raise ValueError(
-                f"exemplars of shape {exemplars.vectors.shape} do not fit "
-                f"weights of shape {head.weights.shape}"
-            )
+    def __init__(self, encoder: TextEncoder, trained: Trained) -> None:
         self._encoder = encoder
-        self._head = head
-        self._exemplars = exemplars
+        self._trained = trained
 
     @property
     def classes_(self) -> tuple[str, ...]:
-        """The domains, `general` among them, in the order of the head."""
-        return self._head.classes
+        """The domains, in the order of the head; `general` need not be among them."""
+        return self._trained.head.classes
+
+    @property
+    def trained(self) -> Trained:
+        """What was learnt."""
+        return self._trained
 
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of each query, in order."""
         texts = [text_of(query).strip() for query in queries]
         spoken = [text for text in texts if text]
         encoded = self._encoder.encode(spoken)
-        found = iter(self._head.scores(encoded.vectors, encoded.truncated))
-        return [next(found) if text else self._abstention() for text in texts]
+        found = iter(self._trained.scores(encoded.vectors, encoded.truncated))
+        return [next(found) if text else self._trained.silence() for text in texts]
 
     def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
         """The exemplars most like a text, best first; none for a text without content."""
         if not text.strip():
             return ()
-        similarity = self._exemplars.vectors @ self._encoder.encode([text.strip()]).vectors[0]
+        similarity = (
+            self._trained.exemplars.vectors @ self._encoder.encode([text.strip()]).vectors[0]
+        )
+        exemplars = self._trained.exemplars
         order = np.argsort(-similarity, kind="stable")[:count]
         return tuple(
             Neighbour(
-                self._exemplars.texts[index],
-                self._exemplars.domains[index],
+                exemplars.texts[index],
+                exemplars.domains[index],
                 float(similarity[index]),
             )
             for index in order
-        )
-
-    def _abstention(self) -> Scores:
-        return Scores(
-            probabilities={domain: float(domain == GENERAL) for domain in self.classes_},
-            scope=self._head.scope_threshold,
-            scope_threshold=self._head.scope_threshold,
-            min_confidence=self._head.min_confidence,
         )
 
 

@@ -1,17 +1,46 @@
 """How the router decides, as the operator writes it: frozen, validated on construction."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal, Self
 
-__all__ = ["RouterConfig"]
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["ClassifierDeployment", "GuaranteeConfig", "RouterConfig"]
 
 
-class RouterConfig(BaseModel):
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GuaranteeConfig(_Part):
+    """What the operator wants to be sure of: with probability 1 - `delta`, at most `alpha`."""
+
+    alpha: float = Field(gt=0, lt=1, description="the largest risk among routed requests")
+    delta: float = Field(
+        default=0.05, gt=0, lt=1, description="how improbable it must be that the risk is larger"
+    )
+    risk: Literal["misroute", "excess_loss"] = Field(
+        default="misroute",
+        description="`misroute`: the share that goes to a wrong specialist; `excess_loss`: by how "
+        "much the specialists' mean score is below the generalist's (needs paired outcomes)",
+    )
+
+
+class ClassifierDeployment(_Part):
+    """The classifier as a Ray Serve deployment of its own, instead of inside the gateway."""
+
+    replicas: int = Field(default=1, ge=1, description="how many")
+    num_gpus: float = Field(default=0, ge=0, description="GPUs per replica; 0 computes on CPU")
+    max_batch_size: int = Field(default=64, ge=1, description="requests that share a forward pass")
+    batch_wait_seconds: float = Field(
+        default=0.002, ge=0, le=1, description="how long the first of a batch waits for others"
+    )
+
+
+class RouterConfig(_Part):
     """Settings of the router.
 
     A threshold of None takes the one that was chosen for the artifact when it was trained.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     artifact: str = Field(default="default", description="`default`, or a local artifact directory")
     encoder: str = Field(
@@ -24,4 +53,26 @@ class RouterConfig(BaseModel):
     scope_threshold: float | None = Field(
         default=None, description="familiarity below which a query is out of scope"
     )
+    guarantee: GuaranteeConfig | None = Field(
+        default=None,
+        description="chooses the confidence threshold so that a bound on the risk holds; instead "
+        "of `min_confidence`",
+    )
     encoder_threads: int = Field(default=1, ge=1, description="CPU threads of the encoder")
+    max_batch: int = Field(
+        default=32, ge=1, description="waiting requests that share a forward pass in the gateway"
+    )
+    deployment: ClassifierDeployment | None = Field(
+        default=None, description="the classifier as a deployment of its own; else in the gateway"
+    )
+
+    @model_validator(mode="after")
+    def _one_rule_for_the_threshold(self) -> Self:
+        if self.guarantee is not None and (
+            self.min_confidence is not None or self.scope_threshold is not None
+        ):
+            raise ValueError(
+                "guarantee chooses the thresholds itself: remove min_confidence and "
+                "scope_threshold, or remove guarantee"
+            )
+        return self

@@ -1,19 +1,18 @@
 """The trained head: one linear layer over sub-clusters, rolled up to domains.
 
 A domain is several groups of prompts, not one: each gets a row of the layer. The probability of a
-domain is the sum over its sub-clusters. The familiarity of a query is its energy, log sum exp of
-the logits, over the sub-clusters of all niches: low when none of them claims it. Those of `general`
-are left out, for general traffic is no reason to call a query familiar to a specialist.
+domain is the sum over its sub-clusters. The energy of a query is log sum exp of its logits over the
+sub-clusters of all niches: low when none of them claims it. Those of `general` are left out, for
+general traffic is no reason to call a query familiar to a specialist.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
-from router.types import GENERAL, Scores
+from router.types import GENERAL
 
 __all__ = ["Head"]
 
@@ -23,16 +22,14 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """Weights and thresholds of a trained router.
+    """Weights of a trained router.
 
     Attributes:
-        classes: the domains; `GENERAL` is among them.
+        classes: the domains; `GENERAL` may be one of them.
         weights: shape (sub-clusters, dimensions).
         bias: shape (sub-clusters,).
         domains: index into `classes` for each sub-cluster, shape (sub-clusters,).
         temperature: divides the logits before the softmax.
-        scope_threshold: familiarity below which a query is out of scope.
-        min_confidence: probability below which the generalist answers.
 
     Raises:
         ValueError: shapes do not fit, a number is not finite, or a domain has no sub-cluster.
@@ -43,8 +40,6 @@ class Head:
     bias: Floats
     domains: NDArray[np.int64]
     temperature: float = 1.0
-    scope_threshold: float = 0.0
-    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         count = len(self.bias)
@@ -56,42 +51,23 @@ class Head:
             raise ValueError(
                 f"each of the {len(self.classes)} domains needs a sub-cluster of its own"
             )
-        if GENERAL not in self.classes or len(self.classes) < 2:
-            raise ValueError(f"the classes {self.classes} must be {GENERAL!r} and at least a niche")
+        if len(self.classes) < 2:
+            raise ValueError(f"the classes {self.classes} leave nothing to tell apart")
         if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
             raise ValueError("a weight is not a finite number")
-        if not (self.temperature > 0 and np.isfinite(self.scope_threshold)):
-            raise ValueError(
-                f"temperature {self.temperature} must be above 0, "
-                f"scope_threshold {self.scope_threshold} finite"
-            )
+        if not self.temperature > 0:
+            raise ValueError(f"temperature {self.temperature} must be above 0")
 
     def logits(self, vectors: Floats) -> Doubles:
         """Logits of n vectors, shape (n, sub-clusters)."""
         return (vectors @ self.weights.T + self.bias).astype(np.float64)
 
-    def probabilities(self, vectors: Floats) -> Doubles:
-        """Probability per domain of n vectors, shape (n, classes)."""
-        parts = softmax(self.logits(vectors) / self.temperature, axis=1)
+    def probabilities(self, logits: Doubles) -> Doubles:
+        """Probability per domain of n rows of logits, shape (n, classes)."""
+        parts = softmax(logits / self.temperature, axis=1)
         return parts @ np.eye(len(self.classes))[self.domains]
 
-    def scope(self, vectors: Floats) -> Doubles:
-        """Familiarity of n vectors, shape (n,); higher is more familiar."""
-        niches = self.domains != self.classes.index(GENERAL)
-        return np.asarray(logsumexp(self.logits(vectors)[:, niches], axis=1))
-
-    def scores(
-        self, vectors: Floats, truncated: Sequence[bool] | NDArray[np.bool_]
-    ) -> list[Scores]:
-        """Everything that a decision needs to know of n vectors."""
-        rows = zip(self.probabilities(vectors), self.scope(vectors), truncated, strict=True)
-        return [
-            Scores(
-                probabilities=dict(zip(self.classes, map(float, row), strict=True)),
-                scope=float(scope),
-                scope_threshold=self.scope_threshold,
-                truncated=bool(cut),
-                min_confidence=self.min_confidence,
-            )
-            for row, scope, cut in rows
-        ]
+    def energy(self, logits: Doubles) -> Doubles:
+        """Energy of n rows of logits, shape (n,); higher is more familiar."""
+        niches = [name != GENERAL for name in self.classes]
+        return np.asarray(logsumexp(logits[:, np.array(niches)[self.domains]], axis=1))

@@ -11,7 +11,6 @@ passed in.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock
 
 from router.errors import UnknownModel, UnknownTransition
 
@@ -70,7 +69,7 @@ class _Breaker:
 
 
 class Health:
-    """The breakers of one gateway process; safe to use from several threads.
+    """The breakers of one gateway process, all asked and told on its event loop.
 
     Args:
         models: every model that will be asked about.
@@ -92,8 +91,6 @@ class Health:
         self._failures_to_open = failures_to_open
         self._open_seconds = open_seconds
         self._breakers = {model: _Breaker() for model in models}
-        # Decisions are made on a thread of their own, results come in on the event loop's.
-        self._lock = Lock()
 
     def available(self, model: str, now: float) -> bool:
         """Whether a request may be sent now; a yes after the cooling time permits one probe.
@@ -105,17 +102,16 @@ class Health:
         Raises:
             UnknownModel: the model was not declared.
         """
-        with self._lock:
-            breaker = self._of(model)
-            if breaker.state is BreakerState.CLOSED:
-                return True
-            if now < breaker.ask_again_at:
-                return False
-            if breaker.state is BreakerState.OPEN:
-                breaker.state = transition(breaker.state, BreakerEvent.COOLED)
-            # A probe that never reports, for its client left, must not block the next for ever.
-            breaker.ask_again_at = now + self._open_seconds
+        breaker = self._of(model)
+        if breaker.state is BreakerState.CLOSED:
             return True
+        if now < breaker.ask_again_at:
+            return False
+        if breaker.state is BreakerState.OPEN:
+            breaker.state = transition(breaker.state, BreakerEvent.COOLED)
+        # A probe that never reports, for its client left, must not block the next for ever.
+        breaker.ask_again_at = now + self._open_seconds
+        return True
 
     def record(self, model: str, ok: bool, now: float) -> None:
         """Takes note of how a request ended.
@@ -124,15 +120,14 @@ class Health:
             UnknownModel: the model was not declared.
         """
         event = BreakerEvent.SUCCESS if ok else BreakerEvent.FAILURE
-        with self._lock:
-            breaker = self._of(model)
-            failures = 0 if ok else breaker.failures + 1
-            if breaker.state is BreakerState.CLOSED and failures >= self._failures_to_open:
-                event = BreakerEvent.TRIPPED
-            after = transition(breaker.state, event)
-            if after is BreakerState.OPEN and breaker.state is not BreakerState.OPEN:
-                breaker.ask_again_at = now + self._open_seconds
-            breaker.state, breaker.failures = after, failures
+        breaker = self._of(model)
+        failures = 0 if ok else breaker.failures + 1
+        if breaker.state is BreakerState.CLOSED and failures >= self._failures_to_open:
+            event = BreakerEvent.TRIPPED
+        after = transition(breaker.state, event)
+        if after is BreakerState.OPEN and breaker.state is not BreakerState.OPEN:
+            breaker.ask_again_at = now + self._open_seconds
+        breaker.state, breaker.failures = after, failures
 
     def state(self, model: str) -> BreakerState:
         """The state of a model's breaker.

@@ -15,10 +15,14 @@ __all__ = ["Thresholds", "decide"]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The operator's own thresholds; None takes the artifact's, which come with the scores."""
+    """The operator's own thresholds; None takes the artifact's, which come with the scores.
+
+    `infeasible` says that a guarantee was asked for and no threshold gives it: nothing is routed.
+    """
 
     min_confidence: float | None = None
     scope: float | None = None
+    infeasible: bool = False
 
 
 def decide(
@@ -53,6 +57,8 @@ def decide(
 def _doubt(scores: Scores, confidence: float, config: Thresholds) -> Reason | None:
     confident = scores.min_confidence if config.min_confidence is None else config.min_confidence
     familiar = scores.scope_threshold if config.scope is None else config.scope
+    if config.infeasible:
+        return Reason.NO_GUARANTEE
     # Written so that a number that is not one counts as a doubt.
     if not confidence >= confident:
         return Reason.LOW_CONFIDENCE

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from router.config import RouterConfig
 from router.errors import UnknownDomain
+from router.guarantee import Guarantee
 from router.policy import Thresholds, decide
 from router.types import Decision, Explanation, Neighbour, Query, Reason, Scores
 
@@ -38,6 +39,7 @@ class Router:
         table: the specialists of each domain, best first.
         generalist: the model for everything else.
         config: the operator's settings.
+        guarantee: what the artifact can guarantee, when `config` asks for a guarantee.
 
     Raises:
         UnknownDomain: a domain of the table is none of the classifier's.
@@ -49,6 +51,7 @@ class Router:
         table: Mapping[str, tuple[str, ...]],
         generalist: str,
         config: RouterConfig,
+        guarantee: Guarantee | None = None,
     ) -> None:
         unknown = sorted(set(table) - set(classifier.classes_))
         if unknown:
@@ -62,11 +65,24 @@ class Router:
         self._table = dict(table)
         self._generalist = generalist
         self._thresholds = Thresholds(config.min_confidence, config.scope_threshold)
+        self._guarantee = guarantee
+        if guarantee is not None:
+            self._thresholds = Thresholds(
+                min_confidence=guarantee.threshold, infeasible=guarantee.threshold is None
+            )
+
+    def scores(self, queries: Sequence[Query]) -> list[Scores]:
+        """What the classifier sees in each query; takes milliseconds of CPU time."""
+        return self._classifier.scores(queries)
+
+    def decide(self, scores: Scores, available: Callable[[str], bool]) -> Decision:
+        """Where a query with these scores goes."""
+        return decide(scores, self._table, self._generalist, available, self._thresholds)
 
     def route(self, query: Query, available: Callable[[str], bool]) -> Decision:
-        """Where a query goes; encodes its text, which takes milliseconds of CPU time."""
-        [scores] = self._classifier.scores([query])
-        return decide(scores, self._table, self._generalist, available, self._thresholds)
+        """Where a query goes: `scores`, then `decide`."""
+        [scores] = self.scores([query])
+        return self.decide(scores, available)
 
     def requested(self, model: str, domain: str) -> Decision:
         """The decision for a request that names its model: that model, and no other."""
@@ -85,4 +101,5 @@ class Router:
             scope_threshold=scores.scope_threshold if familiar is None else familiar,
             truncated=scores.truncated,
             neighbours=near.neighbours(text, neighbours) if isinstance(near, Remembers) else (),
+            guarantee=None if self._guarantee is None else self._guarantee.sentence(),
         )

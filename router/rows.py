@@ -7,19 +7,33 @@ number of drops is reported.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.errors import TrainingError
 
-__all__ = ["SPLITS", "LabelledRow", "Row", "Splits", "fingerprint", "separate"]
+__all__ = [
+    "SPLITS",
+    "LabelledRow",
+    "Paired",
+    "Row",
+    "Splits",
+    "excess_loss",
+    "fingerprint",
+    "separate",
+    "wording",
+]
 
-SPLITS = ("train", "validation", "test", "unseen")
-"""The earlier gives way to the later when rows are alike; `unseen` is other sources' traffic."""
+SPLITS = ("train", "validation", "calibration", "test", "unseen")
+"""`validation` chooses settings, `calibration` makes guarantees, `unseen` is traffic of other sources.
+The earlier gives way to the later when rows are alike."""
+
+_SHARES = (0.6, 0.72, 0.86, 1.0)
+"""Where the first four splits end when groups draw them."""
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
@@ -41,11 +55,20 @@ class LabelledRow(Protocol):
 
     @property
     def split(self) -> str | None:
-        """One of `SPLITS`; None lets the group draw one of the first three."""
+        """One of `SPLITS`; None lets the group draw one of the first four."""
 
     @property
     def source(self) -> str:
         """Where it comes from; figures are shown per source."""
+
+
+@runtime_checkable
+class Paired(Protocol):
+    """A row that may know how both a specialist and the generalist answered it."""
+
+    @property
+    def excess_loss(self) -> float | None:
+        """The generalist's score less the specialist's, in [-1, 1]; None where not both answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ class Row:
     group: str
     split: str | None = None
     source: str = ""
+    excess_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +89,7 @@ class Splits:
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
+    calibration: NDArray[np.int64]
     test: NDArray[np.int64]
     unseen: NDArray[np.int64]
     dropped: int
@@ -83,9 +108,10 @@ def separate(
     Raises:
         TrainingError: a row names an unknown split.
     """
-    ranks = np.array([_rank(row) for row in rows])
+    drawn = _drawn(rows)
+    ranks = np.array([_rank(row, drawn) for row in rows])
     kept = _kept_by_key(ranks, [row.group for row in rows])
-    wordings = [_wording(row.text) for row in rows]
+    wordings = [wording(row.text) for row in rows]
     kept &= _kept_by_key(ranks, wordings) & _first_of_each(
         list(zip(ranks.tolist(), wordings, strict=True))
     )
@@ -95,9 +121,14 @@ def separate(
         if len(lower) and len(higher):
             likeness = (vectors[lower] @ vectors[higher].T).max(axis=1)
             kept[lower[likeness >= near_duplicate]] = False
-    parts = [np.flatnonzero(kept & (ranks == rank)) for rank in range(len(SPLITS))]
-    train, validation, test, unseen = parts
-    return Splits(train, validation, test, unseen, int((~kept).sum()))
+    parts = {name: np.flatnonzero(kept & (ranks == rank)) for rank, name in enumerate(SPLITS)}
+    return Splits(**parts, dropped=int((~kept).sum()))
+
+
+def excess_loss(row: LabelledRow) -> float:
+    """How much worse the specialist answered than the generalist; NaN where that is not known."""
+    found = row.excess_loss if isinstance(row, Paired) else None
+    return float("nan") if found is None else found
 
 
 def fingerprint(rows: Sequence[LabelledRow]) -> str:
@@ -106,10 +137,27 @@ def fingerprint(rows: Sequence[LabelledRow]) -> str:
     return hashlib.sha256("\1".join(lines).encode()).hexdigest()
 
 
-def _rank(row: LabelledRow) -> int:
+def _drawn(rows: Sequence[LabelledRow]) -> dict[str, int]:
+    """A split for each group whose rows name none: by lot, but in every domain in the same shares,
+    so that small domains are measured too."""
+    domains: dict[str, str] = {}
+    for row in rows:
+        if row.split is None:
+            domains.setdefault(row.group, row.domain)
+    members: dict[str, list[str]] = {}
+    for group, domain in domains.items():
+        members.setdefault(domain, []).append(group)
+    ranks: dict[str, int] = {}
+    for groups in members.values():
+        groups.sort(key=lambda group: hashlib.sha256(group.encode()).digest())
+        for place, group in enumerate(groups):
+            ranks[group] = int(np.searchsorted(_SHARES, (place + 0.5) / len(groups)))
+    return ranks
+
+
+def _rank(row: LabelledRow, drawn: Mapping[str, int]) -> int:
     if row.split is None:
-        draw = int.from_bytes(hashlib.sha256(row.group.encode()).digest()[:4], "big") / 2**32
-        return 0 if draw < 0.7 else 1 if draw < 0.85 else 2
+        return drawn[row.group]
     if row.split not in SPLITS:
         raise TrainingError(
             f"row {row.text[:60]!r}: no split {row.split!r}; allowed: {', '.join(SPLITS)}, or None"
@@ -117,8 +165,9 @@ def _rank(row: LabelledRow) -> int:
     return SPLITS.index(row.split)
 
 
-def _wording(text: str) -> str:
-    return _NOT_A_WORD.sub(" ", text.casefold()).strip()
+def wording(text: str) -> str:
+    """The words alone, in one case; the text itself where it has no words."""
+    return _NOT_A_WORD.sub(" ", text.casefold()).strip() or text.strip()
 
 
 def _kept_by_key(ranks: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.bool_]:

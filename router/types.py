@@ -23,6 +23,8 @@ class Reason(StrEnum):
     UNHEALTHY = "unhealthy"
     OVERLOADED = "overloaded"
     TOO_LONG = "too_long"
+    NO_GUARANTEE = "no_guarantee"
+    UNCLASSIFIED = "unclassified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Explanation:
         scope_threshold: the threshold on the familiarity that is in force.
         truncated: whether the text was cut before it was encoded.
         neighbours: the nearest training prompts, best first.
+        guarantee: what is guaranteed, or why nothing is; None when no guarantee was asked for.
     """
 
     probabilities: Mapping[str, float]
@@ -101,3 +104,4 @@ class Explanation:
     scope_threshold: float
     truncated: bool
     neighbours: tuple[Neighbour, ...]
+    guarantee: str | None = None

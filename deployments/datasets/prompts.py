@@ -8,7 +8,7 @@ another kind.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +23,11 @@ __all__ = ["GENERAL", "LabelledPrompt", "PromptSplit", "rows"]
 GENERAL = "general"
 """What is no niche's; the same word as the router's."""
 
-PromptSplit = Literal["train", "validation", "test", "unseen"]
+PromptSplit = Literal["train", "validation", "calibration", "test", "unseen"]
 
 NEAR_MISSES = Path(__file__).parent / "near_misses.jsonl"
 
-_SIZES: Mapping[Split, int] = {"train": 1400, "validation": 300, "test": 400}
+_SIZES: Mapping[Split, int] = {"train": 1400, "validation": 600, "test": 400}
 """Prompts per niche."""
 
 _TOOL_LIKE_INTENTS = frozenset(
@@ -81,7 +81,14 @@ def rows(data_dir: Path) -> list[LabelledPrompt]:
         _spider,
         _alpaca,
     )
-    return [row for part in parts for row in part(data_dir)]
+    return [_calibrating(row) for part in parts for row in part(data_dir)]
+
+
+def _calibrating(row: LabelledPrompt) -> LabelledPrompt:
+    """Half of the validation rows, by group, are for guarantees alone."""
+    if row.split == "validation" and draw(row.group, "calibration") < 0.5:
+        return replace(row, split="calibration")
+    return row
 
 
 def _niches(data_dir: Path) -> Iterator[LabelledPrompt]:
@@ -117,7 +124,7 @@ def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
 def _clinc(data_dir: Path) -> Iterator[LabelledPrompt]:
     counts: dict[str, tuple[PromptSplit, int]] = {
         "train": ("train", 1100),
-        "val": ("validation", 250),
+        "val": ("validation", 500),
         "test": ("test", 400),
     }
     kept = [

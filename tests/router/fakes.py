@@ -89,10 +89,10 @@ _WORDS = {
 }
 
 
-def toy_rows(each: int = 120) -> list[Row]:
+def toy_rows(each: int = 140) -> list[Row]:
     """Rows of three domains, told apart by their words; every split has all of them."""
     rng = np.random.default_rng(0)
-    splits = ("train", "train", "train", "validation", "test", "unseen")
+    splits = ("train", "train", "train", "validation", "calibration", "test", "unseen")
     return [
         Row(
             text=" ".join([*rng.choice(words, 4), f"word{rng.integers(1000)}"]),

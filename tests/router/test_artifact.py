@@ -3,16 +3,22 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from router.artifact import VERSION, artifact_path, load_artifact, save_artifact
-from router.classifier import Exemplars
+from router.artifact import (
+    VERSION,
+    artifact_path,
+    load_artifact,
+    read_artifact,
+    save_artifact,
+)
 from router.errors import ArtifactError
 from router.head import Head
-from router.types import Query
+from router.trained import Exemplars
 from tests.router.fakes import WIDTH, HashingEncoder
 
 ENCODER = HashingEncoder()
@@ -39,7 +45,7 @@ def replace_tensors(path, **changes):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_weights_survive_the_disk_in_whatever_order_they_lie_in_memory(tmp_path, order):
+def test_weights_survive_the_disk_in_whatever_order_they_lie_in_memory(trained, tmp_path, order):
     """The probabilities of a loaded head are those of the saved one, for either memory order."""
     rng = np.random.default_rng(0)
     head = Head(
@@ -49,18 +55,32 @@ def test_weights_survive_the_disk_in_whatever_order_they_lie_in_memory(tmp_path,
         domains=np.array([0, 0, 1, 1, 1]),
     )
     vectors = np.array(rng.normal(size=(3, WIDTH)), np.float32, order=order)
-    exemplars = Exemplars(("a", "b", "c"), ("sql",) * 3, vectors)
-    save_artifact(tmp_path, head, exemplars, ENCODER, "0", {})
-    classifier = load_artifact(tmp_path, ENCODER)
-    text = "select rows from a table"
-    vector = ENCODER.encode([text]).vectors
-    [scores] = classifier.scores([Query(text=text)])
-    assert list(scores.probabilities.values()) == pytest.approx(
-        head.probabilities(vector)[0].tolist()
+    whole = replace(
+        trained[1].trained,
+        head=head,
+        scope=replace(trained[1].trained.scope, prototypes=vectors),
+        exemplars=Exemplars(("a", "b", "c"), ("sql",) * 3, vectors),
     )
-    expected = sorted((vectors @ vector[0]).tolist(), reverse=True)
-    found = [near.similarity for near in classifier.neighbours(text, 3)]
-    assert found == pytest.approx(expected, abs=0.01)
+    save_artifact(tmp_path, whole, ENCODER, "0", {})
+    _, found = read_artifact(tmp_path)
+    assert (found.head.weights == head.weights).all()
+    assert found.scope.prototypes == pytest.approx(vectors, abs=0.01)
+    assert found.exemplars.vectors == pytest.approx(vectors, abs=0.01)
+
+
+def test_all_that_was_learnt_is_read_back(trained):
+    """Scales, thresholds and calibration rows are those of the training."""
+    _, found = read_artifact(trained[0])
+    learnt = trained[1].trained
+    assert (found.scope.energy, found.scope.likeness) == (
+        learnt.scope.energy,
+        learnt.scope.likeness,
+    )
+    assert found.scope.threshold == learnt.scope.threshold
+    assert found.min_confidence == learnt.min_confidence
+    for name in ("confidence", "misroute", "excess_loss", "grid"):
+        kept = getattr(found.calibration, name)
+        assert np.array_equal(kept, getattr(learnt.calibration, name), equal_nan=kept.dtype == float)
 
 
 def test_the_default_is_a_directory_of_the_package():
@@ -91,6 +111,13 @@ def test_a_newer_version_is_refused(artifact):
     """An artifact of a later program asks for an update of this one."""
     edit(artifact, version=VERSION + 1)
     with pytest.raises(ArtifactError, match=rf"has version {VERSION + 1}.*update the program"):
+        load_artifact(artifact, ENCODER)
+
+
+def test_an_older_version_asks_for_a_training(artifact):
+    """What an earlier program wrote is not guessed at."""
+    edit(artifact, version=VERSION - 1)
+    with pytest.raises(ArtifactError, match=r"has version .*train again"):
         load_artifact(artifact, ENCODER)
 
 

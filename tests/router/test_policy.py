@@ -49,6 +49,12 @@ def test_general_query_goes_to_the_generalist():
     assert (decision.reason, decision.candidates) == (Reason.GENERAL, ("boss",))
 
 
+def test_an_infeasible_guarantee_routes_nothing():
+    """When no threshold gives what was asked for, a specialist's query goes to the generalist."""
+    decision = decide(scores(), TABLE, "boss", everyone, Thresholds(infeasible=True))
+    assert (decision.reason, decision.candidates) == (Reason.NO_GUARANTEE, ("boss",))
+
+
 def test_domain_without_specialists_is_general():
     """A domain that nobody serves is general, however sure the classifier is."""
     decision = decide(scores("law"), TABLE, "boss", everyone, Thresholds())

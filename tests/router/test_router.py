@@ -5,6 +5,7 @@ import pytest
 from router.artifact import load_artifact
 from router.config import RouterConfig
 from router.errors import UnknownDomain
+from router.guarantee import Guarantee
 from router.router import Router
 from router.types import Query, Reason, Scores
 from tests.router.fakes import FixedClassifier, HashingEncoder
@@ -28,6 +29,23 @@ def test_the_configuration_sets_the_thresholds():
     """The operator's confidence replaces the artifact's."""
     decision = router(RouterConfig(min_confidence=0.9)).route(Query(text="x"), lambda model: True)
     assert decision.reason is Reason.LOW_CONFIDENCE
+
+
+def test_a_guarantee_sets_the_confidence():
+    """The guarantee's threshold replaces the artifact's."""
+    promise = Guarantee(0.05, 0.05, "misroute", 0.81, 90, 100, 0.0, 0.04)
+    found = Router(FixedClassifier(SCORES), TABLE, "boss", RouterConfig(), promise)
+    assert found.route(Query(text="x"), lambda model: True).reason is Reason.LOW_CONFIDENCE
+    assert found.explain("x").min_confidence == 0.81
+    assert found.explain("x").guarantee == promise.sentence()
+
+
+def test_without_a_threshold_that_gives_the_guarantee_nothing_is_routed():
+    """An infeasible guarantee is kept by routing nothing, and the explanation says so."""
+    nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
+    found = Router(FixedClassifier(SCORES), TABLE, "boss", RouterConfig(), nothing)
+    assert found.route(Query(text="x"), lambda model: True).reason is Reason.NO_GUARANTEE
+    assert found.explain("x").guarantee == "infeasible: too few rows"
 
 
 def test_a_requested_model_is_the_only_candidate():

@@ -21,7 +21,7 @@ def test_rows_go_where_they_say():
     """A row with a split of its own goes there."""
     rows = [Row(f"text number {name}", "sql", name, name) for name in SPLITS]
     found = split(rows)
-    assert [getattr(found, name).tolist() for name in SPLITS] == [[0], [1], [2], [3]]
+    assert [getattr(found, name).tolist() for name in SPLITS] == [[0], [1], [2], [3], [4]]
 
 
 def test_a_group_stands_on_the_measured_side():

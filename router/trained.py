@@ -1,0 +1,150 @@
+"""All that a training learns, as values: what an artifact holds, and what serves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.config import GuaranteeConfig
+from router.errors import GuaranteeError
+from router.guarantee import Guarantee, guarantee
+from router.head import Head
+from router.scope import Scope
+from router.types import GENERAL, Scores
+
+__all__ = ["Calibration", "Exemplars", "Trained"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exemplars:
+    """Training prompts kept to explain decisions: the most typical ones of each sub-cluster.
+
+    Attributes:
+        texts: m prompts.
+        domains: the domain of each.
+        vectors: their vectors, shape (m, dimensions).
+    """
+
+    texts: tuple[str, ...]
+    domains: tuple[str, ...]
+    vectors: Floats
+
+    def __post_init__(self) -> None:
+        if not len(self.texts) == len(self.domains) == len(self.vectors):
+            raise ValueError(
+                f"{len(self.texts)} texts, {len(self.domains)} domains, {len(self.vectors)} vectors"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Rows that neither training nor the choice of settings saw: what a guarantee is made from.
+
+    Attributes:
+        confidence: of the specialist that would get each row; -inf where none would, shape (n,).
+        misroute: whether it would be the wrong one, shape (n,).
+        excess_loss: the generalist's score less the specialist's, in [-1, 1]; NaN where no paired
+            outcome was given, shape (n,).
+        grid: thresholds to test, from the strictest; made without these rows.
+    """
+
+    confidence: Doubles
+    misroute: NDArray[np.bool_]
+    excess_loss: Doubles
+    grid: Doubles
+
+    def __post_init__(self) -> None:
+        if not self.confidence.shape == self.misroute.shape == self.excess_loss.shape:
+            raise ValueError(
+                f"{len(self.confidence)} confidences, {len(self.misroute)} misroutes, "
+                f"{len(self.excess_loss)} excess losses"
+            )
+
+    def guarantee(self, wanted: GuaranteeConfig) -> Guarantee:
+        """What these rows can guarantee; an infeasible one has no threshold.
+
+        Raises:
+            GuaranteeError: there are no rows for it.
+        """
+        known = np.ones(len(self.confidence), np.bool_)
+        if wanted.risk == "excess_loss":
+            known = np.isfinite(self.excess_loss)
+        if not known.any():
+            raise GuaranteeError(
+                f"the artifact has no calibration rows for the risk {wanted.risk!r}; train it "
+                + (
+                    "with rows that hold specialist_score and generalist_score"
+                    if wanted.risk == "excess_loss"
+                    else "with more rows"
+                )
+            )
+        loss = self.excess_loss if wanted.risk == "excess_loss" else self.misroute.astype(float)
+        return guarantee(
+            self.confidence[known], loss[known], self.grid, wanted.alpha, wanted.delta, wanted.risk
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained router without its encoder.
+
+    Attributes:
+        head: domains and their weights.
+        scope: familiarity.
+        min_confidence: probability below which the generalist answers.
+        exemplars: training prompts that explain decisions.
+        calibration: what guarantees are made from.
+
+    Raises:
+        ValueError: the parts do not have the same dimensions.
+    """
+
+    head: Head
+    scope: Scope
+    min_confidence: float
+    exemplars: Exemplars
+    calibration: Calibration
+
+    def __post_init__(self) -> None:
+        width = self.head.weights.shape[1]
+        for name, vectors in (
+            ("exemplars", self.exemplars.vectors),
+            ("prototypes", self.scope.prototypes),
+        ):
+            if vectors.shape[1:] != (width,):
+                raise ValueError(
+                    f"{name} of shape {vectors.shape} do not fit "
+                    f"weights of shape {self.head.weights.shape}"
+                )
+
+    def scores(self, vectors: Floats, truncated: NDArray[np.bool_]) -> list[Scores]:
+        """Everything that a decision needs to know of n vectors."""
+        logits = self.head.logits(vectors)
+        rows = zip(
+            self.head.probabilities(logits).tolist(),
+            self.scope.familiarity(self.head.energy(logits), vectors).tolist(),
+            truncated.tolist(),
+            strict=True,
+        )
+        return [
+            Scores(
+                probabilities=dict(zip(self.head.classes, row, strict=True)),
+                scope=scope,
+                scope_threshold=self.scope.threshold,
+                truncated=cut,
+                min_confidence=self.min_confidence,
+            )
+            for row, scope, cut in rows
+        ]
+
+    def silence(self) -> Scores:
+        """The scores of a query without any text: it is `general`, and no stranger."""
+        return Scores(
+            probabilities=dict.fromkeys(self.head.classes, 0.0) | {GENERAL: 1.0},
+            scope=self.scope.threshold,
+            scope_threshold=self.scope.threshold,
+            min_confidence=self.min_confidence,
+        )

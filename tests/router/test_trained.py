@@ -1,0 +1,75 @@
+"""What a training learns: parts that fit together, and what their rows can guarantee."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from router.config import GuaranteeConfig
+from router.errors import GuaranteeError
+from router.trained import Calibration, Exemplars
+
+NONE = np.full(400, np.nan)
+
+
+def calibration(excess_loss=NONE):
+    """Rows of rising confidence, of which the lowest quarter is misrouted."""
+    confidence = np.linspace(0.5, 1.0, 400)
+    return Calibration(
+        confidence=confidence,
+        misroute=confidence < 0.625,
+        excess_loss=excess_loss,
+        grid=np.linspace(0.95, 0.5, 10),
+    )
+
+
+def test_a_guarantee_on_misroutes_is_made_from_the_misroutes():
+    """The threshold leaves out the confidences at which rows are misrouted, and few others."""
+    found = calibration().guarantee(GuaranteeConfig(alpha=0.05))
+    assert 0.6 <= found.threshold <= 0.7
+    assert found.observed < 0.05
+
+
+def test_a_guarantee_on_the_excess_loss_uses_the_paired_rows_alone():
+    """Rows without paired outcomes do not count."""
+    paired = np.where(np.arange(400) % 2 == 0, -0.5, np.nan)
+    found = calibration(paired).guarantee(GuaranteeConfig(alpha=0.1, risk="excess_loss"))
+    assert found.rows == 200
+    assert found.threshold == 0.5
+
+
+def test_without_paired_outcomes_there_is_no_such_guarantee():
+    """The error names the fields that rows need."""
+    with pytest.raises(GuaranteeError, match="specialist_score and generalist_score"):
+        calibration().guarantee(GuaranteeConfig(alpha=0.1, risk="excess_loss"))
+
+
+def test_without_calibration_rows_there_is_no_guarantee():
+    """The error asks for rows."""
+    empty = Calibration(np.zeros(0), np.zeros(0, np.bool_), np.zeros(0), np.array([0.5]))
+    with pytest.raises(GuaranteeError, match="with more rows"):
+        empty.guarantee(GuaranteeConfig(alpha=0.1))
+
+
+def test_calibration_columns_of_different_length_are_refused():
+    """Each row has all three."""
+    with pytest.raises(ValueError, match="400 confidences, 3 misroutes"):
+        replace(calibration(), misroute=np.zeros(3, np.bool_))
+
+
+def test_exemplars_of_different_length_are_refused():
+    """Each exemplar has a text, a domain and a vector."""
+    with pytest.raises(ValueError, match="1 texts, 2 domains, 2 vectors"):
+        Exemplars(("a",), ("sql", "sql"), np.zeros((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("part", ["exemplars", "scope"])
+def test_parts_of_different_dimensions_are_refused(trained, part):
+    """The error names the part that does not fit the head."""
+    whole = trained[1].trained
+    odd = {
+        "exemplars": Exemplars(("a",), ("sql",), np.zeros((1, 3), np.float32)),
+        "scope": replace(whole.scope, prototypes=np.zeros((1, 3), np.float32)),
+    }[part]
+    with pytest.raises(ValueError, match="do not fit weights"):
+        replace(whole, **{part: odd})
