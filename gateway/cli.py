@@ -10,13 +10,22 @@ from collections.abc import Sequence
 from deployments.datasets.manifest import DatasetError
 from deployments.models.errors import ModelError
 from deployments.recipes.errors import RecipeError
-from gateway.commands import config, models, route, serve, specialists, train
+from gateway.commands import config, evaluate, models, route, serve, specialists, train
+from gateway.commands.options import CommandError
 from gateway.config import ConfigError, LaunchError
 from router.errors import RouterError
 
 __all__ = ["main"]
 
-_EXPECTED = (ConfigError, DatasetError, LaunchError, ModelError, RecipeError, RouterError)
+_EXPECTED = (
+    CommandError,
+    ConfigError,
+    DatasetError,
+    LaunchError,
+    ModelError,
+    RecipeError,
+    RouterError,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A gateway that routes each request to a specialist model or a generalist.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (serve, models, route, config, train, specialists):
+    for command in (serve, models, route, config, train, evaluate, specialists):
         command.add(commands)
     return parser
 

@@ -6,6 +6,7 @@ from deployments.models.lock import read_lock
 from deployments.models.pull import catalogue, pull
 from gateway.commands.options import Subparsers, add_config, cache
 from gateway.config import NicheConfig, load_config
+from router.config import RouterConfig
 
 __all__ = ["add", "needed"]
 
@@ -14,7 +15,9 @@ def add(commands: Subparsers) -> None:
     """Declares the commands."""
     parser = commands.add_parser("models", help="get and list model files")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    pulling = actions.add_parser("pull", help="download what is not in the cache yet, verified")
+    pulling = actions.add_parser(
+        "pull", help="download what is not in the cache yet, verified; convert the encoder"
+    )
     pulling.add_argument("names", nargs="*", metavar="NAME", help="default: what --config needs")
     pulling.add_argument("--verify", action="store_true", help="read every byte again")
     add_config(pulling)
@@ -31,9 +34,17 @@ def needed(config: NicheConfig) -> tuple[str, ...]:
 
 
 def _pull(arguments: argparse.Namespace) -> int:
-    for name in arguments.names or needed(load_config(arguments.config)):
+    names, encoder = arguments.names, RouterConfig().encoder
+    if not names:
+        config = load_config(arguments.config)
+        names, encoder = needed(config), config.router.encoder
+    for name in names:
         path = pull(name, cache(), verify=arguments.verify)
         print(f"{name}: {path}")
+        if name == encoder:
+            from router.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
+
+            print(f"{name}: {prepare(path, cache()).graph}")
     return 0
 
 

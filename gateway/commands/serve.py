@@ -58,6 +58,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _check(config: NicheConfig) -> None:
     """Finds what would stop the stack later, while it can still be said in one line."""
     check_engines(config)
+    if config.observability.decision_log is not None:
+        from gateway.decision_log import open_log  # noqa: PLC0415 - brings numpy and scipy
+
+        os.close(open_log(Path(config.observability.decision_log.path)))
     for name in needed(config):
         resolve(name, cache())
     edge = config.gateway

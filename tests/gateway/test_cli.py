@@ -22,7 +22,7 @@ STACK: dict[str, Any] = {
         {"name": "sql", "model": "tiny", "engine": "fake", "domain": "sql", "adapter": "sql"}
     ],
 }
-COMMANDS = ("serve", "demo", "models", "route", "config", "train", "specialists")
+COMMANDS = ("serve", "demo", "models", "route", "config", "train", "evaluate", "specialists")
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +118,18 @@ def test_a_stack_whose_models_are_not_here_does_not_start(
     assert "run: niche models pull all-minilm-l6-v2" in said
 
 
+def test_a_decision_log_that_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The path is named before Ray starts."""
+    log = {"path": str(tmp_path / "nowhere" / "log")}
+    path = written(tmp_path, observability={"decision_log": log})
+
+    said = refused(capsys, "serve", "--config", path)
+
+    assert said.startswith(f"observability.decision_log.path: cannot write to {log['path']!r} (")
+
+
 def test_route_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Without the encoder there is no decision, and one line says how to get it."""
     said = refused(capsys, "route", "hello", "--config", written(tmp_path))
@@ -149,7 +161,7 @@ def test_training_an_unknown_niche_lists_the_known(
         pytest.param(["fly"], id="an unknown command"),
         pytest.param(["config"], id="no action"),
         pytest.param(["serve", "--port", "http"], id="no number"),
-        pytest.param(["train"], id="no data directory"),
+        pytest.param(["train"], id="nowhere to write"),
     ],
 )
 def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
