@@ -1,5 +1,5 @@
-"""A model on Ray Serve as a `Backend`. Ray's exceptions become `BackendError`s here and nowhere
-else."""
+"""Applications on Ray Serve, and a model there as a `Backend`. Ray's exceptions become
+`BackendError`s here and nowhere else."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -21,7 +21,7 @@ from deployments.protocol import (
     Unavailable,
 )
 
-__all__ = ["ServeBackend"]
+__all__ = ["ServeApplication", "ServeBackend"]
 
 _T = TypeVar("_T")
 
@@ -29,13 +29,15 @@ _RETRY_AFTER_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
 
 
-class ServeBackend:
+class ServeApplication:
     """Asks one Serve application.
 
     Args:
-        name: the model's name, for errors.
+        name: what it is called in errors.
         get_handle: returns the application's handle; asked for on first use, and again after a
             failure to find the application, so that a gateway may start before its models.
+        count_replicas: how many of its replicas run.
+        may_sleep: whether having no replica is no fault.
     """
 
     def __init__(
@@ -50,19 +52,6 @@ class ServeBackend:
         self._count_replicas, self._may_sleep = count_replicas, may_sleep
         self._handle: DeploymentHandle | None = None
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """Yields the answer; leaving early cancels the request on the replica."""
-        with self._translated():
-            response = self._found().options(stream=True).stream.remote(prompt)
-            ended = False
-            try:
-                async for chunk in response:
-                    yield chunk
-                ended = True
-            finally:
-                if not ended:
-                    response.cancel()
-
     async def health(self) -> None:
         """Returns when a replica runs and does not say that it cannot answer.
 
@@ -75,19 +64,16 @@ class ServeBackend:
             raise Unavailable(self._name, "no replica of it is running")
         try:
             async with asyncio.timeout(_HEALTH_SECONDS):
-                await self._ask(lambda handle: handle.health.remote())
+                await self.ask(lambda handle: handle.health.remote())
         except (TimeoutError, Overloaded):
             return
 
-    async def load(self) -> Load:
-        """The record of one replica."""
-        return await self._ask(lambda handle: handle.load.remote())
+    async def ask(self, call: Callable[[DeploymentHandle], Awaitable[_T]]) -> _T:
+        """What a call of one of its methods returns.
 
-    async def model_card(self) -> ModelCard:
-        """What is being served."""
-        return await self._ask(lambda handle: handle.model_card.remote())
-
-    async def _ask(self, call: Callable[[DeploymentHandle], Awaitable[_T]]) -> _T:
+        Raises:
+            BackendError: the method's own, or what Ray's failure amounts to.
+        """
         with self._translated():
             return await call(self._found())
 
@@ -117,3 +103,28 @@ class ServeBackend:
         except grpc.aio.AioRpcError as error:
             # Serve makes a Ray error of a replica that is out of reach, and of no other failure.
             raise Unavailable(self._name, f"its transport failed ({error.code().name})") from error
+
+
+class ServeBackend(ServeApplication):
+    """A model's application as a `Backend`."""
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+        """Yields the answer; leaving early cancels the request on the replica."""
+        with self._translated():
+            response = self._found().options(stream=True).stream.remote(prompt)
+            ended = False
+            try:
+                async for chunk in response:
+                    yield chunk
+                ended = True
+            finally:
+                if not ended:
+                    response.cancel()
+
+    async def load(self) -> Load:
+        """The record of one replica."""
+        return await self.ask(lambda handle: handle.load.remote())
+
+    async def model_card(self) -> ModelCard:
+        """What is being served."""
+        return await self.ask(lambda handle: handle.model_card.remote())

@@ -5,8 +5,7 @@ Recording -> Faults -> Authentication -> Admission -> routes
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -23,13 +22,15 @@ from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions, Services
 from gateway.config import NicheConfig
 from gateway.decider import Decider
+from gateway.decision_log import DecisionLog
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
 from gateway.parse import parse_chat, parse_text
-from gateway.readiness import Readiness
+from gateway.readiness import Part, Readiness
+from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
 from router.dispatch import Dispatcher
 from router.health import Health
 from router.router import Router
@@ -48,6 +49,7 @@ class Stack:
         metrics: on the registry that `/metrics` shows.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
+        scorer: scores queries elsewhere; None: the router does, on a thread of this process.
         multiprocess_dir: where all processes keep their metrics, if there are several.
         readiness_timeout_seconds: how long a model may take to say how it is.
         readiness_interval_seconds: how often each is asked.
@@ -62,6 +64,7 @@ class Stack:
     metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+    scorer: DeployedScorer | None = None
     multiprocess_dir: str | None = None
     readiness_timeout_seconds: float = 5.0
     readiness_interval_seconds: float = 2.0
@@ -78,12 +81,15 @@ def build_app(stack: Stack) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: it holds no key.
+        ConfigError: the decision log cannot be written.
     """
     limits = stack.config.gateway
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="router")
+    closing = ExitStack()
+    decisions = _decision_log(stack, closing)
+    scorer = stack.scorer or _scorer(stack, closing)
     readiness = Readiness(
-        stack.backends,
+        _parts(stack),
         stack.clock,
         stack.readiness_timeout_seconds,
         stack.readiness_interval_seconds,
@@ -94,12 +100,12 @@ def build_app(stack: Stack) -> Starlette:
         asking = asyncio.create_task(readiness.keep_asking())
         yield
         asking.cancel()
-        executor.shutdown(wait=False, cancel_futures=True)
+        closing.close()
 
     app = Starlette(
-        routes=_routes(stack, readiness, executor),
+        routes=_routes(stack, readiness, scorer),
         middleware=[
-            Middleware(Recording, metrics=stack.metrics, clock=stack.clock),
+            Middleware(Recording, metrics=stack.metrics, clock=stack.clock, decisions=decisions),
             Middleware(Faults),
             Middleware(Authentication, keys=keys),
             Middleware(Admission, slots=Slots(limits.max_concurrent_requests)),
@@ -111,8 +117,30 @@ def build_app(stack: Stack) -> Starlette:
     return app
 
 
-def _routes(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) -> list[Route]:
-    services = _services(stack, readiness, executor)
+def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
+    on_batch = stack.metrics.router_batch_size.observe
+    scorer = BatchingScorer(stack.router.scores, stack.config.router.max_batch, on_batch)
+    closing.callback(scorer.close)
+    return scorer
+
+
+def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
+    settings = stack.config.observability.decision_log
+    if settings is None:
+        return None
+    log = DecisionLog(settings, stack.wall_clock, stack.metrics.decision_log_drops.inc)
+    closing.callback(log.close)
+    return log
+
+
+def _parts(stack: Stack) -> dict[str, Part]:
+    """What must answer: the models, and the classifier, whose name no model can have."""
+    router = {} if stack.scorer is None else {"router/classifier": stack.scorer}
+    return {**stack.backends, **router}
+
+
+def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
+    services = _services(stack, readiness, scorer)
     catalogue = Catalogue(stack.config, int(stack.wall_clock()))
     probes = Probes(readiness)
     metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
@@ -129,7 +157,7 @@ def _routes(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) ->
     ]
 
 
-def _services(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) -> Services:
+def _services(stack: Stack, readiness: Readiness, scorer: Scorer) -> Services:
     health = Health(spec.name for spec in stack.config.models)
 
     def available(model: str) -> bool:
@@ -138,9 +166,7 @@ def _services(stack: Stack, readiness: Readiness, executor: ThreadPoolExecutor) 
 
     return Services(
         config=stack.config,
-        decider=Decider(
-            stack.config, stack.router, available, executor, stack.metrics, stack.clock
-        ),
+        decider=Decider(stack.config, stack.router, scorer, available, stack.metrics, stack.clock),
         dispatcher=Dispatcher(
             stack.backends,
             health,

@@ -65,6 +65,7 @@ class Completions:
         limits = self._services.config.gateway
         body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
         ask = self._parse(decode_object(body))
+        record.asked, record.query = ask.model, ask.query
         record.user, record.metadata = ask.user, ask.metadata
         exchange = _Exchange(self._services, ask, record, send)
         await while_connected(receive, record, exchange.run)

@@ -4,7 +4,7 @@ Errors name the key, the bad value and what is allowed.
 """
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,7 +13,15 @@ from deployments.spec import ModelSpec
 from router.config import RouterConfig
 from router.types import GENERAL
 
-__all__ = ["AUTO", "ConfigError", "GatewaySection", "LaunchError", "NicheConfig", "load_config"]
+__all__ = [
+    "AUTO",
+    "ConfigError",
+    "DecisionLogSection",
+    "GatewaySection",
+    "LaunchError",
+    "NicheConfig",
+    "load_config",
+]
 
 
 AUTO = "auto"
@@ -61,11 +69,23 @@ class GatewaySection(_Section):
     )
 
 
+class DecisionLogSection(_Section):
+    """The file of decisions, to train from; see `gateway/decision_log.py`."""
+
+    path: str = Field(min_length=1, description="this file gets a line of JSON per decision")
+    prompts: Literal["hashed", "text", "none"] = Field(
+        default="hashed", description="what a line tells of the prompt; `text` is all that was said"
+    )
+
+
 class ObservabilitySection(_Section):
     """What is counted and where it is kept."""
 
     currency: str = Field(
         default="USD", min_length=1, max_length=8, description="of all prices; only a name"
+    )
+    decision_log: DecisionLogSection | None = Field(
+        default=None, description="a record of every decision; none unless asked for"
     )
 
 

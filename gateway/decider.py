@@ -1,20 +1,22 @@
 """From the model a client names to a decision: the router's for `auto`, its own for any other name.
 
-The router computes for milliseconds, so it works on one thread of its own; the event loop goes on
-streaming.
+Scoring takes milliseconds and happens elsewhere, on a thread or in another process; deciding takes
+microseconds and happens on the event loop.
 """
 
-import asyncio
+import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import Metrics
+from gateway.scoring import Scorer, ScoringFailed
 from router.router import Router
-from router.types import GENERAL, Decision, Query
+from router.types import GENERAL, Decision, Query, Reason
 
 __all__ = ["Decider"]
+
+_log = logging.getLogger("gateway.decider")
 
 
 class Decider:
@@ -23,8 +25,8 @@ class Decider:
     Args:
         config: names the models.
         router: chooses among them.
-        available: says which models may be asked now; called on the worker's thread.
-        executor: one worker thread, on which alone the router runs.
+        scorer: scores queries for the router.
+        available: says which models may be asked now; called on the event loop.
         metrics: is told of durations and confidences.
         clock: monotonic seconds.
     """
@@ -33,14 +35,14 @@ class Decider:
         self,
         config: NicheConfig,
         router: Router,
+        scorer: Scorer,
         available: Callable[[str], bool],
-        executor: Executor,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._router, self._executor = router, executor
-        self._available = available
+        self._generalist = config.generalist.name
+        self._router, self._scorer, self._available = router, scorer, available
         self._metrics, self._clock = metrics, clock
 
     async def decide(self, model: str, query: Query) -> Decision:
@@ -58,12 +60,15 @@ class Decider:
 
     async def _routed(self, query: Query) -> Decision:
         started = self._clock()
-        loop = asyncio.get_running_loop()
-        # The worker asks `Health` itself: a yes may be the permission to probe a model, so only the
-        # models that the decision turns on may be asked about.
-        decision = await loop.run_in_executor(
-            self._executor, self._router.route, query, self._available
-        )
-        self._metrics.router_duration.observe(self._clock() - started)
+        try:
+            scores = await self._scorer.score(query)
+        except ScoringFailed as error:
+            _log.warning("a request was not classified: %s", error)
+            return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+        finally:
+            self._metrics.router_duration.observe(self._clock() - started)
+        # A yes of `available` may be the permission to probe a model, so only the models that the
+        # decision turns on are asked about.
+        decision = self._router.decide(scores, self._available)
         self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
         return decision

@@ -15,14 +15,15 @@ from ray import serve
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.engine import EngineContext
-from deployments.handle import ServeBackend
+from deployments.handle import ServeApplication, ServeBackend
 from deployments.spec import ModelSpec
 from deployments.status import ReplicaCounts
 from gateway.app import Stack, build_app
+from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
 from gateway.config import NicheConfig
 from gateway.log import log_requests
-from gateway.metrics import Metrics, forget_dead_processes
-from gateway.routing import load_router
+from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
+from gateway.routing import load_deciding_router, load_router
 
 __all__ = ["GATEWAY_APP", "Gateway", "GatewayContext", "build_gateway"]
 
@@ -54,10 +55,13 @@ class Gateway:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
         counts = ReplicaCounts(_running_replicas, time.monotonic)
         backends = {spec.name: _backend(spec, counts) for spec in config.models}
+        apart = config.router.deployment is not None
+        cache_dir = context.engine.cache_dir
         app = build_app(
             Stack(
                 config=config,
-                router=load_router(config, context.engine.cache_dir),
+                router=load_deciding_router(config) if apart else load_router(config, cache_dir),
+                scorer=_remote_scorer(counts) if apart else None,
                 backends=backends,
                 clock=time.monotonic,
                 wall_clock=time.time,
@@ -95,6 +99,15 @@ def _backend(spec: ModelSpec, counts: ReplicaCounts) -> ServeBackend:
     )
 
 
+def _remote_scorer(counts: ReplicaCounts) -> RemoteScorer:
+    application = ServeApplication(
+        CLASSIFIER,
+        lambda: serve.get_deployment_handle(CLASSIFIER, app_name=ROUTER_APP),
+        lambda: counts.running(ROUTER_APP),
+    )
+    return RemoteScorer(application)
+
+
 def _running_replicas() -> dict[str, int]:
     """By application, from Serve's controller."""
     return {
@@ -110,9 +123,7 @@ def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Applica
     """The Serve application that answers HTTP."""
     actor: dict[str, Any] = {"num_cpus": config.gateway.num_cpus}
     if context.metrics_dir is not None:
-        # prometheus_client decides at import whether its values are shared between processes.
-        variables = {"PROMETHEUS_MULTIPROC_DIR": str(context.metrics_dir)}
-        actor["runtime_env"] = {"env_vars": variables}
+        actor["runtime_env"] = {"env_vars": sharing_variables(context.metrics_dir)}
     return serve.deployment(
         name=GATEWAY_APP,
         num_replicas=config.gateway.replicas,

@@ -13,6 +13,7 @@ from ray.serve.config import HTTPOptions
 from deployments.builder import build_model
 from deployments.engine import EngineContext
 from deployments.spec import Autoscaling
+from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 
@@ -48,13 +49,8 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
         _require_gpus(config)
         edge = config.gateway
         serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
-        gateway = build_gateway(config, GatewayContext(context, metrics_dir))
-        targets = [
-            RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
-            for spec in config.models
-        ]
         try:
-            serve.run_many([*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")])
+            serve.run_many(_targets(config, context, metrics_dir))
         except RuntimeError as error:
             raise LaunchError(_what_failed()) from error
         yield f"http://{edge.host}:{edge.port}"
@@ -65,16 +61,31 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
             ray.shutdown()
 
 
+def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
+    """The applications: the models, the classifier if it is one, and the gateway."""
+    targets = [
+        RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
+        for spec in config.models
+    ]
+    apart = config.router.deployment
+    if apart is not None:
+        classifier = build_classifier(config, apart, context.cache_dir, metrics_dir)
+        targets.append(RunTarget(classifier, name=ROUTER_APP, route_prefix=None))
+    gateway = build_gateway(config, GatewayContext(context, metrics_dir))
+    return [*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")]
+
+
 def _require_gpus(config: NicheConfig) -> None:
     """Says what is missing: Serve would wait for it without end."""
+    apart = config.router.deployment
     wanted = sum(
         spec.resources.num_gpus * _most_replicas(spec.autoscaling, spec.replicas)
         for spec in config.models
-    )
+    ) + (apart.num_gpus * apart.replicas if apart else 0)
     present = ray.cluster_resources().get("GPU", 0)
     if wanted > present:
         raise LaunchError(
-            f"the models ask for {wanted:g} GPUs (resources.num_gpus x replicas) and this machine "
+            f"models and classifier ask for {wanted:g} GPUs (num_gpus x replicas) and this machine "
             f"has {present:g}; lower them, or use a fraction of a GPU per replica"
         )
 
@@ -104,4 +115,6 @@ def _cpus_wanted(config: NicheConfig) -> int:
         for spec in config.models
     ]
     replicas.append((config.gateway.num_cpus, config.gateway.replicas))
+    if config.router.deployment is not None:
+        replicas.append((config.router.encoder_threads, config.router.deployment.replicas))
     return int(sum(cpus * count for cpus, count in replicas)) + 2

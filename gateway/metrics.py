@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from deployments.protocol import Usage
 from gateway.tally import Costs
 
-__all__ = ["NONE", "Metrics", "exposition", "forget_dead_processes"]
+__all__ = ["NONE", "Metrics", "exposition", "forget_dead_processes", "sharing_variables"]
 
 NONE = "none"
 """The label of a request that ended before a domain, a model or a reason was known."""
@@ -22,6 +22,7 @@ NONE = "none"
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 600)
 TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 ROUTER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 
 
@@ -36,6 +37,9 @@ class Metrics:
         self.errors = self._counter("errors", "Requests that ended in an error", "code")
         self.dispatch_fallbacks = self._counter(
             "dispatch_fallbacks", "Models that were passed over for the next", "model", "reason"
+        )
+        self.decision_log_drops = self._counter(
+            "decision_log_drops", "Lines that are missing from the decision log"
         )
         self.in_flight = self._gauge("requests_in_flight", "Requests being answered")
         self.queued = self._gauge("requests_queued", "Requests without a first token yet", "model")
@@ -67,6 +71,9 @@ class Metrics:
             "Calibrated probability of the domain",
             CONFIDENCE_BUCKETS,
             "domain",
+        )
+        self.router_batch_size = self._histogram(
+            "router_batch_size", "Requests that were classified together", BATCH_BUCKETS
         )
 
     def _build_usage(self) -> None:
@@ -104,6 +111,14 @@ class Metrics:
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"niche_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:
+    """The environment of a process that keeps its metrics with those of others.
+
+    prometheus_client decides at import whether it does: a process must start with them.
+    """
+    return {"PROMETHEUS_MULTIPROC_DIR": str(multiprocess_dir)}
 
 
 def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> None:

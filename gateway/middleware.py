@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.decision_log import DecisionLog
 from gateway.errors import ClientGone, fault_of
 from gateway.log import ACCESS_LOGGER
 from gateway.metrics import Metrics
@@ -31,10 +32,17 @@ _DROPPED_HEADERS = frozenset({b"x-request-disconnect-disabled"})
 
 
 class Recording:
-    """Opens a `Record` for each request and closes it into the metrics and the access log."""
+    """Opens a `Record` for each request and closes it into the metrics and the logs."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        decisions: DecisionLog | None = None,
+    ) -> None:
         self._app, self._metrics, self._clock = app, metrics, clock
+        self._decisions = decisions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -62,6 +70,8 @@ class Recording:
                 await self._finished(scope, record, receive, recording_send)
             finally:
                 self._count(record)
+                if self._decisions is not None:
+                    self._decisions.note(record)
 
     async def _finished(self, scope: Scope, record: Record, receive: Receive, send: Send) -> None:
         try:

@@ -1,25 +1,34 @@
 """Which models can answer: asked again and again, one question per model at a time.
 
-`/readyz` shows the last verdicts. Routing passes over a model that said itself that it cannot
-answer, so that no request has to find that out; one that merely was slow to say is still asked.
+So is the classifier, where it is a deployment of its own. `/readyz` shows the last verdicts.
+Routing passes over a model that said itself that it cannot answer, so that no request has to find
+that out; one that merely was slow to say is still asked.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from deployments.protocol import Backend, Unavailable
+from deployments.protocol import Unavailable
 
-__all__ = ["Readiness"]
+__all__ = ["Part", "Readiness"]
 
 _log = logging.getLogger("gateway.readiness")
+
+
+class Part(Protocol):
+    """What can be asked how it is: every `Backend` is one."""
+
+    async def health(self) -> None:
+        """Returns when it can answer, else raises `Unavailable`."""
 
 
 class Readiness:
     """The verdicts of one gateway process.
 
     Args:
-        backends: the models by name.
+        parts: the models, and what else requests need, by name.
         clock: monotonic seconds.
         timeout_seconds: how long a model may take to say how it is.
         interval_seconds: how old a verdict may get.
@@ -27,12 +36,12 @@ class Readiness:
 
     def __init__(
         self,
-        backends: Mapping[str, Backend],
+        parts: Mapping[str, Part],
         clock: Callable[[], float],
         timeout_seconds: float,
         interval_seconds: float,
     ) -> None:
-        self._backends, self._clock = backends, clock
+        self._parts, self._clock = parts, clock
         self._timeout, self._interval = timeout_seconds, interval_seconds
         self._asking = asyncio.Lock()
         self._good_until = float("-inf")
@@ -40,11 +49,11 @@ class Readiness:
         self._down: frozenset[str] = frozenset()
 
     def down(self, model: str) -> bool:
-        """Whether the model said, when last asked, that it cannot answer. From any thread."""
+        """Whether the model said, when last asked, that it cannot answer."""
         return model in self._down
 
     async def failing(self) -> dict[str, str]:
-        """The models that do not answer well, and why; asks them if that is long ago."""
+        """Those that do not answer well, and why; asks them if that is long ago."""
         async with self._asking:
             if self._clock() >= self._good_until:
                 await self._ask_all()
@@ -59,27 +68,27 @@ class Readiness:
 
     @property
     def _pause(self) -> float:
-        """A model that comes back is noticed sooner than one that goes."""
+        """One that comes back is noticed sooner than one that goes."""
         return self._interval / 4 if self._failing else self._interval
 
     async def _ask_all(self) -> None:
-        verdicts = await asyncio.gather(*map(self._ask, self._backends.values()))
-        named = list(zip(self._backends, verdicts, strict=True))
+        verdicts = await asyncio.gather(*map(self._ask, self._parts.values()))
+        named = list(zip(self._parts, verdicts, strict=True))
         down = frozenset(name for name, (_, is_down) in named if is_down)
         if down != self._down:
-            _log.warning("models that cannot answer: %s", ", ".join(sorted(down)) or "none")
+            _log.warning("parts that cannot answer: %s", ", ".join(sorted(down)) or "none")
         self._down = down
         self._failing = {name: why for name, (why, _) in named if why is not None}
 
-    async def _ask(self, backend: Backend) -> tuple[str | None, bool]:
-        """What is wrong with a model, if anything, and whether it said so itself."""
+    async def _ask(self, part: Part) -> tuple[str | None, bool]:
+        """What is wrong with a part, if anything, and whether it said so itself."""
         try:
             async with asyncio.timeout(self._timeout):
-                await backend.health()
+                await part.health()
         except TimeoutError:
             return f"no answer within {self._timeout:g} s", False
         except Unavailable as error:
             return error.reason, True
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the model is not ready
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, it is not ready
             return type(error).__name__, False
         return None, False

@@ -10,7 +10,7 @@ from deployments.protocol import Usage
 from gateway.errors import Fault, fault_of
 from gateway.metrics import NONE
 from gateway.tally import Costs
-from router.types import Decision
+from router.types import Decision, Query
 
 __all__ = ["Record", "note_attempt", "note_failure", "record_of"]
 
@@ -28,6 +28,9 @@ class Record:
         status: as sent; after a failure in mid-stream the failure's.
         begun: whether a response has started.
         ended: whether it is complete.
+        asked: the model that the client named.
+        query: what the client said, for the decision log alone.
+        decision: where the request was sent.
         user, metadata: the client's own words, for the log.
     """
 
@@ -45,6 +48,9 @@ class Record:
     costs: Costs | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
+    asked: str = NONE
+    query: Query = field(default_factory=Query)
+    decision: Decision | None = None
 
     def store(self, scope: Scope) -> None:
         """Makes this the record of a request."""
@@ -52,6 +58,7 @@ class Record:
 
     def decided(self, decision: Decision) -> None:
         """Takes note of where the request is to go."""
+        self.decision = decision
         self.domain, self.confidence = decision.domain, decision.confidence
         self.model, self.reason = decision.candidates[0], str(decision.reason)
 

@@ -36,6 +36,8 @@ _REASONS: dict[Reason, str] = {
     Reason.UNHEALTHY: "the first choice failed, or fails too often to be asked: the next answers",
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
     Reason.TOO_LONG: "the request does not fit the first choice's context: the next answers",
+    Reason.NO_GUARANTEE: "no confidence is enough for the configured guarantee",
+    Reason.UNCLASSIFIED: "the classifier's deployment is down, or did not answer in time",
 }
 _BLOCK = re.compile(r"(<!-- begin: ([\w-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}

@@ -1,4 +1,4 @@
-"""One stack for all end-to-end tests."""
+"""Stacks for end-to-end tests: one for most, and others by their configuration."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -35,7 +36,7 @@ class Stack:
         return self._ask({"load": model})
 
     def kill(self, model: str) -> None:
-        """Ends the model's replica with SIGKILL."""
+        """Ends the replica of a model, or of the `classifier`, with SIGKILL."""
         self._ask({"kill": model})
 
     def client(self) -> OpenAI:
@@ -57,10 +58,10 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    config = os.environ.get("NICHE_E2E_CONFIG", str(ROOT / "niche.yaml"))
-    command = [sys.executable, "-m", "tests.e2e.driver", config, str(_free_port())]
+@contextmanager
+def running(config: Path) -> Iterator[Stack]:
+    """The stack of a configuration, from ready to stopped."""
+    command = [sys.executable, "-m", "tests.e2e.driver", str(config), str(_free_port())]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -70,6 +71,12 @@ def stack() -> Iterator[Stack]:
         yield Stack(url, process.stdin, process.stdout)
         process.stdin.close()
         process.wait(timeout=120)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with running(Path(os.environ.get("NICHE_E2E_CONFIG", ROOT / "niche.yaml"))) as stack:
+        yield stack
 
 
 @pytest.fixture

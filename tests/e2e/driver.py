@@ -3,7 +3,7 @@
     python -m tests.e2e.driver CONFIG PORT
 
 One JSON object a line: {"load": MODEL} gives the engine's own record, {"kill": MODEL} ends the
-model's replica with SIGKILL. The stack stops when stdin closes.
+replica of the model, or of the `classifier`, with SIGKILL. The stack stops when stdin closes.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ def say(value: dict[str, Any]) -> None:
 
 def answer(question: dict[str, str], config: NicheConfig) -> dict[str, Any]:
     [(verb, model)] = question.items()
-    app = next(spec.app_name for spec in config.models if spec.name == model)
+    app = {spec.name: spec.app_name for spec in config.models}.get(model, "router")
     if verb == "kill":
         title = f"ServeReplica:{app}:{model}"
         [replica] = [

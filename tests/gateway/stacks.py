@@ -13,8 +13,14 @@ from starlette.applications import Starlette
 
 from deployments.spec import ModelSpec, Price
 from gateway.app import Stack, build_app
-from gateway.config import GatewaySection, NicheConfig
+from gateway.config import (
+    DecisionLogSection,
+    GatewaySection,
+    NicheConfig,
+    ObservabilitySection,
+)
 from gateway.metrics import Metrics
+from gateway.scoring import DeployedScorer
 from router.config import RouterConfig
 from router.router import Router
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
@@ -53,6 +59,12 @@ class Gateway:
     classifier: FakeClassifier = field(repr=False)
 
     @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """From the app's start to its end, which a client alone does not bring about."""
+        async with self.app.router.lifespan_context(self.app):
+            yield
+
+    @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client that calls the app in this event loop, without a socket."""
         transport = httpx.ASGITransport(self.app)
@@ -81,6 +93,8 @@ def make_gateway(
     sql: FakeBackend | None = None,
     *,
     classifier: FakeClassifier | None = None,
+    scorer: DeployedScorer | None = None,
+    decision_log: DecisionLogSection | None = None,
     multiprocess_dir: str | None = None,
     **limits: Any,
 ) -> Gateway:
@@ -89,7 +103,10 @@ def make_gateway(
     classifier = classifier or FakeClassifier({"SELECT": "sql"})
     clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
     config = NicheConfig(
-        generalist=GENERALIST, specialists=(SPECIALIST,), gateway=GatewaySection(**limits)
+        generalist=GENERALIST,
+        specialists=(SPECIALIST,),
+        gateway=GatewaySection(**limits),
+        observability=ObservabilitySection(decision_log=decision_log),
     )
     stack = Stack(
         config=config,
@@ -98,6 +115,7 @@ def make_gateway(
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
+        scorer=scorer,
         multiprocess_dir=multiprocess_dir,
         readiness_timeout_seconds=0.05,
     )

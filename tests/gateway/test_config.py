@@ -71,7 +71,7 @@ def test_a_configuration_does_not_change() -> None:
         ),
         pytest.param(
             raw(observability={"money": 80}),
-            "observability.money: unknown key (value 80); allowed here: currency",
+            "observability.money: unknown key (value 80); allowed here: currency, decision_log",
             id="an unknown key",
         ),
         pytest.param(

@@ -24,6 +24,8 @@ GOLDEN = {
     "niche_inter_token_latency_seconds": ("histogram", ("model",)),
     "niche_router_duration_seconds": ("histogram", ()),
     "niche_router_confidence": ("histogram", ("domain",)),
+    "niche_router_batch_size": ("histogram", ()),
+    "niche_decision_log_drops": ("counter", ()),
     "niche_prompt_tokens": ("counter", ("model",)),
     "niche_completion_tokens": ("counter", ("model",)),
     "niche_engine_seconds": ("counter", ("model",)),

@@ -1,0 +1,104 @@
+"""Scores of queries, many at a time.
+
+Rule: nobody waits for others to come. Whoever arrives while the worker computes waits, and all who
+wait are the next batch, first come first served: a query waits for the batch that is being
+computed, and for no other unless more than a batch is waiting before it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from router.types import Query, Scores
+
+__all__ = ["BatchingScorer", "DeployedScorer", "Scorer", "ScoringFailed"]
+
+
+class ScoringFailed(Exception):
+    """There are no scores for a query, for a reason that is not in the query."""
+
+
+class Scorer(Protocol):
+    """What the decider asks for scores."""
+
+    async def score(self, query: Query) -> Scores:
+        """The scores of a query, or `ScoringFailed`."""
+
+
+class DeployedScorer(Scorer, Protocol):
+    """A scorer in other processes, which may be down."""
+
+    async def health(self) -> None:
+        """Returns when it can score, else raises `Unavailable`."""
+
+
+_Waiting = tuple[Query, asyncio.Future[Scores]]
+
+
+class BatchingScorer:
+    """Scores on one worker thread of its own; concurrent queries share a forward pass.
+
+    Args:
+        score_all: the scores of queries, in order; runs on the worker.
+        max_batch: queries in a batch at most.
+        on_batch: is told of the size of each batch.
+    """
+
+    def __init__(
+        self,
+        score_all: Callable[[Sequence[Query]], Sequence[Scores]],
+        max_batch: int,
+        on_batch: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._score_all, self._max_batch, self._on_batch = score_all, max_batch, on_batch
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
+        self._waiting: deque[_Waiting] = deque()
+        self._work: asyncio.Task[None] | None = None
+
+    async def score(self, query: Query) -> Scores:
+        """The scores of a query; what `score_all` raises, all queries of the batch raise."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Scores] = loop.create_future()
+        self._waiting.append((query, waiter))
+        if self._work is None or self._work.done():
+            self._work = loop.create_task(self._work_off())
+        return await waiter
+
+    def close(self) -> None:
+        """Cancels all who wait; a batch that is being computed ends unheard."""
+        if self._work is not None:
+            self._work.cancel()
+        for _, waiter in self._waiting:
+            waiter.cancel()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _work_off(self) -> None:
+        while batch := self._next_batch():
+            try:
+                await self._compute(batch)
+            except Exception as error:  # noqa: BLE001 - it is the callers' to handle, unknown here
+                for _, waiter in batch:
+                    if not waiter.done():
+                        waiter.set_exception(error)
+            finally:
+                for _, waiter in batch:
+                    waiter.cancel()  # does nothing to one that has its result
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        while self._waiting and len(batch) < self._max_batch:
+            query, waiter = self._waiting.popleft()
+            if not waiter.done():  # else its caller has left
+                batch.append((query, waiter))
+        return batch
+
+    async def _compute(self, batch: list[_Waiting]) -> None:
+        self._on_batch(len(batch))
+        loop = asyncio.get_running_loop()
+        queries = [query for query, _ in batch]
+        found = await loop.run_in_executor(self._worker, self._score_all, queries)
+        for (_, waiter), scores in list(zip(batch, found, strict=True)):
+            if not waiter.done():
+                waiter.set_result(scores)

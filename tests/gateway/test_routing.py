@@ -1,0 +1,60 @@
+"""The router of a gateway whose classifier is elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from deployments.spec import ModelSpec
+from gateway.config import NicheConfig
+from gateway.routing import load_deciding_router
+from router.config import RouterConfig
+from router.errors import ArtifactError, UnknownDomain
+from router.train import TrainConfig, train
+from router.types import Query, Reason, Scores
+from tests.gateway.stacks import GENERALIST
+from tests.router.fakes import HashingEncoder, toy_rows
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A router of the domains `sql`, `tools` and `general`."""
+    path = tmp_path_factory.mktemp("artifact")
+    settings = TrainConfig(sub_clusters=(1, 2), near_duplicate=1.01)
+    train(toy_rows(60), HashingEncoder(), path, settings)
+    return path
+
+
+def config(artifact: Path, domain: str) -> NicheConfig:
+    specialist = ModelSpec(name="special", model="none", engine="fake", domain=domain)
+    settings = RouterConfig(artifact=str(artifact), encoder="no such encoder")
+    return NicheConfig(generalist=GENERALIST, specialists=(specialist,), router=settings)
+
+
+def test_it_decides_without_an_encoder(artifact: Path) -> None:
+    """Scores from elsewhere are enough, and the encoder's files need not be here."""
+    router = load_deciding_router(config(artifact, "sql"))
+
+    decision = router.decide(Scores({"sql": 0.9, "general": 0.1}, 1.0, 0.5), lambda _: True)
+
+    assert (decision.candidates, decision.reason) == (("special", "big"), Reason.ROUTED)
+
+
+def test_it_makes_no_scores(artifact: Path) -> None:
+    """Who asks it for scores is told where they are made."""
+    with pytest.raises(NotImplementedError, match="the classifier's deployment"):
+        load_deciding_router(config(artifact, "sql")).scores([Query(text="hello")])
+
+
+def test_a_domain_that_the_artifact_lacks_is_refused(artifact: Path) -> None:
+    """A specialist that could never be routed to stops the start here as well."""
+    with pytest.raises(UnknownDomain, match="poems"):
+        load_deciding_router(config(artifact, "poems"))
+
+
+def test_an_artifact_that_cannot_be_verified_is_refused(artifact: Path, tmp_path: Path) -> None:
+    """A gateway does not start with a damaged artifact, though it never computes with it."""
+    (tmp_path / "artifact.json").write_bytes((artifact / "artifact.json").read_bytes())
+    (tmp_path / "head.safetensors").write_bytes(b"damaged")
+
+    with pytest.raises(ArtifactError, match="sha256"):
+        load_deciding_router(config(tmp_path, "sql"))
