@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from router.classifier import RouteClassifier, TextEncoder
+from router.conversation import FollowUp
 from router.errors import ArtifactError
 from router.head import Head
 from router.scope import Scale, Scope
@@ -72,7 +73,7 @@ class ScopePart(_Part):
 
 
 class Layout(_Part):
-    """`artifact.json`. The tensors are those of `Head`, `Scope`, `Exemplars` and `Calibration`."""
+    """`artifact.json`. The tensors are those of `Trained`."""
 
     version: int
     classes: tuple[str, ...]
@@ -174,6 +175,8 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         # Half precision moves a cosine by less than a thousandth.
         "prototypes": (trained.scope.prototypes, np.float16),
         "exemplars": (trained.exemplars.vectors, np.float16),
+        "follow_up_weights": (trained.follow_up.weights, np.float32),
+        "follow_up_bias": (trained.follow_up.bias, np.float64),
         "calibration_confidence": (calibration.confidence, np.float64),
         "calibration_misroute": (calibration.misroute, np.bool_),
         "calibration_excess_loss": (calibration.excess_loss, np.float64),
@@ -200,6 +203,7 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             threshold=scope.threshold,
         ),
         min_confidence=layout.min_confidence,
+        follow_up=FollowUp(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),
             domains=tuple(exemplar.domain for exemplar in layout.exemplars),

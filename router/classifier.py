@@ -1,8 +1,8 @@
 """Queries to scores: an encoder, then the trained head.
 
-Rule: what decides is the last message of the user (the text itself, for a completion). A query
-without any text there says nothing about a domain: it is certainly `general`, and exactly as
-familiar as the threshold demands.
+Rule: what decides is the last message of the user (the text itself, for a completion), or what it
+leans on; `router.conversation` says when. A query without any text there says nothing about a
+domain: it is certainly `general`, and exactly as familiar as the threshold demands.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from router.conversation import ConversationReader
 from router.trained import Trained
 from router.types import Neighbour, Query, Scores
 
@@ -49,6 +50,7 @@ class RouteClassifier:
     def __init__(self, encoder: TextEncoder, trained: Trained) -> None:
         self._encoder = encoder
         self._trained = trained
+        self._reader = ConversationReader(encoder.encode, trained.scores, trained.follow_up)
 
     @property
     def classes_(self) -> tuple[str, ...]:
@@ -62,11 +64,9 @@ class RouteClassifier:
 
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of each query, in order."""
-        texts = [text_of(query).strip() for query in queries]
-        spoken = [text for text in texts if text]
-        encoded = self._encoder.encode(spoken)
-        found = iter(self._trained.scores(encoded.vectors, encoded.truncated))
-        return [next(found) if text else self._trained.silence() for text in texts]
+        deciding = self._reader.deciding(queries)
+        found = iter(self._trained.scores(deciding.vectors, deciding.truncated))
+        return [next(found) if text else self._trained.silence() for text in deciding.texts]
 
     def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
         """The exemplars most like a text, best first; none for a text without content."""

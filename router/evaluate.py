@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,8 @@ from router.evaluation import (
 )
 from router.policy import Thresholds, decide
 from router.router import Classifier
-from router.rows import LabelledRow
-from router.types import GENERAL, Query, Reason, Scores
+from router.rows import LabelledRow, query_of
+from router.types import GENERAL, Reason, Scores
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -35,15 +34,6 @@ Flags = NDArray[np.bool_]
 
 _MISTAKES = 20
 _SHOWN_CHARACTERS = 200
-
-
-@runtime_checkable
-class Asked(Protocol):
-    """A row that keeps the whole query, its conversation included."""
-
-    @property
-    def query(self) -> Query:
-        """What the router is asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +115,7 @@ def evaluate(
 def _look(classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thresholds) -> _Seen:
     classes = tuple(classifier.classes_)
     labels = classes if GENERAL in classes else (*classes, GENERAL)
-    scores = classifier.scores([_query(row) for row in rows])
+    scores = classifier.scores([query_of(row) for row in rows])
     probabilities = np.array([[s.probabilities.get(name, 0.0) for name in labels] for s in scores])
     index = {name: place for place, name in enumerate(labels)}
     any_confidence = Thresholds(0.0, thresholds.scope)
@@ -140,10 +130,6 @@ def _look(classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thres
         went=_destinations(scores, index, thresholds),
         would=_destinations(scores, index, any_confidence),
     )
-
-
-def _query(row: LabelledRow) -> Query:
-    return row.query if isinstance(row, Asked) else Query(text=row.text)
 
 
 def _destinations(

@@ -15,21 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.errors import TrainingError
+from router.types import Query
 
 __all__ = [
     "SPLITS",
+    "Asked",
     "LabelledRow",
     "Paired",
     "Row",
     "Splits",
     "excess_loss",
     "fingerprint",
+    "query_of",
     "separate",
     "wording",
 ]
 
 SPLITS = ("train", "validation", "calibration", "test", "unseen")
-"""`validation` chooses settings, `calibration` makes guarantees, `unseen` is traffic of other sources.
+"""`validation` chooses settings, `calibration` makes guarantees, `unseen` is other traffic.
 The earlier gives way to the later when rows are alike."""
 
 _SHARES = (0.6, 0.72, 0.86, 1.0)
@@ -63,12 +66,21 @@ class LabelledRow(Protocol):
 
 
 @runtime_checkable
+class Asked(Protocol):
+    """A row that keeps the whole query, its conversation included."""
+
+    @property
+    def query(self) -> Query:
+        """What the router is asked."""
+
+
+@runtime_checkable
 class Paired(Protocol):
     """A row that may know how both a specialist and the generalist answered it."""
 
     @property
     def excess_loss(self) -> float | None:
-        """The generalist's score less the specialist's, in [-1, 1]; None where not both answered."""
+        """The generalist's score less the specialist's, in [-1, 1]; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +141,11 @@ def excess_loss(row: LabelledRow) -> float:
     """How much worse the specialist answered than the generalist; NaN where that is not known."""
     found = row.excess_loss if isinstance(row, Paired) else None
     return float("nan") if found is None else found
+
+
+def query_of(row: LabelledRow) -> Query:
+    """What the router is asked: the row's conversation, or its text alone."""
+    return row.query if isinstance(row, Asked) else Query(text=row.text)
 
 
 def fingerprint(rows: Sequence[LabelledRow]) -> str:

@@ -6,35 +6,49 @@ the same artifact.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.artifact import load_artifact, save_artifact
-from router.calibration import choose_confidence, choose_temperature, log_loss
-from router.classifier import Encoded, TextEncoder
+from router.calibration import log_loss
+from router.classifier import TextEncoder
+from router.conversation import ConversationReader, Deciding, FollowUp, user_turns
 from router.errors import TrainingError
 from router.evaluate import evaluate
+from router.evaluation import Evaluation
 from router.fit import Part, fit_head, fit_prototypes, pick_exemplars
-from router.guarantee import threshold_grid
+from router.follow_up import fit_follow_up, read_utterances
 from router.head import Head
+from router.memory import EncoderWithMemory
 from router.report import Choice, Report
-from router.rows import SPLITS, LabelledRow, Row, Splits, excess_loss, fingerprint, separate
-from router.scope import Scale, Scope, nearest
-from router.trained import Calibration, Exemplars, Trained
-from router.types import GENERAL
+from router.rows import (
+    SPLITS,
+    LabelledRow,
+    Row,
+    Splits,
+    excess_loss,
+    fingerprint,
+    query_of,
+    separate,
+)
+from router.settle import (
+    keep_calibration,
+    settle_confidence,
+    settle_scope,
+    settle_temperature,
+)
+from router.trained import Exemplars, Trained
+from router.types import GENERAL, Scores
 
 __all__ = ["Report", "Row", "TrainConfig", "train"]
 
 Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _SHOWN_CHARACTERS = 300
-_GRID_OF_NOTHING = np.array([0.5])
-"""Where no validation row reaches a specialist, any threshold is as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,82 +100,97 @@ def train(
         TrainingError: a domain lacks rows in training, validation or test.
     """
     config = config or TrainConfig()
-    memory = _Memory(encoder)
+    memory = EncoderWithMemory(encoder)
     progress(f"encoding {len(rows)} prompts")
     vectors = memory.encode([row.text.strip() for row in rows]).vectors
     progress("separating the splits")
     splits = separate(rows, vectors, config.near_duplicate)
-    trained, choices = _learn(rows, vectors, splits, config, progress)
+    trained, choices = _learn(rows, memory, splits, config, progress)
     progress("measuring")
     data_sha256 = fingerprint([rows[index] for index in splits.train])
-    save_artifact(out, trained, encoder, data_sha256, metrics={})
-    # What is measured is what was read back from disk: the router that will serve.
-    served = load_artifact(out, memory)
-    test, unseen = ([rows[index] for index in part] for part in (splits.test, splits.unseen))
-    report = Report(
+    found, unseen = _write(out, trained, memory, data_sha256, rows, splits)
+    return Report(
         encoder=encoder.name,
         data_sha256=data_sha256,
         sizes={name: len(getattr(splits, name)) for name in SPLITS},
         dropped=splits.dropped,
         choices=choices,
         trained=trained,
-        test=evaluate(served, test),
-        unseen=evaluate(served, unseen) if unseen else None,
+        test=found,
+        unseen=unseen,
     )
-    save_artifact(out, trained, encoder, data_sha256, report.test.metrics())
-    return report
-
-
-class _Memory:
-    """An encoder that keeps what it has encoded, so that each text is encoded once."""
-
-    def __init__(self, encoder: TextEncoder) -> None:
-        self._encoder = encoder
-        self._known: dict[str, tuple[Floats, bool]] = {}
-        self.name, self.sha256 = encoder.name, encoder.sha256
-
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        found = self._encoder.encode(new)
-        self._known |= {
-            text: (vector, bool(cut))
-            for text, vector, cut in zip(new, found.vectors, found.truncated, strict=True)
-        }
-        vectors, truncated = zip(*(self._known[text] for text in texts), strict=True)
-        return Encoded(np.array(vectors), np.array(truncated))
 
 
 def _learn(
     rows: Sequence[LabelledRow],
-    vectors: Floats,
+    encoder: TextEncoder,
     splits: Splits,
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Trained, tuple[Choice, ...]]:
     """What is learnt, from the rows of training, validation and calibration alone."""
     classes = _classes(rows)
+    follow_up = _fit_follow_up(rows, encoder, splits)
+    deciding = _deciding(rows, encoder, follow_up)
     truth = np.array([classes.index(row.domain) for row in rows])
-    for name in ("train", "validation", "test"):
-        _require_every_domain(name, classes, truth[getattr(splits, name)])
-    fit = Part(vectors[splits.train], truth[splits.train])
-    validation = Part(vectors[splits.validation], truth[splits.validation])
+    _require_every_domain(classes, truth, splits)
+    # Shuffled, for a guarantee may look at them one after the other, and files are often sorted.
+    drawn = np.random.default_rng(config.seed).permutation(splits.calibration)
+    parts = (splits.train, splits.validation, drawn)
+    fit, validation, held_out = (Part(deciding.vectors[part], truth[part]) for part in parts)
     head, choices = _choose_head(classes, fit, validation, config, progress)
     progress("calibrating")
+    head = settle_temperature(head, validation)
     prototypes = fit_prototypes(
         classes, fit, config.prototypes, config.most_prototypes, config.seed
     )
-    kept = pick_exemplars(head, fit.vectors, config.exemplars)
-    sources = [rows[splits.train[index]] for index in kept]
-    exemplars = Exemplars(
-        texts=tuple(row.text[:_SHOWN_CHARACTERS] for row in sources),
-        domains=tuple(row.domain for row in sources),
-        vectors=fit.vectors[kept],
-    )
-    # Shuffled, for a guarantee may look at them one after the other, and files are often sorted.
-    drawn = np.random.default_rng(config.seed).permutation(splits.calibration)
-    held_out = Part(vectors[drawn], truth[drawn])
+    scope = settle_scope(head, prototypes, validation, config.scope_quantile)
     losses = np.array([excess_loss(rows[index]) for index in drawn], np.float64)
-    return _calibrate(head, prototypes, exemplars, validation, held_out, losses, config), choices
+    kept = splits.train[pick_exemplars(head, fit.vectors, config.exemplars)].tolist()
+    exemplars = Exemplars(
+        texts=tuple(deciding.texts[index][:_SHOWN_CHARACTERS] for index in kept),
+        domains=tuple(rows[index].domain for index in kept),
+        vectors=deciding.vectors[kept],
+    )
+    trained = Trained(
+        head=head,
+        scope=scope,
+        min_confidence=settle_confidence(head, scope, validation, config.max_misroutes),
+        follow_up=follow_up,
+        exemplars=exemplars,
+        calibration=keep_calibration(head, scope, validation, held_out, losses),
+    )
+    return trained, choices
+
+
+def _fit_follow_up(rows: Sequence[LabelledRow], encoder: TextEncoder, splits: Splits) -> FollowUp:
+    """From our own utterances, and from the prompts that open a conversation: those stand alone."""
+    said = [utterance for utterance in read_utterances() if utterance.split == "train"]
+    first = np.array([len(user_turns(query_of(row))) == 1 for row in rows])
+    texts = np.array([row.text.strip() for row in rows], np.object_)
+    return fit_follow_up(
+        encoder.encode([utterance.text for utterance in said]).vectors,
+        np.array([utterance.leans for utterance in said]),
+        standalone=encoder.encode(texts[splits.train][first[splits.train]].tolist()).vectors,
+        held_out=encoder.encode(
+            texts[splits.validation][first[splits.validation]].tolist()
+        ).vectors,
+    )
+
+
+def _deciding(rows: Sequence[LabelledRow], encoder: TextEncoder, follow_up: FollowUp) -> Deciding:
+    """The words of each row that its label is about: of a conversation, what its end leans on."""
+
+    def general(vectors: Floats, _truncated: NDArray[np.bool_]) -> list[Scores]:
+        # No niche is known yet, so nothing but the leaning can tell where to look.
+        return [Scores({GENERAL: 1.0}, scope=0.0, scope_threshold=0.0)] * len(vectors)
+
+    reader = ConversationReader(encoder.encode, general, follow_up)
+    deciding = reader.deciding([query_of(row) for row in rows])
+    silent = [row for row, text in zip(rows, deciding.texts, strict=True) if not text]
+    if silent:
+        raise TrainingError(f"{len(silent)} rows have no text of a user; remove them")
+    return deciding
 
 
 def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
@@ -174,13 +203,15 @@ def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
     return classes
 
 
-def _require_every_domain(split: str, classes: Sequence[str], truth: Indices) -> None:
-    absent = [domain for index, domain in enumerate(classes) if not (truth == index).any()]
-    if absent:
-        raise TrainingError(
-            f"no {split} rows of {', '.join(absent)} are left after separating the splits; "
-            "add prompts of other groups"
-        )
+def _require_every_domain(classes: Sequence[str], truth: Indices, splits: Splits) -> None:
+    for name in ("train", "validation", "test"):
+        present = set(truth[getattr(splits, name)].tolist())
+        absent = [domain for index, domain in enumerate(classes) if index not in present]
+        if absent:
+            raise TrainingError(
+                f"no {name} rows of {', '.join(absent)} are left after separating the splits; "
+                "add prompts of other groups"
+            )
 
 
 def _choose_head(
@@ -217,53 +248,19 @@ def _choose_head(
     return heads[best], tuple(choices)
 
 
-def _calibrate(
-    head: Head,
-    prototypes: Floats,
-    exemplars: Exemplars,
-    validation: Part,
-    held_out: Part,
-    losses: Doubles,
-    config: TrainConfig,
-) -> Trained:
-    """Temperature, scope and thresholds from validation rows; what guarantees need from others."""
-    logits = head.logits(validation.vectors)
-    temperature = choose_temperature(logits, head.domains, validation.truth)
-    head = replace(head, temperature=temperature)
-    scope = _scope(head, prototypes, validation, config.scope_quantile)
-    confidence, wrong = _offers(head, scope, validation)
-    offered = np.isfinite(confidence)
-    certain, misroute = _offers(head, scope, held_out)
-    return Trained(
-        head=head,
-        scope=scope,
-        min_confidence=choose_confidence(confidence[offered], wrong[offered], config.max_misroutes),
-        exemplars=exemplars,
-        calibration=Calibration(
-            certain,
-            misroute,
-            losses,
-            threshold_grid(confidence) if offered.any() else _GRID_OF_NOTHING,
-        ),
-    )
-
-
-def _scope(head: Head, prototypes: Floats, validation: Part, quantile: float) -> Scope:
-    niches = np.array([domain != GENERAL for domain in head.classes])[validation.truth]
-    vectors = validation.vectors[niches]
-    energy = head.energy(head.logits(vectors))
-    scope = Scope(prototypes, Scale.of(energy), Scale.of(nearest(prototypes, vectors)))
-    familiarity = scope.familiarity(energy, vectors)
-    return replace(scope, threshold=float(np.quantile(familiarity, quantile)))
-
-
-def _offers(head: Head, scope: Scope, rows: Part) -> tuple[Doubles, NDArray[np.bool_]]:
-    """For each row the confidence of the specialist that would get it at the loosest threshold,
-    -inf where the generalist would, and whether that specialist is the wrong one."""
-    logits = head.logits(rows.vectors)
-    probabilities = head.probabilities(logits)
-    chosen = probabilities.argmax(axis=1)
-    niche = np.array([domain != GENERAL for domain in head.classes])[chosen]
-    familiar = scope.familiarity(head.energy(logits), rows.vectors) >= scope.threshold
-    confidence = np.where(niche & familiar, probabilities.max(axis=1), -np.inf)
-    return confidence, chosen != rows.truth
+def _write(
+    out: Path,
+    trained: Trained,
+    encoder: TextEncoder,
+    data_sha256: str,
+    rows: Sequence[LabelledRow],
+    splits: Splits,
+) -> tuple[Evaluation, Evaluation | None]:
+    """Writes the artifact with its figures on the test rows, and gives those on unseen ones too."""
+    save_artifact(out, trained, encoder, data_sha256, metrics={})
+    # What is measured is what was read back from disk: the router that will serve.
+    served = load_artifact(out, encoder)
+    test, unseen = ([rows[index] for index in part] for part in (splits.test, splits.unseen))
+    found = evaluate(served, test)
+    save_artifact(out, trained, encoder, data_sha256, found.metrics())
+    return found, evaluate(served, unseen) if unseen else None

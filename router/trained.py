@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.config import GuaranteeConfig
+from router.conversation import FollowUp
 from router.errors import GuaranteeError
 from router.guarantee import Guarantee, guarantee
 from router.head import Head
@@ -95,6 +96,7 @@ class Trained:
         head: domains and their weights.
         scope: familiarity.
         min_confidence: probability below which the generalist answers.
+        follow_up: tells words that lean on what was said before.
         exemplars: training prompts that explain decisions.
         calibration: what guarantees are made from.
 
@@ -105,6 +107,7 @@ class Trained:
     head: Head
     scope: Scope
     min_confidence: float
+    follow_up: FollowUp
     exemplars: Exemplars
     calibration: Calibration
 
@@ -113,6 +116,7 @@ class Trained:
         for name, vectors in (
             ("exemplars", self.exemplars.vectors),
             ("prototypes", self.scope.prototypes),
+            ("follow_up weights", self.follow_up.weights[np.newaxis]),
         ):
             if vectors.shape[1:] != (width,):
                 raise ValueError(

@@ -86,12 +86,13 @@ def test_of_the_deployments_the_router_imports_the_protocol_alone() -> None:
     assert foreign == set()
 
 
-def test_no_module_of_the_router_but_the_encoder_loads_a_server_or_torch() -> None:
-    """All modules of the router together, whatever they are, bring neither Ray nor a server."""
+def test_no_module_of_the_router_loads_a_server_and_only_those_for_torch_load_it() -> None:
+    """All modules of the router together, whatever they are, bring neither Ray nor a server; and
+    torch comes with the encoder for GPUs and with the baseline that is fine-tuned alone."""
     names = [
         shown(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for path in sources("router")
-        if path.name != "encoder.py"
+        if path.name not in ("torch_encoder.py", "fine_tuned.py")
     ]
     absent = ("ray", "starlette", "fastapi", "httpx", "prometheus_client", "torch", "transformers")
     code = f"import sys, {', '.join(names)}; print(sorted(set({absent!r}) & set(sys.modules)))"

@@ -38,6 +38,8 @@ _TOOL_LIKE_INTENTS = frozenset(
         *("confirm_reservation", "restaurant_suggestion", "restaurant_reviews"),
     }
 )
+# CLINC150 intents of words that lean on what was said before: alone they belong nowhere.
+_LEANING_INTENTS = frozenset({"yes", "no", "maybe", "repeat", "cancel"})
 _SLURP_TOOLS = frozenset({"play_music", "weather_query"})
 # Near the functions of `tools`, but neither label would be right.
 _SLURP_UNCLEAR = re.compile(
@@ -127,9 +129,8 @@ def _clinc(data_dir: Path) -> Iterator[LabelledPrompt]:
         "val": ("validation", 500),
         "test": ("test", 400),
     }
-    kept = [
-        row for row in read_rows("clinc150", data_dir) if row["intent"] not in _TOOL_LIKE_INTENTS
-    ]
+    left_out = _TOOL_LIKE_INTENTS | _LEANING_INTENTS
+    kept = [row for row in read_rows("clinc150", data_dir) if row["intent"] not in left_out]
     for name, (split, count) in counts.items():
         part = [row for row in kept if row["split"] == name]
         usual = sample((row["text"] for row in part if row["intent"] != "oos"), count)
@@ -147,8 +148,8 @@ def _requests(data_dir: Path) -> Iterator[LabelledPrompt]:
             given = row["instances"][0]["input"].strip()
             yield from _general(name, f"{row['instruction']}\n{given}".strip(), row["id"])
     for row in read_rows("mt_bench", data_dir):
-        for turn in row["turns"]:
-            yield from _general("mt_bench", turn, str(row["question_id"]))
+        # The second turn leans on the first.
+        yield from _general("mt_bench", row["turns"][0], str(row["question_id"]))
     for text in sample((row["text"] for row in read_rows("mbpp", data_dir)), 250):
         yield from _general("mbpp", text, text)
 

@@ -1,0 +1,236 @@
+"""Which words of a conversation decide: the user's last ones, where they say enough.
+
+Rules:
+
+1. Words that lean on earlier ones ("and for 2019?") leave the decision to the user's turn before
+   them. A linear layer on the vector that is computed anyway tells such words.
+2. So do doubtful words that are close to the turn before them: the topic has not moved. Words are
+   doubtful when no specialist would get them, and they are not surely general either.
+3. Doubtful words that are close to the system prompt, where a table or a list of functions often
+   stands, are read below it.
+4. Of words too long for the encoder that no specialist would get, the last and the first paragraph
+   are read alone.
+
+Readings 3 and 4 count only if a specialist would get them. What the assistant or a tool said never
+decides. Most requests are settled by one vector; each rule that applies costs another forward pass.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.types import GENERAL, Query, Scores
+
+__all__ = [
+    "MAX_TURNS",
+    "ConversationReader",
+    "Deciding",
+    "Encoding",
+    "FollowUp",
+    "system_text",
+    "user_turns",
+]
+
+MAX_TURNS = 4
+"""Of the user that are looked at: the last one, and three before it."""
+
+_CLOSE = 0.4
+"""Cosine from which two texts are about the same thing; 19 in 20 random pairs are below."""
+
+_SURELY_GENERAL = 0.99
+"""Probability of `GENERAL` from which words are a request of another kind, however close."""
+
+_PARAGRAPH = re.compile(r"\n\s*\n")
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Indices = NDArray[np.int64]
+
+
+class Encoding(Protocol):
+    """What an encoder returns for n texts."""
+
+    @property
+    def vectors(self) -> Floats:
+        """Their vectors of length 1, shape (n, dimensions)."""
+
+    @property
+    def truncated(self) -> Bools:
+        """Which of them were cut before they were encoded, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowUp:
+    """Tells words that lean on what was said before from words that stand alone.
+
+    Attributes:
+        weights: shape (dimensions,).
+        bias: added to the product; the threshold is part of it.
+
+    Raises:
+        ValueError: `weights` is not a vector, or a number is not finite.
+    """
+
+    weights: Floats
+    bias: float
+
+    def __post_init__(self) -> None:
+        if self.weights.ndim != 1:
+            raise ValueError(f"weights of shape {self.weights.shape}, expected (dimensions,)")
+        if not (np.isfinite(self.weights).all() and np.isfinite(self.bias)):
+            raise ValueError("a weight is not a finite number")
+
+    def leans(self, vectors: Floats) -> Bools:
+        """Which of n texts lean on what came before, shape (n,); vectors (n, dimensions)."""
+        return np.asarray(vectors @ self.weights + self.bias > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deciding:
+    """What decides about n queries.
+
+    Attributes:
+        texts: one per query; empty where no user spoke.
+        vectors: of the m texts that are not empty, in order, shape (m, dimensions).
+        truncated: which of these m were cut before they were encoded, shape (m,).
+    """
+
+    texts: tuple[str, ...]
+    vectors: Floats
+    truncated: Bools
+
+
+def user_turns(query: Query) -> tuple[str, ...]:
+    """What the user said, the latest first: at most `MAX_TURNS`, stripped, none of them empty.
+
+    A completion is one turn.
+    """
+    if query.text is not None:
+        said = [query.text]
+    else:
+        said = [turn.content for turn in reversed(query.messages) if turn.role == "user"]
+    return tuple(text for text in map(str.strip, said) if text)[:MAX_TURNS]
+
+
+def system_text(query: Query) -> str:
+    """The system messages, stripped, one below the other; empty where there are none."""
+    said = (turn.content.strip() for turn in query.messages if turn.role == "system")
+    return "\n".join(text for text in said if text)
+
+
+class ConversationReader:
+    """Finds what decides about queries.
+
+    Args:
+        encode: turns texts into vectors; called a few times per batch, never once per query.
+        score: what the classifier sees in vectors of shape (n, dimensions).
+        follow_up: tells words that lean.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Sequence[str]], Encoding],
+        score: Callable[[Floats, Bools], Sequence[Scores]],
+        follow_up: FollowUp,
+    ) -> None:
+        self._encode, self._score, self._follow_up = encode, score, follow_up
+
+    def deciding(self, queries: Sequence[Query]) -> Deciding:
+        """What decides about each query, and its vector."""
+        said = [user_turns(query) for query in queries]
+        spoken = [index for index, turns in enumerate(said) if turns]
+        read = self._read([said[index][0] for index in spoken])
+        read = self._looked_back(read, [said[index] for index in spoken])
+        read = self._below_system(read, [system_text(queries[index]) for index in spoken])
+        read = self._ends(read)
+        texts = [""] * len(queries)
+        for index, text in zip(spoken, read.texts, strict=True):
+            texts[index] = text
+        return Deciding(tuple(texts), read.vectors, read.truncated)
+
+    def _looked_back(self, read: Deciding, turns: Sequence[Sequence[str]]) -> Deciding:
+        rows = np.arange(len(turns))
+        for back in range(1, MAX_TURNS):
+            older_ones = [len(turns[row]) > back for row in rows.tolist()]
+            rows = rows[np.array(older_ones, np.bool_)]
+            leaning = self._follow_up.leans(read.vectors[rows])
+            open_ = leaning | self._doubtful(read, rows)
+            rows, leaning = rows[open_], leaning[open_]
+            if not len(rows):
+                break
+            older = self._read([turns[row][back] for row in rows.tolist()])
+            stays = np.flatnonzero(leaning | _close(read.vectors[rows], older.vectors))
+            rows = rows[stays]
+            read = _replaced(read, rows, older, stays)
+        return read
+
+    def _below_system(self, read: Deciding, systems: Sequence[str]) -> Deciding:
+        rows = np.flatnonzero([bool(system) for system in systems])
+        rows = rows[self._doubtful(read, rows)]
+        above = self._read([systems[row] for row in rows.tolist()])
+        rows = rows[_close(read.vectors[rows], above.vectors)]
+        below = [f"{systems[row]}\n{read.texts[row]}" for row in rows.tolist()]
+        return self._if_claimed(read, rows, below)
+
+    def _ends(self, read: Deciding) -> Deciding:
+        truncated = read.truncated  # the words were cut, whatever part of them decides
+        paragraphs = [_PARAGRAPH.split(text) for text in read.texts]
+        long = np.array([len(parts) > 1 for parts in paragraphs], np.bool_) & truncated
+        for end in (-1, 0):
+            rows = np.flatnonzero(long)
+            rows = rows[~self._claimed(read.vectors[rows])]
+            read = self._if_claimed(read, rows, [paragraphs[row][end] for row in rows])
+        return Deciding(read.texts, read.vectors, truncated)
+
+    def _if_claimed(self, read: Deciding, rows: Indices, texts: Sequence[str]) -> Deciding:
+        """`read` with these texts in these rows, where a specialist would get them."""
+        other = self._read(texts)
+        taken = np.flatnonzero(self._claimed(other.vectors))
+        return _replaced(read, rows[taken], other, taken)
+
+    def _read(self, texts: Sequence[str]) -> Deciding:
+        found = self._encode(texts)
+        return Deciding(tuple(texts), found.vectors, found.truncated)
+
+    def _doubtful(self, read: Deciding, rows: Indices) -> Bools:
+        """Which rows no specialist would get, although they are not surely general."""
+        scores = self._scores(read.vectors[rows])
+        general = np.array([of.probabilities.get(GENERAL, 0.0) for of in scores])
+        return ~_claimed(scores) & (general < _SURELY_GENERAL)
+
+    def _claimed(self, vectors: Floats) -> Bools:
+        return _claimed(self._scores(vectors))
+
+    def _scores(self, vectors: Floats) -> Sequence[Scores]:
+        return self._score(vectors, np.zeros(len(vectors), np.bool_))
+
+
+def _claimed(scores: Sequence[Scores]) -> Bools:
+    """Whether a specialist would get each, at the artifact's own thresholds."""
+    return np.array([_is_claimed(of) for of in scores], np.bool_)
+
+
+def _is_claimed(scores: Scores) -> bool:
+    domain = max(scores.probabilities, key=scores.probabilities.__getitem__)
+    return (
+        domain != GENERAL
+        and scores.probabilities[domain] >= scores.min_confidence
+        and scores.scope >= scores.scope_threshold
+    )
+
+
+def _close(vectors: Floats, others: Floats) -> Bools:
+    return np.asarray((vectors * others).sum(axis=1) >= _CLOSE)
+
+
+def _replaced(read: Deciding, rows: Indices, other: Deciding, taken: Indices) -> Deciding:
+    """`read` with these rows from those `taken` of another reading."""
+    texts, vectors, truncated = list(read.texts), read.vectors.copy(), read.truncated.copy()
+    for row, of in zip(rows, taken, strict=True):
+        texts[row] = other.texts[of]
+    vectors[rows], truncated[rows] = other.vectors[taken], other.truncated[taken]
+    return Deciding(tuple(texts), vectors, truncated)
