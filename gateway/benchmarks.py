@@ -26,8 +26,8 @@ from router.benchmarks.speed import latency, sentence_transformers_encode, throu
 from router.benchmarks.static import StaticEncoder
 from router.benchmarks.tasks import default_task, public_task
 from router.classifier import TextEncoder
-from router.encoder import Encoder
-from router.follow_up import read_utterances
+from router.encoders.encoder import Encoder
+from router.training.follow_up import read_utterances
 
 __all__ = ["BENCHMARKS", "Setting"]
 

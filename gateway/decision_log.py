@@ -15,7 +15,7 @@ nothing to say is absent.
     scope           how familiar the text looked
     probabilities   calibrated probability of each domain
     status          HTTP status; 499 when the client left before the end
-    prompt_sha256   SHA-256 of the text that decides, in hexadecimal; see `router.feedback`
+    prompt_sha256   SHA-256 of the text that decides, in hexadecimal; see `router.data.feedback`
     messages        a chat as it was sent, [{"role", "content"}, ...]
     text            a completion's prompt as it was sent; the first of several
 
@@ -40,7 +40,7 @@ import msgspec
 
 from gateway.config import ConfigError, DecisionLogSection
 from gateway.record import Record
-from router.feedback import prompt_sha256
+from router.data.feedback import prompt_sha256
 from router.types import Decision, Query
 
 __all__ = ["DecisionLog", "open_log"]

@@ -12,12 +12,12 @@ from gateway.progress import EncoderWithBar, tell
 from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
 from router.config import GuaranteeConfig
-from router.dataset import read_rows
+from router.data.dataset import read_rows
+from router.data.rows import LabelledRow
 from router.errors import DataError
-from router.evaluate import evaluate
+from router.evaluation.evaluate import evaluate
+from router.evaluation.report import EvaluationReport, promises
 from router.policy import Thresholds
-from router.report import EvaluationReport, promises
-from router.rows import LabelledRow
 from router.types import GENERAL
 
 __all__ = ["Data", "measure", "read_data"]

@@ -15,7 +15,7 @@ from gateway.config import NicheConfig
 from router.artifact import artifact_path, load_artifact, read_artifact
 from router.classifier import RouteClassifier, TextEncoder
 from router.config import RouterConfig
-from router.encoder import Encoder
+from router.encoders.encoder import Encoder
 from router.router import Classifier, Router
 from router.trained import Trained
 from router.types import Query
@@ -63,7 +63,7 @@ def _encoder(settings: RouterConfig, cache_dir: Path, device: Device) -> TextEnc
     path = resolve(settings.encoder, cache_dir)
     if device == "cpu":
         return Encoder(path, cache_dir, settings.encoder_threads)
-    from router.torch_encoder import TorchEncoder  # noqa: PLC0415 - only a GPU needs torch
+    from router.encoders.torch_encoder import TorchEncoder  # noqa: PLC0415 - only a GPU needs torch
 
     return TorchEncoder(path, device=device)
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from gateway.progress import EncoderWithBar, tell
 from router.classifier import TextEncoder
 from router.config import GuaranteeConfig
-from router.dataset import (
+from router.data.dataset import (
     LabelledQuery,
     contradictions,
     read_prompts,
     read_rows,
     require_trainable,
 )
-from router.feedback import from_log
-from router.report import Report, promises, write_report
-from router.rows import LabelledRow
-from router.train import train
+from router.data.feedback import from_log
+from router.data.rows import LabelledRow
+from router.evaluation.report import Report, promises, write_report
+from router.training.train import train
 
 __all__ = ["own_rows", "train_router"]
 

@@ -52,8 +52,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     # These bring scikit-learn and an inference runtime, which take seconds to import.
     from deployments.models.resolve import resolve  # noqa: PLC0415
     from gateway.measuring import measure, read_data  # noqa: PLC0415
-    from router.encoder import Encoder  # noqa: PLC0415
-    from router.report import summary, write_report  # noqa: PLC0415
+    from router.encoders.encoder import Encoder  # noqa: PLC0415
+    from router.evaluation.report import summary, write_report  # noqa: PLC0415
 
     data = read_data(arguments.data, arguments.set, arguments.data_dir)
     if arguments.out is not None:

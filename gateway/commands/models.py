@@ -42,7 +42,7 @@ def _pull(arguments: argparse.Namespace) -> int:
         path = pull(name, cache(), verify=arguments.verify)
         print(f"{name}: {path}")
         if name == encoder:
-            from router.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
+            from router.encoders.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
 
             print(f"{name}: {prepare(path, cache()).graph}")
     return 0

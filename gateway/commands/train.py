@@ -19,7 +19,7 @@ from gateway.commands.options import (
 from router.config import RouterConfig
 
 if TYPE_CHECKING:
-    from router.rows import LabelledRow
+    from router.data.rows import LabelledRow
 
 __all__ = ["add", "setting"]
 
@@ -64,8 +64,8 @@ def _train(arguments: argparse.Namespace) -> int:
     from deployments.datasets.prompts import rows as default_rows  # noqa: PLC0415
     from deployments.models.resolve import resolve  # noqa: PLC0415
     from gateway.training import own_rows, train_router  # noqa: PLC0415
-    from router.encoder import Encoder  # noqa: PLC0415
-    from router.report import summary  # noqa: PLC0415
+    from router.encoders.encoder import Encoder  # noqa: PLC0415
+    from router.evaluation.report import summary  # noqa: PLC0415
 
     rows: Sequence[LabelledRow]
     if arguments.data_dir is None:

@@ -8,10 +8,10 @@ from sklearn.metrics import f1_score
 from router.benchmarks.figures import Bar, Figure, Result, share
 from router.benchmarks.folds import held_out
 from router.benchmarks.learning import Settings, choose
-from router.calibration import calibration_error
 from router.classifier import TextEncoder
-from router.fit import Part, fit_head
-from router.rows import LabelledRow
+from router.data.rows import LabelledRow
+from router.evaluation.calibration import calibration_error
+from router.training.fit import Part, fit_head
 
 __all__ = ["banking77"]
 

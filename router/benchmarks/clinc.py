@@ -14,10 +14,10 @@ from sklearn.metrics import roc_auc_score
 from router.benchmarks.figures import Bar, Figure, Result, bootstrap, share
 from router.benchmarks.learning import Settings, choose, scope_of
 from router.classifier import TextEncoder
-from router.evaluation import Interval
-from router.fit import Part
-from router.rows import LabelledRow
-from router.train import TrainConfig
+from router.data.rows import LabelledRow
+from router.evaluation.values import Interval
+from router.training.fit import Part
+from router.training.train import TrainConfig
 from router.types import GENERAL
 
 __all__ = ["clinc150", "clinc150_unseen"]

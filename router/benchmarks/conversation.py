@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from router.benchmarks.dialogues import Dialogue
 from router.classifier import Encoded, RouteClassifier, TextEncoder
 from router.conversation import ConversationReader, FollowUp, system_text, user_turns
+from router.evaluation.tables import Table
 from router.policy import Thresholds, decide
-from router.tables import Table
 from router.types import GENERAL, Query, Reason, Scores
 
 __all__ = ["Ablation", "Outcome", "ablation"]

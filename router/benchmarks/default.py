@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from router.benchmarks.figures import Bar, Figure, Result, bootstrap, macro_f1
 from router.benchmarks.perturb import PERTURBATIONS, Perturbation
-from router.calibration import calibration_error
 from router.classifier import TextEncoder
+from router.data.rows import LabelledRow, separate
+from router.evaluation.calibration import calibration_error
+from router.evaluation.tables import Table
 from router.policy import Thresholds, decide
 from router.router import Classifier
-from router.rows import LabelledRow, separate
-from router.tables import Table
-from router.train import TrainConfig
+from router.training.train import TrainConfig
 from router.types import GENERAL, Query, Scores
 
 __all__ = ["Flips", "default", "destinations", "flips", "own_test_rows"]

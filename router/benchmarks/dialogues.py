@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deployments.protocol import Message
-from router.rows import LabelledRow
+from router.data.rows import LabelledRow
 from router.types import GENERAL, Query
 
 __all__ = ["Dialogue", "Material", "dialogues"]

@@ -21,10 +21,10 @@ from router.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
 from router.benchmarks.learning import Settings, choose, scope_of
 from router.benchmarks.words import Words
 from router.classifier import TextEncoder
-from router.fit import Part, fit_prototypes
+from router.evaluation.tables import Table
 from router.scope import Scale, Scope, nearest
-from router.tables import Table
-from router.train import TrainConfig
+from router.training.fit import Part, fit_prototypes
+from router.training.train import TrainConfig
 from router.types import GENERAL
 
 __all__ = ["Answers", "Contender", "Task", "compare", "contenders"]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from router.evaluation import Interval
-from router.tables import Table
+from router.evaluation.tables import Table
+from router.evaluation.values import Interval
 
 __all__ = ["Bar", "Figure", "Result", "bootstrap", "macro_f1", "share"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from router.calibration import log_loss
+from router.evaluation.calibration import log_loss
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,9 +7,9 @@ import numpy as np
 
 from router.classifier import TextEncoder
 from router.conversation import FollowUp
-from router.follow_up import Utterance
-from router.rows import LabelledRow
-from router.tables import Table, escaped
+from router.data.rows import LabelledRow
+from router.evaluation.tables import Table, escaped
+from router.training.follow_up import Utterance
 
 __all__ = ["Leaning", "leaning"]
 

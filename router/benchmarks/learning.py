@@ -1,16 +1,16 @@
-"""Head and scope on fixed vectors, chosen on validation rows as `router.train` chooses them."""
+"""Head and scope on fixed vectors, chosen on validation rows as a training chooses them."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from router.calibration import log_loss
-from router.fit import Part, fit_head, fit_prototypes
+from router.evaluation.calibration import log_loss
 from router.head import Head
 from router.scope import Scope
-from router.settle import settle_scope
-from router.train import TrainConfig
+from router.training.fit import Part, fit_head, fit_prototypes
+from router.training.settle import settle_scope
+from router.training.train import TrainConfig
 
 __all__ = ["Settings", "choose", "scope_of"]
 

@@ -19,8 +19,8 @@ from router.benchmarks.folds import folds, held_out
 from router.benchmarks.learning import Settings, choose
 from router.benchmarks.words import Words
 from router.classifier import TextEncoder
-from router.fit import Part, fit_head
-from router.rows import LabelledRow
+from router.data.rows import LabelledRow
+from router.training.fit import Part, fit_head
 
 __all__ = ["mmlu14"]
 

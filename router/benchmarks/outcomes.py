@@ -21,8 +21,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from router.benchmarks.figures import Bar, Figure, Result, bootstrap
 from router.benchmarks.folds import folds, held_out
 from router.classifier import TextEncoder
-from router.rows import LabelledRow, excess_loss
-from router.tables import Table
+from router.data.rows import LabelledRow, excess_loss
+from router.evaluation.tables import Table
 
 __all__ = ["apgr", "calls_to_reach", "expected_gain", "routellm"]
 

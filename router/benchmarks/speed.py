@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from router.classifier import TextEncoder
-from router.encoder import Encoder
+from router.encoders.encoder import Encoder
 from router.errors import EncoderError
 
 __all__ = ["Latency", "Throughput", "latency", "sentence_transformers_encode", "throughput"]

@@ -8,8 +8,8 @@ from router.benchmarks.encoders import Task
 from router.benchmarks.fine_tuned import Labelled
 from router.benchmarks.folds import held_out
 from router.classifier import TextEncoder
-from router.rows import LabelledRow, separate
-from router.train import TrainConfig
+from router.data.rows import LabelledRow, separate
+from router.training.train import TrainConfig
 from router.types import GENERAL
 
 __all__ = ["default_task", "public_task"]

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_union
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from router.benchmarks.fine_tuned import Labelled
-from router.calibration import log_loss
+from router.evaluation.calibration import log_loss
 
 __all__ = ["Words"]
 

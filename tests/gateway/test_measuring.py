@@ -10,8 +10,8 @@ from deployments.datasets.manifest import DatasetError
 from gateway.measuring import Data, measure, read_data
 from gateway.training import train_router
 from router.config import GuaranteeConfig
+from router.data.rows import Row
 from router.errors import ArtifactError, DataError
-from router.rows import Row
 from tests.router.fakes import HashingEncoder, toy_rows
 
 

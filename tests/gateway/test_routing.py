@@ -9,7 +9,7 @@ from gateway.config import NicheConfig
 from gateway.routing import load_deciding_router
 from router.config import RouterConfig
 from router.errors import ArtifactError, UnknownDomain
-from router.train import TrainConfig, train
+from router.training.train import TrainConfig, train
 from router.types import Query, Reason, Scores
 from tests.gateway.stacks import GENERALIST
 from tests.router.fakes import HashingEncoder, toy_rows

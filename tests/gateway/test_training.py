@@ -9,9 +9,9 @@ import pytest
 from gateway.training import own_rows, train_router
 from router.artifact import load_artifact
 from router.config import GuaranteeConfig
-from router.dataset import LabelledQuery
+from router.data.dataset import LabelledQuery
+from router.data.feedback import prompt_sha256
 from router.errors import TrainingError
-from router.feedback import prompt_sha256
 from router.types import Query
 from tests.router.fakes import HashingEncoder, toy_rows
 

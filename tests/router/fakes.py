@@ -8,7 +8,7 @@ import numpy as np
 
 from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt
 from router.classifier import Encoded
-from router.rows import Row
+from router.data.rows import Row
 from router.types import Query, Scores
 
 WIDTH = 64

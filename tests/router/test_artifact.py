@@ -80,7 +80,9 @@ def test_all_that_was_learnt_is_read_back(trained):
     assert found.min_confidence == learnt.min_confidence
     for name in ("confidence", "misroute", "excess_loss", "grid"):
         kept = getattr(found.calibration, name)
-        assert np.array_equal(kept, getattr(learnt.calibration, name), equal_nan=kept.dtype == float)
+        assert np.array_equal(
+            kept, getattr(learnt.calibration, name), equal_nan=kept.dtype == float
+        )
 
 
 def test_the_default_is_a_directory_of_the_package():

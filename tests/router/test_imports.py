@@ -19,9 +19,9 @@ RUNTIME = ("onnxruntime", "tokenizers")
         ("router.dispatch", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
         ("router.router", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
         ("router.artifact", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
-        ("router.train", (*SERVERS, *HEAVY, *RUNTIME)),
-        ("router.encoder", (*SERVERS, *HEAVY, "sklearn")),
-        ("router.torch_encoder", SERVERS),
+        ("router.training.train", (*SERVERS, *HEAVY, *RUNTIME)),
+        ("router.encoders.encoder", (*SERVERS, *HEAVY, "sklearn")),
+        ("router.encoders.torch_encoder", SERVERS),
     ],
 )
 def test_import_loads_neither_servers_nor_more_than_it_needs(module, absent):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from router.rows import Row
+from router.data.rows import Row
 
 WORDS = {
     "bank": ("balance", "transfer", "account", "card", "loan"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from router.benchmarks.default import default, destinations, flips, own_test_rows
-from router.rows import Row
+from router.data.rows import Row
 from router.types import Scores
 from tests.router.fakes import HashingEncoder, toy_rows
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from router.benchmarks.dialogues import Material, dialogues
-from router.rows import Row
+from router.data.rows import Row
 from router.types import GENERAL
 
 FOLLOW_UPS = ("and for 2019?", "the same for Rome")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from router.benchmarks.figures import Bar, Figure, Result, bootstrap, macro_f1, share
-from router.tables import Table
+from router.evaluation.tables import Table
 
 
 def test_a_bar_is_met_from_its_limit_on():

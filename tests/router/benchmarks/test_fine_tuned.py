@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from router.benchmarks.fine_tuned import Labelled, Recipe, batches, fine_tune
-from tests.router.tiny_bert import HIDDEN, tiny_bert
+from tests.router.encoders.tiny_bert import HIDDEN, tiny_bert
 
 RECIPE = Recipe(learning_rates=(3e-3,), epochs=4, batch=8, max_tokens=16)
 

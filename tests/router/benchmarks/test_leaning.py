@@ -5,8 +5,8 @@ import pytest
 
 from router.benchmarks.leaning import Leaning, leaning
 from router.conversation import FollowUp
-from router.follow_up import Utterance
-from router.rows import Row
+from router.data.rows import Row
+from router.training.follow_up import Utterance
 from router.types import GENERAL
 from tests.router.fakes import HashingEncoder
 

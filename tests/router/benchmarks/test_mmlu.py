@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from router.benchmarks.mmlu import mmlu14
 from tests.router.benchmarks.rows import WORDS, rows_of
+from tests.router.encoders.tiny_bert import tiny_bert
 from tests.router.fakes import HashingEncoder
-from tests.router.tiny_bert import tiny_bert
 
 ROWS = [row for domain, words in WORDS.items() for row in rows_of(domain, words, None, 40)]
 

@@ -9,8 +9,8 @@ import pytest
 
 from router.benchmarks.speed import Throughput, latency, throughput
 from router.classifier import Encoded
-from router.encoder import Encoder
-from tests.router.tiny_bert import tiny_bert
+from router.encoders.encoder import Encoder
+from tests.router.encoders.tiny_bert import tiny_bert
 
 TEXTS = ["a b c d e f g h i j k l m n o p q r s t u v w x y z", "too short", "and long " * 20]
 

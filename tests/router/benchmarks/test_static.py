@@ -6,7 +6,7 @@ from safetensors.numpy import save_file
 
 from router.benchmarks.static import StaticEncoder
 from router.errors import EncoderError
-from tests.router.tiny_bert import tiny_bert
+from tests.router.encoders.tiny_bert import tiny_bert
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Texts to vectors: the one package that runs a neural network."""

@@ -1,0 +1,154 @@
+"""From a model directory to the quantised graph in the cache, once.
+
+    <cache>/encoders/<first 16 of the weights' sha256>-int8-v1/encoder.onnx
+    <cache>/encoders/<first 16 of the weights' sha256>-int8-v1/encoder.json    what it was made from
+
+Rule: a graph whose record does not fit is made anew. Of several processes that start at once, one
+converts and the others wait; the directory appears at once, by renaming.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from router.encoders.encoding import WEIGHTS, Tokens, checksum
+from router.errors import EncoderError
+
+__all__ = ["FORMAT", "Converted", "encoder_dir", "prepare"]
+
+FORMAT = "int8-v1"
+"""Of the graph; another one gets directories of its own."""
+
+_GRAPH, _RECORD = "encoder.onnx", "encoder.json"
+_SAMPLES = Path(__file__).parent / "calibration_texts.txt"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A graph in the cache, and the checksum of the weights that it was made from."""
+
+    graph: Path
+    sha256: str
+
+
+def encoder_dir(cache_dir: Path, sha256: str) -> Path:
+    """Where the graph of an encoder with these weights lies."""
+    return cache_dir / "encoders" / f"{sha256[:16]}-{FORMAT}"
+
+
+def prepare(path: Path, cache_dir: Path) -> Converted:
+    """Finds the graph of a model directory, converting it where the cache has none.
+
+    Takes seconds the first time, and needs no network.
+
+    Args:
+        path: a BERT model: `config.json`, `model.safetensors` and `tokenizer.json`.
+        cache_dir: where graphs are kept.
+
+    Raises:
+        EncoderError: the model is absent, broken or of another kind, or the cache cannot be
+            written.
+    """
+    sources = _sources(path)
+    target = encoder_dir(cache_dir, sources[WEIGHTS])
+    if not _is_sound(target, sources):
+        try:
+            with _alone(target.parent):
+                if not _is_sound(target, sources):
+                    _install(path, target, sources)
+        except OSError as error:
+            raise EncoderError(
+                f"the encoder at {path} must be converted once, and {target} cannot be written "
+                f"({error.strerror}); make the cache writable, or convert it where it is: "
+                "niche models pull"
+            ) from error
+    return Converted(target / _GRAPH, sources[WEIGHTS])
+
+
+def _sources(path: Path) -> dict[str, str]:
+    """The checksums of everything that a graph is made from."""
+    files = [path / WEIGHTS, path / "config.json", path / "tokenizer.json", _SAMPLES]
+    return {"format": FORMAT, **{file.name: checksum(file) for file in files}}
+
+
+def _is_sound(target: Path, sources: dict[str, str]) -> bool:
+    try:
+        record = json.loads((target / _RECORD).read_text(encoding="utf-8"))
+        return bool(record == {**sources, _GRAPH: checksum(target / _GRAPH)})
+    except (OSError, ValueError, EncoderError):
+        return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time; the system frees the lock of a process that died."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _install(path: Path, target: Path, sources: dict[str, str]) -> None:
+    _log.info("converting the encoder at %s, once; this takes seconds", path)
+    started = time.perf_counter()
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        work.chmod(0o755)  # a cache may be shared
+        (work / _GRAPH).write_bytes(_convert(path))
+        record = {**sources, _GRAPH: checksum(work / _GRAPH)}
+        (work / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        work.rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _log.info("converted the encoder in %.1f s: %s", time.perf_counter() - started, target)
+
+
+def _convert(path: Path) -> bytes:
+    # Only converting needs these.
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.numpy import load_file  # noqa: PLC0415
+
+    from router.encoders.onnx_graph import BertConfig, bert  # noqa: PLC0415
+    from router.encoders.quantisation import int8_linear, observe, watching_linear  # noqa: PLC0415
+
+    tokens = Tokens(path)
+    samples = [tokens.of(text).ids for text in _sample_texts()]
+    try:
+        config = BertConfig.model_validate_json((path / "config.json").read_bytes())
+        raw = load_file(path / WEIGHTS)
+        weights = {name.removeprefix("bert."): raw[name].astype(np.float32) for name in raw}
+        inputs: dict[str, str] = {}
+        exact = bert(config, weights, watching_linear(inputs))
+        ranges = observe(exact, inputs, samples)
+        quantised = bert(config, weights, int8_linear(ranges))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        raise EncoderError(
+            f"{path / 'config.json'}: {faults}; encoders are BERT models, such as MiniLM"
+        ) from error
+    except (KeyError, SafetensorError) as error:
+        raise EncoderError(f"{path / WEIGHTS}: {error}; pull or copy the model again") from error
+    return quantised.SerializeToString()
+
+
+def _sample_texts() -> list[str]:
+    texts = _SAMPLES.read_text(encoding="utf-8").split("\n%%\n")
+    # Long inputs as well: a dozen at a time.
+    return texts + ["\n".join(texts[start : start + 12]) for start in range(0, len(texts), 12)]

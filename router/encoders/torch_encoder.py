@@ -1,0 +1,95 @@
+"""The same encoder in torch: for a batched deployment on a GPU, and to check the quantised one.
+
+The one file here that imports torch and transformers. Float32 on a CPU and float16 on a GPU, where
+the texts of a batch are padded to the longest; the mask keeps padding out of every mean.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from torch.nn.functional import normalize
+from transformers import AutoModel
+
+from router.classifier import Encoded
+from router.encoders.encoding import LAYERS, WEIGHTS, Cut, Tokens, checksum, layers_of
+from router.errors import EncoderError
+
+__all__ = ["TorchEncoder"]
+
+_TOKENS_PER_PASS = {"cpu": 2048, "cuda": 65536}
+
+
+class TorchEncoder:
+    """A sentence encoder in a local directory, on a device of torch's.
+
+    Args:
+        path: the directory with `model.safetensors`, `config.json` and `tokenizer.json`.
+        device: as torch names it: `cpu`, `cuda`, `cuda:1`.
+        max_tokens: longer texts are cut, as `encoding` says, and reported as truncated.
+
+    Attributes:
+        name: the directory's name.
+        sha256: checksum of the weights; an artifact is bound to it.
+
+    Raises:
+        EncoderError: the directory is not there, or is not such a model; or there is no such
+            device.
+    """
+
+    def __init__(self, path: Path, device: str = "cpu", max_tokens: int = 256) -> None:
+        self._tokens = Tokens(path, max_tokens)
+        self.name = path.name
+        self.sha256 = checksum(path / WEIGHTS)
+        try:
+            self._device = torch.device(device)
+            dtype = torch.float32 if self._device.type == "cpu" else torch.float16
+            model = AutoModel.from_pretrained(
+                path, local_files_only=True, dtype=dtype, use_safetensors=True
+            )
+            self._model = model.eval().to(self._device)
+        except (OSError, ValueError, RuntimeError, AssertionError, SafetensorError) as error:
+            raise EncoderError(
+                f"{path} cannot be loaded as an encoder on {device!r}: {error}; "
+                "name a model directory, and a device that torch has"
+            ) from error
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Vectors of the texts, float32 (n, 3 x hidden) of length 1, and which texts were cut."""
+        cuts = [self._tokens.of(text) for text in texts]
+        # Texts of like length share a batch, so that little is computed for padding.
+        order = sorted(range(len(cuts)), key=lambda row: len(cuts[row].ids))
+        vectors = np.empty((len(cuts), LAYERS * self._model.config.hidden_size), np.float32)
+        for rows in self._batches(order, cuts):
+            vectors[rows] = self._run([cuts[row].ids for row in rows])
+        return Encoded(vectors, np.array([cut.truncated for cut in cuts], np.bool_))
+
+    def _batches(self, order: Sequence[int], cuts: Sequence[Cut]) -> list[list[int]]:
+        budget = _TOKENS_PER_PASS["cpu" if self._device.type == "cpu" else "cuda"]
+        batches: list[list[int]] = [[]]
+        for row in order:
+            if batches[-1] and (len(batches[-1]) + 1) * len(cuts[row].ids) > budget:
+                batches.append([])
+            batches[-1].append(row)
+        return [batch for batch in batches if batch]
+
+    @torch.inference_mode()
+    def _run(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
+        ids = torch.zeros(len(batch), max(map(len, batch)), dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(tokens)] = 1
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        states = self._model(
+            input_ids=ids, attention_mask=mask, output_hidden_states=True
+        ).hidden_states
+        means = [
+            (states[layer].float() * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            for layer in layers_of(len(states) - 1)
+        ]
+        vectors = torch.cat([normalize(mean, dim=1) for mean in means], dim=1) / LAYERS**0.5
+        found: np.ndarray = vectors.cpu().numpy()
+        return found

@@ -1,0 +1,1 @@
+"""What a router does on labelled rows: figures, curves, reports and their pictures."""

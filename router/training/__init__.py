@@ -1,0 +1,1 @@
+"""Labelled rows to an artifact. Nothing that serves imports it."""
