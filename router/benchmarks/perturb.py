@@ -13,16 +13,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from router.data.typos import doubled, dropped, mistyped, slips, swapped
+
 __all__ = ["PERTURBATIONS", "Perturbation"]
 
-_ONE_TYPO_BELOW = 60
-"""Characters; a longer prompt gets two typos."""
-
-_NEIGHBOURS = {
-    letter: row[max(0, place - 1) : place] + row[place + 1 : place + 2]
-    for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-    for place, letter in enumerate(row)
-}
 _CONTRACTIONS = (
     ("what is", "what's"),
     ("where is", "where's"),
@@ -77,43 +71,6 @@ class Perturbation:
         return self.change(text, random.Random(digest))
 
 
-def _swapped(word: str, at: int, rng: random.Random) -> str:
-    del rng
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-
-
-def _dropped(word: str, at: int, rng: random.Random) -> str:
-    del rng
-    return word[:at] + word[at + 1 :]
-
-
-def _doubled(word: str, at: int, rng: random.Random) -> str:
-    del rng
-    return word[: at + 1] + word[at:]
-
-
-def _mistyped(word: str, at: int, rng: random.Random) -> str:
-    near = _NEIGHBOURS.get(word[at].lower())
-    return word if near is None else word[:at] + rng.choice(near) + word[at + 1 :]
-
-
-def _typos(slip: Callable[[str, int, random.Random], str]) -> Callable[[str, random.Random], str]:
-    """One slip in a short text, two in a longer one, each in a word of four letters or more."""
-
-    def change(text: str, rng: random.Random) -> str:
-        for _ in range(1 if len(text) < _ONE_TYPO_BELOW else 2):
-            words = list(re.finditer(r"[^\W\d_]{4,}", text))
-            if not words:
-                return text
-            chosen = rng.choice(words)
-            # Not the first letter: people rarely miss it.
-            slipped = slip(chosen[0], rng.randrange(1, len(chosen[0]) - 1), rng)
-            text = text[: chosen.start()] + slipped + text[chosen.end() :]
-        return text
-
-    return change
-
-
 def _without_punctuation(text: str, rng: random.Random) -> str:
     """Without the marks at the ends of sentences and lines."""
     del rng
@@ -165,10 +122,10 @@ def _replaced(text: str, old: str, new: str) -> str:
 
 
 PERTURBATIONS: tuple[Perturbation, ...] = (
-    Perturbation("letters swapped", "typo", _typos(_swapped)),
-    Perturbation("letter dropped", "typo", _typos(_dropped)),
-    Perturbation("letter doubled", "typo", _typos(_doubled)),
-    Perturbation("neighbouring key", "typo", _typos(_mistyped)),
+    Perturbation("letters swapped", "typo", slips(swapped)),
+    Perturbation("letter dropped", "typo", slips(dropped)),
+    Perturbation("letter doubled", "typo", slips(doubled)),
+    Perturbation("neighbouring key", "typo", slips(mistyped)),
     Perturbation("lower case", "typo", lambda text, _: text.lower()),
     Perturbation("upper case", "typo", lambda text, _: text.upper()),
     Perturbation("no punctuation", "typo", _without_punctuation),

@@ -29,6 +29,11 @@ class Part:
     vectors: Floats
     truth: Indices
 
+    def with_copies(self, copies: Floats) -> "Part":
+        """The rows, then copies of them, shape (k x n, dimensions): one of each, and so on."""
+        times = len(copies) // len(self.truth)
+        return Part(np.concatenate([self.vectors, copies]), np.tile(self.truth, 1 + times))
+
 
 def fit_head(
     classes: tuple[str, ...],
@@ -36,6 +41,7 @@ def fit_head(
     sub_clusters: int,
     inverse_regularisation: float,
     seed: int,
+    copies: Floats | None = None,
 ) -> Head:
     """A head with `sub_clusters` per domain, as many rows at least being in each domain.
 
@@ -45,6 +51,8 @@ def fit_head(
         sub_clusters: per domain.
         inverse_regularisation: scikit-learn's C of the logistic regression.
         seed: of k-means.
+        copies: vectors of changed copies of the rows, as in `Part.with_copies`; each belongs to the
+            sub-cluster of its row, so that a change does not become a kind of prompt.
     """
     labels = np.zeros(len(rows.truth), np.int64)
     # One thread: sums in another order would give another artifact.
@@ -55,7 +63,8 @@ def fit_head(
             labels[own] = index * sub_clusters + clusters.labels_
         # To convergence: stopped early it loses several points of accuracy with many domains.
         regression = LogisticRegression(C=inverse_regularisation, max_iter=2000)
-        regression.fit(rows.vectors, labels)
+        everything = rows if copies is None else rows.with_copies(copies)
+        regression.fit(everything.vectors, np.resize(labels, len(everything.truth)))
     weights, bias = regression.coef_, regression.intercept_
     if len(regression.classes_) == 2:
         # scikit-learn keeps one row for two classes: the second's logit, with the first's at 0.

@@ -35,6 +35,7 @@ from router.trained import Exemplars, Trained
 from router.training.fit import Part, fit_head, fit_prototypes, pick_exemplars
 from router.training.follow_up import fit_follow_up, read_utterances
 from router.training.memory import EncoderWithMemory
+from router.training.noise import noisy
 from router.training.settle import (
     keep_calibration,
     settle_confidence,
@@ -138,7 +139,10 @@ def _learn(
     drawn = np.random.default_rng(config.seed).permutation(splits.calibration)
     parts = (splits.train, splits.validation, drawn)
     fit, validation, held_out = (Part(deciding.vectors[part], truth[part]) for part in parts)
-    head, choices = _choose_head(classes, fit, validation, config, progress)
+    progress("encoding noisy copies")
+    copies = _noisy(deciding, splits.train, encoder)
+    validation = validation.with_copies(_noisy(deciding, splits.validation, encoder))
+    head, choices = _choose_head(classes, fit, copies, validation, config, progress)
     progress("calibrating")
     head = settle_temperature(head, validation)
     prototypes = fit_prototypes(
@@ -146,7 +150,9 @@ def _learn(
     )
     scope = settle_scope(head, prototypes, validation, config.scope_quantile)
     losses = np.array([excess_loss(rows[index]) for index in drawn], np.float64)
-    kept = splits.train[pick_exemplars(head, fit.vectors, config.exemplars)].tolist()
+    kept = splits.train[
+        pick_exemplars(head, deciding.vectors[splits.train], config.exemplars)
+    ].tolist()
     exemplars = Exemplars(
         texts=tuple(deciding.texts[index][:_SHOWN_CHARACTERS] for index in kept),
         domains=tuple(rows[index].domain for index in kept),
@@ -193,6 +199,12 @@ def _deciding(rows: Sequence[LabelledRow], encoder: TextEncoder, follow_up: Foll
     return deciding
 
 
+def _noisy(deciding: Deciding, rows: Indices, encoder: TextEncoder) -> Floats:
+    """Vectors of noisy copies, as in `Part.with_copies`."""
+    copies = [noisy(deciding.texts[row]) for row in rows.tolist()]
+    return encoder.encode([text for turn in zip(*copies, strict=True) for text in turn]).vectors
+
+
 def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
     classes = tuple(sorted({row.domain for row in rows}))
     if len(classes) < 2:
@@ -217,6 +229,7 @@ def _require_every_domain(classes: Sequence[str], truth: Indices, splits: Splits
 def _choose_head(
     classes: tuple[str, ...],
     fit: Part,
+    copies: Floats,
     validation: Part,
     config: TrainConfig,
     progress: Callable[[str], object],
@@ -234,7 +247,7 @@ def _choose_head(
     heads, choices = [], []
     for count in counts:
         progress(f"fitting {count} sub-clusters per domain")
-        head = fit_head(classes, fit, count, config.inverse_regularisation, config.seed)
+        head = fit_head(classes, fit, count, config.inverse_regularisation, config.seed, copies)
         found = head.probabilities(head.logits(validation.vectors))
         heads.append(head)
         choices.append(

@@ -29,6 +29,26 @@ def test_sub_clusters_part_what_one_row_per_domain_cannot():
     assert accuracy(fit_head(CLASSES, rows, 2, 30.0, seed=0), rows) == 1.0
 
 
+def test_copies_are_learnt_with_their_rows():
+    """Classes told apart by one number are so by another, where their copies differ in that."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 50)
+    side = np.where(truth == 0, 1.0, -1.0)
+    noise = rng.normal(0, 0.1, (100, 2))
+    rows = Part((np.stack([side, 0 * side], axis=1) + noise).astype(np.float32), truth)
+    moved = Part((np.stack([0 * side, side], axis=1) + noise).astype(np.float32), truth)
+    assert accuracy(fit_head(CLASSES, rows, 1, 30.0, 0), moved) < 0.9
+    assert accuracy(fit_head(CLASSES, rows, 1, 30.0, 0, moved.vectors), moved) == 1.0
+
+
+def test_a_part_with_copies_repeats_the_truth():
+    """Two copies of each row, in turns, have the rows' labels."""
+    rows = Part(np.zeros((2, 3), np.float32), np.array([0, 1]))
+    found = rows.with_copies(np.ones((4, 3), np.float32))
+    assert found.truth.tolist() == [0, 1, 0, 1, 0, 1]
+    assert found.vectors.shape == (6, 3)
+
+
 @pytest.mark.parametrize(
     ("per_niche", "most", "expected"),
     [(5, 100, 5), (50, 7, 7), (50, 100, 20)],

@@ -105,7 +105,7 @@ def test_progress_is_told(tmp_path):
     said: list[str] = []
     train(toy_rows(), HashingEncoder(), tmp_path, CONFIG, said.append)
     assert [line.split()[0] for line in said] == [
-        *("encoding", "separating", "fitting", "fitting", "calibrating", "measuring")
+        *("encoding", "separating", "encoding", "fitting", "fitting", "calibrating", "measuring")
     ]
 
 
