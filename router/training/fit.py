@@ -51,8 +51,7 @@ def fit_head(
         sub_clusters: per domain.
         inverse_regularisation: scikit-learn's C of the logistic regression.
         seed: of k-means.
-        copies: vectors of changed copies of the rows, as in `Part.with_copies`; each belongs to the
-            sub-cluster of its row, so that a change does not become a kind of prompt.
+        copies: of the rows, as in `Part.with_copies`; each belongs to the sub-cluster of its row.
     """
     labels = np.zeros(len(rows.truth), np.int64)
     # One thread: sums in another order would give another artifact.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from router.artifact import load_artifact, save_artifact
 from router.classifier import TextEncoder
-from router.conversation import ConversationReader, Deciding, FollowUp, user_turns
+from router.conversation import Deciding
 from router.data.rows import (
     SPLITS,
     LabelledRow,
@@ -22,7 +22,6 @@ from router.data.rows import (
     Splits,
     excess_loss,
     fingerprint,
-    query_of,
     separate,
 )
 from router.errors import TrainingError
@@ -33,16 +32,16 @@ from router.evaluation.values import Evaluation
 from router.head import Head
 from router.trained import Exemplars, Trained
 from router.training.fit import Part, fit_head, fit_prototypes, pick_exemplars
-from router.training.follow_up import fit_follow_up, read_utterances
 from router.training.memory import EncoderWithMemory
 from router.training.noise import noisy
+from router.training.reading import deciding_words, learn_leaning
 from router.training.settle import (
     keep_calibration,
     settle_confidence,
     settle_scope,
     settle_temperature,
 )
-from router.types import GENERAL, Scores
+from router.types import GENERAL
 
 __all__ = ["Report", "Row", "TrainConfig", "train"]
 
@@ -122,6 +121,18 @@ def train(
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """What is learnt from: `copies` of the training rows and, after the validation rows, of these;
+    the calibration rows with their `excess_loss`."""
+
+    fit: Part
+    copies: Floats
+    validation: Part
+    held_out: Part
+    excess_loss: NDArray[np.float64]
+
+
 def _learn(
     rows: Sequence[LabelledRow],
     encoder: TextEncoder,
@@ -131,72 +142,62 @@ def _learn(
 ) -> tuple[Trained, tuple[Choice, ...]]:
     """What is learnt, from the rows of training, validation and calibration alone."""
     classes = _classes(rows)
-    follow_up = _fit_follow_up(rows, encoder, splits)
-    deciding = _deciding(rows, encoder, follow_up)
+    follow_up = learn_leaning(rows, encoder, splits)
+    deciding = deciding_words(rows, encoder, follow_up)
     truth = np.array([classes.index(row.domain) for row in rows])
     _require_every_domain(classes, truth, splits)
-    # Shuffled, for a guarantee may look at them one after the other, and files are often sorted.
-    drawn = np.random.default_rng(config.seed).permutation(splits.calibration)
-    parts = (splits.train, splits.validation, drawn)
-    fit, validation, held_out = (Part(deciding.vectors[part], truth[part]) for part in parts)
     progress("encoding noisy copies")
-    copies = _noisy(deciding, splits.train, encoder)
-    validation = validation.with_copies(_noisy(deciding, splits.validation, encoder))
-    head, choices = _choose_head(classes, fit, copies, validation, config, progress)
+    parts = _parts(rows, deciding, truth, splits, encoder, config.seed)
+    head, choices = _choose_head(classes, parts, config, progress)
     progress("calibrating")
-    head = settle_temperature(head, validation)
+    head = settle_temperature(head, parts.validation)
     prototypes = fit_prototypes(
-        classes, fit, config.prototypes, config.most_prototypes, config.seed
+        classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
     )
-    scope = settle_scope(head, prototypes, validation, config.scope_quantile)
-    losses = np.array([excess_loss(rows[index]) for index in drawn], np.float64)
-    kept = splits.train[
-        pick_exemplars(head, deciding.vectors[splits.train], config.exemplars)
-    ].tolist()
-    exemplars = Exemplars(
-        texts=tuple(deciding.texts[index][:_SHOWN_CHARACTERS] for index in kept),
-        domains=tuple(rows[index].domain for index in kept),
-        vectors=deciding.vectors[kept],
-    )
+    scope = settle_scope(head, prototypes, parts.validation, config.scope_quantile)
+    kept = splits.train[pick_exemplars(head, parts.fit.vectors, config.exemplars)].tolist()
     trained = Trained(
         head=head,
         scope=scope,
-        min_confidence=settle_confidence(head, scope, validation, config.max_misroutes),
+        min_confidence=settle_confidence(head, scope, parts.validation, config.max_misroutes),
         follow_up=follow_up,
-        exemplars=exemplars,
-        calibration=keep_calibration(head, scope, validation, held_out, losses),
+        exemplars=_exemplars(rows, deciding, kept),
+        calibration=keep_calibration(
+            head, scope, parts.validation, parts.held_out, parts.excess_loss
+        ),
     )
     return trained, choices
 
 
-def _fit_follow_up(rows: Sequence[LabelledRow], encoder: TextEncoder, splits: Splits) -> FollowUp:
-    """From our own utterances, and from the prompts that open a conversation: those stand alone."""
-    said = [utterance for utterance in read_utterances() if utterance.split == "train"]
-    first = np.array([len(user_turns(query_of(row))) == 1 for row in rows])
-    texts = np.array([row.text.strip() for row in rows], np.object_)
-    return fit_follow_up(
-        encoder.encode([utterance.text for utterance in said]).vectors,
-        np.array([utterance.leans for utterance in said]),
-        standalone=encoder.encode(texts[splits.train][first[splits.train]].tolist()).vectors,
-        held_out=encoder.encode(
-            texts[splits.validation][first[splits.validation]].tolist()
-        ).vectors,
+def _parts(
+    rows: Sequence[LabelledRow],
+    deciding: Deciding,
+    truth: Indices,
+    splits: Splits,
+    encoder: TextEncoder,
+    seed: int,
+) -> _Parts:
+    # Shuffled, for a guarantee may look at them one after the other, and files are often sorted.
+    drawn = np.random.default_rng(seed).permutation(splits.calibration)
+    fit, validation, held_out = (
+        Part(deciding.vectors[part], truth[part])
+        for part in (splits.train, splits.validation, drawn)
+    )
+    return _Parts(
+        fit=fit,
+        copies=_noisy(deciding, splits.train, encoder),
+        validation=validation.with_copies(_noisy(deciding, splits.validation, encoder)),
+        held_out=held_out,
+        excess_loss=np.array([excess_loss(rows[index]) for index in drawn], np.float64),
     )
 
 
-def _deciding(rows: Sequence[LabelledRow], encoder: TextEncoder, follow_up: FollowUp) -> Deciding:
-    """The words of each row that its label is about: of a conversation, what its end leans on."""
-
-    def general(vectors: Floats, _truncated: NDArray[np.bool_]) -> list[Scores]:
-        # No niche is known yet, so nothing but the leaning can tell where to look.
-        return [Scores({GENERAL: 1.0}, scope=0.0, scope_threshold=0.0)] * len(vectors)
-
-    reader = ConversationReader(encoder.encode, general, follow_up)
-    deciding = reader.deciding([query_of(row) for row in rows])
-    silent = [row for row, text in zip(rows, deciding.texts, strict=True) if not text]
-    if silent:
-        raise TrainingError(f"{len(silent)} rows have no text of a user; remove them")
-    return deciding
+def _exemplars(rows: Sequence[LabelledRow], deciding: Deciding, kept: Sequence[int]) -> Exemplars:
+    return Exemplars(
+        texts=tuple(deciding.texts[index][:_SHOWN_CHARACTERS] for index in kept),
+        domains=tuple(rows[index].domain for index in kept),
+        vectors=deciding.vectors[list(kept)],
+    )
 
 
 def _noisy(deciding: Deciding, rows: Indices, encoder: TextEncoder) -> Floats:
@@ -228,14 +229,12 @@ def _require_every_domain(classes: Sequence[str], truth: Indices, splits: Splits
 
 def _choose_head(
     classes: tuple[str, ...],
-    fit: Part,
-    copies: Floats,
-    validation: Part,
+    parts: _Parts,
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Head, tuple[Choice, ...]]:
     """The head with the lowest log loss on validation, and the figures of all."""
-    smallest = int(np.bincount(fit.truth).min())
+    smallest = int(np.bincount(parts.fit.truth).min())
     # A sub-cluster of fewer than four rows describes its rows, not a kind of prompt.
     most = min(max(1, smallest // 4), max(1, config.most_clusters // len(classes)))
     counts = [count for count in config.sub_clusters if count <= most]
@@ -247,14 +246,21 @@ def _choose_head(
     heads, choices = [], []
     for count in counts:
         progress(f"fitting {count} sub-clusters per domain")
-        head = fit_head(classes, fit, count, config.inverse_regularisation, config.seed, copies)
-        found = head.probabilities(head.logits(validation.vectors))
+        head = fit_head(
+            classes,
+            parts.fit,
+            count,
+            config.inverse_regularisation,
+            config.seed,
+            parts.copies,
+        )
+        found = head.probabilities(head.logits(parts.validation.vectors))
         heads.append(head)
         choices.append(
             Choice(
                 sub_clusters=count,
-                log_loss=log_loss(found, validation.truth),
-                accuracy=float((found.argmax(axis=1) == validation.truth).mean()),
+                log_loss=log_loss(found, parts.validation.truth),
+                accuracy=float((found.argmax(axis=1) == parts.validation.truth).mean()),
             )
         )
     best = min(range(len(choices)), key=lambda index: choices[index].log_loss)
