@@ -41,6 +41,8 @@ class PublicRow:
         group: what must not be split between training and test.
         split: `train`, `validation`, `test` or `unseen`; None where the set has no splits.
         source: the data set with its licence.
+        fine: a finer label, where the set has one: the subject within its group, the intent
+            within its domain.
         excess_loss: how much better the strong model answered than the weak one, in [-1, 1]; None
             where nobody recorded answers.
     """
@@ -50,6 +52,7 @@ class PublicRow:
     group: str
     split: str | None
     source: str
+    fine: str = ""
     excess_loss: float | None = None
 
 
@@ -71,7 +74,7 @@ def read(name: str, data_dir: Path) -> list[PublicRow]:
 def _clinc(data_dir: Path) -> Iterator[PublicRow]:
     for row in read_rows("clinc150", data_dir):
         domain = GENERAL if row["domain"] == "oos" else row["domain"]
-        yield _row("clinc150", row["text"], domain, _SPLITS[row["split"]])
+        yield _row("clinc150", row["text"], domain, _SPLITS[row["split"]], row["intent"])
 
 
 def _banking(data_dir: Path) -> Iterator[PublicRow]:
@@ -82,7 +85,7 @@ def _banking(data_dir: Path) -> Iterator[PublicRow]:
 
 def _mmlu(data_dir: Path) -> Iterator[PublicRow]:
     for row in read_rows("mmlu", data_dir):
-        yield _row("mmlu", row["question"], SUBJECTS[row["subject"]], None)
+        yield _row("mmlu", row["question"], SUBJECTS[row["subject"]], None, row["subject"])
 
 
 def _outcomes(data_dir: Path) -> Iterator[PublicRow]:
@@ -160,8 +163,8 @@ def _unseen(name: str, texts: Iterable[str], domain: str = GENERAL) -> Iterator[
         yield _row(name, text, domain, "unseen")
 
 
-def _row(name: str, text: str, domain: str, split: str | None) -> PublicRow:
-    return PublicRow(text, domain, _group(name, text), split, _source(name))
+def _row(name: str, text: str, domain: str, split: str | None, fine: str = "") -> PublicRow:
+    return PublicRow(text, domain, _group(name, text), split, _source(name), fine)
 
 
 def _group(name: str, text: str) -> str:

@@ -137,7 +137,9 @@ class _Reader:
 
     def destinations(self, texts: Sequence[str]) -> list[str]:
         """The domain whose specialist gets each text, or `GENERAL`."""
-        return [self._goes(of) for of in self._classifier.scores([Query(text=t) for t in texts])]
+        # Not the classifier's own scores: those follow the rules that are compared here.
+        read = self._encoder.encode(texts)
+        return [self._goes(of) for of in self.score(read.vectors, read.truncated)]
 
     def claimed(self, texts: Sequence[str]) -> Bools:
         """Whether a specialist would get each text."""

@@ -47,6 +47,7 @@ class Task:
         validation: rows that choose.
         test: rows to measure on.
         outside: test texts that belong to none of the classes; none where the set has no such.
+        elsewhere: rows of sources that `train` has nothing of; None where the set has no such.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Task:
     validation: Labelled
     test: Labelled
     outside: Sequence[str] = ()
+    elsewhere: Labelled | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,20 +192,25 @@ def compare(task: Task, among: Sequence[Contender], progress: Progress = lambda 
         (contender.name, *_measured(answer, task), f"{time:.2f}")
         for contender, answer, time in zip(among, answering, times, strict=True)
     ]
-    titles = (task.name, "accuracy", "macro-F1", "out-of-scope AUROC", "ms per text")
+    figures = ("accuracy", "macro-F1", "accuracy on other sources", "out-of-scope AUROC")
+    titles = (task.name, *figures, "ms per text")
     return Table(titles, tuple(rows))
 
 
-def _measured(answer: Callable[[Sequence[str]], Answers], task: Task) -> tuple[str, str, str]:
+def _measured(answer: Callable[[Sequence[str]], Answers], task: Task) -> tuple[str, str, str, str]:
     inside = answer(task.test.texts)
     truth, chosen = task.test.truth, inside.probabilities.argmax(axis=1)
-    belongs = truth != (task.classes.index(GENERAL) if GENERAL in task.classes else -1)
+    belongs = _niches(task.classes)[truth]
     familiarity = inside.familiarity
     if task.outside:
         familiarity = np.concatenate([familiarity, answer(task.outside).familiarity])
         belongs = np.concatenate([belongs, np.zeros(len(task.outside), np.bool_)])
+    elsewhere = ""
+    if task.elsewhere is not None:
+        found = answer(task.elsewhere.texts).probabilities.argmax(axis=1)
+        elsewhere = f"{(found == task.elsewhere.truth).mean():.4f}"
     auroc = "" if belongs.all() else f"{roc_auc_score(belongs, familiarity):.4f}"
-    return f"{(chosen == truth).mean():.4f}", f"{macro_f1(truth, chosen):.4f}", auroc
+    return f"{(chosen == truth).mean():.4f}", f"{macro_f1(truth, chosen):.4f}", elsewhere, auroc
 
 
 def _milliseconds(

@@ -24,39 +24,42 @@ def public_task(name: str, rows: Sequence[LabelledRow]) -> Task:
             training rows serves as that.
     """
     inside = [row for row in rows if row.domain != GENERAL]
-    train, validation = (
-        [row for row in inside if row.split == split] for split in ("train", "validation")
+    train, validation, test = (
+        [row for row in inside if row.split == split] for split in ("train", "validation", "test")
     )
     if not validation:
         aside = held_out([row.group for row in train], 0.1)
         validation = [row for row, held in zip(train, aside, strict=True) if held]
         train = [row for row, held in zip(train, aside, strict=True) if not held]
-    test = [row for row in inside if row.split == "test"]
-    outside = [row.text for row in rows if row.domain == GENERAL and row.split == "test"]
-    return _task(name, (train, validation, test), outside)
+    classes = _classes(train)
+    return Task(
+        name,
+        classes,
+        _labelled(train, classes),
+        _labelled(validation, classes),
+        _labelled(test, classes),
+        outside=[row.text for row in rows if row.domain == GENERAL and row.split == "test"],
+    )
 
 
 def default_task(rows: Sequence[LabelledRow], encoder: TextEncoder) -> Task:
     """The default router's rows, separated as its training separates them."""
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     splits = separate(rows, vectors, TrainConfig().near_duplicate)
-    train, validation, test = (
-        [rows[at] for at in part] for part in (splits.train, splits.validation, splits.test)
+    classes = _classes(rows)
+    train, validation, test, unseen = (
+        _labelled([rows[at] for at in part], classes)
+        for part in (splits.train, splits.validation, splits.test, splits.unseen)
     )
-    return _task("default domains", (train, validation, test), ())
+    return Task("default domains", classes, train, validation, test, elsewhere=unseen)
 
 
-def _task(
-    name: str,
-    parts: tuple[Sequence[LabelledRow], Sequence[LabelledRow], Sequence[LabelledRow]],
-    outside: Sequence[str],
-) -> Task:
-    classes = tuple(sorted({row.domain for row in parts[0]}))
-    train, validation, test = (
-        Labelled(
-            [row.text.strip() for row in part],
-            np.array([classes.index(row.domain) for row in part], np.int64),
-        )
-        for part in parts
+def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
+    return tuple(sorted({row.domain for row in rows}))
+
+
+def _labelled(rows: Sequence[LabelledRow], classes: tuple[str, ...]) -> Labelled:
+    return Labelled(
+        [row.text.strip() for row in rows],
+        np.array([classes.index(row.domain) for row in rows], np.int64),
     )
-    return Task(name, classes, train, validation, test, [text.strip() for text in outside])
