@@ -68,9 +68,9 @@ class ClassifierServer:
         """
         try:
             return list(await asyncio.gather(*map(self._scorer.score, queries)))
-        except Exception as error:  # noqa: BLE001 - its class may not exist where the caller runs
-            _log.exception("the classifier failed on %d queries", len(queries))
-            raise Unavailable(CLASSIFIER, f"it failed: {type(error).__name__}") from None
+        except ScoringFailed as error:
+            # In words, for the class of the fault may not exist where the caller runs.
+            raise Unavailable(CLASSIFIER, f"it failed: {error}") from None
 
     async def health(self) -> None:
         """Returns when the replica answers at all."""

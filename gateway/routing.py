@@ -16,9 +16,10 @@ from router.artifact import artifact_path, load_artifact, read_artifact
 from router.classifier import RouteClassifier, TextEncoder
 from router.config import RouterConfig
 from router.encoders.encoder import Encoder
+from router.errors import GuaranteeError
 from router.router import Classifier, Router
 from router.trained import Trained
-from router.types import Query
+from router.types import GENERAL, Query
 
 __all__ = ["load_classifier", "load_deciding_router", "load_router"]
 
@@ -69,13 +70,20 @@ def _encoder(settings: RouterConfig, cache_dir: Path, device: Device) -> TextEnc
 
 
 def _router(config: NicheConfig, classifier: Classifier, trained: Trained) -> Router:
+    domains = dict.fromkeys(spec.domain for spec in config.specialists if spec.domain)
+    table = {domain: config.models_of(domain) for domain in domains}
     guarantee = None
     if config.router.guarantee is not None:
+        unserved = sorted(set(trained.head.classes) - set(table) - {GENERAL})
+        if unserved:
+            raise GuaranteeError(
+                "router.guarantee is about the requests of all domains of the artifact together, "
+                f"and {', '.join(unserved)} have no specialist here. Declare one, or train an "
+                f"artifact with their prompts as {GENERAL!r}."
+            )
         guarantee = trained.calibration.guarantee(config.router.guarantee)
         level = logging.INFO if guarantee.threshold is not None else logging.WARNING
         _log.log(level, "router guarantee: %s", guarantee.sentence())
-    domains = dict.fromkeys(spec.domain for spec in config.specialists if spec.domain)
-    table = {domain: config.models_of(domain) for domain in domains}
     return Router(classifier, table, config.generalist.name, config.router, guarantee)
 
 

@@ -6,12 +6,15 @@ computed, and for no other unless more than a batch is waiting before it.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from router.types import Query, Scores
+
+_log = logging.getLogger("gateway.scoring")
 
 __all__ = ["BatchingScorer", "DeployedScorer", "Scorer", "ScoringFailed"]
 
@@ -58,7 +61,7 @@ class BatchingScorer:
         self._work: asyncio.Task[None] | None = None
 
     async def score(self, query: Query) -> Scores:
-        """The scores of a query; what `score_all` raises, all queries of the batch raise."""
+        """The scores of a query; if `score_all` raises, `ScoringFailed` for all of the batch."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Scores] = loop.create_future()
         self._waiting.append((query, waiter))
@@ -79,9 +82,10 @@ class BatchingScorer:
             try:
                 await self._compute(batch)
             except Exception as error:  # noqa: BLE001 - it is the callers' to handle, unknown here
+                _log.exception("scoring failed for a batch of %d", len(batch))
                 for _, waiter in batch:
                     if not waiter.done():
-                        waiter.set_exception(error)
+                        waiter.set_exception(ScoringFailed(repr(error)))
             finally:
                 for _, waiter in batch:
                     waiter.cancel()  # does nothing to one that has its result

@@ -71,9 +71,13 @@ class Calibration:
             GuaranteeError: there are no rows for it.
         """
         known = np.ones(len(self.confidence), np.bool_)
+        # The outcomes are those of the row's own specialist: a wrong one is taken for the worst.
+        excess = np.where(self.misroute & np.isfinite(self.confidence), 1.0, self.excess_loss)
         if wanted.risk == "excess_loss":
-            known = np.isfinite(self.excess_loss)
-        if not known.any():
+            known = np.isfinite(excess)
+        if not known.any() or (
+            wanted.risk == "excess_loss" and not np.isfinite(self.excess_loss).any()
+        ):
             raise GuaranteeError(
                 f"the artifact has no calibration rows for the risk {wanted.risk!r}; train it "
                 + (
@@ -82,7 +86,7 @@ class Calibration:
                     else "with more rows"
                 )
             )
-        loss = self.excess_loss if wanted.risk == "excess_loss" else self.misroute.astype(float)
+        loss = excess if wanted.risk == "excess_loss" else self.misroute.astype(float)
         return guarantee(
             self.confidence[known], loss[known], self.grid, wanted.alpha, wanted.delta, wanted.risk
         )

@@ -21,7 +21,7 @@ def add(commands: Subparsers) -> None:
 
 
 def _route(arguments: argparse.Namespace) -> int:
-    from gateway.routing import load_router  # noqa: PLC0415 - torch takes seconds to import
+    from gateway.routing import load_router  # noqa: PLC0415 - it brings an inference runtime
 
     router = load_router(load_config(arguments.config), cache())
     decision = router.route(Query(text=arguments.text), lambda _: True)

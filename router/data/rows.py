@@ -38,6 +38,9 @@ The earlier gives way to the later when rows are alike."""
 _SHARES = (0.6, 0.72, 0.86, 1.0)
 """Where the first four splits end when groups draw them."""
 
+_BLOCK = 1024
+"""Rows that are compared with all others at a time: of 100,000 at once memory would not hold."""
+
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -130,9 +133,10 @@ def separate(
     for rank in range(len(SPLITS) - 1):
         lower = np.flatnonzero(kept & (ranks == rank))
         higher = np.flatnonzero(kept & (ranks > rank))
-        if len(lower) and len(higher):
-            likeness = (vectors[lower] @ vectors[higher].T).max(axis=1)
-            kept[lower[likeness >= near_duplicate]] = False
+        for start in range(0, len(lower) if len(higher) else 0, _BLOCK):
+            block = lower[start : start + _BLOCK]
+            likeness = (vectors[block] @ vectors[higher].T).max(axis=1)
+            kept[block[likeness >= near_duplicate]] = False
     parts = {name: np.flatnonzero(kept & (ranks == rank)) for rank, name in enumerate(SPLITS)}
     return Splits(**parts, dropped=int((~kept).sum()))
 

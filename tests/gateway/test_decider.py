@@ -87,8 +87,8 @@ async def test_a_request_that_cannot_be_scored_goes_to_the_generalist(caplog):
     assert gateway.sample("niche_router_confidence_count", domain="general") is None
 
 
-async def test_a_fault_of_the_classifier_here_is_an_error():
-    """An unexpected failure is not taken for a decision."""
+async def test_a_fault_of_the_classifier_here_costs_no_answer(caplog):
+    """The generalist answers those whose batch could not be scored, and the log has the fault."""
 
     class Broken(FakeClassifier):
         def scores(self, queries):
@@ -96,7 +96,8 @@ async def test_a_fault_of_the_classifier_here_is_an_error():
 
     answer = await make_gateway(classifier=Broken({"SELECT": "sql"})).post(CHAT)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert (answer.status_code, answer.headers["x-niche-reason"]) == (200, "unclassified")
+    assert "RuntimeError: broken" in caplog.text
 
 
 async def test_readiness_includes_a_deployed_classifier():

@@ -7,8 +7,8 @@ import pytest
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
 from gateway.routing import load_deciding_router
-from router.config import RouterConfig
-from router.errors import ArtifactError, UnknownDomain
+from router.config import GuaranteeConfig, RouterConfig
+from router.errors import ArtifactError, GuaranteeError, UnknownDomain
 from router.training.train import TrainConfig, train
 from router.types import Query, Reason, Scores
 from tests.gateway.stacks import GENERALIST
@@ -49,6 +49,14 @@ def test_a_domain_that_the_artifact_lacks_is_refused(artifact: Path) -> None:
     """A specialist that could never be routed to stops the start here as well."""
     with pytest.raises(UnknownDomain, match="poems"):
         load_deciding_router(config(artifact, "poems"))
+
+
+def test_a_guarantee_over_domains_without_a_specialist_is_refused(artifact: Path) -> None:
+    """What was calibrated on all niches together says nothing about one of them."""
+    settings = config(artifact, "sql")
+    promised = settings.router.model_copy(update={"guarantee": GuaranteeConfig(alpha=0.1)})
+    with pytest.raises(GuaranteeError, match="tools have no specialist here"):
+        load_deciding_router(settings.model_copy(update={"router": promised}))
 
 
 def test_an_artifact_that_cannot_be_verified_is_refused(artifact: Path, tmp_path: Path) -> None:

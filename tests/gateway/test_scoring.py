@@ -89,13 +89,13 @@ async def test_a_batch_is_not_larger_than_allowed() -> None:
 
 
 async def test_a_failure_reaches_all_of_its_batch_and_no_other() -> None:
-    """An error in the worker is raised to each caller of the batch; the next batch goes on."""
+    """An error in the worker leaves each caller of the batch without scores; the next goes on."""
     worker = Worker()
     async with busy(worker, max_batch=2) as scorer:
         tasks = await ask(scorer, "poison", "b", "c")
         worker.go.set()
 
-        assert await outcomes(tasks) == ["ValueError", "ValueError", "c"]
+        assert await outcomes(tasks) == ["ScoringFailed", "ScoringFailed", "c"]
 
 
 async def test_scores_that_are_missing_are_a_failure_of_all() -> None:
@@ -105,7 +105,7 @@ async def test_scores_that_are_missing_are_a_failure_of_all() -> None:
         tasks = await ask(scorer, "a", "swallowed")
         worker.go.set()
 
-        assert await outcomes(tasks) == ["ValueError", "ValueError"]
+        assert await outcomes(tasks) == ["ScoringFailed", "ScoringFailed"]
 
 
 async def test_who_leaves_while_waiting_is_not_computed() -> None:
@@ -153,7 +153,7 @@ async def test_a_closed_scorer_refuses() -> None:
     scorer = BatchingScorer(Worker().score_all, 8)
     scorer.close()
 
-    assert await outcomes(await ask(scorer, "late")) == ["RuntimeError"]
+    assert await outcomes(await ask(scorer, "late")) == ["ScoringFailed"]
 
 
 async def test_the_sizes_of_batches_are_told() -> None:

@@ -33,9 +33,22 @@ def test_a_guarantee_on_misroutes_is_made_from_the_misroutes():
 def test_a_guarantee_on_the_excess_loss_uses_the_paired_rows_alone():
     """Rows without paired outcomes do not count."""
     paired = np.where(np.arange(400) % 2 == 0, -0.5, np.nan)
-    found = calibration(paired).guarantee(GuaranteeConfig(alpha=0.1, risk="excess_loss"))
+    right = replace(calibration(paired), misroute=np.zeros(400, np.bool_))
+    found = right.guarantee(GuaranteeConfig(alpha=0.1, risk="excess_loss"))
     assert found.rows == 200
     assert found.threshold == 0.5
+
+
+def test_a_wrong_route_is_the_worst_excess_loss():
+    """A specialist that is not the row's own has no outcome there, and is given no credit."""
+    found = calibration(np.full(400, -0.5)).guarantee(
+        GuaranteeConfig(alpha=0.1, risk="excess_loss")
+    )
+    assert found.rows == 400
+    alone = replace(calibration(np.full(400, -0.5)), misroute=np.ones(400, np.bool_))
+    wrong = alone.guarantee(GuaranteeConfig(alpha=0.1, risk="excess_loss"))
+    assert wrong.threshold is None
+    assert wrong.bound > 0.9
 
 
 def test_without_paired_outcomes_there_is_no_such_guarantee():
