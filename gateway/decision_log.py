@@ -15,7 +15,7 @@ nothing to say is absent.
     scope           how familiar the text looked
     probabilities   calibrated probability of each domain
     status          HTTP status; 499 when the client left before the end
-    prompt_sha256   SHA-256 of the text that decides, in hexadecimal; see `router.data.feedback`
+    prompt_sha256   SHA-256 of what was asked, in hexadecimal; see `router.data.feedback`
     messages        a chat as it was sent, [{"role", "content"}, ...]
     text            a completion's prompt as it was sent; the first of several
 

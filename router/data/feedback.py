@@ -13,6 +13,7 @@ a request that was sent to it in doubt. Later lines win over earlier ones, a dom
 """
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from router.classifier import text_of
+from router.conversation import user_turns
 from router.data.dataset import LabelledQuery, domain_of, parse_query, refuse_unknown, score_of
 from router.data.jsonl import Fault, read_jsonl, read_log, string
 from router.data.rows import wording
@@ -177,8 +179,12 @@ def from_log(log: Path, feedback: Path, texts: Iterable[Query] = ()) -> Harvest:
 
 
 def prompt_sha256(query: Query) -> str:
-    """What the log has in place of a prompt: the checksum of its text, stripped."""
-    return hashlib.sha256(text_of(query).strip().encode()).hexdigest()
+    """SHA-256 of what was asked: of the words alone where the user spoke once, else of the whole
+    conversation, for words that lean mean another thing in each."""
+    said = text_of(query).strip()
+    if len(user_turns(query)) > 1:
+        said = json.dumps([[turn.role, turn.content.strip()] for turn in query.messages])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _remedies(found: Harvest) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from deployments.protocol import Unavailable
+from deployments.protocol import Message, Unavailable
 from gateway.config import ConfigError, DecisionLogSection
 from gateway.decision_log import DecisionLog
 from gateway.record import Record
-from router.data.feedback import from_log
+from router.data.feedback import from_log, prompt_sha256
 from router.types import Decision, Query, Reason
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
@@ -77,14 +77,25 @@ async def test_a_stream_leaves_a_line_too(tmp_path):
     assert await logged(tmp_path / "log", CHAT | {"stream": True}) == ROUTED
 
 
-async def test_the_hash_is_of_the_text_that_decides(tmp_path):
-    """It is that of the last thing the user said, without the space around it."""
-    said = [("user", "hello"), ("assistant", "hi"), ("user", " please SELECT\n")]
+async def test_the_hash_is_of_the_words_where_the_user_spoke_once(tmp_path):
+    """It is that of what the user said, without the space around it or the system's words."""
+    said = [("system", "be kind"), ("user", " please SELECT\n")]
     messages = [{"role": role, "content": content} for role, content in said]
 
     line = await logged(tmp_path / "log", CHAT | {"messages": messages})
 
     assert line["prompt_sha256"] == HASH
+
+
+async def test_the_hash_of_a_conversation_is_of_all_of_it(tmp_path):
+    """The same last words in a conversation have another hash than alone."""
+    said = [("user", "hello"), ("assistant", "hi"), ("user", "please SELECT")]
+    messages = [{"role": role, "content": content} for role, content in said]
+
+    line = await logged(tmp_path / "log", CHAT | {"messages": messages})
+
+    whole = Query(tuple(Message(role, content) for role, content in said))
+    assert line["prompt_sha256"] == prompt_sha256(whole) != HASH
 
 
 async def test_text_keeps_the_conversation(tmp_path):

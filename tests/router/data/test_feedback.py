@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from deployments.protocol import Message
 from router.data.feedback import from_log, prompt_sha256
 from router.errors import DataError
 from router.types import Query
@@ -179,3 +180,15 @@ def test_faulty_feedback_is_named(harvest, line, message):
     """The line and the remedy."""
     with pytest.raises(DataError, match=rf"feedback\.jsonl:1: {message}"):
         harvest([decision("a")], [line])
+
+
+def test_the_same_last_words_of_two_conversations_have_two_hashes():
+    """Words that lean are not taken for those of another conversation, nor for the bare words."""
+    last = Message("user", "and for 2019?")
+    asked = [
+        Query((Message("user", first), Message("assistant", "done"), last))
+        for first in ("count the singers", "play a song")
+    ]
+    hashes = {prompt_sha256(query) for query in (*asked, Query((last,)))}
+    assert len(hashes) == 3
+    assert prompt_sha256(Query((last,))) == prompt_sha256(Query(text="and for 2019?"))
