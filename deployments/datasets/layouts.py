@@ -4,9 +4,12 @@ WikiSQL has one layout; users have many. The layout of a prompt is drawn from it
 changes.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from deployments.datasets.draw import draw
 
-__all__ = ["LAYOUTS", "TABLE_NAMES", "vary"]
+__all__ = ["LAYOUTS", "TABLE_NAMES", "Restyled", "restyle", "vary"]
 
 TABLE_NAMES = (
     *(
@@ -48,6 +51,42 @@ LAYOUTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Restyled:
+    """A table and a question in some layout.
+
+    Attributes:
+        text: the message.
+        table: the table's name as the message gives it; None where it names none.
+        columns: the columns as the message writes them, in the order they were given.
+        question: the question as the message writes it.
+    """
+
+    text: str
+    table: str | None
+    columns: tuple[str, ...]
+    question: str
+
+
+def restyle(columns: Sequence[str], question: str) -> Restyled:
+    """The table and the question in a layout drawn from them, the same one at every call."""
+    key = _NATIVE.format(columns=", ".join(columns), question=question)
+    if draw(key, "case") < 0.3:
+        question = question.lower()
+    if draw(key, "names") < 0.4:
+        columns = [column.replace(" ", "_") for column in columns]
+    layout = LAYOUTS[int(draw(key, "layout") * len(LAYOUTS))]
+    table = TABLE_NAMES[int(draw(key, "table") * len(TABLE_NAMES))]
+    text = layout.format(
+        table=table,
+        columns=", ".join(columns),
+        typed=", ".join(f"{column} TEXT" for column in columns),
+        listed="\n- ".join(columns),
+        question=question,
+    )
+    return Restyled(text, table if "{table}" in layout else None, tuple(columns), question)
+
+
 def vary(prompt: str) -> str:
     """The prompt of the `sql` niche in another layout, the same one at every call.
 
@@ -56,15 +95,4 @@ def vary(prompt: str) -> str:
     """
     first, _, second = prompt.partition("\n")
     columns = first.removeprefix("Columns: ").split(", ")
-    question = second.removeprefix("Question: ")
-    if draw(prompt, "case") < 0.3:
-        question = question.lower()
-    if draw(prompt, "names") < 0.4:
-        columns = [column.replace(" ", "_") for column in columns]
-    return LAYOUTS[int(draw(prompt, "layout") * len(LAYOUTS))].format(
-        table=TABLE_NAMES[int(draw(prompt, "table") * len(TABLE_NAMES))],
-        columns=", ".join(columns),
-        typed=", ".join(f"{column} TEXT" for column in columns),
-        listed="\n- ".join(columns),
-        question=question,
-    )
+    return restyle(columns, second.removeprefix("Question: ")).text

@@ -85,6 +85,30 @@ DATASETS: dict[str, Dataset] = {
         licence="MIT",
         sha256="a8df3fbbe2e2c003bce980d68e16fb03ff69fc92c306c4029d126b967c5ec53b",
     ),
+    "mawps_train": Dataset(
+        path="math_word_problems/svamp_repo__cv_mawps__fold0__train.csv.gz",
+        source="MAWPS, as in github.com/arkilpatel/SVAMP, data/cv_mawps/fold0/train.csv",
+        licence="MIT",
+        sha256="802ae9934a444ac69ec6e7c6313cf35ccf4a7714cb055e9fa09b95a21cc89357",
+    ),
+    "mawps_dev": Dataset(
+        path="math_word_problems/svamp_repo__cv_mawps__fold0__dev.csv.gz",
+        source="MAWPS, as in github.com/arkilpatel/SVAMP, data/cv_mawps/fold0/dev.csv",
+        licence="MIT",
+        sha256="b641a0e4b9b758d5e5c90e8df5f8270be335399eb073945d055a25dd4af13b55",
+    ),
+    "svamp": Dataset(
+        path="math_word_problems/SVAMP.json.gz",
+        source="github.com/arkilpatel/SVAMP, SVAMP.json, half of it",
+        licence="MIT",
+        sha256="e6d849e53b007a2ae186cd5f3a965bf88743b038fbadab8f66a80735e6674450",
+    ),
+    "bc5cdr": Dataset(
+        path="bio_ner/bc5cdr.jsonl.gz",
+        source="BioCreative V CDR corpus (BC5CDR), split into sentences",
+        licence="CC-BY-4.0",
+        sha256="121fa889f56a9e49f8daeb921e94d726acbc7ffcacb5f11c07ed025aa1828426",
+    ),
     "mt_bench": Dataset(
         path="mt_bench/mt_bench__question.jsonl",
         source="github.com/lm-sys/FastChat",

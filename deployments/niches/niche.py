@@ -1,11 +1,12 @@
 """What a niche is: a system prompt, examples by split, and a grader."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from deployments.graders import GRADERS, Grader
+from deployments.graders.counts import Grader, Reference
+from deployments.graders.registry import GRADERS
 
 __all__ = ["Example", "Niche", "Split"]
 
@@ -16,12 +17,23 @@ Split = Literal["train", "validation", "test"]
 class Example:
     """One prompt of a user and the answer that is right.
 
-    `group` names what must not be split between training and test, such as a table.
+    `group` names what must not be split between training and test, such as a table; `schema` is
+    for graders that execute a query.
     """
 
     prompt: str
     answer: str
     group: str = ""
+    schema: str = ""
+
+    @property
+    def reference(self) -> Reference:
+        """What a grader holds an answer against."""
+        return Reference(self.answer, self.schema)
+
+
+def _nothing(_: str) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -32,25 +44,31 @@ class Niche:
         name: the specialist's name.
         system_prompt: what the specialist is told first, in training and in serving alike.
         datasets: the manifest's names of the data sets that `examples` reads.
-        grader: a key of `deployments.graders.GRADERS`.
+        graders: keys of `deployments.graders.registry.GRADERS`; the first is the niche's measure.
         max_answer_tokens: no right answer is longer.
         examples: the examples of a split, given the data directory.
+        other_tests: further test sets by name, of other sources or kinds.
+        complete: what is added to a finished answer, such as an equation's result.
     """
 
     name: str
     system_prompt: str
     datasets: tuple[str, ...]
-    grader: str
+    graders: tuple[str, ...]
     max_answer_tokens: int
     examples: Callable[[Split, Path], Iterator[Example]]
+    other_tests: Mapping[str, Callable[[Path], Iterator[Example]]] = field(default_factory=dict)
+    complete: Callable[[str], str] = _nothing
 
     def __post_init__(self) -> None:
-        if self.grader not in GRADERS:
+        unknown = [name for name in self.graders if name not in GRADERS]
+        if unknown or not self.graders:
             raise ValueError(
-                f"niche {self.name!r}: no grader {self.grader!r}; known: {', '.join(GRADERS)}"
+                f"niche {self.name!r}: no grader {', '.join(unknown) or 'named'}; "
+                f"known: {', '.join(GRADERS)}"
             )
 
     @property
     def grade(self) -> Grader:
-        """The function that tells whether an answer is right."""
-        return GRADERS[self.grader]
+        """The niche's measure."""
+        return GRADERS[self.graders[0]]

@@ -46,7 +46,7 @@ TOOLS = Niche(
     name="tools",
     system_prompt="Call one function, as JSON.",
     datasets=("snips",),
-    grader="json",
+    graders=("json",),
     max_answer_tokens=96,
     examples=_examples,
 )

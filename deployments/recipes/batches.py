@@ -17,7 +17,7 @@ IGNORED = -100
 """The target of a padded position: cross-entropy leaves it out."""
 
 # The CPU's matrix kernels are made, and kept, per shape: few shapes make a run faster and smaller.
-_WIDTH_STEP = 16
+_WIDTH_STEP = 8
 _TARGET_STEP = 64
 
 

@@ -70,7 +70,7 @@ def evaluate(
         for row, (answer, length) in zip(
             part, _answers(model, tokenizer, niche, part), strict=True
         ):
-            right += niche.grade(answer, row.answer)
+            right += niche.grade(answer + niche.complete(answer), row.reference).hits
             cut += length >= niche.max_answer_tokens
             tokens += length
     interval = binomtest(right, len(rows)).proportion_ci(method="wilson")

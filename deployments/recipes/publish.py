@@ -99,7 +99,7 @@ def _card(niche: Niche, provenance: Provenance) -> str:
             _row(f"{niche.name} (this adapter)", provenance.score),
             _row("base model, same prompt", provenance.base_score),
             "",
-            f"Graded by `{niche.grader}` (deployments/graders.py), greedy decoding, float32.",
+            f"Graded by `{niche.graders[0]}` (deployments/graders), greedy decoding, float32.",
             "",
             f"- Recipe: LoRA rank {config.rank}, alpha {config.alpha}, every linear layer; AdamW, "
             f"peak learning rate {config.learning_rate:g}, batches of {config.batch_size}, "

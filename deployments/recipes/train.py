@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.helpers import disable_input_dtype_casting
 from torch.nn import functional
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
@@ -60,7 +61,11 @@ class _Run:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).to(self.device)
+        # Short sequences: on a CPU the fused attention's backward pass is the slower one.
+        attention = "sdpa" if self.device == "cuda" else "eager"
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.bfloat16, attn_implementation=attention
+        ).to(self.device)
         # fp32 adapter weights on a bf16 base (PEFT's default): small updates survive the rounding.
         lora = LoraConfig(
             r=config.rank,
@@ -100,7 +105,13 @@ class _Run:
     def learn(self, batch: Batch, learning_rate: float) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = self.loss(batch)
+        # The adapter multiplies in bfloat16 and is kept in float32: 1.7 times the speed on a CPU
+        # with the attention above, where float32 products are the slow part.
+        with (
+            torch.autocast(self.device, dtype=torch.bfloat16),
+            disable_input_dtype_casting(self.model),
+        ):
+            loss = self.loss(batch)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()

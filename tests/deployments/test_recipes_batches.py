@@ -96,7 +96,7 @@ def test_padding_is_masked_and_shapes_are_few() -> None:
     """Widths and target counts are rounded up, so that few shapes occur."""
     for batch in epoch(rows(*range(3, 60)), size=8):
         assert batch.ids.shape == batch.mask.shape
-        assert batch.ids.shape[1] % 16 == 0
+        assert batch.ids.shape[1] % 8 == 0
         assert len(batch.positions) == len(batch.targets)
         assert len(batch.targets) % 64 == 0
         assert set(batch.ids[batch.mask == 0].tolist()) <= {PAD}

@@ -1,0 +1,60 @@
+"""Arithmetic for models that write an equation better than they work it out.
+
+An expression is parsed, never executed: numbers, `+ - * /` and parentheses are all there is. Values
+are exact fractions.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+__all__ = ["calculate", "completed"]
+
+_LONGEST = 200
+"""Letters of an expression; Python's parser needs no more than this to stay quick and flat."""
+
+_BINARY: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def calculate(expression: str) -> Fraction | None:
+    """The value of an arithmetic expression; None where it has none or is something else."""
+    text = expression.strip()
+    if len(text) > _LONGEST or not set(text) <= set("0123456789.+-*/() "):
+        return None
+    try:
+        return _value(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, ZeroDivisionError, MemoryError, RecursionError):
+        return None
+
+
+def _value(node: ast.expr) -> Fraction:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return Fraction(str(value))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand)
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _BINARY:
+            return _BINARY[type(sign)](_value(left), _value(right))
+    raise ValueError("not arithmetic")
+
+
+def completed(answer: str) -> str:
+    """What to add to an answer that ends in an open equation, such as `76 - 25 =`; else nothing.
+
+    The last line is read. Results are given as integers, or rounded to six digits after the point.
+    """
+    line = answer.rstrip().rpartition("\n")[2]
+    if not line.endswith("="):
+        return ""
+    result = calculate(line[:-1])
+    if result is None:
+        return ""
+    if result.denominator == 1:
+        return f" {result.numerator}"
+    return f" {float(result):.6f}".rstrip("0")
