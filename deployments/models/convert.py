@@ -4,13 +4,18 @@ transformers needs about 15 seconds to read a small GGUF and 2 to read the resul
 once.
 """
 
+import shutil
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-__all__ = ["convert_gguf"]
+from deployments.models.errors import ModelError
+
+__all__ = ["convert_gguf", "convert_own"]
+
+_MAGIC = b"GGUF"
 
 
 def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
@@ -39,3 +44,34 @@ def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
         model.to(torch.bfloat16).save_pretrained(target)
         tokenizer.save_pretrained(target)
         bar.update()
+
+
+def convert_own(source: Path, target: Path) -> Path:
+    """Converts a user's GGUF file to the transformers directory `target`; returns it.
+
+    The directory appears when it is whole: a cut run leaves `target` absent.
+
+    Raises:
+        ModelError: `source` is no GGUF file, transformers cannot read its architecture, or `target`
+            exists.
+    """
+    if not source.is_file() or not _begins_with_magic(source):
+        raise ModelError(f"{source} is no GGUF file; give the path of one")
+    if target.exists():
+        raise ModelError(f"{target} exists already; name another directory, or remove it")
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        convert_gguf(source, part)
+    # Whatever a damaged file makes the readers raise: it is the file's fault, and said so.
+    except Exception as error:
+        shutil.rmtree(part)
+        raise ModelError(f"{source}: transformers cannot read it: {error}") from error
+    part.rename(target)
+    return target
+
+
+def _begins_with_magic(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC

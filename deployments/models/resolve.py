@@ -50,6 +50,11 @@ def resolve(
             )
         return folder
     local = Path(reference).expanduser()
+    if local.is_file() and local.suffix == ".gguf":
+        raise ModelError(
+            f"model {reference!r} is a GGUF file; run: niche models convert {reference} --out DIR, "
+            "and name the directory"
+        )
     if local.is_dir():
         return _checked(local, reference)
     if _HUB_ID.fullmatch(reference):

@@ -1,6 +1,7 @@
-"""`niche models pull` and `niche models list`: model files in the local cache."""
+"""`niche models pull`, `list` and `convert`: model files in the local cache, and your own."""
 
 import argparse
+from pathlib import Path
 
 from deployments.models.lock import read_lock
 from deployments.models.pull import catalogue, pull
@@ -22,6 +23,12 @@ def add(commands: Subparsers) -> None:
     pulling.add_argument("--verify", action="store_true", help="read every byte again")
     add_config(pulling)
     pulling.set_defaults(run=_pull)
+    converting = actions.add_parser("convert", help="turn a GGUF file into a model directory")
+    converting.add_argument("file", type=Path, metavar="FILE.gguf")
+    converting.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="must not exist; name it as `model`"
+    )
+    converting.set_defaults(run=_convert)
     listing = actions.add_parser("list", help="the models known by name")
     listing.set_defaults(run=_list)
 
@@ -45,6 +52,13 @@ def _pull(arguments: argparse.Namespace) -> int:
             from router.encoders.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
 
             print(f"{name}: {prepare(path, cache()).graph}")
+    return 0
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from deployments.models.convert import convert_own  # noqa: PLC0415 - torch takes seconds
+
+    print(convert_own(arguments.file, arguments.out))
     return 0
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from deployments.models.convert import convert_gguf
+from deployments.models.convert import convert_gguf, convert_own
+from deployments.models.errors import ModelError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TOKENS = ["<unk>", "<s>", "</s>", *LETTERS, "ab"]
@@ -93,3 +94,43 @@ def test_the_tokenizer_and_its_template_come_along(converted):
     chat = [{"role": "user", "content": "abc"}]
     ids = tokenizer.apply_chat_template(chat, return_dict=True)["input_ids"]
     assert tokenizer.convert_ids_to_tokens(ids) == ["ab", "c"]
+
+
+def test_a_users_own_file_becomes_a_directory_that_loads(tmp_path):
+    """`convert_own` leaves a whole model directory and nothing half done beside it."""
+    write_gguf(tmp_path / "own.gguf")
+
+    target = convert_own(tmp_path / "own.gguf", tmp_path / "models" / "own")
+
+    assert AutoModelForCausalLM.from_pretrained(target).config.num_hidden_layers == 1
+    assert [path.name for path in target.parent.iterdir()] == ["own"]
+
+
+@pytest.mark.parametrize("content", [b"", b"GGU", b"\x93NUMPY"])
+def test_what_is_no_gguf_file_is_refused(tmp_path, content):
+    """The first bytes tell, and the message names the file."""
+    path = tmp_path / "other.gguf"
+    path.write_bytes(content)
+
+    with pytest.raises(ModelError, match=r"other\.gguf is no GGUF file"):
+        convert_own(path, tmp_path / "out")
+
+
+def test_a_damaged_file_leaves_nothing_behind(tmp_path):
+    """A file that begins well and cannot be read is refused, and no directory stays."""
+    path = tmp_path / "cut.gguf"
+    write_gguf(path)
+    path.write_bytes(path.read_bytes()[:300])
+
+    with pytest.raises(ModelError, match=r"cut\.gguf: transformers cannot read it"):
+        convert_own(path, tmp_path / "out")
+
+    assert [child.name for child in tmp_path.iterdir()] == ["cut.gguf"]
+
+
+def test_an_existing_directory_is_not_overwritten(tmp_path):
+    """The target must be new."""
+    write_gguf(tmp_path / "own.gguf")
+
+    with pytest.raises(ModelError, match="exists already"):
+        convert_own(tmp_path / "own.gguf", tmp_path)

@@ -93,3 +93,12 @@ def test_anything_else_lists_the_known_names(lock, tmp_path, reference):
     """A mistyped name or path is not looked for on the hub."""
     with pytest.raises(ModelError, match="known names: tiny"):
         resolve(reference, tmp_path, lock=lock, snapshot=no_hub)
+
+
+def test_a_gguf_file_says_how_it_is_converted(lock, tmp_path):
+    """A file is no model directory; the message gives the command that makes one."""
+    file = tmp_path / "big.gguf"
+    file.write_bytes(b"GGUF")
+
+    with pytest.raises(ModelError, match=r"niche models convert .*big\.gguf --out DIR"):
+        resolve(str(file), tmp_path, lock=lock)
