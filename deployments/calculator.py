@@ -28,19 +28,20 @@ def calculate(expression: str) -> Fraction | None:
     if len(text) > _LONGEST or not set(text) <= set("0123456789.+-*/() "):
         return None
     try:
-        return _value(ast.parse(text, mode="eval").body)
+        return _value(ast.parse(text, mode="eval").body, text)
     except (SyntaxError, ValueError, ZeroDivisionError, MemoryError, RecursionError):
         return None
 
 
-def _value(node: ast.expr) -> Fraction:
+def _value(node: ast.expr, text: str) -> Fraction:
     match node:
-        case ast.Constant(value=int() | float() as value):
-            return Fraction(str(value))
+        case ast.Constant():
+            # As it is written: a float would round it.
+            return Fraction(text[node.col_offset : node.end_col_offset])
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand)
+            return -_value(operand, text)
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _BINARY:
-            return _BINARY[type(sign)](_value(left), _value(right))
+            return _BINARY[type(sign)](_value(left, text), _value(right, text))
     raise ValueError("not arithmetic")
 
 
@@ -53,8 +54,11 @@ def completed(answer: str) -> str:
     if not line.endswith("="):
         return ""
     result = calculate(line[:-1])
-    if result is None:
-        return ""
-    if result.denominator == 1:
-        return f" {result.numerator}"
-    return f" {float(result):.6f}".rstrip("0")
+    return "" if result is None else f" {_decimal(result)}"
+
+
+def _decimal(number: Fraction) -> str:
+    millionths = round(number * 10**6)
+    whole, part = divmod(abs(millionths), 10**6)
+    digits = f".{part:06}".rstrip("0").rstrip(".")
+    return f"{'-' if millionths < 0 else ''}{whole}{digits}"

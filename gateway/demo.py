@@ -13,6 +13,9 @@ __all__ = ["SAMPLES", "show_samples", "wait_until_ready"]
 SAMPLES: dict[str, str] = {
     "sql": "Columns: name, country, year of birth\nQuestion: Which singers are from France?",
     "tools": "play the newest album by Miles Davis on Spotify",
+    "math": "A baker made 48 rolls and sold 29 of them. How many rolls are left?",
+    "biomed": "Two patients on carbamazepine developed hyponatremia and confusion.",
+    "support": "Why was my card payment declined at the supermarket?",
     GENERAL: "Why is the sky blue?",
 }
 """A request for each domain of the default stack."""

@@ -29,8 +29,11 @@ _SHOWN_CHARACTERS = 60
 
 
 def own_rows(
-    data: Sequence[Path], log: Path | None = None, feedback: Path | None = None
-) -> list[LabelledQuery]:
+    data: Sequence[Path],
+    log: Path | None = None,
+    feedback: Path | None = None,
+    beside: Sequence[LabelledRow] = (),
+) -> list[LabelledRow]:
     """The labelled prompts of files, and of a decision log that was judged.
 
     Args:
@@ -38,6 +41,7 @@ def own_rows(
             the prompts that the log has as a hash alone.
         log: the gateway's decision log.
         feedback: says which of its decisions were right; goes with `log`.
+        beside: rows of another source that are trained on too, such as the default domains'.
 
     Raises:
         DataError: a file has faults.
@@ -53,14 +57,16 @@ def own_rows(
         harvest = from_log(log, feedback, [*texts, *(row.query for row in rows)])
         tell(f"{log}:\n{harvest.summary()}")
         rows += harvest.rows
-    require_trainable(rows)
-    tell(f"{len(rows):,} prompts of {len({row.domain for row in rows})} domains")
+    # One's own come first: where both label a text, theirs is the label that counts.
+    together: list[LabelledRow] = [*rows, *beside]
+    require_trainable(together)
+    tell(f"{len(together):,} prompts of {len({row.domain for row in together})} domains")
     disputed = contradictions(rows)
     for text, domains in list(disputed.items())[:_SHOWN_CONTRADICTIONS]:
         tell(f"{text[:_SHOWN_CHARACTERS]!r} stands in {', '.join(domains)}: the first counts")
     if len(disputed) > _SHOWN_CONTRADICTIONS:
         tell(f"and so do {len(disputed) - _SHOWN_CONTRADICTIONS:,} other texts")
-    return rows
+    return together
 
 
 def train_router(

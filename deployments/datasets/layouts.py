@@ -1,15 +1,15 @@
-"""Ways in which people put a table and a question to a model.
+"""Ways in which people put a task to a model: a table and a question, a text and an instruction.
 
-WikiSQL has one layout; users have many. The layout of a prompt is drawn from its text, so it never
-changes.
+The data sets have one layout each; users have many. The layout of a prompt is drawn from its text,
+so it never changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deployments.datasets.draw import draw
 
-__all__ = ["LAYOUTS", "TABLE_NAMES", "Restyled", "restyle", "vary"]
+__all__ = ["INSTRUCTIONS", "LAYOUTS", "TABLE_NAMES", "Restyled", "instruct", "restyle", "vary"]
 
 TABLE_NAMES = (
     *(
@@ -49,6 +49,55 @@ LAYOUTS = (
     "sql query pls: {question} cols {columns}",
     "Write the SELECT statement for table {table}: {question}",
 )
+
+INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
+    "math": (
+        "Solve: {}",
+        "Solve this problem: {}",
+        "Solve the following word problem.\n\n{}",
+        "Write the equation for this problem: {}",
+        "Which equation solves this? {}",
+        "Turn this into an equation: {}",
+        "Word problem: {}",
+        "Problem: {}\nEquation:",
+        "Question: {}\nAnswer:",
+        "{}\nWrite the equation.",
+        "{} Show me the calculation.",
+        "Help me with my homework: {}",
+    ),
+    "biomed": (
+        "List the chemicals and diseases in this sentence: {}",
+        "Extract chemicals and diseases: {}",
+        "Extract the drugs and diseases from the following text.\n\n{}",
+        "Which chemicals and diseases does this sentence mention? {}",
+        "NER: {}",
+        "Named entities (chemical, disease): {}",
+        "Tag the biomedical entities: {}",
+        "Annotate this sentence of an abstract: {}",
+        "Sentence: {}\nEntities:",
+        "{}\n\nWhich drugs and diseases are named here?",
+        "{}\nGive me the chemicals and diseases as JSON.",
+        "Find all disease and chemical names. {}",
+    ),
+    "support": (
+        "Customer message: {}",
+        "Customer: {}",
+        "A customer writes: {}",
+        "Message from a bank customer: {}\nIntent:",
+        "Classify this banking message: {}",
+        "Classify the intent of this customer's message: {}",
+        "What is the intent? {}",
+        "Which banking intent is this: {}",
+        "Label this message to our bank with its intent.\n\n{}",
+        "Bank support chat: {}",
+        "{}\nWhat does this customer want?",
+        "Intent of: {}",
+    ),
+}
+"""What people write around the text that a niche is about. The specialists were trained on the text
+alone, and so it comes most often."""
+
+_INSTRUCTED_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +145,16 @@ def vary(prompt: str) -> str:
     first, _, second = prompt.partition("\n")
     columns = first.removeprefix("Columns: ").split(", ")
     return restyle(columns, second.removeprefix("Question: ")).text
+
+
+def instruct(niche: str, text: str) -> str:
+    """The text, a share of them with an instruction around it, the same one at every call.
+
+    Args:
+        niche: a key of `INSTRUCTIONS`.
+        text: what the niche is about.
+    """
+    if draw(text, "instructed") >= _INSTRUCTED_SHARE:
+        return text
+    known = INSTRUCTIONS[niche]
+    return known[int(draw(text, "instruction") * len(known))].format(text)

@@ -9,16 +9,20 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from deployments.datasets import unclear
 from deployments.datasets.draw import draw, sample
-from deployments.datasets.layouts import vary
+from deployments.datasets.layouts import instruct, vary
 from deployments.datasets.manifest import DATASETS, read_rows, read_text
+from deployments.datasets.spacing import joined
+from deployments.niches.math import MATH, folded
 from deployments.niches.niche import Split
 from deployments.niches.registry import NICHES
 
-__all__ = ["GENERAL", "LabelledPrompt", "PromptSplit", "rows"]
+__all__ = ["GENERAL", "LabelledPrompt", "PromptSplit", "rows", "unseen"]
 
 GENERAL = "general"
 """What is no niche's; the same word as the router's."""
@@ -28,23 +32,9 @@ PromptSplit = Literal["train", "validation", "calibration", "test", "unseen"]
 NEAR_MISSES = Path(__file__).parent / "near_misses.jsonl"
 
 _SIZES: Mapping[Split, int] = {"train": 1400, "validation": 600, "test": 400}
-"""Prompts per niche."""
+"""Prompts per niche, if it has as many."""
 
-_TOOL_LIKE_INTENTS = frozenset(
-    {
-        # CLINC150 intents that the functions of `tools` cover, wholly or in part.
-        *("weather", "play_music", "update_playlist", "next_song", "what_song"),
-        *("restaurant_reservation", "accept_reservations", "cancel_reservation"),
-        *("confirm_reservation", "restaurant_suggestion", "restaurant_reviews"),
-    }
-)
-# CLINC150 intents of words that lean on what was said before: alone they belong nowhere.
-_LEANING_INTENTS = frozenset({"yes", "no", "maybe", "repeat", "cancel"})
 _SLURP_TOOLS = frozenset({"play_music", "weather_query"})
-# Near the functions of `tools`, but neither label would be right.
-_SLURP_UNCLEAR = re.compile(
-    r"music|play_|radio|podcasts|game|recommendation|takeaway|locations|movies"
-)
 _ABOUT_SQL = re.compile(r"\bsql\b", re.IGNORECASE)
 
 
@@ -72,18 +62,21 @@ def rows(data_dir: Path) -> list[LabelledPrompt]:
     Raises:
         DatasetError: a data set is absent or altered.
     """
-    parts = (
-        _niches,
-        _near_misses,
-        _clinc,
-        _requests,
-        _questions,
-        _bitext,
-        _slurp,
-        _spider,
-        _alpaca,
-    )
-    return [_calibrating(row) for part in parts for row in part(data_dir)]
+    parts = (_niches, _near_misses, _word_problems, _clinc, _requests, _questions, _bitext)
+    return [*(_calibrating(row) for part in parts for row in part(data_dir)), *unseen(data_dir)]
+
+
+def unseen(data_dir: Path) -> list[LabelledPrompt]:
+    """The rows of the split `unseen` alone, which are quickly read.
+
+    Args:
+        data_dir: as of `rows`.
+
+    Raises:
+        DatasetError: as `rows`.
+    """
+    parts = (_slurp, _spider, _alpaca, _svamp, _ncbi, _bank_messages)
+    return [row for part in parts for row in part(data_dir)]
 
 
 def _calibrating(row: LabelledPrompt) -> LabelledPrompt:
@@ -96,12 +89,12 @@ def _calibrating(row: LabelledPrompt) -> LabelledPrompt:
 def _niches(data_dir: Path) -> Iterator[LabelledPrompt]:
     for niche in NICHES.values():
         source = _source(*niche.datasets)
-        restyle = _RESTYLES.get(niche.name, _as_typed)
+        restyle = _RESTYLES[niche.name]
         for split, count in _SIZES.items():
             examples = {example.prompt: example for example in niche.examples(split, data_dir)}
             for prompt in sample(examples, count):
-                # A niche without tables groups by text: its own groups are intents, in all splits.
-                group = examples[prompt].group if niche.name in _RESTYLES else prompt.lower()
+                # The groups of `tools` are its functions, which stand in all splits.
+                group = prompt.lower() if niche.name == "tools" else examples[prompt].group
                 yield LabelledPrompt(
                     restyle(prompt), niche.name, f"{niche.name}/{group}", split, source
                 )
@@ -111,7 +104,17 @@ def _as_typed(prompt: str) -> str:
     return prompt.lower().rstrip(".?!") if draw(prompt, "case") < 0.4 else prompt
 
 
-_RESTYLES: Mapping[str, Callable[[str], str]] = {"sql": vary}
+def _support(prompt: str) -> str:
+    return instruct("support", _as_typed(prompt))
+
+
+_RESTYLES: Mapping[str, Callable[[str], str]] = {
+    "sql": vary,
+    "tools": _as_typed,
+    "math": partial(instruct, "math"),
+    "biomed": partial(instruct, "biomed"),
+    "support": _support,
+}
 
 
 def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
@@ -123,14 +126,24 @@ def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
         )
 
 
+def _word_problems(data_dir: Path) -> Iterator[LabelledPrompt]:
+    """Problems whose solution is no short equation: not in the niche's own rows, and its own."""
+    found = (r["question"] for r in read_rows("gsm8k", data_dir) if folded(r["answer"]) is None)
+    for text in sample(found, 250):
+        yield _spread("gsm8k", instruct("math", text), text, "math")
+
+
 def _clinc(data_dir: Path) -> Iterator[LabelledPrompt]:
     counts: dict[str, tuple[PromptSplit, int]] = {
-        "train": ("train", 1100),
-        "val": ("validation", 500),
+        "train": ("train", 1400),
+        "val": ("validation", 600),
         "test": ("test", 400),
     }
-    left_out = _TOOL_LIKE_INTENTS | _LEANING_INTENTS
-    kept = [row for row in read_rows("clinc150", data_dir) if row["intent"] not in left_out]
+    kept = [
+        row
+        for row in read_rows("clinc150", data_dir)
+        if row["intent"] not in unclear.CLINC_INTENTS and row["domain"] not in unclear.CLINC_DOMAINS
+    ]
     for name, (split, count) in counts.items():
         part = [row for row in kept if row["split"] == name]
         usual = sample((row["text"] for row in part if row["intent"] != "oos"), count)
@@ -146,41 +159,51 @@ def _requests(data_dir: Path) -> Iterator[LabelledPrompt]:
     for name in ("self_instruct", "self_instruct_user"):
         for row in read_rows(name, data_dir):
             given = row["instances"][0]["input"].strip()
-            yield from _general(name, f"{row['instruction']}\n{given}".strip(), row["id"])
+            if row["id"] not in unclear.REQUESTS:
+                yield from _general(name, f"{row['instruction']}\n{given}".strip(), row["id"])
     for row in read_rows("mt_bench", data_dir):
         # The second turn leans on the first.
-        yield from _general("mt_bench", row["turns"][0], str(row["question_id"]))
+        if str(row["question_id"]) not in unclear.REQUESTS:
+            yield from _general("mt_bench", row["turns"][0], str(row["question_id"]))
     for text in sample((row["text"] for row in read_rows("mbpp", data_dir)), 250):
         yield from _general("mbpp", text, text)
 
 
 def _questions(data_dir: Path) -> Iterator[LabelledPrompt]:
-    for name, count in (("mmlu", 400), ("gsm8k", 250), ("medquad", 250)):
-        found = {row["question"]: row for row in read_rows(name, data_dir)}
+    for name, count in (("mmlu", 1000), ("medquad", 250)):
+        rows_of = read_rows(name, data_dir)
+        found = {r["question"]: r for r in rows_of if r.get("subject") not in unclear.MMLU_SUBJECTS}
         for text in sample(found, count):
             # MedQuAD asks the same about each disease or drug: `focus` is what would leak.
             yield from _general(name, text, found[text].get("focus", text))
 
 
 def _general(name: str, text: str, group: str) -> Iterator[LabelledPrompt]:
-    """A row of a set without splits: the group draws one. No row if it may be for `sql`."""
-    if _ABOUT_SQL.search(text):
-        return
+    """A general row of a set without splits. No row if it may be for `sql`."""
+    if not _ABOUT_SQL.search(text):
+        yield _spread(name, text, group, GENERAL)
+
+
+def _spread(name: str, text: str, group: str, domain: str) -> LabelledPrompt:
+    """A row of a set without splits: the group draws one."""
     chance = draw(group, "split")
     split: PromptSplit = "train" if chance < 0.7 else "validation" if chance < 0.82 else "test"
-    yield LabelledPrompt(text, GENERAL, f"{name}/{group}", split, _source(name))
+    return LabelledPrompt(text, domain, f"{name}/{group}", split, _source(name))
 
 
 def _bitext(data_dir: Path) -> Iterator[LabelledPrompt]:
-    """For validation alone: what the router is tuned to decline without having trained on it."""
-    for text in sample((row["utterance"] for row in read_rows("bitext", data_dir)), 250):
-        yield LabelledPrompt(text, GENERAL, f"bitext/{text}", "validation", _source("bitext"))
+    """What a shop's customers write; whole intents are kept from training, to tune and test on."""
+    intents = {row["utterance"]: row["intent"] for row in read_rows("bitext", data_dir)}
+    found = (text for text in intents if not unclear.BITEXT_INTENTS.search(intents[text]))
+    for text in sample(found, 250):
+        yield from _general("bitext", text, intents[text])
 
 
 def _slurp(data_dir: Path) -> Iterator[LabelledPrompt]:
     intents = {row["text"]: row["intent"] for row in read_rows("slurp", data_dir)}
     called = sample((text for text, intent in intents.items() if intent in _SLURP_TOOLS), 200)
-    other = sample((t for t, intent in intents.items() if not _SLURP_UNCLEAR.search(intent)), 250)
+    clear = (text for text in intents if not unclear.SLURP_INTENTS.search(intents[text]))
+    other = sample(clear, 250)
     for text in [*called, *(text for text in other if intents[text] not in _SLURP_TOOLS)]:
         domain = "tools" if intents[text] in _SLURP_TOOLS else GENERAL
         yield LabelledPrompt(text, domain, f"slurp/{text}", "unseen", _source("slurp"))
@@ -210,8 +233,31 @@ def _alpaca(data_dir: Path) -> Iterator[LabelledPrompt]:
     parts = ("helpful_base", "oasst", "koala")  # its other parts are sets that training reads
     found = (row for row in read_rows("alpaca_eval", data_dir) if row["dataset"] in parts)
     for text in sample((row["instruction"] for row in found), 250):
-        if not _ABOUT_SQL.search(text):
+        if not _ABOUT_SQL.search(text) and not text.startswith(unclear.ALPACA_OPENINGS):
             yield LabelledPrompt(text, GENERAL, f"alpaca/{text}", "unseen", _source("alpaca_eval"))
+
+
+def _svamp(data_dir: Path) -> Iterator[LabelledPrompt]:
+    problems = MATH.other_tests["svamp"](data_dir)
+    for text in sample((problem.prompt for problem in problems), 200):
+        yield LabelledPrompt(text, "math", f"svamp/{text}", "unseen", _source("svamp"))
+
+
+def _ncbi(data_dir: Path) -> Iterator[LabelledPrompt]:
+    # Sentences that name no disease are mostly pieces: the set was split at every full stop.
+    found = (r["text"] for r in read_rows("ncbi_disease", data_dir) if r["entities"])
+    source = _source("ncbi_disease")
+    for text in sample(map(joined, found), 200):
+        yield LabelledPrompt(text, "biomed", f"ncbi_disease/{text}", "unseen", source)
+
+
+def _bank_messages(data_dir: Path) -> Iterator[LabelledPrompt]:
+    """Of CLINC150, whose other intents training knows as general; of a bank's it knows none."""
+    rows_of = read_rows("clinc150", data_dir)
+    found = (row["text"] for row in rows_of if row["intent"] in unclear.BANK_INTENTS)
+    source = f"clinc150's bank intents ({DATASETS['clinc150'].licence})"
+    for text in sample(found, 200):
+        yield LabelledPrompt(text, "support", f"clinc150_bank/{text}", "unseen", source)
 
 
 def _source(*names: str) -> str:

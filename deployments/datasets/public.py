@@ -151,8 +151,8 @@ def _of_the_default(name: str) -> Callable[[Path], Iterator[PublicRow]]:
     """The rows of a set as the default router's own report has them."""
 
     def rows(data_dir: Path) -> Iterator[PublicRow]:
-        for row in prompts.rows(data_dir):
-            if row.split == "unseen" and row.group.startswith(f"{name}/"):
+        for row in prompts.unseen(data_dir):
+            if row.group.startswith(f"{name}/"):
                 yield PublicRow(row.text, row.domain, row.group, row.split, row.source)
 
     return rows
@@ -190,6 +190,9 @@ _READERS: Mapping[str, Callable[[Path], Iterator[PublicRow]]] = {
     "slurp": _of_the_default("slurp"),
     "spider": _of_the_default("spider"),
     "alpaca_eval": _of_the_default("alpaca"),
+    "svamp": _of_the_default("svamp"),
+    "ncbi_disease": _of_the_default("ncbi_disease"),
+    "clinc150_bank": _of_the_default("clinc150_bank"),
 }
 
 NAMES = tuple(_READERS)

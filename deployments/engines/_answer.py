@@ -1,5 +1,6 @@
 """One answer of the transformers engine as it grows: tokens in, chunks out."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,16 +19,24 @@ class Answer:
         prompt_tokens: for the usage.
         tokenizer: the model's.
         end_tokens: ids that end an answer; they count, and are not shown.
+        complete: from an answer that the model ended itself to what is added to it; what is added
+            is text alone, no token of the usage, and ends at a stop string like any text.
     """
 
     def __init__(
-        self, row: Row, prompt_tokens: int, tokenizer: Any, end_tokens: frozenset[int]
+        self,
+        row: Row,
+        prompt_tokens: int,
+        tokenizer: Any,
+        end_tokens: frozenset[int],
+        complete: Callable[[str], str] | None = None,
     ) -> None:
         self.done = False
         self._row = row
         self._tokenizer, self._end_tokens = tokenizer, end_tokens
         self._decoder = TokenDecoder(tokenizer.backend_tokenizer)
         self._stops = StopScanner(row.sampling.stop)
+        self._complete, self._said = complete, ""
         self._prompt_tokens = prompt_tokens
         self._seen = self._reported = 0
 
@@ -42,18 +51,25 @@ class Answer:
                 ended = True
                 break
             logprobs.extend(self._logprob(self._seen + used - 1, token))
-            text += self._stops.push(self._decoder.push(token))
+            text += self._push(self._decoder.push(token))
             if self._stops.stopped:
                 break
         self._seen += used
         if not (finished or self._stops.stopped):
             return self._chunk(text, logprobs) if text or logprobs else None
         self.done = True
+        if ended and self._complete is not None:
+            text += self._push(self._complete(self._said))
         if not self._stops.stopped:
             text += self._stops.flush()
         reason: FinishReason = "stop" if ended or self._stops.stopped else "length"
         usage = Usage(self._prompt_tokens, self._seen, 0, self._row.engine_seconds)
         return replace(self._chunk(text, logprobs), finish_reason=reason, usage=usage)
+
+    def _push(self, text: str) -> str:
+        """What of the text may be shown now."""
+        self._said += text
+        return self._stops.push(text)
 
     def _chunk(self, text: str, logprobs: list[TokenLogprob]) -> Chunk:
         tokens, self._reported = self._seen - self._reported, self._seen

@@ -8,6 +8,10 @@ Rule: nothing reaches the manager unchecked. A prompt longer than its cache woul
 and with it every request; so length is refused here, as `InvalidPrompt`, and a dead thread makes
 `health` fail.
 
+A chat answer that the model itself ended is completed as the adapter's card says, such as with the
+result of an equation: those characters come with the last chunk, are no tokens, and have no
+log-probabilities.
+
 What is not covered: adapters per request (one adapter is merged into the weights at load), images,
 tools.
 """
@@ -15,16 +19,16 @@ tools.
 import asyncio
 import itertools
 import queue
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
+from deployments.completions import completion
 from deployments.engine import (
     Engine,
     EngineContext,
@@ -38,7 +42,8 @@ from deployments.engines._mailbox import Mailbox
 from deployments.engines._manager import PAGE_TOKENS, end_tokens_of, start_manager
 from deployments.engines._options import Options
 from deployments.engines._sampler import Sampler
-from deployments.models.adapters import load_adapter
+from deployments.models.adapters import Adapter, load_adapter
+from deployments.models.load import load_model
 from deployments.models.resolve import resolve
 from deployments.protocol import (
     Chunk,
@@ -64,12 +69,14 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What `start` brings: the model's tokenizer, its manager, and what ends an answer."""
+    """What `start` brings: the model's tokenizer, its manager, what ends an answer, and what is
+    then added to it in a chat."""
 
     tokenizer: Any
     manager: Any
     sampler: Sampler
     end_tokens: frozenset[int]
+    complete: Callable[[str], str]
 
 
 class TransformersEngine:
@@ -149,17 +156,20 @@ class TransformersEngine:
         if dtype == "auto":
             dtype = "bfloat16" if device == "cuda" else "float32"
         path = resolve(self._spec.model, self._context.cache_dir)
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
-        if self._spec.adapter is not None:
-            model = self._merge(model, self._spec.adapter)
+        adapter = self._adapter()
+        model = load_model(path, adapter, getattr(torch, dtype))
         tokenizer = AutoTokenizer.from_pretrained(path)
         end_tokens = end_tokens_of(model, tokenizer)
         sampler = Sampler()
         manager = start_manager(model.to(device), sampler, end_tokens, options)
-        return _Loaded(tokenizer, manager, sampler, end_tokens)
+        complete = completion(adapter.complete if adapter else None)
+        return _Loaded(tokenizer, manager, sampler, end_tokens, complete)
 
-    def _merge(self, model: Any, reference: str) -> Any:
-        """Folds an adapter into the weights: it then costs nothing per token."""
+    def _adapter(self) -> Adapter | None:
+        """The spec's adapter, if it has one and it fits the model."""
+        reference = self._spec.adapter
+        if reference is None:
+            return None
         adapter = load_adapter(reference)
         if adapter.base != self._spec.model:
             raise ValueError(
@@ -167,7 +177,7 @@ class TransformersEngine:
                 f"{adapter.base!r}, not on {self._spec.model!r}; name that model"
             )
         self._system_prompt = self._spec.system_prompt or adapter.system_prompt
-        return PeftModel.from_pretrained(model, adapter.path).merge_and_unload()
+        return adapter
 
     def _encode(self, loaded: _Loaded, prompt: Prompt) -> list[int]:
         tokenizer = loaded.tokenizer
@@ -238,7 +248,8 @@ class TransformersEngine:
         manager, sampler = loaded.manager, loaded.sampler
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
         row = sampler.add(engine_id, prompt.sampling)
-        answer = Answer(row, len(ids), loaded.tokenizer, loaded.end_tokens)
+        complete = loaded.complete if prompt.messages else None
+        answer = Answer(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
         outputs = Mailbox[Any]()  # each output has all tokens so far: the newest will do
         manager.register_result_handler(engine_id, outputs.put)
         try:

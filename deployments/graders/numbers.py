@@ -7,19 +7,25 @@ from deployments.graders.counts import Counts, Reference, passed
 
 __all__ = ["last_number", "number"]
 
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|-?\.\d+")
+# A minus right after a word or a closing parenthesis subtracts, or joins words.
+_NUMBER = re.compile(
+    r"(?:(?<![\w.)])[-\u2212])?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)"
+)
 
 
 def number(answer: str, reference: Reference) -> Counts:
-    """Right if the answer's last number is the reference's, to within half a cent or 1 in 10,000.
+    """Right if the answer's last number is the reference's, to within half a cent.
 
     The last number is what GSM8K's own graders take; thousands separators and simple fractions are
     understood.
+
+    Raises:
+        ValueError: the reference has no number.
     """
     found, wanted = last_number(answer), last_number(reference.answer)
     if wanted is None:
         raise ValueError(f"the reference {reference.answer!r} has no number")
-    return passed(found is not None and math.isclose(found, wanted, rel_tol=1e-4, abs_tol=5e-3))
+    return passed(found is not None and math.isclose(found, wanted, abs_tol=5e-3))
 
 
 def last_number(text: str) -> float | None:
@@ -27,7 +33,7 @@ def last_number(text: str) -> float | None:
     found = _NUMBER.findall(text)
     if not found:
         return None
-    top, _, bottom = found[-1].replace(",", "").partition("/")
+    top, _, bottom = found[-1].replace(",", "").replace("\u2212", "-").partition("/")
     try:
         value = float(top) / float(bottom) if bottom else float(top)
     except (ZeroDivisionError, OverflowError):

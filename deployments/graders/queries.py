@@ -6,7 +6,26 @@ from deployments.graders.counts import Counts, Reference, passed
 
 __all__ = ["sql_exact"]
 
-_TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[\w.]+|<=|>=|<>|!=|[^\s\w]")
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[\w.]+|<=|>=|<>|!=|[^\s\w]")
+# With one of these among the conditions or after them their order means something, or might.
+_ORDERED = frozenset(
+    [
+        "(",
+        ")",
+        ";",
+        "or",
+        "between",
+        "case",
+        "where",
+        "group",
+        "order",
+        "limit",
+        "having",
+        "union",
+        "intersect",
+        "except",
+    ]
+)
 
 
 def sql_exact(answer: str, reference: Reference) -> Counts:
@@ -24,8 +43,7 @@ def _normal(query: str) -> list[str]:
         return tokens
     start = tokens.index("where") + 1
     conditions = tokens[start:]
-    # Parentheses, OR, BETWEEN, and clauses after the conditions make order matter: then it stays.
-    if {"(", "or", "between", "where", "group", "order", "limit", "having", ";"} & {*conditions}:
+    if _ORDERED & {*conditions}:
         return tokens
     parts: list[list[str]] = [[]]
     for token in conditions:

@@ -10,7 +10,11 @@ __all__ = ["entities", "json_exact"]
 
 
 def json_exact(answer: str, reference: Reference) -> Counts:
-    """Right if both texts are the same JSON value; an answer that is not JSON is wrong."""
+    """Right if both texts are the same JSON value; an answer that is not JSON is wrong.
+
+    Raises:
+        ValueError: the reference is not JSON.
+    """
     try:
         found = json.loads(answer)
     except (ValueError, RecursionError):  # a huge number or a deep nesting is no JSON error
@@ -33,21 +37,27 @@ def entities(answer: str, reference: Reference) -> Counts:
     """Items of an object of lists of strings, such as `{"chemicals": [...], "diseases": [...]}`.
 
     An item is its list's name and its text without regard to letter case and white space; one that
-    is mentioned twice counts twice. An answer that is no such object claims nothing.
+    is mentioned twice counts twice. An answer that is no such object claims nothing, and what else
+    stands in one is passed over.
+
+    Raises:
+        ValueError: the reference is no object.
     """
     wanted = _items(reference.answer)
-    found = _items(answer)
+    if wanted is None:
+        raise ValueError(f"the reference is no object of lists in JSON: {reference.answer!r}")
+    found = _items(answer) or Counter()
     hits = (found & wanted).total()
     return Counts(hits, found.total(), wanted.total())
 
 
-def _items(text: str) -> Counter[tuple[str, str]]:
+def _items(text: str) -> Counter[tuple[str, str]] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return Counter()
+        return None
     if not isinstance(value, dict):
-        return Counter()
+        return None
     return Counter(
         (name, "".join(item.lower().split()))
         for name, items in value.items()

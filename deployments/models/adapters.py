@@ -1,8 +1,9 @@
 """Adapters: a specialist's trained difference from its base model.
 
 An adapter is a directory with PEFT's `adapter_config.json` and `adapter_model.safetensors`, and
-`niche.json`: the checksum of the weights, the base model's name, the niche, and the system prompt
-it was trained with.
+`niche.json`: the checksum of the weights, the base model's name, the niche, the system prompt it
+was trained with, and, where it says so, the base's layers that it keeps and what completes its
+answers.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from deployments.completions import Completion
 from deployments.models.cache import sha256_of
 from deployments.models.errors import ModelError
 
@@ -22,7 +24,12 @@ _WEIGHTS = "adapter_model.safetensors"
 
 
 class AdapterCard(BaseModel):
-    """`niche.json`, written after training; `base` is a name from `models.lock` or a hub id."""
+    """`niche.json`, written after training; `base` is a name from `models.lock` or a hub id.
+
+    Attributes:
+        layers: the decoder layers of the base that are kept, ascending from 0; None keeps all.
+        complete: what adds to its finished answers, a key of `deployments.completions`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -30,17 +37,24 @@ class AdapterCard(BaseModel):
     base: str
     system_prompt: str
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    layers: tuple[int, ...] | None = None
+    complete: Completion | None = None
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A verified adapter; it was trained with `system_prompt`; `sha256` is of its weights."""
+    """A verified adapter; it was trained with `system_prompt`; `sha256` is of its weights.
+
+    `layers` and `complete` are as in its card.
+    """
 
     path: Path
     niche: str
     base: str
     system_prompt: str
     sha256: str
+    layers: tuple[int, ...] | None = None
+    complete: Completion | None = None
 
 
 def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
@@ -70,7 +84,7 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
             f"adapter {reference!r}: sha256 of {_WEIGHTS} is {found}, "
             f"niche.json says {card.sha256}; restore the file, or train it again"
         )
-    return Adapter(path, card.niche, card.base, card.system_prompt, card.sha256)
+    return Adapter(path=path, **dict(card))
 
 
 def _read_card(path: Path, reference: str) -> AdapterCard:

@@ -75,7 +75,7 @@ def _mawps(name: str, data_dir: Path) -> Iterator[tuple[str, Example]]:
     """(masked text, example) of each row."""
     for row in csv.DictReader(io.StringIO(read_text(name, data_dir), newline="")):
         numbers = [_plain(number) for number in row["Numbers"].split()]
-        text = _MASK.sub(lambda place, given=numbers: given[int(place[1])], row["Question"])  # type: ignore[misc]  # a default binds the loop's list
+        text = _MASK.sub(lambda place, given=numbers: given[int(place[1])], row["Question"])
         masked = " ".join(re.sub(r"[^a-z]", " ", _MASK.sub("", row["Question"].lower())).split())
         yield masked, Example(joined(text), f"{infix(row['Equation'], numbers)} =", masked)
 
@@ -128,6 +128,6 @@ MATH = Niche(
     graders=("number",),
     max_answer_tokens=64,
     examples=_examples,
-    complete=completed,
+    completion="calculator",
     other_tests={"svamp": _svamp},
 )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from deployments.completions import Completion, completion
+from deployments.datasets.manifest import DATASETS, Dataset
 from deployments.graders.counts import Grader, Reference
 from deployments.graders.registry import GRADERS
 
@@ -18,22 +20,19 @@ class Example:
     """One prompt of a user and the answer that is right.
 
     `group` names what must not be split between training and test, such as a table; `schema` is
-    for graders that execute a query.
+    for graders that execute a query; `origin` is where it stands, for messages about it.
     """
 
     prompt: str
     answer: str
     group: str = ""
     schema: str = ""
+    origin: str = field(default="", compare=False)
 
     @property
     def reference(self) -> Reference:
         """What a grader holds an answer against."""
         return Reference(self.answer, self.schema)
-
-
-def _nothing(_: str) -> str:
-    return ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,9 @@ class Niche:
         max_answer_tokens: no right answer is longer.
         examples: the examples of a split, given the data directory.
         other_tests: further test sets by name, of other sources or kinds.
-        complete: what is added to a finished answer, such as an equation's result.
+        own_data: what else `examples` reads: files that are no part of the manifest.
+        completion: names what adds to a finished answer, such as an equation's result; a key of
+            `deployments.completions.COMPLETIONS`.
     """
 
     name: str
@@ -58,7 +59,8 @@ class Niche:
     max_answer_tokens: int
     examples: Callable[[Split, Path], Iterator[Example]]
     other_tests: Mapping[str, Callable[[Path], Iterator[Example]]] = field(default_factory=dict)
-    complete: Callable[[str], str] = _nothing
+    own_data: tuple[Dataset, ...] = ()
+    completion: Completion | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.graders if name not in GRADERS]
@@ -72,3 +74,13 @@ class Niche:
     def grade(self) -> Grader:
         """The niche's measure."""
         return GRADERS[self.graders[0]]
+
+    @property
+    def sources(self) -> tuple[Dataset, ...]:
+        """The data sets and files that it is made of."""
+        return (*(DATASETS[name] for name in self.datasets), *self.own_data)
+
+    @property
+    def complete(self) -> Callable[[str], str]:
+        """From a finished answer to what is added to it."""
+        return completion(self.completion)

@@ -68,8 +68,10 @@ def _to_learn(row: dict[str, Any], split: Split) -> Example:
     text = prompt(columns, question)
     if split == "train" and draw(text, "restyle") < _RESTYLED_SHARE:
         restyled = restyle(columns, question)
-        text, table, question = restyled.text, restyled.table or "t", restyled.question
-        columns = restyled.columns
+        # Nothing can be learnt from a layout that does not say what the columns are.
+        if all(column in restyled.text for column in restyled.columns):
+            text, table, question = restyled.text, restyled.table or "t", restyled.question
+            columns = restyled.columns
     written = dict(zip(row["columns"], columns, strict=True))
     found = [_place(str(value), question) for _, _, value in row["conds"]]
     conditions = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from deployments.niches.faults import listed
 from deployments.niches.niche import Example
 from deployments.recipes.errors import RecipeError
 
@@ -52,27 +53,37 @@ def encode(
     """Token ids of every example in the base model's own chat format.
 
     Raises:
-        RecipeError: an example is empty or too long; the message says which.
+        RecipeError: examples are empty or too long; each has a line that says where it stands
+            (its `origin`, or else its number here), up to a number of lines.
     """
     encoded = []
+    faults = []
     for number, example in enumerate(examples, start=1):
+        where = example.origin or f"example {number}"
         if not example.prompt.strip() or not example.answer.strip():
-            raise RecipeError(f"example {number}: the prompt or the answer is empty")
-        chat = [
-            {"role": "system", "content": system_prompt},
-            {"role": "user", "content": example.prompt},
-        ]
-        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        start = tokenizer(text, add_special_tokens=False)["input_ids"]
-        answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
-        ids = (*start, *answer, tokenizer.eos_token_id)
-        if len(ids) > max_length_tokens:
-            raise RecipeError(
-                f"example {number}: {len(ids)} tokens, more than "
+            faults.append(f"{where}: the prompt or the answer is empty")
+            continue
+        row = _encoded(example, tokenizer, system_prompt)
+        if len(row.ids) > max_length_tokens:
+            faults.append(
+                f"{where}: {len(row.ids)} tokens, more than "
                 f"max_length_tokens={max_length_tokens}; shorten it or raise the limit"
             )
-        encoded.append(Encoded(ids, len(start)))
+        encoded.append(row)
+    if faults:
+        raise RecipeError(listed(faults))
     return encoded
+
+
+def _encoded(example: Example, tokenizer: PreTrainedTokenizerBase, system_prompt: str) -> Encoded:
+    chat = [
+        {"role": "system", "content": system_prompt},
+        {"role": "user", "content": example.prompt},
+    ]
+    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    start = tokenizer(text, add_special_tokens=False)["input_ids"]
+    answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
+    return Encoded((*start, *answer, tokenizer.eos_token_id), len(start))
 
 
 def _rounded(count: int, step: int) -> int:

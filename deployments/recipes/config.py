@@ -35,6 +35,9 @@ class TrainConfig:
         evaluate_every_steps: steps between two looks at the validation loss.
         patience: looks without an improvement before training stops early.
         seed: draws the examples and their order, and starts the adapter's weights.
+        layers: decoder layers of the base that are kept, ascending from 0; None keeps all.
+        distil: weight of the distance to the starting adapter's own predictions, at its own
+            depth; None learns from the rows alone.
     """
 
     rank: int = 8
@@ -50,6 +53,8 @@ class TrainConfig:
     patience: int = 5
     seed: int = 0
     threads: int | None = None
+    layers: tuple[int, ...] | None = None
+    distil: float | None = None
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -58,3 +63,11 @@ class TrainConfig:
                 raise RecipeError(f"{name} must be at least 1, got {value}")
         if not 0 < self.learning_rate < 1:
             raise RecipeError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")
+        if self.layers is not None and not _ascending(self.layers):
+            raise RecipeError(f"layers must be ascending, each once, from 0, got {self.layers}")
+        if self.distil is not None and not self.distil > 0:
+            raise RecipeError(f"distil must be above 0, got {self.distil}")
+
+
+def _ascending(layers: tuple[int, ...]) -> bool:
+    return bool(layers) and list(layers) == sorted(set(layers)) and layers[0] >= 0

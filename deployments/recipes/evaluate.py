@@ -1,106 +1,93 @@
-"""How often a model answers a niche's test rows right: greedy decoding, graded by the niche's
-grader."""
+"""How good a model is on a niche's test rows: greedy decoding, read and graded as the niche matrix
+does it."""
 
-import random
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
 import torch
-from peft import PeftModel
-from scipy.stats import binomtest
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
-from deployments.niches.niche import Example, Niche
+from deployments.evaluation.answers import Answer
+from deployments.evaluation.bootstrap import draws, qualities, quality_interval
+from deployments.evaluation.generate import Generator
+from deployments.evaluation.tasks import Task, niche_tasks
+from deployments.models.adapters import load_adapter
+from deployments.models.load import load_model
+from deployments.niches.niche import Niche
+from deployments.protocol import Message
 
 __all__ = ["Score", "evaluate"]
-
-_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Score:
-    """Right answers among `examples`, with Wilson's 95 % interval, and how many hit the length
-    limit."""
+    """What a model's answers to `examples` test rows are worth.
 
-    right: int
+    Attributes:
+        quality: by the niche's first grader, in [0, 1]: the share of right answers, or F1 where an
+            answer is a list of items.
+        examples: rows.
+        low: the lower bound of its 95 % interval: Wilson's for right or wrong, else bootstrapped.
+        high: the upper bound.
+        cut: answers that the length limit ended.
+        mean_prompt_tokens: of what was asked, the system prompt included.
+        mean_answer_tokens: without the one that ends the turn.
+    """
+
+    quality: float
     examples: int
     low: float
     high: float
     cut: int
+    mean_prompt_tokens: float
     mean_answer_tokens: float
-
-    @property
-    def share(self) -> float:
-        """The share of right answers."""
-        return self.right / self.examples
 
 
 def evaluate(
-    niche: Niche, base: Path, adapter: Path | None, data_dir: Path, count: int | None, seed: int = 0
+    niche: Niche, base: Path, adapter: Path | None, data_dir: Path, count: int | None = None
 ) -> Score:
-    """Grades a base model, with or without an adapter, on test rows drawn by `seed`.
+    """Grades a base model, with or without an adapter, on test rows.
 
     Args:
-        niche: its test rows, system prompt and grader.
+        niche: its test rows, system prompt and first grader.
         base: a local transformers model directory.
         adapter: an adapter directory, or None for the base model alone.
         data_dir: where the data sets lie.
-        count: test rows to draw; None takes all.
-        seed: draws them.
+        count: test rows, drawn by their text; None takes all.
 
     Raises:
         DatasetError: a data set is absent or altered.
+        ModelError: the adapter cannot be used.
     """
-    rows = list(niche.examples("test", data_dir))
-    random.Random(seed).shuffle(rows)
-    rows = rows[:count]
-    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    if adapter is not None:
-        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    model = model.to(device).eval()
-    right = cut = tokens = 0
-    # Like lengths together: less padding. The order does not change a greedy answer.
-    rows.sort(key=lambda row: len(row.prompt))
-    for start in tqdm(range(0, len(rows), _BATCH), unit="batch"):
-        part = rows[start : start + _BATCH]
-        for row, (answer, length) in zip(
-            part, _answers(model, tokenizer, niche, part), strict=True
-        ):
-            right += niche.grade(answer + niche.complete(answer), row.reference).hits
-            cut += length >= niche.max_answer_tokens
-            tokens += length
-    interval = binomtest(right, len(rows)).proportion_ci(method="wilson")
-    low, high = float(interval.low), float(interval.high)
-    return Score(right, len(rows), low, high, cut, tokens / len(rows))
-
-
-@torch.inference_mode()
-def _answers(
-    model: Any, tokenizer: Any, niche: Niche, rows: list[Example]
-) -> list[tuple[str, int]]:
-    """The answer and its length in tokens for each row."""
-    chats = [
-        [
-            {"role": "system", "content": niche.system_prompt},
-            {"role": "user", "content": row.prompt},
-        ]
-        for row in rows
-    ]
-    texts = [
-        tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        for chat in chats
-    ]
-    inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-    out = model.generate(
-        **inputs.to(model.device),
-        max_new_tokens=niche.max_answer_tokens,
-        do_sample=False,
-        pad_token_id=tokenizer.eos_token_id,
+    task, *_ = niche_tasks(niche, sys.maxsize if count is None else count, data_dir)
+    trained = load_adapter(str(adapter)) if adapter is not None else None
+    model = load_model(base, trained, torch.float32)
+    answers = _answers(Generator(model, AutoTokenizer.from_pretrained(base)), task, niche)
+    counts = task.grade(answers)[0]
+    found = quality_interval(counts, qualities(counts, draws(len(counts), niche.name)))
+    return Score(
+        quality=found.value,
+        examples=len(answers),
+        low=found.low,
+        high=found.high,
+        cut=sum(answer.cut for answer in answers),
+        mean_prompt_tokens=fmean(answer.prompt_tokens for answer in answers),
+        mean_answer_tokens=fmean(answer.answer_tokens for answer in answers),
     )
-    fresh = out[:, inputs["input_ids"].shape[1] :]
-    lengths = (fresh != tokenizer.eos_token_id).sum(dim=1).tolist()
-    return list(zip(tokenizer.batch_decode(fresh, skip_special_tokens=True), lengths, strict=True))
+
+
+def _answers(generator: Generator, task: Task, niche: Niche) -> Sequence[Answer]:
+    chats = [
+        [Message("system", niche.system_prompt), Message("user", question.example.prompt)]
+        for question in task.questions
+    ]
+    found: dict[int, Answer] = {}
+    with tqdm(total=len(chats), unit="row") as bar:
+        for batch in generator.answers(chats, task.max_answer_tokens):
+            found |= batch
+            bar.update(len(batch))
+    return [found[place] for place in range(len(chats))]

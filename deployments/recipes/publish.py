@@ -33,6 +33,20 @@ class Provenance:
     base_score: Score
     hardware: str
 
+    @property
+    def clearly_better(self) -> bool:
+        """Whether the specialist's interval lies above that of the base model alone."""
+        return self.score.low > self.base_score.high
+
+    def sentence(self) -> str:
+        """How good it is, in words."""
+        own, before = self.score, self.base_score
+        return (
+            f"quality {own.quality:.3f} [{own.low:.3f}, {own.high:.3f}] on {own.examples:,} test "
+            f"rows; the base model alone: {before.quality:.3f} "
+            f"[{before.low:.3f}, {before.high:.3f}]"
+        )
+
 
 def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> Path:
     """Writes `out/` with the adapter in float16, `niche.json` and the card; returns `out`.
@@ -64,8 +78,12 @@ def _facts(niche: Niche, weights: Path, provenance: Provenance) -> dict[str, Any
         "niche": niche.name,
         "base": provenance.base,
         "system_prompt": niche.system_prompt,
+        "layers": provenance.config.layers,
+        "complete": niche.completion,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "datasets": {name: DATASETS[name].sha256 for name in niche.datasets},
+        "graders": niche.graders,
+        "datasets": {name: DATASETS[name].sha256 for name in niche.datasets}
+        | {item.path: item.sha256 for item in niche.own_data},
         "config": asdict(provenance.config),
         "result": asdict(provenance.result),
         "test": asdict(provenance.score),
@@ -80,34 +98,52 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 def _row(name: str, score: Score) -> str:
     return (
-        f"| {name} | {score.share:.3f} [{score.low:.3f}, {score.high:.3f}] | {score.examples} "
-        f"| {score.mean_answer_tokens:.1f} | {score.cut} |"
+        f"| {name} | {score.quality:.3f} [{score.low:.3f}, {score.high:.3f}] | {score.examples} "
+        f"| {score.mean_answer_tokens:.1f} | {score.cut} ({score.cut / score.examples:.1%}) |"
     )
 
 
 def _card(niche: Niche, provenance: Provenance) -> str:
     config, result = provenance.config, provenance.result
-    sets = [DATASETS[name] for name in niche.datasets]
+    more = ", ".join(f"`{name}`" for name in niche.graders[1:])
+    others = f" Other graders: {more}." if more else ""
+    layers = "all layers" if config.layers is None else f"layers {_spans(config.layers)}"
     return "\n".join(
         [
             f"# {niche.name}: a specialist on {provenance.base}",
             "",
             f"System prompt: `{niche.system_prompt}`",
             "",
-            "| model | right [95 % interval] | test rows | tokens per answer | cut at the limit |",
+            "| model | quality [95 % interval] | test rows | tokens per answer "
+            "| cut at the limit |",
             "|---|---|---|---|---|",
             _row(f"{niche.name} (this adapter)", provenance.score),
             _row("base model, same prompt", provenance.base_score),
             "",
-            f"Graded by `{niche.graders[0]}` (deployments/graders), greedy decoding, float32.",
+            f"Graded by `{niche.graders[0]}` (deployments/graders), greedy decoding, float32, at "
+            f"most {niche.max_answer_tokens} tokens.{others}",
             "",
-            f"- Recipe: LoRA rank {config.rank}, alpha {config.alpha}, every linear layer; AdamW, "
-            f"peak learning rate {config.learning_rate:g}, batches of {config.batch_size}, "
-            f"seed {config.seed}",
+            f"- Recipe: LoRA rank {config.rank}, alpha {config.alpha}, every linear layer of "
+            f"{layers}; AdamW, peak learning rate {config.learning_rate:g}, batches of "
+            f"{config.batch_size}, seed {config.seed}",
             f"- Trained on {result.examples} rows, {config.epochs} epoch(s): {result.steps} steps, "
             f"{result.seconds:.0f} s on {provenance.hardware} ({result.device})",
             f"- Best validation loss: {result.validation_loss:.4f} nats per answer token",
-            *[f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}" for item in sets],
+            *[
+                f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}"
+                for item in niche.sources
+            ],
             "",
         ]
     )
+
+
+def _spans(numbers: tuple[int, ...]) -> str:
+    """`0-3, 7`: runs of following numbers by their ends."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in spans)

@@ -7,22 +7,19 @@ cut goes on from its last checkpoint. The same code runs on a CPU (in bfloat16) 
 import math
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.helpers import disable_input_dtype_casting
-from torch.nn import functional
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer
 
-from deployments.datasets.manifest import DATASETS
+from deployments.models.adapters import Adapter, AdapterCard
+from deployments.models.cache import sha256_of
 from deployments.niches.niche import Example, Niche
-from deployments.recipes.batches import IGNORED, Batch, Encoded, batches, encode
+from deployments.recipes.batches import Encoded, batches, encode
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
+from deployments.recipes.run import Run
 
 __all__ = ["TrainResult", "train"]
 
@@ -51,116 +48,15 @@ def _learning_rate(step: int, total: int, config: TrainConfig) -> float:
     return config.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-class _Run:
-    """One training run's moving parts: the model, its optimizer and where it stands."""
-
-    def __init__(
-        self, niche: Niche, base: Path, config: TrainConfig, tokenizer: PreTrainedTokenizerBase
-    ) -> None:
-        torch.manual_seed(config.seed)
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        # Short sequences: on a CPU the fused attention's backward pass is the slower one.
-        attention = "sdpa" if self.device == "cuda" else "eager"
-        model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, attn_implementation=attention
-        ).to(self.device)
-        # fp32 adapter weights on a bf16 base (PEFT's default): small updates survive the rounding.
-        lora = LoraConfig(
-            r=config.rank,
-            lora_alpha=config.alpha,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        )
-        self.model = get_peft_model(model, lora)
-        self.pad_id = int(tokenizer.eos_token_id)
-        trainable = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=0.0)
-        self.config = config
-        # What a checkpoint must agree on to be gone on with; the threads change nothing.
-        self.identity = asdict(config) | {
-            "threads": None,
-            "niche": niche.name,
-            "system_prompt": niche.system_prompt,
-            "base": base.name,
-            "data": [DATASETS[name].sha256 for name in niche.datasets],
-        }
-        self.step = 0
-        self.best_loss = math.inf
-        self.stale_looks = 0
-        self.seconds = 0.0
-
-    def loss(self, batch: Batch) -> torch.Tensor:
-        """Mean cross-entropy over the answers' tokens; the head runs on those positions alone."""
-        causal = self.model.base_model.model
-        hidden = causal.model(
-            input_ids=batch.ids.to(self.device), attention_mask=batch.mask.to(self.device)
-        ).last_hidden_state
-        rows = hidden.flatten(0, 1)[batch.positions.to(self.device)]
-        logits = causal.lm_head(rows).float()
-        targets = batch.targets.to(self.device)
-        return functional.cross_entropy(logits, targets, ignore_index=IGNORED)
-
-    def learn(self, batch: Batch, learning_rate: float) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        # The adapter multiplies in bfloat16 and is kept in float32: 1.7 times the speed on a CPU
-        # with the attention above, where float32 products are the slow part.
-        with (
-            torch.autocast(self.device, dtype=torch.bfloat16),
-            disable_input_dtype_casting(self.model),
-        ):
-            loss = self.loss(batch)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        return float(loss.detach())
-
-    @torch.no_grad()
-    def validate(self, encoded: list[Encoded]) -> float:
-        self.model.eval()
-        total, count = 0.0, 0
-        for batch in batches(encoded, self.config.batch_size, self.pad_id, random.Random(0)):
-            targets = int((batch.targets != IGNORED).sum())
-            total += float(self.loss(batch)) * targets
-            count += targets
-        self.model.train()
-        return total / count
-
-    def save(self, path: Path) -> None:
-        state: dict[str, Any] = {
-            "adapter": get_peft_model_state_dict(self.model),
-            "optimizer": self.optimizer.state_dict(),
-            "identity": self.identity,
-            "place": (self.step, self.best_loss, self.stale_looks, self.seconds),
-        }
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
-
-    def resume(self, path: Path) -> None:
-        if not path.is_file():
-            return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        found = state.get("identity", {})
-        differing = [key for key, value in self.identity.items() if found.get(key) != value]
-        if differing:
-            raise RecipeError(
-                f"{path} was written with another {', '.join(differing)}; "
-                "use the same settings, or remove it to start again"
-            )
-        set_peft_model_state_dict(self.model, state["adapter"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best_loss, self.stale_looks, self.seconds = state["place"]
-
-
 def train(
-    niche: Niche, base: Path, data_dir: Path, work_dir: Path, config: TrainConfig
+    niche: Niche,
+    base: Path,
+    data_dir: Path,
+    work_dir: Path,
+    config: TrainConfig,
+    start_from: Adapter | None = None,
 ) -> TrainResult:
-    """Trains `niche` on `base` and leaves the best adapter in `work_dir/adapter`.
+    """Trains `niche` on `base` and leaves the best adapter in `work_dir/adapter`, with a card.
 
     Args:
         niche: what to train for.
@@ -168,9 +64,12 @@ def train(
         data_dir: where the data sets lie (see `deployments.datasets.manifest`).
         work_dir: checkpoint and adapter go here; an existing checkpoint is resumed.
         config: the run's settings.
+        start_from: an adapter whose weights are the first, for the layers that are kept.
 
     Raises:
-        RecipeError: an example does not fit, or the checkpoint is of another run.
+        RecipeError: an example does not fit, the checkpoint is of another run, the adapter to
+            start from does not fit, or nothing was learnt that could be kept.
+        ModelError: the base does not have the layers to keep.
         DatasetError: a data set is absent or altered.
     """
     rng = random.Random(config.seed)
@@ -180,14 +79,17 @@ def train(
     encoded = encode(drawn, tokenizer, niche.system_prompt, config.max_length_tokens)
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)
     work_dir.mkdir(parents=True, exist_ok=True)
-    run = _Run(niche, base, config, tokenizer)
+    run = Run(niche, base, config, int(tokenizer.eos_token_id), start_from)
     checkpoint = work_dir / "checkpoint.pt"
     run.resume(checkpoint)
+    if start_from is not None and run.step == 0:
+        _look(run, validation, work_dir)  # what it starts from may be the best there is
     _fit(run, encoded, validation, work_dir, rng)
+    _write_card(niche, base, config, work_dir / "adapter")
     return TrainResult(run.best_loss, run.step, len(drawn), round(run.seconds, 1), run.device)
 
 
-def _look(run: _Run, validation: list[Encoded], work_dir: Path) -> float:
+def _look(run: Run, validation: list[Encoded], work_dir: Path) -> float:
     """Measures the validation loss, keeps the adapter if it is the best yet, saves the run."""
     loss = run.validate(validation)
     if loss < run.best_loss:
@@ -200,7 +102,7 @@ def _look(run: _Run, validation: list[Encoded], work_dir: Path) -> float:
 
 
 def _fit(
-    run: _Run, encoded: list[Encoded], validation: list[Encoded], work_dir: Path, rng: random.Random
+    run: Run, encoded: list[Encoded], validation: list[Encoded], work_dir: Path, rng: random.Random
 ) -> None:
     config = run.config
     if run.stale_looks >= config.patience:  # it had stopped early
@@ -225,3 +127,19 @@ def _fit(
                     bar.write("stopped early: no improvement on the validation rows")
                     return
     bar.close()
+
+
+def _write_card(niche: Niche, base: Path, config: TrainConfig, adapter: Path) -> None:
+    """What loading needs to know; publishing says more, and names the base by its reference."""
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise RecipeError("the validation loss was never a number; lower the learning rate")
+    card = AdapterCard(
+        niche=niche.name,
+        base=str(base),
+        system_prompt=niche.system_prompt,
+        sha256=sha256_of(weights),
+        layers=config.layers,
+        complete=niche.completion,
+    )
+    (adapter / "niche.json").write_text(card.model_dump_json(indent=2), encoding="utf-8")

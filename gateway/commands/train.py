@@ -29,8 +29,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "train",
         help="train a router on labelled prompts and report its figures",
-        description="Trains a router: on your own prompts (--data, --from-log), or the default one "
-        "on the public data sets (--data-dir).",
+        description="Trains a router: on your own prompts (--data, --from-log), the default one "
+        "on the public data sets (--data-dir), or on both: the default domains and your own.",
     )
     parser.add_argument(
         "--data",
@@ -68,10 +68,9 @@ def _train(arguments: argparse.Namespace) -> int:
     from router.evaluation.report import summary  # noqa: PLC0415
 
     rows: Sequence[LabelledRow]
-    if arguments.data_dir is None:
-        rows = own_rows(arguments.data, arguments.from_log, arguments.feedback)
-    else:
-        rows = default_rows(arguments.data_dir)
+    rows = [] if arguments.data_dir is None else default_rows(arguments.data_dir)
+    if arguments.data or arguments.from_log:
+        rows = own_rows(arguments.data, arguments.from_log, arguments.feedback, rows)
     out = results_folder(arguments.out, "artifact.json")
     encoder = Encoder(resolve(reference, cache()), cache(), threads=arguments.threads)
     report = train_router(rows, encoder, out, wanted)
@@ -95,11 +94,10 @@ def setting(out: Path, encoder: str, alpha: float | None, delta: float | None) -
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    own = bool(arguments.data or arguments.from_log)
-    if own == (arguments.data_dir is not None):
+    if not (arguments.data or arguments.from_log or arguments.data_dir):
         raise CommandError(
-            "give --data FILE or --from-log LOG to train on your own prompts, or --data-dir DIR "
-            "to train the default router; one of the two"
+            "give --data FILE or --from-log LOG to train on your own prompts, --data-dir DIR to "
+            "train on the default domains', or both"
         )
     if (arguments.from_log is None) != (arguments.feedback is None):
         raise CommandError(

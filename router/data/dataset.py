@@ -24,7 +24,7 @@ from typing import Any
 from deployments.protocol import Message
 from router.classifier import text_of
 from router.data.jsonl import Fault, read_jsonl, shown, string
-from router.data.rows import SPLITS, wording
+from router.data.rows import SPLITS, LabelledRow, wording
 from router.errors import TrainingError
 from router.types import GENERAL, Query
 
@@ -125,7 +125,7 @@ def read_prompts(path: Path) -> Prompts:
     )
 
 
-def require_trainable(rows: Sequence[LabelledQuery]) -> None:
+def require_trainable(rows: Sequence[LabelledRow]) -> None:
     """Returns when the rows can train a router.
 
     Raises:

@@ -35,6 +35,28 @@ def test_an_adapter_is_found_by_name(adapter):
     assert (found.system_prompt, found.sha256) == ("Answer in SQL.", CARD["sha256"])
 
 
+def test_a_card_need_not_speak_of_layers_or_completion(adapter):
+    """Cards that were written before these were known stay valid: all layers, nothing added."""
+    found = load_adapter("sql", adapter.parent)
+    assert (found.layers, found.complete) == (None, None)
+
+
+def test_a_card_names_its_layers_and_its_completion(adapter):
+    """What a specialist keeps of its base, and what finishes its answers, come from its card."""
+    more = CARD | {"layers": [0, 1, 29], "complete": "calculator"}
+    (adapter / "niche.json").write_text(json.dumps(more))
+    found = load_adapter("sql", adapter.parent)
+    assert (found.layers, found.complete) == ((0, 1, 29), "calculator")
+
+
+@pytest.mark.parametrize("fact", [{"complete": "oracle"}, {"layers": "all"}])
+def test_an_unknown_completion_or_layer_is_refused(adapter, fact):
+    """A card that asks for what is not there is an error that names the field."""
+    (adapter / "niche.json").write_text(json.dumps(CARD | fact))
+    with pytest.raises(ModelError, match=next(iter(fact))):
+        load_adapter("sql", adapter.parent)
+
+
 def test_an_adapter_is_found_by_path(adapter, tmp_path):
     """A local directory needs no name."""
     assert load_adapter(str(adapter), tmp_path).path == adapter

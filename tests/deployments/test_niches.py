@@ -1,76 +1,47 @@
-"""The default niches: how a row becomes a prompt and a right answer, and who sees which row."""
+"""The default niches: what a niche is, and what each one's rows are like on the public data."""
 
 import json
 import os
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from deployments.graders.registry import GRADERS
 from deployments.niches.niche import Example, Niche
 from deployments.niches.registry import NICHES
-from deployments.niches.sql import prompt
-from deployments.niches.tools import _split, call
 
 SPLITS = ("train", "validation", "test")
 
-
-def row(*slots: tuple[str, str], text: str = "play it", split: str = "train") -> dict[str, Any]:
-    named = [{"entity": entity, "value": value} for entity, value in slots]
-    return {"intent": "PlayMusic", "slots": named, "text": text, "split": split}
-
-
-def test_a_sql_prompt_names_the_columns_and_the_question() -> None:
-    """The specialist reads one line of columns and one with the question."""
-    assert prompt(["a b", "c"], "How many?") == "Columns: a b, c\nQuestion: How many?"
-
-
-def test_a_call_has_the_intent_and_its_arguments() -> None:
-    """A row's slots become the arguments, in their order."""
-    made = call(row(("artist", "Björk"), ("year", "1995")))
-
-    assert made == '{"name": "PlayMusic", "arguments": {"artist": "Björk", "year": "1995"}}'
+ROWS = {
+    "sql": (52837, 7965, 7469),
+    "tools": (13114, 665, 350),
+    "math": (5306, 431, 384),
+    "biomed": (8662, 449, 2399),
+    "support": (9484, 514, 1540),
+}
+"""Of each split: the files are checked by their sums, so these change only with the niches."""
 
 
-def test_a_call_without_arguments_says_so() -> None:
-    """No slots, no arguments: the key stays."""
-    assert json.loads(call(row())) == {"name": "PlayMusic", "arguments": {}}
-
-
-def test_an_argument_named_again_becomes_a_list() -> None:
-    """Two values and three make a flat list in the order in which they were said."""
-    twice = json.loads(call(row(("genre", "a"), ("genre", "b"))))
-    thrice = json.loads(call(row(("genre", "a"), ("genre", "b"), ("genre", "c"))))
-
-    assert twice["arguments"] == {"genre": ["a", "b"]}
-    assert thrice["arguments"] == {"genre": ["a", "b", "c"]}
-
-
-def test_the_sets_own_valid_part_is_the_test() -> None:
-    """Rows that the data set holds out are never trained on."""
-    assert {_split(row(text=f"text {n}", split="valid")) for n in range(200)} == {"test"}
-
-
-def test_a_twentieth_of_the_training_rows_is_for_validation() -> None:
-    """A hash of the text draws about 5 % of `train`, always the same rows."""
-    drawn = [_split(row(text=f"play song {n}")) for n in range(4000)]
-
-    assert set(drawn) == {"train", "validation"}
-    assert 0.035 < drawn.count("validation") / len(drawn) < 0.065
-    assert drawn == [_split(row(text=f"play song {n}")) for n in range(4000)]
-
-
-def test_letter_case_does_not_move_a_sentence() -> None:
-    """The same sentence in capitals stays on its side."""
-    texts = [f"play song {n}" for n in range(400)]
-
-    assert [_split(row(text=t)) for t in texts] == [_split(row(text=t.upper())) for t in texts]
-
-
-def test_an_unknown_grader_is_refused_with_the_known() -> None:
+@pytest.mark.parametrize("graders", [("vibes",), ("text", "vibes"), ()])
+def test_an_unknown_grader_is_refused_with_the_known(graders: tuple[str, ...]) -> None:
     """A niche without a grader that exists cannot be made."""
-    with pytest.raises(ValueError, match=r"'toy': no grader 'vibes'; known: sql, json"):
-        Niche("toy", "Do it.", (), "vibes", 8, lambda split, data_dir: iter(()))
+    with pytest.raises(ValueError, match=r"'toy': no grader (vibes|named); known: .*json.*sql"):
+        Niche("toy", "Do it.", (), graders, 8, lambda split, data_dir: iter(()))
+
+
+def test_the_first_grader_is_the_measure() -> None:
+    """Others measure beside it."""
+    niche = Niche("toy", "Do it.", (), ("text", "json"), 8, lambda split, data_dir: iter(()))
+
+    assert niche.grade("YES", Example("?", "yes").reference).hits == 1
+
+
+def test_without_a_completion_nothing_is_added() -> None:
+    """Answers are the model's alone."""
+    assert NICHES["sql"].complete("2 + 2 =") == ""
 
 
 @pytest.fixture(scope="module")
@@ -92,41 +63,88 @@ def examples(niche: Niche, data_dir: Path) -> dict[str, list[Example]]:
 
 
 @pytest.mark.data
-def test_every_split_has_rows(examples: dict[str, list[Example]]) -> None:
-    """Training has thousands of rows, validation and test have hundreds."""
-    assert len(examples["train"]) > 5000
-    assert min(len(examples["validation"]), len(examples["test"])) > 300
+def test_every_split_has_its_rows(niche: Niche, examples: dict[str, list[Example]]) -> None:
+    """No row is lost or made when the code around them changes."""
+    assert tuple(len(examples[split]) for split in SPLITS) == ROWS[niche.name]
 
 
 @pytest.mark.data
-def test_rows_are_whole_and_their_answers_right(
-    niche: Niche, examples: dict[str, list[Example]]
+def test_rows_are_whole(examples: dict[str, list[Example]]) -> None:
+    """No prompt or answer is empty."""
+    for split in SPLITS:
+        assert all(row.prompt.strip() and row.answer.strip() for row in examples[split])
+
+
+@pytest.mark.data
+def test_every_test_row_is_graded_right_by_its_own_answer(
+    niche: Niche, examples: dict[str, list[Example]], data_dir: Path
 ) -> None:
-    """No prompt or answer is empty, and the grader accepts every right answer."""
-    for example in (example for split in SPLITS for example in examples[split]):
-        assert example.prompt.strip()
-        assert niche.grade(example.answer, example.answer)
+    """Each of the niche's graders, on all of its test sets; running is tried on a sample."""
+    others = [row for rows in niche.other_tests.values() for row in rows(data_dir)]
+    for name in niche.graders:
+        rows = [*examples["test"], *others]
+        for row in rows[::20] if name == "sql_execution" else rows:
+            assert GRADERS[name](row.answer, row.reference).quality == 1, row
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("held_out", ["validation", "test"])
-def test_training_sees_next_to_nothing_that_is_held_out(
-    examples: dict[str, list[Example]], held_out: str
+def test_training_sees_nothing_that_is_held_out(
+    niche: Niche, examples: dict[str, list[Example]], held_out: str
 ) -> None:
-    """The sets repeat a few sentences themselves: no more than one prompt in fifty."""
-    trained = {example.prompt.lower() for example in examples["train"]}
-    kept = {example.prompt.lower() for example in examples[held_out]}
+    """No text, and for `sql` no table, is on both sides."""
 
-    assert len(kept & trained) <= len(kept) / 50
+    def keys(split: str) -> set[str]:
+        rows = examples[split]
+        return {row.group if niche.name == "sql" else row.prompt.lower() for row in rows}
+
+    assert not keys("train") & keys(held_out)
 
 
 @pytest.mark.data
-def test_no_table_is_on_both_sides(data_dir: Path) -> None:
-    """`sql` is tested on tables that training has not seen."""
-    tables = {
-        split: {example.group for example in NICHES["sql"].examples(split, data_dir)}
-        for split in SPLITS
-    }
+def test_no_masked_test_problem_trains_math(data_dir: Path) -> None:
+    """A problem of the test with other numbers is held out too."""
 
-    assert not tables["train"] & tables["test"]
-    assert not tables["train"] & tables["validation"]
+    def masked(split: str) -> set[str]:
+        rows = NICHES["math"].examples(split, data_dir)
+        return {" ".join(re.findall(r"[a-z]+", row.prompt.lower())) for row in rows}
+
+    assert not masked("test") & (masked("train") | masked("validation"))
+
+
+@pytest.mark.data
+def test_every_query_of_the_test_runs(data_dir: Path) -> None:
+    """Each on a table of its own schema."""
+    for row in NICHES["sql"].examples("test", data_dir):
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute(row.schema)
+            database.execute(row.answer)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_mention_stands_in_its_sentence(data_dir: Path, split: str) -> None:
+    """`biomed` asks for nothing that cannot be found, letter for letter."""
+    for row in NICHES["biomed"].examples(split, data_dir):
+        for found in json.loads(row.answer).values():
+            assert all(mention in row.prompt for mention in found), row
+
+
+@pytest.mark.data
+def test_the_intents_of_training_and_test_are_the_same(data_dir: Path) -> None:
+    """`support` knows 77 of them, and tests each."""
+    learnt, tested = (
+        {row.answer for row in NICHES["support"].examples(split, data_dir)}
+        for split in ("train", "test")
+    )
+
+    assert learnt == tested
+    assert len(tested) == 77
+
+
+@pytest.mark.data
+def test_equations_come_to_their_result(data_dir: Path) -> None:
+    """`math` leaves every training answer open, and the calculator can close it."""
+    for row in NICHES["math"].examples("train", data_dir):
+        assert row.answer.endswith("=")
+        assert NICHES["math"].complete(row.answer), row

@@ -9,8 +9,9 @@ import pytest
 
 from deployments.datasets import prompts
 from deployments.datasets.draw import draw, sample
-from deployments.datasets.layouts import LAYOUTS, vary
+from deployments.datasets.layouts import INSTRUCTIONS, LAYOUTS, instruct, vary
 from deployments.datasets.manifest import DATASETS, DatasetError
+from deployments.niches.registry import NICHES
 from deployments.niches.sql import prompt as sql_prompt
 
 SAMPLE = sql_prompt(["home team", "score"], "What was the score of Fulham?")
@@ -43,6 +44,17 @@ def test_layouts_vary_and_stay():
     assert vary(SAMPLE) == vary(SAMPLE)
 
 
+@pytest.mark.parametrize("niche", INSTRUCTIONS)
+def test_a_minority_of_texts_has_an_instruction(niche):
+    """The text is always whole and most often alone, and every instruction occurs."""
+    texts = [f"Text {number} {{}}." for number in range(1000)]
+    found = [instruct(niche, text) for text in texts]
+    assert all(text in made for text, made in zip(texts, found, strict=True))
+    assert 0.2 < sum(text != made for text, made in zip(texts, found, strict=True)) / 1000 < 0.3
+    around = {made.replace(text, "{}") for text, made in zip(texts, found, strict=True)}
+    assert around == {*INSTRUCTIONS[niche], "{}"}
+
+
 def near_misses():
     lines = prompts.NEAR_MISSES.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
@@ -51,7 +63,7 @@ def near_misses():
 def test_near_misses_are_well_formed():
     """Each line is a distinct text with a known domain."""
     rows = near_misses()
-    assert {row["domain"] for row in rows} == {"general", "sql", "tools"}
+    assert {row["domain"] for row in rows} == {"general", *NICHES}
     assert len({row["text"] for row in rows}) == len(rows)
     assert all(set(row) == {"text", "domain"} and row["text"].strip() for row in rows)
 
@@ -75,7 +87,7 @@ def test_all_domains_are_in_all_splits_of_training(rows):
     """Each domain has rows to learn from, to tune on, and to be measured on, in like numbers."""
     counts = Counter((row.domain, row.split) for row in rows)
     for split in ("train", "validation", "test", "unseen"):
-        found = [counts[domain, split] for domain in ("general", "sql", "tools")]
+        found = [counts[domain, split] for domain in ("general", *NICHES)]
         assert min(found) >= 100
         assert max(found) <= 3 * min(found)
 
@@ -101,6 +113,31 @@ def test_near_misses_are_split_by_their_text(rows):
     splits = Counter(row.split for row in rows if row.group.startswith("near/"))
     assert set(splits) == {"train", "test"}
     assert 0.2 < splits["test"] / splits.total() < 0.45
+
+
+@pytest.mark.data
+def test_a_word_problem_is_never_general(rows):
+    """All of GSM8K's problems belong to `math`, whether they fold into an equation or not."""
+    found = Counter(row.domain for row in rows if "gsm8k" in row.source)
+    assert set(found) == {"math"}
+
+
+@pytest.mark.data
+def test_what_a_banks_customer_says_is_never_taught_as_general(rows):
+    """Neither what `support` has an intent for, nor what it has none for."""
+    texts = {row.text for row in rows if row.domain == "general"}
+    assert "report my lost visa card" not in texts
+    assert "i need my routing number for my checking account at bb&t bank" not in texts
+    messages = [row for row in rows if row.group.startswith("clinc150_bank/")]
+    assert {(row.domain, row.split) for row in messages} == {("support", "unseen")}
+
+
+@pytest.mark.data
+def test_a_shops_customers_are_told_from_a_banks_by_whole_intents(rows):
+    """No intent of the shop's stands on two sides, so that tuning sees new ones."""
+    groups = {(row.group, row.split) for row in rows if row.source.startswith("bitext")}
+    assert len(groups) == len({group for group, _ in groups})
+    assert {split for _, split in groups} == {"train", "validation", "calibration", "test"}
 
 
 @pytest.mark.data

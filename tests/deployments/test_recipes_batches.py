@@ -68,6 +68,21 @@ def test_a_long_example_is_refused_by_number(tokenizer) -> None:
         encode([Example("hi", "yes"), Example("hi!", "yes")], tokenizer, "", whole)
 
 
+def test_a_row_of_a_file_is_refused_by_its_place(tokenizer) -> None:
+    """Whatever the order of training, the place is that of the file; all faults are told."""
+    bad = [Example("hi" * n, "yes", origin=f"mine.jsonl, row {n}") for n in (9, 3, 7)]
+
+    with pytest.raises(RecipeError) as refused:
+        encode([*bad, Example("hi", "")], tokenizer, "", 20)
+
+    said = str(refused.value).splitlines()
+    assert [line.split(":")[0] for line in said] == [
+        "mine.jsonl, row 9",
+        "mine.jsonl, row 7",
+        "example 4",
+    ]
+
+
 def test_every_row_comes_once_an_epoch() -> None:
     """Batches hold every row whole and once, padding apart."""
     encoded = rows(5, 30, 7, 16, 17, 9, 40, 3, 21)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from deployments.datasets.manifest import Dataset
 from deployments.engine import EngineContext, create_engine
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
@@ -25,8 +27,8 @@ from tests.deployments.tiny_model import save_tiny_model
 from tests.deployments.toy_niche import make_niche
 
 CONFIG = TrainConfig(rank=4, learning_rate=0.02, batch_size=4, epochs=8, threads=1)
-SCORE = Score(right=30, examples=40, low=0.598, high=0.858, cut=2, mean_answer_tokens=11.25)
-BASE_SCORE = Score(right=4, examples=40, low=0.04, high=0.231, cut=7, mean_answer_tokens=50.5)
+SCORE = Score(0.75, 40, 0.598, 0.858, cut=2, mean_prompt_tokens=20.0, mean_answer_tokens=11.25)
+BASE_SCORE = Score(0.1, 40, 0.04, 0.231, cut=7, mean_prompt_tokens=20.0, mean_answer_tokens=50.5)
 ASKED = ("say hello", "deny it", "say ab", "deny pp", "what now?")
 NO_DATA = Path("unused")
 
@@ -48,8 +50,9 @@ def work(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tr
 def published(work, tmp_path_factory: pytest.TempPathFactory) -> Publish:
     folder, result = work
 
-    def make(base: str = "org/tiny", name: str = "toy", niche=None) -> Path:
-        facts = Provenance(base, CONFIG, result, SCORE, BASE_SCORE, "two cores")
+    def make(base: str = "org/tiny", name: str = "toy", niche=None, layers=None) -> Path:
+        config = replace(CONFIG, layers=layers)
+        facts = Provenance(base, config, result, SCORE, BASE_SCORE, "two cores")
         out = tmp_path_factory.mktemp("out") / name
         return publish(niche or make_niche(), folder / "adapter", out, facts)
 
@@ -100,9 +103,10 @@ def test_the_card_shows_what_was_measured(published: Publish, work) -> None:
 
     for said in (
         "# toy: a specialist on org/tiny",
-        "| toy (this adapter) | 0.750 [0.598, 0.858] | 40 | 11.2 | 2 |",
-        "| base model, same prompt | 0.100 [0.040, 0.231] | 40 | 50.5 | 7 |",
-        "LoRA rank 4, alpha 16",
+        "| toy (this adapter) | 0.750 [0.598, 0.858] | 40 | 11.2 | 2 (5.0%) |",
+        "| base model, same prompt | 0.100 [0.040, 0.231] | 40 | 50.5 | 7 (17.5%) |",
+        "Graded by `text` (deployments/graders), greedy decoding, float32, at most 8 tokens.\n",
+        "LoRA rank 4, alpha 16, every linear layer of all layers",
         "peak learning rate 0.02, batches of 4, seed 0",
         f"Trained on 24 rows, 8 epoch(s): {result.steps} steps",
         f"on two cores ({result.device})",
@@ -115,7 +119,7 @@ def test_the_facts_are_the_figures(published: Publish, work) -> None:
     """`niche.json` holds for programs what the card holds for people."""
     facts = json.loads((published() / "niche.json").read_text())
 
-    assert facts["test"]["right"] == 30
+    assert facts["test"]["quality"] == 0.75
     assert facts["base_test"]["mean_answer_tokens"] == 50.5
     assert facts["config"]["learning_rate"] == 0.02
     assert facts["result"]["steps"] == work[1].steps
@@ -127,6 +131,45 @@ def test_a_card_names_its_data_with_licence(published: Publish) -> None:
 
     assert "- Data: github.com/sonos/nlu-benchmark" in card
     assert "CC0-1.0; sha256 0ef0abb0" in card
+
+
+def test_a_card_of_a_files_niche_names_the_file(published: Publish) -> None:
+    """Data that is in no manifest is known by its name and checksum, for programs too."""
+    own = Dataset("mine.jsonl", "own file mine.jsonl", "MIT", "0123" * 16)
+
+    out = published(niche=replace(make_niche(), own_data=(own,)))
+
+    assert (
+        f"- Data: own file mine.jsonl; MIT; sha256 {own.sha256}" in (out / "README.md").read_text()
+    )
+    assert json.loads((out / "niche.json").read_text())["datasets"] == {"mine.jsonl": own.sha256}
+
+
+def test_a_card_names_every_grader(published: Publish) -> None:
+    """The first is the measure; the others are told too."""
+    card = (published(niche=NICHES["sql"]) / "README.md").read_text()
+
+    assert "Graded by `sql` (deployments/graders)" in card
+    assert "Other graders: `sql_execution`." in card
+
+
+def test_a_card_names_the_layers_that_are_kept(published: Publish) -> None:
+    """Runs of layers by their ends."""
+    card = (published(layers=(0, 1, 2, 5, 8, 9)) / "README.md").read_text()
+
+    assert "every linear layer of layers 0-2, 5, 8-9; AdamW" in card
+
+
+def test_better_is_an_interval_above_the_other() -> None:
+    """Where the intervals overlap, nothing is claimed."""
+    result = TrainResult(0.1, 1, 1, 1.0, "cpu")
+
+    def made(low: float) -> Provenance:
+        score = replace(SCORE, low=low)
+        return Provenance("b", CONFIG, result, score, BASE_SCORE, "two cores")
+
+    assert made(low=0.232).clearly_better
+    assert not made(low=0.231).clearly_better
 
 
 def test_publishing_again_replaces(published: Publish, work) -> None:
@@ -222,5 +265,5 @@ def test_the_evaluation_sees_the_difference(published: Publish, base: Path) -> N
     without = evaluate(make_niche(), base, None, NO_DATA, None)
 
     assert with_it.examples == without.examples == 16
-    assert with_it.right == 16 > without.right
-    assert 0 < with_it.low < with_it.share == 1 == with_it.high
+    assert without.quality < 1
+    assert 0 < with_it.low < with_it.quality == 1 == with_it.high

@@ -1,6 +1,7 @@
 """The recipe on a model of a few thousand weights: it learns, and a cut run ends as a whole one."""
 
 import io
+import math
 import subprocess
 import sys
 import time
@@ -12,11 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from deployments.models.adapters import load_adapter
 from deployments.niches.niche import Example
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
 from deployments.recipes.train import TrainResult, train
+from tests.deployments.terminal import Gone
 from tests.deployments.tiny_model import save_tiny_model
 from tests.deployments.toy_niche import make_niche
 
@@ -27,19 +31,6 @@ CONFIG = TrainConfig(
 
 NO_DATA = Path("unused")
 ROOT = Path(__file__).parents[2]
-
-
-class Gone(io.StringIO):
-    """A terminal that goes away when it is to show `text`, as a closed connection does."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-
-    def write(self, text: str) -> int:
-        if self._text in text:
-            raise BrokenPipeError(f"at {self._text!r}")
-        return len(text)
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +197,23 @@ def test_a_bad_example_is_refused_before_training(run, tmp_path, bad: Example, m
         run(tmp_path / "work", niche=make_niche([bad]))
 
     assert not (tmp_path / "work").exists()
+
+
+def test_a_loss_that_is_no_number_is_an_error(base: Path, tmp_path: Path) -> None:
+    """Weights that were never any good are not left behind as an adapter."""
+    model = AutoModelForCausalLM.from_pretrained(base)
+    torch.nn.init.constant_(model.lm_head.weight, math.nan)
+    broken = tmp_path / "broken"
+    model.save_pretrained(broken)
+    AutoTokenizer.from_pretrained(base).save_pretrained(broken)
+
+    with pytest.raises(RecipeError, match=r"never a number; lower the learning rate"):
+        train(make_niche(), broken, NO_DATA, tmp_path / "work", replace(CONFIG, epochs=1))
+
+
+def test_what_is_trained_loads_as_an_adapter(base: Path, whole) -> None:
+    """It has a card before it is published: base, system prompt, all layers, nothing added."""
+    found = load_adapter(str(whole[0] / "adapter"))
+
+    assert (found.niche, found.base, found.system_prompt) == ("toy", str(base), "say it.")
+    assert (found.layers, found.complete) == (None, None)

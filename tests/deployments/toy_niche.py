@@ -33,4 +33,4 @@ def make_niche(train: Sequence[Example] | None = None) -> Niche:
             return iter(train)
         return examples(split, data_dir)
 
-    return Niche("toy", "say it.", (), "sql", 8, chosen)
+    return Niche("toy", "say it.", (), ("text",), 8, chosen)

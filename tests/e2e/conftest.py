@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import yaml
 from openai import OpenAI
 
 ROOT = Path(__file__).parent.parent.parent
+
+SPECIALISTS = ("sql", "tools")
+"""Those of the default stack that the tests start: each more would cost memory and a start."""
 
 
 @dataclass
@@ -73,9 +77,18 @@ def running(config: Path) -> Iterator[Stack]:
         process.wait(timeout=120)
 
 
+def _smaller(folder: Path) -> Path:
+    """The default stack's file with a few of its specialists."""
+    config = yaml.safe_load((ROOT / "niche.yaml").read_text(encoding="utf-8"))
+    config["specialists"] = [of for of in config["specialists"] if of["name"] in SPECIALISTS]
+    (folder / "niche.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return folder / "niche.yaml"
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    with running(Path(os.environ.get("NICHE_E2E_CONFIG", ROOT / "niche.yaml"))) as stack:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    own = os.environ.get("NICHE_E2E_CONFIG")
+    with running(Path(own) if own else _smaller(tmp_path_factory.mktemp("stack"))) as stack:
         yield stack
 
 

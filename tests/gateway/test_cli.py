@@ -151,7 +151,7 @@ def test_training_an_unknown_niche_lists_the_known(
     """The error names what there is."""
     said = refused(capsys, "specialists", "train", "poems", "--data-dir", str(tmp_path))
 
-    assert said == "no niche 'poems'; known: sql, tools"
+    assert said == "no niche 'poems'; known: sql, tools, math, biomed, support"
 
 
 @pytest.mark.parametrize(

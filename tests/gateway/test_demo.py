@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
+from deployments.niches.registry import NICHES
 from deployments.protocol import Unavailable
 from deployments.spec import ModelSpec
 from gateway.config import LaunchError, NicheConfig
@@ -38,7 +39,7 @@ def serving(gateway: Gateway) -> Iterator[str]:
 
 def test_every_domain_of_the_default_stack_has_a_sample() -> None:
     """What the demonstration is for can be shown for each."""
-    assert set(SAMPLES) == {"sql", "tools", GENERAL}
+    assert set(SAMPLES) == {*NICHES, GENERAL}
 
 
 def test_a_ready_stack_is_not_waited_for() -> None:

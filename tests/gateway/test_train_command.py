@@ -45,7 +45,6 @@ def written(path: Path, *rows: dict[str, Any]) -> str:
     ("arguments", "message"),
     [
         (["train", "--out", "a"], "give --data FILE or --from-log LOG to train on your own"),
-        (["train", "--out", "a", "--data", "x", "--data-dir", "y"], "; one of the two"),
         (["train", "--out", "a", "--from-log", "x"], "--from-log and --feedback go together"),
         (["train", "--out", "a", "--data", "x", "--feedback", "y"], "go together"),
         (["train", "--out", "a", "--data", "x", "--delta", "0.1"], "give --alpha too"),

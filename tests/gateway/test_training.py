@@ -41,6 +41,15 @@ def test_files_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "80 prompts of 2 domains" in capsys.readouterr().err
 
 
+def test_one_domain_of_ones_own_joins_the_others(tmp_path: Path) -> None:
+    """A single new domain is enough beside rows of other domains, and its labels come first."""
+    others = [row for row in toy_rows() if row.domain != "sql"]
+
+    rows = own_rows([written(tmp_path / "new.jsonl", toy("sql"))], beside=others)
+
+    assert [row.domain for row in rows] == ["sql"] * 40 + [row.domain for row in others]
+
+
 def test_contradictions_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first few by name, the others counted."""
     disputed = [

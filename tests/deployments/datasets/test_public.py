@@ -9,8 +9,9 @@ import pytest
 from deployments.datasets import prompts, public
 from deployments.datasets.manifest import DatasetError
 from deployments.datasets.subjects import GROUPS
+from deployments.niches.registry import NICHES
 
-DEFAULT_DOMAINS = {"sql", "tools", "general"}
+DEFAULT_DOMAINS = {"general", *NICHES}
 BENCHMARKS = ("clinc150", "banking77", "mmlu14", "routellm_mmlu")
 
 
@@ -101,6 +102,13 @@ def test_the_default_router_never_trained_on_the_other_sets(sets, data_dir):
     known = {(row.group.split("/")[0], row.text) for row in prompts.rows(data_dir)}
     for name in ("medquad", "fiqa_questions", "stackoverflow_titles", "autoj_scenarios"):
         assert not {(name, row.text) for row in sets[name]} & known, name
+
+
+@pytest.mark.data
+def test_every_niche_has_a_set_of_another_source(sets):
+    """What the default router knows of no source is measured for each of its domains."""
+    found = {row.domain for name in set(public.NAMES) - set(BENCHMARKS) for row in sets[name]}
+    assert found == DEFAULT_DOMAINS
 
 
 @pytest.mark.data

@@ -10,7 +10,7 @@ from router.config import RouterConfig
 from router.encoders.encoder import Encoder
 from router.errors import EncoderError
 from router.router import Router
-from router.types import Query, Reason
+from router.types import GENERAL, Query, Reason
 from tests.router.encoders.minilm import minilm
 from tests.router.encoders.tiny_bert import WIDTH, tiny_bert
 
@@ -150,15 +150,21 @@ def test_with_real_weights_a_text_has_its_own_vector(real_encoder):
     [
         ("Columns: name, team, points\nQuestion: Which team has the most points?", "sql"),
         ("Play the latest album by Adele.", "tools"),
+        ("Ann has 12 pens and buys 7 more. How many pens does she have now?", "math"),
+        ("Lithium caused tremor and renal failure in three patients.", "biomed"),
+        ("Where is the new card that you sent me last week?", "support"),
         ("What is SQL?", "boss"),
         ("hi", "boss"),
         ("write a poem about the sea", "boss"),
+        ("What are the side effects of aspirin?", "boss"),
+        ("How do banks make money?", "boss"),
     ],
 )
 def test_the_shipped_artifact_routes_plain_cases(real_encoder, text, model):
     """The artifact in the package, with its encoder, sends clear prompts where they belong."""
     classifier = load_artifact(artifact_path("default"), real_encoder)
-    router = Router(classifier, {"sql": ("sql",), "tools": ("tools",)}, "boss", RouterConfig())
+    table = {name: (name,) for name in classifier.classes_ if name != GENERAL}
+    router = Router(classifier, table, "boss", RouterConfig())
     decision = router.route(Query(text=text), lambda name: True)
     assert decision.candidates[0] == model
     assert (decision.reason is Reason.ROUTED) == (model != "boss")

@@ -1,0 +1,129 @@
+"""What models are asked: sets of questions, each with how its answers are graded.
+
+Every niche has its own rows, and further sets where it names some; `general` is nobody's niche.
+Which rows are taken is drawn from their text: more rows mean the same ones and others.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.datasets.draw import draw
+from deployments.datasets.general import MAX_ANSWER_TOKENS, questions
+from deployments.evaluation.answers import Answer
+from deployments.evaluation.matrix import Column
+from deployments.graders.registry import GRADERS
+from deployments.graders.text import unwrap
+from deployments.niches.niche import Example, Niche, Split
+
+__all__ = ["GENERAL", "Question", "Task", "general_task", "niche_tasks"]
+
+GENERAL = "general"
+
+_WRAPPED = frozenset({"sql", "sql_execution", "json", "entities"})
+"""Graders of queries and JSON, which models put into talk. A word problem's or a quiz's answer is
+read as it stands: there, what looks like a query is a word of a sentence."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A row, and the grader of each of its task's measures."""
+
+    example: Example
+    graders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A set of questions.
+
+    Attributes:
+        name: such as `sql`, `math/svamp`, `general`.
+        niche: whose it is; None for the general set.
+        measures: names of what is measured; the first is the task's own.
+        questions: the rows.
+        max_answer_tokens: longer answers are cut, whoever gives them.
+        complete: what is added to an answer, whoever gives it, such as an equation's result.
+    """
+
+    name: str
+    niche: Niche | None
+    measures: tuple[str, ...]
+    questions: tuple[Question, ...]
+    max_answer_tokens: int
+    complete: Callable[[str], str]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """A column of the matrix for each measure."""
+        niche = self.niche.name if self.niche else None
+        first, *others = self.measures
+        home = self.niche is not None and self.name == niche
+        return (
+            Column(self.name if niche else first, self.name, niche, home),
+            *(Column(f"{self.name} ({measure})", self.name, niche) for measure in others),
+        )
+
+    def grade(self, answers: Sequence[Answer]) -> list[NDArray[np.int64]]:
+        """The counts under each measure, (rows, 3) each; every model's answers are read alike."""
+        graded = []
+        for measure in range(len(self.measures)):
+            rows = [
+                self._counts(question, question.graders[measure], answer.text)
+                for question, answer in zip(self.questions, answers, strict=True)
+            ]
+            graded.append(np.array(rows, dtype=np.int64).reshape(-1, 3))
+        return graded
+
+    def _counts(self, question: Question, grader: str, text: str) -> tuple[int, int, int]:
+        read = unwrap(text) if grader in _WRAPPED else text
+        found = GRADERS[grader](read + self.complete(read), question.example.reference)
+        return found.hits, found.claimed, found.wanted
+
+
+def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") -> list[Task]:
+    """A niche's rows, and those of its further test sets where the split is `test`.
+
+    Args:
+        niche: whose.
+        rows: how many of each set; all, where it has fewer.
+        data_dir: where the data sets lie.
+        split: `validation` to choose by, `test` to report.
+
+    Raises:
+        DatasetError: a data set is absent or altered.
+    """
+    sets = {niche.name: niche.examples(split, data_dir)}
+    if split == "test":
+        others = {name: read(data_dir) for name, read in niche.other_tests.items()}
+        sets |= {f"{niche.name}/{name}": examples for name, examples in others.items()}
+    return [
+        Task(
+            name,
+            niche,
+            niche.graders,
+            tuple(Question(example, niche.graders) for example in _drawn(examples, rows)),
+            niche.max_answer_tokens,
+            niche.complete,
+        )
+        for name, examples in sets.items()
+    ]
+
+
+def general_task(rows: int, data_dir: Path) -> Task:
+    """General knowledge, `rows` of each of its sources.
+
+    Raises:
+        DatasetError: a data set is absent or altered.
+    """
+    found = []
+    for grader, examples in questions(data_dir).items():
+        found += [Question(example, (grader,)) for example in _drawn(examples, rows)]
+    return Task(GENERAL, None, (GENERAL,), tuple(found), MAX_ANSWER_TOKENS, lambda _: "")
+
+
+def _drawn(examples: Iterable[Example], rows: int) -> list[Example]:
+    return sorted(examples, key=lambda example: draw(example.prompt, "evaluation"))[:rows]

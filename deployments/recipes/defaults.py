@@ -1,0 +1,55 @@
+"""How much to train: the settings of the default niches' recipes, and those for data of one's own.
+
+Free of torch, for the command line.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from deployments.recipes.config import TrainConfig
+
+__all__ = ["RECIPES", "settings_for"]
+
+RECIPES: Mapping[str, TrainConfig] = MappingProxyType(
+    {
+        "sql": TrainConfig(max_examples=30_000, evaluate_every_steps=100),
+        "tools": TrainConfig(epochs=2, evaluate_every_steps=100),
+        "math": TrainConfig(epochs=3, evaluate_every_steps=100),
+        "biomed": TrainConfig(epochs=2, evaluate_every_steps=100),
+        "support": TrainConfig(epochs=3, evaluate_every_steps=100),
+    }
+)
+"""By the niche's name: what made the adapters that ship."""
+
+_LEAST_STEPS, _MOST_STEPS = 150, 2000
+_STEPS_PER_ROOT = 15
+_LOOKS = 20
+
+
+def settings_for(
+    rows: int, base: TrainConfig | None = None, epochs: int | None = None
+) -> TrainConfig:
+    """Settings for so many training rows: the fewer, the more often each is seen.
+
+    The steps grow with the square root of the rows, from 150 to 2,000; beyond that rows are drawn.
+    Where fewer would do, the validation rows end the run early.
+
+    Args:
+        rows: how many there are; at least 1.
+        base: gives everything but the amount of training; the batch size is taken into account.
+        epochs: how often each row is to be seen; None chooses.
+    """
+    base = base or TrainConfig()
+    most = _MOST_STEPS * base.batch_size if epochs is None else rows
+    per_epoch = math.ceil(min(rows, most) / base.batch_size)
+    if epochs is None:
+        wanted = min(_MOST_STEPS, max(_LEAST_STEPS, _STEPS_PER_ROOT * math.sqrt(rows)))
+        epochs = min(math.ceil(wanted / per_epoch), _MOST_STEPS // per_epoch)
+    return replace(
+        base,
+        epochs=epochs,
+        max_examples=min(rows, most),
+        evaluate_every_steps=max(5, epochs * per_epoch // _LOOKS),
+    )

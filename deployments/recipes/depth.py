@@ -1,0 +1,184 @@
+"""The depth curve: how good a specialist stays with fewer layers.
+
+For each fraction deep middle layers are dropped; what is left starts with the whole specialist's
+weights, is trained on ("healed"), and is graded on the same test rows. The whole specialist gets
+the same further training, so that the curve shows depth alone. A depth that is done is not run
+again, one that was cut goes on from its checkpoint.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deployments.evaluation.flops import Shape, request_flops
+from deployments.models.adapters import Adapter
+from deployments.niches.niche import Niche
+from deployments.recipes.config import TrainConfig
+from deployments.recipes.evaluate import evaluate
+from deployments.recipes.start import scale_of
+from deployments.recipes.train import train
+from deployments.recipes.workplace import Workplace
+
+__all__ = ["DepthPoint", "depth_curve", "kept_layers"]
+
+_LAST = 2
+_LEAST = 3
+
+
+@dataclass(frozen=True)
+class DepthPoint:
+    """What some of the layers give.
+
+    Attributes:
+        layers: how many of the base's are kept.
+        fraction: of the whole specialist's layers that these are.
+        flops: operations of a request of mean length.
+        compute: the same, as a share of what all the specialist's layers need for it.
+        quality: under the niche's measure, on the test rows.
+        low: of its 95 % interval.
+        high: of its 95 % interval.
+        test_rows: how many were graded.
+        cut: answers that the length limit ended.
+        mean_answer_tokens: of the answers.
+        validation_loss: the best, in nats per answer token.
+        steps: of healing.
+        seconds: that healing took.
+    """
+
+    layers: int
+    fraction: float
+    flops: int
+    compute: float
+    quality: float
+    low: float
+    high: float
+    test_rows: int
+    cut: int
+    mean_answer_tokens: float
+    validation_loss: float
+    steps: int
+    seconds: float
+
+
+def kept_layers(total: int, fraction: float) -> tuple[int, ...]:
+    """Which of `total` layers to keep: the first ones and the last two.
+
+    The deep middle layers change what passes through them the least; the last ones make the words.
+    At least three layers are kept, or all there are.
+
+    Raises:
+        ValueError: the fraction is not above 0 and at most 1.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"the fraction of layers must be above 0 and at most 1, got {fraction}")
+    count = min(total, max(_LEAST, round(total * fraction)))
+    last = min(_LAST, total)
+    return (*range(count - last), *range(total - last, total))
+
+
+def depth_curve(
+    niche: Niche,
+    place: Workplace,
+    whole: Adapter,
+    fractions: Sequence[float],
+    config: TrainConfig,
+    test_rows: int | None,
+) -> Iterator[DepthPoint]:
+    """Yields a point for each fraction, as they are done.
+
+    Args:
+        niche: what for.
+        place: base model and data; each depth has a folder of its own in the work directory.
+        whole: the specialist whose layers are dropped.
+        fractions: of its layers.
+        config: how what is left is healed; the specialist gives layers, rank and alpha.
+        test_rows: how many to grade; None takes all.
+
+    Raises:
+        RecipeError: an example does not fit, or a checkpoint is of another run.
+        DatasetError: a data set is absent or altered.
+        ValueError: a fraction is not above 0 and at most 1.
+    """
+    model = json.loads((place.base_dir / "config.json").read_text(encoding="utf-8"))
+    own = whole.layers or tuple(range(model["num_hidden_layers"]))
+    shape = replace(Shape.of(model), layers=len(own))
+    for healing in _healings(whole, own, fractions, config):
+        here = replace(place, work_dir=place.work_dir / f"layers-{len(healing.layers or own)}")
+        kept = here.work_dir / "point.json"
+        identity = _identity(niche, place, whole, healing) | {"test_rows": test_rows}
+        point = _read(kept, identity)
+        if point is None:
+            point = _point(niche, here, whole, healing, shape, test_rows)
+            text = json.dumps({"identity": identity, "point": asdict(point)}, indent=2)
+            kept.write_text(f"{text}\n", encoding="utf-8")
+        yield point
+
+
+def _healings(
+    whole: Adapter, own: Sequence[int], fractions: Sequence[float], config: TrainConfig
+) -> list[TrainConfig]:
+    """The settings of each depth; `own` are the base's layers that the specialist has."""
+    rank, alpha = scale_of(whole)
+    return [
+        replace(config, layers=tuple(own[at] for at in kept), rank=rank, alpha=alpha)
+        for kept in [kept_layers(len(own), fraction) for fraction in fractions]
+    ]
+
+
+def _identity(
+    niche: Niche, place: Workplace, whole: Adapter, healing: TrainConfig
+) -> dict[str, Any]:
+    """What must be the same for a point to be read instead of made."""
+    facts = {
+        "niche": niche.name,
+        "base": place.base,
+        "whole": whole.sha256,
+        "data": [item.sha256 for item in niche.sources],
+        "asked": [niche.system_prompt, niche.graders[0], niche.max_answer_tokens],
+        "healing": asdict(healing) | {"threads": None},
+    }
+    found: dict[str, Any] = json.loads(json.dumps(facts))  # JSON's lists are no tuples
+    return found
+
+
+def _read(path: Path, identity: dict[str, Any]) -> DepthPoint | None:
+    """The point that is there, if it is of the same run."""
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return DepthPoint(**found["point"]) if found["identity"] == identity else None
+
+
+def _point(
+    niche: Niche,
+    place: Workplace,
+    whole: Adapter,
+    config: TrainConfig,
+    shape: Shape,
+    test_rows: int | None,
+) -> DepthPoint:
+    """Heals and grades one depth; `shape` is the whole specialist's."""
+    base, data_dir, folder = place.base_dir, place.data_dir, place.work_dir
+    training = train(niche, base, data_dir, folder, config, start_from=whole)
+    score = evaluate(niche, base, folder / "adapter", data_dir, test_rows)
+    count = len(config.layers or range(shape.layers))
+    # The end of the turn is generated too.
+    mean = round(score.mean_prompt_tokens), round(score.mean_answer_tokens) + 1
+    flops = request_flops(replace(shape, layers=count), *mean)
+    return DepthPoint(
+        layers=count,
+        fraction=count / shape.layers,
+        flops=flops,
+        compute=flops / request_flops(shape, *mean),
+        quality=score.quality,
+        low=score.low,
+        high=score.high,
+        test_rows=score.examples,
+        cut=score.cut,
+        mean_answer_tokens=score.mean_answer_tokens,
+        validation_loss=training.validation_loss,
+        steps=training.steps,
+        seconds=training.seconds,
+    )

@@ -1,0 +1,75 @@
+"""A niche -> a specialist that is trained, graded and published: what a recipe does, in order."""
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+
+from deployments.niches.faults import listed
+from deployments.niches.niche import Niche, Split
+from deployments.recipes.batches import encode
+from deployments.recipes.config import TrainConfig
+from deployments.recipes.errors import RecipeError
+from deployments.recipes.evaluate import evaluate
+from deployments.recipes.publish import Provenance, publish
+from deployments.recipes.train import train
+from deployments.recipes.workplace import Workplace
+
+__all__ = ["hardware", "make_specialist", "require_fitting"]
+
+_LEARNT: tuple[Split, ...] = ("train", "validation")
+
+
+def make_specialist(
+    niche: Niche, place: Workplace, config: TrainConfig, out: Path, test_rows: int | None = None
+) -> Provenance:
+    """Trains, grades on the test rows beside the base model alone, and publishes to `out`.
+
+    Args:
+        niche: what for.
+        place: the base model, the data, and where to work.
+        config: the run's settings.
+        out: the adapter's directory; replaced if it exists.
+        test_rows: how many to grade; None takes all.
+
+    Raises:
+        RecipeError: an example does not fit, or the checkpoint is of another run.
+        DatasetError: a data set is absent or altered.
+    """
+    result = train(niche, place.base_dir, place.data_dir, place.work_dir, config)
+    adapter = place.work_dir / "adapter"
+    score = evaluate(niche, place.base_dir, adapter, place.data_dir, test_rows)
+    before = evaluate(niche, place.base_dir, None, place.data_dir, test_rows)
+    facts = Provenance(place.base, config, result, score, before, hardware(config, result.device))
+    publish(niche, adapter, out, facts)
+    return facts
+
+
+def require_fitting(niche: Niche, place: Workplace, max_length_tokens: int) -> None:
+    """Returns when every row fits: prompt and answer, and in the test the longest answer allowed.
+
+    Raises:
+        RecipeError: some do not; each has a line.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(place.base_dir)
+    tested = list(niche.examples("test", place.data_dir))
+    learnt = [example for part in _LEARNT for example in niche.examples(part, place.data_dir)]
+    encoded = encode([*learnt, *tested], tokenizer, niche.system_prompt, max_length_tokens)
+    faults = [
+        f"{row.origin or row.prompt[:60]}: {of.answer_start} tokens and up to "
+        f"{niche.max_answer_tokens} of an answer, more than max_length_tokens="
+        f"{max_length_tokens}; shorten it or raise the limit"
+        for row, of in zip(tested, encoded[len(learnt) :], strict=True)
+        if of.answer_start + niche.max_answer_tokens > max_length_tokens
+    ]
+    if faults:
+        raise RecipeError(listed(faults))
+
+
+def hardware(config: TrainConfig, device: str) -> str:
+    """What it ran on, in words."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{config.threads or os.cpu_count()} CPU cores ({platform.machine()})"

@@ -1,0 +1,94 @@
+"""How a generalist is asked."""
+
+import json
+
+import pytest
+
+from deployments.evaluation.prompts import BEST, INSTRUCTIONS, WAYS, ask, chosen
+from deployments.niches.niche import Example
+from deployments.niches.registry import NICHES
+from tests.deployments.toy_niche import make_niche, toy_examples
+
+INTENTS = [Example("where is it", '{"intent": "b"}'), Example("no card", '{"intent": "a"}')]
+CALLS = [
+    Example("play it", json.dumps({"name": "Play", "arguments": {"track": "it"}})),
+    Example("play jazz by her", json.dumps({"name": "Play", "arguments": {"by": "her"}})),
+    Example("play jazz", json.dumps({"name": "Play", "arguments": {"by": "x", "genre": "jazz"}})),
+    Example("rate", json.dumps({"name": "Rate", "arguments": {}})),
+]
+
+
+def test_without_examples_the_instruction_is_the_system_message() -> None:
+    """And the question is what the user writes, with nothing added."""
+    ((system, user),) = ask(WAYS["zero-shot"], NICHES["sql"], ["Columns: a"], [])
+
+    assert (system.role, system.content) == ("system", INSTRUCTIONS["sql"])
+    assert (user.role, user.content) == ("user", "Columns: a")
+
+
+def test_the_instruction_may_stand_in_the_users_message() -> None:
+    """Some models heed no system message."""
+    ((user,),) = ask(WAYS["zero-shot within"], NICHES["math"], ["How many?"], [])
+
+    assert user.role == "user"
+    assert user.content == f"{INSTRUCTIONS['math']}\n\nHow many?"
+
+
+def test_examples_are_earlier_turns() -> None:
+    """User and assistant in turn, and the question last."""
+    niche, train = make_niche(), toy_examples(20)
+
+    (chat,) = ask(WAYS["fixed 8"], niche, ["say me"], train)
+
+    assert [message.role for message in chat] == ["system", *["user", "assistant"] * 8, "user"]
+    shown = {
+        (first.content, second.content)
+        for first, second in zip(chat[1:-1:2], chat[2:-1:2], strict=True)
+    }
+    assert shown <= {(example.prompt, example.answer) for example in train}
+    assert chat[-1].content == "say me"
+
+
+def test_a_niche_without_an_instruction_has_its_system_prompt() -> None:
+    """A user's own niche, say."""
+    ((system, _),) = ask(WAYS["zero-shot"], make_niche(), ["say me"], [])
+
+    assert system.content == "say it."
+
+
+def test_all_intents_of_the_training_rows_are_named() -> None:
+    """Nobody can guess the names of labels."""
+    ((system, _),) = ask(WAYS["zero-shot"], NICHES["support"], ["hello"], INTENTS)
+
+    assert system.content.endswith("The intents are: a, b.")
+
+
+def test_all_functions_are_named_with_their_arguments_the_usual_ones_first() -> None:
+    """Nor their arguments."""
+    ((system, _),) = ask(WAYS["zero-shot"], NICHES["tools"], ["hello"], CALLS)
+
+    assert system.content.endswith("Play(by, track, genre)\nRate()")
+
+
+def test_examples_of_sql_are_laid_out_as_the_test_rows_are() -> None:
+    """A share of the training rows is not."""
+    train = [Example(f"{start}{n}", "SELECT") for n in range(9) for start in ("Columns: ", "t: ")]
+
+    (chat,) = ask(WAYS["fixed 8"], NICHES["sql"], ["Columns: a"], train)
+
+    assert all(of.content.startswith("Columns: ") for of in chat if of.role == "user")
+
+
+@pytest.mark.parametrize("name", sorted(NICHES))
+def test_every_default_niche_has_an_instruction_and_chosen_ways(name: str) -> None:
+    """Those chosen on validation rows: one without examples, one with them."""
+    without, shown = chosen(NICHES[name])
+
+    assert name in INSTRUCTIONS
+    assert name in BEST
+    assert (without.shots, shown.shots is None) == (None, False)
+
+
+def test_a_niche_nobody_chose_for_is_asked_in_the_usual_ways() -> None:
+    """Without examples, and with the nearest."""
+    assert [way.name for way in chosen(make_niche())] == ["zero-shot", "nearest 8"]

@@ -1,0 +1,27 @@
+"""The graders by name."""
+
+import pytest
+
+from deployments.graders.counts import Reference
+from deployments.graders.execution import table_schema
+from deployments.graders.registry import GRADERS
+
+RIGHT = {
+    "choice": Reference("B"),
+    "entities": Reference('{"chemicals": ["NaCl"], "diseases": []}'),
+    "json": Reference('{"a": 1}'),
+    "mentions": Reference("Paris"),
+    "number": Reference("5 - 2 = 3"),
+    "sql": Reference("SELECT a FROM t"),
+    "sql_execution": Reference("SELECT a FROM t", table_schema(["a"])),
+    "text": Reference("yes"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GRADERS))
+def test_a_grader_tells_a_right_answer_from_an_empty_one(name: str) -> None:
+    """Each grader by name accepts the expected answer and refuses silence."""
+    right = RIGHT[name]
+
+    assert GRADERS[name](right.answer, right).quality == 1
+    assert GRADERS[name]("", right).quality == 0

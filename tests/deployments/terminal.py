@@ -1,0 +1,18 @@
+"""A terminal that goes away, as a closed connection does."""
+
+import io
+
+__all__ = ["Gone"]
+
+
+class Gone(io.StringIO):
+    """Goes away when it is to show `text`."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def write(self, text: str) -> int:
+        if self._text in text:
+            raise BrokenPipeError(f"at {self._text!r}")
+        return len(text)
