@@ -1,9 +1,10 @@
 """The depth curve: how good a specialist stays with fewer layers.
 
-For each fraction deep middle layers are dropped; what is left starts with the whole specialist's
-weights, is trained on ("healed"), and is graded on the same test rows. The whole specialist gets
-the same further training, so that the curve shows depth alone. A depth that is done is not run
-again, one that was cut goes on from its checkpoint.
+For each fraction the layers are dropped that it can best do without
+(`deployments.recipes.drop_order`); what is left starts with the whole specialist's weights, is
+trained on ("healed"), and is graded on the same test rows. The whole specialist gets the same
+further training, so that the curve shows depth alone. A depth that is done is not run again, one
+that was cut goes on from its checkpoint.
 """
 
 import json
@@ -16,14 +17,14 @@ from deployments.evaluation.flops import Shape, request_flops
 from deployments.models.adapters import Adapter
 from deployments.niches.niche import Niche
 from deployments.recipes.config import TrainConfig
+from deployments.recipes.drop_order import drop_order
 from deployments.recipes.evaluate import evaluate
 from deployments.recipes.start import scale_of
 from deployments.recipes.train import train
 from deployments.recipes.workplace import Workplace
 
-__all__ = ["DepthPoint", "depth_curve", "kept_layers"]
+__all__ = ["DepthPoint", "depth_curve", "kept_count"]
 
-_LAST = 2
 _LEAST = 3
 
 
@@ -62,20 +63,15 @@ class DepthPoint:
     seconds: float
 
 
-def kept_layers(total: int, fraction: float) -> tuple[int, ...]:
-    """Which of `total` layers to keep: the first ones and the last two.
-
-    The deep middle layers change what passes through them the least; the last ones make the words.
-    At least three layers are kept, or all there are.
+def kept_count(total: int, fraction: float) -> int:
+    """How many of `total` layers a fraction of them is: at least three, or all there are.
 
     Raises:
         ValueError: the fraction is not above 0 and at most 1.
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"the fraction of layers must be above 0 and at most 1, got {fraction}")
-    count = min(total, max(_LEAST, round(total * fraction)))
-    last = min(_LAST, total)
-    return (*range(count - last), *range(total - last, total))
+    return min(total, max(_LEAST, round(total * fraction)))
 
 
 def depth_curve(
@@ -104,8 +100,12 @@ def depth_curve(
     model = json.loads((place.base_dir / "config.json").read_text(encoding="utf-8"))
     own = whole.layers or tuple(range(model["num_hidden_layers"]))
     shape = replace(Shape.of(model), layers=len(own))
-    for healing in _healings(whole, own, fractions, config):
-        here = replace(place, work_dir=place.work_dir / f"layers-{len(healing.layers or own)}")
+    counts = [kept_count(len(own), fraction) for fraction in fractions]
+    order = drop_order(niche, place, whole, config, len(own) - min(counts))
+    for count in counts:
+        gone = {own[at] for at in order[: len(own) - count]}
+        healing = _healing(config, whole, tuple(layer for layer in own if layer not in gone))
+        here = replace(place, work_dir=place.work_dir / f"layers-{count}")
         kept = here.work_dir / "point.json"
         identity = _identity(niche, place, whole, healing) | {"test_rows": test_rows}
         point = _read(kept, identity)
@@ -116,15 +116,9 @@ def depth_curve(
         yield point
 
 
-def _healings(
-    whole: Adapter, own: Sequence[int], fractions: Sequence[float], config: TrainConfig
-) -> list[TrainConfig]:
-    """The settings of each depth; `own` are the base's layers that the specialist has."""
+def _healing(config: TrainConfig, whole: Adapter, layers: tuple[int, ...]) -> TrainConfig:
     rank, alpha = scale_of(whole)
-    return [
-        replace(config, layers=tuple(own[at] for at in kept), rank=rank, alpha=alpha)
-        for kept in [kept_layers(len(own), fraction) for fraction in fractions]
-    ]
+    return replace(config, layers=layers, rank=rank, alpha=alpha)
 
 
 def _identity(

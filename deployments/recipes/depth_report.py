@@ -56,10 +56,10 @@ def _table(niche: Niche, whole: Adapter, points: Sequence[DepthPoint]) -> str:
             *(_line(point) for point in points),
             "",
             f"Graded by `{niche.graders[0]}` on the same {points[0].test_rows:,} test rows, greedy "
-            "decoding. The first layers and the last two are kept; what is left starts with the "
-            "whole specialist's weights and is trained on, at full depth too. Compute is the "
-            "operations of a request of mean length, as a share of the whole specialist's; the "
-            "head, which stays, is part of it.",
+            "decoding. The layers that are dropped are those whose absence costs the least; what "
+            "is left starts with the whole specialist's weights and is trained on, at full depth "
+            "too. Compute is the operations of a request of mean length, as a share of the whole "
+            "specialist's; the head, which stays, is part of it.",
             "",
         ]
     )

@@ -27,7 +27,9 @@ def answer_logits(causal: Any, batch: Batch) -> torch.Tensor:
     """A model's predictions of the answers' tokens, (positions, vocabulary); its head runs on
     those positions alone."""
     hidden = causal.model(
-        input_ids=batch.ids.to(causal.device), attention_mask=batch.mask.to(causal.device)
+        input_ids=batch.ids.to(causal.device),
+        attention_mask=batch.mask.to(causal.device),
+        use_cache=False,
     ).last_hidden_state
     rows = hidden.flatten(0, 1)[batch.positions.to(causal.device)]
     return causal.lm_head(rows).float()

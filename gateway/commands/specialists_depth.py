@@ -19,9 +19,9 @@ def add(actions: Subparsers) -> None:
     parser = actions.add_parser(
         "depth",
         help="how good a specialist stays with fewer layers",
-        description="For each fraction: keeps the first layers and the last two, starts with the "
-        "specialist's own weights, trains on its rows again, and grades it. A depth that is done "
-        "is not run again. Writes depth.json, depth.md and depth.png.",
+        description="For each fraction: drops the layers that it can best do without, starts with "
+        "the specialist's own weights, trains on its rows again, and grades it. A depth that is "
+        "done is not run again. Writes depth.json, depth.md and depth.png.",
     )
     parser.add_argument("name", metavar="NAME", help="a default specialist")
     add_data_dir(parser)

@@ -1,4 +1,4 @@
-"""The depth curve: which layers are kept, what is measured, and that nothing is done twice."""
+"""The depth curve: what is measured at each depth, and that nothing is done twice."""
 
 import json
 import shutil
@@ -6,12 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deployments.models.adapters import Adapter, load_adapter
 from deployments.recipes.config import TrainConfig
-from deployments.recipes.depth import DepthPoint, depth_curve, kept_layers
+from deployments.recipes.depth import DepthPoint, depth_curve, kept_count
 from deployments.recipes.depth_report import write_depth
 from deployments.recipes.make import Workplace
 from deployments.recipes.train import train
@@ -27,44 +25,18 @@ LAYERS = 5
 
 @pytest.mark.parametrize(
     ("total", "fraction", "kept"),
-    [
-        (30, 1.0, (*range(30),)),
-        (30, 0.8, (*range(22), 28, 29)),
-        (30, 0.4, (*range(10), 28, 29)),
-        (30, 0.01, (0, 28, 29)),
-        (2, 0.5, (0, 1)),
-    ],
+    [(30, 1.0, 30), (30, 0.8, 24), (30, 0.4, 12), (30, 0.01, 3), (2, 0.5, 2)],
 )
-def test_the_deep_middle_is_dropped(total: int, fraction: float, kept: tuple[int, ...]) -> None:
-    """The first layers stay, and the last two; never fewer than three where there are three."""
-    assert kept_layers(total, fraction) == kept
-
-
-@given(st.integers(1, 100), st.floats(0.001, 1.0))
-def test_layers_are_kept_as_a_model_takes_them(total: int, fraction: float) -> None:
-    """Ascending, each once, as many as asked for, and the last one among them."""
-    kept = kept_layers(total, fraction)
-
-    assert list(kept) == sorted(set(kept))
-    assert 0 <= kept[0] <= kept[-1] == total - 1
-    assert len(kept) == min(total, max(3, round(total * fraction)))
-
-
-@given(st.integers(1, 100), st.floats(0.001, 1.0), st.floats(0.001, 1.0))
-def test_a_smaller_fraction_keeps_some_of_the_same_layers(
-    total: int, one: float, other: float
-) -> None:
-    """Depths are nested, so that a specialist can lose more layers later."""
-    low, high = sorted((one, other))
-
-    assert set(kept_layers(total, low)) <= set(kept_layers(total, high))
+def test_a_fraction_is_so_many_layers(total: int, fraction: float, kept: int) -> None:
+    """Rounded, and never fewer than three where there are three."""
+    assert kept_count(total, fraction) == kept
 
 
 @pytest.mark.parametrize("fraction", [0.0, -0.5, 1.01, float("nan")])
 def test_a_fraction_that_is_none_is_refused(fraction: float) -> None:
     """The error shows it."""
     with pytest.raises(ValueError, match=str(fraction)):
-        kept_layers(30, fraction)
+        kept_count(30, fraction)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +90,8 @@ def test_what_was_healed_can_be_served(base: Path, measured: tuple[Path, list[De
     """Each depth leaves an adapter that names its layers."""
     healed = load_adapter(str(measured[0] / "layers-3" / "adapter"))
 
-    assert healed.layers == (0, 3, 4)
+    order = json.loads((measured[0] / "order.json").read_text())["order"]
+    assert healed.layers == tuple(sorted({*range(LAYERS)} - {*order}))
     assert healed.base == str(base)
 
 
@@ -129,6 +102,7 @@ def test_a_depth_that_is_done_is_not_run_again(
     for depth in ("layers-5", "layers-3"):
         (tmp_path / depth).mkdir()
         shutil.copy(measured[0] / depth / "point.json", tmp_path / depth)
+    shutil.copy(measured[0] / "order.json", tmp_path)
 
     again = curve(base, whole, tmp_path, replace(CONFIG, threads=None), (1.0, 0.6))
 
@@ -157,7 +131,7 @@ def test_a_specialist_of_fewer_layers_loses_its_own(
     (point,) = curve(base, healed, tmp_path, replace(CONFIG, epochs=1), (1.0,))
 
     assert (point.layers, point.compute) == (3, 1.0)
-    assert load_adapter(str(tmp_path / "layers-3" / "adapter")).layers == (0, 3, 4)
+    assert load_adapter(str(tmp_path / "layers-3" / "adapter")).layers == healed.layers
 
 
 def test_a_bad_fraction_is_refused_before_anything_runs(
