@@ -72,15 +72,17 @@ class Task:
         graded = []
         for measure in range(len(self.measures)):
             rows = [
-                self._counts(question, question.graders[measure], answer.text)
+                self._counts(question, question.graders[measure], answer)
                 for question, answer in zip(self.questions, answers, strict=True)
             ]
             graded.append(np.array(rows, dtype=np.int64).reshape(-1, 3))
         return graded
 
-    def _counts(self, question: Question, grader: str, text: str) -> tuple[int, int, int]:
-        read = unwrap(text) if grader in _WRAPPED else text
-        found = GRADERS[grader](read + self.complete(read), question.example.reference)
+    def _counts(self, question: Question, grader: str, answer: Answer) -> tuple[int, int, int]:
+        read = unwrap(answer.text) if grader in _WRAPPED else answer.text
+        # An answer that the limit cut has not come to its end: the engine adds nothing either.
+        whole = read if answer.cut else read + self.complete(read)
+        found = GRADERS[grader](whole, question.example.reference)
         return found.hits, found.claimed, found.wanted
 
 

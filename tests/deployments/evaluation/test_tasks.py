@@ -12,9 +12,9 @@ from deployments.niches.registry import NICHES
 from tests.deployments.evaluation.toy_run import ONE, TWO
 
 
-def graded(task: Task, text: str) -> list[list[int]]:
+def graded(task: Task, text: str, cut: bool = False) -> list[list[int]]:
     return [
-        list(map(int, counts[0])) for counts in task.grade([Answer(text, 1, 1, False, False, 0)])
+        list(map(int, counts[0])) for counts in task.grade([Answer(text, 1, 1, cut, False, 0)])
     ]
 
 
@@ -97,3 +97,11 @@ def test_answers_belong_to_questions_one_each() -> None:
 
     with pytest.raises(ValueError, match="zip"):
         graded(task, "7")
+
+
+def test_an_equation_is_worked_out_unless_it_was_cut() -> None:
+    """As the engine does: what the length limit ended is not taken for finished."""
+    task = task_of("math", Example("How many?", "3 + 4 = 7"))
+
+    assert graded(task, "3 + 4 =") == [[1, 1, 1]]
+    assert graded(task, "3 + 4 =", cut=True) == [[0, 1, 1]]
