@@ -82,7 +82,7 @@ def specialist(name: str, weights: Weights, system_prompt: str) -> Candidate:
 def generalist(
     name: str,
     weights: Weights,
-    way_of: Callable[[Niche], Way],
+    way: Way,
     train: Callable[[Niche], Sequence[Example]],
     *,
     general: bool,
@@ -92,7 +92,7 @@ def generalist(
     Args:
         name: shown for it.
         weights: its own.
-        way_of: how each niche's questions are put to it.
+        way: how the niches' questions are put to it.
         train: the training rows of a niche.
         general: whether it is asked the general set too, as users write it and with no more.
     """
@@ -101,6 +101,6 @@ def generalist(
         questions = [of.example.prompt for of in task.questions]
         if task.niche is None:
             return [(Message("user", question),) for question in questions] if general else None
-        return ask(way_of(task.niche), task.niche, questions, train(task.niche))
+        return ask(way, task.niche, questions, train(task.niche))
 
     return Candidate(name, weights, asking)

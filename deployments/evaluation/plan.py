@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deployments.evaluation.candidate import Candidate, Weights, generalist, specialist
 from deployments.evaluation.matrix import Lineup
-from deployments.evaluation.prompts import WAYS, Way, chosen
+from deployments.evaluation.prompts import FEW_SHOT, WAYS, ZERO_SHOT
 from deployments.evaluation.tasks import Task, general_task, niche_tasks
 from deployments.models.adapters import ADAPTERS, load_adapter
 from deployments.models.errors import ModelError
@@ -94,7 +94,7 @@ def compare_ways(wanted: Wanted) -> Plan:
     weights = Weights(wanted.generalist, resolve(wanted.generalist, wanted.cache))
     train = _train_rows(wanted.data_dir)
     candidates = tuple(
-        generalist(way.name, weights, _always(way), train, general=False) for way in WAYS.values()
+        generalist(way.name, weights, way, train, general=False) for way in WAYS.values()
     )
     tasks = tuple(
         task
@@ -130,23 +130,15 @@ def _generalists(
     if wanted.base_of_specialists:
         references += [of.weights.reference for of in specialists.values()]
     train = _train_rows(wanted.data_dir)
-    found = []
+    found: list[Candidate] = []
     for reference in dict.fromkeys(references):
         weights = Weights(reference, resolve(reference, wanted.cache))
         name = Path(reference).name
-        for place, kind in enumerate(("zero-shot", "few-shot")):
-            found.append(
-                generalist(*(f"{name} {kind}", weights, _chosen(place), train), general=not place)
-            )
+        found += [
+            generalist(f"{name} zero-shot", weights, ZERO_SHOT, train, general=True),
+            generalist(f"{name} few-shot", weights, FEW_SHOT, train, general=False),
+        ]
     return found[:2], found[2:]
-
-
-def _always(way: Way) -> Callable[[Niche], Way]:
-    return lambda _: way
-
-
-def _chosen(place: int) -> Callable[[Niche], Way]:
-    return lambda niche: chosen(niche)[place]
 
 
 def _train_rows(data_dir: Path) -> Callable[[Niche], Sequence[Example]]:

@@ -5,7 +5,7 @@ form of the answer, and every label or function there is (read from the training
 prompts say the same and show examples as earlier turns of the chat, drawn from the training rows. A
 niche without a prompt here, such as a user's own, is asked with its system prompt.
 
-The ways of asking were compared on validation rows, never on test rows; see `BEST`.
+The ways of asking were compared on validation rows, never on test rows; see `FEW_SHOT`.
 """
 
 import json
@@ -18,7 +18,7 @@ from deployments.evaluation.shots import Shots
 from deployments.niches.niche import Example, Niche
 from deployments.protocol import Message
 
-__all__ = ["BEST", "FEW_SHOT", "INSTRUCTIONS", "WAYS", "ZERO_SHOT", "Way", "ask", "chosen"]
+__all__ = ["FEW_SHOT", "INSTRUCTIONS", "WAYS", "ZERO_SHOT", "Way", "ask"]
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,11 @@ INSTRUCTIONS: Mapping[str, str] = {
 }
 """What is said of each task; `$functions` and `$intents` are read from the training rows."""
 
-ZERO_SHOT, FEW_SHOT = "zero-shot", "nearest 8"
-"""The ways that a niche is asked in for which none was chosen."""
+ZERO_SHOT, FEW_SHOT = WAYS["zero-shot"], WAYS["nearest 8"]
+"""The better way without examples and the better one with them.
 
-BEST: Mapping[str, tuple[str, str]] = {}
-"""The better way without examples and the better way with them, per niche."""
-
-
-def chosen(niche: Niche) -> tuple[Way, Way]:
-    """How a niche is asked without examples, and with them."""
-    without, shown = BEST.get(niche.name, (ZERO_SHOT, FEW_SHOT))
-    return WAYS[without], WAYS[shown]
+SCORES
+"""
 
 
 def ask(

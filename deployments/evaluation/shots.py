@@ -63,7 +63,8 @@ def nearest(train: Sequence[Example], questions: Sequence[str], count: int) -> l
     chosen = []
     for question in questions:
         scores = (vectors.transform([question]) @ words).toarray()[0]
-        order = np.argsort(-scores, kind="stable")[: count + _SPARE]
+        # Equally alike rows differ in the last digits, by chance; the earlier one is taken.
+        order = np.argsort(-scores.round(9), kind="stable")[: count + _SPARE]
         others = [train[int(row)] for row in order if train[int(row)].prompt != question]
         chosen.append(others[:count][::-1])
     return chosen

@@ -93,12 +93,13 @@ def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") 
         niche: whose.
         rows: how many of each set; all, where it has fewer.
         data_dir: where the data sets lie.
-        split: `validation` to choose by, `test` to report.
+        split: `test` to report; `validation` to choose by, under the first measure alone.
 
     Raises:
         DatasetError: a data set is absent or altered.
     """
     sets = {niche.name: niche.examples(split, data_dir)}
+    measures = niche.graders if split == "test" else niche.graders[:1]
     if split == "test":
         others = {name: read(data_dir) for name, read in niche.other_tests.items()}
         sets |= {f"{niche.name}/{name}": examples for name, examples in others.items()}
@@ -106,8 +107,8 @@ def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") 
         Task(
             name,
             niche,
-            niche.graders,
-            tuple(Question(example, niche.graders) for example in _drawn(examples, rows)),
+            measures,
+            tuple(Question(example, measures) for example in _drawn(examples, rows)),
             niche.max_answer_tokens,
             niche.complete,
         )

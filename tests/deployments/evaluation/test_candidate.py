@@ -38,7 +38,7 @@ def test_a_specialist_has_its_own_system_prompt_on_every_set(tmp_path: Path) -> 
 
 def test_the_general_set_is_asked_as_users_write_it() -> None:
     """One message, no instruction."""
-    candidate = generalist("big", NOWHERE, lambda _: WAYS["zero-shot"], lambda _: (), general=True)
+    candidate = generalist("big", NOWHERE, WAYS["zero-shot"], lambda _: (), general=True)
 
     (chat,) = candidate.asking(GENERAL) or ()
 
@@ -50,7 +50,7 @@ def test_the_general_set_is_asked_as_users_write_it() -> None:
 def test_nobody_has_examples_of_the_general_set() -> None:
     """A generalist with examples is not asked."""
     way = WAYS["nearest 8"]
-    candidate = generalist("big", NOWHERE, lambda _: way, lambda _: (), general=False)
+    candidate = generalist("big", NOWHERE, way, lambda _: (), general=False)
 
     assert candidate.asking(GENERAL) is None
 

@@ -2,9 +2,7 @@
 
 import json
 
-import pytest
-
-from deployments.evaluation.prompts import BEST, INSTRUCTIONS, WAYS, ask, chosen
+from deployments.evaluation.prompts import FEW_SHOT, INSTRUCTIONS, WAYS, ZERO_SHOT, ask
 from deployments.niches.niche import Example
 from deployments.niches.registry import NICHES
 from tests.deployments.toy_niche import make_niche, toy_examples
@@ -79,16 +77,12 @@ def test_examples_of_sql_are_laid_out_as_the_test_rows_are() -> None:
     assert all(of.content.startswith("Columns: ") for of in chat if of.role == "user")
 
 
-@pytest.mark.parametrize("name", sorted(NICHES))
-def test_every_default_niche_has_an_instruction_and_chosen_ways(name: str) -> None:
-    """Those chosen on validation rows: one without examples, one with them."""
-    without, shown = chosen(NICHES[name])
-
-    assert name in INSTRUCTIONS
-    assert name in BEST
-    assert (without.shots, shown.shots is None) == (None, False)
+def test_every_default_niche_has_an_instruction() -> None:
+    """A specialist's system prompt says too little to a model that was not trained with it."""
+    assert INSTRUCTIONS.keys() >= NICHES.keys()
 
 
-def test_a_niche_nobody_chose_for_is_asked_in_the_usual_ways() -> None:
-    """Without examples, and with the nearest."""
-    assert [way.name for way in chosen(make_niche())] == ["zero-shot", "nearest 8"]
+def test_a_generalist_is_asked_without_and_with_examples() -> None:
+    """In the ways that did best on validation rows."""
+    assert ZERO_SHOT.shots is None
+    assert FEW_SHOT.shots is not None

@@ -166,7 +166,7 @@ def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
     folder = adapters(tmp_path)
     namesake = Path(shutil.copytree(tmp_path / "sayer", tmp_path / "other" / "sayer"))
 
-    with pytest.raises(ModelError, match="two models are called 'sayer zero-shot'"):
+    with pytest.raises(ModelError, match="two models are called 'sayer few-shot'"):
         plan(toy_wanted(tmp_path, generalist=str(namesake), base_of_specialists=True), folder)
 
 

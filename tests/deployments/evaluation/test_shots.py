@@ -52,6 +52,15 @@ def test_a_question_is_not_shown_its_own_row() -> None:
     assert len(chosen) == 2
 
 
+def test_of_rows_that_are_equally_alike_the_earlier_is_taken() -> None:
+    """Rounding must not decide, or a run could not be gone on with."""
+    train = [Example(f"{word} the big red door", word) for word in ("open", "close", "paint")]
+
+    (chosen,) = nearest(train, ["the big red door"], 2)
+
+    assert [example.answer for example in chosen] == ["close", "open"]
+
+
 def test_each_question_has_its_own_nearest_examples() -> None:
     """Fixed ones are the same for all."""
     questions = ["weather in rome", "a table please"]

@@ -13,9 +13,7 @@ from tests.deployments.evaluation.toy_run import ONE, TWO
 
 
 def graded(task: Task, text: str, cut: bool = False) -> list[list[int]]:
-    return [
-        list(map(int, counts[0])) for counts in task.grade([Answer(text, 1, 1, cut, False, 0)])
-    ]
+    return [list(map(int, counts[0])) for counts in task.grade([Answer(text, 1, 1, cut, False, 0)])]
 
 
 def task_of(name: str, example: Example) -> Task:
@@ -58,6 +56,13 @@ def test_a_further_measure_is_a_column_of_the_same_set(tmp_path: Path) -> None:
         ("one", "one", True),
         ("one (mentions)", "one", False),
     ]
+
+
+def test_validation_rows_have_the_first_measure_and_no_further_set(tmp_path: Path) -> None:
+    """They are there to choose by, and one figure decides."""
+    tasks = [*niche_tasks(ONE, 10, tmp_path, "validation"), *niche_tasks(TWO, 10, tmp_path)]
+
+    assert [of.name for task in tasks for of in task.columns] == ["one", "two", "two/more"]
 
 
 def test_a_query_is_read_out_of_talk_by_every_measure() -> None:
