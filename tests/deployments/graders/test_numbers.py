@@ -1,7 +1,7 @@
 """The number that an answer comes to."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deployments.graders.counts import Reference
@@ -89,6 +89,7 @@ def test_every_whole_number_is_read(value: int) -> None:
         assert last_number(text) == value
 
 
+@example(0.875)
 @given(st.floats(-1e9, 1e9))
 def test_every_decimal_is_right(value: float) -> None:
     """A number is right however many digits are given after the point, from two on."""
