@@ -138,12 +138,22 @@ def _point(
         return _graded((BASE_ROWS, 0, 0, 0.0), evaluate(niche, base, None, data_dir, rows))
     if isinstance(run, Finished):
         score = evaluate(niche, base, run.path, data_dir, rows)
-        facts = json.loads((run.path / "niche.json").read_text(encoding="utf-8"))
-        done, epochs = facts["result"], facts["config"]["epochs"]
-        return _graded((done["examples"], epochs, done["steps"], done["seconds"]), score)
+        return _graded(_training_of(run.path), score)
     result = train(niche, base, data_dir, folder, run)
     score = evaluate(niche, base, folder / "adapter", data_dir, rows)
     return _graded((result.examples, run.epochs, result.steps, result.seconds), score)
+
+
+def _training_of(adapter: Path) -> tuple[int, int, int, float]:
+    """Rows, epochs, steps and seconds, over all stages; the rows are those of the largest."""
+    stages = json.loads((adapter / "niche.json").read_text(encoding="utf-8"))["stages"]
+    results = [stage["result"] for stage in stages]
+    return (
+        max(result["examples"] for result in results),
+        sum(stage["config"]["epochs"] for stage in stages),
+        sum(result["steps"] for result in results),
+        sum(result["seconds"] for result in results),
+    )
 
 
 def _graded(training: tuple[int, int, int, float], score: Score) -> Point:

@@ -12,16 +12,21 @@ from deployments.recipes.config import TrainConfig
 
 __all__ = ["RECIPES", "settings_for"]
 
-RECIPES: Mapping[str, TrainConfig] = MappingProxyType(
+_WHOLE = TrainConfig(evaluate_every_steps=100)
+
+RECIPES: Mapping[str, tuple[TrainConfig, ...]] = MappingProxyType(
     {
-        "sql": TrainConfig(max_examples=30_000, evaluate_every_steps=100),
-        "tools": TrainConfig(epochs=2, evaluate_every_steps=100),
-        "math": TrainConfig(epochs=3, evaluate_every_steps=100),
-        "biomed": TrainConfig(epochs=2, evaluate_every_steps=100),
-        "support": TrainConfig(epochs=3, evaluate_every_steps=100),
+        "sql": (
+            replace(_WHOLE, max_examples=30_000),
+            replace(_WHOLE, max_examples=28_000, learning_rate=1e-3, seed=1),
+        ),
+        "tools": (replace(_WHOLE, epochs=2),),
+        "math": (replace(_WHOLE, epochs=3),),
+        "biomed": (replace(_WHOLE, epochs=2),),
+        "support": (replace(_WHOLE, epochs=3),),
     }
 )
-"""By the niche's name: what made the adapters that ship."""
+"""By the niche's name: the stages of training that made the adapters that ship."""
 
 _LEAST_STEPS, _MOST_STEPS = 150, 2000
 _STEPS_PER_ROOT = 15

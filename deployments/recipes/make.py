@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,23 +15,27 @@ from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
 from deployments.recipes.evaluate import evaluate
 from deployments.recipes.publish import Provenance, publish
-from deployments.recipes.train import train
+from deployments.recipes.stages import Stage, train_stages
 from deployments.recipes.workplace import Workplace
 
-__all__ = ["hardware", "make_specialist", "require_fitting"]
+__all__ = ["make_specialist", "require_fitting"]
 
 _LEARNT: tuple[Split, ...] = ("train", "validation")
 
 
 def make_specialist(
-    niche: Niche, place: Workplace, config: TrainConfig, out: Path, test_rows: int | None = None
+    niche: Niche,
+    place: Workplace,
+    configs: Sequence[TrainConfig],
+    out: Path,
+    test_rows: int | None = None,
 ) -> Provenance:
     """Trains, grades on the test rows beside the base model alone, and publishes to `out`.
 
     Args:
         niche: what for.
         place: the base model, the data, and where to work.
-        config: the run's settings.
+        configs: the settings of each stage of training, at least one.
         out: the adapter's directory; replaced if it exists.
         test_rows: how many to grade; None takes all.
 
@@ -38,11 +43,10 @@ def make_specialist(
         RecipeError: an example does not fit, or the checkpoint is of another run.
         DatasetError: a data set is absent or altered.
     """
-    result = train(niche, place.base_dir, place.data_dir, place.work_dir, config)
-    adapter = place.work_dir / "adapter"
+    adapter, stages = train_stages(niche, place, configs)
     score = evaluate(niche, place.base_dir, adapter, place.data_dir, test_rows)
     before = evaluate(niche, place.base_dir, None, place.data_dir, test_rows)
-    facts = Provenance(place.base, config, result, score, before, hardware(config, result.device))
+    facts = Provenance(place.base, stages, score, before, _hardware(stages[-1]))
     publish(niche, adapter, out, facts)
     return facts
 
@@ -68,8 +72,8 @@ def require_fitting(niche: Niche, place: Workplace, max_length_tokens: int) -> N
         raise RecipeError(listed(faults))
 
 
-def hardware(config: TrainConfig, device: str) -> str:
+def _hardware(stage: Stage) -> str:
     """What it ran on, in words."""
-    if device == "cuda":
+    if stage.result.device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{config.threads or os.cpu_count()} CPU cores ({platform.machine()})"
+    return f"{stage.config.threads or os.cpu_count()} CPU cores ({platform.machine()})"

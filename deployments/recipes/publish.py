@@ -13,9 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from deployments.datasets.manifest import DATASETS
 from deployments.niches.niche import Niche
-from deployments.recipes.config import TrainConfig
 from deployments.recipes.evaluate import Score
-from deployments.recipes.train import TrainResult
+from deployments.recipes.stages import Stage
 
 __all__ = ["Provenance", "publish"]
 
@@ -27,8 +26,7 @@ class Provenance:
     """What a model card says of how an adapter came to be."""
 
     base: str
-    config: TrainConfig
-    result: TrainResult
+    stages: tuple[Stage, ...]
     score: Score
     base_score: Score
     hardware: str
@@ -78,14 +76,13 @@ def _facts(niche: Niche, weights: Path, provenance: Provenance) -> dict[str, Any
         "niche": niche.name,
         "base": provenance.base,
         "system_prompt": niche.system_prompt,
-        "layers": provenance.config.layers,
+        "layers": provenance.stages[-1].config.layers,
         "complete": niche.completion,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "graders": niche.graders,
         "datasets": {name: DATASETS[name].sha256 for name in niche.datasets}
         | {item.path: item.sha256 for item in niche.own_data},
-        "config": asdict(provenance.config),
-        "result": asdict(provenance.result),
+        "stages": [asdict(stage) for stage in provenance.stages],
         "test": asdict(provenance.score),
         "base_test": asdict(provenance.base_score),
         "hardware": provenance.hardware,
@@ -104,7 +101,7 @@ def _row(name: str, score: Score) -> str:
 
 
 def _card(niche: Niche, provenance: Provenance) -> str:
-    config, result = provenance.config, provenance.result
+    config = provenance.stages[-1].config
     more = ", ".join(f"`{name}`" for name in niche.graders[1:])
     others = f" Other graders: {more}." if more else ""
     layers = "all layers" if config.layers is None else f"layers {_spans(config.layers)}"
@@ -124,17 +121,24 @@ def _card(niche: Niche, provenance: Provenance) -> str:
             f"most {niche.max_answer_tokens} tokens.{others}",
             "",
             f"- Recipe: LoRA rank {config.rank}, alpha {config.alpha}, every linear layer of "
-            f"{layers}; AdamW, peak learning rate {config.learning_rate:g}, batches of "
-            f"{config.batch_size}, seed {config.seed}",
-            f"- Trained on {result.examples} rows, {config.epochs} epoch(s): {result.steps} steps, "
-            f"{result.seconds:.0f} s on {provenance.hardware} ({result.device})",
-            f"- Best validation loss: {result.validation_loss:.4f} nats per answer token",
+            f"{layers}; AdamW, on {provenance.hardware}",
+            *[_stage(number, stage) for number, stage in enumerate(provenance.stages, start=1)],
             *[
                 f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}"
                 for item in niche.sources
             ],
             "",
         ]
+    )
+
+
+def _stage(number: int, stage: Stage) -> str:
+    config, result = stage.config, stage.result
+    return (
+        f"- Stage {number}: {result.examples} rows, {config.epochs} epoch(s), {result.steps} steps "
+        f"of {config.batch_size} rows, peak learning rate {config.learning_rate:g}, seed "
+        f"{config.seed}; {result.seconds:.0f} s ({result.device}); best validation loss "
+        f"{result.validation_loss:.4f} nats per answer token"
     )
 
 

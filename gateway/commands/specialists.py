@@ -34,7 +34,7 @@ def add(commands: Subparsers) -> None:
     )
     training.add_argument("name", metavar="NAME", help=", ".join(NICHES))
     add_data_dir(training)
-    training.add_argument("--examples", type=positive, help="training rows to draw")
+    training.add_argument("--examples", type=positive, help="training rows to draw, in each stage")
     add_training(training)
     training.add_argument("--test-rows", type=positive, default=400, help="test rows to grade")
     training.add_argument("--out", type=Path, help="default: deployments/adapters/NAME")
@@ -47,11 +47,11 @@ def add(commands: Subparsers) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     niche = default_niche(arguments.name)
-    config = settings(arguments, RECIPES[niche.name])
+    stages = [settings(arguments, stage) for stage in RECIPES[niche.name]]
     place = workplace(arguments, Path("work") / niche.name)
     from deployments.recipes.make import make_specialist  # noqa: PLC0415 - torch takes seconds
 
     out = arguments.out or ADAPTERS / niche.name
-    made = make_specialist(niche, place, config, out, arguments.test_rows)
+    made = make_specialist(niche, place, stages, out, arguments.test_rows)
     print(f"{out}: {made.sentence()}")
     return 0

@@ -113,7 +113,7 @@ def _niche(arguments: argparse.Namespace, place: Workplace) -> tuple[Niche, Trai
     """The niche, and the settings for all of its rows."""
     if arguments.data is None:
         niche = default_niche(arguments.name)
-        return niche, settings(arguments, RECIPES[niche.name])
+        return niche, settings(arguments, RECIPES[niche.name][0])
     own = own_niche(arguments.name, file_of(arguments), place)
     return own.niche, own_settings(arguments, len(own.rows["train"]), place)
 

@@ -69,7 +69,7 @@ def _fractions(text: str) -> tuple[float, ...]:
 
 def _depth(arguments: argparse.Namespace) -> int:
     niche = default_niche(arguments.name)
-    config = replace(settings(arguments, RECIPES[niche.name]), distil=arguments.distil)
+    config = replace(settings(arguments, RECIPES[niche.name][0]), distil=arguments.distil)
     whole = load_adapter(arguments.adapter or niche.name)
     # torch and transformers take seconds to import
     from deployments.models.resolve import resolve  # noqa: PLC0415

@@ -126,7 +126,7 @@ def _new(arguments: argparse.Namespace) -> int:
     from deployments.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
 
     require_fitting(own.niche, place, config.max_length_tokens)
-    made = make_specialist(own.niche, place, config, out)
+    made = make_specialist(own.niche, place, [config], out)
     _write_prompts(own, out / "prompts.jsonl", arguments.data.name)
     print(f"{out}: {made.sentence()}")
     if not made.clearly_better:

@@ -42,7 +42,7 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A specialist that was published."""
     work = tmp_path_factory.mktemp("whole")
     place = Workplace("org/tiny", base, Path("unused"), work / "work")
-    make_specialist(make_niche(), place, CONFIG, work / "toy")
+    make_specialist(make_niche(), place, [CONFIG], work / "toy")
     return work / "toy"
 
 

@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 def test_a_specialist_is_made_graded_and_published(place: Workplace, tmp_path: Path) -> None:
     """What it is worth beside the base model is known, and said."""
-    made = make_specialist(make_niche(), place, CONFIG, tmp_path / "toy", test_rows=12)
+    made = make_specialist(make_niche(), place, [CONFIG], tmp_path / "toy", test_rows=12)
 
     assert load_adapter(str(tmp_path / "toy")).base == "org/tiny"
     assert made.score.examples == made.base_score.examples == 12
@@ -39,7 +39,7 @@ def test_what_is_no_better_is_said_not_to_be(place: Workplace, tmp_path: Path) -
     config = replace(CONFIG, max_examples=2, epochs=1, learning_rate=1e-6)
     elsewhere = replace(place, work_dir=tmp_path / "work")
 
-    made = make_specialist(make_niche(), elsewhere, config, tmp_path / "toy")
+    made = make_specialist(make_niche(), elsewhere, [config], tmp_path / "toy")
 
     assert not made.clearly_better
 

@@ -21,6 +21,7 @@ from deployments.protocol import Message, Prompt, Sampling
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.evaluate import Score, evaluate
 from deployments.recipes.publish import Provenance, publish
+from deployments.recipes.stages import Stage
 from deployments.recipes.train import TrainResult, train
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_model import save_tiny_model
@@ -52,7 +53,7 @@ def published(work, tmp_path_factory: pytest.TempPathFactory) -> Publish:
 
     def make(base: str = "org/tiny", name: str = "toy", niche=None, layers=None) -> Path:
         config = replace(CONFIG, layers=layers)
-        facts = Provenance(base, config, result, SCORE, BASE_SCORE, "two cores")
+        facts = Provenance(base, (Stage(config, result),), SCORE, BASE_SCORE, "two cores")
         out = tmp_path_factory.mktemp("out") / name
         return publish(niche or make_niche(), folder / "adapter", out, facts)
 
@@ -107,10 +108,10 @@ def test_the_card_shows_what_was_measured(published: Publish, work) -> None:
         "| base model, same prompt | 0.100 [0.040, 0.231] | 40 | 50.5 | 7 (17.5%) |",
         "Graded by `text` (deployments/graders), greedy decoding, float32, at most 8 tokens.\n",
         "LoRA rank 4, alpha 16, every linear layer of all layers",
-        "peak learning rate 0.02, batches of 4, seed 0",
-        f"Trained on 24 rows, 8 epoch(s): {result.steps} steps",
-        f"on two cores ({result.device})",
-        f"Best validation loss: {result.validation_loss:.4f}",
+        "AdamW, on two cores",
+        f"- Stage 1: 24 rows, 8 epoch(s), {result.steps} steps of 4 rows, peak learning rate 0.02, "
+        "seed 0;",
+        f"({result.device}); best validation loss {result.validation_loss:.4f}",
     ):
         assert said in card
 
@@ -121,8 +122,9 @@ def test_the_facts_are_the_figures(published: Publish, work) -> None:
 
     assert facts["test"]["quality"] == 0.75
     assert facts["base_test"]["mean_answer_tokens"] == 50.5
-    assert facts["config"]["learning_rate"] == 0.02
-    assert facts["result"]["steps"] == work[1].steps
+    (stage,) = facts["stages"]
+    assert stage["config"]["learning_rate"] == 0.02
+    assert stage["result"]["steps"] == work[1].steps
 
 
 def test_a_card_names_its_data_with_licence(published: Publish) -> None:
@@ -166,7 +168,7 @@ def test_better_is_an_interval_above_the_other() -> None:
 
     def made(low: float) -> Provenance:
         score = replace(SCORE, low=low)
-        return Provenance("b", CONFIG, result, score, BASE_SCORE, "two cores")
+        return Provenance("b", (Stage(CONFIG, result),), score, BASE_SCORE, "two cores")
 
     assert made(low=0.232).clearly_better
     assert not made(low=0.231).clearly_better
@@ -176,7 +178,7 @@ def test_publishing_again_replaces(published: Publish, work) -> None:
     """Nothing of an earlier adapter is left, and no half-made folder either."""
     out = published()
     (out / "old.txt").write_text("of an earlier run")
-    facts = Provenance("org/other", CONFIG, work[1], SCORE, BASE_SCORE, "two cores")
+    facts = Provenance("org/other", (Stage(CONFIG, work[1]),), SCORE, BASE_SCORE, "two cores")
 
     publish(make_niche(), work[0] / "adapter", out, facts)
 
@@ -188,7 +190,7 @@ def test_publishing_again_replaces(published: Publish, work) -> None:
 def test_a_missing_adapter_leaves_the_old_one(published: Publish, work, tmp_path: Path) -> None:
     """Where training left nothing, what was published before stays as it is."""
     out = published()
-    facts = Provenance("org/other", CONFIG, work[1], SCORE, BASE_SCORE, "two cores")
+    facts = Provenance("org/other", (Stage(CONFIG, work[1]),), SCORE, BASE_SCORE, "two cores")
 
     with pytest.raises(FileNotFoundError):
         publish(make_niche(), tmp_path / "nothing", out, facts)

@@ -114,7 +114,8 @@ def test_a_specialist_is_replaced_when_asked(capsys: pytest.CaptureFixture[str])
     assert said.startswith("--out specialists/toy: a specialist is there already; give --replace")
     assert main([*NEW, *QUICK, "--replace", "--work-dir", "work/again"]) == 0
 
-    assert json.loads(Path("specialists/toy/niche.json").read_text())["config"]["epochs"] == 6
+    (stage,) = json.loads(Path("specialists/toy/niche.json").read_text())["stages"]
+    assert stage["config"]["epochs"] == 6
     assert Path("niche.yaml").read_text() == stack
     assert "niche.yaml has it already" in capsys.readouterr().out
 
