@@ -37,6 +37,7 @@ _REASONS: dict[Reason, str] = {
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
     Reason.TOO_LONG: "the request does not fit the first choice's context: the next answers",
     Reason.NO_GUARANTEE: "no confidence is enough for the configured guarantee",
+    Reason.UNPROVEN: "no specialist of the domain may have traffic: see their lifecycle",
     Reason.UNCLASSIFIED: "the classifier's deployment is down, or did not answer in time",
 }
 _BLOCK = re.compile(r"(<!-- begin: ([\w-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)

@@ -75,9 +75,24 @@ class Router:
         """What the classifier sees in each query; takes milliseconds of CPU time."""
         return self._classifier.scores(queries)
 
-    def decide(self, scores: Scores, available: Callable[[str], bool]) -> Decision:
-        """Where a query with these scores goes."""
-        return decide(scores, self._table, self._generalist, available, self._thresholds)
+    def decide(
+        self,
+        scores: Scores,
+        available: Callable[[str], bool],
+        active: Callable[[str], bool] = lambda _: True,
+    ) -> Decision:
+        """Where a query with these scores goes.
+
+        Args:
+            scores: of the query.
+            available: whether a model may be asked now.
+            active: whether a specialist gets traffic at all; by default each does.
+        """
+        table = {
+            domain: tuple(model for model in models if active(model))
+            for domain, models in self._table.items()
+        }
+        return decide(scores, table, self._generalist, available, self._thresholds)
 
     def route(self, query: Query, available: Callable[[str], bool]) -> Decision:
         """Where a query goes: `scores`, then `decide`."""
