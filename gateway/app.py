@@ -5,7 +5,7 @@ Recording -> Faults -> Authentication -> Admission -> routes
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -16,15 +16,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
 
+from deployments.engine import Engine
 from deployments.protocol import Backend
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions, Services
 from gateway.config import NicheConfig
-from gateway.decider import Decider
+from gateway.decider import Access, Decider
 from gateway.decision_log import DecisionLog
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
+from gateway.live.endpoints import LiveEndpoints
+from gateway.live.live import Live, Surroundings, build_live
 from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
@@ -50,6 +53,7 @@ class Stack:
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
         scorer: scores queries elsewhere; None: the router does, on a thread of this process.
+        judge: compares answers for `gateway.shadow`; None: nobody does.
         multiprocess_dir: where all processes keep their metrics, if there are several.
         readiness_timeout_seconds: how long a model may take to say how it is.
         readiness_interval_seconds: how often each is asked.
@@ -65,6 +69,7 @@ class Stack:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     scorer: DeployedScorer | None = None
+    judge: Engine | None = None
     multiprocess_dir: str | None = None
     readiness_timeout_seconds: float = 5.0
     readiness_interval_seconds: float = 2.0
@@ -81,9 +86,10 @@ def build_app(stack: Stack) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: it holds no key.
-        ConfigError: the decision log cannot be written.
+        ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
     """
     limits = stack.config.gateway
+    slots = Slots(limits.max_concurrent_requests)
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
     closing = ExitStack()
     decisions = _decision_log(stack, closing)
@@ -94,27 +100,42 @@ def build_app(stack: Stack) -> Starlette:
         stack.readiness_timeout_seconds,
         stack.readiness_interval_seconds,
     )
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        asking = asyncio.create_task(readiness.keep_asking())
-        yield
-        asking.cancel()
-        closing.close()
-
+    around = _surroundings(stack, readiness, slots)
+    live = build_live(around)
+    services = _services(stack, readiness, scorer, live)
     app = Starlette(
-        routes=_routes(stack, readiness, scorer),
+        routes=[*_routes(stack, readiness, services), *_live_routes(LiveEndpoints(around, live))],
         middleware=[
             Middleware(Recording, metrics=stack.metrics, clock=stack.clock, decisions=decisions),
             Middleware(Faults),
             Middleware(Authentication, keys=keys),
-            Middleware(Admission, slots=Slots(limits.max_concurrent_requests)),
+            Middleware(Admission, slots=slots),
         ],
         exception_handlers={HTTPException: _translate},
-        lifespan=lifespan,
+        lifespan=_lifespan(readiness, live, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
+
+
+def _lifespan(
+    readiness: Readiness, live: Live | None, closing: ExitStack
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What runs beside the requests, from the first to the last."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(readiness.keep_asking())]
+        if live is not None:
+            tasks.append(asyncio.create_task(live.keep_going()))
+        yield
+        for task in tasks:
+            task.cancel()
+        if live is not None:
+            await live.close()
+        closing.close()
+
+    return lifespan
 
 
 def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
@@ -139,8 +160,29 @@ def _parts(stack: Stack) -> dict[str, Part]:
     return {**stack.backends, **router}
 
 
-def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
-    services = _services(stack, readiness, scorer)
+def _surroundings(stack: Stack, readiness: Readiness, slots: Slots) -> Surroundings:
+    return Surroundings(
+        config=stack.config,
+        backends=stack.backends,
+        judge=stack.judge,
+        registry=stack.metrics.registry,
+        multiprocess_dir=stack.multiprocess_dir,
+        clock=stack.clock,
+        wall_clock=stack.wall_clock,
+        in_flight=lambda: slots.taken,
+        down=readiness.down,
+    )
+
+
+def _live_routes(endpoints: LiveEndpoints) -> list[Route]:
+    return [
+        Route("/v1/feedback", endpoints.feedback, methods=["POST"]),
+        Route("/v1/niche/evidence", endpoints.evidence),
+        Route("/v1/niche/lifecycle/{model}", endpoints.order, methods=["POST"]),
+    ]
+
+
+def _routes(stack: Stack, readiness: Readiness, services: Services) -> list[Route]:
     catalogue = Catalogue(stack.config, int(stack.wall_clock()))
     probes = Probes(readiness)
     metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
@@ -157,16 +199,17 @@ def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
     ]
 
 
-def _services(stack: Stack, readiness: Readiness, scorer: Scorer) -> Services:
+def _services(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Services:
     health = Health(spec.name for spec in stack.config.models)
 
     def available(model: str) -> bool:
         # In this order: a yes of `Health` may be the permission to probe.
         return not readiness.down(model) and health.available(model, stack.clock())
 
+    access = Access(available, (lambda _: True) if live is None else live.selection.active)
     return Services(
         config=stack.config,
-        decider=Decider(stack.config, stack.router, scorer, available, stack.metrics, stack.clock),
+        decider=Decider(stack.config, stack.router, scorer, access, stack.metrics, stack.clock),
         dispatcher=Dispatcher(
             stack.backends,
             health,
@@ -177,6 +220,7 @@ def _services(stack: Stack, readiness: Readiness, scorer: Scorer) -> Services:
         metrics=stack.metrics,
         clock=stack.clock,
         wall_clock=stack.wall_clock,
+        live=live,
     )
 
 

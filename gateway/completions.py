@@ -18,6 +18,8 @@ from deployments.protocol import Chunk
 from gateway.body import decode_object, read_body
 from gateway.config import NicheConfig
 from gateway.decider import Decider
+from gateway.live.listener import Listener
+from gateway.live.live import Live
 from gateway.metrics import Metrics
 from gateway.opening import open_answers, within
 from gateway.parse import Ask
@@ -51,6 +53,7 @@ class Services:
     metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+    live: Live | None = None
 
 
 class Completions:
@@ -83,13 +86,25 @@ class _Exchange:
         """Answers, or raises what a response has yet to say."""
         decision = await self._services.decider.decide(self._ask.model, self._ask.query)
         self._record.decided(decision)
+        listener = self._listener(decision)
         answers = await self._open(decision)
         self._begun(answers[0])
         on_gap = self._services.metrics.inter_token.labels(self._record.model).observe
         tally = Tally(self._ask.choices, self._ask.n, self._services.clock, on_gap)
-        merged = Merged(answers, tally.add)
+        merged = Merged(answers, listener.hearing(tally.add) if listener else tally.add)
         respond = self._stream if self._ask.stream else self._whole
         await respond(merged, tally, self._renderer())
+        if listener and self._record.code is None and self._record.costs is not None:
+            listener.ended(self._record.model, self._record.costs.list_price)
+
+    def _listener(self, decision: Decision) -> Listener | None:
+        live, request_id = self._services.live, self._record.request_id
+        if live is None:
+            return None
+        prompt = None
+        if self._ask.choices == 1:
+            prompt = self._ask.prompt(0, request_id, self._limits.request_timeout_seconds)
+        return Listener(live, request_id, prompt, decision, self._services.clock)
 
     async def _open(self, decision: Decision) -> list[Answer]:
         loop, limits, model = asyncio.get_running_loop(), self._limits, decision.candidates[0]

@@ -13,7 +13,14 @@ from prometheus_client.exposition import choose_encoder
 from deployments.protocol import Usage
 from gateway.tally import Costs
 
-__all__ = ["NONE", "Metrics", "exposition", "forget_dead_processes", "sharing_variables"]
+__all__ = [
+    "NONE",
+    "Metrics",
+    "collected",
+    "exposition",
+    "forget_dead_processes",
+    "sharing_variables",
+]
 
 NONE = "none"
 """The label of a request that ended before a domain, a model or a reason was known."""
@@ -140,12 +147,18 @@ def exposition(
         multiprocess_dir: the folder where all processes keep theirs; then those are summed instead.
         accept: the client's `Accept` header, from which the format is chosen.
     """
-    if multiprocess_dir is not None:
-        registry = CollectorRegistry()
-        collect = multiprocess.MultiProcessCollector
-        collect(registry, path=multiprocess_dir)  # type: ignore[no-untyped-call]  # no types there
     try:
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):  # the library's, for a version in the header that is no number
         encode, content_type = choose_encoder("")
-    return encode(registry), content_type
+    return encode(collected(registry, multiprocess_dir)), content_type
+
+
+def collected(registry: CollectorRegistry, multiprocess_dir: str | None) -> CollectorRegistry:
+    """The metrics of all processes: this one's, or the sums over all where they are shared."""
+    if multiprocess_dir is None:
+        return registry
+    everywhere = CollectorRegistry()
+    collect = multiprocess.MultiProcessCollector
+    collect(everywhere, path=multiprocess_dir)  # type: ignore[no-untyped-call]  # no types there
+    return everywhere

@@ -6,6 +6,13 @@ from typing import Any
 import msgspec
 
 from gateway.errors import TABLE, ErrorBody
+from gateway.live.schemas import (
+    EvidenceBody,
+    FeedbackBody,
+    FeedbackReply,
+    Order,
+    SpecialistBody,
+)
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.schemas import (
     ChatChunk,
@@ -27,6 +34,11 @@ _TYPES = (
     TextCompletion,
     ModelList,
     ModelObject,
+    EvidenceBody,
+    FeedbackBody,
+    FeedbackReply,
+    Order,
+    SpecialistBody,
     ErrorBody,
 )
 _REFERENCE = "#/components/schemas/{name}"
@@ -40,6 +52,7 @@ _HEADERS = (
     "x-niche-confidence",
     "x-niche-reason",
 )
+_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def describe() -> dict[str, Any]:
@@ -60,10 +73,18 @@ def describe() -> dict[str, Any]:
             },
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
-                "parameters": [
-                    {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
-                ],
+                "parameters": [_MODEL],
                 "get": _reading("retrieveModel", "One model", ModelObject),
+            },
+            "/v1/feedback": {
+                "post": _telling("feedback", "Judges an answer", FeedbackBody, FeedbackReply)
+            },
+            "/v1/niche/evidence": {
+                "get": _reading("evidence", "Specialists against the generalist", EvidenceBody)
+            },
+            "/v1/niche/lifecycle/{model}": {
+                "parameters": [_MODEL],
+                "post": _telling("order", "Overrules the evidence", Order, SpecialistBody),
             },
             "/healthz": {"get": _plain("healthz", "The process lives")},
             "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
@@ -106,6 +127,13 @@ def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:
         "summary": summary,
         "security": [{"bearer": []}, {}],
         "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
+    }
+
+
+def _telling(operation: str, summary: str, request: type, answer: type) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(request)}}
+    return _reading(operation, summary, answer) | {
+        "requestBody": {"required": True, "content": content}
     }
 
 

@@ -11,6 +11,7 @@ import httpx
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from deployments.engine import Engine
 from deployments.spec import ModelSpec, Price
 from gateway.app import Stack, build_app
 from gateway.config import (
@@ -94,6 +95,9 @@ def make_gateway(
     *,
     classifier: FakeClassifier | None = None,
     scorer: DeployedScorer | None = None,
+    judge: Engine | None = None,
+    specialist: ModelSpec = SPECIALIST,
+    generalist: ModelSpec = GENERALIST,
     decision_log: DecisionLogSection | None = None,
     multiprocess_dir: str | None = None,
     **limits: Any,
@@ -103,8 +107,8 @@ def make_gateway(
     classifier = classifier or FakeClassifier({"SELECT": "sql"})
     clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
     config = NicheConfig(
-        generalist=GENERALIST,
-        specialists=(SPECIALIST,),
+        generalist=generalist,
+        specialists=(specialist,),
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
     )
@@ -116,6 +120,7 @@ def make_gateway(
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
         scorer=scorer,
+        judge=judge,
         multiprocess_dir=multiprocess_dir,
         readiness_timeout_seconds=0.05,
     )

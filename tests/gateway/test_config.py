@@ -77,8 +77,8 @@ def test_a_configuration_does_not_change() -> None:
         pytest.param(
             raw(SQL | {"modle": "x"}),
             "specialists.0.modle: unknown key (value 'x'); allowed here: name, model, adapter, "
-            "domain, engine, engine_options, system_prompt, resources, replicas, autoscaling, "
-            "limits, price",
+            "domain, begins, engine, engine_options, system_prompt, resources, replicas, "
+            "autoscaling, limits, price",
             id="an unknown key of a specialist",
         ),
         pytest.param(

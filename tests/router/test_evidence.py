@@ -1,7 +1,6 @@
 """Evidence: what pairs of answers say about a specialist."""
 
 import math
-from dataclasses import astuple
 from itertools import permutations
 
 import numpy as np
