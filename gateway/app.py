@@ -178,6 +178,7 @@ def _live_routes(endpoints: LiveEndpoints) -> list[Route]:
     return [
         Route("/v1/feedback", endpoints.feedback, methods=["POST"]),
         Route("/v1/niche/evidence", endpoints.evidence),
+        Route("/v1/niche/pairs/{request_id}", endpoints.pairs),
         Route("/v1/niche/lifecycle/{model}", endpoints.order, methods=["POST"]),
     ]
 

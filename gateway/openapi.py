@@ -11,6 +11,7 @@ from gateway.live.schemas import (
     FeedbackBody,
     FeedbackReply,
     Order,
+    PairsBody,
     SpecialistBody,
 )
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
@@ -38,6 +39,7 @@ _TYPES = (
     FeedbackBody,
     FeedbackReply,
     Order,
+    PairsBody,
     SpecialistBody,
     ErrorBody,
 )
@@ -52,7 +54,6 @@ _HEADERS = (
     "x-niche-confidence",
     "x-niche-reason",
 )
-_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def describe() -> dict[str, Any]:
@@ -73,7 +74,7 @@ def describe() -> dict[str, Any]:
             },
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
-                "parameters": [_MODEL],
+                "parameters": [_in_path("model")],
                 "get": _reading("retrieveModel", "One model", ModelObject),
             },
             "/v1/feedback": {
@@ -82,8 +83,12 @@ def describe() -> dict[str, Any]:
             "/v1/niche/evidence": {
                 "get": _reading("evidence", "Specialists against the generalist", EvidenceBody)
             },
+            "/v1/niche/pairs/{request_id}": {
+                "parameters": [_in_path("request_id")],
+                "get": _reading("pairs", "Answers of a request that wait for a grade", PairsBody),
+            },
             "/v1/niche/lifecycle/{model}": {
-                "parameters": [_MODEL],
+                "parameters": [_in_path("model")],
                 "post": _telling("order", "Overrules the evidence", Order, SpecialistBody),
             },
             "/healthz": {"get": _plain("healthz", "The process lives")},
@@ -128,6 +133,10 @@ def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:
         "security": [{"bearer": []}, {}],
         "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
     }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _telling(operation: str, summary: str, request: type, answer: type) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`GET /v1/niche/evidence` and `POST /v1/niche/lifecycle/{model}`."""
+"""What clients and the operator see and say of the comparison: evidence, pairs, orders."""
 
 import asyncio
 
@@ -6,12 +6,27 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.errors import InvalidValue, ModelNotFound, ShadowOff, TransitionRefused
+from gateway.errors import (
+    AnswerNotFound,
+    InvalidValue,
+    ModelNotFound,
+    ShadowOff,
+    TransitionRefused,
+)
 from gateway.live.evidence import Seen, render_specialist, render_totals, render_trusted
 from gateway.live.live import Live, Surroundings
 from gateway.live.reading import read_as
-from gateway.live.schemas import Budget, EvidenceBody, Order, Settings, SpecialistBody
-from gateway.live.store import Store
+from gateway.live.schemas import (
+    AnswerBody,
+    Budget,
+    EvidenceBody,
+    Order,
+    PairBody,
+    PairsBody,
+    Settings,
+    SpecialistBody,
+)
+from gateway.live.store import Given, Store
 from gateway.live.traffic import Traffic, traffic
 from router.errors import UnknownTransition
 from router.standing import Standing, Transition
@@ -81,6 +96,24 @@ class LiveEndpoints:
         [body] = [one for one in await self._specialists(found) if one.name == name]
         return Response(msgspec.json.encode(body), media_type="application/json")
 
+    async def pairs(self, request: Request) -> Response:
+        """`GET /v1/niche/pairs/{request_id}`.
+
+        Raises:
+            AnswerNotFound: none of the request's pairs waits for a grade.
+            StoreError: the store cannot be used.
+        """
+        request_id = request.path_params["request_id"]
+        waiting = await self._on().clerk.do(lambda store: store.waiting(request_id))
+        if not waiting:
+            raise AnswerNotFound(
+                f"No pair of answers to request {request_id[:128]!r} waits for a grade.",
+                "request_id",
+            )
+        pairs = [PairBody(_answer(pair.specialist), _answer(pair.generalist)) for pair in waiting]
+        body = PairsBody(request_id, pairs)
+        return Response(msgspec.json.encode(body), media_type="application/json")
+
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/feedback`.
 
@@ -119,6 +152,10 @@ class LiveEndpoints:
             render_specialist(Seen(*spec, waiting, standing, transitions), rules)
             for spec, (standing, waiting, transitions) in zip(specs, rows, strict=True)
         ]
+
+
+def _answer(given: Given) -> AnswerBody:
+    return AnswerBody(given.model, given.text, given.latency_seconds, given.cost)
 
 
 def _settings(live: Live) -> Settings:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from deployments.engine import Engine
 from deployments.protocol import Backend, Prompt
 from deployments.spec import ModelSpec
-from gateway.config import ConfigError, NicheConfig
+from gateway.config import NicheConfig
 from gateway.live.answers import Answers
 from gateway.live.budget import Budget
 from gateway.live.clerk import Clerk
@@ -24,7 +24,7 @@ from gateway.live.pairs import Pairs
 from gateway.live.sampling import Sampling
 from gateway.live.selection import FOLLOW_SECONDS, Declared, Selection
 from gateway.live.shadow import JUDGE, Cast, Limits, Shadow, Shown
-from gateway.live.sqlite_store import SqliteStore
+from gateway.live.sqlite_store import checked
 from gateway.live.store import Given, StoreError
 from gateway.live.version import version_of
 from router.lifecycle import State
@@ -130,19 +130,17 @@ def build_live(around: Surroundings) -> Live | None:
     """The live comparison; None where `gateway.shadow` is not set.
 
     Raises:
-        ConfigError: the store cannot be used.
+        ConfigError: the store cannot be opened.
+        StoreError: it cannot be written.
     """
     section = around.config.gateway.shadow
     if section is None:
         return None
     metrics = LiveMetrics(around.registry)
-    try:
-        store = SqliteStore(section.path)
-        clerk = Clerk(store)
-        selection = _selection(around, section, clerk, metrics)
-        selection.enrol(store)
-    except StoreError as error:
-        raise ConfigError(f"gateway.shadow.path: {error}") from error
+    store = checked(section.path)
+    clerk = Clerk(store)
+    selection = _selection(around, section, clerk, metrics)
+    selection.enrol(store)
     gradings = {
         spec.name: _grading(section.grading_of(spec.name), spec)
         for spec in around.config.specialists

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 __all__ = [
+    "AnswerBody",
     "Budget",
     "ClaimBody",
     "ClaimName",
@@ -21,6 +22,8 @@ __all__ = [
     "FeedbackReply",
     "Means",
     "Order",
+    "PairBody",
+    "PairsBody",
     "SpecialistBody",
     "Settings",
     "Totals",
@@ -197,6 +200,29 @@ class FeedbackBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     model: str | None = None
     score: Annotated[float, Meta(ge=0, le=1)] | None = None
     correction: Annotated[str, Meta(min_length=1, max_length=100_000)] | None = None
+
+
+class AnswerBody(Struct, frozen=True):
+    """One of two answers; `text` is null where texts are not kept."""
+
+    model: str
+    text: str | None
+    latency_seconds: float
+    cost: float
+
+
+class PairBody(Struct, frozen=True):
+    """Two answers to one request that wait for a grade."""
+
+    specialist: AnswerBody
+    generalist: AnswerBody
+
+
+class PairsBody(Struct, frozen=True):
+    """The body of `GET /v1/niche/pairs/{request_id}`: for who scores both answers."""
+
+    request_id: str
+    pairs: list[PairBody]
 
 
 class FeedbackReply(Struct, frozen=True):

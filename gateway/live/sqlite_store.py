@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gateway.config import ConfigError
 from gateway.live.store import Answered, Change, Compared, Note, Spent, StoreError
 from router.standing import Standing, Transition
 
-__all__ = ["SqliteStore"]
+__all__ = ["SqliteStore", "checked"]
 
 _Value = TypeVar("_Value")
 
@@ -215,6 +216,18 @@ class SqliteStore:
             raise StoreError(f"the store {self._path!r} cannot be used: {error}") from error
 
 
+def checked(path: str) -> SqliteStore:
+    """The store at a path of the configuration.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    try:
+        return SqliteStore(path)
+    except StoreError as error:
+        raise ConfigError(f"gateway.shadow.path: {error}") from error
+
+
 def _made(path: Path) -> Path:
     """The file, for its owner's eyes alone."""
     try:
@@ -232,4 +245,7 @@ def _encoded(value: object) -> bytes:
 
 
 def _decoded(data: bytes, kind: type[_Value]) -> _Value:
-    return msgspec.json.decode(data, type=kind)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"the store holds what this version cannot read: {error}") from error

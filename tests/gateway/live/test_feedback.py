@@ -73,6 +73,22 @@ async def test_scores_of_both_answers_make_a_pair(tmp_path):
     assert gateway.sample("niche_feedback_score_count", model="big") == 1
 
 
+async def test_who_scores_both_answers_can_read_both(tmp_path):
+    """The answer that nobody saw can be read by its request's id until the pair is graded."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        [pair] = (await gateway.get("/v1/niche/pairs/r1")).json()["pairs"]
+        for model, score in (("sql-model", 0), ("big", 1)):
+            await tell(gateway, "r1", model=model, score=score)
+        graded = await gateway.get("/v1/niche/pairs/r1")
+
+    assert (pair["specialist"]["model"], pair["specialist"]["text"]) == ("sql-model", "wrong")
+    assert (pair["generalist"]["model"], pair["generalist"]["text"]) == ("big", "right")
+    assert pair["generalist"]["cost"] == pytest.approx(90e-6)  # 7 and 1 tokens
+    assert (graded.status_code, graded.json()["error"]["code"]) == (404, "answer_not_found")
+
+
 async def test_a_later_score_takes_the_place_of_an_earlier(tmp_path):
     """Who changes their mind before the grade is heard."""
     gateway = comparing(tmp_path)
