@@ -77,26 +77,32 @@ def describe() -> dict[str, Any]:
                 "parameters": [_in_path("model")],
                 "get": _reading("retrieveModel", "One model", ModelObject),
             },
-            "/v1/feedback": {
-                "post": _telling("feedback", "Judges an answer", FeedbackBody, FeedbackReply)
-            },
-            "/v1/niche/evidence": {
-                "get": _reading("evidence", "Specialists against the generalist", EvidenceBody)
-            },
-            "/v1/niche/pairs/{request_id}": {
-                "parameters": [_in_path("request_id")],
-                "get": _reading("pairs", "Answers of a request that wait for a grade", PairsBody),
-            },
-            "/v1/niche/lifecycle/{model}": {
-                "parameters": [_in_path("model")],
-                "post": _telling("order", "Overrules the evidence", Order, SpecialistBody),
-            },
+            **_comparison_paths(),
             "/healthz": {"get": _plain("healthz", "The process lives")},
             "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
             "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
         "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+    }
+
+
+def _comparison_paths() -> dict[str, Any]:
+    return {
+        "/v1/feedback": {
+            "post": _telling("feedback", "Judges an answer", FeedbackBody, FeedbackReply)
+        },
+        "/v1/niche/evidence": {
+            "get": _reading("evidence", "Specialists against the generalist", EvidenceBody)
+        },
+        "/v1/niche/pairs/{request_id}": {
+            "parameters": [_in_path("request_id")],
+            "get": _reading("pairs", "Answers of a request that wait for a grade", PairsBody),
+        },
+        "/v1/niche/lifecycle/{model}": {
+            "parameters": [_in_path("model")],
+            "post": _telling("order", "Overrules the evidence", Order, SpecialistBody),
+        },
     }
 
 

@@ -159,7 +159,7 @@ def _claim(claim: known.Claim) -> ClaimBody:
         name=name,
         claim=sentence,
         e_value=math.exp(min(claim.log_e_value, _LARGEST_LOG)),
-        threshold=math.exp(claim.log_threshold),
+        threshold=float(f"{math.exp(claim.log_threshold):.9g}"),  # 20, not 19.999999999999996
         in_force=claim.in_force,
     )
 
