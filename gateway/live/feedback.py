@@ -1,5 +1,7 @@
 """`POST /v1/feedback`: what a client thinks of an answer, or knows that it should have been."""
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +19,7 @@ from gateway.live.metrics import LiveMetrics
 from gateway.live.pairs import Pairs
 from gateway.live.reading import read_as
 from gateway.live.schemas import FeedbackBody, FeedbackReply
-from gateway.live.store import Note
+from gateway.live.store import Compared, Note
 
 __all__ = ["Feedback"]
 
@@ -56,9 +58,12 @@ class Feedback:
         model = said.model or answered_by
         if model != answered_by:
             await self._must_be_compared(said.request_id, model)
-        if said.correction is not None:
-            self._must_be_usable(model, said.correction)
-        return _json(await self._noted(said, model))
+        try:
+            if said.correction is not None:
+                await self._must_be_usable(said.request_id, model, said.correction)
+            return _json(await self._noted(said, model))
+        except UnusableCorrection as error:
+            raise InvalidValue(f"correction: {error}.", "correction") from None
 
     async def _body(self, request: Request) -> FeedbackBody:
         said = await read_as(request, FeedbackBody, self._limits)
@@ -74,8 +79,8 @@ class Feedback:
 
     async def _must_be_compared(self, request_id: str, model: str) -> None:
         """An answer that nobody saw can be scored while its pair waits."""
-        waiting = await self._pairs.clerk.do(lambda store: store.waiting(request_id))
-        names = {given.model for pair in waiting for given in (pair.specialist, pair.generalist)}
+        pairs = await self._waiting(request_id)
+        names = {given.model for pair in pairs for given in (pair.specialist, pair.generalist)}
         if model not in names:
             raise AnswerNotFound(
                 f"Request {request_id!r} has no answer of model {model[:80]!r} that waits for a "
@@ -83,18 +88,16 @@ class Feedback:
                 "model",
             )
 
-    def _must_be_usable(self, model: str, correction: str) -> None:
-        grading = self._pairs.gradings.get(model)
-        if grading is None:
-            return
-        try:
-            found = grading.against(correction, correction)
-        except UnusableCorrection as error:
-            raise InvalidValue(f"correction: {error}.", "correction") from None
-        if found != 1:
-            raise InvalidValue(
-                f"correction: the grader {grading.grader!r} finds no answer in it.", "correction"
-            )
+    async def _must_be_usable(self, request_id: str, model: str, correction: str) -> None:
+        """A right answer has to be right by the grader of each specialist that it is about."""
+        about = {model, *(pair.specialist.model for pair in await self._waiting(request_id))}
+        for name in about & self._pairs.gradings.keys():
+            grading = self._pairs.gradings[name]
+            if grading.against(correction, correction) != 1:
+                raise UnusableCorrection(f"the grader {grading.grader!r} finds no answer in it")
+
+    async def _waiting(self, request_id: str) -> Sequence[Compared]:
+        return await self._pairs.clerk.do(lambda store: store.waiting(request_id))
 
     async def _noted(self, said: FeedbackBody, model: str) -> FeedbackReply:
         note = Note(said.score, said.correction)

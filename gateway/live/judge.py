@@ -41,6 +41,11 @@ class Verdict:
     second: float
     usage: Usage
 
+    @property
+    def scores(self) -> tuple[float, float]:
+        """Both."""
+        return self.first, self.second
+
 
 class Judge:
     """Asks a model that is none of those compared.

@@ -18,8 +18,8 @@ from router.evidence import Pair
 
 __all__ = ["Outcome", "Pairs"]
 
-Outcome = Literal["graded", "waiting", "repeated"]
-"""What became of a pair; `repeated`: its request id was used before."""
+Outcome = Literal["graded", "waiting"]
+"""What became of a pair."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class Pairs:
     gradings: Mapping[str, Grading]
     judge: Judge | None
     store_texts: bool
+
+    async def claim(self, request_id: str, specialist: str, time: float) -> bool:
+        """Whether a request may be compared: one id counts once, however often a client uses it.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return await self.clerk.do(lambda store: store.claim(request_id, specialist, time))
 
     async def judged(self, compared: Compared, prompt: Prompt) -> Verdict | None:
         """The judge's verdict, where the specialist's pairs are judged.
@@ -56,17 +64,15 @@ class Pairs:
             StoreError: the store cannot be used.
         """
         grading = self.gradings[compared.specialist.model]
-        keeps = self.store_texts and grading.awaits_feedback
-        kept = compared if keeps else compared.without_texts()
-        if not await self.clerk.do(lambda store: store.keep(kept)):
-            return "repeated"
-        if grading.awaits_feedback:
-            return "graded" if await self._settled(compared) else "waiting"
-        scores = grading.by_rule(compared) if verdict is None else (verdict.first, verdict.second)
-        await self._record(compared, scores)
-        return "graded"
+        if not grading.awaits_feedback:
+            rule = grading.by_rule(compared)
+            await self._record(compared, rule if verdict is None else verdict.scores)
+            return "graded"
+        kept = compared if self.store_texts else compared.without_texts()
+        await self.clerk.do(lambda store: store.keep(kept))
+        return "graded" if await self._settled(kept) else "waiting"
 
-    async def settle(self, request_id: str) -> Literal["graded", "waiting"] | None:
+    async def settle(self, request_id: str) -> Outcome | None:
         """Grades what feedback to a request allows to; None: none of its pairs waits.
 
         Raises:
@@ -86,12 +92,11 @@ class Pairs:
         scores = await self.clerk.do(lambda _: grading.by_feedback(compared, notes))
         if scores is None:
             return False
-        await self._record(compared, scores)
+        if await self.clerk.do(lambda store: store.take(compared)):
+            await self._record(compared, scores)
         return True
 
     async def _record(self, compared: Compared, scores: Scores) -> None:
-        if not await self.clerk.do(lambda store: store.take(compared)):
-            return
         mine, other = compared.specialist, compared.generalist
         pair = Pair(
             specialist=scores[0],

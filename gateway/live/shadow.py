@@ -25,7 +25,8 @@ _log = logging.getLogger("gateway.live")
 JUDGE = "shadow/judge"
 """The label of the judge's tokens and cost: no model can have this name."""
 
-Result = Outcome | Literal["busy", "budget", "unavailable", "failed"]
+Result = Outcome | Literal["busy", "budget", "unavailable", "repeated", "failed"]
+"""How a comparison ended; `repeated`: the request's id was compared before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,9 @@ class Shadow:
             self._count((name,), result)
 
     async def _compared(self, shown: Shown, specialist: str, answers: dict[str, Given]) -> Result:
-        for model in (specialist, self._cast.generalist):
-            if model in answers:
-                continue
+        if not await self._pairs.claim(shown.request_id, specialist, shown.time):
+            return "repeated"
+        for model in {specialist, self._cast.generalist} - answers.keys():
             refusal = await self._refusal(model)
             if refusal is not None:
                 return refusal

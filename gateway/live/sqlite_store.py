@@ -108,14 +108,18 @@ class SqliteStore:
         found = self._rows("SELECT model FROM answer WHERE request_id = ?", request_id)
         return found[0][0] if found else None
 
-    def keep(self, compared: Compared) -> bool:
+    def claim(self, request_id: str, specialist: str, time: float) -> bool:
         """See `Store`."""
-        return self._run(
-            "INSERT OR IGNORE INTO pair VALUES (?, ?, ?, ?)",
+        statement = "INSERT OR IGNORE INTO pair VALUES (?, ?, ?, NULL)"
+        return self._run(statement, request_id, specialist, time)
+
+    def keep(self, compared: Compared) -> None:
+        """See `Store`."""
+        self._run(
+            "UPDATE pair SET value = ? WHERE request_id = ? AND specialist = ?",
+            _encoded(compared),
             compared.request_id,
             compared.specialist.model,
-            compared.time,
-            _encoded(compared),
         )
 
     def waiting(self, request_id: str) -> Sequence[Compared]:
@@ -135,12 +139,21 @@ class SqliteStore:
 
     def take(self, compared: Compared) -> bool:
         """See `Store`."""
-        return self._run(
-            "UPDATE pair SET value = NULL"
-            " WHERE request_id = ? AND specialist = ? AND value IS NOT NULL",
-            compared.request_id,
-            compared.specialist.model,
-        )
+        request_id = compared.request_id
+        with self._writing():
+            taken = self._run(
+                "UPDATE pair SET value = NULL"
+                " WHERE request_id = ? AND specialist = ? AND value IS NOT NULL",
+                request_id,
+                compared.specialist.model,
+            )
+            self._run(
+                "DELETE FROM note WHERE request_id = ? AND NOT EXISTS"
+                " (SELECT 1 FROM pair WHERE request_id = ? AND value IS NOT NULL)",
+                request_id,
+                request_id,
+            )
+        return taken
 
     def note(self, request_id: str, model: str, note: Note, time: float) -> None:
         """See `Store`."""

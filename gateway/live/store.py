@@ -102,8 +102,11 @@ class Store(Protocol):
     def model_of(self, request_id: str) -> str | None:
         """Who answered a request; None: not known, or forgotten."""
 
-    def keep(self, compared: Compared) -> bool:
-        """Keeps two answers until they are graded; False: this request was compared before."""
+    def claim(self, request_id: str, specialist: str, time: float) -> bool:
+        """Whether a request may be compared for a specialist: once, and by one gateway."""
+
+    def keep(self, compared: Compared) -> None:
+        """Keeps the two answers of a request that was claimed, until they are graded."""
 
     def waiting(self, request_id: str) -> Sequence[Compared]:
         """The pairs of a request that are not graded."""
@@ -112,7 +115,8 @@ class Store(Protocol):
         """How many pairs of each specialist are not graded."""
 
     def take(self, compared: Compared) -> bool:
-        """Ends the waiting of a pair and forgets its texts; False: another gateway was quicker."""
+        """Ends the waiting of a pair, and forgets its texts and those of the feedback to it; False:
+        another gateway was quicker."""
 
     def note(self, request_id: str, model: str, note: Note, time: float) -> None:
         """Keeps feedback; a later one to the same answer takes its place."""

@@ -10,6 +10,7 @@ from tests.gateway.live.stacks import (
     compared,
     comparing,
     evidence_of,
+    order,
     right_and_wrong,
     tell,
 )
@@ -124,6 +125,7 @@ async def test_an_id_that_comes_again_is_compared_once(tmp_path):
         assert (await evidence_of(gateway))["pairs"] == 1
     labels = {"specialist": "sql-model", "outcome": "repeated"}
     assert gateway.sample("niche_shadow_comparisons_total", **labels) == 2
+    assert len(gateway.big.prompts) == 1
 
 
 async def test_an_answer_of_another_gateway_is_found(tmp_path):
@@ -191,6 +193,19 @@ async def test_a_correction_that_is_no_answer_is_refused(tmp_path, correction):
         assert reply.status_code == 400
         assert reply.json()["error"]["message"].startswith("correction: ")
         assert (await evidence_of(gateway))["waiting"] == 1
+
+
+async def test_a_correction_to_the_generalists_answer_is_checked_too(tmp_path):
+    """On probation the correction meets the grader of the specialist that nobody saw."""
+    grading = (GradingSection(specialist="sql-model", grader="json"),)
+    gateway = comparing(tmp_path, shadow={"grading": grading})
+    async with gateway.serving():
+        await order(gateway, "demote")
+        await compared(gateway, "r1")
+        reply = await tell(gateway, "r1", correction="not json")
+
+    assert reply.status_code == 400
+    assert "the grader 'json' finds no answer in it" in reply.json()["error"]["message"]
 
 
 async def test_without_a_comparison_there_is_no_feedback():

@@ -48,6 +48,26 @@ async def test_the_user_does_not_wait(tmp_path, stream):
     assert big.open_streams == 0
 
 
+async def test_latency_is_from_asking_a_model_to_its_last_piece(tmp_path):
+    """Each answer is timed alike, whether somebody sees it or not."""
+    sql = FakeBackend("sql-model", gate=asyncio.Event())
+    big = FakeBackend("big", gate=asyncio.Event())
+    gateway = comparing(tmp_path, big=big, sql=sql)
+    async with gateway.serving():
+        asking = asyncio.create_task(gateway.post(CHAT, **{"x-request-id": "r1"}))
+        for seconds, backend in ((2.0, sql), (7.0, big)):
+            await until(lambda backend=backend: backend.open_streams == 1)
+            gateway.clock.advance(seconds)
+            backend.gate.set()
+            await until(lambda backend=backend: backend.open_streams == 0)
+        await asking
+        await until(lambda: outcome(gateway, "waiting"))
+        [pair] = (await gateway.get("/v1/niche/pairs/r1")).json()["pairs"]
+
+    assert pair["specialist"]["latency_seconds"] == 2.0
+    assert pair["generalist"]["latency_seconds"] == 7.0
+
+
 async def test_nothing_is_asked_while_the_user_waits(tmp_path):
     """As long as the specialist still answers, the generalist is left alone."""
     sql = FakeBackend("sql-model", gate=asyncio.Event())
@@ -267,7 +287,7 @@ async def test_with_store_texts_answers_are_kept_until_they_are_graded(tmp_path)
         await compared(gateway, "r1")
         assert words_in(tmp_path) == {b"alpha-answer", b"omega-answer"}
 
-        await tell(gateway, "r1", correction="beta")
+        await tell(gateway, "r1", correction="my-secret")
     assert words_in(tmp_path) == set()
 
 

@@ -90,23 +90,34 @@ def test_a_change_that_fails_changes_nothing(store):
     store.change("sql", lose)
 
 
-def test_a_pair_is_kept_once_and_taken_once(store, path):
-    """Of two gateways one gets a pair; its id is never compared again."""
+def kept(store, compared):
+    assert store.claim(compared.request_id, compared.specialist.model, compared.time)
+    store.keep(compared)
+
+
+def test_a_request_is_claimed_once_and_its_pair_taken_once(store, path):
+    """Of two gateways one compares a request, and one gets its pair; never again any."""
     other = SqliteStore(path)
-    assert store.keep(pair())
-    assert not other.keep(pair())
+    kept(store, pair())
+    assert not other.claim("r1", "sql", 11.0)
     assert other.waiting("r1") == [pair()]
     assert other.waiting_count() == {"sql": 1}
     assert (store.take(pair()), other.take(pair())) == (True, False)
-    assert (other.waiting("r1"), other.waiting_count(), other.keep(pair())) == ([], {}, False)
+    assert (other.waiting("r1"), other.waiting_count()) == ([], {})
+    assert not other.claim("r1", "sql", 12.0)
     other.close()
 
 
 def test_a_request_may_be_compared_for_several_specialists(store):
-    """Each specialist has a pair of its own."""
-    assert store.keep(pair())
-    assert store.keep(pair(specialist="other-sql"))
+    """Each specialist has a pair of its own; feedback is kept until the last is taken."""
+    kept(store, pair())
+    kept(store, pair(specialist="other-sql"))
+    store.note("r1", "sql", Note(correction="x"), 10.0)
     assert len(store.waiting("r1")) == 2
+    store.take(pair())
+    assert store.notes("r1") == {"sql": Note(correction="x")}
+    store.take(pair(specialist="other-sql"))
+    assert store.notes("r1") == {}
 
 
 def test_answers_and_notes_are_found(store):
@@ -122,7 +133,7 @@ def test_what_is_old_is_forgotten(store):
     """Answers, pairs and feedback from before a time go; states and evidence stay."""
     store.change("sql", begin)
     store.remember([Answered("r1", "sql", 10.0), Answered("r2", "sql", 30.0)])
-    store.keep(pair(time=10.0))
+    kept(store, pair(time=10.0))
     store.note("r1", "sql", Note(score=1.0), 10.0)
     store.forget(20.0)
     assert (store.model_of("r1"), store.model_of("r2")) == (None, "sql")
