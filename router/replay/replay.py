@@ -39,8 +39,8 @@ MEASURES = {
 }
 """The measures of a policy by their keys in a report, as tables show them.
 
-`above_mix` is the difference to the AIQ of the mix; `above_shuffle` the area between the policy's
-curve and its shuffle's, over the same range of costs; `gap` the share of the domain
+`above_mix` is the difference to the AIQ of the mix; `above_shuffle` the lead in score over the
+policy's shuffle, its mean over the costs that the policy reaches; `gap` the share of the domain
 oracle's lead over the mix; `match_cost` what the best single model's quality costs, in shares of
 that model's cost; the last three are RouteLLM's, with the cheapest model as the weak one and the
 best single model as the strong one.
@@ -170,8 +170,7 @@ class _Measured:
             )
             found[name, "above_mix"] = found[name, "aiq"] - found[MIX, "aiq"]
             lead = weights @ of.scores - of.shares @ qualities
-            area = float(np.trapezoid(lead, weights @ of.costs))
-            found[name, "above_shuffle"] = area / float(costs.max() - costs.min())
+            found[name, "above_shuffle"] = _mean_over(weights @ of.costs, lead)
             found |= self._recovered(of.expectation, rows)
         return found | self._gaps(found)
 
@@ -210,6 +209,12 @@ class _Measured:
             (name, "gap"): (found[name, "aiq"] - floor) / lead if lead > 0 else float("nan")
             for name in names
         }
+
+
+def _mean_over(costs: Doubles, heights: Doubles) -> float:
+    """The mean height over a range of costs; 0 where there is no range."""
+    width = float(costs[-1] - costs[0])
+    return float(np.trapezoid(heights, costs)) / width if width > 0 else 0.0
 
 
 def _figures(found: _Values, drawn: Sequence[_Values]) -> dict[tuple[str, str], Figure]:

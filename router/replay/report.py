@@ -15,6 +15,10 @@ __all__ = ["REPORT", "summary", "write_report"]
 REPORT = "report.json"
 _VERSION = 1
 _TABLES = (("aiq", "above_mix", "above_shuffle", "gap", "match_cost"), ("apgr", "cpt50", "cpt80"))
+_HINDSIGHT = (
+    "AIQ takes each policy's best points in hindsight, so one of no worth ends a little above the "
+    "mix;\nthe lead over the shuffle is taken over all of its points."
+)
 _PERCENT = ("cpt50", "cpt80")
 _SHARES = ("gap", "match_cost")
 
@@ -29,7 +33,9 @@ def summary(found: Replay) -> str:
         ),
     )
     tables = [models, *(_table(found, keys) for keys in _TABLES)]
-    return "\n\n".join([*(table.text() for table in tables if table.rows), _front(found)])
+    return "\n\n".join(
+        [*(table.text() for table in tables if table.rows), _front(found), _HINDSIGHT]
+    )
 
 
 def write_report(folder: Path, found: Replay, where: str, data: dict[str, int]) -> tuple[Path, ...]:

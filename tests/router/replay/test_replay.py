@@ -44,9 +44,9 @@ def test_knowing_the_domain_is_worth_a_quarter_of_the_square(toy):
     assert value(toy, "domain oracle", "cpt80") == pytest.approx(40, abs=0.5)
 
 
-def test_what_reading_adds_is_the_area_above_the_shuffle(toy):
-    """A triangle over half of the range: from 0 to the 0.25 that reading adds at 5.5."""
-    assert value(toy, "domain oracle", "above_shuffle") == pytest.approx(0.25 / 4)
+def test_what_reading_adds_is_the_mean_lead_over_the_shuffle(toy):
+    """From 0 at the cheapest model to 0.25 at a cost of 5.5, as far as the policy goes."""
+    assert value(toy, "domain oracle", "above_shuffle") == pytest.approx(0.125)
 
 
 def test_domain_means_close_the_gap_where_domains_tell_all(toy):
@@ -89,11 +89,9 @@ def test_the_interval_is_that_of_paired_draws():
         "told", np.stack([np.zeros(800), chosen], axis=1), np.tile([1.0, 2.0], (800, 1))
     )
     figure = replay(outcomes, [expected], resamples=400).policies[1].figures["above_shuffle"]
-    # A triangle: as wide as the share of prompts that the dear model gets, as high as the lead.
-    share = chosen.mean()
-    lead = np.where(chosen, gain, 0) - share * gain
-    each = share * lead / 2 + lead.mean() * (chosen - share) / 2
-    assert figure.value == pytest.approx(share * lead.mean() / 2)
+    # A triangle, whose mean height is half of the lead at its end.
+    each = (np.where(chosen, gain, 0) - chosen.mean() * gain) / 2
+    assert figure.value == pytest.approx(each.mean())
     width = figure.interval.high - figure.interval.low
     assert width == pytest.approx(2 * 1.96 * each.std() / np.sqrt(800), rel=0.15)
 
