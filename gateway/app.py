@@ -28,7 +28,9 @@ from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
+from gateway.page.assets import Page
 from gateway.parse import parse_chat, parse_text
+from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
 from router.dispatch import Dispatcher
@@ -145,9 +147,13 @@ def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
     probes = Probes(readiness)
     metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
     description = Description(describe())
+    page = Page()
     return [
+        Route("/", page.front),
+        Route("/page/{name}", page.asset),
         Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
         Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
+        Route("/v1/niche/route", _preview(stack, readiness, scorer), methods=["POST"]),
         Route("/v1/models", catalogue.every),
         Route("/v1/models/{model}", catalogue.one),
         Route("/healthz", probes.alive),
@@ -155,6 +161,15 @@ def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
         Route("/metrics", metrics.scrape),
         Route("/openapi.json", description.read),
     ]
+
+
+def _preview(stack: Stack, readiness: Readiness, scorer: Scorer) -> Preview:
+    # Not by `Health`: its yes may be the permission to probe, and a preview asks no model.
+    def up(model: str) -> bool:
+        return not readiness.down(model)
+
+    limits = stack.config.gateway
+    return Preview(scorer, stack.router, up, (limits.max_body_bytes, limits.body_timeout_seconds))
 
 
 def _services(stack: Stack, readiness: Readiness, scorer: Scorer) -> Services:

@@ -12,7 +12,7 @@ from gateway.errors import ModelNotFound
 from gateway.metrics import Metrics
 from gateway.scoring import Scorer, ScoringFailed
 from router.router import Router
-from router.types import GENERAL, Decision, Query, Reason
+from router.types import GENERAL, Decision, Query
 
 __all__ = ["Decider"]
 
@@ -41,7 +41,6 @@ class Decider:
         clock: Callable[[], float],
     ) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._generalist = config.generalist.name
         self._router, self._scorer, self._available = router, scorer, available
         self._metrics, self._clock = metrics, clock
 
@@ -64,7 +63,7 @@ class Decider:
             scores = await self._scorer.score(query)
         except ScoringFailed as error:
             _log.warning("a request was not classified: %s", error)
-            return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+            return self._router.unclassified()
         finally:
             self._metrics.router_duration.observe(self._clock() - started)
         # A yes of `available` may be the permission to probe a model, so only the models that the

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.errors import TABLE, ErrorBody
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.route_schemas import RouteBody, RouteRequest
 from gateway.schemas import (
     ChatChunk,
     ChatCompletion,
@@ -25,6 +26,8 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    RouteRequest,
+    RouteBody,
     ModelList,
     ModelObject,
     ErrorBody,
@@ -58,12 +61,16 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
+            "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
-                "parameters": [
-                    {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
-                ],
+                "parameters": [_in_path("model")],
                 "get": _reading("retrieveModel", "One model", ModelObject),
+            },
+            "/": {"get": _plain("page", "A page to ask and to look from", "text/html")},
+            "/page/{name}": {
+                "parameters": [_in_path("name")],
+                "get": _plain("pageFile", "A file of that page", "text/javascript"),
             },
             "/healthz": {"get": _plain("healthz", "The process lives")},
             "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
@@ -72,6 +79,10 @@ def describe() -> dict[str, Any]:
         },
         "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
     }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _answering(
@@ -96,6 +107,21 @@ def _answering(
             "content": {"application/json": {"schema": _reference(request)}},
         },
         "responses": {"200": answer, _ERRORS: _error()},
+    }
+
+
+def _deciding() -> dict[str, Any]:
+    said = "The decision for a conversation or a text; no model is asked"
+    content = {"application/json": {"schema": _reference(RouteBody)}}
+    return {
+        "operationId": "route",
+        "summary": said,
+        "security": [{"bearer": []}, {}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(RouteRequest)}},
+        },
+        "responses": {"200": {"description": said, "content": content}, _ERRORS: _error()},
     }
 
 
