@@ -81,4 +81,5 @@ def _hardware(stage: Stage) -> str:
     """What it ran on, in words."""
     if stage.result.device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{stage.config.threads or os.cpu_count()} CPU cores ({platform.machine()})"
+    cores = stage.config.threads or os.cpu_count() or 1
+    return f"{cores} CPU core{'s' if cores > 1 else ''} ({platform.machine()})"
