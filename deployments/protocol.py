@@ -47,14 +47,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy; `max_tokens` None means as many as fit the
-    context.
+    """How to choose tokens. `temperature` 0 is greedy, None what the model's operator has set;
+    `max_tokens` None means as many as fit the context.
 
     `top_logprobs` None asks for no log-probabilities, 0 for those of the chosen tokens alone.
     """
 
     max_tokens: int | None = None
-    temperature: float = 1.0
+    temperature: float | None = None
     top_p: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0

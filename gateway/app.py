@@ -31,7 +31,9 @@ from gateway.live.live import Live, Surroundings, build_live
 from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
+from gateway.page.assets import Page
 from gateway.parse import parse_chat, parse_text
+from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
 from router.dispatch import Dispatcher
@@ -94,17 +96,18 @@ def build_app(stack: Stack) -> Starlette:
     closing = ExitStack()
     decisions = _decision_log(stack, closing)
     scorer = stack.scorer or _scorer(stack, closing)
-    readiness = Readiness(
-        _parts(stack),
-        stack.clock,
-        stack.readiness_timeout_seconds,
-        stack.readiness_interval_seconds,
-    )
+    readiness = _readiness(stack)
     around = _surroundings(stack, readiness, slots)
     live = build_live(around)
-    services = _services(stack, readiness, scorer, live)
     app = Starlette(
-        routes=[*_routes(stack, readiness, services), *_live_routes(LiveEndpoints(around, live))],
+        routes=[
+            *_routes(stack, readiness),
+            *_answering_routes(
+                _services(stack, readiness, scorer, live),
+                _preview(stack, readiness, scorer, live),
+            ),
+            *_live_routes(LiveEndpoints(around, live)),
+        ],
         middleware=[
             Middleware(Recording, metrics=stack.metrics, clock=stack.clock, decisions=decisions),
             Middleware(Faults),
@@ -154,6 +157,11 @@ def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
     return log
 
 
+def _readiness(stack: Stack) -> Readiness:
+    timeout, interval = stack.readiness_timeout_seconds, stack.readiness_interval_seconds
+    return Readiness(_parts(stack), stack.clock, timeout, interval)
+
+
 def _parts(stack: Stack) -> dict[str, Part]:
     """What must answer: the models, and the classifier, whose name no model can have."""
     router = {} if stack.scorer is None else {"router/classifier": stack.scorer}
@@ -183,14 +191,23 @@ def _live_routes(endpoints: LiveEndpoints) -> list[Route]:
     ]
 
 
-def _routes(stack: Stack, readiness: Readiness, services: Services) -> list[Route]:
+def _answering_routes(services: Services, preview: Preview) -> list[Route]:
+    return [
+        Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
+        Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
+        Route("/v1/niche/route", preview, methods=["POST"]),
+    ]
+
+
+def _routes(stack: Stack, readiness: Readiness) -> list[Route]:
     catalogue = Catalogue(stack.config, int(stack.wall_clock()))
     probes = Probes(readiness)
     metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
     description = Description(describe())
+    page = Page()
     return [
-        Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
-        Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
+        Route("/", page.front),
+        Route("/page/{name}", page.asset),
         Route("/v1/models", catalogue.every),
         Route("/v1/models/{model}", catalogue.one),
         Route("/healthz", probes.alive),
@@ -200,6 +217,19 @@ def _routes(stack: Stack, readiness: Readiness, services: Services) -> list[Rout
     ]
 
 
+def _preview(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Preview:
+    # Not by `Health`: its yes may be the permission to probe, and a preview asks no model.
+    access = Access(lambda model: not readiness.down(model), _active(live))
+    limits = stack.config.gateway
+    body = limits.max_body_bytes, limits.body_timeout_seconds
+    return Preview(scorer, stack.router, access, body)
+
+
+def _active(live: Live | None) -> Callable[[str], bool]:
+    """Which specialists get traffic: each, where nothing is compared."""
+    return (lambda _: True) if live is None else live.selection.active
+
+
 def _services(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Services:
     health = Health(spec.name for spec in stack.config.models)
 
@@ -207,7 +237,7 @@ def _services(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | N
         # In this order: a yes of `Health` may be the permission to probe.
         return not readiness.down(model) and health.available(model, stack.clock())
 
-    access = Access(available, (lambda _: True) if live is None else live.selection.active)
+    access = Access(available, _active(live))
     return Services(
         config=stack.config,
         decider=Decider(stack.config, stack.router, scorer, access, stack.metrics, stack.clock),

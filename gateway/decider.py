@@ -13,7 +13,7 @@ from gateway.errors import ModelNotFound
 from gateway.metrics import Metrics
 from gateway.scoring import Scorer, ScoringFailed
 from router.router import Router
-from router.types import GENERAL, Decision, Query, Reason
+from router.types import GENERAL, Decision, Query
 
 __all__ = ["Access", "Decider"]
 
@@ -55,7 +55,6 @@ class Decider:
         clock: Callable[[], float],
     ) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._generalist = config.generalist.name
         self._router, self._scorer, self._access = router, scorer, access
         self._metrics, self._clock = metrics, clock
 
@@ -78,7 +77,7 @@ class Decider:
             scores = await self._scorer.score(query)
         except ScoringFailed as error:
             _log.warning("a request was not classified: %s", error)
-            return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+            return self._router.unclassified()
         finally:
             self._metrics.router_duration.observe(self._clock() - started)
         # A yes of `available` may be the permission to probe a model, so only the models that the

@@ -15,6 +15,7 @@ from gateway.live.schemas import (
     SpecialistBody,
 )
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.route_schemas import RouteBody, RouteRequest
 from gateway.schemas import (
     ChatChunk,
     ChatCompletion,
@@ -33,6 +34,8 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    RouteRequest,
+    RouteBody,
     ModelList,
     ModelObject,
     EvidenceBody,
@@ -72,12 +75,18 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
+            "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
                 "parameters": [_in_path("model")],
                 "get": _reading("retrieveModel", "One model", ModelObject),
             },
             **_comparison_paths(),
+            "/": {"get": _plain("page", "A page to ask and to look from", "text/html")},
+            "/page/{name}": {
+                "parameters": [_in_path("name")],
+                "get": _plain("pageFile", "A file of that page", "text/javascript"),
+            },
             "/healthz": {"get": _plain("healthz", "The process lives")},
             "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
             "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
@@ -128,6 +137,21 @@ def _answering(
             "content": {"application/json": {"schema": _reference(request)}},
         },
         "responses": {"200": answer, _ERRORS: _error()},
+    }
+
+
+def _deciding() -> dict[str, Any]:
+    said = "The decision for a conversation or a text; no model is asked"
+    content = {"application/json": {"schema": _reference(RouteBody)}}
+    return {
+        "operationId": "route",
+        "summary": said,
+        "security": [{"bearer": []}, {}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(RouteRequest)}},
+        },
+        "responses": {"200": {"description": said, "content": content}, _ERRORS: _error()},
     }
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "ChatLogprobs",
     "ChatMessage",
     "ChatRequest",
+    "ChatTurn",
     "Delta",
     "DeveloperMessage",
     "ModelList",
@@ -76,6 +77,9 @@ class AssistantMessage(_Message, frozen=True, tag="assistant"):
     tool_calls: None = None
 
 
+ChatTurn = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage
+
+
 class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """How to stream."""
 
@@ -112,9 +116,7 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ChatRequest(_Request, frozen=True, kw_only=True):
     """The body of `POST /v1/chat/completions`."""
 
-    messages: Annotated[
-        list[SystemMessage | DeveloperMessage | UserMessage | AssistantMessage], Meta(min_length=1)
-    ]
+    messages: Annotated[list[ChatTurn], Meta(min_length=1)]
     max_completion_tokens: TokenLimit | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -154,8 +156,7 @@ class PromptTokensDetails(Struct, frozen=True):
 
 
 class UsageBody(Struct, frozen=True):
-    """Tokens by the answering model's tokenizer; a prompt counts once however many choices it
-    has."""
+    """Tokens by the answering model's tokenizer; a prompt counts once, whatever `n` is."""
 
     prompt_tokens: int
     completion_tokens: int

@@ -32,6 +32,12 @@ class Options(BaseModel):
         ge=1,
         description="answer length where the request names none; None: the context",
     )
+    default_temperature: float = Field(
+        default=1.0,
+        ge=0,
+        le=2,
+        description="where the request names none; 0 is greedy, as a specialist is measured",
+    )
     stall_seconds: float = Field(
         default=120, gt=0, description="an engine without progress for so long is restarted"
     )

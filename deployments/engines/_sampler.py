@@ -43,6 +43,7 @@ class Row:
     """
 
     sampling: Sampling
+    temperature: float
     scores: list[TokenScores] = field(default_factory=list)
     engine_seconds: float = 0.0
 
@@ -59,7 +60,7 @@ class Row:
         """Whether the engine's own argmax is the right choice and nothing needs recording."""
         wants = self.sampling
         return (
-            wants.temperature == 0
+            self.temperature == 0
             and wants.top_logprobs is None
             and not wants.presence_penalty
             and not wants.frequency_penalty
@@ -84,13 +85,12 @@ class Row:
         return logits
 
     def _sample(self, logits: torch.Tensor) -> torch.Tensor:
-        wants = self.sampling
-        if wants.temperature == 0:
+        if self.temperature == 0:
             return logits.argmax()
         # Subtracting the maximum first keeps tiny temperatures finite.
-        logits = (logits - logits.max()) / wants.temperature
-        if wants.top_p < 1:
-            logits = _nucleus(logits, wants.top_p)
+        logits = (logits - logits.max()) / self.temperature
+        if self.sampling.top_p < 1:
+            logits = _nucleus(logits, self.sampling.top_p)
         # Gumbel's trick: the argmax of logits plus this noise is a draw from their softmax. The
         # noise comes from the request's own generator, so that its neighbours in the batch cannot
         # change it.
@@ -115,10 +115,15 @@ def _scores(logits: torch.Tensor, token: int, count: int) -> TokenScores:
 
 
 class Sampler(ContinuousBatchingLogitsProcessorList):
-    """The processor list that an engine gives to its continuous-batching manager."""
+    """The processor list that an engine gives to its continuous-batching manager.
 
-    def __init__(self) -> None:
+    Args:
+        default_temperature: for requests that name none.
+    """
+
+    def __init__(self, default_temperature: float) -> None:
         super().__init__(LogitsProcessorList([]))
+        self._default_temperature = default_temperature
         self.do_processing = True
         self._rows: dict[str, Row] = {}
         self._batch: list[tuple[Row | None, int, bool]] = []
@@ -129,7 +134,9 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
         """Registers a request before it is given to the manager."""
         if not self._rows:
             self._progress = time.monotonic()  # until now there was nothing to do
-        row = self._rows[request_id] = Row(sampling)
+        named = sampling.temperature
+        row = Row(sampling, self._default_temperature if named is None else named)
+        self._rows[request_id] = row
         return row
 
     def remove(self, request_id: str) -> None:

@@ -160,7 +160,7 @@ class TransformersEngine:
         model = load_model(path, adapter, getattr(torch, dtype))
         tokenizer = AutoTokenizer.from_pretrained(path)
         end_tokens = end_tokens_of(model, tokenizer)
-        sampler = Sampler()
+        sampler = Sampler(self._options.default_temperature)
         manager = start_manager(model.to(device), sampler, end_tokens, options)
         complete = completion(adapter.complete if adapter else None)
         return _Loaded(tokenizer, manager, sampler, end_tokens, complete)

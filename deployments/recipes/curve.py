@@ -8,6 +8,7 @@ goes on from its checkpoint.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from deployments.niches.niche import Niche
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
 from deployments.recipes.evaluate import Score, evaluate
+from deployments.recipes.points import Graded, figures, made_once
 from deployments.recipes.train import train
 from deployments.recipes.workplace import Workplace
 
@@ -25,8 +27,8 @@ BASE_ROWS = 0
 """The rows of the base model alone, which is the curve's first point."""
 
 
-@dataclass(frozen=True)
-class Point:
+@dataclass(frozen=True, kw_only=True)
+class Point(Graded):
     """What so many training rows give.
 
     Attributes:
@@ -34,24 +36,12 @@ class Point:
         epochs: how often each was to be seen; early stopping may have ended it before.
         steps: that were taken.
         seconds: that training took.
-        quality: under the niche's measure, on the test rows.
-        low: of its 95 % interval.
-        high: of its 95 % interval.
-        test_rows: how many were graded.
-        cut: answers that the length limit ended.
-        mean_answer_tokens: of the answers.
     """
 
     rows: int
-    epochs: int
-    steps: int
-    seconds: float
-    quality: float
-    low: float
-    high: float
-    test_rows: int
-    cut: int
-    mean_answer_tokens: float
+    epochs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,23 +79,8 @@ def learning_curve(
     }
     for run, (name, what) in [(run, _named(run, niche, place)) for run in (None, *runs)]:
         folder = place.work_dir / name
-        # As JSON gives it back: its lists are no tuples.
-        identity = json.loads(json.dumps(common | {"run": what}))
-        kept = _read(folder / "point.json", identity)
-        if kept is None:
-            kept = _point(niche, place, run, folder, test_rows)
-            folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"identity": identity, "point": asdict(kept)}, indent=2)
-            (folder / "point.json").write_text(f"{text}\n", encoding="utf-8")
-        yield kept
-
-
-def _read(path: Path, identity: dict[str, Any]) -> Point | None:
-    """The point that is there, if it is of the same run."""
-    if not path.is_file():
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return Point(**found["point"]) if found["identity"] == identity else None
+        make = partial(_point, niche, place, run, folder, test_rows)
+        yield made_once(folder, common | {"run": what}, Point, make)
 
 
 def _named(
@@ -135,34 +110,27 @@ def _point(
 ) -> Point:
     base, data_dir = place.base_dir, place.data_dir
     if run is None:
-        return _graded((BASE_ROWS, 0, 0, 0.0), evaluate(niche, base, None, data_dir, rows))
+        return Point(rows=BASE_ROWS, **figures(evaluate(niche, base, None, data_dir, rows)))
     if isinstance(run, Finished):
-        score = evaluate(niche, base, run.path, data_dir, rows)
-        return _graded(_training_of(run.path), score)
+        return _finished(run.path, evaluate(niche, base, run.path, data_dir, rows))
     result = train(niche, base, data_dir, folder, run)
-    score = evaluate(niche, base, folder / "adapter", data_dir, rows)
-    return _graded((result.examples, run.epochs, result.steps, result.seconds), score)
-
-
-def _training_of(adapter: Path) -> tuple[int, int, int, float]:
-    """Rows, epochs, steps and seconds, over all stages; the rows are those of the largest."""
-    stages = json.loads((adapter / "niche.json").read_text(encoding="utf-8"))["stages"]
-    results = [stage["result"] for stage in stages]
-    return (
-        max(result["examples"] for result in results),
-        sum(stage["config"]["epochs"] for stage in stages),
-        sum(result["steps"] for result in results),
-        sum(result["seconds"] for result in results),
+    return Point(
+        rows=result.examples,
+        epochs=run.epochs,
+        steps=result.steps,
+        seconds=result.seconds,
+        **figures(evaluate(niche, base, folder / "adapter", data_dir, rows)),
     )
 
 
-def _graded(training: tuple[int, int, int, float], score: Score) -> Point:
+def _finished(adapter: Path, score: Score) -> Point:
+    """Over all stages of its training; the rows are those of the largest."""
+    stages = json.loads((adapter / "niche.json").read_text(encoding="utf-8"))["stages"]
+    results = [stage["result"] for stage in stages]
     return Point(
-        *training,
-        quality=score.quality,
-        low=score.low,
-        high=score.high,
-        test_rows=score.examples,
-        cut=score.cut,
-        mean_answer_tokens=score.mean_answer_tokens,
+        rows=max(result["examples"] for result in results),
+        epochs=sum(stage["config"]["epochs"] for stage in stages),
+        steps=sum(result["steps"] for result in results),
+        seconds=sum(result["seconds"] for result in results),
+        **figures(score),
     )

@@ -1,23 +1,19 @@
-"""The learning curve as `curve.json`, `curve.md` and `curve.png`.
-
-The one file here that imports matplotlib; no display is needed, and nothing global is touched.
-"""
+"""The learning curve as `curve.json`, `curve.md` and `curve.png`."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from deployments.niches.niche import Niche
 from deployments.recipes.curve import BASE_ROWS, Point
+from deployments.recipes.points_plot import curve_axes, draw_quality, save
 
 __all__ = ["write_curve"]
 
-_BLUE, _GREY = "#0072B2", "#555555"
-_DPI = 120
+_GREY = "#555555"
 
 
 def write_curve(niche: Niche, base: str, points: Sequence[Point], folder: Path) -> None:
@@ -70,20 +66,10 @@ def _line(point: Point) -> str:
 
 def _draw(niche: Niche, points: Sequence[Point], path: Path) -> None:
     trained = [point for point in points if point.rows > BASE_ROWS]
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.errorbar(
-        [point.rows for point in trained],
-        [point.quality for point in trained],
-        yerr=[
-            [max(0, point.quality - point.low) for point in trained],  # but for rounding
-            [max(0, point.high - point.quality) for point in trained],
-        ],
-        fmt="o-",
-        color=_BLUE,
-        capsize=4,
-        label=f"{niche.name}, with 95 % intervals",
-    )
+    title = f"{niche.name}: learning curve, {points[0].test_rows:,} test rows"
+    axes = curve_axes(title, "training rows", f"quality ({niche.graders[0]})")
+    sizes = [point.rows for point in trained]
+    draw_quality(axes, sizes, trained, f"{niche.name}, with 95 % intervals")
     for point in points:
         if point.rows == BASE_ROWS:
             axes.axhline(
@@ -91,12 +77,7 @@ def _draw(niche: Niche, points: Sequence[Point], path: Path) -> None:
             )
     axes.set_xscale("log")
     # The sizes themselves, not the powers of ten between them.
-    axes.xaxis.set_major_locator(FixedLocator([point.rows for point in trained]))
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set(ylim=(-0.02, 1.02), xlabel="training rows", ylabel=f"quality ({niche.graders[0]})")
-    axes.set_title(f"{niche.name}: learning curve, {points[0].test_rows:,} test rows")
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    save(axes, path)

@@ -10,7 +10,7 @@ that was cut goes on from its checkpoint.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from deployments.evaluation.flops import Shape, request_flops
@@ -19,6 +19,7 @@ from deployments.niches.niche import Niche
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.drop_order import drop_order
 from deployments.recipes.evaluate import evaluate
+from deployments.recipes.points import Graded, figures, made_once
 from deployments.recipes.start import scale_of
 from deployments.recipes.train import train
 from deployments.recipes.workplace import Workplace
@@ -28,8 +29,8 @@ __all__ = ["DepthPoint", "depth_curve", "kept_count"]
 _LEAST = 3
 
 
-@dataclass(frozen=True)
-class DepthPoint:
+@dataclass(frozen=True, kw_only=True)
+class DepthPoint(Graded):
     """What some of the layers give.
 
     Attributes:
@@ -37,12 +38,6 @@ class DepthPoint:
         fraction: of the whole specialist's layers that these are.
         flops: operations of a request of mean length.
         compute: the same, as a share of what all the specialist's layers need for it.
-        quality: under the niche's measure, on the test rows.
-        low: of its 95 % interval.
-        high: of its 95 % interval.
-        test_rows: how many were graded.
-        cut: answers that the length limit ended.
-        mean_answer_tokens: of the answers.
         validation_loss: the best, in nats per answer token.
         steps: of healing.
         seconds: that healing took.
@@ -52,12 +47,6 @@ class DepthPoint:
     fraction: float
     flops: int
     compute: float
-    quality: float
-    low: float
-    high: float
-    test_rows: int
-    cut: int
-    mean_answer_tokens: float
     validation_loss: float
     steps: int
     seconds: float
@@ -106,14 +95,9 @@ def depth_curve(
         gone = {own[at] for at in order[: len(own) - count]}
         healing = _healing(config, whole, tuple(layer for layer in own if layer not in gone))
         here = replace(place, work_dir=place.work_dir / f"layers-{count}")
-        kept = here.work_dir / "point.json"
         identity = _identity(niche, place, whole, healing) | {"test_rows": test_rows}
-        point = _read(kept, identity)
-        if point is None:
-            point = _point(niche, here, whole, healing, shape, test_rows)
-            text = json.dumps({"identity": identity, "point": asdict(point)}, indent=2)
-            kept.write_text(f"{text}\n", encoding="utf-8")
-        yield point
+        make = partial(_point, niche, here, whole, healing, shape, test_rows)
+        yield made_once(here.work_dir, identity, DepthPoint, make)
 
 
 def _healing(config: TrainConfig, whole: Adapter, layers: tuple[int, ...]) -> TrainConfig:
@@ -125,7 +109,7 @@ def _identity(
     niche: Niche, place: Workplace, whole: Adapter, healing: TrainConfig
 ) -> dict[str, Any]:
     """What must be the same for a point to be read instead of made."""
-    facts = {
+    return {
         "niche": niche.name,
         "base": place.base,
         "whole": whole.sha256,
@@ -133,16 +117,6 @@ def _identity(
         "asked": [niche.system_prompt, niche.graders[0], niche.max_answer_tokens],
         "healing": asdict(healing) | {"threads": None},
     }
-    found: dict[str, Any] = json.loads(json.dumps(facts))  # JSON's lists are no tuples
-    return found
-
-
-def _read(path: Path, identity: dict[str, Any]) -> DepthPoint | None:
-    """The point that is there, if it is of the same run."""
-    if not path.is_file():
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return DepthPoint(**found["point"]) if found["identity"] == identity else None
 
 
 def _point(
@@ -166,13 +140,8 @@ def _point(
         fraction=count / shape.layers,
         flops=flops,
         compute=flops / request_flops(shape, *mean),
-        quality=score.quality,
-        low=score.low,
-        high=score.high,
-        test_rows=score.examples,
-        cut=score.cut,
-        mean_answer_tokens=score.mean_answer_tokens,
         validation_loss=training.validation_loss,
         steps=training.steps,
         seconds=training.seconds,
+        **figures(score),
     )

@@ -1,25 +1,20 @@
-"""The depth curve as `depth.json`, `depth.md` and `depth.png`.
-
-The one file here that imports matplotlib for it; no display is needed, and nothing global is
-touched.
-"""
+"""The depth curve as `depth.json`, `depth.md` and `depth.png`."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from deployments.models.adapters import Adapter
 from deployments.niches.niche import Niche
 from deployments.recipes.depth import DepthPoint
+from deployments.recipes.points_plot import curve_axes, draw_quality, save
 
 __all__ = ["write_depth"]
 
-_BLUE, _ORANGE = "#0072B2", "#D55E00"
-_DPI = 120
+_ORANGE = "#D55E00"
 
 
 def write_depth(niche: Niche, whole: Adapter, points: Sequence[DepthPoint], folder: Path) -> None:
@@ -78,20 +73,9 @@ def _line(point: DepthPoint) -> str:
 def _draw(niche: Niche, points: Sequence[DepthPoint], path: Path) -> None:
     ordered = sorted(points, key=lambda point: point.fraction)
     fractions = [point.fraction for point in ordered]
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.errorbar(
-        fractions,
-        [point.quality for point in ordered],
-        yerr=[
-            [point.quality - point.low for point in ordered],
-            [point.high - point.quality for point in ordered],
-        ],
-        fmt="o-",
-        color=_BLUE,
-        capsize=4,
-        label="quality, with 95 % intervals",
-    )
+    title = f"{niche.name}: quality by depth, {points[0].test_rows:,} test rows"
+    axes = curve_axes(title, "layers kept", f"quality ({niche.graders[0]})")
+    draw_quality(axes, fractions, ordered, "quality, with 95 % intervals")
     axes.plot(
         fractions,
         [point.compute for point in ordered],
@@ -99,10 +83,5 @@ def _draw(niche: Niche, points: Sequence[DepthPoint], path: Path) -> None:
         color=_ORANGE,
         label="compute per request, of the whole specialist's",
     )
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1))
-    axes.set(ylim=(-0.02, 1.05), xlabel="layers kept", ylabel=f"quality ({niche.graders[0]})")
-    axes.set_title(f"{niche.name}: quality by depth, {points[0].test_rows:,} test rows")
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    save(axes, path)

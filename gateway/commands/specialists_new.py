@@ -209,6 +209,7 @@ def _entry(
         "engine_options": {
             "max_context_tokens": config.max_length_tokens,
             "default_max_tokens": niche.max_answer_tokens,
+            "default_temperature": 0,
         },
     }
     if stack is not None and stack.config.generalist.model == base:

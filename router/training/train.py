@@ -73,7 +73,7 @@ class TrainConfig:
     inverse_regularisation: float = 30.0
     prototypes: int = 75
     most_prototypes: int = 1500
-    scope_quantile: float = 0.05
+    scope_quantile: float = 0.02
     max_misroutes: float = 0.01
     near_duplicate: float = 0.95
     exemplars: int = 180

@@ -95,6 +95,19 @@ async def test_a_seed_repeats_an_answer_whatever_else_is_in_the_batch(engine: En
     assert await answer(engine, chat("hello", temperature=1.0, top_p=0.9, seed=8)) != alone
 
 
+async def test_the_operator_sets_the_temperature_of_requests_without_one(model_dir: Path) -> None:
+    """A specialist answers greedily unless it is asked otherwise."""
+    engine = make_engine(model_dir, default_temperature=0)
+    await engine.start()
+    try:
+        greedy = await answer(engine, chat("hello"))
+
+        assert await answer(engine, chat("hello", temperature=None, seed=3)) == greedy
+        assert await answer(engine, chat("hello", temperature=1.5, seed=3)) != greedy
+    finally:
+        await engine.stop()
+
+
 async def test_a_tiny_temperature_is_greedy(engine: Engine) -> None:
     """A temperature near zero gives the greedy answer and kills nothing."""
     greedy = await answer(engine, chat("hello"))

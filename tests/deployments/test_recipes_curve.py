@@ -95,7 +95,8 @@ def test_a_trained_specialist_may_be_the_last_point(done, adapter: Path) -> None
     """Its rows, steps and time are those of its card; it is graded like the others."""
     *_, last = learning_curve(make_niche(), done[0], [*RUNS, Finished(adapter)], None)
 
-    facts = json.loads((adapter / "niche.json").read_text())["result"]
+    (stage,) = json.loads((adapter / "niche.json").read_text())["stages"]
+    facts = stage["result"]
     assert (last.rows, last.steps, last.seconds) == (24, facts["steps"], facts["seconds"])
     assert (last.epochs, last.quality, last.test_rows) == (8, 1, 16)
 

@@ -2,14 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from deployments.engine import Engine
 from deployments.spec import ModelSpec, Price
@@ -26,7 +30,7 @@ from router.config import RouterConfig
 from router.router import Router
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
-__all__ = ["CHAT", "Gateway", "HangingUp", "events_of", "make_gateway", "until"]
+__all__ = ["CHAT", "Gateway", "HangingUp", "events_of", "make_gateway", "on_loopback", "until"]
 
 CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "please SELECT"}]}
 """A chat that the fake classifier sends to the specialist `sql-model`."""
@@ -125,6 +129,20 @@ def make_gateway(
         readiness_timeout_seconds=0.05,
     )
     return Gateway(build_app(stack), metrics, clock, big, sql, classifier)
+
+
+@contextmanager
+def on_loopback(app: ASGIApp) -> Iterator[str]:
+    """A server in a thread, on a port that the system chose; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_config=None))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def events_of(response: httpx.Response) -> list[Any]:

@@ -67,7 +67,11 @@ def test_a_file_becomes_a_specialist(capsys: pytest.CaptureFixture[str], here: P
     spec = load_config(Path("niche.yaml")).specialists[1]
     assert (spec.name, spec.domain, spec.adapter) == ("toy", "toy", "specialists/toy")
     assert spec.price.machine_per_hour == 0.5  # as the generalist, which is the same model
-    assert spec.engine_options == {"max_context_tokens": 512, "default_max_tokens": 11}
+    assert spec.engine_options == {
+        "max_context_tokens": 512,
+        "default_max_tokens": 11,
+        "default_temperature": 0,
+    }
     before, after = STACK.split("\nrouter:")
     text = (here / "niche.yaml").read_text()
     assert text.startswith(before)

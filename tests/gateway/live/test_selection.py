@@ -212,6 +212,16 @@ async def test_a_specialist_begins_as_it_is_declared(tmp_path):
         assert await answering(gateway) == ("sql-model", "routed")
 
 
+async def test_a_preview_knows_who_is_retired(tmp_path):
+    """Where a text would go is told by the same states as where a request goes."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await order(gateway, "retire")
+        reply = await gateway.post({"messages": CHAT["messages"]}, "/v1/niche/route")
+
+    assert (reply.json()["model"], reply.json()["reason"]) == ("big", "unproven")
+
+
 async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):
     """Answers go on with the last known states; feedback and evidence say that they cannot."""
     gateway = comparing(tmp_path, **right_and_wrong())
