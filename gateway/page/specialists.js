@@ -15,7 +15,8 @@ const BY = { evidence: "by evidence", operator: "by the operator", version: "a n
 const NOTE =
   "The bars are e-values: evidence for the claim beside them, which acts when it reaches its threshold. " +
   "If the claim is wrong, it ever gets there with a probability of at most one in the threshold, " +
-  "however often one looks. Grey ones are not acted on in the present state.";
+  "however often one looks; that of the latest answers, which starts again and again, gets there " +
+  "wrongly at most once in so many pairs. Grey ones are not acted on in the present state.";
 
 const IDLE = ", not acted on in this state";
 
@@ -86,7 +87,7 @@ function history(of) {
       "li",
       {},
       element("time", { datetime: new Date(time * 1000).toISOString() }, when(time)),
-      ` ${from} → ${to}, ${BY[by] || by}. ${capital(reason)}.`,
+      ` ${from ? `${from} → ` : ""}${to}, ${BY[by] || by}. ${capital(reason)}.`,
       comparison ? ` Quality ${points(comparison.quality.mean)} points.` : null,
     ),
   );
