@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployments.evaluation.bootstrap import Interval
+from deployments.graders.bootstrap import Interval
 from deployments.evaluation.degeneration import Degeneration
 from deployments.evaluation.matrix import Cell, Cost, Matrix, Verdict
 from deployments.evaluation.run import Report

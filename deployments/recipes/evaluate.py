@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from deployments.evaluation.answers import Answer
-from deployments.evaluation.bootstrap import draws, qualities, quality_interval
+from deployments.graders.bootstrap import draws, qualities, quality_interval
 from deployments.evaluation.generate import Generator
 from deployments.evaluation.tasks import Task, niche_tasks
 from deployments.models.adapters import load_adapter

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.evaluation.bootstrap import Interval
+from deployments.graders.bootstrap import Interval
 from deployments.evaluation.matrix import Cost, Verdict
 from deployments.evaluation.plan import plan
 from deployments.evaluation.report import write_report

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deployments.evaluation.bootstrap import (
+from deployments.graders.bootstrap import (
     RESAMPLES,
     draws,
     interval,
