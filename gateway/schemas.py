@@ -143,7 +143,9 @@ class Niche(Struct, frozen=True, omit_defaults=True):
     request_id: str
     cost: float | UnsetType = UNSET
     baseline_cost: float | UnsetType = UNSET
+    attributed_cost: float | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    engine_seconds: float | UnsetType = UNSET
     latency_seconds: float | UnsetType = UNSET
 
 
