@@ -1,0 +1,112 @@
+"""Requests in random order, so many at a time, each outcome kept as it comes.
+
+Prompts are drawn in an order of the seed's, and the arms of each prompt in an order of its own, so
+that no arm always goes first, finds a warm cache, or runs while the machine is busy otherwise.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from loadtests.comparison.client import Ask, Unreachable
+from loadtests.comparison.errors import ComparisonError
+from loadtests.comparison.outcomes import Outcome, Timing
+
+__all__ = ["MOST_UNREACHABLE", "ask_all", "ordered", "warm_up"]
+
+MOST_UNREACHABLE = 20
+"""Requests in a row to which nobody listened: then the server is gone, and that is no answer."""
+
+Asking = Callable[[Ask], Awaitable[Outcome]]
+
+
+def ordered(asks: Iterable[Ask], seed: int) -> list[Ask]:
+    """The requests in random order: prompt by prompt, and each prompt's arms among themselves."""
+    rng = random.Random(seed)
+    of_rows: dict[str, list[Ask]] = {}
+    for ask in asks:
+        of_rows.setdefault(ask.row, []).append(ask)
+    rows = list(of_rows.values())
+    rng.shuffle(rows)
+    for row in rows:
+        rng.shuffle(row)
+    return [ask for row in rows for ask in row]
+
+
+async def warm_up(asks: Sequence[Ask], ask_one: Asking, rounds: int) -> None:
+    """Asks each model the first prompts of its arms, and forgets what it says.
+
+    Args:
+        asks: of the run to come, in its order.
+        ask_one: makes a request.
+        rounds: requests per model.
+
+    Raises:
+        ComparisonError: a model fails every one of them: its arm would measure nothing.
+    """
+    of_models: dict[tuple[str, str], list[Ask]] = {}
+    for ask in asks:
+        of_models.setdefault((ask.endpoint.base_url, ask.model), []).append(ask)
+    for (url, model), first in of_models.items():
+        errors = []
+        for ask in first[:rounds]:
+            try:
+                errors.append((await ask_one(ask)).error)
+            except Unreachable as error:
+                errors.append(str(error))
+        if errors and None not in errors:
+            raise ComparisonError(f"{url}: {model}: {errors[0]} (nor any other of {len(errors)})")
+
+
+async def ask_all(
+    asks: Sequence[Ask], ask_one: Asking, keep: Callable[[Outcome], object], concurrency: int
+) -> None:
+    """Makes all requests.
+
+    Args:
+        asks: in the order in which they start.
+        ask_one: makes a request.
+        keep: is told each outcome as it comes.
+        concurrency: requests at a time.
+
+    Raises:
+        ComparisonError: the server is gone. What it last did not answer is not kept, so that the
+            run can go on when it is back.
+    """
+    waiting = iter(asks)
+    lost: list[Outcome] = []
+
+    async def work() -> None:
+        for ask in waiting:
+            try:
+                outcome = await ask_one(ask)
+            except Unreachable as error:
+                lost.append(_unreachable(ask, error))
+                if len(lost) >= MOST_UNREACHABLE:
+                    raise _gone(ask, error) from error
+                continue
+            for earlier in lost:
+                keep(earlier)
+            lost.clear()
+            keep(outcome)
+
+    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(asks)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    for earlier in lost:  # at the very end nothing came after them
+        keep(earlier)
+
+
+def _unreachable(ask: Ask, error: Unreachable) -> Outcome:
+    return Outcome(ask.row, ask.arm, ask.model, "", Timing(None, 0.0), error=f"no answer: {error}")
+
+
+def _gone(ask: Ask, error: Unreachable) -> ComparisonError:
+    return ComparisonError(
+        f"{ask.endpoint.base_url} no longer answers ({error}); what it answered is kept: start it "
+        "and give the same command again"
+    )
