@@ -81,7 +81,11 @@ SCORES
 
 
 def ask(
-    way: Way, niche: Niche, questions: Sequence[str], train: Sequence[Example]
+    way: Way,
+    niche: Niche,
+    questions: Sequence[str],
+    train: Sequence[Example],
+    instructions: Mapping[str, str] = INSTRUCTIONS,
 ) -> list[tuple[Message, ...]]:
     """The chats that put the questions to a generalist.
 
@@ -90,8 +94,9 @@ def ask(
         niche: whose task it is.
         questions: as users write them.
         train: the niche's training rows: labels and functions, and examples, come from these.
+        instructions: by niche; one without any is asked with its system prompt.
     """
-    said = _filled(INSTRUCTIONS.get(niche.name, niche.system_prompt), train)
+    said = _filled(instructions.get(niche.name, niche.system_prompt), train)
     if way.shots is None:
         shown: list[list[Example]] = [[]] * len(questions)
     else:

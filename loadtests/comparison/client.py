@@ -19,6 +19,10 @@ _LONGEST_ANSWER_BYTES = 4_000_000
 """What one request may send back: a server that never ends must not fill memory."""
 
 
+_DONE = {"choices": ({"finish_reason": "done"},)}
+"""What an end without a reason says: not every server gives one."""
+
+
 class Unreachable(Exception):
     """Nothing listens there: the request was not even sent."""
 
@@ -83,7 +87,7 @@ class Client:
                 text = (await response.aread()).decode(errors="replace")
                 raise _Broken(f"HTTP {response.status_code}: {_message(text)}")
             async for event in _events(response):
-                reading.take(event)
+                _take(reading, event)
         if reading.finish is None:
             raise _Broken("the stream ended early")
 
@@ -106,6 +110,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
                 continue
             payload = line.removeprefix(b"data:").strip()
             if payload == b"[DONE]":
+                yield _DONE
                 return
             yield _object(payload)
 
@@ -120,6 +125,13 @@ def _object(payload: bytes) -> dict[str, Any]:
     if found.get("error"):
         raise _Broken(f"the stream failed: {_message(json.dumps(found))}")
     return found
+
+
+def _take(reading: "_Reading", event: dict[str, Any]) -> None:
+    try:
+        reading.take(event)
+    except (AttributeError, TypeError) as error:
+        raise _Broken(f"an event of another form: {json.dumps(event)[:_SHOWN]}") from error
 
 
 def _message(text: str) -> str:
@@ -152,7 +164,7 @@ class _Reading:
         self._usage = event.get("usage") or self._usage
         self._niche |= event.get("niche") or {}
         for choice in event.get("choices") or ():
-            self.finish = choice.get("finish_reason") or self.finish
+            self.finish = self.finish or choice.get("finish_reason")
             piece = (choice.get("delta") or {}).get("content")
             if piece:
                 self._piece(piece)

@@ -31,6 +31,8 @@ from loadtests.comparison.verdict import Verdict, verdict
 
 __all__ = ["Found", "Session", "Settings"]
 
+_ARMS = 4
+"""Requests per prompt without specialists alone: auto, generalist, shuffle, oracle."""
 _OUTCOMES, _JUDGEMENTS = "outcomes.jsonl", "judgements.jsonl"
 
 
@@ -44,6 +46,7 @@ class Settings:
         warm_up: requests to each model that are forgotten.
         timeout_seconds: after which a request has failed.
         max_tokens: of an answer whose row names no number.
+        max_requests: more are refused before the first one.
         cost: which cost decides; None: the first that is known.
     """
 
@@ -52,6 +55,7 @@ class Settings:
     warm_up: int = 2
     timeout_seconds: float = 120.0
     max_tokens: int = 256
+    max_requests: int = 20_000
     cost: CostKind | None = None
 
 
@@ -94,7 +98,7 @@ class Session:
         """
         catalogue: Catalogue = await read_catalogue(self._http, wanted.endpoint)
         arms = lineup(wanted, catalogue)
-        self._check_judge(judge, arms)
+        self._check(judge, arms)
         outcomes = await self._outcomes(arms)
         said = await self._said(judge, outcomes) if judge else {}
         terms = self._settings.terms
@@ -137,6 +141,7 @@ class Session:
         left = ordered(left, settings.terms.seed)
         if not left:
             return
+        self._tell(f"{len(left):,} requests, {settings.terms.concurrency} at a time")
         await warm_up(left, self._client.ask, settings.warm_up)
         with tqdm(total=len(left), unit="request", leave=False, disable=None) as bar:
 
@@ -147,7 +152,13 @@ class Session:
 
             await ask_all(left, self._client.ask, keep, settings.terms.concurrency)
 
-    def _check_judge(self, judge: Judge | None, arms: Lineup) -> None:
+    def _check(self, judge: Judge | None, arms: Lineup) -> None:
+        most = len(self._rows) * (_ARMS + len(arms.alone))
+        if most > self._settings.max_requests:
+            raise ComparisonError(
+                f"that may take {most:,} requests; give fewer prompts or arms, or allow as many "
+                f"with --max-requests {most}"
+            )
         needs = any(row.grader == JUDGE for row in self._rows)
         if needs and judge is None:
             raise ComparisonError(

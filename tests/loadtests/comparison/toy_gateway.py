@@ -117,7 +117,9 @@ class ToyGateway:
         if self.tells:
             used = sum(tokens.values()) * PRICES[model] / 1e6
             niche |= {"cost": used, "engine_seconds": 0.01, "attributed_cost": used * 0.5}
-        yield _event(base | {"choices": [], "usage": tokens} | ({"niche": niche} if self.tells else {}))
+        yield _event(
+            base | {"choices": [], "usage": tokens} | ({"niche": niche} if self.tells else {})
+        )
         yield b"data: [DONE]\n\n"
 
 
