@@ -17,6 +17,9 @@ __all__ = ["MOST_UNREACHABLE", "ask_all", "ordered", "warm_up"]
 MOST_UNREACHABLE = 20
 """Requests in a row to which nobody listened: then the server is gone, and that is no answer."""
 
+_FAULTS = 3
+"""Prompts that a model may fail before it is warm: `auto` may meet a specialist that is ill."""
+
 Asking = Callable[[Ask], Awaitable[Outcome]]
 
 
@@ -34,28 +37,38 @@ def ordered(asks: Iterable[Ask], seed: int) -> list[Ask]:
 
 
 async def warm_up(asks: Sequence[Ask], ask_one: Asking, rounds: int) -> None:
-    """Asks each model the first prompts of its arms, and forgets what it says.
+    """Asks each model first prompts of its arms until it has answered some, and forgets them.
 
     Args:
         asks: of the run to come, in its order.
         ask_one: makes a request.
-        rounds: requests per model.
+        rounds: answers per model.
 
     Raises:
-        ComparisonError: a model fails every one of them: its arm would measure nothing.
+        ComparisonError: a model answers none of a few: its arm would measure nothing.
     """
     of_models: dict[tuple[str, str], list[Ask]] = {}
     for ask in asks:
         of_models.setdefault((ask.endpoint.base_url, ask.model), []).append(ask)
     for (url, model), first in of_models.items():
-        errors = []
-        for ask in first[:rounds]:
-            try:
-                errors.append((await ask_one(ask)).error)
-            except Unreachable as error:
-                errors.append(str(error))
-        if errors and None not in errors:
-            raise ComparisonError(f"{url}: {model}: {errors[0]} (nor any other of {len(errors)})")
+        left, errors = rounds, []
+        for ask in first[: rounds + _FAULTS]:
+            error = await _error_of(ask, ask_one)
+            left -= error is None
+            errors += [error] if error else []
+            if not left:
+                break
+        if left == rounds and errors:
+            raise ComparisonError(
+                f"{url}: {model}: {errors[0]} (and none of {len(errors)} requests was answered)"
+            )
+
+
+async def _error_of(ask: Ask, ask_one: Asking) -> str | None:
+    try:
+        return (await ask_one(ask)).error
+    except Unreachable as error:
+        return str(error)
 
 
 async def ask_all(

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 BIG, SQL, TOOLS = "big", "sql-model", "tools-model"
-PRICES = {BIG: 10.0, SQL: 1.0, TOOLS: 1.0}
+PRICES = {BIG: 10.0, SQL: 1.0, TOOLS: 1.0, "judge": 100.0}
 """Per million tokens of either kind."""
 
 
@@ -44,7 +44,7 @@ class ToyGateway:
         token_seconds: between two pieces.
         refuses: models that answer 500.
         cuts: models whose streams end without a finish reason.
-        judge: the judge's word, by which of its answers has the text; see `judged`.
+        verdicts: what the model `judge` says, by the texts of answer A and answer B.
         bodies: of every request for an answer.
     """
 
