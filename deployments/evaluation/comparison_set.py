@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.evaluation.prompts import FEW_SHOT, INSTRUCTIONS, ZERO_SHOT, Way, ask
-from deployments.evaluation.tasks import GENERAL, general_task, niche_tasks
+from deployments.evaluation.tasks import GENERAL, Question, Task
 from deployments.graders.registry import GRADERS
 from deployments.niches.niche import Example, Niche
 
@@ -38,55 +38,49 @@ _INSTRUCTIONS = {
 
 
 def comparison_rows(
-    niches: Sequence[Niche], rows: int, data_dir: Path, way: Way | None
+    tasks: Sequence[Task], data_dir: Path, way: Way | None
 ) -> Iterator[dict[str, Any]]:
-    """Rows of each niche's test set, and of the general questions.
+    """A row for every question whose right answer can be graded.
 
     Args:
-        niches: whose.
-        rows: of each niche at most, and of the general questions; fewer where a right answer cannot
-            be graded.
-        data_dir: where the data sets lie.
+        tasks: of the niches, and the general one.
+        data_dir: where the data sets lie: examples for the generalist are training rows.
         way: how the generalist is asked a niche's questions; None: as everybody is.
 
     Raises:
         DatasetError: a data set is absent or altered.
     """
-    for niche in niches:
-        task = niche_tasks(niche, rows, data_dir)[0]
-        grader = _KINDER.get(niche.graders[0], niche.graders[0])
-        kept = [of.example for of in task.questions if _gradable(of.example, grader)]
-        chats = _chats(way, niche, kept, data_dir)
-        groups = Counter(of.group for of in kept)
+    for task in tasks:
+        kept = [of for of in task.questions if _gradable(of.example, _grader(of))]
+        groups = Counter(of.example.group for of in kept)
         # Groups of very many rows are kinds of them, such as an intent, and no common source.
         shared = {of for of, rows in groups.items() if rows > 1 and len(groups) > len(kept) / 2}
-        for example, chat in zip(kept, chats, strict=True):
+        chats = _chats(way, task.niche, [of.example.prompt for of in kept], data_dir)
+        for question, chat in zip(kept, chats, strict=True):
+            group = question.example.group
             yield {
-                **_row(example, grader, niche.name, task.max_answer_tokens),
-                **({"group": example.group} if example.group in shared else {}),
+                **_row(question, task.niche.name if task.niche else GENERAL),
+                "max_tokens": task.max_answer_tokens,
+                **({"group": group} if group in shared else {}),
                 **({"generalist_messages": chat} if chat else {}),
             }
-    yield from _general(rows, data_dir)
 
 
 def _chats(
-    way: Way | None, niche: Niche, examples: Sequence[Example], data_dir: Path
+    way: Way | None, niche: Niche | None, prompts: Sequence[str], data_dir: Path
 ) -> list[list[dict[str, str]]]:
-    if way is None:
-        return [[] for _ in examples]
+    if way is None or niche is None:
+        return [[] for _ in prompts]
     train = [
         replace(of, answer=of.answer + niche.complete(of.answer))
         for of in niche.examples("train", data_dir)
     ]
-    asked = ask(way, niche, [of.prompt for of in examples], train, _INSTRUCTIONS)
+    asked = ask(way, niche, prompts, train, _INSTRUCTIONS)
     return [[{"role": of.role, "content": of.content} for of in chat] for chat in asked]
 
 
-def _general(rows: int, data_dir: Path) -> Iterator[dict[str, Any]]:
-    """As many of each source."""
-    task = general_task(max(1, rows // 2), data_dir)
-    for question in task.questions:
-        yield _row(question.example, question.graders[0], GENERAL, task.max_answer_tokens)
+def _grader(question: Question) -> str:
+    return _KINDER.get(question.graders[0], question.graders[0])
 
 
 def _gradable(example: Example, grader: str) -> bool:
@@ -97,13 +91,12 @@ def _gradable(example: Example, grader: str) -> bool:
         return False
 
 
-def _row(example: Example, grader: str, domain: str, max_tokens: int) -> dict[str, Any]:
-    schema = {"schema": example.schema} if example.schema else {}
+def _row(question: Question, domain: str) -> dict[str, Any]:
+    example = question.example
     return {
         "prompt": example.prompt,
         "answer": example.answer,
-        "grader": grader,
+        "grader": _grader(question),
         "domain": domain,
-        "max_tokens": max_tokens,
-        **schema,
+        **({"schema": example.schema} if example.schema else {}),
     }

@@ -19,15 +19,17 @@ def write_set(arguments: argparse.Namespace) -> int:
         WAYS_TO_ASK,
         comparison_rows,
     )
+    from deployments.evaluation.tasks import general_task, niche_tasks  # noqa: PLC0415
     from deployments.niches.registry import NICHES  # noqa: PLC0415
 
     names = arguments.niches or list(NICHES)
     strange = [name for name in names if name not in NICHES]
     if strange:
         raise ModelError(f"no niche {strange[0]!r}; known: {', '.join(NICHES)}")
-    niches = [NICHES[name] for name in names]
-    way = WAYS_TO_ASK[arguments.ask_generalist]
-    rows = list(comparison_rows(niches, arguments.rows, arguments.data_dir, way))
+    data_dir, count = arguments.data_dir, arguments.rows
+    tasks = [niche_tasks(NICHES[name], count, data_dir)[0] for name in names]
+    tasks.append(general_task(max(1, count // 2), data_dir))  # of each of its two sources
+    rows = list(comparison_rows(tasks, data_dir, WAYS_TO_ASK[arguments.ask_generalist]))
     text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     try:
         arguments.write_set.write_text(text, encoding="utf-8")
