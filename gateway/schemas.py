@@ -156,8 +156,7 @@ class PromptTokensDetails(Struct, frozen=True):
 
 
 class UsageBody(Struct, frozen=True):
-    """Tokens by the answering model's tokenizer; a prompt counts once however many choices it
-    has."""
+    """Tokens by the answering model's tokenizer; a prompt counts once for all of its choices."""
 
     prompt_tokens: int
     completion_tokens: int

@@ -86,22 +86,17 @@ async def ask_all(
         ComparisonError: the server is gone. What it last did not answer is not kept, so that the
             run can go on when it is back.
     """
-    waiting = iter(asks)
-    lost: list[Outcome] = []
+    waiting, silence = iter(asks), _Silence(keep)
 
     async def work() -> None:
         for ask in waiting:
             try:
                 outcome = await ask_one(ask)
             except Unreachable as error:
-                lost.append(_unreachable(ask, error))
-                if len(lost) >= MOST_UNREACHABLE:
-                    raise _gone(ask, error) from error
-                continue
-            for earlier in lost:
-                keep(earlier)
-            lost.clear()
-            keep(outcome)
+                silence.lost(ask, error)
+            else:
+                silence.broken(ask)
+                keep(outcome)
 
     workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(asks)))]
     try:
@@ -110,16 +105,38 @@ async def ask_all(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-    for earlier in lost:  # at the very end nothing came after them
-        keep(earlier)
+    silence.over()
 
 
-def _unreachable(ask: Ask, error: Unreachable) -> Outcome:
-    return Outcome(ask.row, ask.arm, ask.model, "", Timing(None, 0.0), error=f"no answer: {error}")
+class _Silence:
+    """Requests to which nobody listened, by server, until it is heard of again."""
 
+    def __init__(self, keep: Callable[[Outcome], object]) -> None:
+        self._keep = keep
+        self._lost: dict[str, list[Outcome]] = {}
 
-def _gone(ask: Ask, error: Unreachable) -> ComparisonError:
-    return ComparisonError(
-        f"{ask.endpoint.base_url} no longer answers ({error}); what it answered is kept: start it "
-        "and give the same command again"
-    )
+    def lost(self, ask: Ask, error: Unreachable) -> None:
+        """One more.
+
+        Raises:
+            ComparisonError: they are so many that the server is gone; none of them is kept.
+        """
+        of_server = self._lost.setdefault(ask.endpoint.base_url, [])
+        told = f"no answer: {error}"
+        of_server.append(Outcome(ask.row, ask.arm, ask.model, "", Timing(None, 0.0), error=told))
+        if len(of_server) >= MOST_UNREACHABLE:
+            raise ComparisonError(
+                f"{ask.endpoint.base_url} no longer answers ({error}); what it answered is kept: "
+                "start it and give the same command again"
+            ) from error
+
+    def broken(self, ask: Ask) -> None:
+        """The server answers: what it did not answer before has failed."""
+        for outcome in self._lost.pop(ask.endpoint.base_url, ()):
+            self._keep(outcome)
+
+    def over(self) -> None:
+        """Nothing more is asked: so have the last ones."""
+        for of_server in self._lost.values():
+            for outcome in of_server:
+                self._keep(outcome)

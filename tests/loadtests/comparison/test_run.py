@@ -85,6 +85,24 @@ async def test_a_server_that_comes_back_was_away() -> None:
     assert [of.error for of in kept] == ["no answer: refused"] * lost + [None] * (30 - lost)
 
 
+async def test_one_server_may_be_gone_while_another_answers() -> None:
+    """The baseline's, say: the run ends all the same."""
+    there = Endpoint("http://there/v1")
+    both = [
+        Ask(str(row), arm, arm, endpoint, (), 9)
+        for row in range(60)
+        for arm, endpoint in (("auto", HERE), ("generalist", there))
+    ]
+
+    async def ask_one(ask: Ask) -> Outcome:
+        if ask.endpoint is there:
+            raise Unreachable("refused")
+        return outcome(ask)
+
+    with pytest.raises(ComparisonError, match="http://there/v1 no longer answers"):
+        await ask_all(both, ask_one, lambda _: None, 2)
+
+
 async def test_the_last_requests_may_be_lost() -> None:
     """Too few to say that the server is gone: they count as failed."""
     kept: list[Outcome] = []
