@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_MARK = "outcomes.jsonl"
+_MARK = "models.json"
 """As in `loadtests.comparison.session`, which takes a moment to import."""
 _CONNECT_SECONDS = 10.0
 

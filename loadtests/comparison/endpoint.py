@@ -47,6 +47,11 @@ class Catalogue:
     generalist: str | None = None
     specialists: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Catalogue":
+        """From JSON values, as `dataclasses.asdict` and a file make them."""
+        return cls(tuple(fields["models"]), fields["generalist"], fields["specialists"])
+
 
 async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalogue:
     """Asks a server for its models. One that lists none has an empty catalogue.

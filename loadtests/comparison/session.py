@@ -6,8 +6,9 @@ conditions under which answers were kept: another margin is another comparison.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from loadtests.comparison.analysis import Terms, analyse
 from loadtests.comparison.client import Ask, Client
 from loadtests.comparison.costs import CostKind
-from loadtests.comparison.endpoint import Catalogue, read_catalogue
+from loadtests.comparison.endpoint import Catalogue, Endpoint, read_catalogue
 from loadtests.comparison.errors import ComparisonError
 from loadtests.comparison.figures import Figures
 from loadtests.comparison.journal import Journal
@@ -29,10 +30,12 @@ from loadtests.comparison.run import ask_all, ordered, warm_up
 from loadtests.comparison.sample import sample
 from loadtests.comparison.verdict import Verdict, verdict
 
-__all__ = ["Found", "Session", "Settings"]
+__all__ = ["MODELS", "Found", "Session", "Settings"]
 
 _ARMS = 4
 """Requests per prompt without specialists alone: auto, generalist, shuffle, oracle."""
+MODELS = "models.json"
+"""The first file that a comparison writes: a folder that has it holds one."""
 _OUTCOMES, _JUDGEMENTS = "outcomes.jsonl", "judgements.jsonl"
 
 
@@ -96,14 +99,22 @@ class Session:
         Raises:
             ComparisonError: it cannot be done as asked, or a server went away.
         """
-        catalogue: Catalogue = await read_catalogue(self._http, wanted.endpoint)
-        arms = lineup(wanted, catalogue)
+        arms = lineup(wanted, await self._catalogue(wanted.endpoint))
         self._check(judge, arms)
         outcomes = await self._outcomes(arms)
         said = await self._said(judge, outcomes) if judge else {}
         terms = self._settings.terms
         figures = analyse(sample(self._rows, outcomes, said, arms, terms.prices), terms)
         return Found(figures, verdict(figures, terms.margin, self._settings.cost), arms)
+
+    async def _catalogue(self, endpoint: Endpoint) -> Catalogue:
+        """The gateway's models as they were when the comparison began."""
+        path = self._settings.out / MODELS
+        if path.is_file():
+            return Catalogue.from_json(json.loads(path.read_text(encoding="utf-8")))
+        found = await read_catalogue(self._http, endpoint)
+        path.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
+        return found
 
     async def _outcomes(self, arms: Lineup) -> Mapping[str, Mapping[str, Outcome]]:
         """The outcomes of all arms, by arm and row."""

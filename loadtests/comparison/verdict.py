@@ -6,30 +6,34 @@ beside it: does knowing the content matter, or would a mix of the same models do
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from deployments.graders.bootstrap import Interval
 from loadtests.comparison.costs import COST_KINDS, CostKind
 from loadtests.comparison.figures import Against, Figures
-from loadtests.comparison.lineup import AUTO, GENERALIST, ORACLE, SHUFFLE
+from loadtests.comparison.lineup import AUTO, GENERALIST, SHUFFLE
+from loadtests.comparison.notes import (
+    COST_NAMES,
+    of_cautions,
+    of_control,
+    of_costs,
+    of_domains,
+    of_gap,
+    of_latency,
+    of_terms,
+    saved,
+)
+from loadtests.comparison.states import (
+    Control,
+    CostState,
+    QualityState,
+    control_state,
+    cost_state,
+    quality_state,
+)
 from loadtests.comparison.statistics.paired import Paired
-from loadtests.comparison.words import percent, points, points_between, seconds, whole
+from loadtests.comparison.words import points, points_between
 
-__all__ = [
-    "Control",
-    "CostState",
-    "QualityState",
-    "Verdict",
-    "cost_state",
-    "control_state",
-    "quality_state",
-    "verdict",
-]
-
-QualityState = Literal["better", "as good", "worse", "cannot tell"]
-CostState = Literal["cheaper", "same", "dearer", "unknown"]
-Control = Literal["content pays", "adds nothing", "worse than a mix", "cannot tell", "unknown"]
+__all__ = ["Verdict", "verdict"]
 
 _KINDS: Mapping[tuple[QualityState, CostState], str] = {
     ("better", "cheaper"): "Better and cheaper",
@@ -50,15 +54,6 @@ _KINDS: Mapping[tuple[QualityState, CostState], str] = {
     ("cannot tell", "unknown"): "Quality cannot be told; the cost is not known",
 }
 _GOOD = frozenset({"Better and cheaper", "As good and cheaper", "Better, at no other cost"})
-_COST_NAMES: Mapping[CostKind, str] = {
-    "list": "list price",
-    "attributed": "attributed cost",
-    "capacity": "capacity cost",
-}
-_MANY_FAILED = 0.01
-_FEW_GROUPS = 30
-_MOST_DIFFERENT = 0.11
-"""Of the repetitions: of 100 that differ by chance one time in twenty, more are rarer than 1 %."""
 
 
 @dataclass(frozen=True)
@@ -101,166 +96,36 @@ def verdict(figures: Figures, margin: float, wanted: CostKind | None = None) -> 
     states = quality_state(main.quality, margin), cost_state(saving)
     control = control_state(mix.quality if mix else None, margin)
     title = _KINDS[states]
-    line = f"{title}: {_sentence(main.quality, saving, kind)}, {figures.rows:,} prompts"
-    if control == "adds nothing":
-        line += "; and so does a mix of the same models that does not look at the prompt"
-    return Verdict(
+    told = f"{saved(saving)} of the {COST_NAMES[kind]}" if kind and saving else None
+    found = Verdict(
         kind=title,
         good=title in _GOOD and control not in ("adds nothing", "worse than a mix"),
-        line=f"{line}.",
-        notes=tuple(_notes(figures, main, margin, states[0], control)),
+        line=f"{title}: {_line(figures, main.quality, told, control)}",
+        notes=(),
         quality=states[0],
         cost=states[1],
         control=control,
         cost_kind=kind,
     )
+    return replace(found, notes=tuple(_notes(figures, main, margin, found)))
 
 
-def quality_state(found: Paired, margin: float) -> QualityState:
-    """How the first arm's quality stands to the second's."""
-    if found.outcome == "wins":
-        return "better"
-    if found.kept(margin):
-        return "as good"
-    return "worse" if found.outcome == "loses" else "cannot tell"
-
-
-def cost_state(found: Interval | None) -> CostState:
-    """How the first arm's cost stands to the second's."""
-    if found is None:
-        return "unknown"
-    if found.low <= 0 <= found.high:
-        return "same"
-    return "cheaper" if found.high < 0 else "dearer"
-
-
-def control_state(found: Paired | None, margin: float) -> Control:
-    """What `auto` has over a content-blind mix of the same models."""
-    if found is None:
-        return "unknown"
-    if found.outcome == "wins":
-        return "content pays"
-    if found.outcome == "loses":
-        return "worse than a mix"
-    return "adds nothing" if found.difference.high < margin else "cannot tell"
-
-
-def _sentence(quality: Paired, saving: Interval | None, kind: CostKind | None) -> str:
-    difference = quality.difference
+def _line(figures: Figures, found: Paired, saving: str | None, control: Control) -> str:
+    difference = found.difference
     word = "higher" if difference.value >= 0 else "lower"
-    gains = (
-        f"quality {points(abs(difference.value), sign='')} points {word} "
-        f"({points_between(difference)})"
-    )
-    if saving is None or kind is None:
-        return f"with routing {gains}; 95 % interval"
-    verb = "saves" if saving.value <= 0 else "adds"
-    low, high = sorted((abs(saving.low), abs(saving.high)))
-    between = f"{percent(low)} to {percent(high)}"
-    if saving.low < 0 < saving.high:
-        between = f"from {percent(-saving.low)} less to {percent(saving.high)} more"
-    return (
-        f"routing {verb} {percent(abs(saving.value))} of the {_COST_NAMES[kind]} ({between}), with "
-        f"{gains}; 95 % intervals"
-    )
+    size = points(abs(difference.value), sign="")
+    gains = f"quality {size} points {word} ({points_between(difference)})"
+    told = f"routing {saving}, with {gains}" if saving else f"with routing {gains}"
+    as_mix = {"adds nothing": "as well", "worse than a mix": "better"}.get(control)
+    mix = f"; a mix of the same models that does not look at the prompt does {as_mix}"
+    return f"{told}; 95 % intervals, {figures.rows:,} prompts{mix if as_mix else ''}."
 
 
-def _notes(
-    figures: Figures, main: Against, margin: float, quality: QualityState, control: Control
-) -> Iterator[str]:
-    yield _of_control(figures, control)
-    yield (
-        f"As good means: not worse by {points(margin, sign='')} points or more; the margin was "
-        "fixed before anything was asked."
-    )
-    if quality == "cannot tell":
-        yield (
-            f"Too few prompts: {figures.needed_rows:,} would show with probability 0.8 that both "
-            f"are alike, if they are; there were {figures.rows:,}."
-        )
-    yield from _of_gap(figures)
-    yield from _of_domains(figures)
-    yield from _of_latency(main)
-    yield from _cautions(figures)
-
-
-def _of_control(figures: Figures, control: Control) -> str:
-    mix = figures.beside(AUTO, SHUFFLE)
-    if mix is None:
-        return (
-            "Whether a mix that does not look at the prompt would do as well is not known: the "
-            "answers do not tell which model gave them."
-        )
-    found = mix.quality.difference
-    size = f"{points(found.value)} points ({points_between(found)})"
-    return {
-        "content pays": f"Looking at the prompt pays: {size} over a mix of the same models at the "
-        "same shares that does not.",
-        "adds nothing": f"Routing adds nothing over a mix: {size} over the same models at the "
-        "same shares, dealt without a look at the prompt.",
-        "worse than a mix": f"Routing is worse than chance: {size} beside the same models at the "
-        "same shares, dealt without a look at the prompt.",
-    }.get(
-        control,
-        f"Whether routing adds anything over a mix of the same models cannot be told: {size}.",
-    )
-
-
-def _of_gap(figures: Figures) -> Iterator[str]:
-    if figures.gap is None:
-        return
-    if figures.gap.closed is None:
-        yield (
-            "Perfect routing by domain is not shown to be better than the generalist "
-            f"({points(figures.gap.width.value)} points, {points_between(figures.gap.width)})."
-        )
-        return
-    closed = figures.gap.closed
-    yield (
-        f"Of the way from the generalist to perfect routing by domain "
-        f"({points(figures.gap.width.value)} points) it goes {percent(closed.value)} "
-        f"({percent(closed.low)} to {percent(closed.high)})."
-    )
-
-
-def _of_domains(figures: Figures) -> Iterator[str]:
-    if len(figures.domains) < 2:
-        return
-    named: dict[str, list[str]] = {"wins": [], "ties": [], "loses": []}
-    for domain in figures.domains:
-        named[domain.outcome].append(domain.domain)
-    told = (f"{outcome} {', '.join(names)}" for outcome, names in named.items() if names)
-    yield f"By domain, corrected for their number (Holm), auto: {'; '.join(told)}."
-
-
-def _of_latency(main: Against) -> Iterator[str]:
-    found = main.latencies.get("seconds")
-    if found is None:
-        return
-    middle = found.p50
-    word = "later" if middle.value > 0 else "sooner"
-    chance = ", which may be chance" if middle.low <= 0 <= middle.high else ""
-    yield f"The median answer is complete {seconds(abs(middle.value))} {word}{chance}."
-
-
-def _cautions(figures: Figures) -> Iterator[str]:
-    for arm in figures.arms:
-        if arm.name != ORACLE and arm.failed > _MANY_FAILED * figures.rows:
-            yield (
-                f"{whole(arm.failed)} of {whole(figures.rows)} requests of {arm.name} failed and "
-                "count as wrong."
-            )
-    if figures.groups < _FEW_GROUPS:
-        yield f"Only {figures.groups} independent prompts: intervals of so few are rough."
-    auto = figures.arm(AUTO)
-    if auto is not None and len(auto.models) == 1:
-        yield f"auto sent everything to {next(iter(auto.models))}: nothing was routed."
-    same = figures.sameness
-    differed = same.repetitions - same.without_difference if same else 0
-    if same is not None and differed > _MOST_DIFFERENT * same.repetitions:
-        yield (
-            f"The generalist against itself differed in {differed} of {same.repetitions} "
-            "repetitions, far more than the 5 % allowed: do not trust the intervals."
-        )
-    if all(cost is None for arm in figures.arms for cost in arm.costs.values()):
-        yield "No cost is known; name a file of prices with --prices."
+def _notes(figures: Figures, main: Against, margin: float, found: Verdict) -> Iterator[str]:
+    yield of_control(figures, found.control)
+    yield from of_terms(figures, margin, found.quality)
+    yield from of_costs(figures, main, found.cost_kind)
+    yield from of_gap(figures)
+    yield from of_domains(figures)
+    yield from of_latency(main)
+    yield from of_cautions(figures)

@@ -58,6 +58,7 @@ def test_a_comparison_is_told_and_written(
     assert shown.startswith(report["verdict"]["line"])
     assert f"{out / 'report.html'}: written" in shown
     assert {file.name for file in out.iterdir()} == {
+        "models.json",
         "outcomes.jsonl",
         "report.html",
         "report.json",
@@ -132,4 +133,4 @@ def test_results_of_something_else_are_not_mixed_up(
     """A folder with other files is refused."""
     told = refused(capsys, "compare", "--data", str(data), "--out", str(tmp_path))
 
-    assert "outcomes.jsonl is none of them" in told
+    assert "models.json is none of them" in told

@@ -46,7 +46,7 @@ def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) 
         ),
         _of_table(routes_table(figures)),
         _section("Latency", _LATENCY_NOTE, _latencies(figures)),
-        _section("Cost of capacity", _capacity_note(figures), capacity(figures)),
+        _section("Cost of capacity", _capacity_note(figures), _capacity(figures)),
         _of_table(arms_table(figures)),
         _of_table(beside_table(figures)),
         _section("Prompts that tell", _EXAMPLES_NOTE, _examples(figures.examples)),
@@ -60,6 +60,7 @@ def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) 
     )
 
 
+_SUBJECT = "Does routing pay, against one model for everything?"
 _PLANE_NOTE = (
     "Up is better, left is cheaper. Bars are 95 % intervals. On the dotted line no other arm is "
     "better and cheaper at once. Hollow: shuffle is auto's models dealt at random, at the same "
@@ -106,7 +107,7 @@ def _hero(figures: Figures, found: Verdict) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
     tiles = "".join(_tiles(figures, found))
     return (
-        f'<header class="{mood}"><p class="kind">{escape(found.kind)}</p>'
+        f'<header class="{mood}"><p class="kind">{_SUBJECT}</p>'
         f"<h1>{escape(found.line)}</h1></header>"
         f'<div class="tiles">{tiles}</div><ul class="notes">{notes}</ul>'
     )
@@ -161,13 +162,23 @@ def _latencies(figures: Figures) -> str:
     if not charts:
         return ""
     timed = [arm.name for arm in figures.arms if arm.latencies]
-    keys = "".join(f'<span class="key {kind_of(of)}">{escape(of)}</span>' for of in timed)
     table = latency_table(figures)
     return (
-        f'<p class="keys">{keys}</p><div class="pair">{charts}</div>'
+        f'{_keys(timed)}<div class="pair">{charts}</div>'
         f"<details><summary>In numbers</summary>"
         f'<p class="note">{escape(table.note)}</p>{table.html()}</details>'
     )
+
+
+def _keys(arms: Sequence[str]) -> str:
+    """Whose line has which colour."""
+    keys = "".join(f'<span class="key {kind_of(of)}">{escape(of)}</span>' for of in arms)
+    return f'<p class="keys">{keys}</p>'
+
+
+def _capacity(figures: Figures) -> str:
+    drawn = capacity(figures)
+    return f"{_keys((AUTO, GENERALIST))}{drawn}" if drawn else ""
 
 
 def _examples(examples: Sequence[Example]) -> str:

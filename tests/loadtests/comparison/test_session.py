@@ -87,6 +87,16 @@ async def test_after_the_last_answer_nothing_is_asked(tmp_path: Path) -> None:
     assert gateway.bodies == []
 
 
+async def test_the_models_are_those_of_the_beginning(tmp_path: Path) -> None:
+    """A gateway that is gone, or has other models now, does not change what was compared."""
+    rows, gateway = rows_in(tmp_path, 5), ToyGateway(GOOD)
+    whole = await compared(gateway, rows, settings_in(tmp_path))
+
+    again = await compared(ToyGateway(tells=False), rows, settings_in(tmp_path))
+
+    assert (again.figures, again.lineup) == (whole.figures, whole.lineup)
+
+
 async def test_the_margin_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
     """Another one is another comparison."""
     rows, settings = rows_in(tmp_path, 3), settings_in(tmp_path)

@@ -7,14 +7,9 @@ from deployments.graders.bootstrap import Interval
 from loadtests.comparison.analysis import Terms, analyse
 from loadtests.comparison.figures import Figures
 from loadtests.comparison.prices import Prices
+from loadtests.comparison.states import control_state, cost_state, quality_state
 from loadtests.comparison.statistics.paired import Paired, paired
-from loadtests.comparison.verdict import (
-    Verdict,
-    control_state,
-    cost_state,
-    quality_state,
-    verdict,
-)
+from loadtests.comparison.verdict import Verdict, verdict
 from tests.loadtests.comparison.samples import arm, sample_of
 
 ROWS = 400
@@ -134,7 +129,7 @@ def test_every_verdict_has_a_name(
 def test_the_line_tells_savings_quality_and_how_sure() -> None:
     """In one sentence."""
     assert judged(300, 200, 60).line == (
-        "Better and cheaper: routing saves 50.0 % of the list price (50.0 % to 50.0 %), with "
+        "Better and cheaper: routing saves 50.0 % (50.0 % to 50.0 %) of the list price, with "
         "quality 25.0 points higher (+20.6 to +29.4); 95 % intervals, 400 prompts."
     )
 
@@ -144,7 +139,7 @@ def test_a_mix_that_does_as_well_is_in_the_line() -> None:
     found = judged(300, 200, 300)
 
     assert found.control == "adds nothing"
-    assert "a mix of the same models that does not look at the prompt" in found.line
+    assert "a mix of the same models that does not look at the prompt does as well" in found.line
     assert found.notes[0].startswith("Routing adds nothing over a mix: +0.0 points")
     assert not found.good
 
