@@ -73,7 +73,8 @@ class Lineup:
         """What does not depend on where auto goes."""
         for row in rows:
             tokens = row.max_tokens or max_tokens
-            yield Ask(row.key, AUTO, self.auto, self.endpoint, row.chat, tokens)
+            chat = self._chat(row, self.auto)  # the generalist itself, in an A/A run
+            yield Ask(row.key, AUTO, self.auto, self.endpoint, chat, tokens)
             yield Ask(
                 row.key, GENERALIST, self.generalist, self.baseline, row.generalist_chat, tokens
             )

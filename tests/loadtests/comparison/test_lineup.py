@@ -57,6 +57,16 @@ def test_the_generalist_is_asked_its_own_way(tmp_path: Path) -> None:
     ]
 
 
+def test_in_a_run_against_itself_both_are_asked_alike(tmp_path: Path) -> None:
+    """The generalist as auto, and as the baseline."""
+    own = (Turn(role="user", content="Be good. sql 0"),)
+    row = replace(rows_in(tmp_path, 1)[0], generalist_chat=own)
+
+    asks = lineup(Wanted(HERE, auto="big"), KNOWN).first_round([row], 64)
+
+    assert [ask.chat for ask in asks] == [own, own]
+
+
 def test_the_shuffle_has_autos_shares(tmp_path: Path) -> None:
     """The same models as often, over other prompts, and the same again with the same seed."""
     rows = rows_in(tmp_path, 20)

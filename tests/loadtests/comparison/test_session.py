@@ -46,6 +46,16 @@ async def test_specialists_that_are_the_generalist_add_nothing(tmp_path: Path) -
     assert found.verdict.control == "adds nothing"
 
 
+async def test_the_generalist_against_itself_shows_nothing(tmp_path: Path) -> None:
+    """An A/A run: as good, no cheaper, and the mix is the same again."""
+    wanted = Wanted(Endpoint(URL), auto=BIG)
+
+    found = await compared(ToyGateway(GOOD), rows_in(tmp_path, 60), settings_in(tmp_path), wanted)
+
+    assert found.verdict.kind == "As good, and not cheaper"
+    assert found.figures.domains[0].outcome == "ties"
+
+
 async def test_specialists_alone_are_asked_where_wanted(tmp_path: Path) -> None:
     """Everything, by name; the oracle then needs no request of its own."""
     gateway = ToyGateway(GOOD)
