@@ -12,6 +12,7 @@ from deployments.models.errors import ModelError
 from deployments.recipes.errors import RecipeError
 from gateway.commands import (
     benchmark,
+    compare,
     config,
     evaluate,
     models,
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(serve, models, route, config, train, evaluate),
-        *(benchmark, replay, specialists),
+        *(benchmark, compare, replay, specialists),
     ):
         command.add(commands)
     return parser

@@ -207,6 +207,8 @@ class _Exchange:
             self._niche(),
             cost=costs.list_price,
             baseline_cost=costs.baseline,
+            attributed_cost=costs.attributed,
             currency=config.observability.currency,
+            engine_seconds=tally.usage.engine_seconds,
             latency_seconds=self._services.clock() - record.started,
         )

@@ -14,14 +14,13 @@ from gateway.live.schemas import (
     PairsBody,
     SpecialistBody,
 )
+from gateway.model_schemas import ModelList, ModelObject
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.route_schemas import RouteBody, RouteRequest
 from gateway.schemas import (
     ChatChunk,
     ChatCompletion,
     ChatRequest,
-    ModelList,
-    ModelObject,
     TextCompletion,
     TextRequest,
 )

@@ -23,10 +23,7 @@ __all__ = [
     "ChatTurn",
     "Delta",
     "DeveloperMessage",
-    "ModelList",
-    "ModelObject",
     "Niche",
-    "NicheModel",
     "PromptTokensDetails",
     "StreamOptions",
     "SystemMessage",
@@ -145,7 +142,9 @@ class Niche(Struct, frozen=True, omit_defaults=True):
     request_id: str
     cost: float | UnsetType = UNSET
     baseline_cost: float | UnsetType = UNSET
+    attributed_cost: float | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    engine_seconds: float | UnsetType = UNSET
     latency_seconds: float | UnsetType = UNSET
 
 
@@ -273,28 +272,3 @@ class TextCompletion(Struct, frozen=True, kw_only=True):
     choices: list[TextChoice]
     usage: UsageBody | UnsetType | None = UNSET
     niche: Niche | UnsetType = UNSET
-
-
-class NicheModel(Struct, frozen=True):
-    """What a model is for; `auto` is the router and has no engine."""
-
-    role: Literal["auto", "generalist", "specialist"]
-    domain: str | None
-    engine: str | None
-
-
-class ModelObject(Struct, frozen=True, kw_only=True):
-    """A name that requests may give as `model`."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: Literal["niche"] = "niche"
-    niche: NicheModel
-
-
-class ModelList(Struct, frozen=True, kw_only=True):
-    """The body of `GET /v1/models`."""
-
-    object: Literal["list"] = "list"
-    data: list[ModelObject]

@@ -109,7 +109,11 @@ On 40 validation rows of each niche, SmolLM2-135M-Instruct, under the niche's fi
 
 
 def ask(
-    way: Way, niche: Niche, questions: Sequence[str], train: Sequence[Example]
+    way: Way,
+    niche: Niche,
+    questions: Sequence[str],
+    train: Sequence[Example],
+    instructions: Mapping[str, str] = INSTRUCTIONS,
 ) -> list[tuple[Message, ...]]:
     """The chats that put the questions to a generalist.
 
@@ -118,8 +122,9 @@ def ask(
         niche: whose task it is.
         questions: as users write them.
         train: the niche's training rows: labels and functions, and examples, come from these.
+        instructions: by niche; one without any is asked with its system prompt.
     """
-    said = INSTRUCTIONS.get(niche.name, niche.system_prompt)
+    said = instructions.get(niche.name, niche.system_prompt)
     if way.shots is None:
         said = REASONED.get(niche.name, said)
     said = _filled(said, train)
