@@ -159,7 +159,10 @@ def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
 
 def _readiness(stack: Stack) -> Readiness:
     timeout, interval = stack.readiness_timeout_seconds, stack.readiness_interval_seconds
-    return Readiness(_parts(stack), stack.clock, timeout, interval)
+    up = stack.metrics.up
+    return Readiness(
+        _parts(stack), stack.clock, timeout, interval, lambda name, can: up.labels(name).set(can)
+    )
 
 
 def _parts(stack: Stack) -> dict[str, Part]:
