@@ -49,7 +49,9 @@ def selectors(expr: str) -> Iterator[tuple[str, set[str]]]:
 
 def _selectors(node: Any) -> Iterator[tuple[str, set[str]]]:
     if isinstance(node, promql_parser.VectorSelector):
-        yield node.name, {matcher.name for matcher in node.matchers.matchers}
+        matchers = {matcher.name: matcher.value for matcher in node.matchers.matchers}
+        for name in (node.name or matchers["__name__"]).split("|"):
+            yield name, matchers.keys() - {"__name__"}
     for part in ("lhs", "rhs", "expr", "param", "args", "vector_selector"):
         inner = getattr(node, part, None)
         for one in inner if isinstance(inner, list) else [inner]:
