@@ -85,6 +85,9 @@ class LiveMetrics:
         self.budget = self._gauge(
             "niche_shadow_budget_used_ratio", "Of today's limit (UTC), once a minute", "limit"
         )
+        self._build_differences()
+
+    def _build_differences(self) -> None:
         self.quality = self._gauge(
             "niche_evidence_quality_difference_ratio",
             "Specialist less generalist, mean and bounds",

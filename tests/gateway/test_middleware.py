@@ -26,6 +26,7 @@ async def test_one_line_per_request(lines):
     assert {key: line[key] for key in line if key not in {"time", "level", "logger"}} == {
         "message": "request",
         "request_id": "abc",
+        "trace_id": None,
         "method": "POST",
         "path": "/v1/chat/completions",
         "status": 200,
