@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.log import about
 from gateway.decision_log import DecisionLog
 from gateway.errors import ClientGone, fault_of
 from gateway.log import ACCESS_LOGGER
@@ -69,7 +70,8 @@ class Recording:
             return
         if self._tracing is not None:
             record.trace = self._tracing.begin(scope, record.request_id)
-        with self._metrics.in_flight.track_inprogress():
+        told = about(request_id=record.request_id, trace_id=record.trace.trace_id)
+        with self._metrics.in_flight.track_inprogress(), told:
             try:
                 await self._finished(scope, record, receive, recording_send)
             finally:
