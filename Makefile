@@ -6,7 +6,7 @@ NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs monitoring-tools monitoring clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,8 +60,15 @@ format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: install-dev ## Write the README's tables anew from the code
+docs: install-dev ## Write the README's tables and the dashboards anew from the code
 	$(RUN) gateway.reference
+	$(RUN) gateway.dashboards.files
+
+monitoring-tools: install-dev
+	$(RUN) tests.monitoring.tools
+
+monitoring: monitoring-tools ## The tests of dashboards and alert rules, with a real Prometheus
+	$(RUN) pytest tests/monitoring
 
 constraints: install-dev ## Pin what the dependencies bring along, as installed now
 	( echo "# What the pinned dependencies bring along, as resolved and tested together. Made by: make constraints" ; \

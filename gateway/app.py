@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -36,6 +37,7 @@ from gateway.parse import parse_chat, parse_text
 from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
+from gateway.tracing.spans import Tracing
 from router.dispatch import Dispatcher
 from router.health import Health
 from router.router import Router
@@ -57,6 +59,7 @@ class Stack:
         scorer: scores queries elsewhere; None: the router does, on a thread of this process.
         judge: compares answers for `gateway.shadow`; None: nobody does.
         multiprocess_dir: where all processes keep their metrics, if there are several.
+        tracer_provider: keeps the traces of requests, and is shut down at the end; None: untraced.
         readiness_timeout_seconds: how long a model may take to say how it is.
         readiness_interval_seconds: how often each is asked.
 
@@ -73,6 +76,7 @@ class Stack:
     scorer: DeployedScorer | None = None
     judge: Engine | None = None
     multiprocess_dir: str | None = None
+    tracer_provider: TracerProvider | None = None
     readiness_timeout_seconds: float = 5.0
     readiness_interval_seconds: float = 2.0
 
@@ -94,7 +98,7 @@ def build_app(stack: Stack) -> Starlette:
     slots = Slots(limits.max_concurrent_requests)
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
     closing = ExitStack()
-    decisions = _decision_log(stack, closing)
+    recording = _recording(stack, closing)
     scorer = stack.scorer or _scorer(stack, closing)
     readiness = _readiness(stack)
     around = _surroundings(stack, readiness, slots)
@@ -109,7 +113,7 @@ def build_app(stack: Stack) -> Starlette:
             *_live_routes(LiveEndpoints(around, live)),
         ],
         middleware=[
-            Middleware(Recording, metrics=stack.metrics, clock=stack.clock, decisions=decisions),
+            recording,
             Middleware(Faults),
             Middleware(Authentication, keys=keys),
             Middleware(Admission, slots=slots),
@@ -148,6 +152,16 @@ def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
     return scorer
 
 
+def _recording(stack: Stack, closing: ExitStack) -> Middleware:
+    return Middleware(
+        Recording,
+        metrics=stack.metrics,
+        clock=stack.clock,
+        decisions=_decision_log(stack, closing),
+        tracing=_tracing(stack, closing),
+    )
+
+
 def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
     settings = stack.config.observability.decision_log
     if settings is None:
@@ -157,9 +171,20 @@ def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
     return log
 
 
+def _tracing(stack: Stack, closing: ExitStack) -> Tracing | None:
+    provider = stack.tracer_provider
+    if provider is None:
+        return None
+    closing.callback(provider.shutdown)
+    return Tracing(provider.get_tracer("niche.gateway"), stack.clock, stack.wall_clock)
+
+
 def _readiness(stack: Stack) -> Readiness:
     timeout, interval = stack.readiness_timeout_seconds, stack.readiness_interval_seconds
-    return Readiness(_parts(stack), stack.clock, timeout, interval)
+    up = stack.metrics.up
+    return Readiness(
+        _parts(stack), stack.clock, timeout, interval, lambda name, can: up.labels(name).set(can)
+    )
 
 
 def _parts(stack: Stack) -> dict[str, Part]:

@@ -84,8 +84,10 @@ class _Exchange:
 
     async def run(self) -> None:
         """Answers, or raises what a response has yet to say."""
+        clock, began = self._services.clock, self._services.clock()
         decision = await self._services.decider.decide(self._ask.model, self._ask.query)
         self._record.decided(decision)
+        self._record.trace.routed(decision, began, clock())
         listener = self._listener(decision)
         answers = await self._open(decision)
         self._begun(answers[0])
@@ -110,7 +112,8 @@ class _Exchange:
         loop, limits, model = asyncio.get_running_loop(), self._limits, decision.candidates[0]
         left = max(self._until - loop.time(), 0.0)
         request_id = self._record.request_id
-        prompts = [self._ask.prompt(i, request_id, left) for i in range(self._ask.choices)]
+        trace = self._record.trace.asked(self._ask, model, self._services.clock())
+        prompts = [self._ask.prompt(i, request_id, left, trace) for i in range(self._ask.choices)]
         with self._services.metrics.queued.labels(model).track_inprogress():
             async with within(limits.request_timeout_seconds, self._until, model):
                 return await open_answers(self._services.dispatcher, decision, prompts)
@@ -118,8 +121,9 @@ class _Exchange:
     def _begun(self, answer: Answer) -> None:
         record, metrics = self._record, self._services.metrics
         record.model, record.reason = answer.model, str(answer.reason)
-        waited = self._services.clock() - record.started
-        metrics.first_token.labels(answer.model).observe(waited)
+        now = self._services.clock()
+        metrics.first_token.labels(answer.model).observe(now - record.started)
+        record.trace.answered(answer.model, answer.attempts, now)
         for attempt in answer.attempts:
             if attempt.error is not None:
                 reason = reason_to_leave(attempt.error)
@@ -186,7 +190,7 @@ class _Exchange:
             async with within(limit, self._until, record.model), merged:
                 yield
         finally:
-            record.usage = tally.usage
+            record.usage, record.finish_reasons = tally.usage, tally.finish_reasons
             self._services.metrics.used(record.model, record.usage, record.costs)
 
     def _niche(self) -> Niche:

@@ -21,6 +21,7 @@ __all__ = [
     "GatewaySection",
     "LaunchError",
     "NicheConfig",
+    "TracingSection",
     "load_config",
 ]
 
@@ -82,6 +83,21 @@ class DecisionLogSection(_Section):
     )
 
 
+class TracingSection(_Section):
+    """A trace per request; needs the extra `tracing`."""
+
+    endpoint: str = Field(
+        pattern=r"^https?://[^/\s]+",
+        description="of a collector, OTLP over HTTP, e.g. http://collector:4318/v1/traces",
+    )
+    sample_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="of requests whose client has not decided it"
+    )
+    service_name: str = Field(
+        default="niche-gateway", min_length=1, description="what the traces are found by"
+    )
+
+
 class ObservabilitySection(_Section):
     """What is counted and where it is kept."""
 
@@ -90,6 +106,9 @@ class ObservabilitySection(_Section):
     )
     decision_log: DecisionLogSection | None = Field(
         default=None, description="a record of every decision; none unless asked for"
+    )
+    tracing: TracingSection | None = Field(
+        default=None, description="OpenTelemetry traces; none unless asked for"
     )
 
 

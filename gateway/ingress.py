@@ -24,6 +24,7 @@ from gateway.config import NicheConfig
 from gateway.log import log_requests
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_deciding_router, load_router
+from gateway.tracing.otlp import open_provider
 
 __all__ = ["GATEWAY_APP", "Gateway", "GatewayContext", "build_gateway"]
 
@@ -56,7 +57,7 @@ class Gateway:
         counts = ReplicaCounts(_running_replicas, time.monotonic)
         backends = {spec.name: _backend(spec, counts) for spec in config.models}
         apart = config.router.deployment is not None
-        cache_dir = context.engine.cache_dir
+        cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
         app = build_app(
             Stack(
                 config=config,
@@ -68,6 +69,7 @@ class Gateway:
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
                 multiprocess_dir=str(context.metrics_dir) if context.metrics_dir else None,
+                tracer_provider=open_provider(tracing) if tracing else None,
             )
         )
         return _OneRequestId(app)

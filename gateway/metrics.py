@@ -6,6 +6,7 @@ Label values come from closed sets: configured names, the router's domains and r
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
@@ -50,6 +51,9 @@ class Metrics:
         )
         self.in_flight = self._gauge("requests_in_flight", "Requests being answered")
         self.queued = self._gauge("requests_queued", "Requests without a first token yet", "model")
+        self.up = self._gauge(
+            "model_up", "0 where a model said last that it cannot answer", "model", mode="livemin"
+        )
         self._build_latencies()
         self._build_usage()
 
@@ -109,10 +113,11 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"niche_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(
-            f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode="livesum"
-        )
+    def _gauge(
+        self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
+    ) -> Gauge:
+        """`mode` says what live processes have to say together: the sum, or the worst."""
+        return Gauge(f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str

@@ -98,7 +98,13 @@ class Ask:
         """The number of answers in all."""
         return self.n * len(self.inputs)
 
-    def prompt(self, index: int, request_id: str, deadline_seconds: float) -> Prompt:
+    def prompt(
+        self,
+        index: int,
+        request_id: str,
+        deadline_seconds: float,
+        trace: tuple[tuple[str, str], ...] = (),
+    ) -> Prompt:
         """The prompt of choice `index`; choices of one input differ in their seed, if there is
         one."""
         given = self.inputs[index // self.n]
@@ -108,6 +114,7 @@ class Ask:
             text=given if isinstance(given, str) else None,
             sampling=_reseeded(self.sampling, index % self.n),
             deadline_seconds=deadline_seconds,
+            trace=trace,
         )
 
 

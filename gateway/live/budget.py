@@ -52,5 +52,12 @@ class Budget:
             self.cost_per_day is not None and used.cost >= self.cost_per_day
         )
 
+    def used_ratios(self, used: Spent) -> dict[str, float]:
+        """The part of each limit that is used; 1 of a limit of nothing."""
+        limits: dict[str, tuple[float, float]] = {"tokens": (used.tokens, self.tokens_per_day)}
+        if self.cost_per_day is not None:
+            limits["cost"] = (used.cost, self.cost_per_day)
+        return {name: part / limit if limit else 1.0 for name, (part, limit) in limits.items()}
+
     def _day(self) -> str:
         return datetime.fromtimestamp(self.wall_clock(), UTC).date().isoformat()

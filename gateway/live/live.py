@@ -33,7 +33,7 @@ from router.types import Decision
 
 __all__ = ["Live", "Surroundings", "build_live"]
 
-_FORGET_SECONDS = 60.0
+_MINUTE = 60.0
 _log = logging.getLogger("gateway.live")
 
 
@@ -104,7 +104,7 @@ class Live:
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             await self.selection.follow()
-            await self._keep_house(forget=turns % round(_FORGET_SECONDS / FOLLOW_SECONDS) == 0)
+            await self._keep_house(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
             turns += 1
 
     async def close(self) -> None:
@@ -116,11 +116,14 @@ class Live:
             await self.engine.stop()
         self.clerk.close()
 
-    async def _keep_house(self, *, forget: bool) -> None:
+    async def _keep_house(self, *, minutely: bool) -> None:
         try:
             await self.answers.write()
-            if forget:
+            if minutely:
                 await self.answers.forget()
+                used = self.budget.used_ratios(await self.budget.today())
+                for limit, ratio in used.items():
+                    self.metrics.budget.labels(limit).set(ratio)
         except StoreError as error:
             self.metrics.store_errors.inc()
             _log.warning("the store cannot be used", extra={"fields": {"detail": str(error)}})

@@ -76,6 +76,18 @@ class LiveMetrics:
             "specialist",
             "claim",
         )
+        self.threshold = self._gauge(
+            "niche_evidence_log_threshold",
+            "What the logarithm of the evidence has to reach",
+            "specialist",
+            "claim",
+        )
+        self.budget = self._gauge(
+            "niche_shadow_budget_used_ratio", "Of today's limit (UTC), once a minute", "limit"
+        )
+        self._build_differences()
+
+    def _build_differences(self) -> None:
         self.quality = self._gauge(
             "niche_evidence_quality_difference_ratio",
             "Specialist less generalist, mean and bounds",
@@ -109,6 +121,7 @@ class LiveMetrics:
         self.pairs.labels(specialist).set(standing.evidence.pairs)
         for claim in claims:
             self.e_value.labels(specialist, claim.event).set(claim.log_e_value)
+            self.threshold.labels(specialist, claim.event).set(claim.log_threshold)
         if comparison is not None:
             self._bounds(self.quality, specialist, comparison.quality)
             self._bounds(self.latency, specialist, comparison.latency_seconds)

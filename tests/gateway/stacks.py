@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
@@ -104,6 +105,7 @@ def make_gateway(
     generalist: ModelSpec = GENERALIST,
     decision_log: DecisionLogSection | None = None,
     multiprocess_dir: str | None = None,
+    tracer_provider: TracerProvider | None = None,
     **limits: Any,
 ) -> Gateway:
     """A gateway with a generalist `big`, and `sql-model` for prompts that say SELECT."""
@@ -126,6 +128,7 @@ def make_gateway(
         scorer=scorer,
         judge=judge,
         multiprocess_dir=multiprocess_dir,
+        tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,
     )
     return Gateway(build_app(stack), metrics, clock, big, sql, classifier)

@@ -81,7 +81,8 @@ def test_a_configuration_does_not_change() -> None:
         ),
         pytest.param(
             raw(observability={"money": 80}),
-            "observability.money: unknown key (value 80); allowed here: currency, decision_log",
+            "observability.money: unknown key (value 80); "
+            "allowed here: currency, decision_log, tracing",
             id="an unknown key",
         ),
         pytest.param(

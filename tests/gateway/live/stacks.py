@@ -9,7 +9,16 @@ from gateway.live.config import ShadowSection
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, Gateway, make_gateway, until
 
-__all__ = ["comparing", "compared", "evidence_of", "order", "right_and_wrong", "section", "tell"]
+__all__ = [
+    "comparing",
+    "compared",
+    "evidence_of",
+    "order",
+    "outcomes",
+    "right_and_wrong",
+    "section",
+    "tell",
+]
 
 
 def section(folder: Path, **settings: Any) -> ShadowSection:

@@ -1,15 +1,20 @@
 """The live comparison's metrics: names, labels, and several processes."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.live.metrics import LiveMetrics
+from gateway.live.sqlite_store import SqliteStore
 from gateway.metrics import exposition
+from router.config import SelectionConfig
 from tests.gateway.live.stacks import compared, comparing, right_and_wrong, tell
+from tests.gateway.stacks import until
 
 GOLDEN = {
     "niche_shadow_comparisons": ("counter", ("specialist", "outcome")),
@@ -22,11 +27,16 @@ GOLDEN = {
     "niche_specialist_pinned": ("gauge", ("specialist",)),
     "niche_evidence_pairs": ("gauge", ("specialist",)),
     "niche_evidence_log_e_value": ("gauge", ("specialist", "claim")),
+    "niche_evidence_log_threshold": ("gauge", ("specialist", "claim")),
+    "niche_shadow_budget_used_ratio": ("gauge", ("limit",)),
     "niche_evidence_quality_difference_ratio": ("gauge", ("specialist", "bound")),
     "niche_evidence_latency_difference_seconds": ("gauge", ("specialist", "bound")),
     "niche_evidence_cost_difference_currency": ("gauge", ("specialist", "bound")),
 }
 """Dashboards and alerts stand on these: a change here is a change for operators."""
+
+
+BUDGET = "niche_shadow_budget_used_ratio"
 
 
 def test_names_types_and_labels():
@@ -51,6 +61,31 @@ async def test_the_evidence_is_in_the_metrics(tmp_path):
     assert gateway.sample(quality, bound="low", **who) < gateway.sample(
         quality, bound="high", **who
     )
+
+
+async def test_what_the_evidence_has_to_reach_is_in_the_metrics(tmp_path):
+    """Beside each e-value stands its threshold: 1 / alpha for the claim `worse` of one alone."""
+    gateway = comparing(tmp_path)
+
+    threshold = gateway.sample(
+        "niche_evidence_log_threshold", specialist="sql-model", claim="worse"
+    )
+
+    assert math.exp(threshold) == pytest.approx(1 / SelectionConfig().alpha)
+
+
+async def test_the_used_part_of_the_budget_is_in_the_metrics(tmp_path):
+    """Of each limit that is set, the part that was used today is shown."""
+    gateway = comparing(tmp_path, shadow={"tokens_per_day": 40, "cost_per_day": 2.0})
+    store = SqliteStore(str(tmp_path / "evidence.db"))
+    store.spend("2023-11-14", 10, 1.0)  # the day of the gateway's wall clock
+    store.close()
+
+    async with gateway.serving():
+        await until(lambda: gateway.sample(BUDGET, limit="cost") is not None)
+
+    assert gateway.sample(BUDGET, limit="tokens") == pytest.approx(0.25)
+    assert gateway.sample(BUDGET, limit="cost") == pytest.approx(0.5)
 
 
 SCRIPT = """

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gateway.log import JsonFormatter
+from deployments.log import JsonFormatter
 from tests.gateway.live.stacks import (
     compared,
     comparing,
