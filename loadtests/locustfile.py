@@ -29,7 +29,8 @@ from loadtests.traffic.users import Bounds, Client, Traffic, keep, traffic_of
 
 __all__ = ["Bounds", "Client"]
 
-_HOST = "http://127.0.0.1:8000"
+_LOOPBACK = "127.0.0.1"
+_HOST = f"http://{_LOOPBACK}:8000"
 _SETTLING_SECONDS = 30.0
 """That the gateway may take to end what its clients have left."""
 _log = logging.getLogger(__name__)
@@ -45,7 +46,9 @@ def _target(text: str) -> tuple[str, float]:
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
-    """The options beyond Locust's; the web page has them too."""
+    """The options beyond Locust's; the web page has them too. Its page and its master listen on
+    loopback unless told otherwise, as all of this project does."""
+    parser.set_defaults(web_host=_LOOPBACK, master_bind_host=_LOOPBACK)
     parser.add_argument("--scenario", default="mixed", help=f"{', '.join(names())}, or a YAML file")
     parser.add_argument("--model", default="", help="who is asked, instead of the scenario's")
     parser.add_argument("--times", type=float, default=1.0, help="so many times as many requests")
@@ -60,8 +63,16 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="another target, or another limit",
         include_in_web_ui=False,
     )
-    parser.add_argument("--api-key-env", default="", help="the variable that holds the key")
-    parser.add_argument("--report", default="", help="write report.json here")
+    parser.add_argument(
+        "--api-key-env",
+        default="",
+        metavar="NAME",
+        help="the variable that holds the key",
+        include_in_web_ui=False,  # a page must not choose what is read here, or where is written
+    )
+    parser.add_argument(
+        "--report", default="", metavar="FILE", help="write it here", include_in_web_ui=False
+    )
 
 
 @events.init.add_listener
