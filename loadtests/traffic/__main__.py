@@ -29,6 +29,7 @@ _REPORT = "report.json"
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loadtests.traffic",
+        allow_abbrev=False,  # what is not known goes on, as it is
         description="Runs a load test. What is not known here goes to Locust, such as --slo "
         "NAME=LIMIT, --warm-up N, --api-key-env NAME, --processes N.",
     )
