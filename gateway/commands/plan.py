@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _TIMEOUT_SECONDS = 10.0
+_GIVEN = {
+    "--seconds": ("MODEL=SECONDS", "engine seconds of a request"),
+    "--tokens": ("MODEL=N", "tokens generated for a request"),
+    "--speed": (
+        "MODEL=TOKENS_PER_SECOND",
+        "of one replica at full load, as for a vLLM server, whose engine seconds cannot be seen "
+        "from here; a request's seconds are then its tokens by this",
+    ),
+}
 
 
 def add(commands: Subparsers) -> None:
@@ -68,31 +77,8 @@ def _add_known(parser: argparse.ArgumentParser) -> None:
         help="report.json of load tests, outcomes.jsonl of comparisons",
     )
     known.add_argument("--metrics", metavar="URL", help="of a running gateway: .../metrics")
-    known.add_argument(
-        "--seconds",
-        nargs="+",
-        type=named,
-        default=[],
-        metavar="MODEL=SECONDS",
-        help="engine seconds of a request",
-    )
-    known.add_argument(
-        "--tokens",
-        nargs="+",
-        type=named,
-        default=[],
-        metavar="MODEL=N",
-        help="tokens generated for a request",
-    )
-    known.add_argument(
-        "--speed",
-        nargs="+",
-        type=named,
-        default=[],
-        metavar="MODEL=TOKENS_PER_SECOND",
-        help="of one replica at full load, as for a vLLM server, whose engine seconds cannot be "
-        "seen from here; a request's seconds are then its tokens by this",
-    )
+    for option, (metavar, words) in _GIVEN.items():
+        known.add_argument(option, nargs="+", type=named, default=[], metavar=metavar, help=words)
     known.add_argument(
         "--gateway-ms",
         type=above_zero,

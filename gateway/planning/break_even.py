@@ -5,7 +5,7 @@ spared. Replicas are whole, so the costs go in steps, and the point is the last 
 specialist is dearer. All other traffic stays as it is planned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.planning.fleet import Demand, Machine
@@ -16,7 +16,7 @@ from gateway.planning.traffic import generalist, parts, shares_of, work_of
 __all__ = ["BreakEven", "break_even"]
 
 _HOUR = 3600.0
-_GRID = 400
+_GRID, _STEPS = 400, 40
 _BEYOND = 30.0
 """How far beyond the first guess is looked: there the steps no longer decide."""
 
@@ -75,18 +75,22 @@ def break_even(
         whole = _per_hour(large, [*rest, (rate, there)], limits)
         return kept + routed > whole + 1e-12
 
-    if own >= others:
-        return BreakEven(machine.name, now, None, own, others)
-    guess = max(machine.least, 1) * machine.per_hour / _HOUR / (others - own)
+    guess = max(machine.least, 1) * machine.per_hour / _HOUR
+    from_rate = _search(dearer, guess / (others - own)) if own < others else None
+    return BreakEven(machine.name, now, from_rate, own, others)
+
+
+def _search(dearer: Callable[[float], bool], guess: float) -> float | None:
+    """The rate from which on it is never dearer; None where it is as far as is looked."""
     grid = [guess * _BEYOND * (place + 1) / _GRID for place in range(_GRID)]
     last = max((place for place, rate in enumerate(grid) if dearer(rate)), default=-1)
     if last == len(grid) - 1:
-        return BreakEven(machine.name, now, None, own, others)
+        return None
     low, high = (0.0 if last < 0 else grid[last]), grid[last + 1]
-    for _ in range(40):
+    for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if dearer(middle) else (low, middle)
-    return BreakEven(machine.name, now, high, own, others)
+    return high
 
 
 def _per_hour(of: Machine, parts: Sequence[tuple[float, Work]], limits: Limits) -> float:
