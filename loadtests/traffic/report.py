@@ -34,7 +34,7 @@ def report(
         "checks": [
             {"name": of.name, "limit": of.limit, "value": of.value, "met": of.met} for of in met
         ],
-        "notes": _notes(ledger),
+        "notes": _notes(scenario, ledger),
         "all": _group(ledger.of(), seconds),
         **{
             f"by_{kind}": {name: _group(of, seconds) for name, of in ledger.groups(kind).items()}
@@ -61,14 +61,20 @@ def _group(tally: Tally, seconds: float) -> dict[str, Any]:
     }
 
 
-def _notes(ledger: Ledger) -> list[str]:
+def _notes(scenario: Scenario, ledger: Ledger) -> list[str]:
+    notes = []
     late = ledger.of().times["late"].quantile(_QUANTILES["p99"])
-    if late is None or late <= _LATE_SECONDS:
-        return []
-    return [
-        f"The load generator was late: 1 % of the requests were sent {late:.2f} s after they were "
-        "due, or more. Times include it; use more processes, or another machine."
-    ]
+    if late is not None and late > _LATE_SECONDS:
+        notes.append(
+            f"The load generator was late: 1 % of the requests were sent {late:.2f} s after they "
+            "were due, or more. Times include it; use more processes, or another machine."
+        )
+    if ledger.of().asked + scenario.sources > scenario.max_requests:
+        notes.append(
+            f"No more than {scenario.max_requests:,} requests were made: max_requests of the "
+            "scenario. Rates over the whole time are too low."
+        )
+    return notes
 
 
 def write_report(path: Path, fields: Mapping[str, Any]) -> None:

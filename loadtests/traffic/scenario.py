@@ -133,7 +133,9 @@ class Scenario(_Section):
     readers: Readers = Field(default=Readers(), description="how answers are read")
     timeout_seconds: float = Field(default=60, gt=0, le=3600, description="then a request failed")
     max_in_flight: int = Field(
-        default=500, ge=1, description="more wait for no answer: they count as unsent"
+        default=500,
+        ge=1,
+        description="requests of a process; more are not sent, and count as unsent",
     )
     max_requests: int = Field(default=100_000, ge=1, description="more are not made")
     seed: int = Field(default=0, description="of all that is drawn")

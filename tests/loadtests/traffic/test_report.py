@@ -72,6 +72,20 @@ def test_a_late_load_generator_is_told() -> None:
     )
 
 
+def test_a_bound_that_was_reached_is_told() -> None:
+    """Requests that were not made are in no rate."""
+    ledger = Ledger()
+    for _ in range(3):
+        ledger.add(Answer("answered"), "sql", "patient", 1)
+
+    made = report(read_scenario("mixed", {"max_requests": 3}), 10.0, ledger, [])
+
+    assert made["notes"] == [
+        "No more than 3 requests were made: max_requests of the scenario. Rates over the whole "
+        "time are too low."
+    ]
+
+
 def test_two_runs_stand_side_by_side() -> None:
     """A column each, as a table in Markdown."""
     table = beside({"auto": fields(), "generalist": fields(("generalist",))}).split("\n")
