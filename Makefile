@@ -6,7 +6,7 @@ NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs monitoring-tools monitoring clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,12 @@ test: install-dev models ## The whole test suite, the stack with real models inc
 
 test-fast: install-dev ## The tests that start no stack
 	$(RUN) pytest -m "not serve and not slow"
+
+# Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
+LOAD ?= mixed --baseline
+
+loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
+	$(RUN) loadtests.traffic $(LOAD)
 
 check: lint type contracts ## Formatting, lints, types, import contracts
 

@@ -16,6 +16,7 @@ from gateway.commands import (
     config,
     evaluate,
     models,
+    plan,
     replay,
     route,
     serve,
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(serve, models, route, config, train, evaluate),
-        *(benchmark, compare, replay, specialists),
+        *(benchmark, compare, replay, plan, specialists),
     ):
         command.add(commands)
     return parser
