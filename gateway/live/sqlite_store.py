@@ -6,6 +6,7 @@ Write-ahead logging lets readers go on while one writes; a writer waits for anot
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["SqliteStore", "checked"]
 _Value = TypeVar("_Value")
 
 _BUSY_SECONDS = 5.0
+_RETRY_SECONDS = 0.01
 _LAYOUT = 1
 """Raised when the tables change."""
 
@@ -61,10 +63,27 @@ class SqliteStore:
                 isolation_level=None,  # transactions begin where they are written
                 check_same_thread=False,
             )
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA secure_delete = ON")  # texts that are forgotten are gone
             self._prepare()
+
+    def _write_ahead(self) -> None:
+        """Turns write-ahead logging on, which stays on in the file.
+
+        SQLite does not wait for its lock here: two gateways that start at once on a new file would
+        refuse each other.
+        """
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     def standings(self) -> Mapping[str, Standing]:
         """See `Store`."""

@@ -77,6 +77,15 @@ def test_changes_of_several_gateways_do_not_get_lost(path):
     store.close()
 
 
+def test_gateways_that_start_at_once_share_a_new_file(tmp_path):
+    """Each makes the tables where they are not there yet, and none is refused."""
+    for attempt in range(20):
+        path = str(tmp_path / f"{attempt}.db")
+        with ThreadPoolExecutor(8) as threads:
+            for store in threads.map(SqliteStore, [path] * 8):
+                store.close()
+
+
 def test_a_change_that_fails_changes_nothing(store):
     """What a transition refuses leaves the store as it was, and usable."""
     store.change("sql", begin)
