@@ -41,7 +41,7 @@ def running(
     """A stack that is ready, and is stopped afterwards.
 
     Args:
-        start: the command; it ends when it is interrupted.
+        start: the command; it ends when it is terminated.
         server: where it will listen.
         log: what it says goes here.
         seconds: that it may take.
@@ -81,7 +81,7 @@ def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> N
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is not None:
         return
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # what a shell starts in the background ignores SIGINT
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:

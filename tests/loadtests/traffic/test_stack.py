@@ -10,7 +10,7 @@ from loadtests.traffic.probe import ready
 from loadtests.traffic.stack import free_port, running
 
 READY = """
-import sys
+import signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -18,15 +18,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()
-try:
-    HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-except KeyboardInterrupt:
-    print("stopped as asked")
+def stop(number, frame):
+    print("stopped as asked", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
 def test_a_stack_is_ready_inside_and_gone_outside(tmp_path) -> None:
-    """It is interrupted, as its operator would."""
+    """It is terminated, as its operator would."""
     port, log = free_port(), tmp_path / "out" / "stack.log"
     server = Server(f"http://127.0.0.1:{port}")
 
