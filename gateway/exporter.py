@@ -24,9 +24,11 @@ def main() -> None:
     """Serves until it is ended."""
     parser = argparse.ArgumentParser(prog="python -m gateway.exporter")
     parser.add_argument("directory", type=Path, help="where the gateway keeps its metrics")
-    parser.add_argument("port", type=int, help="of all interfaces")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="0.0.0.0", help="default: all interfaces of the pod")
     arguments = parser.parse_args()
-    _, serving = start_http_server(arguments.port, registry=registry_of(arguments.directory))
+    registry = registry_of(arguments.directory)
+    _, serving = start_http_server(arguments.port, arguments.host, registry)
     serving.join()
 
 

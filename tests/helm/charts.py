@@ -14,11 +14,23 @@ import yaml
 from tests.helm.documents import CHART
 from tests.helm.tools import helms
 
-__all__ = ["NEWEST", "VALUES", "Outcome", "Rendered", "load_all", "rendered", "run_all", "values_of"]
+__all__ = [
+    "NEWEST",
+    "VALUES",
+    "Outcome",
+    "Rendered",
+    "load_all",
+    "rendered",
+    "run_all",
+    "values_of",
+]
 
 VALUES = {
     path.stem.removesuffix("-values"): path
-    for path in (*sorted((CHART / "ci").glob("*-values.yaml")), *sorted(CHART.glob("values-*.yaml")))
+    for path in (
+        *sorted((CHART / "ci").glob("*-values.yaml")),
+        *sorted(CHART.glob("values-*.yaml")),
+    )
 }
 """The matrix: every file of `ci/`, and the examples, by name."""
 
@@ -132,7 +144,9 @@ def lint(helm: str, values: str) -> tuple[str, ...]:
 @cache
 def matrix() -> dict[tuple[str, ...], Outcome]:
     """Every helm's `lint` and `template` of every set of values."""
-    return run_all(make(helm, values) for helm in helms() for values in VALUES for make in (lint, template))
+    return run_all(
+        make(helm, values) for helm in helms() for values in VALUES for make in (lint, template)
+    )
 
 
 @cache

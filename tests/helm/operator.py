@@ -17,7 +17,9 @@ UPGRADES = ("NewCluster", "NewClusterWithIncrementalUpgrade", "None")
 # Set by the operator, or by fields of their own.
 _START_RESOURCES = ("num-cpus", "num-gpus", "memory", "resources")
 _DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|ms|s|m|h))+|\d+")
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_KEY = re.compile(
+    r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
@@ -160,17 +162,13 @@ def fault_tolerance_is_said_once(service: dict[str, Any]) -> Iterator[str]:
     parameters = _cluster(service)["headGroupSpec"].get("rayStartParams", {})
     environment = _head_environment(service)
     if options is None:
-        if "RAY_REDIS_ADDRESS" in environment:
-            yield "RAY_REDIS_ADDRESS without gcsFaultToleranceOptions"
+        said = {"RAY_REDIS_ADDRESS"} & set(environment)
+        yield from (f"{key} without gcsFaultToleranceOptions" for key in said)
     else:
-        for key in ("ray.io/ft-enabled", "ray.io/external-storage-namespace"):
-            if annotations.get(key):
-                yield f"annotation {key} beside gcsFaultToleranceOptions"
-        for key in ("RAY_REDIS_ADDRESS", "REDIS_PASSWORD"):
-            if key in environment:
-                yield f"{key} beside gcsFaultToleranceOptions"
-        if "redis-password" in parameters:
-            yield "redis-password beside gcsFaultToleranceOptions"
+        said = {"ray.io/ft-enabled", "ray.io/external-storage-namespace"} & set(annotations)
+        said |= {"RAY_REDIS_ADDRESS", "REDIS_PASSWORD"} & set(environment)
+        said |= {"redis-password"} & set(parameters)
+        yield from (f"{key} beside gcsFaultToleranceOptions" for key in sorted(said))
         if options.get("backend", "redis") != "redis":
             yield "the backend rocksdb needs a feature gate"
     if "redis-username" in parameters or "REDIS_USERNAME" in environment:

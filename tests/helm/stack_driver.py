@@ -74,7 +74,8 @@ def deploy(client: Any, path: str) -> None:
 def settled(client: Any, wanted: dict[str, int]) -> bool:
     """Whether every application runs, with as many replicas as it is to have."""
     running = {
-        status.name: status.app_status.status == "RUNNING" for status in client.list_serve_statuses()
+        status.name: status.app_status.status == "RUNNING"
+        for status in client.list_serve_statuses()
     }
     return all(running.get(name) for name in wanted) and all(
         len(replicas().get(name, [])) == count for name, count in wanted.items()

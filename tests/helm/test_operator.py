@@ -129,7 +129,9 @@ BROKEN: dict[str, Change] = {
     "rayClusterConfig.networkPolicy": _in_cluster(networkPolicy={}),
     "headService.metadata.name": _in_head(headService={"metadata": {"name": "mine"}}),
     "is none of": lambda service: service["spec"].update(upgradeStrategy={"type": "Rolling"}),
-    "DeletionDelaySeconds": lambda service: service["spec"].update(rayClusterDeletionDelaySeconds=-1),
+    "DeletionDelaySeconds": lambda service: service["spec"].update(
+        rayClusterDeletionDelaySeconds=-1
+    ),
     "needs the autoscaler": _without_autoscaler(_upgrading()),
     "maxSurgePercent is no": _upgrading(maxSurgePercent=101),
     "stepSizePercent is no": _upgrading(stepSizePercent=-1),

@@ -154,6 +154,13 @@ modelServers.{{ $server }}.models: name the models of niche that it serves
 {{- if not $own.model }}
 modelServers.{{ $server }}.model: name the weights that it loads
 {{- end -}}
+{{- range $adapter, $_ := $own.adapters -}}
+{{- $called := list -}}
+{{- range $own.models -}}{{- $called = append $called (dig . "model" "" $known) -}}{{- end -}}
+{{- if not (has $adapter $called) }}
+modelServers.{{ $server }}.adapters: no model that it serves has the model {{ $adapter | quote }}; these have {{ join ", " $called }}
+{{- end -}}
+{{- end -}}
 {{- if and $own.hpa $own.keda }}
 modelServers.{{ $server }}: hpa and keda would both scale it; remove one
 {{- end -}}
