@@ -16,7 +16,7 @@ COPY router router
 COPY deployments deployments
 COPY loadtests loadtests
 RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
- && /venv/bin/pip install --no-cache-dir --constraint constraints.txt dist/*.whl
+ && /venv/bin/pip install --no-cache-dir --constraint constraints.txt "$(echo dist/*.whl)[tracing]"
 
 
 FROM python:3.11-slim

@@ -6,7 +6,7 @@ NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs chart-tools chart chart-cluster clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,12 @@ test: install-dev models ## The whole test suite, the stack with real models inc
 test-fast: install-dev ## The tests that start no stack
 	$(RUN) pytest -m "not serve and not slow"
 
+# Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
+LOAD ?= mixed --baseline
+
+loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
+	$(RUN) loadtests.traffic $(LOAD)
+
 check: lint type contracts ## Formatting, lints, types, import contracts
 
 lint: install-dev
@@ -60,8 +66,9 @@ format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: install-dev ## Write the README's tables and the chart's schema anew from the code
+docs: install-dev ## Write the README's tables, the dashboards and the chart's schema anew from the code
 	$(RUN) gateway.reference
+	$(RUN) gateway.dashboards.files
 	$(RUN) tests.helm.documents
 
 chart-tools: install-dev
@@ -73,6 +80,12 @@ chart: chart-tools ## The tests of the Helm chart, with helm 3 and helm 4
 chart-cluster: chart-tools ## Install the chart on a real kube-apiserver, which is built once
 	$(RUN) tests.helm.apiserver
 	NICHE_CHART_CLUSTER=1 $(RUN) pytest tests/helm -m cluster
+
+monitoring-tools: install-dev
+	$(RUN) tests.monitoring.tools
+
+monitoring: monitoring-tools ## The tests of dashboards and alert rules, with a real Prometheus
+	$(RUN) pytest tests/monitoring
 
 constraints: install-dev ## Pin what the dependencies bring along, as installed now
 	( echo "# What the pinned dependencies bring along, as resolved and tested together. Made by: make constraints" ; \

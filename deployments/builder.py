@@ -5,7 +5,7 @@ from typing import Any
 from ray import serve
 
 from deployments.engine import EngineContext
-from deployments.server import ModelServer
+from deployments.server import LoggingModelServer
 from deployments.spec import Autoscaling, ModelSpec
 
 __all__ = ["build_model", "serve_options"]
@@ -13,7 +13,7 @@ __all__ = ["build_model", "serve_options"]
 
 def build_model(spec: ModelSpec, context: EngineContext) -> serve.Application:
     """The application that serves one model; it has no HTTP route."""
-    return serve.deployment(**serve_options(spec))(ModelServer).bind(spec, context)
+    return serve.deployment(**serve_options(spec))(LoggingModelServer).bind(spec, context)
 
 
 def serve_options(spec: ModelSpec) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Prompt:
     both.
 
     `deadline_seconds` counts from the moment the engine takes the prompt: clocks differ between
-    nodes.
+    nodes. `trace` are the headers that continue the request's trace (W3C) at another server.
     """
 
     request_id: str
@@ -77,6 +77,7 @@ class Prompt:
     text: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     deadline_seconds: float | None = None
+    trace: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.text is not None):
@@ -96,12 +97,16 @@ class TokenLogprob:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens counted by the model's own tokenizer, and the seconds its engine worked for this
-    request."""
+    request.
+
+    `prefill_seconds` passed from the beginning of that work to the first piece; None: not known.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     engine_seconds: float = 0.0
+    prefill_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from deployments.engine import EngineContext, create_engine
+from deployments.log import log_as_json
 from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt, Unavailable
 from deployments.spec import ModelSpec
 
-__all__ = ["ModelServer"]
+__all__ = ["LoggingModelServer", "ModelServer"]
 
 _log = logging.getLogger("deployments.server")
 
@@ -50,7 +51,8 @@ class ModelServer:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises ends here
             # A fault of the engine. Its class may not even exist where the caller runs.
-            _log.exception("model %s failed on request %s", self._name, prompt.request_id)
+            fields = {"request_id": prompt.request_id, "model": self._name}
+            _log.exception("an engine failed", extra={"fields": fields})
             raise Unavailable(self._name, f"its engine failed: {type(error).__name__}") from None
 
     async def load(self) -> Load:
@@ -60,3 +62,11 @@ class ModelServer:
     async def model_card(self) -> ModelCard:
         """What is being served."""
         return await self._engine.model_card()
+
+
+class LoggingModelServer(ModelServer):
+    """What Serve runs: a model in a process of its own, whose log is this one's to direct."""
+
+    def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
+        log_as_json("deployments")
+        super().__init__(spec, context)

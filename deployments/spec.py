@@ -1,7 +1,7 @@
 """One model of the stack as the operator writes it: frozen, validated, with units in the names."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -101,6 +101,11 @@ class ModelSpec(_Section):
         default=None, description="a name under deployments/adapters, or a local directory"
     )
     domain: Name | None = Field(default=None, description="the niche; None for the generalist")
+    begins: Literal["candidate", "shadow", "active"] = Field(
+        default="active",
+        description="a specialist's first state, and that of a new version of it: asked nothing, "
+        "compared, or trusted; see `gateway.shadow`",
+    )
     engine: str = Field(
         default="transformers", description="a file of deployments/engines, without `.py`"
     )

@@ -5,32 +5,39 @@ Recording -> Faults -> Authentication -> Admission -> routes
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
 
+from deployments.engine import Engine
 from deployments.protocol import Backend
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions, Services
 from gateway.config import NicheConfig
-from gateway.decider import Decider
+from gateway.decider import Access, Decider
 from gateway.decision_log import DecisionLog
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
+from gateway.live.endpoints import LiveEndpoints
+from gateway.live.live import Live, Surroundings, build_live
 from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
+from gateway.page.assets import Page
 from gateway.parse import parse_chat, parse_text
+from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
+from gateway.tracing.spans import Tracing
 from router.dispatch import Dispatcher
 from router.health import Health
 from router.router import Router
@@ -50,7 +57,9 @@ class Stack:
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
         scorer: scores queries elsewhere; None: the router does, on a thread of this process.
+        judge: compares answers for `gateway.shadow`; None: nobody does.
         multiprocess_dir: where all processes keep their metrics, if there are several.
+        tracer_provider: keeps the traces of requests, and is shut down at the end; None: untraced.
         readiness_timeout_seconds: how long a model may take to say how it is.
         readiness_interval_seconds: how often each is asked.
 
@@ -65,7 +74,9 @@ class Stack:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     scorer: DeployedScorer | None = None
+    judge: Engine | None = None
     multiprocess_dir: str | None = None
+    tracer_provider: TracerProvider | None = None
     readiness_timeout_seconds: float = 5.0
     readiness_interval_seconds: float = 2.0
 
@@ -81,40 +92,57 @@ def build_app(stack: Stack) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: it holds no key.
-        ConfigError: the decision log cannot be written.
+        ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
     """
     limits = stack.config.gateway
+    slots = Slots(limits.max_concurrent_requests)
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
     closing = ExitStack()
-    decisions = _decision_log(stack, closing)
+    recording = _recording(stack, closing)
     scorer = stack.scorer or _scorer(stack, closing)
-    readiness = Readiness(
-        _parts(stack),
-        stack.clock,
-        stack.readiness_timeout_seconds,
-        stack.readiness_interval_seconds,
-    )
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        asking = asyncio.create_task(readiness.keep_asking())
-        yield
-        asking.cancel()
-        closing.close()
-
+    readiness = _readiness(stack)
+    around = _surroundings(stack, readiness, slots)
+    live = build_live(around)
     app = Starlette(
-        routes=_routes(stack, readiness, scorer),
+        routes=[
+            *_routes(stack, readiness),
+            *_answering_routes(
+                _services(stack, readiness, scorer, live),
+                _preview(stack, readiness, scorer, live),
+            ),
+            *_live_routes(LiveEndpoints(around, live)),
+        ],
         middleware=[
-            Middleware(Recording, metrics=stack.metrics, clock=stack.clock, decisions=decisions),
+            recording,
             Middleware(Faults),
             Middleware(Authentication, keys=keys),
-            Middleware(Admission, slots=Slots(limits.max_concurrent_requests)),
+            Middleware(Admission, slots=slots),
         ],
         exception_handlers={HTTPException: _translate},
-        lifespan=lifespan,
+        lifespan=_lifespan(readiness, live, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
+
+
+def _lifespan(
+    readiness: Readiness, live: Live | None, closing: ExitStack
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What runs beside the requests, from the first to the last."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(readiness.keep_asking())]
+        if live is not None:
+            tasks.append(asyncio.create_task(live.keep_going()))
+        yield
+        for task in tasks:
+            task.cancel()
+        if live is not None:
+            await live.close()
+        closing.close()
+
+    return lifespan
 
 
 def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
@@ -122,6 +150,16 @@ def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
     scorer = BatchingScorer(stack.router.scores, stack.config.router.max_batch, on_batch)
     closing.callback(scorer.close)
     return scorer
+
+
+def _recording(stack: Stack, closing: ExitStack) -> Middleware:
+    return Middleware(
+        Recording,
+        metrics=stack.metrics,
+        clock=stack.clock,
+        decisions=_decision_log(stack, closing),
+        tracing=_tracing(stack, closing),
+    )
 
 
 def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
@@ -133,21 +171,68 @@ def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
     return log
 
 
+def _tracing(stack: Stack, closing: ExitStack) -> Tracing | None:
+    provider = stack.tracer_provider
+    if provider is None:
+        return None
+    closing.callback(provider.shutdown)
+    return Tracing(provider.get_tracer("niche.gateway"), stack.clock, stack.wall_clock)
+
+
+def _readiness(stack: Stack) -> Readiness:
+    timeout, interval = stack.readiness_timeout_seconds, stack.readiness_interval_seconds
+    up = stack.metrics.up
+    return Readiness(
+        _parts(stack), stack.clock, timeout, interval, lambda name, can: up.labels(name).set(can)
+    )
+
+
 def _parts(stack: Stack) -> dict[str, Part]:
     """What must answer: the models, and the classifier, whose name no model can have."""
     router = {} if stack.scorer is None else {"router/classifier": stack.scorer}
     return {**stack.backends, **router}
 
 
-def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
-    services = _services(stack, readiness, scorer)
+def _surroundings(stack: Stack, readiness: Readiness, slots: Slots) -> Surroundings:
+    return Surroundings(
+        config=stack.config,
+        backends=stack.backends,
+        judge=stack.judge,
+        registry=stack.metrics.registry,
+        multiprocess_dir=stack.multiprocess_dir,
+        clock=stack.clock,
+        wall_clock=stack.wall_clock,
+        in_flight=lambda: slots.taken,
+        down=readiness.down,
+    )
+
+
+def _live_routes(endpoints: LiveEndpoints) -> list[Route]:
+    return [
+        Route("/v1/feedback", endpoints.feedback, methods=["POST"]),
+        Route("/v1/niche/evidence", endpoints.evidence),
+        Route("/v1/niche/pairs/{request_id}", endpoints.pairs),
+        Route("/v1/niche/lifecycle/{model}", endpoints.order, methods=["POST"]),
+    ]
+
+
+def _answering_routes(services: Services, preview: Preview) -> list[Route]:
+    return [
+        Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
+        Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
+        Route("/v1/niche/route", preview, methods=["POST"]),
+    ]
+
+
+def _routes(stack: Stack, readiness: Readiness) -> list[Route]:
     catalogue = Catalogue(stack.config, int(stack.wall_clock()))
     probes = Probes(readiness)
     metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
     description = Description(describe())
+    page = Page()
     return [
-        Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
-        Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
+        Route("/", page.front),
+        Route("/page/{name}", page.asset),
         Route("/v1/models", catalogue.every),
         Route("/v1/models/{model}", catalogue.one),
         Route("/healthz", probes.alive),
@@ -157,16 +242,30 @@ def _routes(stack: Stack, readiness: Readiness, scorer: Scorer) -> list[Route]:
     ]
 
 
-def _services(stack: Stack, readiness: Readiness, scorer: Scorer) -> Services:
+def _preview(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Preview:
+    # Not by `Health`: its yes may be the permission to probe, and a preview asks no model.
+    access = Access(lambda model: not readiness.down(model), _active(live))
+    limits = stack.config.gateway
+    body = limits.max_body_bytes, limits.body_timeout_seconds
+    return Preview(scorer, stack.router, access, body)
+
+
+def _active(live: Live | None) -> Callable[[str], bool]:
+    """Which specialists get traffic: each, where nothing is compared."""
+    return (lambda _: True) if live is None else live.selection.active
+
+
+def _services(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Services:
     health = Health(spec.name for spec in stack.config.models)
 
     def available(model: str) -> bool:
         # In this order: a yes of `Health` may be the permission to probe.
         return not readiness.down(model) and health.available(model, stack.clock())
 
+    access = Access(available, _active(live))
     return Services(
         config=stack.config,
-        decider=Decider(stack.config, stack.router, scorer, available, stack.metrics, stack.clock),
+        decider=Decider(stack.config, stack.router, scorer, access, stack.metrics, stack.clock),
         dispatcher=Dispatcher(
             stack.backends,
             health,
@@ -177,6 +276,7 @@ def _services(stack: Stack, readiness: Readiness, scorer: Scorer) -> Services:
         metrics=stack.metrics,
         clock=stack.clock,
         wall_clock=stack.wall_clock,
+        live=live,
     )
 
 

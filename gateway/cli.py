@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from deployments.datasets.manifest import DatasetError
 from deployments.models.errors import ModelError
 from deployments.recipes.errors import RecipeError
-from gateway.commands import benchmark, config, evaluate, models, route, serve, specialists, train
+from gateway.commands import (
+    benchmark,
+    compare,
+    config,
+    evaluate,
+    models,
+    plan,
+    replay,
+    route,
+    serve,
+    specialists,
+    train,
+)
 from gateway.commands.options import CommandError
 from gateway.config import ConfigError, LaunchError
 from router.errors import RouterError
@@ -34,7 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         description="A gateway that routes each request to a specialist model or a generalist.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (serve, models, route, config, train, evaluate, benchmark, specialists):
+    for command in (
+        *(serve, models, route, config, train, evaluate),
+        *(benchmark, compare, replay, plan, specialists),
+    ):
         command.add(commands)
     return parser
 

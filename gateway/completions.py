@@ -18,6 +18,8 @@ from deployments.protocol import Chunk
 from gateway.body import decode_object, read_body
 from gateway.config import NicheConfig
 from gateway.decider import Decider
+from gateway.live.listener import Listener
+from gateway.live.live import Live
 from gateway.metrics import Metrics
 from gateway.opening import open_answers, within
 from gateway.parse import Ask
@@ -51,6 +53,7 @@ class Services:
     metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+    live: Live | None = None
 
 
 class Completions:
@@ -81,21 +84,36 @@ class _Exchange:
 
     async def run(self) -> None:
         """Answers, or raises what a response has yet to say."""
+        clock, began = self._services.clock, self._services.clock()
         decision = await self._services.decider.decide(self._ask.model, self._ask.query)
         self._record.decided(decision)
+        self._record.trace.routed(decision, began, clock())
+        listener = self._listener(decision)
         answers = await self._open(decision)
         self._begun(answers[0])
         on_gap = self._services.metrics.inter_token.labels(self._record.model).observe
         tally = Tally(self._ask.choices, self._ask.n, self._services.clock, on_gap)
-        merged = Merged(answers, tally.add)
+        merged = Merged(answers, listener.hearing(tally.add) if listener else tally.add)
         respond = self._stream if self._ask.stream else self._whole
         await respond(merged, tally, self._renderer())
+        if listener and self._record.code is None and self._record.costs is not None:
+            listener.ended(self._record.model, self._record.costs.list_price)
+
+    def _listener(self, decision: Decision) -> Listener | None:
+        live, request_id = self._services.live, self._record.request_id
+        if live is None:
+            return None
+        prompt = None
+        if self._ask.choices == 1:
+            prompt = self._ask.prompt(0, request_id, self._limits.request_timeout_seconds)
+        return Listener(live, request_id, prompt, decision, self._services.clock)
 
     async def _open(self, decision: Decision) -> list[Answer]:
         loop, limits, model = asyncio.get_running_loop(), self._limits, decision.candidates[0]
         left = max(self._until - loop.time(), 0.0)
         request_id = self._record.request_id
-        prompts = [self._ask.prompt(i, request_id, left) for i in range(self._ask.choices)]
+        trace = self._record.trace.asked(self._ask, model, self._services.clock())
+        prompts = [self._ask.prompt(i, request_id, left, trace) for i in range(self._ask.choices)]
         with self._services.metrics.queued.labels(model).track_inprogress():
             async with within(limits.request_timeout_seconds, self._until, model):
                 return await open_answers(self._services.dispatcher, decision, prompts)
@@ -103,8 +121,9 @@ class _Exchange:
     def _begun(self, answer: Answer) -> None:
         record, metrics = self._record, self._services.metrics
         record.model, record.reason = answer.model, str(answer.reason)
-        waited = self._services.clock() - record.started
-        metrics.first_token.labels(answer.model).observe(waited)
+        now = self._services.clock()
+        metrics.first_token.labels(answer.model).observe(now - record.started)
+        record.trace.answered(answer.model, answer.attempts, now)
         for attempt in answer.attempts:
             if attempt.error is not None:
                 reason = reason_to_leave(attempt.error)
@@ -171,7 +190,7 @@ class _Exchange:
             async with within(limit, self._until, record.model), merged:
                 yield
         finally:
-            record.usage = tally.usage
+            record.usage, record.finish_reasons = tally.usage, tally.finish_reasons
             self._services.metrics.used(record.model, record.usage, record.costs)
 
     def _niche(self) -> Niche:
@@ -192,6 +211,8 @@ class _Exchange:
             self._niche(),
             cost=costs.list_price,
             baseline_cost=costs.baseline,
+            attributed_cost=costs.attributed,
             currency=config.observability.currency,
+            engine_seconds=tally.usage.engine_seconds,
             latency_seconds=self._services.clock() - record.started,
         )

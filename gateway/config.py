@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deployments.spec import ModelSpec
+from gateway.live.config import JudgeSection, ShadowSection
 from router.config import RouterConfig
 from router.types import GENERAL
 
@@ -20,6 +21,7 @@ __all__ = [
     "GatewaySection",
     "LaunchError",
     "NicheConfig",
+    "TracingSection",
     "load_config",
 ]
 
@@ -67,6 +69,9 @@ class GatewaySection(_Section):
     first_token_timeout_seconds: float = Field(
         default=60, gt=0, description="that one model may take to begin; then the next is asked"
     )
+    shadow: ShadowSection | None = Field(
+        default=None, description="compares answers in the background; not unless asked for"
+    )
 
 
 class DecisionLogSection(_Section):
@@ -78,6 +83,21 @@ class DecisionLogSection(_Section):
     )
 
 
+class TracingSection(_Section):
+    """A trace per request; needs the extra `tracing`."""
+
+    endpoint: str = Field(
+        pattern=r"^https?://[^/\s]+",
+        description="of a collector, OTLP over HTTP, e.g. http://collector:4318/v1/traces",
+    )
+    sample_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="of requests whose client has not decided it"
+    )
+    service_name: str = Field(
+        default="niche-gateway", min_length=1, description="what the traces are found by"
+    )
+
+
 class ObservabilitySection(_Section):
     """What is counted and where it is kept."""
 
@@ -86,6 +106,9 @@ class ObservabilitySection(_Section):
     )
     decision_log: DecisionLogSection | None = Field(
         default=None, description="a record of every decision; none unless asked for"
+    )
+    tracing: TracingSection | None = Field(
+        default=None, description="OpenTelemetry traces; none unless asked for"
     )
 
 
@@ -117,7 +140,42 @@ class NicheConfig(_Section):
                 raise ValueError(f"{where}.domain: a specialist ({spec.name!r}) needs a domain")
             if spec.domain == GENERAL:
                 raise ValueError(f"{where}.domain: {GENERAL!r} is the generalist's; name a niche")
+            if spec.begins != "active" and self.gateway.shadow is None:
+                raise ValueError(
+                    f"{where}.begins: {spec.begins!r} would last for ever; set gateway.shadow"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _fair_comparison(self) -> "NicheConfig":
+        shadow = self.gateway.shadow
+        if shadow is None:
+            return self
+        names = [spec.name for spec in self.specialists]
+        unknown = sorted({part.specialist for part in shadow.grading} - set(names))
+        if unknown:
+            raise ValueError(
+                f"gateway.shadow.grading: no specialist {', '.join(unknown)}; "
+                f"there are {', '.join(names) or 'none'}"
+            )
+        if shadow.judge is not None and self._is_compared(shadow.judge):
+            raise ValueError(
+                f"gateway.shadow.judge: {shadow.judge.model!r} would judge its own answers; "
+                "name another model"
+            )
+        return self
+
+    def _is_compared(self, judge: JudgeSection) -> bool:
+        """Whether a judge is one of the models here, asked through this gateway or beside it."""
+        edge, url = self.gateway, judge.base_url.rstrip("/")
+        if url == f"http://{edge.host}:{edge.port}/v1":
+            return True
+        return any(
+            str(spec.engine_options.get("base_url", "")).rstrip("/") == url
+            and (spec.engine_options.get("model") or spec.model) == judge.model
+            for spec in self.models
+            if spec.engine == "openai"
+        )
 
     @property
     def models(self) -> tuple[ModelSpec, ...]:

@@ -6,17 +6,31 @@ microseconds and happens on the event loop.
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import Metrics
 from gateway.scoring import Scorer, ScoringFailed
 from router.router import Router
-from router.types import GENERAL, Decision, Query, Reason
+from router.types import GENERAL, Decision, Query
 
-__all__ = ["Decider"]
+__all__ = ["Access", "Decider"]
 
 _log = logging.getLogger("gateway.decider")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which models may be asked.
+
+    Attributes:
+        available: whether a model may be asked now, by its health.
+        active: whether a specialist gets traffic at all, by its lifecycle.
+    """
+
+    available: Callable[[str], bool]
+    active: Callable[[str], bool]
 
 
 class Decider:
@@ -26,7 +40,7 @@ class Decider:
         config: names the models.
         router: chooses among them.
         scorer: scores queries for the router.
-        available: says which models may be asked now; called on the event loop.
+        access: says which models may be asked; called on the event loop.
         metrics: is told of durations and confidences.
         clock: monotonic seconds.
     """
@@ -36,13 +50,12 @@ class Decider:
         config: NicheConfig,
         router: Router,
         scorer: Scorer,
-        available: Callable[[str], bool],
+        access: Access,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._generalist = config.generalist.name
-        self._router, self._scorer, self._available = router, scorer, available
+        self._router, self._scorer, self._access = router, scorer, access
         self._metrics, self._clock = metrics, clock
 
     async def decide(self, model: str, query: Query) -> Decision:
@@ -64,11 +77,11 @@ class Decider:
             scores = await self._scorer.score(query)
         except ScoringFailed as error:
             _log.warning("a request was not classified: %s", error)
-            return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+            return self._router.unclassified()
         finally:
             self._metrics.router_duration.observe(self._clock() - started)
         # A yes of `available` may be the permission to probe a model, so only the models that the
         # decision turns on are asked about.
-        decision = self._router.decide(scores, self._available)
+        decision = self._router.decide(scores, self._access.available, self._access.active)
         self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
         return decision

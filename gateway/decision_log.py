@@ -24,9 +24,10 @@ hash hides a prompt from who reads the log, not from who can guess the prompt.
 
 Rule: the event loop never waits for the disk. Lines go through a bounded queue to a thread; when it
 is full, or the disk refuses, the line is dropped, counted and reported. Each line is one `write` to
-the end of the file: any number of processes of one machine may share it, none leaves half a line
-when it is ended, and rotation works by copying and truncating. Only a full disk can cut a line; a
-reader skips what is not JSON.
+the end of the file: any number of processes of one machine may share it, and rotation works by
+copying and truncating. Two things can cut a line: a full disk, and the end of a process in the
+midst of that write, since the kernel then stops copying between two pages. A reader skips what is
+not JSON.
 """
 
 import logging

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import exposition
+from gateway.model_schemas import ModelList, ModelObject, NicheModel
 from gateway.readiness import Readiness
-from gateway.schemas import ModelList, ModelObject, NicheModel
 from router.types import GENERAL
 
 __all__ = ["Catalogue", "Description", "Exposition", "Probes"]

@@ -6,10 +6,12 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
+    |-- AnswerNotFound, ShadowOff, TransitionRefused              feedback and orders
     `-- ClientGone                                                nobody is left to read an answer
 
-and the `BackendError` tree of `deployments.protocol`. Rule: what stands in no row is a 500 that
-says nothing but the request id; its traceback goes to the log alone.
+and the `BackendError` tree of `deployments.protocol`, and a store of evidence that fails. Rule:
+what stands in no row is a 500 that says nothing but the request id; its traceback goes to the log
+alone.
 """
 
 import math
@@ -19,15 +21,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from deployments.protocol import (
+    BackendError,
     DeadlineExceeded,
     InvalidPrompt,
     Overloaded,
     PromptTooLong,
     Unavailable,
 )
+from gateway.live.store import StoreError
 
 __all__ = [
     "TABLE",
+    "AnswerNotFound",
     "BodyTooLarge",
     "BodyTooSlow",
     "ClientGone",
@@ -44,7 +49,9 @@ __all__ = [
     "ModelNotFound",
     "PathNotFound",
     "Rule",
+    "ShadowOff",
     "TooManyRequests",
+    "TransitionRefused",
     "UnknownParameter",
     "UnsupportedMediaType",
     "UnsupportedParameter",
@@ -125,6 +132,18 @@ class MethodNotAllowed(GatewayError):
     """The path is served, the method is not."""
 
 
+class AnswerNotFound(GatewayError):
+    """Feedback to an answer that is not known, or too old."""
+
+
+class ShadowOff(GatewayError):
+    """Feedback or an order, and `gateway.shadow` is not set."""
+
+
+class TransitionRefused(GatewayError):
+    """An order that makes no sense in the specialist's state."""
+
+
 class ClientGone(GatewayError):
     """The client hung up; never rendered, only counted."""
 
@@ -156,6 +175,10 @@ TABLE: dict[type[Exception], Rule] = {
     ModelNotFound: Rule(404, _INVALID, "model_not_found"),
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
+    AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),
+    ShadowOff: Rule(409, _INVALID, "shadow_off"),
+    TransitionRefused: Rule(409, _INVALID, "transition_refused"),
+    StoreError: Rule(503, "server_error", "evidence_unavailable"),
     ClientGone: Rule(499, _INVALID, "client_disconnected"),
     InvalidPrompt: Rule(400, _INVALID, "invalid_prompt"),
     PromptTooLong: Rule(400, _INVALID, "context_length_exceeded"),
@@ -209,15 +232,25 @@ def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
             return error.message, error.parameter
         case InvalidPrompt():
             return f"{error.parameter}: {error.reason}", error.parameter
-        case Overloaded():
-            seconds = _whole_seconds(error.retry_after_seconds)
-            return f"Model {error.model!r} has a full queue; try again in {seconds} s.", None
-        case Unavailable():  # its reason may name hosts and processes: for the log, not for clients
-            return f"Model {error.model!r} cannot answer now; try again later.", None
-        case DeadlineExceeded():
-            return f"Model {error.model!r} was not done within {error.seconds:g} s.", None
+        case BackendError():
+            return _words_about_a_model(error), None
+        case StoreError():  # its words name a file: for the log
+            return "The evidence cannot be read or written now; try again later.", None
         case _:
             return f"The gateway failed; quote request {request_id} when you report this.", None
+
+
+def _words_about_a_model(error: BackendError) -> str:
+    match error:
+        case Overloaded():
+            seconds = _whole_seconds(error.retry_after_seconds)
+            return f"Model {error.model!r} has a full queue; try again in {seconds} s."
+        case DeadlineExceeded():
+            return f"Model {error.model!r} was not done within {error.seconds:g} s."
+        case Unavailable():  # its reason may name hosts and processes: for the log, not for clients
+            return f"Model {error.model!r} cannot answer now; try again later."
+        case _:
+            return "The model failed; try again later."
 
 
 def _headers(error: BaseException) -> Mapping[str, str]:
@@ -226,7 +259,7 @@ def _headers(error: BaseException) -> Mapping[str, str]:
             return error.headers
         case Overloaded():
             return {"retry-after": str(_whole_seconds(error.retry_after_seconds))}
-        case Unavailable():
+        case Unavailable() | StoreError():
             return {"retry-after": str(UNAVAILABLE_RETRY_SECONDS)}
         case _:
             return {}

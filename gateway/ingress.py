@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from ray import serve
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.engine import EngineContext
+from deployments.engine import Engine, EngineContext, create_engine
 from deployments.handle import ServeApplication, ServeBackend
 from deployments.spec import ModelSpec
 from deployments.status import ReplicaCounts
@@ -24,6 +24,7 @@ from gateway.config import NicheConfig
 from gateway.log import log_requests
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_deciding_router, load_router
+from gateway.tracing.otlp import open_provider
 
 __all__ = ["GATEWAY_APP", "Gateway", "GatewayContext", "build_gateway"]
 
@@ -56,17 +57,19 @@ class Gateway:
         counts = ReplicaCounts(_running_replicas, time.monotonic)
         backends = {spec.name: _backend(spec, counts) for spec in config.models}
         apart = config.router.deployment is not None
-        cache_dir = context.engine.cache_dir
+        cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
         app = build_app(
             Stack(
                 config=config,
                 router=load_deciding_router(config) if apart else load_router(config, cache_dir),
                 scorer=_remote_scorer(counts) if apart else None,
+                judge=_judge(config, context.engine),
                 backends=backends,
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
                 multiprocess_dir=str(context.metrics_dir) if context.metrics_dir else None,
+                tracer_provider=open_provider(tracing) if tracing else None,
             )
         )
         return _OneRequestId(app)
@@ -97,6 +100,20 @@ def _backend(spec: ModelSpec, counts: ReplicaCounts) -> ServeBackend:
         lambda: counts.running(spec.app_name),
         may_sleep=spec.autoscaling is not None and spec.autoscaling.min_replicas == 0,
     )
+
+
+def _judge(config: NicheConfig, context: EngineContext) -> Engine | None:
+    """The judge of `gateway.shadow`: asked from this process, for it is no model of the stack.
+
+    Raises:
+        ValueError: the variable of its key is not set.
+    """
+    judge = config.gateway.shadow.judge if config.gateway.shadow else None
+    if judge is None:
+        return None
+    options = judge.model_dump(include={"base_url", "api_key_env", "timeout_seconds"})
+    spec = ModelSpec(name="judge", model=judge.model, engine="openai", engine_options=options)
+    return create_engine(spec, context)
 
 
 def _remote_scorer(counts: ReplicaCounts) -> RemoteScorer:

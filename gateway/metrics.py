@@ -6,6 +6,7 @@ Label values come from closed sets: configured names, the router's domains and r
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
@@ -13,7 +14,14 @@ from prometheus_client.exposition import choose_encoder
 from deployments.protocol import Usage
 from gateway.tally import Costs
 
-__all__ = ["NONE", "Metrics", "exposition", "forget_dead_processes", "sharing_variables"]
+__all__ = [
+    "NONE",
+    "Metrics",
+    "collected",
+    "exposition",
+    "forget_dead_processes",
+    "sharing_variables",
+]
 
 NONE = "none"
 """The label of a request that ended before a domain, a model or a reason was known."""
@@ -43,6 +51,9 @@ class Metrics:
         )
         self.in_flight = self._gauge("requests_in_flight", "Requests being answered")
         self.queued = self._gauge("requests_queued", "Requests without a first token yet", "model")
+        self.up = self._gauge(
+            "model_up", "0 where a model said last that it cannot answer", "model", mode="livemin"
+        )
         self._build_latencies()
         self._build_usage()
 
@@ -102,10 +113,11 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"niche_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(
-            f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode="livesum"
-        )
+    def _gauge(
+        self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
+    ) -> Gauge:
+        """`mode` says what live processes have to say together: the sum, or the worst."""
+        return Gauge(f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
@@ -140,12 +152,18 @@ def exposition(
         multiprocess_dir: the folder where all processes keep theirs; then those are summed instead.
         accept: the client's `Accept` header, from which the format is chosen.
     """
-    if multiprocess_dir is not None:
-        registry = CollectorRegistry()
-        collect = multiprocess.MultiProcessCollector
-        collect(registry, path=multiprocess_dir)  # type: ignore[no-untyped-call]  # no types there
     try:
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):  # the library's, for a version in the header that is no number
         encode, content_type = choose_encoder("")
-    return encode(registry), content_type
+    return encode(collected(registry, multiprocess_dir)), content_type
+
+
+def collected(registry: CollectorRegistry, multiprocess_dir: str | None) -> CollectorRegistry:
+    """The metrics of all processes: this one's, or the sums over all where they are shared."""
+    if multiprocess_dir is None:
+        return registry
+    everywhere = CollectorRegistry()
+    collect = multiprocess.MultiProcessCollector
+    collect(everywhere, path=multiprocess_dir)  # type: ignore[no-untyped-call]  # no types there
+    return everywhere

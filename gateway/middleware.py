@@ -13,12 +13,14 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.log import about
 from gateway.decision_log import DecisionLog
 from gateway.errors import ClientGone, fault_of
 from gateway.log import ACCESS_LOGGER
 from gateway.metrics import Metrics
 from gateway.record import Record, note_failure, record_of
 from gateway.responses import send_fault
+from gateway.tracing.spans import Tracing
 
 __all__ = ["ANSWER_PATHS", "Faults", "Recording"]
 
@@ -40,9 +42,10 @@ class Recording:
         metrics: Metrics,
         clock: Callable[[], float],
         decisions: DecisionLog | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app, self._metrics, self._clock = app, metrics, clock
-        self._decisions = decisions
+        self._decisions, self._tracing = decisions, tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -65,11 +68,15 @@ class Recording:
         if not answering:
             await self._finished(scope, record, receive, recording_send)
             return
-        with self._metrics.in_flight.track_inprogress():
+        if self._tracing is not None:
+            record.trace = self._tracing.begin(scope, record.request_id)
+        told = about(request_id=record.request_id, trace_id=record.trace.trace_id)
+        with self._metrics.in_flight.track_inprogress(), told:
             try:
                 await self._finished(scope, record, receive, recording_send)
             finally:
                 self._count(record)
+                record.trace.ended(record.ending(self._clock()))
                 if self._decisions is not None:
                     self._decisions.note(record)
 
@@ -96,6 +103,7 @@ class Recording:
     def _write(self, scope: Scope, record: Record) -> None:
         fields = {
             "request_id": record.request_id,
+            "trace_id": record.trace.trace_id,
             "method": scope["method"],
             "path": scope["path"][:200],
             "status": record.status,

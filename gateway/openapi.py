@@ -6,13 +6,21 @@ from typing import Any
 import msgspec
 
 from gateway.errors import TABLE, ErrorBody
+from gateway.live.schemas import (
+    EvidenceBody,
+    FeedbackBody,
+    FeedbackReply,
+    Order,
+    PairsBody,
+    SpecialistBody,
+)
+from gateway.model_schemas import ModelList, ModelObject
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.route_schemas import RouteBody, RouteRequest
 from gateway.schemas import (
     ChatChunk,
     ChatCompletion,
     ChatRequest,
-    ModelList,
-    ModelObject,
     TextCompletion,
     TextRequest,
 )
@@ -25,8 +33,16 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    RouteRequest,
+    RouteBody,
     ModelList,
     ModelObject,
+    EvidenceBody,
+    FeedbackBody,
+    FeedbackReply,
+    Order,
+    PairsBody,
+    SpecialistBody,
     ErrorBody,
 )
 _REFERENCE = "#/components/schemas/{name}"
@@ -58,12 +74,17 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
+            "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
-                "parameters": [
-                    {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
-                ],
+                "parameters": [_in_path("model")],
                 "get": _reading("retrieveModel", "One model", ModelObject),
+            },
+            **_comparison_paths(),
+            "/": {"get": _plain("page", "A page to ask and to look from", "text/html")},
+            "/page/{name}": {
+                "parameters": [_in_path("name")],
+                "get": _plain("pageFile", "A file of that page", "text/javascript"),
             },
             "/healthz": {"get": _plain("healthz", "The process lives")},
             "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
@@ -71,6 +92,25 @@ def describe() -> dict[str, Any]:
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
         "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+    }
+
+
+def _comparison_paths() -> dict[str, Any]:
+    return {
+        "/v1/feedback": {
+            "post": _telling("feedback", "Judges an answer", FeedbackBody, FeedbackReply)
+        },
+        "/v1/niche/evidence": {
+            "get": _reading("evidence", "Specialists against the generalist", EvidenceBody)
+        },
+        "/v1/niche/pairs/{request_id}": {
+            "parameters": [_in_path("request_id")],
+            "get": _reading("pairs", "Answers of a request that wait for a grade", PairsBody),
+        },
+        "/v1/niche/lifecycle/{model}": {
+            "parameters": [_in_path("model")],
+            "post": _telling("order", "Overrules the evidence", Order, SpecialistBody),
+        },
     }
 
 
@@ -99,6 +139,21 @@ def _answering(
     }
 
 
+def _deciding() -> dict[str, Any]:
+    said = "The decision for a conversation or a text; no model is asked"
+    content = {"application/json": {"schema": _reference(RouteBody)}}
+    return {
+        "operationId": "route",
+        "summary": said,
+        "security": [{"bearer": []}, {}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(RouteRequest)}},
+        },
+        "responses": {"200": {"description": said, "content": content}, _ERRORS: _error()},
+    }
+
+
 def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:
     content = {"application/json": {"schema": _reference(answer)}}
     return {
@@ -106,6 +161,17 @@ def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:
         "summary": summary,
         "security": [{"bearer": []}, {}],
         "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
+    }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _telling(operation: str, summary: str, request: type, answer: type) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(request)}}
+    return _reading(operation, summary, answer) | {
+        "requestBody": {"required": True, "content": content}
     }
 
 

@@ -4,6 +4,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -13,10 +14,18 @@ from deployments.protocol import Message, Prompt, Sampling
 from gateway.complaints import complaint
 from gateway.config import AUTO
 from gateway.errors import InvalidValue, UnknownParameter, UnsupportedParameter
-from gateway.schemas import MAX_CHOICES, ChatRequest, Content, DeveloperMessage, TextRequest
+from gateway.route_schemas import RouteRequest
+from gateway.schemas import (
+    MAX_CHOICES,
+    ChatRequest,
+    ChatTurn,
+    Content,
+    DeveloperMessage,
+    TextRequest,
+)
 from router.types import Query
 
-__all__ = ["CHAT_UNSUPPORTED", "TEXT_UNSUPPORTED", "Ask", "parse_chat", "parse_text"]
+__all__ = ["CHAT_UNSUPPORTED", "TEXT_UNSUPPORTED", "Ask", "parse_chat", "parse_route", "parse_text"]
 
 _REFUSED: tuple[Any, ...] = ()
 
@@ -89,7 +98,13 @@ class Ask:
         """The number of answers in all."""
         return self.n * len(self.inputs)
 
-    def prompt(self, index: int, request_id: str, deadline_seconds: float) -> Prompt:
+    def prompt(
+        self,
+        index: int,
+        request_id: str,
+        deadline_seconds: float,
+        trace: tuple[tuple[str, str], ...] = (),
+    ) -> Prompt:
         """The prompt of choice `index`; choices of one input differ in their seed, if there is
         one."""
         given = self.inputs[index // self.n]
@@ -99,6 +114,7 @@ class Ask:
             text=given if isinstance(given, str) else None,
             sampling=_reseeded(self.sampling, index % self.n),
             deadline_seconds=deadline_seconds,
+            trace=trace,
         )
 
 
@@ -114,7 +130,7 @@ def parse_chat(raw: dict[str, Any]) -> Ask:
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
     top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
-    messages = tuple(Message(_role(said), _text(said.content)) for said in request.messages)
+    messages = _messages(request.messages)
     return Ask(
         kind="chat",
         model=request.model,
@@ -164,7 +180,19 @@ def parse_text(raw: dict[str, Any]) -> Ask:
     )
 
 
-_Body = TypeVar("_Body", ChatRequest, TextRequest)
+def parse_route(raw: dict[str, Any]) -> Query:
+    """Validates the body of a question for the decision alone.
+
+    Raises:
+        GatewayError: as `parse_chat`; there are both `messages` and `prompt`, or neither.
+    """
+    request = _convert(raw, RouteRequest, {})
+    if (request.messages is None) == (request.prompt is None):
+        raise InvalidValue("Send messages, as for a chat, or prompt, and not both.", "messages")
+    return Query(messages=_messages(request.messages or ()), text=request.prompt)
+
+
+_Body = TypeVar("_Body", ChatRequest, TextRequest, RouteRequest)
 
 
 def _convert(
@@ -232,6 +260,10 @@ def _include_usage(request: ChatRequest | TextRequest) -> bool:
     if not request.stream:
         raise InvalidValue("stream_options needs stream: true.", "stream_options")
     return request.stream_options.include_usage or False
+
+
+def _messages(said: Iterable[ChatTurn]) -> tuple[Message, ...]:
+    return tuple(Message(_role(message), _text(message.content)) for message in said)
 
 
 def _role(message: msgspec.Struct) -> str:

@@ -32,6 +32,7 @@ class Readiness:
         clock: monotonic seconds.
         timeout_seconds: how long a model may take to say how it is.
         interval_seconds: how old a verdict may get.
+        on_verdict: told of every part, each time, whether it can answer.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Readiness:
         clock: Callable[[], float],
         timeout_seconds: float,
         interval_seconds: float,
+        on_verdict: Callable[[str, bool], object],
     ) -> None:
         self._parts, self._clock = parts, clock
         self._timeout, self._interval = timeout_seconds, interval_seconds
+        self._on_verdict = on_verdict
         self._asking = asyncio.Lock()
         self._good_until = float("-inf")
         self._failing: dict[str, str] = {}
@@ -79,6 +82,8 @@ class Readiness:
             _log.warning("parts that cannot answer: %s", ", ".join(sorted(down)) or "none")
         self._down = down
         self._failing = {name: why for name, (why, _) in named if why is not None}
+        for name in self._parts:
+            self._on_verdict(name, name not in self._failing)
 
     async def _ask(self, part: Part) -> tuple[str | None, bool]:
         """What is wrong with a part, if anything, and whether it said so itself."""

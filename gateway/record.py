@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from deployments.protocol import Usage
+from deployments.protocol import FinishReason, Usage
 from gateway.errors import Fault, fault_of
 from gateway.metrics import NONE
 from gateway.tally import Costs
+from gateway.tracing.trace import NO_TRACE, Ending, Trace
 from router.types import Decision, Query
 
 __all__ = ["Record", "note_attempt", "note_failure", "record_of"]
@@ -32,6 +33,8 @@ class Record:
         query: what the client said, for the decision log alone.
         decision: where the request was sent.
         user, metadata: the client's own words, for the log.
+        finish_reasons: of the choices that were completed.
+        trace: is told of what happens.
     """
 
     request_id: str
@@ -51,6 +54,8 @@ class Record:
     asked: str = NONE
     query: Query = field(default_factory=Query)
     decision: Decision | None = None
+    finish_reasons: tuple[FinishReason, ...] = ()
+    trace: Trace = NO_TRACE
 
     def store(self, scope: Scope) -> None:
         """Makes this the record of a request."""
@@ -65,6 +70,10 @@ class Record:
     def failed(self, fault: Fault) -> None:
         """Takes note of how it failed."""
         self.status, self.code = fault.status, fault.code
+
+    def ending(self, time: float) -> Ending:
+        """How it ended, for its trace."""
+        return Ending(time, self.status, self.code, self.usage, self.finish_reasons)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers of the response, as far as they are known when it starts."""
@@ -94,6 +103,7 @@ def note_failure(record: Record, error: Exception) -> Fault:
     record.failed(fault)
     fields = {
         "request_id": record.request_id,
+        "trace_id": record.trace.trace_id,
         "model": record.model,
         "error": fault.code,
         "detail": repr(error),

@@ -22,6 +22,7 @@ from deployments.engines.transformers import Options
 from deployments.spec import ModelSpec, engine_names
 from gateway.config import NicheConfig
 from gateway.errors import TABLE, fault_of
+from gateway.live.metrics import LiveMetrics
 from gateway.metrics import Metrics
 from router.types import Reason
 
@@ -37,6 +38,7 @@ _REASONS: dict[Reason, str] = {
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
     Reason.TOO_LONG: "the request does not fit the first choice's context: the next answers",
     Reason.NO_GUARANTEE: "no confidence is enough for the configured guarantee",
+    Reason.UNPROVEN: "no specialist of the domain may have traffic: see their lifecycle",
     Reason.UNCLASSIFIED: "the classifier's deployment is down, or did not answer in time",
 }
 _BLOCK = re.compile(r"(<!-- begin: ([\w-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
@@ -111,6 +113,8 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in inner)
     if origin is Annotated:
         return ", ".join([_kind(inner[0]), *_bounds(inner[1:])])
+    if origin is tuple and inner[0] is str:
+        return "list of text"
     if origin in (Union, UnionType):
         return _kind(next(kind for kind in inner if kind is not NoneType))
     return _WORDS[origin or annotation]
@@ -144,7 +148,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _metrics() -> str:
-    found = vars(Metrics(CollectorRegistry())).values()
+    registry = CollectorRegistry()
+    found = [*vars(Metrics(registry)).values(), *vars(LiveMetrics(registry)).values()]
     rows = (_metric(metric) for metric in found if isinstance(metric, MetricWrapperBase))
     return _table(("metric", "type", "labels", "meaning"), rows)
 

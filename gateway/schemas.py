@@ -20,12 +20,10 @@ __all__ = [
     "ChatLogprobs",
     "ChatMessage",
     "ChatRequest",
+    "ChatTurn",
     "Delta",
     "DeveloperMessage",
-    "ModelList",
-    "ModelObject",
     "Niche",
-    "NicheModel",
     "PromptTokensDetails",
     "StreamOptions",
     "SystemMessage",
@@ -76,6 +74,9 @@ class AssistantMessage(_Message, frozen=True, tag="assistant"):
     tool_calls: None = None
 
 
+ChatTurn = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage
+
+
 class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """How to stream."""
 
@@ -112,9 +113,7 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ChatRequest(_Request, frozen=True, kw_only=True):
     """The body of `POST /v1/chat/completions`."""
 
-    messages: Annotated[
-        list[SystemMessage | DeveloperMessage | UserMessage | AssistantMessage], Meta(min_length=1)
-    ]
+    messages: Annotated[list[ChatTurn], Meta(min_length=1)]
     max_completion_tokens: TokenLimit | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -143,7 +142,9 @@ class Niche(Struct, frozen=True, omit_defaults=True):
     request_id: str
     cost: float | UnsetType = UNSET
     baseline_cost: float | UnsetType = UNSET
+    attributed_cost: float | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    engine_seconds: float | UnsetType = UNSET
     latency_seconds: float | UnsetType = UNSET
 
 
@@ -154,8 +155,7 @@ class PromptTokensDetails(Struct, frozen=True):
 
 
 class UsageBody(Struct, frozen=True):
-    """Tokens by the answering model's tokenizer; a prompt counts once however many choices it
-    has."""
+    """Tokens by the answering model's tokenizer; a prompt counts once, whatever `n` is."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -272,28 +272,3 @@ class TextCompletion(Struct, frozen=True, kw_only=True):
     choices: list[TextChoice]
     usage: UsageBody | UnsetType | None = UNSET
     niche: Niche | UnsetType = UNSET
-
-
-class NicheModel(Struct, frozen=True):
-    """What a model is for; `auto` is the router and has no engine."""
-
-    role: Literal["auto", "generalist", "specialist"]
-    domain: str | None
-    engine: str | None
-
-
-class ModelObject(Struct, frozen=True, kw_only=True):
-    """A name that requests may give as `model`."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: Literal["niche"] = "niche"
-    niche: NicheModel
-
-
-class ModelList(Struct, frozen=True, kw_only=True):
-    """The body of `GET /v1/models`."""
-
-    object: Literal["list"] = "list"
-    data: list[ModelObject]

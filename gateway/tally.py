@@ -4,7 +4,7 @@ passed in."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployments.protocol import Chunk, Usage
+from deployments.protocol import Chunk, FinishReason, Usage
 from deployments.spec import ModelSpec
 
 __all__ = ["Costs", "Tally", "costs_of"]
@@ -31,7 +31,7 @@ class Tally:
         self._seen = [0] * choices
         self._last: list[float | None] = [None] * choices
         self._usage: list[Usage | None] = [None] * choices
-        self._unfinished = set(range(choices))
+        self._reasons: list[FinishReason | None] = [None] * choices
 
     def add(self, index: int, chunk: Chunk) -> None:
         """Counts a chunk of choice `index` on its arrival."""
@@ -43,16 +43,22 @@ class Tally:
         if chunk.usage is not None:
             self._usage[index] = chunk.usage
         if chunk.finish_reason is not None:
-            self._unfinished.discard(index)
+            self._reasons[index] = chunk.finish_reason
 
     @property
     def complete(self) -> bool:
         """Whether every choice has finished."""
-        return not self._unfinished
+        return None not in self._reasons
+
+    @property
+    def finish_reasons(self) -> tuple[FinishReason, ...]:
+        """Of the choices that have finished."""
+        return tuple(reason for reason in self._reasons if reason is not None)
 
     @property
     def usage(self) -> Usage:
-        """The sum; a choice that was cut off counts the tokens that were seen of it."""
+        """The sum, but for the prefill, which is the first choice's; a choice that was cut off
+        counts the tokens that were seen of it."""
         known = [usage for usage in self._usage if usage is not None]
         billed = [usage for usage in self._usage[:: self._n] if usage is not None]
         return Usage(
@@ -63,6 +69,7 @@ class Tally:
             ),
             cached_tokens=sum(usage.cached_tokens for usage in billed),
             engine_seconds=sum(usage.engine_seconds for usage in known),
+            prefill_seconds=self._usage[0].prefill_seconds if self._usage[0] else None,
         )
 
 

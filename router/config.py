@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["ClassifierDeployment", "GuaranteeConfig", "RouterConfig"]
+__all__ = ["ClassifierDeployment", "GuaranteeConfig", "RouterConfig", "SelectionConfig"]
 
 
 class _Part(BaseModel):
@@ -36,6 +36,28 @@ class ClassifierDeployment(_Part):
     )
 
 
+class SelectionConfig(_Part):
+    """When a specialist has proven itself, or has not; in force where `gateway.shadow` is set."""
+
+    margin: float = Field(
+        default=0.02, gt=0, lt=1, description="how much less quality than the generalist's will do"
+    )
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="how improbable a wrong demotion or promotion must be, of all specialists",
+    )
+    retire_alpha: float = Field(
+        default=0.01, gt=0, lt=1, description="the same for retiring one for good"
+    )
+    late_pairs: int = Field(
+        default=20_000,
+        ge=100,
+        description="compared answers per false alarm that a good specialist has turned bad",
+    )
+
+
 class RouterConfig(_Part):
     """Settings of the router.
 
@@ -57,6 +79,9 @@ class RouterConfig(_Part):
         default=None,
         description="chooses the confidence threshold so that a bound on the risk holds; instead "
         "of `min_confidence`",
+    )
+    selection: SelectionConfig = Field(
+        default=SelectionConfig(), description="when a specialist gains or loses its traffic"
     )
     encoder_threads: int = Field(default=1, ge=1, description="CPU threads of the encoder")
     max_batch: int = Field(

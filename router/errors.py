@@ -8,7 +8,7 @@
     |-- TrainingError       the labelled prompts do not suffice to train or to measure
     |-- UnknownDomain       a specialist's domain is none that the classifier knows
     |-- UnknownModel        a model's health was asked for, and no such model was declared
-    `-- UnknownTransition   a circuit breaker was told of something that cannot happen in its state
+    `-- UnknownTransition   a breaker or a specialist was told of what cannot happen in its state
 
 While requests run nothing here is raised: a doubt becomes the `Reason` of a `Decision`.
 """

@@ -36,7 +36,8 @@ def decide(
 
     Args:
         scores: what the classifier sees.
-        table: the specialists of each domain, best first.
+        table: the specialists of each domain that may get traffic, best first. A domain may have
+            specialists and none that may: then it is there, with nobody.
         generalist: always the last candidate, even when it looks unhealthy: there is nobody else.
         available: whether a model may be asked now.
         config: the operator's thresholds.
@@ -45,8 +46,10 @@ def decide(
     confidence = scores.probabilities.get(domain, 0.0)
     specialists: tuple[str, ...] = ()
     reason = _doubt(scores, confidence, config)
-    if domain == GENERAL or not table.get(domain):
+    if domain == GENERAL or domain not in table:
         reason = Reason.GENERAL
+    elif reason is None and not table[domain]:
+        reason = Reason.UNPROVEN
     elif reason is None:
         specialists = tuple(model for model in table[domain] if available(model))
         reason = Reason.ROUTED if specialists else Reason.UNHEALTHY

@@ -7,7 +7,7 @@ from router.config import RouterConfig
 from router.errors import UnknownDomain
 from router.guarantee import Guarantee
 from router.policy import Thresholds, decide
-from router.types import Decision, Explanation, Neighbour, Query, Reason, Scores
+from router.types import GENERAL, Decision, Explanation, Neighbour, Query, Reason, Scores
 
 __all__ = ["Classifier", "Remembers", "Router"]
 
@@ -75,9 +75,24 @@ class Router:
         """What the classifier sees in each query; takes milliseconds of CPU time."""
         return self._classifier.scores(queries)
 
-    def decide(self, scores: Scores, available: Callable[[str], bool]) -> Decision:
-        """Where a query with these scores goes."""
-        return decide(scores, self._table, self._generalist, available, self._thresholds)
+    def decide(
+        self,
+        scores: Scores,
+        available: Callable[[str], bool],
+        active: Callable[[str], bool] = lambda _: True,
+    ) -> Decision:
+        """Where a query with these scores goes.
+
+        Args:
+            scores: of the query.
+            available: whether a model may be asked now.
+            active: whether a specialist gets traffic at all; by default each does.
+        """
+        table = {
+            domain: tuple(model for model in models if active(model))
+            for domain, models in self._table.items()
+        }
+        return decide(scores, table, self._generalist, available, self._thresholds)
 
     def route(self, query: Query, available: Callable[[str], bool]) -> Decision:
         """Where a query goes: `scores`, then `decide`."""
@@ -88,18 +103,26 @@ class Router:
         """The decision for a request that names its model: that model, and no other."""
         return Decision(domain, (model,), Reason.REQUESTED, 1.0)
 
+    def unclassified(self) -> Decision:
+        """The decision for a query that nobody scored: the generalist's."""
+        return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+
     def explain(self, text: str, neighbours: int = 5) -> Explanation:
         """Why a text is routed as it is; a classifier that kept no training prompts shows none."""
         [scores] = self._classifier.scores([Query(text=text)])
-        thresholds = self._thresholds
-        confident, familiar = thresholds.min_confidence, thresholds.scope
         near = self._classifier
+        kept = near.neighbours(text, neighbours) if isinstance(near, Remembers) else ()
+        return self.explained(scores, kept)
+
+    def explained(self, scores: Scores, neighbours: tuple[Neighbour, ...] = ()) -> Explanation:
+        """Why a query with these scores is routed as it is: beside each score its threshold."""
+        confident, familiar = self._thresholds.min_confidence, self._thresholds.scope
         return Explanation(
             probabilities=scores.probabilities,
             min_confidence=scores.min_confidence if confident is None else confident,
             scope=scores.scope,
             scope_threshold=scores.scope_threshold if familiar is None else familiar,
             truncated=scores.truncated,
-            neighbours=near.neighbours(text, neighbours) if isinstance(near, Remembers) else (),
+            neighbours=neighbours,
             guarantee=None if self._guarantee is None else self._guarantee.sentence(),
         )

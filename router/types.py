@@ -25,6 +25,7 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     NO_GUARANTEE = "no_guarantee"
     UNCLASSIFIED = "unclassified"
+    UNPROVEN = "unproven"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class FakeBackend:
         pieces: the texts of the chunks; the last one carries the end and the usage.
         prompt_tokens: what it claims that a prompt holds.
         engine_seconds: what it claims to have worked.
+        prefill_seconds: the part of it before the first chunk, if it tells.
         refusal: raised instead of the first chunk.
         failure: raised after the chunk number `fails_after` instead of the rest.
         cut: ends after `fails_after` chunks without a finish reason.
@@ -64,6 +65,7 @@ class FakeBackend:
     prompt_tokens: int = 7
     cached_tokens: int = 0
     engine_seconds: float = 0.5
+    prefill_seconds: float | None = None
     finish_reason: FinishReason = "stop"
     refusal: Exception | None = None
     failure: Exception | None = None
@@ -109,7 +111,13 @@ class FakeBackend:
         if wanted is not None:
             top = tuple((f"{text}{rank}", -1.0 - rank) for rank in range(wanted))
             logprobs = (TokenLogprob(text, -0.5, top),)
-        usage = Usage(self.prompt_tokens, len(self.pieces), self.cached_tokens, self.engine_seconds)
+        usage = Usage(
+            self.prompt_tokens,
+            len(self.pieces),
+            self.cached_tokens,
+            self.engine_seconds,
+            self.prefill_seconds,
+        )
         return Chunk(
             text=text,
             tokens=1,

@@ -189,6 +189,12 @@ DATASETS: dict[str, Dataset] = {
         licence="Apache-2.0",
         sha256="8de313ab743f287442344fb0960edf14c7826a5be7efd1b1d4887d6cb98e3b6d",
     ),
+    "routellm_gsm8k": Dataset(
+        path="routellm_outcomes/gsm8k_outcomes.jsonl.gz",
+        source="github.com/lm-sys/RouteLLM, routellm/evals/gsm8k",
+        licence="Apache-2.0",
+        sha256="2da29677b912c3b5601eaea1ce66089272936dabdca446731623b0d54f17dd3f",
+    ),
     "fiqa_questions": Dataset(
         path="fiqa_questions/fiqa_questions.jsonl.gz",
         source="FiQA 2018, the questions of its second task",

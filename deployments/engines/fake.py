@@ -163,6 +163,7 @@ class FakeEngine:
             prompt_tokens=sum(len(_tokens(text)) for text in texts),
             completion_tokens=tokens,
             engine_seconds=self._seconds(tokens),
+            prefill_seconds=self._options.first_token_seconds,
         )
 
 

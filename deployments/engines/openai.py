@@ -153,9 +153,8 @@ class OpenAIEngine:
         path = "/chat/completions" if prompt.text is None else "/completions"
         body = request_body(prompt, self._model, self._options.extra_body)
         client = self._open()
-        request = client.build_request(
-            "POST", self._base + path, json=body, headers={"X-Request-Id": prompt.request_id}
-        )
+        headers = {"X-Request-Id": prompt.request_id, **dict(prompt.trace)}
+        request = client.build_request("POST", self._base + path, json=body, headers=headers)
         response = await client.send(request, stream=True)
         if response.is_success:
             return response

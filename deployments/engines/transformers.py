@@ -21,7 +21,7 @@ import itertools
 import queue
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -54,6 +54,7 @@ from deployments.protocol import (
     Prompt,
     PromptTooLong,
     Unavailable,
+    Usage,
 )
 from deployments.spec import ModelSpec
 
@@ -224,8 +225,10 @@ class TransformersEngine:
             async with self._within(prompt, deadline):
                 await stack.enter_async_context(self._budget.reserved(room))
             chunks = self._generate(loaded, prompt, ids, max_tokens, deadline)
+            begun, prefill = clock(), None
             async for chunk in await stack.enter_async_context(aclosing(chunks)):
-                yield chunk
+                prefill = clock() - begun if prefill is None else prefill
+                yield chunk if chunk.usage is None else _timed(chunk, chunk.usage, prefill)
 
     @asynccontextmanager
     async def _within(self, prompt: Prompt, deadline: float | None) -> AsyncIterator[None]:
@@ -281,6 +284,10 @@ class TransformersEngine:
 def _whole_pages(tokens: int) -> int:
     """Tokens, rounded up to what the cache gives out."""
     return -(-tokens // PAGE_TOKENS) * PAGE_TOKENS
+
+
+def _timed(chunk: Chunk, usage: Usage, prefill: float) -> Chunk:
+    return replace(chunk, usage=replace(usage, prefill_seconds=prefill))
 
 
 def _drop_strays(outputs: "queue.Queue[Any]") -> None:

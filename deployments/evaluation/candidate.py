@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployments.evaluation.prompts import Way, ask
+from deployments.evaluation.prompts import Way, ask, room
 from deployments.evaluation.tasks import Task
 from deployments.models.adapters import Adapter
 from deployments.models.cache import sha256_of
@@ -24,6 +24,10 @@ __all__ = ["Asking", "Candidate", "Weights", "generalist", "specialist"]
 
 Asking = Callable[[Task], Sequence[tuple[Message, ...]] | None]
 """From a set to a chat per question; None where the model is not asked."""
+
+
+def _of_task(task: Task) -> int:
+    return task.max_answer_tokens
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row of the matrix: weights, and how they are asked."""
+    """A row of the matrix: weights, how they are asked, and how many tokens an answer may have."""
 
     name: str
     weights: Weights
     asking: Asking
+    room: Callable[[Task], int] = _of_task
 
 
 def specialist(name: str, weights: Weights, system_prompt: str) -> Candidate:
@@ -103,4 +108,7 @@ def generalist(
             return [(Message("user", question),) for question in questions] if general else None
         return ask(way, task.niche, questions, train(task.niche))
 
-    return Candidate(name, weights, asking)
+    def limit(task: Task) -> int:
+        return _of_task(task) if task.niche is None else room(way, task.niche)
+
+    return Candidate(name, weights, asking, limit)

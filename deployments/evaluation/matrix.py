@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.evaluation.bootstrap import (
+from deployments.graders.bootstrap import (
     Interval,
     draws,
     interval,

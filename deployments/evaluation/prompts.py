@@ -18,7 +18,17 @@ from deployments.evaluation.shots import Shots
 from deployments.niches.niche import Example, Niche
 from deployments.protocol import Message
 
-__all__ = ["FEW_SHOT", "INSTRUCTIONS", "WAYS", "ZERO_SHOT", "Way", "ask"]
+__all__ = [
+    "FEW_SHOT",
+    "INSTRUCTIONS",
+    "REASONED",
+    "REASONING_TOKENS",
+    "WAYS",
+    "ZERO_SHOT",
+    "Way",
+    "ask",
+    "room",
+]
 
 
 @dataclass(frozen=True)
@@ -73,15 +83,37 @@ INSTRUCTIONS: Mapping[str, str] = {
 }
 """What is said of each task; `$functions` and `$intents` are read from the training rows."""
 
+REASONED: Mapping[str, str] = {
+    "math": (
+        "Solve the word problem step by step, in few words. End with the number that is the answer."
+    ),
+}
+"""What is said instead where no examples show a short answer, and thinking aloud helps."""
+
+REASONING_TOKENS = 256
+"""Room for an answer that thinks aloud: what the default stack gives a generalist."""
+
 ZERO_SHOT, FEW_SHOT = WAYS["zero-shot"], WAYS["nearest 8"]
 """The better way without examples and the better one with them.
 
-SCORES
+On 40 validation rows of each niche, SmolLM2-135M-Instruct, under the niche's first measure:
+
+                        sql    tools  math   biomed  support
+    zero-shot           0.00   0.00   0.17   0.01    0.00
+    zero-shot within    0.00   0.00   0.15   0.01    0.00
+    fixed 8             0.05   0.00   0.08   0.19    0.15
+    nearest 8           0.23   0.08   0.08   0.45    0.60
+
+(math without examples on 48 rows, as in `REASONED`; with the short form and 64 tokens 0.15.)
 """
 
 
 def ask(
-    way: Way, niche: Niche, questions: Sequence[str], train: Sequence[Example]
+    way: Way,
+    niche: Niche,
+    questions: Sequence[str],
+    train: Sequence[Example],
+    instructions: Mapping[str, str] = INSTRUCTIONS,
 ) -> list[tuple[Message, ...]]:
     """The chats that put the questions to a generalist.
 
@@ -90,8 +122,12 @@ def ask(
         niche: whose task it is.
         questions: as users write them.
         train: the niche's training rows: labels and functions, and examples, come from these.
+        instructions: by niche; one without any is asked with its system prompt.
     """
-    said = _filled(INSTRUCTIONS.get(niche.name, niche.system_prompt), train)
+    said = instructions.get(niche.name, niche.system_prompt)
+    if way.shots is None:
+        said = REASONED.get(niche.name, said)
+    said = _filled(said, train)
     if way.shots is None:
         shown: list[list[Example]] = [[]] * len(questions)
     else:
@@ -103,6 +139,12 @@ def ask(
         _chat(way, said, examples, question)
         for examples, question in zip(shown, questions, strict=True)
     ]
+
+
+def room(way: Way, niche: Niche) -> int:
+    """How many tokens an answer may have: the niche's own limit, more for one that reasons."""
+    reasons = way.shots is None and niche.name in REASONED
+    return max(niche.max_answer_tokens, REASONING_TOKENS) if reasons else niche.max_answer_tokens
 
 
 _LAYOUT = {"sql": "Columns: "}

@@ -124,10 +124,11 @@ class _Speaker:
 def _answered(
     candidate: Candidate, task: Task, chats: Sequence[Chat], speaker: _Speaker
 ) -> list[Answer]:
+    room = candidate.room(task)
     identity = {
         **candidate.weights.identity,
         **speaker.conditions(),
-        "max_answer_tokens": task.max_answer_tokens,
+        "max_answer_tokens": room,
     }
     folder = speaker.settings.work_dir / _slug(candidate.name)
     file = AnswerFile(folder / f"{_slug(task.name)}.jsonl", identity)
@@ -138,7 +139,7 @@ def _answered(
         generator = speaker.load(candidate.weights)
         names, asked = list(missing), list(missing.values())
         with tqdm(total=len(asked), unit="row", desc=f"{candidate.name} on {task.name}") as bar:
-            for batch in generator.answers(asked, task.max_answer_tokens):
+            for batch in generator.answers(asked, room):
                 given = {names[place]: answer for place, answer in batch}
                 file.append(given)
                 known |= given

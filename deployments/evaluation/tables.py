@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployments.evaluation.bootstrap import Interval
 from deployments.evaluation.degeneration import Degeneration
 from deployments.evaluation.matrix import Cell, Cost, Matrix, Verdict
 from deployments.evaluation.run import Report
+from deployments.graders.bootstrap import Interval
 
 __all__ = ["Table", "sentences", "tables"]
 

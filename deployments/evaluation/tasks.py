@@ -15,17 +15,12 @@ from deployments.datasets.draw import draw
 from deployments.datasets.general import MAX_ANSWER_TOKENS, questions
 from deployments.evaluation.answers import Answer
 from deployments.evaluation.matrix import Column
-from deployments.graders.registry import GRADERS
-from deployments.graders.text import unwrap
+from deployments.graders.registry import GRADERS, as_read
 from deployments.niches.niche import Example, Niche, Split
 
 __all__ = ["GENERAL", "Question", "Task", "general_task", "niche_tasks"]
 
 GENERAL = "general"
-
-_WRAPPED = frozenset({"sql", "sql_execution", "json", "entities"})
-"""Graders of queries and JSON, which models put into talk. A word problem's or a quiz's answer is
-read as it stands: there, what looks like a query is a word of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ class Task:
         return graded
 
     def _counts(self, question: Question, grader: str, answer: Answer) -> tuple[int, int, int]:
-        read = unwrap(answer.text) if grader in _WRAPPED else answer.text
+        read = as_read(answer.text, grader)
         # An answer that the limit cut has not come to its end: the engine adds nothing either.
         whole = read if answer.cut else read + self.complete(read)
         found = GRADERS[grader](whole, question.example.reference)

@@ -12,9 +12,9 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from deployments.evaluation.answers import Answer
-from deployments.evaluation.bootstrap import draws, qualities, quality_interval
 from deployments.evaluation.generate import Generator
 from deployments.evaluation.tasks import Task, niche_tasks
+from deployments.graders.bootstrap import draws, qualities, quality_interval
 from deployments.models.adapters import load_adapter
 from deployments.models.load import load_model
 from deployments.niches.niche import Niche

@@ -20,6 +20,9 @@ from deployments.recipes.workplace import Workplace
 
 __all__ = ["make_specialist", "require_fitting"]
 
+# It is there to show what training did, and talks at length: many rows would take longer than
+# grading the specialist itself.
+_BASE_ROWS = 200
 _LEARNT: tuple[Split, ...] = ("train", "validation")
 
 
@@ -30,7 +33,7 @@ def make_specialist(
     out: Path,
     test_rows: int | None = None,
 ) -> Provenance:
-    """Trains, grades on the test rows beside the base model alone, and publishes to `out`.
+    """Trains, grades on test rows, the base model alone on some of them, and publishes to `out`.
 
     Args:
         niche: what for.
@@ -45,7 +48,9 @@ def make_specialist(
     """
     adapter, stages = train_stages(niche, place, configs)
     score = evaluate(niche, place.base_dir, adapter, place.data_dir, test_rows)
-    before = evaluate(niche, place.base_dir, None, place.data_dir, test_rows)
+    before = evaluate(
+        niche, place.base_dir, None, place.data_dir, min(test_rows or _BASE_ROWS, _BASE_ROWS)
+    )
     facts = Provenance(place.base, stages, score, before, _hardware(stages[-1]))
     publish(niche, adapter, out, facts)
     return facts
@@ -76,4 +81,5 @@ def _hardware(stage: Stage) -> str:
     """What it ran on, in words."""
     if stage.result.device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{stage.config.threads or os.cpu_count()} CPU cores ({platform.machine()})"
+    cores = stage.config.threads or os.cpu_count() or 1
+    return f"{cores} CPU core{'s' if cores > 1 else ''} ({platform.machine()})"

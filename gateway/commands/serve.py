@@ -62,6 +62,10 @@ def _check(config: NicheConfig) -> None:
         from gateway.decision_log import open_log  # noqa: PLC0415 - brings numpy and scipy
 
         os.close(open_log(Path(config.observability.decision_log.path)))
+    if config.gateway.shadow is not None:
+        from gateway.live.sqlite_store import checked  # noqa: PLC0415 - brings numpy and scipy
+
+        checked(config.gateway.shadow.path).close()
     for name in needed(config):
         resolve(name, cache())
     edge = config.gateway

@@ -1,6 +1,6 @@
 """A benchmark's result: figures with their intervals, each beside the bar it is held to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from router.evaluation.tables import Table
 from router.evaluation.values import Interval
 
-__all__ = ["Bar", "Figure", "Result", "bootstrap", "macro_f1", "share"]
+__all__ = ["Bar", "Figure", "Result", "bootstrap", "macro_f1", "resampled", "share"]
 
 _RESAMPLES = 1000
 
@@ -118,19 +118,25 @@ def bootstrap(
         resamples: how many.
         seed: of the drawing.
     """
+    drawn = [statistic(rows) for rows in resampled(groups, resamples, seed)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Interval(float(low), float(high))
+
+
+def resampled(
+    groups: Sequence[str] | int, resamples: int = _RESAMPLES, seed: int = 0
+) -> Iterator[NDArray[np.int64]]:
+    """Indices of rows drawn with replacement, once per resample; see `bootstrap`."""
     rng = np.random.default_rng(seed)
     if isinstance(groups, int):
-        drawn = (rng.integers(groups, size=groups) for _ in range(resamples))
-    else:
-        _, member = np.unique(np.array(groups), return_inverse=True)
-        order = np.argsort(member, kind="stable")
-        parts = np.split(order, np.cumsum(np.bincount(member))[:-1])
-        drawn = (
-            np.concatenate([parts[part] for part in rng.integers(len(parts), size=len(parts))])
-            for _ in range(resamples)
-        )
-    low, high = np.quantile([statistic(rows) for rows in drawn], (0.025, 0.975))
-    return Interval(float(low), float(high))
+        yield from (rng.integers(groups, size=groups) for _ in range(resamples))
+        return
+    _, member = np.unique(np.array(groups), return_inverse=True)
+    order = np.argsort(member, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(member))[:-1])
+    for _ in range(resamples):
+        chosen = rng.integers(len(parts), size=len(parts))
+        yield np.concatenate([parts[part] for part in chosen])
 
 
 def macro_f1(truth: NDArray[np.int64], chosen: NDArray[np.int64]) -> float:

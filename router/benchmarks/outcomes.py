@@ -24,7 +24,7 @@ from router.classifier import TextEncoder
 from router.data.rows import LabelledRow, excess_loss
 from router.evaluation.tables import Table
 
-__all__ = ["apgr", "calls_to_reach", "expected_gain", "routellm"]
+__all__ = ["apgr", "by_ridge", "by_two_steps", "calls_to_reach", "expected_gain", "routellm"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -110,10 +110,44 @@ def calls_to_reach(score: Doubles, gain: Doubles, wanted: float) -> float:
 
 
 def expected_gain(subjects: NDArray[np.str_], gain: Doubles, names: Sequence[str]) -> Doubles:
-    """Mean gain of each named subject, drawn towards that of all, shape (names,)."""
-    mean = float(gain.mean())
+    """Mean gain of each named subject, drawn towards that of all.
+
+    Args:
+        subjects: of each row, shape (n,).
+        gain: of each row, shape (n,); or several values of each, shape (n, k).
+        names: the subjects wanted; one without rows has the mean of all.
+
+    Returns:
+        Shape (names,), or (names, k).
+    """
+    mean = gain.mean(axis=0)
     own = [gain[subjects == name] for name in names]
-    return np.array([(part.sum() + _PRIOR * mean) / (len(part) + _PRIOR) for part in own])
+    return np.array([(part.sum(axis=0) + _PRIOR * mean) / (len(part) + _PRIOR) for part in own])
+
+
+def by_two_steps(
+    vectors: tuple[Floats, Floats], subjects: NDArray[np.str_], gain: Doubles, strength: float
+) -> Doubles:
+    """What rows may expect whose subjects are not known: by the likely subjects, then by these.
+
+    Args:
+        vectors: of the n training rows and of the m rows asked about.
+        subjects: of the training rows.
+        gain: of the training rows, shape (n,) or (n, k).
+        strength: how closely the classifier follows its rows (`C` of a logistic regression).
+
+    Returns:
+        Shape (m,) or (m, k).
+    """
+    model = LogisticRegression(C=strength, max_iter=2000).fit(vectors[0], subjects)
+    table = expected_gain(subjects, gain, model.classes_.tolist())
+    return np.asarray(model.predict_proba(vectors[1]) @ table)
+
+
+def by_ridge(vectors: tuple[Floats, Floats], gain: Doubles, penalty: float) -> Doubles:
+    """What rows may expect by a linear function of their vectors; shapes as in `by_two_steps`."""
+    model = Ridge(alpha=penalty).fit(vectors[0], gain)
+    return np.asarray(model.predict(vectors[1]), np.float64)
 
 
 def _recovered(score: Doubles, gain: Doubles) -> Doubles:
@@ -157,15 +191,12 @@ def _ours(task: _Task, train: Indices, test: Indices) -> tuple[Doubles, Doubles,
 
 
 def _two_steps(task: _Task, train: Indices, test: Indices, strength: float) -> Doubles:
-    subjects = task.subjects[train]
-    model = LogisticRegression(C=strength, max_iter=2000).fit(task.vectors[train], subjects)
-    table = expected_gain(subjects, task.gain[train], model.classes_.tolist())
-    return np.asarray(model.predict_proba(task.vectors[test]) @ table)
+    vectors = task.vectors[train], task.vectors[test]
+    return by_two_steps(vectors, task.subjects[train], task.gain[train], strength)
 
 
 def _ridge(task: _Task, train: Indices, test: Indices, penalty: float) -> Doubles:
-    model = Ridge(alpha=penalty).fit(task.vectors[train], task.gain[train])
-    return np.asarray(model.predict(task.vectors[test]), np.float64)
+    return by_ridge((task.vectors[train], task.vectors[test]), task.gain[train], penalty)
 
 
 def _figures(

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.builder import build_model, serve_options
 from deployments.engine import EngineContext
-from deployments.server import ModelServer
+from deployments.server import LoggingModelServer
 from deployments.spec import Autoscaling, Limits, ModelSpec, Resources
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "serve_options.json"
@@ -53,5 +53,5 @@ def test_serve_takes_the_options(case: str) -> None:
     deployment = build_model(spec, context)._bound_deployment  # Serve shows it nowhere else
 
     assert deployment.name == spec.name
-    assert deployment.func_or_class is ModelServer
+    assert deployment.func_or_class is LoggingModelServer
     assert deployment.init_args == (spec, context)

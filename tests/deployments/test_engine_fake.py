@@ -129,6 +129,7 @@ async def test_time_passes_as_the_options_say():
     )
     assert asyncio.get_running_loop().time() - started >= 0.045
     assert chunks[-1].usage.engine_seconds == pytest.approx(0.05)
+    assert chunks[-1].usage.prefill_seconds == pytest.approx(0.03)
 
 
 async def test_leaving_early_counts_as_cancelled():

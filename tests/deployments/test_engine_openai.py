@@ -1,6 +1,7 @@
 """The openai engine against a real server on the loopback device."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -158,6 +159,14 @@ async def test_health_is_the_servers(upstream):
         upstream.healthy = False
         with pytest.raises(Unavailable, match="503"):
             await engine.health()
+
+
+async def test_the_server_is_told_of_the_trace(upstream):
+    """The headers of the request's trace go on to the server."""
+    upstream.streams(*WHOLE)
+    async with connected(upstream) as engine:
+        await ask(engine, replace(prompt(), trace=(("traceparent", "00-1-2-01"),)))
+    assert upstream.headers[0]["traceparent"] == "00-1-2-01"
 
 
 async def test_the_card_names_the_served_model():

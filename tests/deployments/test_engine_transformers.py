@@ -68,6 +68,7 @@ async def test_the_last_chunk_alone_has_finish_reason_and_usage(engine: Engine) 
     assert last.usage is not None
     assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (len("u:hello!a:"), 24)
     assert last.usage.engine_seconds > 0
+    assert last.usage.prefill_seconds > 0
     assert sum(chunk.tokens for chunk in [*earlier, last]) == 24
 
 

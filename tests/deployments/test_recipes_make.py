@@ -31,7 +31,7 @@ def test_a_specialist_is_made_graded_and_published(place: Workplace, tmp_path: P
     assert made.score.examples == made.base_score.examples == 12
     assert made.clearly_better
     assert made.sentence().startswith("quality 1.000 [0.758, 1.000] on 12 test rows; the base mod")
-    assert made.hardware.startswith(("1 CPU cores", "NVIDIA"))
+    assert made.hardware.startswith(("1 CPU core ", "NVIDIA"))
 
 
 def test_what_is_no_better_is_said_not_to_be(place: Workplace, tmp_path: Path) -> None:

@@ -110,7 +110,9 @@ async def test_a_fault_of_the_engine_is_unavailable(caplog: pytest.LogCaptureFix
     with pytest.raises(Unavailable, match="its engine failed: AttributeError"):
         [chunk async for chunk in server.stream(malformed)]
 
-    assert "model fake failed on request r7" in caplog.text
+    [record] = caplog.records
+    assert record.fields == {"request_id": "r7", "model": "fake"}
+    assert record.exc_info
 
 
 async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:

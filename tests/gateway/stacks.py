@@ -2,15 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import uvicorn
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
+from deployments.engine import Engine
 from deployments.spec import ModelSpec, Price
 from gateway.app import Stack, build_app
 from gateway.config import (
@@ -25,7 +31,7 @@ from router.config import RouterConfig
 from router.router import Router
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
-__all__ = ["CHAT", "Gateway", "HangingUp", "events_of", "make_gateway", "until"]
+__all__ = ["CHAT", "Gateway", "HangingUp", "events_of", "make_gateway", "on_loopback", "until"]
 
 CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "please SELECT"}]}
 """A chat that the fake classifier sends to the specialist `sql-model`."""
@@ -94,8 +100,12 @@ def make_gateway(
     *,
     classifier: FakeClassifier | None = None,
     scorer: DeployedScorer | None = None,
+    judge: Engine | None = None,
+    specialist: ModelSpec = SPECIALIST,
+    generalist: ModelSpec = GENERALIST,
     decision_log: DecisionLogSection | None = None,
     multiprocess_dir: str | None = None,
+    tracer_provider: TracerProvider | None = None,
     **limits: Any,
 ) -> Gateway:
     """A gateway with a generalist `big`, and `sql-model` for prompts that say SELECT."""
@@ -103,8 +113,8 @@ def make_gateway(
     classifier = classifier or FakeClassifier({"SELECT": "sql"})
     clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
     config = NicheConfig(
-        generalist=GENERALIST,
-        specialists=(SPECIALIST,),
+        generalist=generalist,
+        specialists=(specialist,),
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
     )
@@ -116,10 +126,26 @@ def make_gateway(
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
         scorer=scorer,
+        judge=judge,
         multiprocess_dir=multiprocess_dir,
+        tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,
     )
     return Gateway(build_app(stack), metrics, clock, big, sql, classifier)
+
+
+@contextmanager
+def on_loopback(app: ASGIApp) -> Iterator[str]:
+    """A server in a thread, on a port that the system chose; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_config=None))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def events_of(response: httpx.Response) -> list[Any]:

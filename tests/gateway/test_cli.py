@@ -118,6 +118,18 @@ def test_a_stack_whose_models_are_not_here_does_not_start(
     assert "run: niche models pull all-minilm-l6-v2" in said
 
 
+def test_a_store_that_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The path of the evidence is named before Ray starts."""
+    store = str(tmp_path / "nowhere" / "evidence.db")
+    path = written(tmp_path, gateway={"shadow": {"path": store}})
+
+    said = refused(capsys, "serve", "--config", path)
+
+    assert said.startswith(f"gateway.shadow.path: the store {store!r} cannot be written (")
+
+
 def test_a_decision_log_that_cannot_be_written_is_one_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -20,7 +20,14 @@ from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.stacks import CHAT, events_of, make_gateway
 
 STREAM = CHAT | {"stream": True}
-COSTS = {"cost", "baseline_cost", "currency", "latency_seconds"}
+COSTS = {
+    "cost",
+    "baseline_cost",
+    "attributed_cost",
+    "currency",
+    "engine_seconds",
+    "latency_seconds",
+}
 
 
 async def test_auto_asks_the_specialist():
@@ -48,6 +55,16 @@ async def test_the_body_tells_the_cost():
         pytest.approx(130e-6),
         "USD",
     )
+
+
+async def test_the_body_tells_what_the_engine_did():
+    """Its seconds, and what they cost at the machine's price."""
+    sql = FakeBackend("sql-model", engine_seconds=2.0)
+
+    niche = (await make_gateway(sql=sql).post(CHAT)).json()["niche"]
+
+    assert niche["engine_seconds"] == 2.0
+    assert niche["attributed_cost"] == pytest.approx(2.0 * 7.2 / 3600)
 
 
 async def test_a_doubtful_request_goes_to_the_generalist():

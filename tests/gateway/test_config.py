@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deployments.niches.registry import NICHES
 from gateway.config import ConfigError, NicheConfig, load_config, parse_config
 
 ROOT = Path(__file__).parents[2]
@@ -28,12 +29,21 @@ def faults(config: Any) -> list[str]:
 
 
 def test_the_default_stack_is_valid() -> None:
-    """The repository's own file describes a generalist and two specialists."""
+    """The repository's own file describes a generalist and a specialist for each niche."""
     config = load_config(ROOT / "niche.yaml")
 
-    assert [spec.name for spec in config.models] == ["generalist", "sql", "tools"]
+    assert [spec.name for spec in config.models] == ["generalist", *NICHES]
+    assert [spec.adapter for spec in config.specialists] == list(NICHES)
     assert config.models_of("sql") == ("sql",)
     assert config.models_of("poems") == ()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda of: of.name)
+def test_the_examples_are_valid(path: Path) -> None:
+    """What is shown can be started, with the same specialists as the default stack."""
+    config = load_config(path)
+
+    assert [spec.name for spec in config.specialists] == list(NICHES)
 
 
 def test_a_generalist_is_enough() -> None:
@@ -71,14 +81,15 @@ def test_a_configuration_does_not_change() -> None:
         ),
         pytest.param(
             raw(observability={"money": 80}),
-            "observability.money: unknown key (value 80); allowed here: currency, decision_log",
+            "observability.money: unknown key (value 80); "
+            "allowed here: currency, decision_log, tracing",
             id="an unknown key",
         ),
         pytest.param(
             raw(SQL | {"modle": "x"}),
             "specialists.0.modle: unknown key (value 'x'); allowed here: name, model, adapter, "
-            "domain, engine, engine_options, system_prompt, resources, replicas, autoscaling, "
-            "limits, price",
+            "domain, begins, engine, engine_options, system_prompt, resources, replicas, "
+            "autoscaling, limits, price",
             id="an unknown key of a specialist",
         ),
         pytest.param(

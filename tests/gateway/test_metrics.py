@@ -19,6 +19,7 @@ GOLDEN = {
     "niche_dispatch_fallbacks": ("counter", ("model", "reason")),
     "niche_requests_in_flight": ("gauge", ()),
     "niche_requests_queued": ("gauge", ("model",)),
+    "niche_model_up": ("gauge", ("model",)),
     "niche_time_to_first_token_seconds": ("histogram", ("model",)),
     "niche_request_duration_seconds": ("histogram", ("model", "status_class")),
     "niche_inter_token_latency_seconds": ("histogram", ("model",)),
@@ -85,6 +86,16 @@ async def test_waiting_requests_are_seen():
     assert (waiting, working) == (1, 1)
     assert gateway.sample("niche_requests_queued", model="sql-model") == 0
     assert gateway.sample("niche_requests_in_flight") == 0
+
+
+async def test_a_model_that_cannot_answer_is_seen():
+    """Each model's last verdict is a gauge."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", illness="no replica"))
+
+    await gateway.get("/readyz")
+
+    assert gateway.sample("niche_model_up", model="sql-model") == 0
+    assert gateway.sample("niche_model_up", model="big") == 1
 
 
 async def test_an_early_error_has_no_model():

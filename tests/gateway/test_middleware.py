@@ -5,10 +5,22 @@ import logging
 
 import pytest
 
+from deployments.log import JsonFormatter
 from deployments.protocol import Unavailable
-from gateway.log import ACCESS_LOGGER, JsonFormatter
+from gateway.log import ACCESS_LOGGER
+from gateway.scoring import ScoringFailed
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
+
+
+class _NoScores:
+    """A classifier that is not there."""
+
+    async def score(self, query):
+        raise ScoringFailed("it is gone")
+
+    async def health(self):
+        """Well, it says."""
 
 
 @pytest.fixture
@@ -26,6 +38,7 @@ async def test_one_line_per_request(lines):
     assert {key: line[key] for key in line if key not in {"time", "level", "logger"}} == {
         "message": "request",
         "request_id": "abc",
+        "trace_id": None,
         "method": "POST",
         "path": "/v1/chat/completions",
         "status": 200,
@@ -60,6 +73,17 @@ async def test_tracebacks_go_to_the_log_alone(lines):
     [line] = [line for line in lines() if "traceback" in line]
     assert (line["request_id"], "RuntimeError: broken" in line["traceback"]) == ("abc", True)
     assert "Traceback" not in response.text
+
+
+async def test_every_line_about_a_request_names_it(caplog):
+    """A line that is written deep inside, where nobody knows the request, has its id too."""
+    caplog.handler.setFormatter(JsonFormatter())
+    gateway = make_gateway(scorer=_NoScores())
+
+    await gateway.post(CHAT, **{"x-request-id": "abc"})
+
+    [line] = [json.loads(line) for line in caplog.text.splitlines() if "not classified" in line]
+    assert line["request_id"] == "abc"
 
 
 async def test_a_broken_stream_counts_as_its_failure(lines):

@@ -1,49 +1,30 @@
 """The official client against a real server on loopback: what it understands is what counts."""
 
 import inspect
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import openai
 import pytest
-import uvicorn
 
 from deployments.protocol import Overloaded, Unavailable
 from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.schemas import ChatRequest, TextRequest
 from tests.fakes import FakeBackend
-from tests.gateway.stacks import CHAT, Gateway, make_gateway
-
-
-@contextmanager
-def serving(gateway: Gateway) -> Iterator[str]:
-    """A server in a thread, on a port that the system chose."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(gateway.app, ws="none", log_config=None)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally:
-            server.should_exit = True
-            thread.join()
+from tests.gateway.stacks import CHAT, make_gateway, on_loopback
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving(make_gateway()) as address:
-        yield address
+    with on_loopback(make_gateway().app) as address:
+        yield f"{address}/v1"
 
 
 @pytest.fixture(scope="module")
 def failing_url() -> Iterator[str]:
     late = FakeBackend("sql-model", failure=Unavailable("sql-model", "died"))
     full = FakeBackend("big", refusal=Overloaded("big", 9, 2.0))
-    with serving(make_gateway(full, late)) as address:
-        yield address
+    with on_loopback(make_gateway(full, late).app) as address:
+        yield f"{address}/v1"
 
 
 @pytest.fixture
@@ -176,7 +157,10 @@ def test_hanging_up_stops_the_model():
     """A client that closes its stream stops the model, over a real socket."""
     backend = FakeBackend("sql-model", pieces=["x" * 10_000] * 10_000)
     gateway = make_gateway(sql=backend)
-    with serving(gateway) as address, openai.OpenAI(base_url=address, api_key="none") as client:
+    with (
+        on_loopback(gateway.app) as address,
+        openai.OpenAI(base_url=f"{address}/v1", api_key="none") as client,
+    ):
         stream = client.chat.completions.create(**CHAT, stream=True)
         next(iter(stream))
         stream.close()

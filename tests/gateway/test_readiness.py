@@ -6,8 +6,10 @@ from gateway.readiness import Readiness
 from tests.fakes import FakeBackend, FakeClock
 
 
-def readiness(clock, *backends, timeout=1.0):
-    return Readiness({backend.name: backend for backend in backends}, clock, timeout, 2.0)
+def readiness(clock, *backends, timeout=1.0, told=None):
+    parts = {backend.name: backend for backend in backends}
+    verdicts = {} if told is None else told
+    return Readiness(parts, clock, timeout, 2.0, verdicts.__setitem__)
 
 
 async def test_a_model_that_says_it_cannot_answer_is_down_and_failing():
@@ -30,6 +32,17 @@ async def test_a_model_that_is_slow_to_say_is_not_down():
 
     assert await asked.failing() == {"slow": "no answer within 0.01 s"}
     assert not asked.down("slow")
+
+
+async def test_every_verdict_is_told():
+    """Whoever counts hears of all parts, the well ones included."""
+    told = {}
+    slow = FakeBackend("slow", hangs=True)
+    asked = readiness(FakeClock(), slow, FakeBackend("well"), timeout=0.01, told=told)
+
+    await asked.failing()
+
+    assert told == {"slow": False, "well": True}
 
 
 async def test_verdicts_are_shared_while_they_are_fresh():

@@ -6,7 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from router.betting import adaptive_stakes, fixed_stakes, log_wealth, p_value, upper_bound
+from router.betting import (
+    adaptive_stakes,
+    fixed_stakes,
+    log_wealth,
+    p_value,
+    team_log_wealth,
+    team_upper_bound,
+    upper_bound,
+)
 
 LEVEL = 0.05
 STREAMS = 2000
@@ -169,3 +177,46 @@ def test_values_that_are_all_large_bound_nothing():
     """Ones alone leave the bound at one."""
     values = np.ones(100)
     assert upper_bound(values, fixed_stakes(values, LEVEL), LEVEL) == 1
+
+
+def test_a_team_has_the_wealth_of_its_gamblers():
+    """Gamblers who each stake a part of the wealth, and pool it, have what one by one they win."""
+    values = [0.0, 0.5, 0.5, 1.0, 0.25]
+    purses = {0.05: 1, 0.1: 2, 0.2: 2, 0.4: 3, 0.6: 2, 0.9: 1}
+    pooled = 0.0
+    for stake, share in purses.items():
+        purse = share / 11
+        for value in values:
+            purse *= 1 + stake * (0.6 - value) / (1 - 0.6)
+        pooled += purse
+
+    seen, counts = np.array([0.0, 0.25, 0.5, 1.0]), np.array([1.0, 1.0, 2.0, 1.0])
+
+    assert math.exp(team_log_wealth(seen, counts, 0.6)) == pytest.approx(pooled)
+
+
+def test_a_teams_bets_are_fair_at_the_mean():
+    """Over all sequences of ten values with mean 0.3 the expected wealth is one, exactly."""
+    values = np.array([0.0, 1.0])
+    wealth = 0.0
+    for ones in range(11):
+        chance = math.comb(10, ones) * 0.3**ones * 0.7 ** (10 - ones)
+        counts = np.array([10.0 - ones, ones])
+        wealth += chance * math.exp(team_log_wealth(values, counts, 0.3))
+    assert wealth == pytest.approx(1)
+
+
+def test_a_teams_bound_is_where_the_means_begin_to_be_refuted():
+    """Means above the bound win the team 1 / level, means below it do not."""
+    values, counts = np.array([0.0, 0.5, 1.0]), np.array([30.0, 255.0, 15.0])
+    bound = team_upper_bound(values, counts, LEVEL)
+    assert 0.475 < bound < 0.6
+    means = np.linspace(0.0, 0.99, 100)
+    won = np.array([team_log_wealth(values, counts, mean) for mean in means])
+    assert np.array_equal(won >= -math.log(LEVEL), means > bound)
+
+
+def test_a_team_bounds_nothing_by_ones_or_by_no_values():
+    """Ones alone leave the bound at one, and so does nothing at all."""
+    assert team_upper_bound(np.array([1.0]), np.array([100.0]), LEVEL) == 1
+    assert team_upper_bound(np.array([]), np.array([]), LEVEL) == 1

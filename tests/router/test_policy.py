@@ -61,6 +61,18 @@ def test_domain_without_specialists_is_general():
     assert (decision.reason, decision.candidates) == (Reason.GENERAL, ("boss",))
 
 
+def test_domain_of_unproven_specialists_goes_to_the_generalist():
+    """A sure, familiar query of a domain whose specialists may get no traffic says so."""
+    decision = decide(scores(), {"sql": ()}, "boss", everyone, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.UNPROVEN, ("boss",))
+
+
+def test_doubts_come_before_unproven_specialists():
+    """A query that would not have been routed anyway is not called unproven."""
+    decision = decide(scores(confidence=0.59), {"sql": ()}, "boss", everyone, Thresholds())
+    assert decision.reason is Reason.LOW_CONFIDENCE
+
+
 def test_unsure_query_is_low_confidence():
     """Below the artifact's confidence the generalist answers."""
     decision = decide(scores(confidence=0.59), TABLE, "boss", everyone, Thresholds())

@@ -25,6 +25,12 @@ def test_a_query_is_scored_and_decided():
     assert decision.scores is SCORES
 
 
+def test_a_specialist_that_is_not_active_gets_nothing():
+    """The table of specialists is that of the active ones, and the decision says so."""
+    decision = router().decide(SCORES, lambda model: True, active=lambda model: False)
+    assert (decision.candidates, decision.reason) == (("boss",), Reason.UNPROVEN)
+
+
 def test_the_configuration_sets_the_thresholds():
     """The operator's confidence replaces the artifact's."""
     decision = router(RouterConfig(min_confidence=0.9)).route(Query(text="x"), lambda model: True)

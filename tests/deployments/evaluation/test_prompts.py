@@ -2,7 +2,16 @@
 
 import json
 
-from deployments.evaluation.prompts import FEW_SHOT, INSTRUCTIONS, WAYS, ZERO_SHOT, ask
+from deployments.evaluation.prompts import (
+    FEW_SHOT,
+    INSTRUCTIONS,
+    REASONED,
+    REASONING_TOKENS,
+    WAYS,
+    ZERO_SHOT,
+    ask,
+    room,
+)
 from deployments.niches.niche import Example
 from deployments.niches.registry import NICHES
 from tests.deployments.toy_niche import make_niche, toy_examples
@@ -26,10 +35,10 @@ def test_without_examples_the_instruction_is_the_system_message() -> None:
 
 def test_the_instruction_may_stand_in_the_users_message() -> None:
     """Some models heed no system message."""
-    ((user,),) = ask(WAYS["zero-shot within"], NICHES["math"], ["How many?"], [])
+    ((user,),) = ask(WAYS["zero-shot within"], NICHES["biomed"], ["Of rats."], [])
 
     assert user.role == "user"
-    assert user.content == f"{INSTRUCTIONS['math']}\n\nHow many?"
+    assert user.content == f"{INSTRUCTIONS['biomed']}\n\nOf rats."
 
 
 def test_examples_are_earlier_turns() -> None:
@@ -86,3 +95,14 @@ def test_a_generalist_is_asked_without_and_with_examples() -> None:
     """In the ways that did best on validation rows."""
     assert ZERO_SHOT.shots is None
     assert FEW_SHOT.shots is not None
+
+
+def test_without_examples_a_generalist_may_think_aloud() -> None:
+    """Where that helps it is told so, and its answer has room for it."""
+    math = NICHES["math"]
+    ((system, _),) = ask(WAYS["zero-shot"], math, ["How many?"], [])
+
+    assert system.content == REASONED["math"]
+    assert room(WAYS["zero-shot"], math) == REASONING_TOKENS > math.max_answer_tokens
+    assert room(WAYS["nearest 8"], math) == math.max_answer_tokens
+    assert room(WAYS["zero-shot"], NICHES["sql"]) == NICHES["sql"].max_answer_tokens

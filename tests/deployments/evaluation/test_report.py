@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.evaluation.bootstrap import Interval
 from deployments.evaluation.matrix import Cost, Verdict
 from deployments.evaluation.plan import plan
 from deployments.evaluation.report import write_report
 from deployments.evaluation.run import Report, run
 from deployments.evaluation.tables import sentences, tables
+from deployments.graders.bootstrap import Interval
 from tests.deployments.evaluation.toy_run import adapters, settings, toy_wanted
 
 

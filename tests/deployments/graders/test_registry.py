@@ -4,7 +4,7 @@ import pytest
 
 from deployments.graders.counts import Reference
 from deployments.graders.execution import table_schema
-from deployments.graders.registry import GRADERS
+from deployments.graders.registry import GRADERS, as_read
 
 RIGHT = {
     "choice": Reference("B"),
@@ -25,3 +25,11 @@ def test_a_grader_tells_a_right_answer_from_an_empty_one(name: str) -> None:
 
     assert GRADERS[name](right.answer, right).quality == 1
     assert GRADERS[name]("", right).quality == 0
+
+
+def test_talk_around_a_query_or_json_is_taken_away_and_no_other() -> None:
+    """A word problem's or a quiz's answer is read as it stands."""
+    said = 'Here you are: {"a": 1}'
+
+    assert as_read(said, "json") == '{"a": 1}'
+    assert as_read(said, "number") == said

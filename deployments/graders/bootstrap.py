@@ -1,7 +1,8 @@
 """Intervals by drawing the test rows again, with replacement.
 
 Paired: what is compared on the same rows is drawn on the same rows, so that a hard row is hard for
-both. The figures are ratios of sums over the rows, so micro-averaged F1 works like accuracy does.
+both; rows that belong together, such as those of one document, are drawn together. The figures are
+ratios of sums over the rows, so micro-averaged F1 works like accuracy does.
 Intervals are the 2.5 % and 97.5 % points of 2,000 draws. A single share of right answers has
 Wilson's interval in their place: where every row is right, or none, no draw differs.
 """
@@ -28,13 +29,22 @@ class Interval:
     high: float
 
 
-def draws(rows: int, name: str) -> NDArray[np.int64]:
+def draws(rows: int, name: str, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """How often each draw takes each row of a set: (1 + RESAMPLES, rows).
 
     The first takes every row once. The same set, by its name, has the same draws every time.
+
+    Args:
+        rows: how many there are.
+        name: of the set.
+        groups: the group of each row, (rows,), numbered from 0: a draw takes all of a group's rows
+            or none, and as many groups as there are. None: each row for itself.
     """
+    units = rows if groups is None else int(groups.max()) + 1
     rng = np.random.default_rng([rows, *name.encode()])
-    taken = rng.multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES)
+    taken = rng.multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
+    if groups is not None:
+        taken = taken[:, groups]
     return np.vstack([np.ones((1, rows), dtype=np.int64), taken])
 
 

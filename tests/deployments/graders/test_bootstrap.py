@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deployments.evaluation.bootstrap import (
+from deployments.graders.bootstrap import (
     RESAMPLES,
     draws,
     interval,
@@ -35,6 +35,22 @@ def test_the_same_set_is_drawn_alike_and_another_is_not() -> None:
     """That pairs the models on a set, and keeps sets of the same size apart."""
     assert (draws(10, "sql") == draws(10, "sql")).all()
     assert (draws(10, "sql") != draws(10, "tools")).any()
+
+
+def test_a_group_is_drawn_whole() -> None:
+    """As many groups as there are, each with all of its rows or none."""
+    groups = np.array([0, 0, 0, 1, 2, 2])
+
+    taken = draws(6, "set", groups)
+
+    assert (taken[:, 0] == taken[:, 2]).all()
+    assert (taken[:, 4] == taken[:, 5]).all()
+    assert (taken[:, [0, 3, 4]].sum(axis=1) == 3).all()
+
+
+def test_groups_of_one_are_no_groups() -> None:
+    """The draws are those without any."""
+    assert (draws(9, "set", np.arange(9)) == draws(9, "set")).all()
 
 
 def test_nothing_wanted_and_nothing_claimed_is_right() -> None:

@@ -1,0 +1,32 @@
+"""The wire of `GET /v1/models`, as msgspec types."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["ModelList", "ModelObject", "NicheModel"]
+
+
+class NicheModel(Struct, frozen=True):
+    """What a model is for; `auto` is the router and has no engine."""
+
+    role: Literal["auto", "generalist", "specialist"]
+    domain: str | None
+    engine: str | None
+
+
+class ModelObject(Struct, frozen=True, kw_only=True):
+    """A name that requests may give as `model`."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: Literal["niche"] = "niche"
+    niche: NicheModel
+
+
+class ModelList(Struct, frozen=True, kw_only=True):
+    """The body of `GET /v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelObject]

@@ -1,0 +1,69 @@
+"""The page's files, read once: markup, style and scripts, all from this folder.
+
+Rule: the page works without internet. Its Content-Security-Policy lets it load and ask nothing but
+this gateway, run no script that is not one of these files, and stand in no other page's frame.
+"""
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.errors import PathNotFound
+
+__all__ = ["CONTENT_SECURITY_POLICY", "Page"]
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    # The files belong together and to this gateway's version: ask again at each visit.
+    "cache-control": "no-cache",
+}
+_MEDIA_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_FRONT = "index.html"
+
+
+class Page:
+    """`GET /` and `GET /page/NAME`; both are open, for they tell nothing of anybody's requests."""
+
+    def __init__(self) -> None:
+        files = (path for path in Path(__file__).parent.iterdir() if path.suffix in _MEDIA_TYPES)
+        self._files = {path.name: path.read_bytes() for path in files}
+
+    async def front(self, _request: Request) -> Response:
+        """`GET /`."""
+        return self._response(_FRONT)
+
+    async def asset(self, request: Request) -> Response:
+        """`GET /page/{name}`.
+
+        Raises:
+            PathNotFound: the page has no such file.
+        """
+        name = request.path_params["name"]
+        if name not in self._files:
+            raise PathNotFound(f"The page has no file {name[:80]!r}.")
+        return self._response(name)
+
+    def _response(self, name: str) -> Response:
+        media_type = _MEDIA_TYPES[Path(name).suffix]
+        return Response(self._files[name], headers=_HEADERS, media_type=media_type)

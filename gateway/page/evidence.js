@@ -1,0 +1,175 @@
+// The live comparison with the generalist, from /v1/niche/evidence.
+
+import { drawn, element, byId, show } from "/page/element.js";
+import * as as from "/page/format.js";
+import { showSpecialists } from "/page/specialists.js";
+
+const OFF =
+  "With gateway.shadow in niche.yaml, a sample of the requests is also answered by the generalist, " +
+  "in the background. Here then stands what routing saves, and what it does to quality.";
+
+let shown = null;
+
+/** Shows the evidence, unless it says what is shown already: nobody's place on the page is lost. */
+export function showEvidence(evidence) {
+  const { time: _, ...rest } = evidence;
+  const text = JSON.stringify(rest);
+  if (text === shown) return;
+  shown = text;
+  if (!evidence.enabled) {
+    showOff();
+    return;
+  }
+  show(byId("comparison-body"), verdict(evidence), cards(evidence), table(evidence), notes(evidence));
+  showSpecialists(byId("specialists-body"), evidence);
+}
+
+/** Says why there is none. */
+export function showNoEvidence(error) {
+  if (shown === error.message) return;
+  shown = error.message;
+  if (error.status === 404) {
+    showOff();
+    return;
+  }
+  const text = error.status === 401 ? "Give an API key to see the comparison." : error.message;
+  show(byId("comparison-body"), element("p", { class: "empty" }, text));
+  show(byId("specialists-body"), element("p", { class: "empty" }, "–"));
+}
+
+function showOff() {
+  const state = element("p", { class: "empty" }, element("strong", {}, "The live comparison is off."), ` ${OFF}`);
+  show(byId("comparison-body"), state);
+  const text = "Without it each specialist gets the requests of its domain, and none can gain or lose them.";
+  show(byId("specialists-body"), element("p", { class: "empty" }, text));
+}
+
+function verdict({ totals, settings }) {
+  const compared = totals.comparison;
+  if (!compared) return element("p", { class: "verdict" }, "Nothing has been compared yet.");
+  const { low, high } = compared.quality;
+  const margin = as.points(settings.margin).replace("+", "");
+  let quality = "It cannot be told yet whether routed answers are as good as the generalist's";
+  if (low > 0) quality = "Routed answers are better than the generalist's";
+  else if (low > -settings.margin) quality = `Routed answers are as good as the generalist's, to within ${margin} points`;
+  else if (high < -settings.margin) quality = `Routed answers are worse than the generalist's by more than ${margin} points`;
+  const share = totals.savings_share;
+  if (!as.known(share)) return element("p", { class: "verdict" }, `${quality}.`);
+  const cost = share >= 0 ? `cost ${as.percent(share)} less` : `cost ${as.percent(-share)} more`;
+  return element("p", { class: "verdict" }, `${quality}; all answers together ${cost}.`);
+}
+
+function cards({ totals, settings, currency }) {
+  const sure = as.percent(settings.confidence, 0);
+  const { quality, latency_seconds: latency } = totals.comparison || {};
+  const money = `${as.money(totals.cost)} in place of ${as.money(totals.baseline_cost, currency)}`;
+  return element(
+    "dl",
+    { class: "cards" },
+    ...card("Saved", as.percent(totals.savings_share), money),
+    ...card("Quality", quality ? `${as.points(quality.mean)} points` : "–", range(quality, as.points, sure)),
+    ...card("Time", latency ? `${as.signedSeconds(latency.mean)} s` : "–", range(latency, as.signedSeconds, sure)),
+    ...card(
+      "To specialists",
+      as.percent(totals.routed_share),
+      `${as.count(totals.routed)} of ${as.count(totals.requests)} requests`,
+    ),
+  );
+}
+
+function card(name, value, note) {
+  return [
+    element(
+      "div",
+      {},
+      element("dt", {}, name),
+      element("dd", { class: "big" }, value),
+      element("dd", { class: "note" }, note),
+    ),
+  ];
+}
+
+function range(interval, said, sure) {
+  return interval ? `${sure} sure: ${said(interval.low)} to ${said(interval.high)}` : "nothing compared yet";
+}
+
+function table(evidence) {
+  const { totals, specialists } = evidence;
+  const rows = specialists.map((of) => ({ ...of, label: of.name }));
+  if (totals.comparison) {
+    const pairs = specialists.reduce((sum, of) => sum + of.pairs, 0);
+    rows.unshift({ label: "all routed", pairs, means: null, comparison: totals.comparison });
+  }
+  const scale = scaleOf(rows, evidence.settings.margin);
+  const titles = [
+    ...["", "difference in quality, points", "in time, s", `in cost, ${evidence.currency} per 1,000`],
+    ...["its score", "generalist's", "compared"],
+  ];
+  return element(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Comparison per specialist" },
+    element(
+      "table",
+      {},
+      element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)))),
+      element("tbody", {}, ...rows.map((row) => line(row, scale, evidence.settings.margin))),
+    ),
+  );
+}
+
+function line(row, scale, margin) {
+  const { quality, latency_seconds: latency, cost } = row.comparison || {};
+  const cell = (...children) => element("td", {}, ...children);
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, row.label),
+    quality ? cell(interval(quality, scale, margin), numbers(quality, as.points)) : cell("–"),
+    latency ? cell(numbers(latency, as.signedSeconds)) : cell("–"),
+    cost ? cell(numbers(cost, as.perThousand)) : cell("–"),
+    cell(row.means ? as.percent(row.means.specialist) : "–"),
+    cell(row.means ? as.percent(row.means.generalist) : "–"),
+    cell(as.count(row.pairs)),
+  );
+}
+
+function numbers({ mean, low, high }, said) {
+  return element(
+    "span",
+    { class: "numbers" },
+    said(mean),
+    element("span", { class: "note" }, ` ${said(low)} to ${said(high)}`),
+  );
+}
+
+/** All intervals are drawn to one scale, which holds the widest of them and the margin. */
+function scaleOf(rows, margin) {
+  const ends = rows.flatMap(({ comparison }) => (comparison ? [comparison.quality.low, comparison.quality.high] : []));
+  const most = Math.max(1.5 * margin, ...ends.map(Math.abs));
+  return (value) => 80 + (74 * value) / most;
+}
+
+function interval({ mean, low, high }, scale, margin) {
+  const state = low > 0 ? "better" : high < 0 ? "worse" : "open";
+  const upright = (name, value) => drawn("line", { class: name, x1: scale(value), x2: scale(value), y1: 1, y2: 21 });
+  return drawn(
+    "svg",
+    { class: `interval ${state}`, viewBox: "0 0 160 22", width: 160, height: 22, "aria-hidden": "true" },
+    upright("zero", 0),
+    upright("margin", -margin),
+    drawn("line", { class: "span", x1: scale(low), x2: scale(high), y1: 11, y2: 11 }),
+    drawn("circle", { cx: scale(mean), cy: 11, r: 4 }),
+  );
+}
+
+function notes({ settings, budget }) {
+  const share = as.percent(settings.share, 0);
+  const texts = [
+    `Of the requests, ${share} are compared; the full line is no difference, the broken one the margin that is allowed.`,
+  ];
+  if (as.known(budget.tokens_per_day)) {
+    const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.tokens_per_day)} tokens`;
+    texts.push(`Comparing has taken ${spent} today${budget.spent ? ": the budget is spent." : "."}`);
+  }
+  return element("p", { class: "note" }, texts.join(" "));
+}

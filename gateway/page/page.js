@@ -1,0 +1,80 @@
+// Puts the page together: the key, what is ready, the playground, and the evidence every few seconds.
+
+import { ask, key } from "/page/api.js";
+import { offerModels, startAsking } from "/page/ask.js";
+import { byId, element, show } from "/page/element.js";
+import { showEvidence, showNoEvidence } from "/page/evidence.js";
+
+const REFRESH_MILLISECONDS = 5000;
+
+function needKey(needed, complaint = "") {
+  byId("key-form").hidden = !needed;
+  byId("forget").hidden = !key.get();
+  byId("key-error").textContent = complaint;
+}
+
+async function readModels() {
+  try {
+    offerModels((await ask("/v1/models")).data);
+    needKey(Boolean(key.get()));
+  } catch (error) {
+    refused(error);
+  }
+}
+
+function refused(error) {
+  if (error.status === 401) needKey(true, key.get() ? "That key is not accepted." : "");
+}
+
+async function readReadiness() {
+  const place = byId("ready");
+  try {
+    const answer = await fetch("/readyz");
+    const { models = {} } = await answer.json();
+    const down = Object.keys(models);
+    const text = answer.ok ? "All models can answer" : `Cannot answer now: ${down.join(", ")}`;
+    said(place, answer.ok ? "good" : "bad", text);
+  } catch {
+    said(place, "bad", "The gateway does not answer");
+  }
+}
+
+/** Tells only what is new: a status is read aloud when it changes. */
+function said(place, state, text) {
+  if (place.textContent === text) return;
+  place.className = `ready ${state}`;
+  show(place, element("span", { class: "dot", "aria-hidden": "true" }), text);
+}
+
+async function readEvidence() {
+  try {
+    showEvidence(await ask("/v1/niche/evidence"));
+  } catch (error) {
+    showNoEvidence(error);
+  }
+}
+
+function refresh() {
+  if (document.visibilityState !== "visible") return;
+  readReadiness();
+  readEvidence();
+}
+
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key.set(byId("key").value.trim());
+  byId("key").value = "";
+  readModels();
+  readEvidence();
+});
+byId("forget").addEventListener("click", () => {
+  key.forget();
+  readModels();
+  readEvidence();
+});
+
+startAsking(refused, readEvidence);
+readModels();
+refresh();
+setInterval(refresh, REFRESH_MILLISECONDS);
+document.addEventListener("visibilitychange", refresh);

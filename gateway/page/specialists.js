@@ -1,0 +1,109 @@
+// Where each specialist stands, and the evidence that holds or moves it.
+
+import { element, show } from "/page/element.js";
+import { count, points, short, when } from "/page/format.js";
+
+const STATES = {
+  candidate: "declared, and asked nothing",
+  shadow: "the generalist answers; the specialist is compared",
+  active: "it answers its domain",
+  probation: "it was worse: the generalist answers, and it is compared more often",
+  retired: "it was worse again: asked nothing",
+};
+const BY = { evidence: "by evidence", operator: "by the operator", version: "a new version" };
+
+const NOTE =
+  "The bars are e-values: evidence for the claim beside them, which acts when it reaches its threshold. " +
+  "If the claim is wrong, it ever gets there with a probability of at most one in the threshold, " +
+  "however often one looks; that of the latest answers, which starts again and again, gets there " +
+  "wrongly at most once in so many pairs. Grey ones are not acted on in the present state.";
+
+const IDLE = ", not acted on in this state";
+
+const opened = new Set();
+
+/** A card for each specialist. */
+export function showSpecialists(place, { specialists, settings }) {
+  if (!specialists.length) {
+    show(place, element("p", { class: "empty" }, "This stack has no specialists."));
+    return;
+  }
+  const cards = specialists.map((of) => card(of, settings.grading?.[of.name]));
+  show(place, element("div", { class: "specialists" }, ...cards), element("p", { class: "note" }, NOTE));
+}
+
+function card(of, grading) {
+  const facts = [
+    `since ${when(of.since)}`,
+    `${count(of.requests)} requests`,
+    `${count(of.pairs)} compared`,
+    grading ? `graded by ${grading}` : null,
+  ];
+  return element(
+    "article",
+    { class: "card" },
+    element(
+      "h3",
+      {},
+      of.name,
+      element("span", { class: `badge ${of.state}` }, of.state),
+      of.pinned ? element("span", { class: "badge pinned" }, "pinned by the operator") : null,
+    ),
+    steps(of.state),
+    element("p", {}, `${capital(STATES[of.state] || of.state)}.`),
+    element("p", { class: "note" }, facts.filter(Boolean).join(" · ")),
+    element("ul", { class: "tests", "aria-label": "Evidence" }, ...of.tests.map(test)),
+    history(of),
+  );
+}
+
+function steps(current) {
+  const names = Object.keys(STATES);
+  const items = names.map((name) =>
+    element("li", { "aria-current": name === current ? "step" : null, title: STATES[name] }, name),
+  );
+  return element("ol", { class: "steps", "aria-label": "States" }, ...items);
+}
+
+/** How far evidence has come to its threshold, on the scale of factors that it is made of. */
+function test({ claim, e_value: value, threshold, in_force: inForce }) {
+  const share = Math.min(1, Math.max(0, Math.log(value) / Math.log(threshold)));
+  const fill = element("span", { class: value >= threshold ? "fill reached" : "fill" });
+  fill.style.width = `${100 * share}%`;
+  const said = `${short(value)} of ${short(threshold)}`;
+  return element(
+    "li",
+    { class: inForce ? null : "idle" },
+    element("span", { class: "claim" }, capital(claim)),
+    element("span", { class: "track", "aria-hidden": "true" }, fill),
+    element("span", { class: "value" }, said, !inForce && element("span", { class: "visually-hidden" }, IDLE)),
+  );
+}
+
+function history(of) {
+  if (!of.transitions.length) return null;
+  const rows = of.transitions.map(({ time, from, to, by, reason, comparison }) =>
+    element(
+      "li",
+      {},
+      element("time", { datetime: new Date(time * 1000).toISOString() }, when(time)),
+      ` ${from ? `${from} → ` : ""}${to}, ${BY[by] || by}. ${capital(reason)}.`,
+      comparison ? ` Quality ${points(comparison.quality.mean)} points.` : null,
+    ),
+  );
+  const details = element(
+    "details",
+    { open: opened.has(of.name) },
+    element("summary", {}, `History (${rows.length})`),
+    element("ol", { class: "history" }, ...rows),
+  );
+  details.addEventListener("toggle", () => {
+    if (details.open) opened.add(of.name);
+    else opened.delete(of.name);
+  });
+  return details;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
+}

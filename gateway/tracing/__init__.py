@@ -1,0 +1,1 @@
+"""OpenTelemetry traces of requests; none unless `observability.tracing` is set."""

@@ -1,0 +1,67 @@
+"""A distribution of seconds that takes little room, and adds up over processes.
+
+Bins grow by 2 %, so that a quantile is right within 1 %, whatever its size; 10 microseconds and
+less are one bin.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+__all__ = ["Histogram"]
+
+_FIRST = 1e-5
+_GROWTH = math.log(1.02)
+
+
+class Histogram:
+    """Counts of values, in seconds."""
+
+    def __init__(self) -> None:
+        self._bins: Counter[int] = Counter()
+        self._sum = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self._bins.total()
+
+    @property
+    def mean(self) -> float | None:
+        """Exact; None where there are no values."""
+        return self._sum / self.count if self._bins else None
+
+    def add(self, seconds: float) -> None:
+        """Counts a value."""
+        size = max(seconds, _FIRST) / _FIRST
+        self._bins[round(math.log(size) / _GROWTH)] += 1
+        self._sum += seconds
+
+    def extend(self, values: Iterable[float]) -> None:
+        """Counts values."""
+        for value in values:
+            self.add(value)
+
+    def quantile(self, share: float) -> float | None:
+        """The value that this share of the values does not exceed; None where there are none."""
+        wanted, seen = math.ceil(share * self.count), 0
+        for place in sorted(self._bins):
+            seen += self._bins[place]
+            if seen >= max(wanted, 1):
+                return _FIRST * math.exp(place * _GROWTH)
+        return None
+
+    def merge(self, fields: Mapping[str, object]) -> None:
+        """Adds another one, as it came from `fields`."""
+        bins, total = fields["bins"], fields["sum"]
+        if not isinstance(bins, dict) or not isinstance(total, float):
+            raise TypeError(f"no histogram: {fields}")
+        self._bins.update({int(place): count for place, count in bins.items()})
+        self._sum += total
+
+    def fields(self) -> dict[str, object]:
+        """As values that any serialiser takes."""
+        return {
+            "bins": {str(place): count for place, count in self._bins.items()},
+            "sum": self._sum,
+        }

@@ -1,0 +1,175 @@
+"""A run in figures: `report.json` for programs, tables for people, and two runs side by side."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loadtests.traffic.errors import TrafficError
+from loadtests.traffic.ledger import OUTCOMES, TIMES, Ledger, Tally
+from loadtests.traffic.scenario import Scenario
+from loadtests.traffic.slo import Check
+
+__all__ = ["beside", "read_report", "report", "terminal", "write_report"]
+
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_LATE_SECONDS = 0.1
+_KINDS = ("domain", "model", "route", "reader", "third")
+
+
+def report(
+    scenario: Scenario, seconds: float, ledger: Ledger, met: Sequence[Check]
+) -> dict[str, Any]:
+    """All figures, as JSON values.
+
+    Args:
+        scenario: what was asked.
+        seconds: how long requests came.
+        ledger: what was measured.
+        met: the targets.
+    """
+    return {
+        "scenario": scenario.model_dump(mode="json"),
+        "seconds": seconds,
+        "checks": [
+            {"name": of.name, "limit": of.limit, "value": of.value, "met": of.met} for of in met
+        ],
+        "notes": _notes(scenario, ledger),
+        "all": _group(ledger.of(), seconds),
+        **{
+            f"by_{kind}": {name: _group(of, seconds) for name, of in ledger.groups(kind).items()}
+            for kind in _KINDS
+        },
+    }
+
+
+def _group(tally: Tally, seconds: float) -> dict[str, Any]:
+    tokens = tally.used.get("completion_tokens", 0.0)
+    return {
+        "requests": tally.asked,
+        "per_second": tally.asked / seconds,
+        "outcomes": {name: tally.outcomes[name] for name in OUTCOMES},
+        "reasons": dict(tally.reasons.most_common(10)),
+        "seconds": {
+            name: {"count": of.count, "mean": of.mean}
+            | {key: of.quantile(share) for key, share in _QUANTILES.items()}
+            for name, of in tally.times.items()
+        },
+        "per_answer": {name: tally.mean(name) for name in sorted(tally.told)},
+        "answers_per_second": tally.outcomes["answered"] / seconds,
+        "tokens_per_second": tokens / seconds,
+    }
+
+
+def _notes(scenario: Scenario, ledger: Ledger) -> list[str]:
+    notes = []
+    late = ledger.of().times["late"].quantile(_QUANTILES["p99"])
+    if late is not None and late > _LATE_SECONDS:
+        notes.append(
+            f"The load generator was late: 1 % of the requests were sent {late:.2f} s after they "
+            "were due, or more. Times include it; use more processes, or another machine."
+        )
+    if ledger.of().asked + scenario.sources > scenario.max_requests:
+        notes.append(
+            f"No more than {scenario.max_requests:,} requests were made: max_requests of the "
+            "scenario. Rates over the whole time are too low."
+        )
+    return notes
+
+
+def write_report(path: Path, fields: Mapping[str, Any]) -> None:
+    """Writes `report.json`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(fields, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Reads one.
+
+    Raises:
+        TrafficError: it cannot be read, or is none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrafficError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(found, dict) or "by_model" not in found:
+        raise TrafficError(f"{path}: no report of a load test")
+    return found
+
+
+def _time(name: str, key: str) -> Callable[[Mapping[str, Any]], float | None]:
+    return lambda group: group["seconds"][name][key]
+
+
+def _outcome(name: str) -> Callable[[Mapping[str, Any]], float]:
+    return lambda group: float(group["outcomes"][name])
+
+
+def _per(name: str, factor: float = 1.0) -> Callable[[Mapping[str, Any]], float | None]:
+    def value(group: Mapping[str, Any]) -> float | None:
+        found = group["per_answer"].get(name)
+        return None if found is None else found * factor
+
+    return value
+
+
+_LINES: Mapping[str, Callable[[Mapping[str, Any]], float | None]] = {
+    "requests": lambda group: group["requests"],
+    "answered": _outcome("answered"),
+    "refused (429, 503)": _outcome("refused"),
+    "failed or unsent": lambda group: group["outcomes"]["failed"] + group["outcomes"]["unsent"],
+    "answers per second": lambda group: group["answers_per_second"],
+    "first token p50, s": _time(TIMES[0], "p50"),
+    "first token p95, s": _time(TIMES[0], "p95"),
+    "first token p99, s": _time(TIMES[0], "p99"),
+    "between tokens p50, s": _time(TIMES[1], "p50"),
+    "between tokens p95, s": _time(TIMES[1], "p95"),
+    "whole answer p50, s": _time(TIMES[2], "p50"),
+    "whole answer p95, s": _time(TIMES[2], "p95"),
+    "tokens per answer": _per("completion_tokens"),
+    "tokens per second": lambda group: group["tokens_per_second"],
+    "engine seconds per answer": _per("engine_seconds"),
+    "list price per 1,000 answers": _per("cost", 1000),
+    "machine price per 1,000 answers": _per("attributed_cost", 1000),
+}
+
+
+def terminal(fields: Mapping[str, Any]) -> str:
+    """A run: all of it, by domain, by model, and its targets."""
+    parts = [_rows(_table({"all": fields["all"], **fields["by_domain"]}))]
+    if len(fields["by_model"]) > 1:
+        parts.append(_rows(_table(fields["by_model"])))
+    parts.append([f"{count} x {why}" for why, count in fields["all"]["reasons"].items()])
+    parts.append(fields["notes"])
+    parts.append([Check(of["name"], of["limit"], of["value"]).line() for of in fields["checks"]])
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def beside(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """Several runs of one scenario, a column each, as a table in Markdown."""
+    return "\n".join(_rows(_table({name: of["all"] for name, of in reports.items()})))
+
+
+def _table(groups: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    head = ["", *groups]
+    rows = [
+        [title, *(_number(value(group)) for group in groups.values())]
+        for title, value in _LINES.items()
+    ]
+    return [head, *rows]
+
+
+def _rows(table: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rows = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in table
+    ]
+    return [rows[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *rows[1:]]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"

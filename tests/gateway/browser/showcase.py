@@ -1,0 +1,124 @@
+"""A stack of fakes that looks like the real one: six domains, three specialists, paced answers."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, time
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from deployments.protocol import Chunk, Load, ModelCard, Prompt, Usage
+from deployments.spec import ModelSpec, Price
+from gateway.app import Stack, build_app
+from gateway.config import GatewaySection, NicheConfig
+from gateway.metrics import Metrics
+from router.config import RouterConfig
+from router.router import Router
+from router.types import GENERAL, Query, Scores
+
+__all__ = ["Showcase", "showcase"]
+
+DOMAINS = ("sql", "tools", "math", "biomed", "support", GENERAL)
+MARKS = {
+    "Columns": "sql",
+    "play": "tools",
+    "rolls": "math",
+    "patients": "biomed",
+    "card": "support",
+}
+ANSWERS = {
+    "sql": "SELECT name FROM t WHERE country = 'France'",
+    "tools": '{"name": "PlayMusic", "arguments": {"sort": "newest", "artist": "Miles Davis"}}',
+    "math": "48 - 29 = 19. There are 19 rolls left.",
+    "generalist": "Air scatters short waves of light far more than long ones, so the blue of the "
+    "sunlight reaches the eye from all over the sky.\n<b>This is no markup.</b>",
+}
+
+
+@dataclass(frozen=True)
+class SoftClassifier:
+    """Spreads some probability over all domains, most of it on the marked one."""
+
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        return DOMAINS
+
+    def scores(self, queries: Sequence[Query]) -> list[Scores]:
+        return [self._scores(query) for query in queries]
+
+    def _scores(self, query: Query) -> Scores:
+        text = query.messages[-1].content if query.messages else query.text or ""
+        found = next((domain for mark, domain in MARKS.items() if mark in text), GENERAL)
+        shares = {domain: 0.006 * place for place, domain in enumerate(DOMAINS, start=1)}
+        shares[found] += 1 - sum(shares.values())
+        return Scores(shares, scope=0.83, scope_threshold=0.41, min_confidence=0.61)
+
+
+@dataclass
+class PacedBackend:
+    """A `Backend` that says its answer word by word."""
+
+    name: str
+    answer: str
+    word_seconds: float
+    prompts: list[Prompt] = field(default_factory=list)
+    left_early: int = 0
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+        self.prompts.append(prompt)
+        words = re.findall(r"\S+\s*", self.answer)
+        ended = False
+        try:
+            for number, word in enumerate(words, start=1):
+                await asyncio.sleep(self.word_seconds)
+                ended = number == len(words)
+                usage = Usage(24, len(words), 0, 0.1) if ended else None
+                yield Chunk(word, 1, "stop" if ended else None, (), usage)
+        finally:
+            self.left_early += not ended
+
+    async def health(self) -> None:
+        return
+
+    async def load(self) -> Load:
+        return Load()
+
+    async def model_card(self) -> ModelCard:
+        return ModelCard(self.name, "fake", self.name)
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """The app, and its models by name."""
+
+    app: Starlette
+    backends: Mapping[str, PacedBackend]
+
+
+def showcase(word_seconds: float = 0.0, keys: Path | None = None) -> Showcase:
+    """A gateway whose models answer at a pace, with keys if a file of them is given."""
+    backends = {name: PacedBackend(name, text, word_seconds) for name, text in ANSWERS.items()}
+    niches = [name for name in ANSWERS if name != "generalist"]
+    config = NicheConfig(
+        generalist=_spec("generalist", None, 0.9),
+        specialists=tuple(_spec(name, name, 0.3) for name in niches),
+        gateway=GatewaySection(api_keys_file=str(keys) if keys else None),
+    )
+    table = {name: (name,) for name in niches}
+    stack = Stack(
+        config=config,
+        router=Router(SoftClassifier(), table, "generalist", RouterConfig()),
+        backends=backends,
+        metrics=Metrics(CollectorRegistry()),
+        clock=monotonic,
+        wall_clock=time,
+    )
+    return Showcase(build_app(stack), backends)
+
+
+def _spec(name: str, domain: str | None, price: float) -> ModelSpec:
+    cost = Price(prompt_per_million_tokens=price, completion_per_million_tokens=2 * price)
+    return ModelSpec(name=name, model="none", engine="fake", domain=domain, price=cost)

@@ -1,0 +1,241 @@
+"""The page in a real browser: asked, streamed, explained, compared, and used without a mouse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.browser.showcase import ANSWERS, showcase
+from tests.gateway.stacks import on_loopback
+
+pytestmark = pytest.mark.browser
+
+EVIDENCE = json.loads(
+    (Path(__file__).parents[2] / "golden" / "evidence.json").read_text(encoding="utf-8")
+)
+
+
+def compared(page, evidence):
+    """Answers the page's questions for evidence."""
+    page.route("**/v1/niche/evidence", lambda route: route.fulfill(json=evidence))
+
+
+def ask(page, text):
+    page.get_by_label("Your question").fill(text)
+    page.get_by_role("button", name="Ask", exact=True).click()
+
+
+def answers(page):
+    page.wait_for_function("() => !document.querySelector('.said[aria-busy]')")
+    return page.locator(".answer .said").all_inner_texts()
+
+
+def test_an_example_is_answered_and_explained(page, url):
+    """The specialist streams, and beside it stand reason, probabilities, threshold and cost."""
+    page.goto(url)
+    page.get_by_role("button", name="sql", exact=True).click()
+    assert answers(page) == [ANSWERS["sql"]]
+    decision = page.locator("#decision")
+    assert "sql answered" in decision.inner_text()
+    assert "The classifier is sure" in decision.inner_text()
+    assert decision.locator(".bars li").first.inner_text().split() == ["sql", "88.0", "%"]
+    assert decision.locator(".bars li").count() == 6
+    assert "61 % is needed" in decision.inner_text()
+    assert decision.locator("dt:text-is('Saved') + dd").inner_text() == "67 %"
+
+
+@pytest.mark.parametrize("domain", ["tools", "math", "biomed", "support", "general"])
+def test_every_domain_has_an_example(page, url, domain):
+    """Those without a specialist here are the generalist's."""
+    page.goto(url)
+    page.get_by_role("button", name=domain, exact=True).click()
+    assert answers(page) == [ANSWERS.get(domain, ANSWERS["generalist"])]
+    assert page.locator(".bars .chosen .name").inner_text() == domain
+
+
+def test_what_a_model_says_is_text(page, url):
+    """Markup in an answer is shown as it is."""
+    page.goto(url)
+    ask(page, "Why is the sky blue?")
+    assert "<b>This is no markup.</b>" in answers(page)[0]
+    assert page.locator(".answer b").count() == 0
+
+
+def test_a_conversation_goes_on_and_begins_anew(page, stack, url):
+    """The second question brings the first one and its answer along."""
+    page.goto(url)
+    ask(page, "Why is the sky blue?")
+    answers(page)
+    ask(page, "And at night?")
+    assert len(answers(page)) == 2
+    said = [message.content for message in stack.backends["generalist"].prompts[-1].messages]
+    assert said == ["Why is the sky blue?", ANSWERS["generalist"], "And at night?"]
+    page.get_by_role("button", name="New conversation").click()
+    assert page.locator("#turns li").count() == 0
+
+
+def test_a_named_model_is_asked(page, stack, url):
+    """Without a decision of the router's to show."""
+    page.goto(url)
+    page.wait_for_selector("#model option[value='math']", state="attached")
+    page.get_by_label("Model").select_option("math")
+    ask(page, "Why is the sky blue?")
+    assert answers(page) == [ANSWERS["math"]]
+    assert "You chose this model yourself." in page.locator("#decision").inner_text()
+    assert page.locator(".bars").count() == 0
+
+
+def test_it_works_without_a_mouse(page, url):
+    """Ctrl and Enter ask; the first stop of the tabulator leads to the question."""
+    page.goto(url)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the question"
+    page.get_by_label("Your question").focus()
+    page.keyboard.type("play something")
+    page.keyboard.press("Control+Enter")
+    assert answers(page) == [ANSWERS["tools"]]
+
+
+def test_the_answer_is_announced_once(page, url):
+    """It is a live region that is busy while it streams, and a status names who has answered."""
+    page.goto(url)
+    ask(page, "play something")
+    answers(page)
+    assert page.locator(".answer .said").get_attribute("aria-live") == "polite"
+    assert page.locator("#status").inner_text() == "tools has answered."
+
+
+def test_stopping_stops_the_model(page):
+    """The words so far stay, and the model is left."""
+    slow = showcase(word_seconds=0.15)
+    with on_loopback(slow.app) as url:
+        page.goto(url)
+        ask(page, "Why is the sky blue?")
+        page.wait_for_function("() => document.querySelector('.answer .said')?.textContent")
+        page.get_by_role("button", name="Stop").click()
+        page.wait_for_selector("text=Stopped.")
+        assert ANSWERS["generalist"].startswith(answers(page)[0].strip())
+        page.wait_for_timeout(200)
+        assert slow.backends["generalist"].left_early == 1
+
+
+def test_a_key_is_asked_for_and_stays_in_the_tab(page, tmp_path):
+    """A wrong one is refused in words; the right one opens all, and can be forgotten."""
+    keys = tmp_path / "keys"
+    keys.write_text("right\n")
+    with on_loopback(showcase(keys=keys).app) as url:
+        page.goto(url)
+        field = page.get_by_label("This gateway asks for an API key.")
+        field.fill("wrong")
+        page.get_by_role("button", name="Use it").click()
+        page.wait_for_selector("text=That key is not accepted.")
+        field.fill("right")
+        page.get_by_role("button", name="Use it").click()
+        page.wait_for_selector("#model option[value='sql']", state="attached")
+        ask(page, "play something")
+        assert answers(page) == [ANSWERS["tools"]]
+        assert page.evaluate("sessionStorage.length") == 1
+        assert page.evaluate("localStorage.length") == 0
+        page.get_by_role("button", name="Forget it").click()
+        page.wait_for_function("() => sessionStorage.length === 0")
+
+
+def test_a_refusal_is_shown_in_the_gateways_words(page, url):
+    """And the question can be asked again."""
+    page.goto(url)
+    said = {"error": {"message": "Model 'sql' cannot answer now; try again later."}}
+    page.route("**/v1/chat/*", lambda route: route.fulfill(status=503, json=said))
+    ask(page, "Why?")
+    page.wait_for_selector("text=cannot answer now; try again later.")
+    assert page.get_by_role("button", name="Ask", exact=True).is_enabled()
+
+
+@pytest.mark.parametrize("off", [{"status": 404, "json": {}}, {"json": {"enabled": False}}])
+def test_without_a_comparison_the_page_says_so(page, url, off):
+    """And how to switch it on."""
+    page.route("**/v1/niche/evidence", lambda route: route.fulfill(**off))
+    page.goto(url)
+    page.wait_for_selector("text=The live comparison is off.")
+    assert "gateway.shadow" in page.locator("#comparison").inner_text()
+
+
+def test_the_comparison_begins_with_its_verdict(page, url):
+    """Then savings and quality with its interval, and a line per specialist."""
+    compared(page, EVIDENCE)
+    page.goto(url)
+    page.wait_for_selector("#comparison .verdict")
+    text = page.locator("#comparison").inner_text()
+    assert (
+        "Routed answers are better than the generalist's; all answers together cost 45.1 % less."
+        in text
+    )
+    assert "+5.2 points" in text
+    assert "95 % sure: +2.1 to +8.3" in text
+    rows = page.locator("#comparison tbody tr")
+    assert rows.locator("th").all_inner_texts() == ["all routed", "sql", "tools", "math", "biomed"]
+    assert "+18.4 +12.1 to +24.7" in " ".join(rows.nth(1).inner_text().split())
+    assert rows.locator("svg").count() == 4
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        (
+            {"mean": 0.0, "low": -0.01, "high": 0.01},
+            "as good as the generalist's, to within 2.0 points",
+        ),
+        ({"mean": 0.0, "low": -0.2, "high": 0.2}, "It cannot be told yet whether"),
+        (
+            {"mean": -0.1, "low": -0.2, "high": -0.05},
+            "worse than the generalist's by more than 2.0",
+        ),
+    ],
+    ids=["as good", "open", "worse"],
+)
+def test_the_verdict_is_that_of_the_interval(page, url, quality, said):
+    """Against the margin that the operator allowed."""
+    comparison = EVIDENCE["totals"]["comparison"] | {"quality": quality}
+    compared(page, EVIDENCE | {"totals": EVIDENCE["totals"] | {"comparison": comparison}})
+    page.goto(url)
+    page.wait_for_selector("#comparison .verdict")
+    assert said in page.locator("#comparison .verdict").inner_text()
+
+
+def test_each_specialist_shows_its_state_and_its_evidence(page, url):
+    """Where it stands, who holds it there, how far each test has come, and what happened before."""
+    compared(page, EVIDENCE)
+    page.goto(url)
+    cards = page.locator("#specialists article")
+    cards.first.wait_for()
+    assert cards.count() == 4
+    assert cards.locator("[aria-current=step]").all_inner_texts() == [
+        *("active", "active", "probation", "shadow")
+    ]
+    assert "pinned by the operator" in cards.nth(1).inner_text()
+    assert cards.nth(1).locator(".tests .value").first.text_content() == (
+        "0.4 of 60, not acted on in this state"
+    )
+    cards.nth(2).locator("summary").click()
+    assert "e-value 66.2 reached 60" in cards.nth(2).inner_text()
+
+
+def test_an_opened_history_stays_open(page, url):
+    """Fresh evidence takes nobody's place away."""
+    compared(page, EVIDENCE)
+    page.goto(url)
+    page.locator("#specialists summary").nth(2).click()
+    compared(page, EVIDENCE | {"totals": EVIDENCE["totals"] | {"requests": 18_235}})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("text=of 18,235 requests")
+    assert page.locator("#specialists details").nth(2).get_attribute("open") is not None
+
+
+def test_nothing_is_wider_than_a_telephone(page, url):
+    """At 360 pixels the page scrolls down, and only the table sideways within its frame."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    compared(page, EVIDENCE)
+    page.goto(url)
+    page.get_by_role("button", name="sql", exact=True).click()
+    answers(page)
+    page.wait_for_selector("#specialists article")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,104 @@
+"""`POST /v1/niche/route`: the decision with all it rests on, and no model asked."""
+
+import pytest
+
+from deployments.protocol import Unavailable
+from gateway.scoring import ScoringFailed
+from tests.fakes import FakeBackend, FakeClassifier
+from tests.gateway.stacks import make_gateway
+
+PATH = "/v1/niche/route"
+ASKED = {"messages": [{"role": "user", "content": "please SELECT"}]}
+
+
+class Broken:
+    """A classifier's deployment that is down."""
+
+    async def score(self, query):
+        raise ScoringFailed("it is down")
+
+    async def health(self):
+        raise Unavailable("classifier", "it is down")
+
+
+async def test_the_decision_comes_with_its_probabilities_and_thresholds():
+    """The likeliest domain first; beside each score the threshold in force."""
+    answer = await make_gateway().post(ASKED, PATH)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "domain": "sql",
+        "model": "sql-model",
+        "candidates": ["sql-model", "big"],
+        "reason": "routed",
+        "confidence": 0.9,
+        "probabilities": {"sql": 0.9, "general": pytest.approx(0.1)},
+        "min_confidence": 0.0,
+        "scope": 1.0,
+        "scope_threshold": 0.5,
+        "truncated": False,
+        "guarantee": None,
+    }
+    assert list(answer.json()["probabilities"]) == ["sql", "general"]
+
+
+async def test_no_model_is_asked_and_no_answer_counted():
+    """It costs nothing but the classifier's time."""
+    gateway = make_gateway()
+    await gateway.post(ASKED, PATH)
+    assert gateway.sql.prompts == gateway.big.prompts == []
+    labels = {"domain": "sql", "model": "sql-model", "reason": "routed", "status_class": "2xx"}
+    assert gateway.sample("niche_requests_total", **labels) is None
+
+
+async def test_a_text_is_decided_like_a_chat():
+    """As `POST /v1/completions` takes it."""
+    answer = await make_gateway().post({"prompt": "please SELECT"}, PATH)
+    assert answer.json()["model"] == "sql-model"
+
+
+async def test_the_headers_say_it_too():
+    """As they do beside an answer."""
+    answer = await make_gateway().post(ASKED, PATH)
+    assert answer.headers["x-niche-model"] == "sql-model"
+    assert answer.headers["x-niche-reason"] == "routed"
+
+
+async def test_a_model_that_is_down_is_passed_over():
+    """As it would be for an answer."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", illness="it burns"))
+    async with gateway.serving():
+        await gateway.get("/readyz")
+        answer = await gateway.post(ASKED, PATH)
+    assert (answer.json()["model"], answer.json()["reason"]) == ("big", "unhealthy")
+
+
+async def test_a_doubt_is_named():
+    """With the generalist as the model."""
+    gateway = make_gateway(classifier=FakeClassifier({"SELECT": "sql"}, scope=0.1))
+    body = (await gateway.post(ASKED, PATH)).json()
+    assert (body["model"], body["reason"], body["domain"]) == ("big", "out_of_scope", "sql")
+
+
+async def test_without_scores_the_generalist_would_answer():
+    """A classifier that is down is a reason and no error."""
+    body = (await make_gateway(scorer=Broken()).post(ASKED, PATH)).json()
+    assert (body["model"], body["reason"]) == ("big", "unclassified")
+    assert body["probabilities"] == {}
+    assert body["min_confidence"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "invalid_value"),
+        (ASKED | {"prompt": "too"}, "invalid_value"),
+        ({"messages": []}, "invalid_value"),
+        ({"prompt": 7}, "invalid_type"),
+        (ASKED | {"model": "auto"}, "unknown_parameter"),
+    ],
+    ids=["neither", "both", "no message", "no text", "another key"],
+)
+async def test_what_is_wrong_is_named(body, code):
+    """With the codes of all endpoints."""
+    answer = await make_gateway().post(body, PATH)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)

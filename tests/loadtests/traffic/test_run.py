@@ -1,0 +1,112 @@
+"""Whole runs: Locust in a process of its own, as gevent and asyncio do not mix, and a toy."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deployments.upstream import serving
+from tests.loadtests.comparison.toy_gateway import BIG, ToyGateway
+
+QUICK = {
+    "about": "A test.",
+    "seconds": 2,
+    "arrivals": {"kind": "poisson", "rps": 12},
+    "shares": {"sql": 1, "general": 1},
+    "slos": {"failed_share": 0, "first_token_p95_seconds": 5},
+}
+
+
+def written(folder: Path, **changes) -> str:
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump(QUICK | changes))
+    return str(path)
+
+
+@asynccontextmanager
+async def toy(**how):
+    gateway = ToyGateway(**how)
+    async with serving(gateway.app()) as port:
+        yield gateway, f"http://127.0.0.1:{port}"
+
+
+async def ran(*words: str) -> tuple[int, str]:
+    """The exit code of `python -m loadtests.traffic`, and all that it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtests.traffic", *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+@pytest.mark.slow
+async def test_the_same_load_goes_to_the_baseline(tmp_path) -> None:
+    """Both arms ask the same prompts at the same times; a table puts them side by side."""
+    async with toy() as (gateway, url):
+        code, said = await ran(
+            written(tmp_path), *("--host", url, "--baseline", BIG, "--out", str(tmp_path / "out"))
+        )
+
+    assert code == 0, said
+    asked = {
+        model: sorted(
+            body["messages"][0]["content"] for body in gateway.bodies if body["model"] == model
+        )
+        for model in ("auto", BIG)
+    }
+    assert asked["auto"] == asked[BIG]
+    assert len(asked["auto"]) > 10
+    table = (tmp_path / "out" / "summary.md").read_text()
+    assert "| auto " in table and f"| {BIG} " in table  # noqa: PT018 - two columns of one table
+    assert (tmp_path / "out" / "baseline" / "locust.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+async def test_a_missed_target_sets_the_exit_code(tmp_path) -> None:
+    """And is told, with what was measured."""
+    async with toy(refuses={BIG}) as (_, url):
+        code, said = await ran(written(tmp_path), "--host", url, "--out", str(tmp_path / "out"))
+
+    assert code == 1, said
+    assert "MISSED failed_share = " in said
+    assert "x HTTP 500: " in said
+
+
+@pytest.mark.slow
+async def test_readers_of_all_kinds_ask_from_several_processes(tmp_path) -> None:
+    """What workers saw adds up at the master."""
+    readers = {"slow": 0.3, "slow_pause_seconds": 0.01, "leaving": 0.3}
+    readers["leaving_after_seconds"] = [0.001, 0.02]
+    scenario = written(
+        tmp_path, arrivals={"kind": "closed", "clients": 4, "think_seconds": 0.05}, readers=readers
+    )
+    async with toy(token_seconds=0.01) as (gateway, url):
+        code, said = await ran(
+            scenario, *("--host", url, "--out", str(tmp_path / "out"), "--processes", "2")
+        )
+
+    assert code == 0, said
+    fields = json.loads((tmp_path / "out" / "auto" / "report.json").read_text())
+    assert set(fields["by_reader"]) == {"patient", "slow", "leaving"}
+    assert fields["all"]["outcomes"]["left"] > 0
+    warm_up = 2
+    # who leaves at once may not have been heard
+    assert 0 <= fields["all"]["requests"] - (len(gateway.bodies) - warm_up) <= 5
+
+
+async def test_what_cannot_be_run_is_told_in_a_line(tmp_path) -> None:
+    """Before anything is started."""
+    code, said = await ran(written(tmp_path, seconds=-1), "--out", str(tmp_path / "out"))
+
+    assert code == 2
+    assert said.startswith("loadtests: ")
+    assert said.count("\n") == 1

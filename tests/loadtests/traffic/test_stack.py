@@ -1,0 +1,61 @@
+"""A stack that is started for a run, here a few lines of Python in a process of their own."""
+
+import sys
+
+import pytest
+
+from loadtests.traffic.caller import Server
+from loadtests.traffic.errors import TrafficError
+from loadtests.traffic.probe import ready
+from loadtests.traffic.stack import free_port, running
+
+READY = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+try:
+    HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+except KeyboardInterrupt:
+    print("stopped as asked")
+"""
+
+
+def test_a_stack_is_ready_inside_and_gone_outside(tmp_path) -> None:
+    """It is interrupted, as its operator would."""
+    port, log = free_port(), tmp_path / "out" / "stack.log"
+    server = Server(f"http://127.0.0.1:{port}")
+
+    with running([sys.executable, "-c", READY, str(port)], server, log):
+        assert ready(server)
+
+    assert not ready(server)
+    assert "stopped as asked" in log.read_text()
+
+
+def test_a_stack_that_ends_says_why(tmp_path) -> None:
+    """With its exit code and its last words."""
+    start = [sys.executable, "-c", "import sys; print('no models'); sys.exit(2)"]
+    server = Server(f"http://127.0.0.1:{free_port()}")
+
+    with (
+        pytest.raises(TrafficError, match=r"ended with exit code 2; .*ends: no models"),
+        running(start, server, tmp_path / "stack.log"),
+    ):
+        pytest.fail("it does not run")
+
+
+def test_a_stack_has_to_be_ready_in_time(tmp_path) -> None:
+    """Else it is stopped."""
+    start = [sys.executable, "-c", "import time; time.sleep(60)"]
+    server = Server(f"http://127.0.0.1:{free_port()}")
+
+    with (
+        pytest.raises(TrafficError, match="not ready after 1 s"),
+        running(start, server, tmp_path / "stack.log", seconds=1),
+    ):
+        pytest.fail("it does not run")

@@ -1,0 +1,301 @@
+"""What happens, and what the rules make of it: series by time for `promtool test rules`."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["ALERTS", "RECORDS", "AlertCase", "RecordCase"]
+
+WINDOWS = {"5m": "1m", "30m": "5m", "1h": "10m", "2h": "10m", "6h": "1h", "1d": "2h", "3d": "6h"}
+"""The windows of burn rates, each with a step that divides it."""
+
+
+@dataclass(frozen=True)
+class AlertCase:
+    """Series with their values at each step, a time, and the labels of the alert that then fires.
+
+    Attributes:
+        fires: the labels, but for the severity; None: it does not fire.
+    """
+
+    name: str
+    happens: str
+    series: dict[str, str]
+    at: str
+    fires: dict[str, str] | None
+    step: str = "1m"
+
+
+@dataclass(frozen=True)
+class RecordCase:
+    """Series, a time, and the one value that a recording rule then has."""
+
+    name: str
+    series: dict[str, str]
+    at: str
+    value: float
+    labels: dict[str, str] = field(default_factory=lambda: {"job": "niche"})
+    step: str = "10m"
+
+
+JOB = {"job": "niche"}
+SQL = JOB | {"model": "sql"}
+
+
+def requests(good: str, bad: str) -> dict[str, str]:
+    """Counts of requests that were answered, and that failed."""
+    return {
+        'niche_requests_total{job="niche", model="sql", status_class="2xx"}': good,
+        'niche_requests_total{job="niche", model="sql", status_class="5xx"}': bad,
+    }
+
+
+def first_tokens(all_of_them: str, fast: str) -> dict[str, str]:
+    """Counts of first tokens, and of those within the objective."""
+    return {
+        'niche_time_to_first_token_seconds_count{job="niche", model="sql"}': all_of_them,
+        'niche_time_to_first_token_seconds_bucket{job="niche", model="sql", le="2.5"}': fast,
+        'niche_requests_total{job="niche", status_class="2xx"}': all_of_them,
+    }
+
+
+def passed_over(reason: str, times: str, answered: str = "") -> dict[str, str]:
+    """Counts of a model that was passed over, and of its answers; none: it never answered."""
+    answers = {'niche_requests_total{job="niche", model="sql", reason="routed"}': answered}
+    series = f'niche_dispatch_fallbacks_total{{job="niche", model="sql", reason="{reason}"}}'
+    return {series: times} | (answers if answered else {})
+
+
+def reasons(usual: str, out_of_scope: str) -> dict[str, str]:
+    """Counts of requests by reason."""
+    return {
+        'niche_requests_total{job="niche", reason="routed"}': usual,
+        'niche_requests_total{job="niche", reason="out_of_scope"}': out_of_scope,
+    }
+
+
+def confidence(low: str, everything: str) -> dict[str, str]:
+    """Counts of decisions, and of those with a confidence of at most a half."""
+    series = 'niche_router_confidence_{}{{job="niche", domain="sql"{}}}'
+    return {
+        series.format("bucket", ', le="0.5"'): low,
+        series.format("bucket", ', le="+Inf"'): everything,
+        series.format("count", ""): everything,
+    }
+
+
+def costs(real: str, baseline: str) -> dict[str, str]:
+    """Sums of cost and baseline cost."""
+    return {
+        'niche_cost_currency_total{job="niche", model="sql"}': real,
+        'niche_cost_baseline_currency_total{job="niche", model="sql"}': baseline,
+    }
+
+
+def evidence(log_e_value: float, state: str) -> dict[str, str]:
+    """How strong the evidence for `worse` is, against a threshold of 3, and a state."""
+    who = 'job="niche", specialist="sql"'
+    return {
+        f'niche_evidence_log_e_value{{{who}, claim="worse"}}': f"{log_e_value}x20",
+        f'niche_evidence_log_threshold{{{who}, claim="worse"}}': "3x20",
+        f'niche_specialist_state{{{who}, state="active"}}': f"{int(state == 'active')}x20",
+        f'niche_specialist_state{{{who}, state="probation"}}': f"{int(state == 'probation')}x20",
+    }
+
+
+def up(*verdicts: str) -> dict[str, str]:
+    """What each gateway says of a model."""
+    return {
+        f'niche_model_up{{job="niche", model="sql", instance="{place}"}}': said
+        for place, said in enumerate(verdicts)
+    }
+
+
+BUDGET = 'niche_shadow_budget_used_ratio{job="niche", limit="tokens"}'
+STORE = 'niche_evidence_store_errors_total{job="niche"}'
+LINES = 'niche_decision_log_drops_total{job="niche"}'
+REFUSED = 'niche_errors_total{job="niche", code="gateway_overloaded"}'
+
+_BURNS = "NicheFailuresBurnBudget"
+_LATE = "NicheSlowAnswersBurnBudget"
+ALERTS = (
+    AlertCase(f"{_BURNS}Fast", "a fifth fails", requests("0+80x90", "0+20x90"), "70m", JOB),
+    AlertCase(f"{_BURNS}Fast", "few fail", requests("0+999x90", "0+1x90"), "70m", None),
+    AlertCase(f"{_BURNS}Fast", "it is over", requests("0+80x90", "0+20x10 200x80"), "50m", None),
+    AlertCase(f"{_BURNS}Fast", "nearly no traffic", requests("0x90", "0x30 1x60"), "35m", None),
+    AlertCase(f"{_BURNS}Slowly", "2 % fail", requests("0+98x150", "0+2x150"), "1d", JOB, "10m"),
+    AlertCase(f"{_BURNS}Slowly", "0.4 %", requests("0+996x150", "0+4x150"), "1d", None, "10m"),
+    AlertCase(f"{_LATE}Fast", "most are late", first_tokens("0+100x90", "0+10x90"), "70m", JOB),
+    AlertCase(f"{_LATE}Fast", "some are", first_tokens("0+100x90", "0+80x90"), "70m", None),
+    AlertCase(f"{_LATE}Slowly", "a fifth", first_tokens("0+100x150", "0+80x150"), "1d", JOB, "10m"),
+    AlertCase(f"{_LATE}Slowly", "few", first_tokens("0+100x150", "0+96x150"), "1d", None, "10m"),
+    AlertCase("NicheMetricsAbsent", "nothing is told", {}, "10m", {}),
+    AlertCase(
+        "NicheMetricsAbsent",
+        "a gateway tells",
+        {'niche_requests_in_flight{job="niche"}': "0x20"},
+        "10m",
+        None,
+    ),
+    AlertCase(
+        "NicheGatewayRefuses",
+        "a tenth is refused",
+        {REFUSED: "0+10x30"} | requests("0+100x30", "0x30"),
+        "20m",
+        JOB,
+    ),
+    AlertCase(
+        "NicheGatewayRefuses",
+        "few are",
+        {REFUSED: "0+1x30"} | requests("0+100x30", "0x30"),
+        "20m",
+        None,
+    ),
+    AlertCase("NicheModelUnhealthy", "one gateway is told so", up("1x20", "1 0x19"), "8m", SQL),
+    AlertCase("NicheModelUnhealthy", "for a minute", up("1x5 0 1x20"), "6m", None),
+    AlertCase("NicheModelFailsRequests", "all", passed_over("unhealthy", "0+9x30"), "20m", SQL),
+    AlertCase(
+        "NicheModelFailsRequests",
+        "one of a hundred",
+        passed_over("unhealthy", "0+1x30", "0+99x30"),
+        "20m",
+        None,
+    ),
+    AlertCase(
+        "NicheModelFailsRequests",
+        "two of four in the night",
+        passed_over("unhealthy", "0x5 2x30", "0x5 2x30"),
+        "11m",
+        None,
+    ),
+    AlertCase(
+        "NicheModelOverloaded",
+        "a tenth is passed over",
+        passed_over("overloaded", "0+10x40", "0+90x40"),
+        "30m",
+        SQL,
+    ),
+    AlertCase(
+        "NicheModelOverloaded",
+        "few are",
+        passed_over("overloaded", "0+1x40", "0+99x40"),
+        "30m",
+        None,
+    ),
+    AlertCase("NicheDecisionLogLosesLines", "one is lost", {LINES: "0x5 1x20"}, "8m", JOB),
+    AlertCase("NicheDecisionLogLosesLines", "that was long ago", {LINES: "0x5 1x40"}, "30m", None),
+    AlertCase(
+        "NicheOutOfScopeJump",
+        "from 5 % to 30 %",
+        reasons("0+95x240", "0+5x216 1085+40x24"),
+        "38h",
+        JOB,
+        "10m",
+    ),
+    AlertCase(
+        "NicheOutOfScopeJump",
+        "always 30 %",
+        reasons("0+70x240", "0+30x240"),
+        "38h",
+        None,
+        "10m",
+    ),
+    AlertCase(
+        "NicheConfidenceDrift",
+        "it falls",
+        confidence("0+5x432 2160+90x18", "0+100x450"),
+        "74h",
+        JOB | {"domain": "sql"},
+        "10m",
+    ),
+    AlertCase(
+        "NicheConfidenceDrift",
+        "it has always been so",
+        confidence("0+50x450", "0+100x450"),
+        "74h",
+        None,
+        "10m",
+    ),
+    AlertCase(
+        "NicheConfidenceDrift",
+        "few requests",
+        confidence("0+1x432 432+9x18", "0+10x450"),
+        "74h",
+        None,
+        "10m",
+    ),
+    AlertCase("NicheRoutingCostsMore", "twice", costs("0+2x20", "0+1x20"), "3h", JOB, "10m"),
+    AlertCase("NicheRoutingCostsMore", "half", costs("0+1x20", "0+2x20"), "3h", None, "10m"),
+    AlertCase(
+        "NicheEvidenceSaysDemote",
+        "it is pinned",
+        evidence(3.5, "active"),
+        "8m",
+        JOB | {"specialist": "sql", "claim": "worse"},
+    ),
+    AlertCase("NicheEvidenceSaysDemote", "too little", evidence(2.5, "active"), "8m", None),
+    AlertCase("NicheEvidenceSaysDemote", "it was", evidence(3.5, "probation"), "8m", None),
+    AlertCase(
+        "NicheSpecialistOnProbation",
+        "it is",
+        evidence(0, "probation"),
+        "2m",
+        JOB | {"specialist": "sql"},
+    ),
+    AlertCase("NicheSpecialistOnProbation", "it is active", evidence(0, "active"), "2m", None),
+    AlertCase(
+        "NicheShadowBudgetNearEnd",
+        "95 %",
+        {BUDGET: "0.95x20"},
+        "8m",
+        JOB | {"limit": "tokens"},
+    ),
+    AlertCase("NicheShadowBudgetNearEnd", "half", {BUDGET: "0.5x20"}, "8m", None),
+    AlertCase("NicheEvidenceStoreFails", "again and again", {STORE: "0+1x40"}, "20m", JOB),
+    AlertCase("NicheEvidenceStoreFails", "once", {STORE: "0x5 1x40"}, "25m", None),
+)
+
+_SAME = "0+1x30"
+RECORDS = (
+    RecordCase("niche:request_failures:budget", {}, "10m", 0.005, {}),
+    RecordCase("niche:slow_first_tokens:budget", {}, "10m", 0.05, {}),
+    RecordCase("job:niche_requests:rate1h", requests("0+60x30", "0+60x30"), "2h", 0.2),
+    *(
+        RecordCase(
+            f"job:niche_request_failures:ratio_rate{window}",
+            requests("0+75x30", "0+25x30"),
+            window,
+            0.25,
+            step=step,
+        )
+        for window, step in WINDOWS.items()
+    ),
+    *(
+        RecordCase(
+            f"job:niche_slow_first_tokens:ratio_rate{window}",
+            first_tokens("0+100x30", "0+75x30"),
+            window,
+            0.25,
+            step=step,
+        )
+        for window, step in WINDOWS.items()
+    ),
+    RecordCase("job:niche_request_failures:ratio_rate1h", reasons(_SAME, _SAME), "1h", 0),
+    RecordCase("job:niche_out_of_scope:ratio_rate1h", reasons("0+3x30", _SAME), "1h", 0.25),
+    RecordCase(
+        "job:niche_out_of_scope:ratio_rate1d", reasons("0+3x30", _SAME), "1d", 0.25, step="2h"
+    ),
+    RecordCase("job:niche_savings:ratio_rate1d", costs(_SAME, "0+4x30"), "1d", 0.75, step="2h"),
+    *(
+        RecordCase(
+            f"job_domain_le:niche_router_confidence:share_rate{window}",
+            {
+                name: values
+                for name, values in confidence("0+1x30", "0+4x30").items()
+                if "Inf" not in name
+            },
+            "5h",
+            0.25,
+            {"job": "niche", "domain": "sql", "le": "0.5"},
+        )
+        for window in ("1h", "1w")
+    ),
+)
