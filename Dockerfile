@@ -21,6 +21,11 @@ RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
 
 FROM python:3.11-slim
 
+# KubeRay's probes ask with wget.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends wget \
+ && rm -rf /var/lib/apt/lists/*
+
 RUN useradd --create-home --uid 10001 niche \
  && mkdir /models \
  && chown niche:niche /models

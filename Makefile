@@ -6,7 +6,7 @@ NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs monitoring-tools monitoring loadtest clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,9 +66,20 @@ format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: install-dev ## Write the README's tables and the dashboards anew from the code
+docs: install-dev ## Write the README's tables, the dashboards and the chart's schema anew from the code
 	$(RUN) gateway.reference
 	$(RUN) gateway.dashboards.files
+	$(RUN) tests.helm.documents
+
+chart-tools: install-dev
+	$(RUN) tests.helm.tools
+
+chart: chart-tools ## The tests of the Helm chart, with helm 3 and helm 4
+	$(RUN) pytest tests/helm -m "not serve and not cluster"
+
+chart-cluster: chart-tools ## Install the chart on a real kube-apiserver, which is built once
+	$(RUN) tests.helm.apiserver
+	NICHE_CHART_CLUSTER=1 $(RUN) pytest tests/helm -m cluster
 
 monitoring-tools: install-dev
 	$(RUN) tests.monitoring.tools

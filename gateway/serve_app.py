@@ -1,0 +1,65 @@
+"""The applications as a Ray Serve configuration file names them: an import path, and its `args`.
+
+The Helm chart writes such a file from what also makes `niche.yaml`; `gateway/launch.py` starts the
+same applications by code. Rule: arguments are validated here, and nothing is started.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from ray import serve
+
+from deployments.builder import build_model
+from deployments.engine import EngineContext
+from deployments.spec import ModelSpec
+from gateway.classifier import build_classifier
+from gateway.config import ConfigError, NicheConfig
+from gateway.ingress import GatewayContext, build_gateway
+
+__all__ = ["GatewayArguments", "ModelArguments", "classifier", "gateway", "model"]
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cache_dir: Path = Field(description="where model files lie on every node")
+
+
+class ModelArguments(_Arguments):
+    """What one model's application is made of."""
+
+    spec: ModelSpec = Field(description="the model; how many replicas it has, Serve may override")
+
+
+class GatewayArguments(_Arguments):
+    """What the gateway's application is made of, and the classifier's."""
+
+    config: NicheConfig = Field(description="the content of `niche.yaml`")
+    metrics_dir: Path | None = Field(
+        default=None, description="where the gateway replicas of a node keep their metrics"
+    )
+
+
+def model(arguments: ModelArguments) -> serve.Application:
+    """The application of one model, which has no HTTP route."""
+    return build_model(arguments.spec, EngineContext(arguments.cache_dir))
+
+
+def gateway(arguments: GatewayArguments) -> serve.Application:
+    """The application that answers HTTP."""
+    context = GatewayContext(EngineContext(arguments.cache_dir), arguments.metrics_dir)
+    return build_gateway(arguments.config, context)
+
+
+def classifier(arguments: GatewayArguments) -> serve.Application:
+    """The application of the classifier, for a configuration that has `router.deployment`.
+
+    Raises:
+        ConfigError: the classifier is in the gateway.
+    """
+    config = arguments.config
+    if config.router.deployment is None:
+        raise ConfigError("router.deployment: required for an application of the classifier")
+    return build_classifier(
+        config, config.router.deployment, arguments.cache_dir, arguments.metrics_dir
+    )

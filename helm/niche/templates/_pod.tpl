@@ -1,0 +1,417 @@
+{{/* The pods of Ray: the head's template and a worker group's, and what both have. */}}
+
+{{/* Takes root. */}}
+{{- define "niche.rayEnv" -}}
+{{- include "niche.env" .root.Values.ray.env }}
+{{- if not .root.Values.ray.auth.enabled }}
+- name: RAY_AUTH_MODE  # Ray's own default differs between its commands
+  value: disabled
+{{- end }}
+- name: HOME
+  value: /home/niche
+- name: USER  # for images in whose list of users the number is absent
+  value: niche
+- name: NICHE_CACHE
+  value: {{ .root.Values.modelCache.mountPath }}
+- name: HF_HOME
+  value: {{ .root.Values.modelCache.mountPath }}/huggingface
+{{- if .root.Values.huggingFace.offline }}
+- name: HF_HUB_OFFLINE
+  value: "1"
+{{- end }}
+{{- include "niche.huggingFaceToken" .root }}
+{{- with .root.Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "niche.huggingFaceToken" -}}
+{{- with .Values.huggingFace.existingSecret }}
+- name: HF_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $.Values.huggingFace.key }}
+{{- end }}
+{{- end -}}
+
+{{/* The root is read-only: what is written has a volume. */}}
+{{- define "niche.writableMounts" -}}
+- name: tmp
+  mountPath: /tmp
+- name: home
+  mountPath: /home/niche
+{{- end -}}
+
+{{- define "niche.writableVolumes" -}}
+- name: tmp
+  emptyDir: {}
+- name: home
+  emptyDir: {}
+{{- end -}}
+
+{{- define "niche.sharedMemoryVolume" -}}
+- name: shm
+  emptyDir:
+    medium: Memory
+    sizeLimit: {{ . }}
+{{- end -}}
+
+{{/* Ends `ray` in order before the container is ended. */}}
+{{- define "niche.lifecycle" -}}
+lifecycle:
+  preStop:
+    exec:
+      command: [/bin/sh, -c, ray stop]
+{{- end -}}
+
+{{/* What every pod's spec says. Takes root, own (head or group). */}}
+{{- define "niche.podBasics" -}}
+serviceAccountName: {{ include "niche.serviceAccountName" .root }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+terminationGracePeriodSeconds: {{ .own.terminationGracePeriodSeconds }}
+{{- with .own.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .own.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .own.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .own.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- include "niche.tolerations" .own }}
+{{- end -}}
+
+{{/* Takes root, own, component; annotations beside the own ones. */}}
+{{- define "niche.podMetadata" -}}
+labels:
+  {{- include "niche.selectorLabels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component }}
+  {{- with .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with .own.labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) .own.annotations .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "niche.headTemplate" -}}
+{{- $own := .Values.head -}}
+metadata:
+  {{- include "niche.podMetadata" (dict "root" . "own" $own "component" "head" "annotations" dict) | nindent 2 }}
+spec:
+  {{- include "niche.podBasics" (dict "root" . "own" $own) | nindent 2 }}
+  containers:
+    - name: ray-head
+      image: {{ include "niche.image" (dict "root" . "image" dict) }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      securityContext:
+        {{- toYaml .Values.containerSecurityContext | nindent 8 }}
+      env:
+        {{- include "niche.rayEnv" (dict "root" .) | trim | nindent 8 }}
+        {{- with include "niche.env" $own.env | trim }}{{ . | nindent 8 }}{{ end }}
+      ports:
+        - {name: gcs-server, containerPort: 6379, protocol: TCP}
+        - {name: dashboard, containerPort: 8265, protocol: TCP}
+        - {name: client, containerPort: 10001, protocol: TCP}
+        - {name: serve, containerPort: 8000, protocol: TCP}
+        - {name: metrics, containerPort: 8080, protocol: TCP}
+        - {name: as-metrics, containerPort: 44217, protocol: TCP}
+        - {name: dash-metrics, containerPort: 44227, protocol: TCP}
+      {{- include "niche.lifecycle" . | nindent 6 }}
+      resources:
+        {{- include "niche.resources" $own | nindent 8 }}
+      volumeMounts:
+        {{- include "niche.writableMounts" . | nindent 8 }}
+        - name: shm
+          mountPath: /dev/shm
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    {{- include "niche.writableVolumes" . | nindent 4 }}
+    {{- include "niche.sharedMemoryVolume" $own.shmSize | nindent 4 }}
+    {{- if .Values.autoscaler.enabled }}
+    # Mounted by the autoscaler's container alone.
+    - name: service-account-token
+      projected:
+        sources:
+          - serviceAccountToken:
+              path: token
+              expirationSeconds: 3607
+          - configMap:
+              name: kube-root-ca.crt
+              items:
+                - {key: ca.crt, path: ca.crt}
+          - downwardAPI:
+              items:
+                - {path: namespace, fieldRef: {fieldPath: metadata.namespace}}
+    {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{/* Whether a group holds what answers HTTP or classifies: "true" or nothing. Takes root, group. */}}
+{{- define "niche.isEdge" -}}
+{{- $placement := .root.Values.placement -}}
+{{- $given := include "niche.given" .root | fromYaml -}}
+{{- $classifies := and (dig "router" "deployment" nil $given) (eq .group $placement.classifier) -}}
+{{- if or (eq .group $placement.gateway) $classifies }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether a group first gets model files: "true" or nothing. The gateway needs the encoder. */}}
+{{- define "niche.pullsModels" -}}
+{{- $loads := include "niche.isEdge" . -}}
+{{- range (include "niche.models" .root | fromYaml).all -}}
+{{- if eq (dig "engine" "transformers" .) "transformers" }}{{ $loads = "true" }}{{ end -}}
+{{- end -}}
+{{- if and .root.Values.modelCache.pull $loads }}true{{ end -}}
+{{- end -}}
+
+{{/* Annotations by which a new Ray cluster is made when something behind an unchanged name changed. */}}
+{{- define "niche.revisions" -}}
+{{- $values := .root.Values -}}
+{{- if include "niche.pullsModels" . -}}
+{{- $names := list (dig "router" "encoder" "all-minilm-l6-v2" (include "niche.given" .root | fromYaml)) -}}
+{{- range (include "niche.models" .root | fromYaml).all -}}
+{{- if not (contains "/" .model) }}{{ $names = append $names .model }}{{ end -}}
+{{- end }}
+niche/models: {{ $names | uniq | sortAlpha | join "," | quote }}
+{{- end }}
+{{- if include "niche.isEdge" . }}
+{{- if include "niche.apiKeysSecret" .root }}
+niche/api-keys: {{ printf "%s %s" $values.apiKeys.revision (join "," $values.apiKeys.values) | sha256sum | trunc 16 | quote }}
+{{- end }}
+{{- with $values.routerArtifact.revision }}
+niche/router-artifact: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "niche.workerTemplate" -}}
+{{- $root := .root -}}
+{{- $values := $root.Values -}}
+{{- $own := .own -}}
+{{- $image := include "niche.image" (dict "root" $root "image" $own.image) -}}
+{{- $pullPolicy := $own.image.pullPolicy | default $values.image.pullPolicy -}}
+{{- $edge := include "niche.isEdge" . -}}
+{{- $artifact := and $edge (ne $values.routerArtifact.source "included") -}}
+{{- $copied := and $artifact (has $values.routerArtifact.source (list "image" "download")) -}}
+metadata:
+  {{- include "niche.podMetadata" (dict "root" $root "own" $own "component" "worker" "annotations" (include "niche.revisions" . | fromYaml)) | nindent 2 }}
+spec:
+  {{- include "niche.podBasics" (dict "root" $root "own" $own) | nindent 2 }}
+  topologySpreadConstraints:
+    {{- if $own.topologySpreadConstraints }}
+    {{- toYaml $own.topologySpreadConstraints | nindent 4 }}
+    {{- else }}
+    - maxSkew: 1
+      topologyKey: kubernetes.io/hostname
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "niche.selectorLabels" $root | nindent 10 }}
+          ray.io/group: {{ .group }}
+    {{- end }}
+  {{- $initial := list }}
+  {{- if include "niche.pullsModels" . }}{{ $initial = append $initial (include "niche.pullContainer" (dict "root" $root "image" $image "pullPolicy" $pullPolicy) | fromYaml) }}{{ end }}
+  {{- if $copied }}{{ $initial = append $initial (include "niche.artifactContainer" $root | fromYaml) }}{{ end }}
+  {{- if and $edge $values.monitoring.gateway.enabled }}{{ $initial = append $initial (include "niche.exporterContainer" (dict "root" $root "image" $image "pullPolicy" $pullPolicy) | fromYaml) }}{{ end }}
+  {{- with concat $initial $values.extraInitContainers }}
+  initContainers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: ray-worker
+      image: {{ $image }}
+      imagePullPolicy: {{ $pullPolicy }}
+      securityContext:
+        {{- toYaml $values.containerSecurityContext | nindent 8 }}
+      env:
+        {{- include "niche.rayEnv" (dict "root" $root) | trim | nindent 8 }}
+        {{- with include "niche.env" $own.env | trim }}{{ . | nindent 8 }}{{ end }}
+      ports:
+        - {name: serve, containerPort: 8000, protocol: TCP}
+        - {name: metrics, containerPort: 8080, protocol: TCP}
+      {{- include "niche.lifecycle" $root | nindent 6 }}
+      resources:
+        {{- include "niche.resources" $own | nindent 8 }}
+      volumeMounts:
+        {{- include "niche.writableMounts" $root | nindent 8 }}
+        - name: shm
+          mountPath: /dev/shm
+        - name: models
+          mountPath: {{ $values.modelCache.mountPath }}
+        - name: config
+          mountPath: /etc/niche/config
+          readOnly: true
+        {{- if $edge }}
+        {{- if $values.monitoring.gateway.enabled }}
+        - name: gateway-metrics
+          mountPath: {{ include "niche.metricsDirectory" $root }}
+        {{- end }}
+        {{- if include "niche.apiKeysSecret" $root }}
+        - name: api-keys
+          mountPath: /etc/niche/api-keys
+          readOnly: true
+        {{- end }}
+        {{- if $artifact }}
+        - name: router-artifact
+          mountPath: {{ include "niche.artifactDirectory" $root }}
+          readOnly: true
+          {{- if eq $values.routerArtifact.source "persistentVolumeClaim" }}
+          {{- with $values.routerArtifact.persistentVolumeClaim.subPath }}
+          subPath: {{ . }}
+          {{- end }}
+          {{- end }}
+        {{- end }}
+        {{- end }}
+        {{- with $values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    {{- with $values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    {{- include "niche.writableVolumes" $root | nindent 4 }}
+    {{- include "niche.sharedMemoryVolume" $own.shmSize | nindent 4 }}
+    {{- include "niche.modelsVolume" $root | nindent 4 }}
+    - name: config
+      configMap:
+        name: {{ include "niche.fullname" $root }}
+    {{- if $edge }}
+    {{- if $values.monitoring.gateway.enabled }}
+    - name: gateway-metrics
+      emptyDir: {}
+    {{- end }}
+    {{- with include "niche.apiKeysSecret" $root }}
+    - name: api-keys
+      secret:
+        secretName: {{ . }}
+        items:
+          - key: {{ $values.apiKeys.key }}
+            path: keys
+    {{- end }}
+    {{- if $artifact }}
+    {{- include "niche.artifactVolume" $root | nindent 4 }}
+    {{- end }}
+    {{- end }}
+    {{- with $values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{- define "niche.modelsVolume" -}}
+- name: models
+  {{- if .Values.modelCache.persistence.enabled }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.modelCache.persistence.existingClaim | default (printf "%s-models" (include "niche.fullname" .)) }}
+  {{- else }}
+  emptyDir:
+    sizeLimit: {{ .Values.modelCache.sizeLimit }}
+  {{- end }}
+{{- end -}}
+
+{{- define "niche.artifactVolume" -}}
+- name: router-artifact
+  {{- if eq .Values.routerArtifact.source "persistentVolumeClaim" }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.routerArtifact.persistentVolumeClaim.claimName }}
+    readOnly: true
+  {{- else if eq .Values.routerArtifact.source "configMap" }}
+  configMap:
+    name: {{ .Values.routerArtifact.configMap.name }}
+  {{- else }}
+  emptyDir: {}
+  {{- end }}
+{{- end -}}
+
+{{/* Gets model files that the cache lacks; several pods wait for each other. */}}
+{{- define "niche.pullContainer" -}}
+name: pull-models
+image: {{ .image }}
+imagePullPolicy: {{ .pullPolicy }}
+command: [niche, models, pull, --config, /etc/niche/config/niche.yaml]
+securityContext:
+  {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
+env:
+  {{- include "niche.rayEnv" (dict "root" .root) | trim | nindent 2 }}
+resources:
+  limits: {memory: 2Gi}
+  requests: {cpu: 500m, memory: 2Gi}
+volumeMounts:
+  {{- include "niche.writableMounts" .root | nindent 2 }}
+  - name: models
+    mountPath: {{ .root.Values.modelCache.mountPath }}
+  - name: config
+    mountPath: /etc/niche/config
+    readOnly: true
+{{- end -}}
+
+{{/* Puts the router's artifact into its volume. */}}
+{{- define "niche.artifactContainer" -}}
+{{- $source := .Values.routerArtifact -}}
+name: router-artifact
+{{- if eq $source.source "image" }}
+image: {{ $source.image.reference }}
+command: [cp, -r, {{ $source.image.path }}/., /artifact]
+{{- else }}
+image: {{ $source.download.image }}
+command:
+  {{- toYaml $source.download.command | nindent 2 }}
+{{- with $source.download.secretName }}
+envFrom:
+  - secretRef:
+      name: {{ . }}
+{{- end }}
+{{- end }}
+securityContext:
+  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+resources:
+  limits: {memory: 256Mi}
+  requests: {cpu: 100m, memory: 256Mi}
+volumeMounts:
+  {{- include "niche.writableMounts" . | nindent 2 }}
+  - name: router-artifact
+    mountPath: /artifact
+{{- end -}}
+
+{{/* Shows the sums of the pod's gateway replicas. A sidecar that Kubernetes restarts by itself. */}}
+{{- define "niche.exporterContainer" -}}
+{{- $own := .root.Values.monitoring.gateway -}}
+name: gateway-metrics
+image: {{ .image }}
+imagePullPolicy: {{ .pullPolicy }}
+restartPolicy: Always
+command: [python, -m, gateway.exporter, {{ include "niche.metricsDirectory" .root }}, {{ $own.port | quote }}]
+securityContext:
+  {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
+ports:
+  - {name: niche-metrics, containerPort: {{ $own.port }}, protocol: TCP}
+resources:
+  {{- toYaml $own.resources | nindent 2 }}
+volumeMounts:
+  - name: gateway-metrics
+    mountPath: {{ include "niche.metricsDirectory" .root }}
+    readOnly: true
+{{- end -}}
