@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as build
 
 from deployments.engine import EngineContext
-from deployments.server import ModelServer
+from deployments.server import LoggingModelServer
 from gateway.classifier import CLASSIFIER
 from gateway.config import ConfigError
 from gateway.ingress import GATEWAY_APP
@@ -23,7 +23,7 @@ def test_a_model_is_built_from_its_spec():
     deployment = build(model, {"spec": SPEC, "cache_dir": "/models"})._bound_deployment
 
     spec, context = deployment.init_args
-    assert deployment.func_or_class is ModelServer
+    assert deployment.func_or_class is LoggingModelServer
     assert spec.name == deployment.name == "big"
     assert context == EngineContext(Path("/models"))
 

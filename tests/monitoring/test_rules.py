@@ -27,7 +27,14 @@ def checked(folder: Path, step: str, series: dict[str, str], **expected: Any) ->
     """What promtool says of series, and of what is expected of them."""
     given = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": step, "input_series": given, **expected}
-    file = {"rule_files": [str(FILE)], "evaluation_interval": step, "tests": [test]}
+    groups = [of["name"] for of in yaml.safe_load(FILE.read_text(encoding="utf-8"))["groups"]]
+    file = {
+        "rule_files": [str(FILE)],
+        "evaluation_interval": step,
+        # Else in any order, and an alert may see what was recorded a step before.
+        "group_eval_order": groups,
+        "tests": [test],
+    }
     path = folder / "test.yaml"
     path.write_text(yaml.safe_dump(file), encoding="utf-8")
     return promtool("test", "rules", str(path))
