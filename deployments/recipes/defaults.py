@@ -20,7 +20,10 @@ RECIPES: Mapping[str, tuple[TrainConfig, ...]] = MappingProxyType(
             replace(_WHOLE, max_examples=30_000),
             replace(_WHOLE, max_examples=28_000, learning_rate=1e-3, seed=1),
         ),
-        "tools": (replace(_WHOLE, epochs=2),),
+        "tools": (
+            replace(_WHOLE, epochs=2),
+            replace(_WHOLE, learning_rate=1e-3, seed=1),
+        ),
         "math": (replace(_WHOLE, epochs=3),),
         "biomed": (replace(_WHOLE, epochs=2),),
         "support": (replace(_WHOLE, epochs=3),),
