@@ -47,7 +47,9 @@ class Niche:
         max_answer_tokens: no right answer is longer.
         examples: the examples of a split, given the data directory.
         other_tests: further test sets by name, of other sources or kinds.
-        own_data: what else `examples` reads: files that are no part of the manifest.
+        own_data: what else it reads: files that are no part of the manifest.
+        practice: further rows for the specialist to learn from, made by the project itself; the
+            router is not trained on them.
         completion: names what adds to a finished answer, such as an equation's result; a key of
             `deployments.completions.COMPLETIONS`.
     """
@@ -60,6 +62,7 @@ class Niche:
     examples: Callable[[Split, Path], Iterator[Example]]
     other_tests: Mapping[str, Callable[[Path], Iterator[Example]]] = field(default_factory=dict)
     own_data: tuple[Dataset, ...] = ()
+    practice: Callable[[], Iterator[Example]] | None = None
     completion: Completion | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +77,11 @@ class Niche:
     def grade(self) -> Grader:
         """The niche's measure."""
         return GRADERS[self.graders[0]]
+
+    def lessons(self, data_dir: Path) -> list[Example]:
+        """All that the specialist learns from: the training rows, and those of its practice."""
+        practice = () if self.practice is None else self.practice()
+        return [*self.examples("train", data_dir), *practice]
 
     @property
     def sources(self) -> tuple[Dataset, ...]:

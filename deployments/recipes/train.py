@@ -74,7 +74,7 @@ def train(
     """
     rng = random.Random(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    drawn = _draw(list(niche.examples("train", data_dir)), config.max_examples, rng)
+    drawn = _draw(niche.lessons(data_dir), config.max_examples, rng)
     held_out = _draw(list(niche.examples("validation", data_dir)), config.validation_examples, rng)
     encoded = encode(drawn, tokenizer, niche.system_prompt, config.max_length_tokens)
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)

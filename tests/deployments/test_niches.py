@@ -4,7 +4,9 @@ import json
 import os
 import re
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from deployments.graders.registry import GRADERS
 from deployments.niches.niche import Example, Niche
 from deployments.niches.registry import NICHES
+from tests.deployments.toy_niche import make_niche
 
 SPLITS = ("train", "validation", "test")
 
@@ -37,6 +40,14 @@ def test_the_first_grader_is_the_measure() -> None:
     niche = Niche("toy", "Do it.", (), ("text", "json"), 8, lambda split, data_dir: iter(()))
 
     assert niche.grade("YES", Example("?", "yes").reference).hits == 1
+
+
+def test_practice_is_learnt_beside_the_training_rows() -> None:
+    """The specialist's lessons are both; the split itself stays as it is."""
+    practice = [Example("say zz", "no")]
+    toy = replace(make_niche(), practice=lambda: iter(practice))
+    rows = list(toy.examples("train", Path()))
+    assert toy.lessons(Path()) == [*rows, *practice]
 
 
 def test_without_a_completion_nothing_is_added() -> None:
@@ -103,13 +114,15 @@ def test_training_sees_nothing_that_is_held_out(
 
 @pytest.mark.data
 def test_no_masked_test_problem_trains_math(data_dir: Path) -> None:
-    """A problem of the test with other numbers is held out too."""
+    """A problem of the test with other numbers is held out too; so are those of SVAMP."""
+    math = NICHES["math"]
 
-    def masked(split: str) -> set[str]:
-        rows = NICHES["math"].examples(split, data_dir)
+    def masked(rows: Iterable[Example]) -> set[str]:
         return {" ".join(re.findall(r"[a-z]+", row.prompt.lower())) for row in rows}
 
-    assert not masked("test") & (masked("train") | masked("validation"))
+    held_out = [*math.examples("test", data_dir), *math.other_tests["svamp"](data_dir)]
+    learnt = [*math.lessons(data_dir), *math.examples("validation", data_dir)]
+    assert not masked(held_out) & masked(learnt)
 
 
 @pytest.mark.data
@@ -145,6 +158,6 @@ def test_the_intents_of_training_and_test_are_the_same(data_dir: Path) -> None:
 @pytest.mark.data
 def test_equations_come_to_their_result(data_dir: Path) -> None:
     """`math` leaves every training answer open, and the calculator can close it."""
-    for row in NICHES["math"].examples("train", data_dir):
+    for row in NICHES["math"].lessons(data_dir):
         assert row.answer.endswith("=")
         assert NICHES["math"].complete(row.answer), row
