@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.datasets.manifest import Dataset, DatasetError
-from deployments.graders.registry import GRADERS
+from deployments.graders.registry import GRADERS, as_read
 from deployments.models.cache import sha256_of
 from deployments.niches.examples_file import read_examples
 from deployments.niches.faults import listed, shown
@@ -114,7 +114,8 @@ def _check_grader(name: str, files: Sequence[Sequence[Example]]) -> None:
     for example in (example for rows in files for example in rows):
         reason = ""
         try:
-            counts = GRADERS[name](example.answer, example.reference)
+            read = as_read(example.answer, name, example.answer)
+            counts = GRADERS[name](read, example.reference)
             items += counts.wanted
             reason = "" if counts.quality == 1 else "it would be graded wrong"
         except ValueError as error:
