@@ -157,14 +157,14 @@ class Run:
         torch.save(state, part)
         part.replace(path)
 
-    def resume(self, path: Path) -> None:
-        """Goes on where the checkpoint was written, if there is one.
+    def resume(self, path: Path) -> bool:
+        """Goes on where the checkpoint was written; whether there is one.
 
         Raises:
             RecipeError: it is of another run.
         """
         if not path.is_file():
-            return
+            return False
         state = torch.load(path, map_location=self.device, weights_only=True)
         found = state.get("identity", {})
         differing = [key for key, value in self.identity.items() if found.get(key) != value]
@@ -176,3 +176,4 @@ class Run:
         set_peft_model_state_dict(self.model, state["adapter"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best_loss, self.stale_looks, self.seconds = state["place"]
+        return True

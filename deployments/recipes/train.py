@@ -81,8 +81,8 @@ def train(
     work_dir.mkdir(parents=True, exist_ok=True)
     run = Run(niche, base, config, int(tokenizer.eos_token_id), start_from)
     checkpoint = work_dir / "checkpoint.pt"
-    run.resume(checkpoint)
-    if start_from is not None and run.step == 0:
+    resumed = run.resume(checkpoint)
+    if start_from is not None and not resumed:
         _look(run, validation, work_dir)  # what it starts from may be the best there is
     _fit(run, encoded, validation, work_dir, rng)
     _write_card(niche, base, config, work_dir / "adapter")
