@@ -2,17 +2,17 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from deployments.niches.faults import listed
-from deployments.niches.niche import Example
+from deployments.niches.niche import Example, Niche, Split
 from deployments.recipes.errors import RecipeError
 
-__all__ = ["IGNORED", "Batch", "Encoded", "batches", "encode"]
-
+__all__ = ["IGNORED", "Batch", "Encoded", "batches", "drawn", "encode"]
 
 IGNORED = -100
 """The target of a padded position: cross-entropy leaves it out."""
@@ -42,6 +42,22 @@ class Batch:
     mask: torch.Tensor
     positions: torch.Tensor
     targets: torch.Tensor
+
+
+def drawn(
+    niche: Niche, part: Split, data_dir: Path, count: int | None, rng: random.Random
+) -> list[Example]:
+    """`count` of a split's examples in random order, or all; each knows where it stood before.
+
+    Raises:
+        DatasetError: a data set is absent or altered.
+    """
+    found = [
+        example if example.origin else replace(example, origin=f"{part} example {number}")
+        for number, example in enumerate(niche.examples(part, data_dir), start=1)
+    ]
+    rng.shuffle(found)
+    return found if count is None else found[:count]
 
 
 def encode(
