@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployments.models.adapters import ADAPTERS
 from deployments.niches.from_file import NicheFile, OwnNiche, niche_from_file
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.defaults import settings_for
+from deployments.recipes.errors import OtherRunError
 from deployments.recipes.workplace import Workplace
 from gateway.commands.options import CommandError, Subparsers
 from gateway.commands.specialists_options import (
@@ -28,6 +29,9 @@ from gateway.commands.specialists_options import (
 from gateway.config import AUTO, NicheConfig, load_config
 from gateway.registration import as_lines, register
 from router.types import GENERAL
+
+if TYPE_CHECKING:
+    from deployments.recipes.publish import Provenance
 
 __all__ = ["add", "own_niche", "own_settings"]
 
@@ -52,7 +56,12 @@ def add(actions: Subparsers) -> None:
     add_file(parser, required=True)
     add_training(parser)
     parser.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
-    parser.add_argument("--replace", action="store_true", help="replace the specialist in --out")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace the specialist in --out, and start again where the checkpoint is of other "
+        "rows or settings",
+    )
     parser.add_argument(
         "--config",
         type=Path,
@@ -123,10 +132,7 @@ def _new(arguments: argparse.Namespace) -> int:
     entry = _entry(own, place.base, _reference(out, stack), stack, config)
     if stack is not None and not stack.has_it:
         register(stack.path, entry, dry_run=True)
-    from deployments.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
-
-    require_fitting(own.niche, place, config.max_length_tokens)
-    made = make_specialist(own.niche, place, [config], out)
+    made = _made(own, place, config, out, replace=arguments.replace)
     _write_prompts(own, out / "prompts.jsonl", arguments.data.name)
     print(f"{out}: {made.sentence()}")
     if not made.clearly_better:
@@ -135,6 +141,22 @@ def _new(arguments: argparse.Namespace) -> int:
         register(stack.path, entry)
     print(_next(name, out, stack, entry))
     return 0
+
+
+def _made(
+    own: OwnNiche, place: Workplace, config: TrainConfig, out: Path, *, replace: bool
+) -> "Provenance":
+    from deployments.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
+
+    require_fitting(own.niche, place, config.max_length_tokens)
+    try:
+        return make_specialist(own.niche, place, [config], out)
+    except OtherRunError as other:
+        if not replace:
+            raise
+        print(f"{other.path}: is of another run; training starts again")
+        other.path.unlink()
+        return make_specialist(own.niche, place, [config], out)
 
 
 def _name(name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deployments.models.adapters import load_adapter
+from deployments.models.cache import sha256_of
 from deployments.niches.registry import NICHES
 from deployments.recipes.config import TrainConfig
 from gateway.cli import main
@@ -122,6 +123,24 @@ def test_a_specialist_is_replaced_when_asked(capsys: pytest.CaptureFixture[str])
     assert stage["config"]["epochs"] == 6
     assert Path("niche.yaml").read_text() == stack
     assert "niche.yaml has it already" in capsys.readouterr().out
+
+
+def test_a_specialist_is_trained_anew_on_changed_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """The old rows' checkpoint stops a run, and says what would do; `--replace` starts again."""
+    once = (*NEW, *QUICK, "--epochs", "1", "--no-config")
+    assert main(once) == 0
+    rows = [{"prompt": of.prompt, "answer": of.answer} for of in toy_examples(72)]
+    written("toy.jsonl", rows)
+    elsewhere = (*once, "--out", "other")
+
+    assert main(elsewhere) == 2
+    assert "checkpoint.pt was written with another max_examples" in capsys.readouterr().err
+    assert main([*once, "--replace"]) == 0
+
+    assert "checkpoint.pt: is of another run; training starts again" in capsys.readouterr().out
+    facts = json.loads(Path("specialists/toy/niche.json").read_text())
+    (data,) = facts["datasets"].values()
+    assert data == sha256_of(Path("toy.jsonl"))
 
 
 @pytest.mark.parametrize(
