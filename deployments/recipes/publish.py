@@ -47,7 +47,7 @@ class Provenance:
 
 
 def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> Path:
-    """Writes `out/` with the adapter in float16, `niche.json` and the card; returns `out`.
+    """Writes `out/` with the adapter in float16, `niche.json` and the card; returns its real path.
 
     Args:
         niche: what it was trained for.
@@ -55,6 +55,7 @@ def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> P
         out: replaced if it exists.
         provenance: figures and settings for the card.
     """
+    out = out.resolve()  # `.` has no name, and a link cannot be replaced by a folder
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

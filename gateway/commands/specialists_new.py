@@ -5,6 +5,7 @@ Rule: what can be wrong with names, places, rows and the configuration is found 
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -172,6 +173,10 @@ def _name(name: str) -> str:
 
 def _require_free(out: Path, replace: bool) -> None:
     """Nothing is overwritten but a specialist, and that only when asked to."""
+    folder = out.resolve().parent
+    there = next(of for of in (folder, *folder.parents) if of.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise CommandError(f"--out {out}: nothing can be written to {there}; name another folder")
     if not out.exists():
         return
     if not out.is_dir():

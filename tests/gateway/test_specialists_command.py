@@ -156,6 +156,7 @@ def test_a_specialist_is_trained_anew_on_changed_rows(capsys: pytest.CaptureFixt
         (["x", "--config", "no.yaml"], "no.yaml: no such file; name another with --config"),
         (["x", "--out", "."], "--out .: holds something else than a specialist (bad.jsonl, base, "),
         (["x", "--out", "toy.jsonl"], "--out toy.jsonl: is a file; name a folder"),
+        (["x", "--out", "toy.jsonl/x/y"], "--out toy.jsonl/x/y: nothing can be written to "),
         (["x", "--base", "gone"], "no model 'gone': it is no directory and no Hugging Face id"),
         (["x", "--data", "no.jsonl"], "no.jsonl: cannot be read: No such file or directory"),
         (["x", "--grader", "vibes"], "no grader 'vibes'; known: choice, "),
