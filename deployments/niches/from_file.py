@@ -177,12 +177,13 @@ def _unseen(rows: dict[Split, list[Example]]) -> list[str]:
     learnt = {example.answer for example in rows["train"]}
     if len(learnt) * _LEAST_PER_CLASS > len(rows["train"]):
         return []
-    unseen = sorted({example.answer for example in rows["test"]} - learnt)
+    unseen = {of.answer: of.origin for of in rows["test"] if of.answer not in learnt}
     if not unseen:
         return []
+    first = min(unseen)
     return [
         f"answers of test rows that no training row has: {len(unseen):,}, such as "
-        f"{shown(unseen[0])}; give more rows of them"
+        f"{shown(first)} ({unseen[first]}); give more rows of them"
     ]
 
 
