@@ -69,9 +69,15 @@ def encode(
     """Token ids of every example in the base model's own chat format.
 
     Raises:
-        RecipeError: examples are empty or too long; each has a line that says where it stands
-            (its `origin`, or else its number here), up to a number of lines.
+        RecipeError: the base has no chat format, or examples are empty or too long; each of these
+            has a line that says where it stands (its `origin`, or else its number here), up to a
+            number of lines.
     """
+    if not tokenizer.chat_template:
+        raise RecipeError(
+            f"the base model {tokenizer.name_or_path} has no chat format (chat_template); name one "
+            "that was made to chat, such as an instruct model"
+        )
     encoded = []
     faults = []
     for number, example in enumerate(examples, start=1):
