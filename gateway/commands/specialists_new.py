@@ -18,6 +18,7 @@ from deployments.recipes.config import TrainConfig
 from deployments.recipes.defaults import settings_for
 from deployments.recipes.errors import OtherRunError
 from deployments.recipes.workplace import Workplace
+from deployments.spec import ModelSpec
 from gateway.commands.options import CommandError, Subparsers
 from gateway.commands.specialists_options import (
     MOST_TOKENS,
@@ -131,14 +132,14 @@ def _new(arguments: argparse.Namespace) -> int:
     own = own_niche(name, file_of(arguments), place)
     config = own_settings(arguments, len(own.rows["train"]), place)
     entry = _entry(own, place.base, _reference(out, stack), stack, config)
-    if stack is not None and not stack.has_it:
+    if stack is not None and stack.there is None:
         register(stack.path, entry, dry_run=True)
     made = _made(own, place, config, out, replace=arguments.replace)
     _write_prompts(own, out / "prompts.jsonl", arguments.data.name)
     print(f"{out}: {made.sentence()}")
     if not made.clearly_better:
         print("It is not clearly better than the base model alone: give more rows, or no traffic.")
-    if stack is not None and not stack.has_it:
+    if stack is not None and stack.there is None:
         register(stack.path, entry)
     print(_next(name, out, stack, entry))
     return 0
@@ -197,11 +198,11 @@ def _require_free(out: Path, replace: bool) -> None:
 
 @dataclass(frozen=True)
 class _Stack:
-    """The configuration that the specialist goes to; `has_it`: it is there, from an earlier run."""
+    """The configuration that the specialist goes to; `there`: as it has it, from an earlier run."""
 
     path: Path
     config: NicheConfig
-    has_it: bool
+    there: ModelSpec | None = None
 
 
 def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None:
@@ -214,13 +215,13 @@ def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None
             continue
         same = spec.name == spec.domain == name and spec.model == arguments.base
         if arguments.replace and same and Path(spec.adapter or "").resolve() == out.resolve():
-            return _Stack(path, config, True)
+            return _Stack(path, config, spec)
         taken = "name" if spec.name == name else "domain"
         raise CommandError(
             f"{path}: the {taken} {name!r} is taken, by the model {spec.name!r}; choose another "
             "name, or give --no-config"
         )
-    return _Stack(path, config, False)
+    return _Stack(path, config)
 
 
 def _entry(
@@ -265,8 +266,11 @@ def _write_prompts(own: OwnNiche, path: Path, source: str) -> None:
 
 
 def _next(name: str, out: Path, stack: _Stack | None, entry: Mapping[str, Any]) -> str:
-    if stack is not None and stack.has_it:
-        return f"{stack.path} has it already; to serve the new one: niche serve"
+    if stack is not None and stack.there is not None:
+        has, wanted = stack.there.engine_options, entry["engine_options"]
+        changed = {option: of for option, of in wanted.items() if has.get(option) != of}
+        hint = f"; its engine_options do not fit the new one, set {changed}" if changed else ""
+        return f"{stack.path} has it already{hint}; to serve the new one: niche serve"
     added = (
         f"To serve it, add to a niche.yaml, under specialists:\n{as_lines(entry)}\n"
         if stack is None

@@ -125,6 +125,18 @@ def test_a_specialist_is_replaced_when_asked(capsys: pytest.CaptureFixture[str])
     assert "niche.yaml has it already" in capsys.readouterr().out
 
 
+def test_an_entry_that_fits_no_more_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the old limit, the longer answers of new rows would be cut in silence."""
+    assert main([*NEW, *QUICK, "--epochs", "1"]) == 0
+    rows = [{"prompt": of.prompt, "answer": f"{of.answer} " * 4} for of in toy_examples(60)]
+    written("toy.jsonl", rows)
+
+    assert main([*NEW, *QUICK, "--epochs", "1", "--replace"]) == 0
+
+    said = "niche.yaml has it already; its engine_options do not fit the new one, set "
+    assert f"{said}{{'default_max_tokens': 28}}" in capsys.readouterr().out
+
+
 def test_a_specialist_is_trained_anew_on_changed_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """The old rows' checkpoint stops a run, and says what would do; `--replace` starts again."""
     once = (*NEW, *QUICK, "--epochs", "1", "--no-config")
