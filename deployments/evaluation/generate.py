@@ -27,11 +27,19 @@ class Generator:
         model: a causal language model of transformers; moved to the accelerator if there is one.
         tokenizer: its own, with a chat template.
         batch_size: questions at a time.
+
+    Raises:
+        ModelError: the tokenizer has no chat template.
     """
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerBase, batch_size: int = BATCH_SIZE
     ) -> None:
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"the model {tokenizer.name_or_path} has no chat format (chat_template); name one "
+                "that was made to chat, such as an instruct model"
+            )
         self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._tokenizer = tokenizer
         self._batch_size = batch_size

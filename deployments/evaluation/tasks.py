@@ -74,10 +74,11 @@ class Task:
         return graded
 
     def _counts(self, question: Question, grader: str, answer: Answer) -> tuple[int, int, int]:
-        read = as_read(answer.text, grader)
+        reference = question.example.reference
+        read = as_read(answer.text, grader, reference.answer)
         # An answer that the limit cut has not come to its end: the engine adds nothing either.
         whole = read if answer.cut else read + self.complete(read)
-        found = GRADERS[grader](whole, question.example.reference)
+        found = GRADERS[grader](whole, reference)
         return found.hits, found.claimed, found.wanted
 
 

@@ -10,10 +10,13 @@ __all__ = ["last_number", "number"]
 # Half a cent, and room for its rounding: 0.88 stands for 0.875, and their floats are farther apart.
 _TOLERANCE = 5e-3 + 1e-6
 
-# A minus right after a word or a closing parenthesis subtracts, or joins words.
+# A minus right after a word or a closing parenthesis subtracts, or joins words; before a sum of
+# money it may stand before the currency.
 _NUMBER = re.compile(
-    r"(?:(?<![\w.)])[-\u2212])?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)"
+    r"(?:(?<![\w.)])[-\u2212][$\u20ac\u00a3]?)?"
+    r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)"
 )
+_UNREAD = re.compile(r"[,$\u20ac\u00a3]")
 
 
 def number(answer: str, reference: Reference) -> Counts:
@@ -36,7 +39,7 @@ def last_number(text: str) -> float | None:
     found = _NUMBER.findall(text)
     if not found:
         return None
-    top, _, bottom = found[-1].replace(",", "").replace("\u2212", "-").partition("/")
+    top, _, bottom = _UNREAD.sub("", found[-1]).replace("\u2212", "-").partition("/")
     try:
         value = float(top) / float(bottom) if bottom else float(top)
     except (ZeroDivisionError, OverflowError):

@@ -5,7 +5,7 @@ from deployments.graders.execution import sql_execution
 from deployments.graders.numbers import number
 from deployments.graders.queries import sql_exact
 from deployments.graders.structured import entities, json_exact
-from deployments.graders.text import choice, mentions, text_exact, unwrap
+from deployments.graders.text import choice, json_in, mentions, query_in, text_exact
 
 __all__ = ["GRADERS", "as_read"]
 
@@ -20,11 +20,23 @@ GRADERS: dict[str, Grader] = {
     "text": text_exact,
 }
 
-_WRAPPED = frozenset({"sql", "sql_execution", "json", "entities"})
-"""Graders of queries and JSON, which models put into talk. A word problem's or a quiz's answer is
-read as it stands: there, what looks like a query is a word of a sentence."""
+_QUERIES = frozenset({"sql", "sql_execution"})
+_JSON = frozenset({"json", "entities"})
 
 
-def as_read(answer: str, grader: str) -> str:
-    """What of an answer a grader is given, whoever answered: all of it, or what talk surrounds."""
-    return unwrap(answer) if grader in _WRAPPED else answer
+def as_read(answer: str, grader: str, right: str) -> str:
+    """What of an answer a grader is given, whoever answered: models put queries and JSON into talk.
+
+    A word problem's or a quiz's answer is read as it stands: there, what looks like a query is a
+    word of a sentence.
+
+    Args:
+        answer: what was said.
+        grader: a key of `GRADERS`.
+        right: the right answer; where it is a list in JSON, a list is looked for, else an object.
+    """
+    if grader in _QUERIES:
+        return query_in(answer)
+    if grader in _JSON:
+        return json_in(answer, "[" if right.lstrip().startswith("[") else "{")
+    return answer

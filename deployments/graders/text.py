@@ -1,10 +1,10 @@
-"""Is a plain text the same, and which option does an answer choose?"""
+"""Is a plain text the same, which option does an answer choose, and what of it is talk?"""
 
 import re
 
 from deployments.graders.counts import Counts, Reference, passed
 
-__all__ = ["choice", "mentions", "text_exact", "unwrap"]
+__all__ = ["choice", "json_in", "mentions", "query_in", "text_exact"]
 
 _FENCE = re.compile(r"```(?:[\w+-]*[ \t]*\n)?(.*?)(?:```|\Z)", re.DOTALL)
 # To a semicolon or an empty line, neither of them in quotes.
@@ -17,6 +17,7 @@ _QUERIES = (
     re.compile(_STATEMENT),  # who shouts means the statement, not the word
     re.compile(_STATEMENT, re.IGNORECASE),
 )
+_CLOSING = {"{": "}", "[": "]"}
 _WORD = re.compile(r"\w+")
 # `A` before a word is an article, and `I` a pronoun.
 _LETTER = re.compile(r"\b([B-HJ]\b|[AI]\b(?!['\u2019]|[ \t]+(?!(?:is|or|and)\b)[a-z]))")
@@ -54,29 +55,37 @@ def _words(text: str) -> str:
     return " ".join(_WORD.findall(text.casefold()))
 
 
-def unwrap(answer: str) -> str:
-    """An answer without what a talkative model puts around it.
+def query_in(answer: str) -> str:
+    """A query without what a talkative model puts around it; without a query, the whole text.
 
-    That is the text of the first fenced block; within it, or without one, the first query or the
-    first JSON object, whichever begins first: a query from its `SELECT` to the end of its
-    statement. Without these it is the whole text. Comparisons unwrap every model's answers alike,
-    so that a generalist is graded for what it says and not for how it says it.
+    That is, in the first fenced block or else in all of it, the first statement from its `SELECT`
+    to its end.
     """
-    fenced = _FENCE.search(answer)
-    text = fenced[1] if fenced else answer
-    return (_query(text) or _object(text) or text).strip()
-
-
-def _query(text: str) -> str | None:
-    """The first query, unless an object begins before it."""
+    text = _fenced(answer)
     found = next(filter(None, (pattern.search(text) for pattern in _QUERIES)), None)
-    if found is None or "{" in text[: found.start()]:
-        return None
-    return found[1]
+    return (text if found is None else found[1]).strip()
 
 
-def _object(text: str) -> str | None:
-    start, depth, quoted, escaped = text.find("{"), 0, False, False
+def json_in(answer: str, opening: str) -> str:
+    """An object or a list in JSON without what is around it; without one, the whole text.
+
+    Args:
+        answer: what was said.
+        opening: `{` takes the first object, `[` the first list.
+    """
+    # What begins with it has no fence around it, though one may stand in a string of it.
+    text = answer if answer.lstrip().startswith(opening) else _fenced(answer)
+    return (_bracketed(text, opening) or text).strip()
+
+
+def _fenced(answer: str) -> str:
+    found = _FENCE.search(answer)
+    return found[1] if found else answer
+
+
+def _bracketed(text: str, opening: str) -> str | None:
+    closing = _CLOSING[opening]
+    start, depth, quoted, escaped = text.find(opening), 0, False, False
     if start < 0:
         return None
     for place, letter in enumerate(text[start:], start):
@@ -87,7 +96,7 @@ def _object(text: str) -> str | None:
         elif letter == '"':
             quoted = not quoted
         elif not quoted:
-            depth += (letter == "{") - (letter == "}")
+            depth += (letter == opening) - (letter == closing)
             if depth == 0:
                 return text[start : place + 1]
     return None

@@ -112,7 +112,22 @@ def _example(fields: dict[str, Any], origin: str) -> Example:
     for name in _REQUIRED:
         if not texts[name].strip():
             raise _Fault(f"the {name} is empty; fill it, or remove the row")
+    if _names_nothing(texts["answer"]):
+        raise _Fault(
+            f"the answer {shown(texts['answer'])} holds no text; fill it, or remove the row"
+        )
     return Example(**texts, origin=origin)
+
+
+def _names_nothing(answer: str) -> bool:
+    """Whether it is JSON of empty texts alone, such as `{"intent": ""}`; an empty list is a list
+    of nothing, and may be right."""
+    try:
+        value = json.loads(answer)
+    except (ValueError, RecursionError):
+        return False
+    texts = list(value.values()) if isinstance(value, dict) else [value]
+    return bool(texts) and all(isinstance(text, str) and not text.strip() for text in texts)
 
 
 def _text(value: Any, name: str) -> str:

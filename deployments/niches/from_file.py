@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.datasets.manifest import Dataset, DatasetError
-from deployments.graders.registry import GRADERS
+from deployments.graders.registry import GRADERS, as_read
 from deployments.models.cache import sha256_of
 from deployments.niches.examples_file import read_examples
 from deployments.niches.faults import listed, shown
@@ -114,7 +114,8 @@ def _check_grader(name: str, files: Sequence[Sequence[Example]]) -> None:
     for example in (example for rows in files for example in rows):
         reason = ""
         try:
-            counts = GRADERS[name](example.answer, example.reference)
+            read = as_read(example.answer, name, example.answer)
+            counts = GRADERS[name](read, example.reference)
             items += counts.wanted
             reason = "" if counts.quality == 1 else "it would be graded wrong"
         except ValueError as error:
@@ -176,12 +177,13 @@ def _unseen(rows: dict[Split, list[Example]]) -> list[str]:
     learnt = {example.answer for example in rows["train"]}
     if len(learnt) * _LEAST_PER_CLASS > len(rows["train"]):
         return []
-    unseen = sorted({example.answer for example in rows["test"]} - learnt)
+    unseen = {of.answer: of.origin for of in rows["test"] if of.answer not in learnt}
     if not unseen:
         return []
+    first = min(unseen)
     return [
         f"answers of test rows that no training row has: {len(unseen):,}, such as "
-        f"{shown(unseen[0])}; give more rows of them"
+        f"{shown(first)} ({unseen[first]}); give more rows of them"
     ]
 
 

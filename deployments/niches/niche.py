@@ -78,10 +78,12 @@ class Niche:
         """The niche's measure."""
         return GRADERS[self.graders[0]]
 
-    def lessons(self, data_dir: Path) -> list[Example]:
-        """All that the specialist learns from: the training rows, and those of its practice."""
-        practice = () if self.practice is None else self.practice()
-        return [*self.examples("train", data_dir), *practice]
+    def lessons(self, split: Split, data_dir: Path) -> list[Example]:
+        """A split as the specialist sees it: in training, its practice comes after the rows."""
+        rows = list(self.examples(split, data_dir))
+        if split == "train" and self.practice is not None:
+            rows += self.practice()
+        return rows
 
     @property
     def sources(self) -> tuple[Dataset, ...]:

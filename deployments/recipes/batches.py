@@ -2,17 +2,17 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from deployments.niches.faults import listed
-from deployments.niches.niche import Example
+from deployments.niches.niche import Example, Niche, Split
 from deployments.recipes.errors import RecipeError
 
-__all__ = ["IGNORED", "Batch", "Encoded", "batches", "encode"]
-
+__all__ = ["IGNORED", "Batch", "Encoded", "batches", "drawn", "encode"]
 
 IGNORED = -100
 """The target of a padded position: cross-entropy leaves it out."""
@@ -44,6 +44,22 @@ class Batch:
     targets: torch.Tensor
 
 
+def drawn(
+    niche: Niche, part: Split, data_dir: Path, count: int | None, rng: random.Random
+) -> list[Example]:
+    """`count` of a split's examples in random order, or all; each knows where it stood before.
+
+    Raises:
+        DatasetError: a data set is absent or altered.
+    """
+    found = [
+        example if example.origin else replace(example, origin=f"{part} example {number}")
+        for number, example in enumerate(niche.lessons(part, data_dir), start=1)
+    ]
+    rng.shuffle(found)
+    return found if count is None else found[:count]
+
+
 def encode(
     examples: Sequence[Example],
     tokenizer: PreTrainedTokenizerBase,
@@ -53,9 +69,15 @@ def encode(
     """Token ids of every example in the base model's own chat format.
 
     Raises:
-        RecipeError: examples are empty or too long; each has a line that says where it stands
-            (its `origin`, or else its number here), up to a number of lines.
+        RecipeError: the base has no chat format, or examples are empty or too long; each of these
+            has a line that says where it stands (its `origin`, or else its number here), up to a
+            number of lines.
     """
+    if not tokenizer.chat_template:
+        raise RecipeError(
+            f"the base model {tokenizer.name_or_path} has no chat format (chat_template); name one "
+            "that was made to chat, such as an instruct model"
+        )
     encoded = []
     faults = []
     for number, example in enumerate(examples, start=1):

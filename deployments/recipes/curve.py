@@ -98,7 +98,19 @@ def _named(
             f"adapter {run.path} is of the niche {adapter.niche!r} on {adapter.base!r}, not of "
             f"{niche.name!r} on {place.base!r}; name another, or leave it out"
         )
+    _stages(run.path)
     return "adapter", adapter.sha256
+
+
+def _stages(adapter: Path) -> list[dict[str, Any]]:
+    """Of its training, as publishing wrote them."""
+    facts = json.loads((adapter / "niche.json").read_text(encoding="utf-8"))
+    if "stages" not in facts:
+        raise RecipeError(
+            f"adapter {adapter}: its niche.json does not say how it was trained; name one that was "
+            "published, or leave it out"
+        )
+    return list(facts["stages"])
 
 
 def _point(
@@ -125,7 +137,7 @@ def _point(
 
 def _finished(adapter: Path, score: Score) -> Point:
     """Over all stages of its training; the rows are those of the largest."""
-    stages = json.loads((adapter / "niche.json").read_text(encoding="utf-8"))["stages"]
+    stages = _stages(adapter)
     results = [stage["result"] for stage in stages]
     return Point(
         rows=max(result["examples"] for result in results),

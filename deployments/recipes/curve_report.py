@@ -50,7 +50,8 @@ def _table(niche: Niche, base: str, points: Sequence[Point]) -> str:
             "",
             f"Graded by `{niche.graders[0]}` on the same {points[0].test_rows:,} test rows, greedy "
             "decoding. Rows of a smaller size are among those of a larger one; 0 is the base model "
-            "alone, with the same system prompt. Steps are those until early stopping.",
+            "alone, with the same system prompt. Steps are those until early stopping, which "
+            "looks at validation rows; these come on top of every size.",
             "",
         ]
     )

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 from deployments.models.adapters import Adapter
 from deployments.models.load import load_model
 from deployments.niches.niche import Niche
-from deployments.recipes.batches import IGNORED, Batch, batches, encode
+from deployments.recipes.batches import IGNORED, Batch, batches, drawn, encode
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.run import answer_logits
 from deployments.recipes.workplace import Workplace
@@ -90,8 +90,7 @@ class _Trial:
 
 def _batch(niche: Niche, place: Workplace, config: TrainConfig) -> Batch:
     rng = random.Random(config.seed)
-    rows = list(niche.examples("train", place.data_dir))
-    rng.shuffle(rows)
+    rows = drawn(niche, "train", place.data_dir, _ROWS, rng)
     tokenizer = AutoTokenizer.from_pretrained(place.base_dir)
-    encoded = encode(rows[:_ROWS], tokenizer, niche.system_prompt, config.max_length_tokens)
+    encoded = encode(rows, tokenizer, niche.system_prompt, config.max_length_tokens)
     return next(batches(encoded, _ROWS, int(tokenizer.eos_token_id), rng))

@@ -14,7 +14,7 @@ from deployments.recipes.batches import encode
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
 from deployments.recipes.evaluate import evaluate
-from deployments.recipes.publish import Provenance, publish
+from deployments.recipes.publish import Provenance, halved, publish
 from deployments.recipes.stages import Stage, train_stages
 from deployments.recipes.workplace import Workplace
 
@@ -47,12 +47,14 @@ def make_specialist(
         DatasetError: a data set is absent or altered.
     """
     adapter, stages = train_stages(niche, place, configs)
-    score = evaluate(niche, place.base_dir, adapter, place.data_dir, test_rows)
+    # What is graded is what ships: at half precision, read back from disk.
+    shipped = halved(adapter, place.work_dir / "shipped")
+    score = evaluate(niche, place.base_dir, shipped, place.data_dir, test_rows)
     before = evaluate(
         niche, place.base_dir, None, place.data_dir, min(test_rows or _BASE_ROWS, _BASE_ROWS)
     )
     facts = Provenance(place.base, stages, score, before, _hardware(stages[-1]))
-    publish(niche, adapter, out, facts)
+    publish(niche, shipped, out, facts)
     return facts
 
 
@@ -64,7 +66,7 @@ def require_fitting(niche: Niche, place: Workplace, max_length_tokens: int) -> N
     """
     tokenizer = AutoTokenizer.from_pretrained(place.base_dir)
     tested = list(niche.examples("test", place.data_dir))
-    learnt = [example for part in _LEARNT for example in niche.examples(part, place.data_dir)]
+    learnt = [example for part in _LEARNT for example in niche.lessons(part, place.data_dir)]
     encoded = encode([*learnt, *tested], tokenizer, niche.system_prompt, max_length_tokens)
     faults = [
         f"{row.origin or row.prompt[:60]}: {of.answer_start} tokens and up to "

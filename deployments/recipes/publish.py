@@ -1,7 +1,6 @@
 """A trained adapter -> what ships: half-precision weights, `niche.json` with checksums, a model
 card."""
 
-import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -12,11 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deployments.datasets.manifest import DATASETS
+from deployments.models.cache import sha256_of
 from deployments.niches.niche import Niche
 from deployments.recipes.evaluate import Score
 from deployments.recipes.stages import Stage
 
-__all__ = ["Provenance", "publish"]
+__all__ = ["Provenance", "halved", "publish"]
 
 _WEIGHTS = "adapter_model.safetensors"
 
@@ -46,8 +46,20 @@ class Provenance:
         )
 
 
+def halved(trained: Path, folder: Path) -> Path:
+    """Writes a trained adapter with its weights in float16, as it ships; returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.to(torch.float16) for key, value in load_file(trained / _WEIGHTS).items()}
+    save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+    (folder / _WEIGHTS).chmod(0o644)
+    shutil.copyfile(trained / "adapter_config.json", folder / "adapter_config.json")
+    card = json.loads((trained / "niche.json").read_text(encoding="utf-8"))
+    _write_json(folder / "niche.json", card | {"sha256": sha256_of(folder / _WEIGHTS)})
+    return folder
+
+
 def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> Path:
-    """Writes `out/` with the adapter in float16, `niche.json` and the card; returns `out`.
+    """Writes `out/` with the adapter in float16, `niche.json` and the card; returns its real path.
 
     Args:
         niche: what it was trained for.
@@ -55,12 +67,10 @@ def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> P
         out: replaced if it exists.
         provenance: figures and settings for the card.
     """
+    out = out.resolve()  # `.` has no name, and a link cannot be replaced by a folder
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    tensors = {key: value.to(torch.float16) for key, value in load_file(trained / _WEIGHTS).items()}
-    save_file(tensors, part / _WEIGHTS, metadata={"format": "pt"})
-    (part / _WEIGHTS).chmod(0o644)
+    halved(trained, part)
     config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = provenance.base  # not a path of the machine it was made on
     _write_json(part / "adapter_config.json", config)
@@ -78,7 +88,7 @@ def _facts(niche: Niche, weights: Path, provenance: Provenance) -> dict[str, Any
         "system_prompt": niche.system_prompt,
         "layers": provenance.stages[-1].config.layers,
         "complete": niche.completion,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "sha256": sha256_of(weights),
         "graders": niche.graders,
         "datasets": {name: DATASETS[name].sha256 for name in niche.datasets}
         | {item.path: item.sha256 for item in niche.own_data},

@@ -17,7 +17,7 @@ from deployments.models.prune import keep_layers
 from deployments.niches.niche import Niche
 from deployments.recipes.batches import IGNORED, Batch, Encoded, batches
 from deployments.recipes.config import TrainConfig
-from deployments.recipes.errors import RecipeError
+from deployments.recipes.errors import OtherRunError, RecipeError
 from deployments.recipes.start import start_weights
 
 __all__ = ["Run", "answer_logits"]
@@ -157,22 +157,20 @@ class Run:
         torch.save(state, part)
         part.replace(path)
 
-    def resume(self, path: Path) -> None:
-        """Goes on where the checkpoint was written, if there is one.
+    def resume(self, path: Path) -> bool:
+        """Goes on where the checkpoint was written; whether there is one.
 
         Raises:
-            RecipeError: it is of another run.
+            OtherRunError: it is of another run.
         """
         if not path.is_file():
-            return
+            return False
         state = torch.load(path, map_location=self.device, weights_only=True)
         found = state.get("identity", {})
         differing = [key for key, value in self.identity.items() if found.get(key) != value]
         if differing:
-            raise RecipeError(
-                f"{path} was written with another {', '.join(differing)}; "
-                "use the same settings, or remove it to start again"
-            )
+            raise OtherRunError(path, ", ".join(differing))
         set_peft_model_state_dict(self.model, state["adapter"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best_loss, self.stale_looks, self.seconds = state["place"]
+        return True

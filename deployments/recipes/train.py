@@ -15,8 +15,8 @@ from transformers import AutoTokenizer
 
 from deployments.models.adapters import Adapter, AdapterCard
 from deployments.models.cache import sha256_of
-from deployments.niches.niche import Example, Niche
-from deployments.recipes.batches import Encoded, batches, encode
+from deployments.niches.niche import Niche
+from deployments.recipes.batches import Encoded, batches, drawn, encode
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
 from deployments.recipes.run import Run
@@ -33,11 +33,6 @@ class TrainResult:
     examples: int
     seconds: float
     device: str
-
-
-def _draw(examples: list[Example], count: int | None, rng: random.Random) -> list[Example]:
-    rng.shuffle(examples)
-    return examples if count is None else examples[:count]
 
 
 def _learning_rate(step: int, total: int, config: TrainConfig) -> float:
@@ -74,19 +69,21 @@ def train(
     """
     rng = random.Random(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    drawn = _draw(niche.lessons(data_dir), config.max_examples, rng)
-    held_out = _draw(list(niche.examples("validation", data_dir)), config.validation_examples, rng)
-    encoded = encode(drawn, tokenizer, niche.system_prompt, config.max_length_tokens)
+    examples = drawn(niche, "train", data_dir, config.max_examples, rng)
+    held_out = drawn(niche, "validation", data_dir, config.validation_examples, rng)
+    encoded = encode(examples, tokenizer, niche.system_prompt, config.max_length_tokens)
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)
     work_dir.mkdir(parents=True, exist_ok=True)
     run = Run(niche, base, config, int(tokenizer.eos_token_id), start_from)
     checkpoint = work_dir / "checkpoint.pt"
-    run.resume(checkpoint)
-    if start_from is not None and run.step == 0:
+    resumed = run.resume(checkpoint)
+    if start_from is not None and not resumed:
         _look(run, validation, work_dir)  # what it starts from may be the best there is
     _fit(run, encoded, validation, work_dir, rng)
+    if not math.isfinite(run.best_loss):  # an adapter that lies there is of an earlier run
+        raise RecipeError("the validation loss was never a number; lower the learning rate")
     _write_card(niche, base, config, work_dir / "adapter")
-    return TrainResult(run.best_loss, run.step, len(drawn), round(run.seconds, 1), run.device)
+    return TrainResult(run.best_loss, run.step, len(examples), round(run.seconds, 1), run.device)
 
 
 def _look(run: Run, validation: list[Encoded], work_dir: Path) -> float:
@@ -132,8 +129,6 @@ def _fit(
 def _write_card(niche: Niche, base: Path, config: TrainConfig, adapter: Path) -> None:
     """What loading needs to know; publishing says more, and names the base by its reference."""
     weights = adapter / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise RecipeError("the validation loss was never a number; lower the learning rate")
     card = AdapterCard(
         niche=niche.name,
         base=str(base),

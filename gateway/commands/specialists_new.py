@@ -5,17 +5,20 @@ Rule: what can be wrong with names, places, rows and the configuration is found 
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployments.models.adapters import ADAPTERS
 from deployments.niches.from_file import NicheFile, OwnNiche, niche_from_file
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.defaults import settings_for
+from deployments.recipes.errors import OtherRunError
 from deployments.recipes.workplace import Workplace
+from deployments.spec import ModelSpec
 from gateway.commands.options import CommandError, Subparsers
 from gateway.commands.specialists_options import (
     MOST_TOKENS,
@@ -28,6 +31,9 @@ from gateway.commands.specialists_options import (
 from gateway.config import AUTO, NicheConfig, load_config
 from gateway.registration import as_lines, register
 from router.types import GENERAL
+
+if TYPE_CHECKING:
+    from deployments.recipes.publish import Provenance
 
 __all__ = ["add", "own_niche", "own_settings"]
 
@@ -52,7 +58,12 @@ def add(actions: Subparsers) -> None:
     add_file(parser, required=True)
     add_training(parser)
     parser.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
-    parser.add_argument("--replace", action="store_true", help="replace the specialist in --out")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace the specialist in --out, and start again where the checkpoint is of other "
+        "rows or settings",
+    )
     parser.add_argument(
         "--config",
         type=Path,
@@ -121,20 +132,33 @@ def _new(arguments: argparse.Namespace) -> int:
     own = own_niche(name, file_of(arguments), place)
     config = own_settings(arguments, len(own.rows["train"]), place)
     entry = _entry(own, place.base, _reference(out, stack), stack, config)
-    if stack is not None and not stack.has_it:
+    if stack is not None and stack.there is None:
         register(stack.path, entry, dry_run=True)
-    from deployments.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
-
-    require_fitting(own.niche, place, config.max_length_tokens)
-    made = make_specialist(own.niche, place, [config], out)
+    made = _made(own, place, config, out, replace=arguments.replace)
     _write_prompts(own, out / "prompts.jsonl", arguments.data.name)
     print(f"{out}: {made.sentence()}")
     if not made.clearly_better:
         print("It is not clearly better than the base model alone: give more rows, or no traffic.")
-    if stack is not None and not stack.has_it:
+    if stack is not None and stack.there is None:
         register(stack.path, entry)
     print(_next(name, out, stack, entry))
     return 0
+
+
+def _made(
+    own: OwnNiche, place: Workplace, config: TrainConfig, out: Path, *, replace: bool
+) -> "Provenance":
+    from deployments.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
+
+    require_fitting(own.niche, place, config.max_length_tokens)
+    try:
+        return make_specialist(own.niche, place, [config], out)
+    except OtherRunError as other:
+        if not replace:
+            raise
+        print(f"{other.path}: is of another run; training starts again")
+        other.path.unlink()
+        return make_specialist(own.niche, place, [config], out)
 
 
 def _name(name: str) -> str:
@@ -150,6 +174,10 @@ def _name(name: str) -> str:
 
 def _require_free(out: Path, replace: bool) -> None:
     """Nothing is overwritten but a specialist, and that only when asked to."""
+    folder = out.resolve().parent
+    there = next(of for of in (folder, *folder.parents) if of.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise CommandError(f"--out {out}: nothing can be written to {there}; name another folder")
     if not out.exists():
         return
     if not out.is_dir():
@@ -170,11 +198,11 @@ def _require_free(out: Path, replace: bool) -> None:
 
 @dataclass(frozen=True)
 class _Stack:
-    """The configuration that the specialist goes to; `has_it`: it is there, from an earlier run."""
+    """The configuration that the specialist goes to; `there`: as it has it, from an earlier run."""
 
     path: Path
     config: NicheConfig
-    has_it: bool
+    there: ModelSpec | None = None
 
 
 def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None:
@@ -187,13 +215,13 @@ def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None
             continue
         same = spec.name == spec.domain == name and spec.model == arguments.base
         if arguments.replace and same and Path(spec.adapter or "").resolve() == out.resolve():
-            return _Stack(path, config, True)
+            return _Stack(path, config, spec)
         taken = "name" if spec.name == name else "domain"
         raise CommandError(
             f"{path}: the {taken} {name!r} is taken, by the model {spec.name!r}; choose another "
             "name, or give --no-config"
         )
-    return _Stack(path, config, False)
+    return _Stack(path, config)
 
 
 def _entry(
@@ -238,8 +266,11 @@ def _write_prompts(own: OwnNiche, path: Path, source: str) -> None:
 
 
 def _next(name: str, out: Path, stack: _Stack | None, entry: Mapping[str, Any]) -> str:
-    if stack is not None and stack.has_it:
-        return f"{stack.path} has it already; to serve the new one: niche serve"
+    if stack is not None and stack.there is not None:
+        has, wanted = stack.there.engine_options, entry["engine_options"]
+        changed = {option: of for option, of in wanted.items() if has.get(option) != of}
+        hint = f"; its engine_options do not fit the new one, set {changed}" if changed else ""
+        return f"{stack.path} has it already{hint}; to serve the new one: niche serve"
     added = (
         f"To serve it, add to a niche.yaml, under specialists:\n{as_lines(entry)}\n"
         if stack is None

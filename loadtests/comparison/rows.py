@@ -104,7 +104,7 @@ class _Line(BaseModel):
 def _own_quality(answer: str, grader: str, tables: str) -> float:
     if not answer:
         raise ValueError(f"no answer; the grader {grader!r} needs the right one")
-    return GRADERS[grader](as_read(answer, grader), Reference(answer, tables)).quality
+    return GRADERS[grader](as_read(answer, grader, answer), Reference(answer, tables)).quality
 
 
 def read_rows(path: Path) -> list[Row]:

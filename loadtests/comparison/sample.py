@@ -159,7 +159,8 @@ def _quality(row: Row, arm: str, outcomes: Outcomes, said: Outcomes) -> float:
         return judged_quality(arm, answer, outcomes[GENERALIST][row.key], said.get(row.key, {}))
     if answer.error:
         return 0.0
-    return GRADERS[row.grader](as_read(answer.text, row.grader), row.reference).quality
+    read = as_read(answer.text, row.grader, row.reference.answer)
+    return GRADERS[row.grader](read, row.reference).quality
 
 
 def _arm(

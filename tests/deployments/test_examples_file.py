@@ -52,6 +52,23 @@ def test_a_compressed_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> Non
     assert read_examples(path) == [[Example("say a", "yes")]]
 
 
+@pytest.mark.parametrize("answer", ['{"intent": ""}', '{"a": " ", "b": ""}', '""'])
+def test_a_class_without_a_name_is_refused(tmp_path: Path, answer: str) -> None:
+    """JSON around nothing is as empty as nothing."""
+    (line,) = fault(tmp_path, GOOD, GOOD | {"answer": answer})
+
+    assert line.startswith("mine.jsonl, row 2: the answer ")
+    assert line.endswith("holds no text; fill it, or remove the row")
+
+
+@pytest.mark.parametrize("answer", ['{"names": []}', "[]", "{}", '{"a": "", "b": "c"}', "0"])
+def test_an_answer_that_says_that_there_is_nothing_is_right(tmp_path: Path, answer: str) -> None:
+    """A sentence may mention nothing, and a call may have an empty argument."""
+    (found,) = read_examples(written(tmp_path / "mine.jsonl", GOOD | {"answer": answer}))
+
+    assert found[0].answer == answer
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -47,7 +47,7 @@ def test_practice_is_learnt_beside_the_training_rows() -> None:
     practice = [Example("say zz", "no")]
     toy = replace(make_niche(), practice=lambda: iter(practice))
     rows = list(toy.examples("train", Path()))
-    assert toy.lessons(Path()) == [*rows, *practice]
+    assert toy.lessons("train", Path()) == [*rows, *practice]
 
 
 def test_without_a_completion_nothing_is_added() -> None:
@@ -121,7 +121,7 @@ def test_no_masked_test_problem_trains_math(data_dir: Path) -> None:
         return {" ".join(re.findall(r"[a-z]+", row.prompt.lower())) for row in rows}
 
     held_out = [*math.examples("test", data_dir), *math.other_tests["svamp"](data_dir)]
-    learnt = [*math.lessons(data_dir), *math.examples("validation", data_dir)]
+    learnt = [*math.lessons("train", data_dir), *math.examples("validation", data_dir)]
     assert not masked(held_out) & masked(learnt)
 
 
@@ -158,6 +158,6 @@ def test_the_intents_of_training_and_test_are_the_same(data_dir: Path) -> None:
 @pytest.mark.data
 def test_equations_come_to_their_result(data_dir: Path) -> None:
     """`math` leaves every training answer open, and the calculator can close it."""
-    for row in NICHES["math"].lessons(data_dir):
+    for row in NICHES["math"].lessons("train", data_dir):
         assert row.answer.endswith("=")
         assert NICHES["math"].complete(row.answer), row

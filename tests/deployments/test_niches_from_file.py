@@ -131,7 +131,9 @@ def test_a_class_that_is_tested_and_never_learnt_is_shown(tmp_path: Path) -> Non
 
     (note,) = niche(tmp_path, rows(), test_data=test).notes
 
-    assert note.startswith("answers of test rows that no training row has: 1, such as 'perhaps'")
+    assert note.startswith(
+        "answers of test rows that no training row has: 1, such as 'perhaps' (test.jsonl, row 1)"
+    )
 
 
 def test_answers_that_are_no_classes_need_not_be_learnt(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Examples -> batches: what the loss covers, and that no row is lost or taken twice."""
 
+import copy
 import random
 from collections import Counter
 from pathlib import Path
@@ -38,6 +39,15 @@ def unpadded(batch: Batch) -> list[tuple[int, ...]]:
     return [
         tuple(ids[mask.bool()].tolist()) for ids, mask in zip(batch.ids, batch.mask, strict=True)
     ]
+
+
+def test_a_base_without_a_chat_format_is_refused(tokenizer) -> None:
+    """It has no place for a system prompt, and no end of a turn."""
+    bare = copy.deepcopy(tokenizer)
+    bare.chat_template = None
+
+    with pytest.raises(RecipeError, match=r"has no chat format .*; name one that was made to chat"):
+        encode([Example("hello", "yes")], bare, "be brief", 100)
 
 
 def test_an_example_is_the_chat_and_the_answer_to_its_end(tokenizer) -> None:

@@ -111,6 +111,17 @@ def test_a_specialist_of_something_else_is_refused(done, adapter: Path) -> None:
     assert not place.work_dir.exists()
 
 
+def test_a_specialist_that_was_not_published_is_refused(done, adapter: Path, tmp_path) -> None:
+    """It does not say how it was trained; nothing is run before that is known."""
+    shutil.copytree(adapter, tmp_path / "toy")
+    card = tmp_path / "toy" / "niche.json"
+    facts = json.loads(card.read_text())
+    card.write_text(json.dumps({of: facts[of] for of in facts if of != "stages"}))
+
+    with pytest.raises(RecipeError, match=r"does not say how it was trained; name one that was"):
+        next(learning_curve(make_niche(), done[0], [Finished(tmp_path / "toy")], None))
+
+
 def test_a_curve_is_written_for_people_and_programs(done, tmp_path: Path) -> None:
     """A table, a picture, and the figures."""
     write_curve(make_niche(), "org/tiny", done[1], tmp_path)
@@ -119,5 +130,6 @@ def test_a_curve_is_written_for_people_and_programs(done, tmp_path: Path) -> Non
     facts = json.loads((tmp_path / "curve.json").read_text())
     assert table[0] == "# toy: quality by training rows, on org/tiny"
     assert [line.split(" | ")[0] for line in table[4:7]] == ["| 0", "| 2", "| 20"]
+    assert "validation rows; these come on top of every size" in table[-1]
     assert [Point(**point) for point in facts["points"]] == done[1]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

@@ -9,6 +9,7 @@ from deployments.models.adapters import load_adapter
 from deployments.niches.niche import Example
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.errors import RecipeError
+from deployments.recipes.evaluate import evaluate
 from deployments.recipes.make import make_specialist, require_fitting
 from deployments.recipes.workplace import Workplace
 from tests.deployments.tiny_model import save_tiny_model
@@ -32,6 +33,20 @@ def test_a_specialist_is_made_graded_and_published(place: Workplace, tmp_path: P
     assert made.clearly_better
     assert made.sentence().startswith("quality 1.000 [0.758, 1.000] on 12 test rows; the base mod")
     assert made.hardware.startswith(("1 CPU core ", "NVIDIA"))
+
+
+def test_what_is_graded_is_what_ships(place: Workplace, tmp_path: Path) -> None:
+    """Weights that vanish at half precision, behind an enormous scale, leave the base model."""
+    config = replace(CONFIG, alpha=6 * 10**8, learning_rate=5e-10)
+    elsewhere = replace(place, work_dir=tmp_path / "work")
+
+    made = make_specialist(make_niche(), elsewhere, [config], tmp_path / "toy")
+
+    trained = evaluate(
+        make_niche(), place.base_dir, tmp_path / "work" / "stage-1" / "adapter", place.data_dir
+    )
+    assert (trained.quality, made.score.quality) == (1, made.base_score.quality)
+    assert made.base_score.quality < 1
 
 
 def test_what_is_no_better_is_said_not_to_be(place: Workplace, tmp_path: Path) -> None:

@@ -51,13 +51,24 @@ def work(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tr
 def published(work, tmp_path_factory: pytest.TempPathFactory) -> Publish:
     folder, result = work
 
-    def make(base: str = "org/tiny", name: str = "toy", niche=None, layers=None) -> Path:
+    def make(base="org/tiny", name="toy", niche=None, layers=None, out=None) -> Path:
         config = replace(CONFIG, layers=layers)
         facts = Provenance(base, (Stage(config, result),), SCORE, BASE_SCORE, "two cores")
-        out = tmp_path_factory.mktemp("out") / name
+        out = out or tmp_path_factory.mktemp("out") / name
         return publish(niche or make_niche(), folder / "adapter", out, facts)
 
     return make
+
+
+def test_a_link_to_a_folder_is_written_through(published: Publish, tmp_path: Path) -> None:
+    """Hours of training do not end at a place that was a link."""
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "toy").symlink_to(real)
+
+    published(out=tmp_path / "toy")
+
+    assert load_adapter(str(real)).niche == "toy"
 
 
 def test_what_is_published_is_believed(published: Publish) -> None:

@@ -199,16 +199,33 @@ def test_a_bad_example_is_refused_before_training(run, tmp_path, bad: Example, m
     assert not (tmp_path / "work").exists()
 
 
+def test_a_bad_example_is_found_where_it_stands(run, tmp_path) -> None:
+    """The number counts the niche's own order, not that of the training."""
+    rows = [Example("say" * n, "yes") for n in range(1, 40)]
+
+    with pytest.raises(RecipeError) as refused:
+        run(tmp_path, replace(CONFIG, max_length_tokens=130), make_niche(rows))
+
+    named = {line.split(":")[0] for line in str(refused.value).splitlines()}
+    assert named == {"train example 38", "train example 39"}
+
+
 def test_a_loss_that_is_no_number_is_an_error(base: Path, tmp_path: Path) -> None:
-    """Weights that were never any good are not left behind as an adapter."""
+    """Weights that were never any good are no adapter, nor is one that an earlier run left."""
     model = AutoModelForCausalLM.from_pretrained(base)
     torch.nn.init.constant_(model.lm_head.weight, math.nan)
     broken = tmp_path / "broken"
     model.save_pretrained(broken)
     AutoTokenizer.from_pretrained(base).save_pretrained(broken)
+    once = replace(CONFIG, epochs=1)
 
     with pytest.raises(RecipeError, match=r"never a number; lower the learning rate"):
-        train(make_niche(), broken, NO_DATA, tmp_path / "work", replace(CONFIG, epochs=1))
+        train(make_niche(), broken, NO_DATA, tmp_path / "work", once)
+
+    train(make_niche(), base, NO_DATA, tmp_path / "again", once)
+    (tmp_path / "again" / "checkpoint.pt").unlink()
+    with pytest.raises(RecipeError, match=r"never a number; lower the learning rate"):
+        train(make_niche(), broken, NO_DATA, tmp_path / "again", once)
 
 
 def test_what_is_trained_loads_as_an_adapter(base: Path, whole) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deployments.models.adapters import load_adapter
+from deployments.models.cache import sha256_of
 from deployments.niches.registry import NICHES
 from deployments.recipes.config import TrainConfig
 from gateway.cli import main
@@ -124,6 +125,36 @@ def test_a_specialist_is_replaced_when_asked(capsys: pytest.CaptureFixture[str])
     assert "niche.yaml has it already" in capsys.readouterr().out
 
 
+def test_an_entry_that_fits_no_more_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the old limit, the longer answers of new rows would be cut in silence."""
+    assert main([*NEW, *QUICK, "--epochs", "1"]) == 0
+    rows = [{"prompt": of.prompt, "answer": f"{of.answer} " * 4} for of in toy_examples(60)]
+    written("toy.jsonl", rows)
+
+    assert main([*NEW, *QUICK, "--epochs", "1", "--replace"]) == 0
+
+    said = "niche.yaml has it already; its engine_options do not fit the new one, set "
+    assert f"{said}{{'default_max_tokens': 28}}" in capsys.readouterr().out
+
+
+def test_a_specialist_is_trained_anew_on_changed_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """The old rows' checkpoint stops a run, and says what would do; `--replace` starts again."""
+    once = (*NEW, *QUICK, "--epochs", "1", "--no-config")
+    assert main(once) == 0
+    rows = [{"prompt": of.prompt, "answer": of.answer} for of in toy_examples(72)]
+    written("toy.jsonl", rows)
+    elsewhere = (*once, "--out", "other")
+
+    assert main(elsewhere) == 2
+    assert "checkpoint.pt was written with another max_examples" in capsys.readouterr().err
+    assert main([*once, "--replace"]) == 0
+
+    assert "checkpoint.pt: is of another run; training starts again" in capsys.readouterr().out
+    facts = json.loads(Path("specialists/toy/niche.json").read_text())
+    (data,) = facts["datasets"].values()
+    assert data == sha256_of(Path("toy.jsonl"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -137,6 +168,7 @@ def test_a_specialist_is_replaced_when_asked(capsys: pytest.CaptureFixture[str])
         (["x", "--config", "no.yaml"], "no.yaml: no such file; name another with --config"),
         (["x", "--out", "."], "--out .: holds something else than a specialist (bad.jsonl, base, "),
         (["x", "--out", "toy.jsonl"], "--out toy.jsonl: is a file; name a folder"),
+        (["x", "--out", "toy.jsonl/x/y"], "--out toy.jsonl/x/y: nothing can be written to "),
         (["x", "--base", "gone"], "no model 'gone': it is no directory and no Hugging Face id"),
         (["x", "--data", "no.jsonl"], "no.jsonl: cannot be read: No such file or directory"),
         (["x", "--grader", "vibes"], "no grader 'vibes'; known: choice, "),

@@ -121,3 +121,12 @@ def test_a_question_that_leaves_no_room_for_its_answer_is_refused(folder: Path) 
 def test_nothing_asked_is_nothing_answered(folder: Path) -> None:
     """No batch at all."""
     assert asked(make_generator(folder), []) == []
+
+
+def test_a_model_without_a_chat_format_is_refused(folder: Path) -> None:
+    """It cannot be asked as the others are."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = None
+
+    with pytest.raises(ModelError, match=r"has no chat format .*; name one that was made to chat"):
+        Generator(AutoModelForCausalLM.from_pretrained(folder), tokenizer)

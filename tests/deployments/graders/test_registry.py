@@ -31,5 +31,34 @@ def test_talk_around_a_query_or_json_is_taken_away_and_no_other() -> None:
     """A word problem's or a quiz's answer is read as it stands."""
     said = 'Here you are: {"a": 1}'
 
-    assert as_read(said, "json") == '{"a": 1}'
-    assert as_read(said, "number") == said
+    assert as_read(said, "json", '{"a": 2}') == '{"a": 1}'
+    assert as_read(said, "number", "3") == said
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ('[{"a": 1}, {"b": 2}]', '[{"a": 1}, {"b": 2}]'),
+        ('```json\n[{"a": 1}, "]"]\n```', '[{"a": 1}, "]"]'),
+        ('Here it is: ["select one"] Enjoy.', '["select one"]'),
+        ('{"code": "```x```"}', '{"code": "```x```"}'),
+        ('[{"a": 1}]', '{"a": 1}'),
+    ],
+)
+def test_json_is_read_as_the_right_answer_is(said: str, right: str) -> None:
+    """A list where that is one, else an object; fences and queries within are theirs."""
+    assert GRADERS["json"](as_read(said, "json", right), Reference(right)).hits
+
+
+@pytest.mark.parametrize(
+    ("said", "grader", "right"),
+    [
+        ('I select this one: {"a": 1}', "json", '{"a": 1}'),
+        ("From {b} I take: SELECT a FROM t", "sql", "SELECT a FROM t"),
+    ],
+)
+def test_talk_that_looks_like_another_kind_of_answer_is_talk(
+    said: str, grader: str, right: str
+) -> None:
+    """Where JSON is asked for, words of SQL are words; and the other way round."""
+    assert GRADERS[grader](as_read(said, grader, right), Reference(right)).hits

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.graders.counts import Reference
-from deployments.graders.text import choice, mentions, text_exact, unwrap
+from deployments.graders.text import choice, json_in, mentions, query_in, text_exact
 
 QUERY = "SELECT a FROM t WHERE b = 'x'"
 OBJECT = '{"name": "f", "arguments": {"x": "}"}}'
@@ -100,7 +100,7 @@ def test_what_is_not_mentioned_is_wrong(answer: str, right: str) -> None:
 )
 def test_a_query_is_unwrapped(answer: str) -> None:
     """What is said around a query goes, and nothing of the query does."""
-    assert unwrap(answer) == QUERY
+    assert query_in(answer) == QUERY
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_query_is_unwrapped(answer: str) -> None:
 )
 def test_a_query_alone_stays_whole(query: str) -> None:
     """Semicolons in quotes, quoted names and more than one line belong to it."""
-    assert unwrap(query) == query
+    assert query_in(query) == query
 
 
 @pytest.mark.parametrize(
@@ -133,26 +133,29 @@ def test_a_query_alone_stays_whole(query: str) -> None:
 )
 def test_an_object_is_unwrapped(answer: str) -> None:
     """The first object is taken whole; braces in its strings do not end it."""
-    assert unwrap(answer) == OBJECT
+    assert json_in(answer, "{") == OBJECT
 
 
 def test_an_object_that_speaks_of_a_query_is_an_object() -> None:
-    """Which of both begins first decides."""
+    """Its strings may hold whatever they like."""
     said = '{"text": "please select one from these"}'
 
-    assert unwrap(f"Here: {said}") == said
+    assert json_in(f"Here: {said}", "{") == said
 
 
 @pytest.mark.parametrize("answer", ["42", "", "yes, it is", "{ not closed", '{"a": "}'])
 def test_without_anything_to_unwrap_the_text_stays(answer: str) -> None:
     """Numbers, words and what was cut are graded as they are."""
-    assert unwrap(f" {answer}\n") == answer
+    assert query_in(f" {answer}\n") == answer
+    assert json_in(f" {answer}\n", "{") == answer
 
 
 @given(st.text("`'\"{}\\;\n selctSELCT*="))
 def test_any_text_is_unwrapped(answer: str) -> None:
     """What is left is a piece of what was said, never an error."""
-    assert unwrap(answer) in answer
+    assert query_in(answer) in answer
+    assert json_in(answer, "{") in answer
+    assert json_in(answer, "[") in answer
 
 
 @pytest.mark.parametrize("letter", ["'", '"', "{", "`", "\n", " ", "'; ", "\n ", "select '"])
@@ -160,6 +163,7 @@ def test_a_loop_is_unwrapped_quickly(letter: str) -> None:
     """A model that repeats itself to its limit does not hold up the evaluation."""
     started = time.monotonic()
 
-    unwrap("select " + letter * 20_000)
+    query_in("select " + letter * 20_000)
+    json_in("{ " + letter * 20_000, "{")
 
     assert time.monotonic() - started < 2
