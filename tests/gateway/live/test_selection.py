@@ -240,3 +240,20 @@ async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):
     assert error["code"] == "evidence_unavailable"
     assert str(tmp_path) not in error["message"]
     assert any("the states are those of before" in record.message for record in caplog.records)
+
+
+async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog):
+    """A gateway that met a standing of impossible evidence still learns of the next one."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        with sqlite3.connect(tmp_path / "evidence.db") as other:
+            [(good,)] = other.execute("SELECT value FROM standing").fetchall()
+            bad = good.replace(b'"counts":[]', b'"counts":[[9000,3]]')
+            bad = bad.replace(b'"count":0', b'"count":3')
+            other.execute("UPDATE standing SET value = ?", (bad,))
+        await until(lambda: any("goes on" in record.message for record in caplog.records))
+        with sqlite3.connect(tmp_path / "evidence.db") as other:
+            retired = good.replace(b'"active"', b'"retired"')
+            other.execute("UPDATE standing SET value = ?", (retired,))
+        labels = {"specialist": "sql-model", "state": "retired"}
+        await until(lambda: gateway.sample("niche_specialist_state", **labels) == 1)
