@@ -187,6 +187,24 @@ async def test_a_new_version_begins_anew(tmp_path, changes, state):
     assert (found["state"], found["pairs"] > 0) == (state, state == "probation")
 
 
+async def test_a_gateway_on_its_way_out_does_not_bring_the_old_version_back(tmp_path):
+    """What it has yet to grade is about the old version, and moves nothing of the new one."""
+    before = comparing(tmp_path, **right_and_wrong())
+    changed = {"system_prompt": "Better.", "begins": "shadow"}
+    after = comparing(tmp_path, specialist=SPECIALIST.model_copy(update=changed))
+    async with before.serving():
+        await compared(before, "late")
+        async with after.serving():
+            begun = await evidence_of(after)
+            await tell(before, "late", correction="right")
+            await order(before, "pin")
+            left = await evidence_of(after)
+
+    kept = ("state", "version", "pairs", "transitions")
+    assert {key: left[key] for key in kept} == {key: begun[key] for key in kept}
+    assert (left["state"], left["pinned"]) == ("shadow", True)
+
+
 async def test_a_new_generalist_starts_the_evidence_anew(tmp_path):
     """What was better than the old one has yet to show that it is better than the new one."""
     before = comparing(tmp_path, **right_and_wrong())
