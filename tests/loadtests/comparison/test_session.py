@@ -102,9 +102,35 @@ async def test_the_models_are_those_of_the_beginning(tmp_path: Path) -> None:
     rows, gateway = rows_in(tmp_path, 5), ToyGateway(GOOD)
     whole = await compared(gateway, rows, settings_in(tmp_path))
 
+    other = Wanted(Endpoint("http://other/v1"))
+    with pytest.raises(ComparisonError, match="at was 'http://toy/v1' and is 'http://other/v1'"):
+        await compared(ToyGateway(), rows, settings_in(tmp_path), other)
     again = await compared(ToyGateway(tells=False), rows, settings_in(tmp_path))
 
     assert (again.figures, again.lineup) == (whole.figures, whole.lineup)
+
+
+async def test_the_models_of_another_address_are_forgotten(tmp_path: Path) -> None:
+    """Who mistyped the address and mends it compares what is at the right one."""
+    rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
+    mistyped = Wanted(Endpoint(URL.removesuffix("/v1")), generalist=BIG)
+    with pytest.raises(ComparisonError, match="none of 4 requests was answered"):
+        await compared(ToyGateway(GOOD), rows, settings, mistyped)
+
+    found = await compared(ToyGateway(GOOD), rows, settings)
+
+    assert found.lineup.specialists == {"sql": SQL, "tools": TOOLS}
+
+
+async def test_an_arm_without_a_name_is_asked_for_again(tmp_path: Path) -> None:
+    """What could not begin leaves nothing that the next try would go on with."""
+    rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
+    with pytest.raises(ComparisonError, match="which model is the baseline"):
+        await compared(ToyGateway(GOOD, tells=False), rows, settings)
+
+    found = await compared(ToyGateway(GOOD), rows, settings)
+
+    assert found.lineup.generalist == BIG
 
 
 async def test_the_margin_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
