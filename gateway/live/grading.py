@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployments.graders.counts import Reference
-from deployments.graders.registry import GRADERS
-from deployments.graders.text import unwrap
+from deployments.graders.registry import GRADERS, as_read
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.niches.registry import NICHES
@@ -18,9 +17,6 @@ __all__ = ["Grading", "Scores", "UnusableCorrection", "default_grader"]
 
 Scores = tuple[float, float]
 """Of the specialist's answer and of the generalist's, each in [0, 1]."""
-
-_WRAPPED = frozenset({"sql", "sql_execution", "json", "entities"})
-"""Graders before which talk around an answer is taken away, from both answers alike."""
 
 
 class UnusableCorrection(Exception):
@@ -84,9 +80,8 @@ class Grading:
         """
         if answer is None:
             return None
-        read = unwrap(answer) if self.grader in _WRAPPED else answer
         try:
-            return GRADERS[self.grader](read, Reference(correction)).quality
+            return GRADERS[self.grader](as_read(answer, self.grader), Reference(correction)).quality
         except ValueError as error:
             raise UnusableCorrection(f"the grader {self.grader!r} cannot use it: {error}") from None
 
