@@ -121,6 +121,7 @@ class Figures:
 
     Attributes:
         rows, groups: prompts, and how many of them are independent.
+        retold: prompts that the generalist was asked in other words than the specialists.
         currency: of all costs.
         requests_per_hour: the traffic of the capacity cost; None: not known.
         arms: in the order in which they are shown.
@@ -136,6 +137,7 @@ class Figures:
 
     rows: int
     groups: int
+    retold: int
     currency: str
     requests_per_hour: float | None
     arms: tuple[ArmFigures, ...]

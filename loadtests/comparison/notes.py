@@ -55,6 +55,11 @@ def of_costs(figures: Figures, main: Against, decided: CostKind | None) -> Itera
         yield f"By {COST_NAMES[kind]}{at}, routing {saved(found)}."
     if all(cost is None for arm in figures.arms for cost in arm.costs.values()):
         yield "No cost is known; name a file of prices with --prices."
+    if figures.retold and decided:
+        yield (
+            f"On {whole(figures.retold)} of {whole(figures.rows)} prompts the generalist was told "
+            "what a specialist knows by itself; those longer prompts are part of its cost."
+        )
 
 
 def saved(found: Interval) -> str:
