@@ -154,17 +154,21 @@ class Shadow:
             sampling=replace(shown.prompt.sampling, top_logprobs=None),
             deadline_seconds=self._limits.timeout_seconds,
         )
-        started, text, usage = self._clock(), "", None
-        async with (
-            asyncio.timeout(self._limits.timeout_seconds),
-            aclosing(self._cast.backends[model].stream(asked)) as chunks,
-        ):
-            async for chunk in chunks:
-                text, usage = text + chunk.text, chunk.usage or usage
-        if usage is None:
+        started, text, used, whole = self._clock(), "", Usage(0, 0), False
+        try:
+            async with (
+                asyncio.timeout(self._limits.timeout_seconds),
+                aclosing(self._cast.backends[model].stream(asked)) as chunks,
+            ):
+                async for chunk in chunks:
+                    text, whole = text + chunk.text, whole or chunk.usage is not None
+                    used = chunk.usage or Usage(0, used.completion_tokens + chunk.tokens)
+        finally:
+            # Also of an answer that broke off: a model that always does must not work for nothing.
+            seconds, cost = self._clock() - started, await self._spend(model, used)
+        if not whole:
             raise Unavailable(model, "its answer had no end")
-        seconds = self._clock() - started
-        return Given(model, seconds, await self._spend(model, usage), text)
+        return Given(model, seconds, cost, text)
 
     async def _spend(self, model: str, usage: Usage) -> float:
         """Counts what an answer used; returns its list price."""
