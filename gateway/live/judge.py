@@ -27,8 +27,9 @@ Judge what is right and asked for, not length or style.
 {b}
 </answer_b>
 
-Reply with one word: A, B, or TIE."""
-_WORD = re.compile(r"\b(TIE|A|B)\b")
+End with one line: VERDICT: A, or VERDICT: B, or VERDICT: TIE."""
+_VERDICT = re.compile(r"verdict\W*(A|B|TIE)\b", re.IGNORECASE)
+_ALONE = re.compile(r"\W*(A|B|TIE)\W*", re.IGNORECASE)
 _MAX_TOKENS = 512
 """Room for one that thinks aloud first."""
 
@@ -98,6 +99,10 @@ def _request(prompt: Prompt) -> str:
 
 
 def _score(reply: str) -> float:
-    """1 for A, 0 for B; the last word counts, for who thinks aloud names both before."""
-    words = _WORD.findall(reply)
-    return {"A": 1.0, "B": 0.0}.get(words[-1], 0.5) if words else 0.5
+    """1 for A, 0 for B, by the last verdict, or by a reply that is one word.
+
+    Who names an answer beside it may mean either: "B. Answer A is wrong."
+    """
+    found, alone = _VERDICT.findall(reply), _ALONE.fullmatch(reply)
+    word = found[-1] if found else alone[1] if alone else ""
+    return {"A": 1.0, "B": 0.0}.get(word.upper(), 0.5)

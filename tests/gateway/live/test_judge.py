@@ -78,13 +78,24 @@ async def test_a_preference_in_one_order_is_half_a_win():
     assert (verdict.first, verdict.second) == (0.75, 0.25)
 
 
-async def test_the_last_word_counts():
+async def test_the_last_verdict_counts():
     """One that thinks aloud names both answers before it decides."""
     thinking = Opinionated(
-        says=lambda question: f"A is short, B is long. {prefers('good')(question)}"
+        says=lambda question: f"Verdict: B? A is short. VERDICT: {prefers('good')(question)}"
     )
     verdict = await Judge(thinking, 60).compare(PROMPT, "good", "bad")
     assert verdict.first == 1.0
+
+
+async def test_words_beside_a_verdict_are_none():
+    """Who says why the other answer is wrong does not prefer it."""
+    explaining = Opinionated(
+        says=lambda question: {"A": "A. Answer B is wrong.", "B": "B. Answer A is wrong."}[
+            prefers("good")(question)
+        ]
+    )
+    verdict = await Judge(explaining, 60).compare(PROMPT, "good", "bad")
+    assert verdict.first == 0.5
 
 
 async def test_equal_answers_need_no_judge():
