@@ -135,9 +135,12 @@ class Shadow:
             generalist=answers[self._cast.generalist],
         )
         verdict = await self._pairs.judged(compared, shown.prompt)
-        if verdict is not None:
-            await self._spend(JUDGE, verdict.usage)
-        return await self._pairs.add(compared, verdict)
+        if verdict is None:
+            return await self._pairs.add(compared, None)
+        await self._spend(JUDGE, verdict.usage)
+        if verdict.scores is None:
+            raise Unavailable(JUDGE, "what it said is no verdict")
+        return await self._pairs.add(compared, verdict.scores)
 
     async def _refusal(self, model: str) -> Result | None:
         """Why nothing more is asked now, if so."""
