@@ -143,6 +143,12 @@ def of_cautions(figures: Figures) -> Iterator[str]:
                 f"{whole(arm.failed)} of {whole(figures.rows)} requests of {arm.name} failed and "
                 "count as wrong."
             )
+    asked, left_open = figures.judgements
+    if left_open:
+        yield (
+            f"The judge left {whole(left_open)} of {whole(asked)} questions open; those answers "
+            "count as alike, which makes the arms look more alike than they are."
+        )
     if figures.groups < _FEW_GROUPS:
         yield f"Only {figures.groups} independent prompts: intervals of so few are rough."
     auto = figures.arm(AUTO)

@@ -143,9 +143,6 @@ class Session:
         journal = Journal(self._settings.out / _JUDGEMENTS, conditions)
         kept = [Outcome.from_json(fields) for fields in journal.read()]
         await self._ask(judgements(self._rows, outcomes, judge), journal, kept)
-        failed = sum(of.error is not None for of in kept)
-        if failed:
-            self._tell(f"the judge failed {failed} times; what it did not judge counts as alike")
         found: dict[str, dict[str, Outcome]] = {}
         for of in kept:
             found.setdefault(of.row, {})[of.arm] = of

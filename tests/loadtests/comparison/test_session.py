@@ -1,6 +1,7 @@
 """Whole comparisons against a toy gateway."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,18 @@ async def test_a_judge_decides_where_no_grader_can(tmp_path: Path) -> None:
     assert found.figures.arm("auto").quality.value == 1.0
     assert found.figures.arm("generalist").quality.value == 0.5
     assert (tmp_path / "judgements.jsonl").read_text().count("VERDICT") >= 2
+
+
+async def test_what_the_judge_left_open_is_told(tmp_path: Path) -> None:
+    """A judge that says nothing would make any two arms look alike."""
+    line = json.dumps({"prompt": "sql poem", "grader": "judge", "domain": "sql"})
+    rows = [row for row in rows_in(tmp_path, 1, line) if row.grader == "judge"]
+
+    found = await compared(ToyGateway(), rows, settings_in(tmp_path), judge="judge")
+
+    assert found.figures.arm("auto").quality.value == 0.5
+    told = " ".join(found.verdict.notes)
+    assert re.search(r"The judge left (\d+) of \1 questions open", told)
 
 
 async def test_rows_for_a_judge_need_one(tmp_path: Path) -> None:
