@@ -163,7 +163,7 @@ function interval({ mean, low, high }, scale, margin) {
   );
 }
 
-function notes({ settings, budget }) {
+function notes({ settings, budget, currency }) {
   const share = as.percent(settings.share, 0);
   const texts = [
     `Of the requests, ${share} are compared; the full line is no difference, the broken one the margin that is allowed.`,
@@ -171,6 +171,7 @@ function notes({ settings, budget }) {
   if (as.known(budget.tokens_per_day)) {
     const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.tokens_per_day)} tokens`;
     texts.push(`Comparing has taken ${spent} today${budget.spent ? ": the budget is spent." : "."}`);
+    texts.push(`That cost ${as.money(budget.cost_today, currency)}, which the savings leave out.`);
   }
   return element("p", { class: "note" }, texts.join(" "));
 }

@@ -170,6 +170,7 @@ def test_the_comparison_begins_with_its_verdict(page, url):
         "all answers together cost 45.1 % less." in text
     )
     assert "+5.2 points" in text
+    assert "which the savings leave out" in text
     assert "95 % sure: +2.1 to +8.3" in text
     rows = page.locator("#comparison tbody tr")
     assert rows.locator("th").all_inner_texts() == [
