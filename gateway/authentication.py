@@ -1,5 +1,11 @@
-"""Who may ask: bearer keys, compared in constant time. Guards `/v1/`; probes and metrics stay
-open."""
+"""Who may ask, and who may order: bearer keys, compared in constant time. Guards `/v1/`; probes and
+metrics stay open.
+
+    a-key              may ask
+    operator another   may ask, and move specialists between their states
+
+Rule: where no key is an operator's, each is.
+"""
 
 import hashlib
 import hmac
@@ -12,34 +18,48 @@ from gateway.errors import InvalidApiKey
 
 __all__ = ["ApiKeys", "Authentication"]
 
+_OPERATOR = "operator "
+_ORDERS = "/v1/niche/lifecycle/"
+
 
 class ApiKeys:
     """The accepted keys; only their digests are kept, so no `repr` or dump shows one.
+
+    Args:
+        keys: may ask.
+        operators: may give orders, too; none: all may.
 
     Raises:
         ValueError: there is none, which would lock everybody out.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = tuple(hashlib.sha256(key.encode("utf-8")).digest() for key in keys)
+    def __init__(self, keys: Iterable[str], operators: Iterable[str] = ()) -> None:
+        self._operators = _digests(operators)
+        self._digests = _digests(keys) + self._operators
         if not self._digests:
             raise ValueError("no API key; give at least one, or remove gateway.api_keys_file")
 
     @classmethod
     def from_file(cls, path: Path) -> "ApiKeys":
-        """Reads one key per line; blank lines do not count.
+        """Reads one key per line, after the word `operator` where it is one's; blank lines do not
+        count.
 
         Raises:
             OSError: the file cannot be read.
             ValueError: it holds no key.
         """
         lines = path.read_text(encoding="utf-8").splitlines()
-        return cls(line.strip() for line in lines if line.strip())
+        keys = [line.strip() for line in lines if line.strip()]
+        operators = [key.removeprefix(_OPERATOR) for key in keys if key.startswith(_OPERATOR)]
+        return cls((key for key in keys if not key.startswith(_OPERATOR)), operators)
 
     def accept(self, key: bytes) -> bool:
         """Whether the key is one of these; takes the same time whichever it is."""
-        digest = hashlib.sha256(key).digest()
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        return _among(key, self._digests)
+
+    def accept_order(self, key: bytes) -> bool:
+        """Whether the key may give orders."""
+        return _among(key, self._operators or self._digests)
 
 
 class Authentication:
@@ -53,8 +73,23 @@ class Authentication:
         if scope["type"] == "http" and self._keys is not None and scope["path"].startswith("/v1/"):
             scheme, _, key = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not self._keys.accept(key.strip()):
-                raise InvalidApiKey(
-                    "No valid API key; send the header 'authorization: Bearer <key>'.",
-                    headers={"www-authenticate": "Bearer"},
-                )
+                raise _refused("No valid API key")
+            if scope["path"].startswith(_ORDERS) and not self._keys.accept_order(key.strip()):
+                raise _refused("This key is no operator's, and orders want one that is")
         await self._app(scope, receive, send)
+
+
+def _digests(keys: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(hashlib.sha256(key.encode("utf-8")).digest() for key in keys)
+
+
+def _among(key: bytes, digests: tuple[bytes, ...]) -> bool:
+    digest = hashlib.sha256(key).digest()
+    return sum(hmac.compare_digest(digest, known) for known in digests) > 0
+
+
+def _refused(why: str) -> InvalidApiKey:
+    return InvalidApiKey(
+        f"{why}; send the header 'authorization: Bearer <key>'.",
+        headers={"www-authenticate": "Bearer"},
+    )

@@ -6,7 +6,7 @@ up; an answer of another gateway may take as long to appear as that one takes be
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gateway.live.clerk import Clerk
 from gateway.live.store import Answered
@@ -28,8 +28,7 @@ class Answers:
 
     def __init__(self, clerk: Clerk, wall_clock: Callable[[], float], keep_seconds: float) -> None:
         self._clerk, self._wall_clock, self._keep_seconds = clerk, wall_clock, keep_seconds
-        # While the store cannot be written the oldest fall out.
-        self._unwritten: deque[Answered] = deque(maxlen=_MOST_UNWRITTEN)
+        self._unwritten = _unwritten()
 
     def now(self) -> float:
         """Unix seconds."""
@@ -45,11 +44,15 @@ class Answers:
         Raises:
             StoreError: the store cannot be used; nothing is lost by that.
         """
-        batch = list(self._unwritten)
-        if batch:
+        # Taken before the first wait, so that of two who write at once each has its own.
+        batch, self._unwritten = self._unwritten, _unwritten()
+        if not batch:
+            return
+        try:
             await self._clerk.do(lambda store: store.remember(batch))
-            for _ in batch:
-                self._unwritten.popleft()
+        except BaseException:  # cancelled, too; to write one twice does no harm
+            self._unwritten = _unwritten([*batch, *self._unwritten])
+            raise
 
     async def forget(self) -> None:
         """Drops answers, pairs and feedback that are too old.
@@ -74,3 +77,8 @@ class Answers:
             if found is not None:
                 return found
         return None
+
+
+def _unwritten(answers: Iterable[Answered] = ()) -> deque[Answered]:
+    """While the store cannot be written the oldest fall out."""
+    return deque(answers, maxlen=_MOST_UNWRITTEN)

@@ -80,8 +80,8 @@ class Grading:
         """
         if answer is None:
             return None
-        read = as_read(answer, self.grader, correction)
         try:
+            read = as_read(answer, self.grader, correction)
             return GRADERS[self.grader](read, Reference(correction)).quality
         except ValueError as error:
             raise UnusableCorrection(f"the grader {self.grader!r} cannot use it: {error}") from None

@@ -1,7 +1,8 @@
 """A model that says which of two answers is better, asked in both orders.
 
 Judges favour a place: one that names the first answer in both orders has seen no difference. So a
-win is worth half in each order, and what cannot be read is a tie.
+win is worth half in each order. What cannot be read is no verdict, and not a tie: a judge that
+rambles would prove every specialist to be no worse.
 """
 
 import re
@@ -27,24 +28,22 @@ Judge what is right and asked for, not length or style.
 {b}
 </answer_b>
 
-Reply with one word: A, B, or TIE."""
-_WORD = re.compile(r"\b(TIE|A|B)\b")
+End with one line: VERDICT: A, or VERDICT: B, or VERDICT: TIE."""
+_VERDICT = re.compile(r"verdict\W*(A|B|TIE)\b", re.IGNORECASE)
+_ALONE = re.compile(r"\W*(A|B|TIE)\W*", re.IGNORECASE)
 _MAX_TOKENS = 512
 """Room for one that thinks aloud first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The scores of two answers, which sum to 1, and what the judge used."""
+    """The scores of two answers, which sum to 1, and what the judge used.
 
-    first: float
-    second: float
+    `scores` is None where what it said cannot be read.
+    """
+
+    scores: tuple[float, float] | None
     usage: Usage
-
-    @property
-    def scores(self) -> tuple[float, float]:
-        """Both."""
-        return self.first, self.second
 
 
 class Judge:
@@ -65,18 +64,20 @@ class Judge:
             BackendError: the judge did not answer.
         """
         if first.strip() == second.strip():
-            return Verdict(0.5, 0.5, Usage(0, 0))
+            return Verdict((0.5, 0.5), Usage(0, 0))
         there, used = await self._ask(prompt, first, second, "there")
         back, used_again = await self._ask(prompt, second, first, "back")
-        won = (there + 1 - back) / 2
         tokens = Usage(
             used.prompt_tokens + used_again.prompt_tokens,
             used.completion_tokens + used_again.completion_tokens,
         )
-        return Verdict(won, 1 - won, tokens)
+        if there is None or back is None:
+            return Verdict(None, tokens)
+        won = (there + 1 - back) / 2
+        return Verdict((won, 1 - won), tokens)
 
-    async def _ask(self, prompt: Prompt, a: str, b: str, order: str) -> tuple[float, Usage]:
-        """What the answer in the first place scores in this order."""
+    async def _ask(self, prompt: Prompt, a: str, b: str, order: str) -> tuple[float | None, Usage]:
+        """What the answer in the first place scores in this order; None: it cannot be read."""
         words = _QUESTION.format(request=_request(prompt), a=a, b=b)
         question = Prompt(
             request_id=f"{prompt.request_id}-judge-{order}",
@@ -97,7 +98,11 @@ def _request(prompt: Prompt) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
 
 
-def _score(reply: str) -> float:
-    """1 for A, 0 for B; the last word counts, for who thinks aloud names both before."""
-    words = _WORD.findall(reply)
-    return {"A": 1.0, "B": 0.0}.get(words[-1], 0.5) if words else 0.5
+def _score(reply: str) -> float | None:
+    """1 for A, 0 for B, by the last verdict, or by a reply that is one word.
+
+    Who names an answer beside it may mean either: "B. Answer A is wrong."
+    """
+    found, alone = _VERDICT.findall(reply), _ALONE.fullmatch(reply)
+    word = found[-1] if found else alone[1] if alone else ""
+    return {"A": 1.0, "B": 0.0, "TIE": 0.5}.get(word.upper())

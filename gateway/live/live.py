@@ -103,8 +103,11 @@ class Live:
         turns = 0
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            await self.selection.follow()
-            await self._keep_house(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
+            try:
+                await self.selection.follow()
+                await self._keep_house(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
+            except Exception:  # noqa: BLE001 - who stops following never learns of a demotion
+                _log.exception("following the states failed, and goes on")
             turns += 1
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ units.
 What a gauge says is the same in every gateway process, so the newest word of a live one counts.
 """
 
+import math
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -15,6 +16,7 @@ from router.standing import Claim, Comparison, Standing, Transition
 __all__ = ["LiveMetrics"]
 
 _SCORES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 class LiveMetrics:
@@ -122,10 +124,10 @@ class LiveMetrics:
         for claim in claims:
             self.e_value.labels(specialist, claim.event).set(claim.log_e_value)
             self.threshold.labels(specialist, claim.event).set(claim.log_threshold)
-        if comparison is not None:
-            self._bounds(self.quality, specialist, comparison.quality)
-            self._bounds(self.latency, specialist, comparison.latency_seconds)
-            self._bounds(self.cost_difference, specialist, comparison.cost)
+        known = comparison or Comparison(_UNKNOWN, None, None)
+        self._bounds(self.quality, specialist, known.quality)
+        self._bounds(self.latency, specialist, known.latency_seconds)
+        self._bounds(self.cost_difference, specialist, known.cost)
 
     def moved(self, specialist: str, transition: Transition) -> None:
         """Counts a transition."""
@@ -135,10 +137,11 @@ class LiveMetrics:
 
     @staticmethod
     def _bounds(gauge: Gauge, specialist: str, interval: Interval | None) -> None:
-        if interval is not None:
-            gauge.labels(specialist, "mean").set(interval.mean)
-            gauge.labels(specialist, "low").set(interval.low)
-            gauge.labels(specialist, "high").set(interval.high)
+        # No number where there is none: that of an earlier state must not stay.
+        shown = interval or _UNKNOWN
+        gauge.labels(specialist, "mean").set(shown.mean)
+        gauge.labels(specialist, "low").set(shown.low)
+        gauge.labels(specialist, "high").set(shown.high)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(

@@ -57,16 +57,20 @@ class Pairs:
         first, second = compared.specialist.text or "", compared.generalist.text or ""
         return await self.judge.compare(prompt, first, second)
 
-    async def add(self, compared: Compared, verdict: Verdict | None) -> Outcome:
+    async def add(self, compared: Compared, judged: Scores | None) -> Outcome:
         """Takes a pair that is complete but for its grade.
+
+        Args:
+            compared: both answers.
+            judged: their scores by the judge; None where the pair is not judged.
 
         Raises:
             StoreError: the store cannot be used.
         """
         grading = self.gradings[compared.specialist.model]
         if not grading.awaits_feedback:
-            rule = grading.by_rule(compared)
-            await self._record(compared, rule if verdict is None else verdict.scores)
+            scores = grading.by_rule(compared) if judged is None else judged
+            await self._record(compared, scores)
             return "graded"
         kept = compared if self.store_texts else compared.without_texts()
         await self.clerk.do(lambda store: store.keep(kept))

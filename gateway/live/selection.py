@@ -1,7 +1,9 @@
 """The specialists' states as one gateway follows them: read again and again from the store.
 
 Rule: the store is right. A gateway that changes a state acts on it at once; every other learns of
-it within `FOLLOW_SECONDS`. While the store cannot be read the last known states hold.
+it within `FOLLOW_SECONDS`. While the store cannot be read the last known states hold. Which version
+of a specialist is meant says the gateway that started last: one that is on its way out neither
+brings the old version back nor adds to the evidence about the new one.
 """
 
 import logging
@@ -113,10 +115,11 @@ class Selection:
         """
 
         def change(before: Standing | None) -> tuple[Standing, Transition | None]:
-            standing, _ = self._enrolled(specialist, before)
-            if standing.version != version:
-                return standing, None
-            return observed(standing, pair, self.rules, self._wall_clock())
+            if before is None:  # somebody has emptied the store
+                return self._enrolled(specialist, None)
+            if before.version != version:
+                return before, None
+            return observed(before, pair, self.rules, self._wall_clock())
 
         self._take(
             specialist, *await self._clerk.do(lambda store: store.change(specialist, change))
@@ -131,7 +134,7 @@ class Selection:
         """
 
         def change(before: Standing | None) -> tuple[Standing, Transition | None]:
-            standing, _ = self._enrolled(specialist, before)
+            standing = before or self._enrolled(specialist, None)[0]
             if action in _EVENTS:
                 now = self._wall_clock()
                 return moved(standing, _EVENTS[action], reason, self.rules, now)

@@ -135,9 +135,12 @@ class Shadow:
             generalist=answers[self._cast.generalist],
         )
         verdict = await self._pairs.judged(compared, shown.prompt)
-        if verdict is not None:
-            await self._spend(JUDGE, verdict.usage)
-        return await self._pairs.add(compared, verdict)
+        if verdict is None:
+            return await self._pairs.add(compared, None)
+        await self._spend(JUDGE, verdict.usage)
+        if verdict.scores is None:
+            raise Unavailable(JUDGE, "what it said is no verdict")
+        return await self._pairs.add(compared, verdict.scores)
 
     async def _refusal(self, model: str) -> Result | None:
         """Why nothing more is asked now, if so."""
@@ -154,17 +157,21 @@ class Shadow:
             sampling=replace(shown.prompt.sampling, top_logprobs=None),
             deadline_seconds=self._limits.timeout_seconds,
         )
-        started, text, usage = self._clock(), "", None
-        async with (
-            asyncio.timeout(self._limits.timeout_seconds),
-            aclosing(self._cast.backends[model].stream(asked)) as chunks,
-        ):
-            async for chunk in chunks:
-                text, usage = text + chunk.text, chunk.usage or usage
-        if usage is None:
+        started, text, used, whole = self._clock(), "", Usage(0, 0), False
+        try:
+            async with (
+                asyncio.timeout(self._limits.timeout_seconds),
+                aclosing(self._cast.backends[model].stream(asked)) as chunks,
+            ):
+                async for chunk in chunks:
+                    text, whole = text + chunk.text, whole or chunk.usage is not None
+                    used = chunk.usage or Usage(0, used.completion_tokens + chunk.tokens)
+        finally:
+            # Also of an answer that broke off: a model that always does must not work for nothing.
+            seconds, cost = self._clock() - started, await self._spend(model, used)
+        if not whole:
             raise Unavailable(model, "its answer had no end")
-        seconds = self._clock() - started
-        return Given(model, seconds, await self._spend(model, usage), text)
+        return Given(model, seconds, cost, text)
 
     async def _spend(self, model: str, usage: Usage) -> float:
         """Counts what an answer used; returns its list price."""

@@ -12,8 +12,8 @@ from router.standing import Version
 
 __all__ = ["version_of"]
 
-_ANSWERS = {"model", "adapter", "engine", "engine_options", "system_prompt"}
-"""The keys of a model that its answers depend on."""
+_ANSWERS = {"model", "adapter", "domain", "engine", "engine_options", "system_prompt"}
+"""The keys of a model that its answers depend on, or the requests that it gets."""
 _DIGITS = 12
 
 

@@ -44,15 +44,16 @@ function showOff() {
   show(byId("specialists-body"), element("p", { class: "empty" }, text));
 }
 
+/** In words. A request that the generalist answered differs by nothing: it is of all requests. */
 function verdict({ totals, settings }) {
   const compared = totals.comparison;
   if (!compared) return element("p", { class: "verdict" }, "Nothing has been compared yet.");
   const { low, high } = compared.quality;
   const margin = as.points(settings.margin).replace("+", "");
-  let quality = "It cannot be told yet whether routed answers are as good as the generalist's";
-  if (low > 0) quality = "Routed answers are better than the generalist's";
-  else if (low > -settings.margin) quality = `Routed answers are as good as the generalist's, to within ${margin} points`;
-  else if (high < -settings.margin) quality = `Routed answers are worse than the generalist's by more than ${margin} points`;
+  let quality = "It cannot be told yet whether answers are, over all requests, as good as the generalist's";
+  if (low > 0) quality = "Over all requests, answers are better than the generalist's";
+  else if (low > -settings.margin) quality = `Over all requests, answers are as good as the generalist's, to within ${margin} points`;
+  else if (high < -settings.margin) quality = `Over all requests, answers are worse than the generalist's by more than ${margin} points`;
   const share = totals.savings_share;
   if (!as.known(share)) return element("p", { class: "verdict" }, `${quality}.`);
   const cost = share >= 0 ? `cost ${as.percent(share)} less` : `cost ${as.percent(-share)} more`;
@@ -98,7 +99,7 @@ function table(evidence) {
   const rows = specialists.map((of) => ({ ...of, label: of.name }));
   if (totals.comparison) {
     const pairs = specialists.reduce((sum, of) => sum + of.pairs, 0);
-    rows.unshift({ label: "all routed", pairs, means: null, comparison: totals.comparison });
+    rows.unshift({ label: "all requests", pairs, means: null, comparison: totals.comparison });
   }
   const scale = scaleOf(rows, evidence.settings.margin);
   const titles = [
@@ -162,7 +163,7 @@ function interval({ mean, low, high }, scale, margin) {
   );
 }
 
-function notes({ settings, budget }) {
+function notes({ settings, budget, currency }) {
   const share = as.percent(settings.share, 0);
   const texts = [
     `Of the requests, ${share} are compared; the full line is no difference, the broken one the margin that is allowed.`,
@@ -170,6 +171,7 @@ function notes({ settings, budget }) {
   if (as.known(budget.tokens_per_day)) {
     const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.tokens_per_day)} tokens`;
     texts.push(`Comparing has taken ${spent} today${budget.spent ? ": the budget is spent." : "."}`);
+    texts.push(`That cost ${as.money(budget.cost_today, currency)}, which the savings leave out.`);
   }
   return element("p", { class: "note" }, texts.join(" "));
 }

@@ -77,6 +77,8 @@ def analyse(sample: Sample, terms: Terms) -> Figures:
     return Figures(
         rows=len(sample.rows),
         groups=len(np.unique(sample.groups)),
+        retold=sum(row.generalist_chat != row.chat for row in sample.rows),
+        judgements=sample.judgements,
         currency=terms.prices.currency,
         requests_per_hour=work.load,
         arms=shown,

@@ -134,6 +134,12 @@ def _take(reading: "_Reading", event: dict[str, Any]) -> None:
         raise _Broken(f"an event of another form: {json.dumps(event)[:_SHOWN]}") from error
 
 
+def _mended(text: str) -> str:
+    """An answer without halves of characters: some servers cut between the two, and what has none
+    beside it can be neither sent to a judge nor written down."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _message(text: str) -> str:
     """The message of an error's body, or what there is of it."""
     try:
@@ -184,7 +190,7 @@ class _Reading:
             row=ask.row,
             arm=ask.arm,
             asked=ask.model,
-            text="".join(self._text),
+            text=_mended("".join(self._text)),
             timing=self._timing(),
             usage=Usage(
                 self._usage.get("prompt_tokens"),

@@ -57,7 +57,7 @@ async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalog
     """Asks a server for its models. One that lists none has an empty catalogue.
 
     Raises:
-        ComparisonError: it does not answer, or refuses the key.
+        ComparisonError: it does not answer, fails, or refuses the key.
     """
     url = f"{endpoint.base_url}/models"
     try:
@@ -70,6 +70,11 @@ async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalog
         raise ComparisonError(
             f"{url}: HTTP {response.status_code}: {response.text[:_SHOWN]}; name the environment "
             "variable that holds the key with --api-key-env"
+        )
+    if response.is_server_error:
+        raise ComparisonError(
+            f"{url}: HTTP {response.status_code}: {response.text[:_SHOWN]}; wait until the server "
+            "is ready, or name another with --base-url"
         )
     try:
         return _catalogue(response.json()["data"])

@@ -121,6 +121,8 @@ class Figures:
 
     Attributes:
         rows, groups: prompts, and how many of them are independent.
+        retold: prompts that the generalist was asked in other words than the specialists.
+        judgements: questions to the judge, and how many of them it left open.
         currency: of all costs.
         requests_per_hour: the traffic of the capacity cost; None: not known.
         arms: in the order in which they are shown.
@@ -136,6 +138,8 @@ class Figures:
 
     rows: int
     groups: int
+    retold: int
+    judgements: tuple[int, int]
     currency: str
     requests_per_hour: float | None
     arms: tuple[ArmFigures, ...]

@@ -6,7 +6,7 @@ be none of the models that are compared.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from loadtests.comparison.lineup import GENERALIST, Lineup
 from loadtests.comparison.outcomes import Outcome
 from loadtests.comparison.rows import JUDGE, Row, Turn
 
-__all__ = ["ALIKE", "Judge", "check_judge", "judged_quality", "judgements"]
+__all__ = ["ALIKE", "Judge", "check_judge", "judged_quality", "judgements", "unread"]
 
 ALIKE = 0.5
 """The quality of an answer that is as good as the baseline's, and so of the baseline's own."""
@@ -125,6 +125,11 @@ def judged_quality(
     ]
     # In the second order the arm's answer is B.
     return {("A", "B"): 1.0, ("B", "A"): 0.0}.get((preferred[0], preferred[1]), ALIKE)
+
+
+def unread(said: Iterable[Outcome]) -> int:
+    """How many questions to the judge have no verdict that can be read."""
+    return sum(not _VERDICT.search(of.text) for of in said)
 
 
 def _preference(text: str) -> Preference:

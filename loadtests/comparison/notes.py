@@ -55,6 +55,11 @@ def of_costs(figures: Figures, main: Against, decided: CostKind | None) -> Itera
         yield f"By {COST_NAMES[kind]}{at}, routing {saved(found)}."
     if all(cost is None for arm in figures.arms for cost in arm.costs.values()):
         yield "No cost is known; name a file of prices with --prices."
+    if figures.retold and decided:
+        yield (
+            f"On {whole(figures.retold)} of {whole(figures.rows)} prompts the generalist was told "
+            "what a specialist knows by itself; those longer prompts are part of its cost."
+        )
 
 
 def saved(found: Interval) -> str:
@@ -138,6 +143,12 @@ def of_cautions(figures: Figures) -> Iterator[str]:
                 f"{whole(arm.failed)} of {whole(figures.rows)} requests of {arm.name} failed and "
                 "count as wrong."
             )
+    asked, left_open = figures.judgements
+    if left_open:
+        yield (
+            f"The judge left {whole(left_open)} of {whole(asked)} questions open; those answers "
+            "count as alike, which makes the arms look more alike than they are."
+        )
     if figures.groups < _FEW_GROUPS:
         yield f"Only {figures.groups} independent prompts: intervals of so few are rough."
     auto = figures.arm(AUTO)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.graders.registry import GRADERS, as_read
-from loadtests.comparison.judge import judged_quality
+from loadtests.comparison.judge import judged_quality, unread
 from loadtests.comparison.lineup import GENERALIST, ORACLE, Lineup
 from loadtests.comparison.outcomes import Outcome
 from loadtests.comparison.prices import Price, Prices
@@ -65,12 +65,14 @@ class Sample:
         domains: of each; those without one are of `general`.
         groups: of each, (rows,), numbered from 0.
         arms: by name.
+        judgements: questions that the judge was asked, and how many of them it left open.
     """
 
     rows: tuple[Row, ...]
     domains: tuple[str, ...]
     groups: NDArray[np.int64]
     arms: Mapping[str, Arm]
+    judgements: tuple[int, int] = (0, 0)
 
     def of_domain(self, domain: str) -> NDArray[np.int64]:
         """The places of a domain's rows."""
@@ -101,7 +103,8 @@ def sample(
     if oracle is not None:
         found[ORACLE] = oracle
     groups = group_numbers([row.group and f"{row.domain}/{row.group}" for row in rows])
-    return Sample(tuple(rows), tuple(named), groups, found)
+    asked = [answer for of_row in said.values() for answer in of_row.values()]
+    return Sample(tuple(rows), tuple(named), groups, found, (len(asked), unread(asked)))
 
 
 def combined(name: str, parts: Sequence[Arm]) -> Arm:

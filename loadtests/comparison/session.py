@@ -92,6 +92,7 @@ class Session:
     ) -> None:
         self._rows, self._settings, self._http, self._tell = rows, settings, http, tell
         self._client = Client(http, clock, settings.timeout_seconds)
+        self._models = settings.out / MODELS
 
     async def compare(self, wanted: Wanted, judge: Judge | None = None) -> Found:
         """Asks what was not asked yet, and computes.
@@ -99,9 +100,10 @@ class Session:
         Raises:
             ComparisonError: it cannot be done as asked, or a server went away.
         """
-        arms = lineup(wanted, await self._catalogue(wanted.endpoint))
+        catalogue = await self._catalogue(wanted.endpoint)
+        arms = lineup(wanted, catalogue)
         self._check(judge, arms)
-        outcomes = await self._outcomes(arms)
+        outcomes = await self._outcomes(arms, catalogue)
         said = await self._said(judge, outcomes) if judge else {}
         terms = self._settings.terms
         figures = analyse(sample(self._rows, outcomes, said, arms, terms.prices), terms)
@@ -109,17 +111,21 @@ class Session:
 
     async def _catalogue(self, endpoint: Endpoint) -> Catalogue:
         """The gateway's models as they were when the comparison began."""
-        path = self._settings.out / MODELS
-        if path.is_file():
-            return Catalogue.from_json(json.loads(path.read_text(encoding="utf-8")))
-        found = await read_catalogue(self._http, endpoint)
-        path.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
-        return found
+        if self._models.is_file():
+            fields = json.loads(self._models.read_text(encoding="utf-8"))
+            if fields["at"] == endpoint.base_url:
+                return Catalogue.from_json(fields)
+        return await read_catalogue(self._http, endpoint)
 
-    async def _outcomes(self, arms: Lineup) -> Mapping[str, Mapping[str, Outcome]]:
+    async def _outcomes(
+        self, arms: Lineup, catalogue: Catalogue
+    ) -> Mapping[str, Mapping[str, Outcome]]:
         """The outcomes of all arms, by arm and row."""
         journal = Journal(self._settings.out / _OUTCOMES, self._conditions(arms))
         kept = [Outcome.from_json(fields) for fields in journal.read()]
+        # Only now is it known that the folder is of this comparison.
+        models = {"at": arms.endpoint.base_url, **asdict(catalogue)}
+        self._models.write_text(json.dumps(models) + "\n", encoding="utf-8")
         tokens, seed = self._settings.max_tokens, self._settings.terms.seed
         await self._ask(arms.first_round(self._rows, tokens), journal, kept)
         routed = {of.row: of for of in kept if of.arm == AUTO}
@@ -137,9 +143,6 @@ class Session:
         journal = Journal(self._settings.out / _JUDGEMENTS, conditions)
         kept = [Outcome.from_json(fields) for fields in journal.read()]
         await self._ask(judgements(self._rows, outcomes, judge), journal, kept)
-        failed = sum(of.error is not None for of in kept)
-        if failed:
-            self._tell(f"the judge failed {failed} times; what it did not judge counts as alike")
         found: dict[str, dict[str, Outcome]] = {}
         for of in kept:
             found.setdefault(of.row, {})[of.arm] = of

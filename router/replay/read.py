@@ -77,11 +77,14 @@ def _read_csv(path: Path, layout: Layout) -> list[RecordedRow]:
     reader = csv.DictReader(io.StringIO(_text(path), newline=""))
     found: list[RecordedRow] = []
     faults: list[str] = []
-    for line in reader:
-        try:
-            found.append(_row(_nested(line), layout))
-        except Fault as fault:
-            faults.append(f"{path}:{reader.line_num}: {fault}")
+    try:
+        for line in reader:
+            try:
+                found.append(_row(_nested(line), layout))
+            except Fault as fault:
+                faults.append(f"{path}:{reader.line_num}: {fault}")
+    except csv.Error as error:  # such as a prompt longer than its reader allows
+        faults.append(f"{path}:{reader.line_num + 1}: {error}; write such a file as JSON Lines")
     if faults:
         raise DataError("\n".join(faults[:_SHOWN_FAULTS]))
     if not found:

@@ -38,6 +38,29 @@ async def test_a_key_lets_in(gateway):
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("lines", "key", "status"),
+    [
+        ("asks\noperator orders\n", "asks", 401),
+        ("asks\noperator orders\n", "orders", 409),
+        ("operator orders\n", "orders", 409),
+        ("asks\nasks-too\n", "asks", 409),
+    ],
+    ids=["no operator", "operator", "alone", "no operator is named"],
+)
+async def test_orders_want_an_operators_key(tmp_path, lines, key, status):
+    """Who may ask cannot move specialists, unless no key is marked; there is none here to move."""
+    path = tmp_path / "keys"
+    path.write_text(lines)
+    gateway = make_gateway(api_keys_file=str(path))
+    header = {"authorization": f"Bearer {key}"}
+
+    order = await gateway.post({"action": "retire"}, "/v1/niche/lifecycle/sql-model", **header)
+    asked = await gateway.post(CHAT, **header)
+
+    assert (order.status_code, asked.status_code) == (status, 200)
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
 async def test_probes_need_no_key(gateway, path):
     """Probes and metrics are open."""

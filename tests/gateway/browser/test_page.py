@@ -166,13 +166,20 @@ def test_the_comparison_begins_with_its_verdict(page, url):
     page.wait_for_selector("#comparison .verdict")
     text = page.locator("#comparison").inner_text()
     assert (
-        "Routed answers are better than the generalist's; all answers together cost 45.1 % less."
-        in text
+        "Over all requests, answers are better than the generalist's; "
+        "all answers together cost 45.1 % less." in text
     )
     assert "+5.2 points" in text
+    assert "which the savings leave out" in text
     assert "95 % sure: +2.1 to +8.3" in text
     rows = page.locator("#comparison tbody tr")
-    assert rows.locator("th").all_inner_texts() == ["all routed", "sql", "tools", "math", "biomed"]
+    assert rows.locator("th").all_inner_texts() == [
+        "all requests",
+        "sql",
+        "tools",
+        "math",
+        "biomed",
+    ]
     assert "+18.4 +12.1 to +24.7" in " ".join(rows.nth(1).inner_text().split())
     assert rows.locator("svg").count() == 4
 

@@ -1,5 +1,8 @@
 """`GET /v1/niche/evidence`: its shape, and what its totals say."""
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -17,6 +20,12 @@ async def read(gateway):
     response = await gateway.get("/v1/niche/evidence")
     assert response.status_code == 200
     return msgspec.json.decode(response.content, type=EvidenceBody), response.json()
+
+
+def test_the_example_that_the_page_is_tested_with_is_of_this_shape():
+    """No field is missing in it, and none is of its own."""
+    raw = json.loads((Path(__file__).parents[2] / "golden" / "evidence.json").read_text("utf-8"))
+    assert msgspec.to_builtins(msgspec.convert(raw, EvidenceBody)) == raw
 
 
 async def test_without_a_comparison_it_tells_the_costs_alone():

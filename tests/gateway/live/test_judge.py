@@ -57,14 +57,14 @@ def prefers(word):
         (lambda _: "A", (0.5, 0.5)),
         (lambda _: "B", (0.5, 0.5)),
         (lambda _: "TIE", (0.5, 0.5)),
-        (lambda _: "I cannot say.", (0.5, 0.5)),
+        (lambda _: "I cannot say.", None),
     ],
     ids=["first", "second", "always the first place", "always the second", "tie", "unreadable"],
 )
 async def test_a_win_has_to_hold_in_both_orders(says, scores):
-    """Who wins in both orders wins; one that favours a place, or says nothing, sees a tie."""
+    """Who wins in both orders wins; a judge that favours a place sees a tie, or it says nothing."""
     verdict = await Judge(Opinionated(says=says), 60).compare(PROMPT, "good answer", "bad answer")
-    assert (verdict.first, verdict.second) == scores
+    assert verdict.scores == scores
     assert verdict.usage == Usage(80, 4)
 
 
@@ -75,23 +75,34 @@ async def test_a_preference_in_one_order_is_half_a_win():
         return "A" if "good" in question.split("</answer_a>")[0] else "TIE"
 
     verdict = await Judge(Opinionated(says=says), 60).compare(PROMPT, "good", "bad")
-    assert (verdict.first, verdict.second) == (0.75, 0.25)
+    assert verdict.scores == (0.75, 0.25)
 
 
-async def test_the_last_word_counts():
+async def test_the_last_verdict_counts():
     """One that thinks aloud names both answers before it decides."""
     thinking = Opinionated(
-        says=lambda question: f"A is short, B is long. {prefers('good')(question)}"
+        says=lambda question: f"Verdict: B? A is short. VERDICT: {prefers('good')(question)}"
     )
     verdict = await Judge(thinking, 60).compare(PROMPT, "good", "bad")
-    assert verdict.first == 1.0
+    assert verdict.scores == (1.0, 0.0)
+
+
+async def test_words_beside_a_verdict_are_none():
+    """Who says why the other answer is wrong does not prefer it."""
+    explaining = Opinionated(
+        says=lambda question: {"A": "A. Answer B is wrong.", "B": "B. Answer A is wrong."}[
+            prefers("good")(question)
+        ]
+    )
+    verdict = await Judge(explaining, 60).compare(PROMPT, "good", "bad")
+    assert verdict.scores is None
 
 
 async def test_equal_answers_need_no_judge():
     """The same text is a tie, for nothing."""
     judge = Opinionated()
     verdict = await Judge(judge, 60).compare(PROMPT, "same", " same\n")
-    assert (verdict.first, verdict.usage, judge.prompts) == (0.5, Usage(0, 0), [])
+    assert (verdict.scores, verdict.usage, judge.prompts) == ((0.5, 0.5), Usage(0, 0), [])
 
 
 async def test_the_judge_sees_the_whole_request():
@@ -137,3 +148,18 @@ async def test_a_judge_that_fails_grades_nothing(tmp_path):
     assert (found["pairs"], found["waiting"]) == (0, 0)
     labels = {"specialist": "sql-model", "outcome": "failed"}
     assert gateway.sample("niche_shadow_comparisons_total", **labels) == 1
+
+
+async def test_a_judge_that_rambles_proves_nothing(tmp_path):
+    """What cannot be read is no tie: it is counted as failed, and its tokens as used."""
+    judge = Opinionated(says=lambda _: "Both have their charm.")
+    big = FakeBackend("big", pieces=("nothing",))
+    gateway = comparing(tmp_path, big=big, judge=judge, shadow=SHADOW)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        found = await evidence_of(gateway)
+
+    assert found["pairs"] == 0
+    labels = {"specialist": "sql-model", "outcome": "failed"}
+    assert gateway.sample("niche_shadow_comparisons_total", **labels) == 1
+    assert gateway.sample("niche_shadow_tokens_total", model="shadow/judge") == 84

@@ -13,7 +13,7 @@ from gateway.live.metrics import LiveMetrics
 from gateway.live.sqlite_store import SqliteStore
 from gateway.metrics import exposition
 from router.config import SelectionConfig
-from tests.gateway.live.stacks import compared, comparing, right_and_wrong, tell
+from tests.gateway.live.stacks import compared, comparing, order, right_and_wrong, tell
 from tests.gateway.stacks import until
 
 GOLDEN = {
@@ -60,6 +60,21 @@ async def test_the_evidence_is_in_the_metrics(tmp_path):
     assert gateway.sample(quality, bound="mean", **who) == -1
     assert gateway.sample(quality, bound="low", **who) < gateway.sample(
         quality, bound="high", **who
+    )
+
+
+async def test_a_state_without_evidence_shows_no_difference(tmp_path):
+    """What was measured in the state before does not stay behind as if it were of this one."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        await tell(gateway, "r1", correction="right")
+        await order(gateway, "demote")
+
+    who, quality = {"specialist": "sql-model"}, "niche_evidence_quality_difference_ratio"
+    assert gateway.sample("niche_evidence_pairs", **who) == 0
+    assert all(
+        math.isnan(gateway.sample(quality, bound=bound, **who)) for bound in ("low", "mean", "high")
     )
 
 

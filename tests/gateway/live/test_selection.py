@@ -187,6 +187,24 @@ async def test_a_new_version_begins_anew(tmp_path, changes, state):
     assert (found["state"], found["pairs"] > 0) == (state, state == "probation")
 
 
+async def test_a_gateway_on_its_way_out_does_not_bring_the_old_version_back(tmp_path):
+    """What it has yet to grade is about the old version, and moves nothing of the new one."""
+    before = comparing(tmp_path, **right_and_wrong())
+    changed = {"system_prompt": "Better.", "begins": "shadow"}
+    after = comparing(tmp_path, specialist=SPECIALIST.model_copy(update=changed))
+    async with before.serving():
+        await compared(before, "late")
+        async with after.serving():
+            begun = await evidence_of(after)
+            await tell(before, "late", correction="right")
+            await order(before, "pin")
+            left = await evidence_of(after)
+
+    kept = ("state", "version", "pairs", "transitions")
+    assert {key: left[key] for key in kept} == {key: begun[key] for key in kept}
+    assert (left["state"], left["pinned"]) == ("shadow", True)
+
+
 async def test_a_new_generalist_starts_the_evidence_anew(tmp_path):
     """What was better than the old one has yet to show that it is better than the new one."""
     before = comparing(tmp_path, **right_and_wrong())
@@ -240,3 +258,20 @@ async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):
     assert error["code"] == "evidence_unavailable"
     assert str(tmp_path) not in error["message"]
     assert any("the states are those of before" in record.message for record in caplog.records)
+
+
+async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog):
+    """A gateway that met a standing of impossible evidence still learns of the next one."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        with sqlite3.connect(tmp_path / "evidence.db") as other:
+            [(good,)] = other.execute("SELECT value FROM standing").fetchall()
+            bad = good.replace(b'"counts":[]', b'"counts":[[9000,3]]')
+            bad = bad.replace(b'"count":0', b'"count":3')
+            other.execute("UPDATE standing SET value = ?", (bad,))
+        await until(lambda: any("goes on" in record.message for record in caplog.records))
+        with sqlite3.connect(tmp_path / "evidence.db") as other:
+            retired = good.replace(b'"active"', b'"retired"')
+            other.execute("UPDATE standing SET value = ?", (retired,))
+        labels = {"specialist": "sql-model", "state": "retired"}
+        await until(lambda: gateway.sample("niche_specialist_state", **labels) == 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.protocol import Overloaded
+from deployments.protocol import Overloaded, Unavailable
 from gateway.live.sampling import part_of
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.live.stacks import compared, comparing, evidence_of, order, tell
@@ -195,6 +195,20 @@ async def test_the_budget_of_money_is_kept(tmp_path):
 
     assert len(gateway.big.prompts) == 1  # 7 prompt and 3 answer tokens at 10 and 20 per million
     assert gateway.sample("niche_shadow_cost_currency_total", model="big") == pytest.approx(130e-6)
+
+
+@pytest.mark.parametrize("broken", [{"cut": True}, {"failure": Unavailable("big", "gone")}])
+async def test_what_broke_off_is_of_the_budget_too(tmp_path, broken):
+    """The tokens that came are counted, though nobody said how many the prompt had."""
+    big = FakeBackend("big", fails_after=2, **broken)
+    gateway = comparing(tmp_path, big=big)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        body = (await gateway.get("/v1/niche/evidence")).json()
+
+    assert outcome(gateway, "failed") == 1
+    assert body["budget"]["tokens_today"] == 2
+    assert gateway.sample("niche_shadow_tokens_total", model="big") == 2
 
 
 async def test_a_failing_model_costs_the_comparison_alone(tmp_path, caplog):

@@ -27,10 +27,11 @@ def other(spec, **changes):
         {"engine": "openai"},
         {"engine_options": {"dtype": "float16"}},
         {"system_prompt": "Think."},
+        {"domain": "tools"},
     ],
 )
 def test_what_changes_answers_changes_the_version(changes):
-    """A specialist with other weights or other instructions is another specialist."""
+    """A specialist with other weights, instructions or requests is another specialist."""
     found = version(other(SPECIALIST, **changes))
     assert found.specialist != version().specialist
     assert found.baseline == version().baseline

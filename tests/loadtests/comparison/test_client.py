@@ -25,6 +25,7 @@ NICHE = {
     "attributed_cost": 3e-6,
     "engine_seconds": 0.25,
 }
+HALVES = (b"\\ud83d", b"\\ude00 \\ud83d")
 DONE = b"data: [DONE]\n\n"
 
 
@@ -56,6 +57,15 @@ async def test_a_streamed_answer_is_put_together() -> None:
     assert (found.model, found.domain, found.reason) == ("sql", "sql", "routed")
     assert found.usage.list_cost == 2e-6
     assert (found.usage.attributed_cost, found.usage.engine_seconds) == (3e-6, 0.25)
+
+
+async def test_characters_that_were_cut_in_two_are_whole_again() -> None:
+    """Two halves in two pieces are one character; a half alone is none, and harms nobody."""
+    halves = [b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % half for half in HALVES]
+
+    found = await streamed(*halves, delta(finish="stop"), DONE)
+
+    assert found.text == "\U0001f600 \ufffd"
 
 
 async def test_what_a_plain_server_does_not_tell_is_not_known() -> None:

@@ -45,6 +45,12 @@ async def test_a_refused_key_is_told() -> None:
         await asked(lambda _: httpx.Response(401, text="who?"))
 
 
+async def test_a_server_that_fails_is_told() -> None:
+    """One that starts up has models, and does not tell them yet."""
+    with pytest.raises(ComparisonError, match=r"HTTP 503: soon; wait until .* is ready"):
+        await asked(lambda _: httpx.Response(503, text="soon"))
+
+
 async def test_a_server_that_is_not_there_is_told() -> None:
     """With what to do."""
 

@@ -1,6 +1,7 @@
 """Whole comparisons against a toy gateway."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -102,9 +103,35 @@ async def test_the_models_are_those_of_the_beginning(tmp_path: Path) -> None:
     rows, gateway = rows_in(tmp_path, 5), ToyGateway(GOOD)
     whole = await compared(gateway, rows, settings_in(tmp_path))
 
+    other = Wanted(Endpoint("http://other/v1"))
+    with pytest.raises(ComparisonError, match="at was 'http://toy/v1' and is 'http://other/v1'"):
+        await compared(ToyGateway(), rows, settings_in(tmp_path), other)
     again = await compared(ToyGateway(tells=False), rows, settings_in(tmp_path))
 
     assert (again.figures, again.lineup) == (whole.figures, whole.lineup)
+
+
+async def test_the_models_of_another_address_are_forgotten(tmp_path: Path) -> None:
+    """Who mistyped the address and mends it compares what is at the right one."""
+    rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
+    mistyped = Wanted(Endpoint(URL.removesuffix("/v1")), generalist=BIG)
+    with pytest.raises(ComparisonError, match="none of 4 requests was answered"):
+        await compared(ToyGateway(GOOD), rows, settings, mistyped)
+
+    found = await compared(ToyGateway(GOOD), rows, settings)
+
+    assert found.lineup.specialists == {"sql": SQL, "tools": TOOLS}
+
+
+async def test_an_arm_without_a_name_is_asked_for_again(tmp_path: Path) -> None:
+    """What could not begin leaves nothing that the next try would go on with."""
+    rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
+    with pytest.raises(ComparisonError, match="which model is the baseline"):
+        await compared(ToyGateway(GOOD, tells=False), rows, settings)
+
+    found = await compared(ToyGateway(GOOD), rows, settings)
+
+    assert found.lineup.generalist == BIG
 
 
 async def test_the_margin_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
@@ -155,6 +182,18 @@ async def test_a_judge_decides_where_no_grader_can(tmp_path: Path) -> None:
     assert found.figures.arm("auto").quality.value == 1.0
     assert found.figures.arm("generalist").quality.value == 0.5
     assert (tmp_path / "judgements.jsonl").read_text().count("VERDICT") >= 2
+
+
+async def test_what_the_judge_left_open_is_told(tmp_path: Path) -> None:
+    """A judge that says nothing would make any two arms look alike."""
+    line = json.dumps({"prompt": "sql poem", "grader": "judge", "domain": "sql"})
+    rows = [row for row in rows_in(tmp_path, 1, line) if row.grader == "judge"]
+
+    found = await compared(ToyGateway(), rows, settings_in(tmp_path), judge="judge")
+
+    assert found.figures.arm("auto").quality.value == 0.5
+    told = " ".join(found.verdict.notes)
+    assert re.search(r"The judge left (\d+) of \1 questions open", told)
 
 
 async def test_rows_for_a_judge_need_one(tmp_path: Path) -> None:

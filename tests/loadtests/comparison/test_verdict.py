@@ -1,5 +1,7 @@
 """From figures to a line that can be read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from deployments.graders.bootstrap import Interval
 from loadtests.comparison.analysis import Terms, analyse
 from loadtests.comparison.figures import Figures
 from loadtests.comparison.prices import Prices
+from loadtests.comparison.rows import Turn
 from loadtests.comparison.states import control_state, cost_state, quality_state
 from loadtests.comparison.statistics.paired import Paired, paired
 from loadtests.comparison.verdict import Verdict, verdict
@@ -198,3 +201,19 @@ def test_very_few_prompts_are_told() -> None:
     notes = verdict(analyse(sample_of(arms), TERMS), 0.02).notes
 
     assert any(note.startswith("Only 9 independent prompts") for note in notes)
+
+
+def test_it_is_told_that_the_generalist_had_longer_prompts() -> None:
+    """A saving may come from them alone."""
+    arms = [arm(name, share(300), list_cost=[1.0] * ROWS) for name in ("auto", "generalist")]
+    sample = sample_of(arms)
+    told = replace(
+        sample.rows[0], generalist_chat=(Turn(role="user", content="Answer in SQL. <why>?"),)
+    )
+    rows = (told, *sample.rows[1:])
+
+    plain = verdict(analyse(sample, TERMS), TERMS.margin)
+    found = verdict(analyse(replace(sample, rows=rows), TERMS), TERMS.margin)
+
+    [note] = set(found.notes) - set(plain.notes)
+    assert note.startswith("On 1 of 400 prompts the generalist was told")

@@ -105,6 +105,14 @@ def test_a_fault_in_csv_names_its_line(tmp_path, text, said):
     assert said in str(error.value)
 
 
+def test_a_prompt_too_long_for_csv_is_told(tmp_path):
+    """With what to write in its place."""
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{CSV}{'x' * 200_000},,0,1,0.0002,0.009\n")
+    with pytest.raises(DataError, match=r"rows\.csv:2: field larger .*; write .* as JSON Lines"):
+        read_outcomes(path)
+
+
 def test_a_file_that_is_not_there(tmp_path):
     """One line says so."""
     with pytest.raises(DataError, match="cannot be read: No such file"):
