@@ -48,8 +48,9 @@ class Answers:
         batch = list(self._unwritten)
         if batch:
             await self._clerk.do(lambda store: store.remember(batch))
-            for _ in batch:
-                self._unwritten.popleft()
+            for answered in batch:  # others may have written them meanwhile, or let them fall out
+                if self._unwritten and self._unwritten[0] is answered:
+                    self._unwritten.popleft()
 
     async def forget(self) -> None:
         """Drops answers, pairs and feedback that are too old.
