@@ -1,12 +1,14 @@
 """`python -m loadtests.demonstration`: selection at work on the local stack, end to end.
 
 The stack gets one specialist with the adapter of another niche. Real prompts are asked and graded;
-halfway the generalist is exchanged for a better one. Results: `journal.jsonl` as it comes, then
-`report.json`, `report.md` and `shares.png`; after Ctrl-C of what there is. `--again` computes them
-anew from the journal. Exit codes: 0, it was played; 2, it could not be; 130, Ctrl-C.
+on the way the generalist is exchanged for a better one. Results: `journal.jsonl` as it comes, then
+`report.json`, `report.md` and `shares.png`; after Ctrl-C or SIGTERM they tell what there is.
+`--again` computes them anew from the journal. Exit codes: 0, it was played; 2, it could not be;
+130, it was stopped.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -81,6 +83,8 @@ def _play(arguments: argparse.Namespace) -> int:
     journal = Journal(out / JOURNAL, _conditions(arguments, cast))
     clocks, pace = Clocks(time.perf_counter, time.time), Pace(cast.concurrency)
     with stages(cast, rows, work) as stage:
+        # Whoever stops this stops the stack with it; and the results are of what there is.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             play(stream, stage, lambda record: journal.append(line(record)), pace, clocks)
         except KeyboardInterrupt:

@@ -106,19 +106,23 @@ def configured(
     made["generalist"] = _generalist(made["generalist"], generalist)
     made["gateway"] = {
         **(made.get("gateway") or {}),
-        "shadow": {
-            "path": str(state),
-            # Of every request both answers are known: regret needs them, and the stream is short.
-            "share": 1.0,
-            "trial_share": 1.0,
-            "store_texts": True,
-            # Nothing is left out because much is going on.
-            "max_concurrent": 2 * concurrency,
-            "busy_requests": 4 * concurrency,
-            "tokens_per_day": _TOKENS_PER_DAY,
-        },
+        "shadow": _shadow(state, concurrency),
     }
     return made
+
+
+def _shadow(state: Path, concurrency: int) -> dict[str, Any]:
+    return {
+        "path": str(state),
+        # Of every request both answers are known: regret needs them, and the stream is short.
+        "share": 1.0,
+        "trial_share": 1.0,
+        "store_texts": True,
+        # Nothing is left out because much is going on.
+        "max_concurrent": 2 * concurrency,
+        "busy_requests": 4 * concurrency,
+        "tokens_per_day": _TOKENS_PER_DAY,
+    }
 
 
 def _generalist(spec: Mapping[str, Any], wanted: Upstream | str | None) -> dict[str, Any]:

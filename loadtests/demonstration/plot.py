@@ -81,10 +81,11 @@ def _regret(axes: Axes, story: Story, generalist: str) -> None:
 
 
 def _marks(above: Axes, below: Axes, story: Story) -> None:
-    """A line for each move that evidence made, and for the swap."""
+    """A line for each move that evidence made, dotted if no traffic moved, and for the swap."""
     moves = [of for of in story.transitions if of.by == "evidence"]
     for place, moved in enumerate(moves):
-        _mark(above, below, story.sent_by(moved.time), "--")
+        style = "--" if "active" in (moved.before, moved.after) else ":"
+        _mark(above, below, story.sent_by(moved.time), style)
         height = 0.98 - 0.07 * (place % 8)
         _word(above, story.sent_by(moved.time), height, _told(moved))
     for phase in story.phases[1:]:
@@ -98,7 +99,7 @@ def _mark(above: Axes, below: Axes, number: int, style: str) -> None:
 
 
 def _word(axes: Axes, number: int, height: float, text: str) -> None:
-    right = number > axes.get_xlim()[1] / 2
+    right = number > 0.75 * axes.get_xlim()[1]  # else it would leave the picture
     axes.annotate(
         text,
         (number, height),

@@ -81,7 +81,7 @@ def _sentences(found: Mapping[str, Any], planted: str) -> list[str]:
 def _felt(demotion: Mapping[str, Any]) -> str:
     if not demotion["late"]:
         moved = demotion["first_moved_seconds"]
-        when = f", the first one {moved:.1f} s later" if moved is not None else ""
+        when = f" (its next prompt came {moved:.1f} s later)" if moved is not None else ""
         return f"every request sent after that went to the generalist{when}."
     return (
         f"{demotion['late']} more requests reached it, the last one sent "
