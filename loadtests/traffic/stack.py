@@ -53,14 +53,14 @@ def running(
     with log.open("wb") as said:
         process = subprocess.Popen(start, stdout=said, stderr=subprocess.STDOUT)
         try:
-            _wait(process, server, seconds)
-        except TrafficError as error:
-            _stop(process)
-            raise TrafficError(f"{error}; {log} ends: {_end(log)}") from None
-        try:
+            try:
+                _wait(process, server, seconds)
+            except TrafficError as error:
+                _stop(process)
+                raise TrafficError(f"{error}; {log} ends: {_end(log)}") from None
             yield
         finally:
-            _stop(process)
+            _stop(process)  # also when the wait was interrupted
 
 
 def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> None:

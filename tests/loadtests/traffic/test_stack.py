@@ -1,6 +1,10 @@
 """A stack that is started for a run, here a few lines of Python in a process of their own."""
 
+import os
+import signal
 import sys
+import threading
+import time
 
 import pytest
 
@@ -60,3 +64,27 @@ def test_a_stack_has_to_be_ready_in_time(tmp_path) -> None:
         running(start, server, tmp_path / "stack.log", seconds=1),
     ):
         pytest.fail("it does not run")
+
+
+def test_an_interrupted_wait_leaves_no_stack(tmp_path) -> None:
+    """Ctrl-C before it is ready ends it, too."""
+    log = tmp_path / "stack.log"
+    start = [
+        sys.executable,
+        "-c",
+        "import os, time; print(os.getpid(), flush=True); time.sleep(60)",
+    ]
+    server = Server(f"http://127.0.0.1:{free_port()}")
+    main = threading.main_thread().ident
+
+    def ctrl_c() -> None:
+        while not (log.exists() and log.read_text().endswith("\n")):
+            time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=ctrl_c, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt), running(start, server, log):
+        pytest.fail("it is never ready")
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text()), 0)

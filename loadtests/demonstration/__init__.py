@@ -1,0 +1,1 @@
+"""Selection at work on the real stack: a planted bad specialist, then a better generalist."""
