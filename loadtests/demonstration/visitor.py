@@ -22,7 +22,8 @@ _COMPARED = ("active", "shadow", "probation")
 
 def grade(row: Row, text: str) -> float:
     """The quality of an answer by its row's grader, in [0, 1]."""
-    return GRADERS[row.grader](as_read(text, row.grader), row.reference).quality
+    read = as_read(text, row.grader, row.reference.answer)
+    return GRADERS[row.grader](read, row.reference).quality
 
 
 @dataclass(frozen=True)
