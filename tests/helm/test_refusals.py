@@ -49,6 +49,10 @@ BY_CHART: dict[str, tuple[str, str]] = {
     "general-domain": ("niche.generalist.domain=sql", "remove the key"),
     "same-name": ("niche.specialists[0].name=generalist", "is taken"),
     "auto": ("niche.generalist.name=auto", "choose another"),
+    "guarantee-without-specialists": (
+        "niche.router.guarantee.alpha=0.02",
+        "biomed, math, support have no specialist",
+    ),
     "min-above-max": ("niche.specialists[0].autoscaling.min_replicas=5", "above autoscaling.max"),
     "gateway-nowhere": ("placement.gateway=nowhere", 'no worker group "nowhere"; there are cpu'),
     "classifier-nowhere": ("placement.classifier=nowhere", "placement.classifier"),

@@ -42,6 +42,15 @@ niche.specialists[{{ $index }}].domain: a specialist ({{ $model.name | quote }})
 niche.specialists[{{ $index }}].domain: {{ $model.domain | quote }} is no domain of the router's artifact, which knows {{ join ", " $domains }}; name one of these, or an artifact in routerArtifact with its domains
 {{- end -}}
 {{- end -}}
+{{- if dig "router" "guarantee" nil $given -}}
+{{- $served := list -}}
+{{- range $given.specialists -}}{{- $served = append $served .domain -}}{{- end -}}
+{{- $unserved := list -}}
+{{- range $domains -}}{{- if not (has . $served) }}{{ $unserved = append $unserved . }}{{ end -}}{{- end -}}
+{{- with $unserved }}
+niche.router.guarantee: it is about all domains of the router's artifact, and {{ join ", " . }} have no specialist, so the gateway would not start; declare them, name an artifact without them in routerArtifact, or remove the guarantee
+{{- end -}}
+{{- end -}}
 {{- with $given.generalist.domain }}
 niche.generalist.domain: the generalist has no domain; remove the key
 {{- end -}}
