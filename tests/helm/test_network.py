@@ -103,8 +103,11 @@ def test_model_servers_answer_ray_alone():
     policy = chart.one("NetworkPolicy", "trial-niche-model-server")["spec"]
 
     [rule] = policy["ingress"]
-    assert selected(chart, rule["from"][0]["podSelector"]) == of_ray(chart)
-    assert len(rule["from"]) == 1
+    ray, *others = rule["from"]
+    assert selected(chart, ray["podSelector"]) == of_ray(chart)
+    assert others == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    ]
 
 
 def test_deployments_select_their_pods():

@@ -84,6 +84,11 @@ BY_CHART: dict[str, tuple[str, str]] = {
         "modelServers.a.adapters.x=/y",
         "no model that it serves",
     ),
+    "servers-that-cannot-be-scraped": (
+        f"{OPENAI},modelServers.a.models={{generalist}},modelServers.a.model=m,"
+        "networkPolicy.enabled=true,monitoring.serviceMonitor.enabled=true",
+        "networkPolicy.scrapers",
+    ),
     "two-scalers": (
         "modelServers.a.model=m,modelServers.a.keda.minReplicas=1,modelServers.a.keda.maxReplicas=2,"
         "modelServers.a.keda.triggers[0].type=cron,modelServers.a.hpa.minReplicas=1,"

@@ -130,6 +130,15 @@ def test_the_gateway_gets_the_options_of_one_machine(values):
     assert _placed(said["ray_actor_options"]) == wanted.ray_actor_options
 
 
+def test_a_change_beside_it_leaves_the_classifier_alone(values):
+    """The classifier's application is told nothing of specialists, comparisons and what is kept."""
+    app = _apps(rendered(values)).get(ROUTER_APP)
+    config = app["args"]["config"] if app else {}
+
+    assert {"specialists", "observability"}.isdisjoint(config)
+    assert {"shadow", "api_keys_file"}.isdisjoint(config.get("gateway", {}))
+
+
 def test_the_classifier_gets_the_options_of_one_machine(values):
     """Its resources are those that `gateway/classifier.py` would ask for."""
     app = _apps(rendered(values)).get(ROUTER_APP)

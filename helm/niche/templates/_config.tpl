@@ -101,6 +101,8 @@ applications:
   {{- end }}
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}
   {{- with dig "router" "deployment" nil $config }}
+  {{- /* Without what is not its own, a change of that leaves it alone; the comparison names specialists. */}}
+  {{- $edge := dict "gateway" (omit $config.gateway "shadow" "api_keys_file") }}
   - name: router
     route_prefix: null
     import_path: gateway.serve_app:classifier
@@ -110,7 +112,7 @@ applications:
       metrics_dir: {{ . }}
       {{- end }}
       config:
-        {{- omit $config "specialists" "observability" | toYaml | nindent 8 }}
+        {{- merge $edge (omit $config "specialists" "observability" "gateway") | toYaml | nindent 8 }}
     deployments:
       - name: classifier
         ray_actor_options:

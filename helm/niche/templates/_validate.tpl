@@ -231,6 +231,9 @@ tests.url: with incremental upgrades the Gateway answers; name its URL, or disab
 loadTest.host: with incremental upgrades the Gateway answers; name its URL, or disable loadTest
 {{- end -}}
 {{- end -}}
+{{- if and $values.networkPolicy.enabled (not $values.networkPolicy.scrapers) $values.monitoring.serviceMonitor.enabled $values.modelServers }}
+networkPolicy.scrapers: model servers answer Ray's pods and these alone; name Prometheus, or disable monitoring.serviceMonitor
+{{- end -}}
 {{- if and $values.apiKeys.existingSecret $values.apiKeys.values }}
 apiKeys: existingSecret and values are both set; choose one
 {{- end -}}
