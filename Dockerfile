@@ -16,7 +16,7 @@ COPY router router
 COPY deployments deployments
 COPY loadtests loadtests
 RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
- && /venv/bin/pip install --no-cache-dir --constraint constraints.txt "$(echo dist/*.whl)[tracing]"
+ && /venv/bin/pip install --no-cache-dir --constraint constraints.txt "$(echo dist/*.whl)[tracing,load]"
 
 
 FROM python:3.11-slim
@@ -45,6 +45,7 @@ USER niche
 # Smoke test: the packages come from the wheel, with the files that they need beside the code.
 RUN python -c "import gateway, router, deployments; print(gateway.__file__, router.__file__, deployments.__file__)" \
  && python -c "from deployments.models.adapters import load_adapter; print(load_adapter('sql'), load_adapter('tools'))" \
+ && python -m loadtests.traffic --help \
  && niche models list \
  && niche config check
 

@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace, more: list[str]) -> int:
             codes[arm] = _locust(arguments, more, server, (folder, model))
             if codes[arm] not in (0, _MISSED):
                 raise TrafficError(f"Locust ended with exit code {codes[arm]}")
-    if len(arms) > 1:
+    if len(arms) > 1 and "--worker" not in more:  # what workers saw is in their master's report
         _show(arguments.out, arms)
     return codes["auto"]
 

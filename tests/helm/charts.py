@@ -106,7 +106,7 @@ class Rendered:
         """Every pod that the chart describes: where, and its metadata and spec."""
         yield "head", self.head
         yield from ((name, group["template"]) for name, group in self.groups.items())
-        for item in self.all("Deployment"):
+        for item in (*self.all("Deployment"), *self.all("Job")):
             yield item["metadata"]["name"], item["spec"]["template"]
         yield from ((item["metadata"]["name"], item) for item in self.all("Pod"))
 

@@ -1,7 +1,8 @@
 """What the chart repeats of the project, written anew: `python -m tests.helm.documents`.
 
 - `files/niche.yaml`: a copy of the project's `niche.yaml`.
-- `values.schema.json`: the definitions with capital letters are the configuration's own models.
+- `values.schema.json`: the definitions with capital letters are the configuration's own models, and
+  the load tests' scenarios.
 - `README.md`: the table of values is made of the comments in `values.yaml`.
 
 Rule: nothing outside of these parts is touched.
@@ -17,6 +18,7 @@ from deployments.engines.openai import OpenAIOptions
 from deployments.engines.transformers import Options
 from deployments.spec import engine_names
 from gateway.config import NicheConfig
+from loadtests.traffic.scenario import names as scenarios
 
 __all__ = ["CHART", "Uncommented", "documents", "value_rows"]
 
@@ -94,8 +96,10 @@ def _configuration() -> dict[str, Any]:
     parts = {"NicheConfig": config, **config.pop("$defs")}
     for engine, options in _ENGINES.items():
         parts[f"Options-{engine}"] = options.model_json_schema(ref_template=template)
-    # A model server's URL is the chart's to know.
-    parts["Options-openai"].pop("required")
+    # Where a model server is, and where the gateway writes, is the chart's to know.
+    for part in ("Options-openai", "ShadowSection", "DecisionLogSection"):
+        parts[part].pop("required")
+    parts["Scenario"] = {"enum": list(scenarios())}
     spec = parts["ModelSpec"]
     spec["properties"]["engine"]["enum"] = list(engine_names())
     spec["allOf"] = [_options_of(engine) for engine in _ENGINES]

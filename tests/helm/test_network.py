@@ -41,7 +41,8 @@ def test_policies_cover_every_pod(values):
     chart = rendered(values)
     policies = chart.all("NetworkPolicy")
     covered = {pod for policy in policies for pod in selected(chart, policy["spec"]["podSelector"])}
-    serving = of_ray(chart) | {it["metadata"]["name"] for it in chart.all("Deployment")}
+    others = (*chart.all("Deployment"), *chart.all("Job"))
+    serving = of_ray(chart) | {it["metadata"]["name"] for it in others}
 
     assert covered == (serving if policies else set())
     assert all(it["spec"]["policyTypes"] == ["Ingress", "Egress"] for it in policies)
@@ -59,21 +60,24 @@ def test_ray_s_pods_reach_each_other():
 
 
 def test_the_chart_s_test_reaches_the_gateway():
-    """Where clients are limited, the pod of `helm test` is one of them."""
-    [worker] = [
-        it
-        for it in rendered("network-policy").all("NetworkPolicy")
-        if it["metadata"]["name"].endswith("worker")
-    ]
+    """Where clients are limited, the pods of `helm test` and of the load test are of them."""
+    assert _clients("network-policy") == [{"trial-niche-test"}]
+    chart = rendered("load-test")
+    loading = {job["metadata"]["name"] for job in chart.all("Job")}
+    assert _clients("load-test") == [{"trial-niche-test"}, loading]
+
+
+def _clients(values: str) -> list[set[str]]:
+    """The chart's own pods that may ask the workers."""
+    chart = rendered(values)
+    worker = chart.one("NetworkPolicy", "trial-niche-worker")
     [rule] = [
         rule
         for rule in worker["spec"]["ingress"]
         if [port["port"] for port in rule.get("ports", [])] == [8000]
     ]
-    chart = rendered("network-policy")
-
     own = [peer["podSelector"] for peer in rule["from"] if "podSelector" in peer]
-    assert [selected(chart, selector) for selector in own] == [{"trial-niche-test"}]
+    return [selected(chart, selector) for selector in own]
 
 
 def test_only_the_operator_reaches_the_dashboard():
@@ -99,8 +103,11 @@ def test_model_servers_answer_ray_alone():
     policy = chart.one("NetworkPolicy", "trial-niche-model-server")["spec"]
 
     [rule] = policy["ingress"]
-    assert selected(chart, rule["from"][0]["podSelector"]) == of_ray(chart)
-    assert len(rule["from"]) == 1
+    ray, *others = rule["from"]
+    assert selected(chart, ray["podSelector"]) == of_ray(chart)
+    assert others == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    ]
 
 
 def test_deployments_select_their_pods():

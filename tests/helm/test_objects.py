@@ -140,17 +140,35 @@ def test_extra_objects_are_filled_in():
     assert {"trial-extra", "trial-niche-text"} <= names
 
 
-@pytest.mark.parametrize("values", ["defaults", "ingress", "api-keys", "incremental-upgrade"])
+def _notes(values: str, *more: str) -> str:
+    """What is shown after an installation."""
+    command = ("install", RELEASE, ".", "--dry-run=client", "--values", str(VALUES[values]))
+    return run(NEWEST, *command, *more).output.split("NOTES:")[1]
+
+
+def test_notes_tell_what_is_lost():
+    """Who keeps evidence or decisions without a persistent volume is told, and nobody else."""
+    lost = "are lost when their pod ends"
+
+    assert lost in _notes("state-each", "--set", "state.persistence.enabled=false")
+    assert lost not in _notes("state-each")
+    assert lost not in _notes("defaults")
+    assert "on one node" in _notes("state")
+
+
+@pytest.mark.parametrize(
+    "values", ["defaults", "ingress", "api-keys", "incremental-upgrade", "load-test"]
+)
 def test_notes_name_what_exists(values):
-    """The commands of the notes name the RayService, its service and its secret."""
-    outcome = run(
-        NEWEST, "install", RELEASE, ".", "--dry-run=client", "--values", str(VALUES[values])
-    )
-    notes = outcome.output.split("NOTES:")[1]
+    """The commands of the notes name the RayService, its service, its secret and its load test."""
+    notes = _notes(values)
     chart = rendered(values)
+    loading = {it["metadata"]["name"] for it in chart.all("Job")}
+
+    assert set(re.findall(r"job/([\w-]+)", notes)) == {it for it in loading if it[-2:] != "-w"}
 
     assert f"kubectl get rayservice {chart.name} -n default" in notes
     services = set(re.findall(r"svc/([\w-]+)", notes))
     assert services <= {chart.service["serveService"]["metadata"]["name"]}
-    assert ("niche-keys" in notes) == (values == "api-keys")
+    assert ("niche-keys" in notes) == (values in ("api-keys", "load-test"))
     assert ("trial-niche-gateway" in notes) == (values == "incremental-upgrade")

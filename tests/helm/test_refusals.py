@@ -35,6 +35,9 @@ BY_SCHEMA: dict[str, tuple[str, str]] = {
     "group-name": ("workerGroups.GPU.gpus=1", "GPU"),
     "hpa-on-ray-s-pods": ("workerGroups.cpu.hpa.maxReplicas=3", "hpa"),
     "short-key": ("apiKeys.values={short}", "values"),
+    "unknown-scenario": ("loadTest.scenario=storm", "scenario"),
+    "no-load-host": ("loadTest.host=niche:8000", "host"),
+    "read-only-state": ("state.persistence.accessModes={ReadOnlyMany}", "accessModes"),
 }
 
 # What only the chart can see; its words are the same in either major.
@@ -81,6 +84,11 @@ BY_CHART: dict[str, tuple[str, str]] = {
         "modelServers.a.adapters.x=/y",
         "no model that it serves",
     ),
+    "servers-that-cannot-be-scraped": (
+        f"{OPENAI},modelServers.a.models={{generalist}},modelServers.a.model=m,"
+        "networkPolicy.enabled=true,monitoring.serviceMonitor.enabled=true",
+        "networkPolicy.scrapers",
+    ),
     "two-scalers": (
         "modelServers.a.model=m,modelServers.a.keda.minReplicas=1,modelServers.a.keda.maxReplicas=2,"
         "modelServers.a.keda.triggers[0].type=cron,modelServers.a.hpa.minReplicas=1,"
@@ -117,6 +125,44 @@ BY_CHART: dict[str, tuple[str, str]] = {
         "download.command",
     ),
     "no-redis": ("gcsFaultTolerance.enabled=true", "redisAddress"),
+    "load-without-host": (
+        f"{INCREMENTAL},loadTest.enabled=true",
+        "loadTest.host",
+    ),
+    "log-elsewhere": (
+        "niche.observability.decision_log.path=/tmp/decisions.jsonl",
+        "name a file below state.mountPath (/var/lib/niche)",
+    ),
+    "log-out-of-it": (
+        "niche.observability.decision_log.path=/var/lib/niche/../decisions.jsonl",
+        "niche.observability.decision_log.path",
+    ),
+    "log-somewhere": (
+        "niche.observability.decision_log.path=decisions.jsonl",
+        "niche.observability.decision_log.path",
+    ),
+    "log-on-a-read-only-mount": (
+        "niche.observability.decision_log.path=/logs/decisions.jsonl,"
+        "extraVolumeMounts[0].mountPath=/logs,extraVolumeMounts[0].readOnly=true",
+        "niche.observability.decision_log.path",
+    ),
+    "evidence-elsewhere": (
+        "niche.gateway.shadow.path=/data/evidence.db",
+        "niche.gateway.shadow.path",
+    ),
+    "evidence-in-several-pods": (
+        "niche.gateway.shadow.store_texts=true",
+        "may be in 2 pods",
+    ),
+    "evidence-in-a-directory-each": (
+        "niche.gateway.shadow.store_texts=true,state.persistence.enabled=true,"
+        "state.persistence.oneNode=false,state.persistence.accessModes={ReadWriteMany}",
+        "may be in 2 pods",
+    ),
+    "a-directory-each-on-one-node": (
+        "state.persistence.enabled=true,state.persistence.oneNode=false",
+        "need ReadWriteMany",
+    ),
     "no-secret": ("gcsFaultTolerance.usernameKey=user", "passwordSecret"),
 }
 
@@ -144,6 +190,40 @@ def test_bad_values_are_refused(helm, case):
     assert outcome.code != 0
     assert outcome.output == ""
     assert REFUSED[case][1] in outcome.errors
+
+
+@pytest.mark.parametrize(
+    "accepted",
+    [
+        # Another place that may be written.
+        "niche.observability.decision_log.path=/logs/decisions.jsonl,"
+        "extraVolumeMounts[0].mountPath=/logs,extraVolumeMounts[0].name=logs",
+        # One pod, whose evidence ends with it.
+        "niche.gateway.shadow.store_texts=true,workerGroups.cpu.minReplicas=1,"
+        "workerGroups.cpu.maxReplicas=1",
+        "niche.gateway.shadow.store_texts=true,niche.gateway.replicas=1",
+        "niche.gateway.shadow.store_texts=true,state.persistence.enabled=true",
+    ],
+)
+def test_what_works_is_not_refused(accepted):
+    """The conditions on what is written are no stricter than they must be."""
+    command = (NEWEST, "template", RELEASE, ".", "--values", str(VALUES["fake"]), "--set", accepted)
+
+    [outcome] = run_all([command]).values()
+
+    assert outcome.code == 0, outcome.errors
+
+
+def test_a_guarantee_wants_all_specialists():
+    """Else the gateway would refuse it at its start; an artifact of fewer domains may have one."""
+    base = (NEWEST, "template", RELEASE, ".", "--values", str(VALUES["fake"]))
+    wanted = (*base, "--set-json", 'niche.router={"guarantee":{"alpha":0.02}}')
+    fewer = (*wanted, "--set", "routerArtifact.domains={sql,tools}")
+
+    outcomes = run_all([wanted, fewer])
+
+    assert "biomed, math, support have no specialist" in outcomes[wanted].errors
+    assert outcomes[fewer].code == 0, outcomes[fewer].errors
 
 
 def test_every_fault_is_told_at_once():

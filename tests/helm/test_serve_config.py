@@ -12,6 +12,7 @@ from deployments.spec import ModelSpec
 from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
 from gateway.config import NicheConfig, load_config, parse_config
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
+from gateway.routing import load_deciding_router
 from gateway.serve_app import GatewayArguments, ModelArguments, classifier, gateway, model
 from tests.helm.charts import VALUES, Rendered, rendered
 from tests.helm.documents import ROOT
@@ -54,6 +55,14 @@ def test_serve_takes_the_configuration(values):
 def test_the_configuration_is_valid(values):
     """The content of `niche.yaml` has no fault."""
     assert _config(rendered(values)).generalist.name
+
+
+def test_the_gateway_can_decide(values):
+    """A gateway with the included artifact makes its router of the configuration, and so starts."""
+    config = _config(rendered(values))
+
+    if config.router.artifact == "default":
+        assert load_deciding_router(config)
 
 
 def test_there_is_an_application_per_part(values):
@@ -121,6 +130,15 @@ def test_the_gateway_gets_the_options_of_one_machine(values):
     assert _placed(said["ray_actor_options"]) == wanted.ray_actor_options
 
 
+def test_a_change_beside_it_leaves_the_classifier_alone(values):
+    """The classifier's application is told nothing of specialists, comparisons and what is kept."""
+    app = _apps(rendered(values)).get(ROUTER_APP)
+    config = app["args"]["config"] if app else {}
+
+    assert {"specialists", "observability"}.isdisjoint(config)
+    assert {"shadow", "api_keys_file"}.isdisjoint(config.get("gateway", {}))
+
+
 def test_the_classifier_gets_the_options_of_one_machine(values):
     """Its resources are those that `gateway/classifier.py` would ask for."""
     app = _apps(rendered(values)).get(ROUTER_APP)
@@ -172,9 +190,12 @@ def test_the_paths_are_mounted(values):
     mounts = {Path(mount["mountPath"]) for mount in container["volumeMounts"]}
     arguments = _apps(chart)[GATEWAY_APP]["args"]
     keys = arguments["config"]["gateway"].get("api_keys_file")
+    observed = arguments["config"].get("observability", {})
+    written = [arguments["config"]["gateway"].get("shadow"), observed.get("decision_log")]
     artifact = arguments["config"].get("router", {}).get("artifact", "default")
 
     assert Path(arguments["cache_dir"]) in mounts
     assert "metrics_dir" not in arguments or Path(arguments["metrics_dir"]) in mounts
     assert keys is None or Path(keys).parent in mounts
+    assert {Path(part["path"]).parent for part in written if part} <= mounts
     assert artifact == "default" or Path(artifact) in mounts

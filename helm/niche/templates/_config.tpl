@@ -29,7 +29,14 @@
 {{- $config := include "niche.given" . | fromYaml -}}
 {{- $edge := merge (dict "host" "0.0.0.0" "port" 8000) ($config.gateway | default dict) -}}
 {{- if include "niche.apiKeysSecret" . }}{{- $_ := set $edge "api_keys_file" "/etc/niche/api-keys/keys" -}}{{- end -}}
+{{- if kindIs "map" $edge.shadow -}}
+{{- $_ := set $edge "shadow" (merge (dict) $edge.shadow (dict "path" (printf "%s/evidence.db" .Values.state.mountPath))) -}}
+{{- end -}}
 {{- $_ := set $config "gateway" $edge -}}
+{{- $observed := $config.observability | default dict -}}
+{{- if kindIs "map" $observed.decision_log -}}
+{{- $_ := set $observed "decision_log" (merge (dict) $observed.decision_log (dict "path" (printf "%s/decisions.jsonl" .Values.state.mountPath))) -}}
+{{- end -}}
 {{- if ne .Values.routerArtifact.source "included" -}}
 {{- $_ := set $config "router" (merge (dict "artifact" (include "niche.artifactDirectory" .)) ($config.router | default dict)) -}}
 {{- end -}}
@@ -94,6 +101,8 @@ applications:
   {{- end }}
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}
   {{- with dig "router" "deployment" nil $config }}
+  {{- /* Without what is not its own, a change of that leaves it alone; the comparison names specialists. */}}
+  {{- $edge := dict "gateway" (omit $config.gateway "shadow" "api_keys_file") }}
   - name: router
     route_prefix: null
     import_path: gateway.serve_app:classifier
@@ -103,7 +112,7 @@ applications:
       metrics_dir: {{ . }}
       {{- end }}
       config:
-        {{- omit $config "specialists" "observability" | toYaml | nindent 8 }}
+        {{- merge $edge (omit $config "specialists" "observability" "gateway") | toYaml | nindent 8 }}
     deployments:
       - name: classifier
         ray_actor_options:

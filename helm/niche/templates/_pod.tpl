@@ -212,6 +212,10 @@ niche/router-artifact: {{ . | quote }}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
 {{- $own := .own -}}
+{{- $writes := eq .group $values.placement.gateway -}}
+{{- if and $writes (include "niche.onOneNode" $root) -}}
+{{- $own = set $own "affinity" (include "niche.besideItsGroup" . | fromYaml) -}}
+{{- end -}}
 {{- $image := include "niche.image" (dict "root" $root "image" $own.image) -}}
 {{- $pullPolicy := $own.image.pullPolicy | default $values.image.pullPolicy -}}
 {{- $edge := include "niche.isEdge" . -}}
@@ -249,6 +253,10 @@ spec:
         {{- toYaml $values.containerSecurityContext | nindent 8 }}
       env:
         {{- include "niche.rayEnv" (dict "root" $root) | trim | nindent 8 }}
+        {{- if and $writes (include "niche.aDirectoryEach" $root) }}
+        - name: POD_NAME
+          valueFrom: {fieldRef: {fieldPath: metadata.name}}
+        {{- end }}
         {{- with include "niche.env" $own.env | trim }}{{ . | nindent 8 }}{{ end }}
       ports:
         - {name: serve, containerPort: 8000, protocol: TCP}
@@ -265,6 +273,13 @@ spec:
         - name: config
           mountPath: /etc/niche/config
           readOnly: true
+        {{- if $writes }}
+        - name: state
+          mountPath: {{ $values.state.mountPath }}
+          {{- if include "niche.aDirectoryEach" $root }}
+          subPathExpr: $(POD_NAME)
+          {{- end }}
+        {{- end }}
         {{- if $edge }}
         {{- if $values.monitoring.gateway.enabled }}
         - name: gateway-metrics
@@ -299,6 +314,9 @@ spec:
     - name: config
       configMap:
         name: {{ include "niche.fullname" $root }}
+    {{- if $writes }}
+    {{- include "niche.stateVolume" $root | nindent 4 }}
+    {{- end }}
     {{- if $edge }}
     {{- if $values.monitoring.gateway.enabled }}
     - name: gateway-metrics
@@ -330,6 +348,37 @@ spec:
   emptyDir:
     sizeLimit: {{ .Values.modelCache.sizeLimit }}
   {{- end }}
+{{- end -}}
+
+{{- define "niche.stateVolume" -}}
+- name: state
+  {{- if .Values.state.persistence.enabled }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.state.persistence.existingClaim | default (printf "%s-state" (include "niche.fullname" .)) }}
+  {{- else }}
+  emptyDir:
+    sizeLimit: {{ .Values.state.sizeLimit }}
+  {{- end }}
+{{- end -}}
+
+{{/* How the gateway's pods share a persistent state: on one node, or in a directory each. */}}
+{{- define "niche.onOneNode" -}}
+{{- if and .Values.state.persistence.enabled .Values.state.persistence.oneNode }}true{{ end -}}
+{{- end -}}
+
+{{- define "niche.aDirectoryEach" -}}
+{{- if and .Values.state.persistence.enabled (not .Values.state.persistence.oneNode) }}true{{ end -}}
+{{- end -}}
+
+{{/* A group's affinity, by which its pods go where one of them is: of this Ray cluster or the next.
+     Takes root, group, own. */}}
+{{- define "niche.besideItsGroup" -}}
+{{- $labels := include "niche.selectorLabels" .root | fromYaml | merge (dict "ray.io/group" .group) -}}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" $labels) -}}
+{{- $pods := .own.affinity.podAffinity | default dict -}}
+{{- $required := append ($pods.requiredDuringSchedulingIgnoredDuringExecution | default list) $term -}}
+{{- $pods = merge (dict "requiredDuringSchedulingIgnoredDuringExecution" $required) $pods -}}
+{{- merge (dict "podAffinity" $pods) .own.affinity | toYaml -}}
 {{- end -}}
 
 {{- define "niche.artifactVolume" -}}

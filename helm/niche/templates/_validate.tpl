@@ -17,6 +17,7 @@
 {{ include "niche.complaintsOfModelServers" . }}
 {{ include "niche.complaintsOfAccess" . }}
 {{ include "niche.complaintsOfSources" . }}
+{{ include "niche.complaintsOfState" . }}
 {{- end -}}
 
 {{- define "niche.complaintsOfName" -}}
@@ -39,6 +40,15 @@ niche.specialists[{{ $index }}].name: {{ $model.name | quote }} is taken; names 
 niche.specialists[{{ $index }}].domain: a specialist ({{ $model.name | quote }}) needs a domain
 {{- else if not (has $model.domain $domains) }}
 niche.specialists[{{ $index }}].domain: {{ $model.domain | quote }} is no domain of the router's artifact, which knows {{ join ", " $domains }}; name one of these, or an artifact in routerArtifact with its domains
+{{- end -}}
+{{- end -}}
+{{- if dig "router" "guarantee" nil $given -}}
+{{- $served := list -}}
+{{- range $given.specialists -}}{{- $served = append $served .domain -}}{{- end -}}
+{{- $unserved := list -}}
+{{- range $domains -}}{{- if not (has . $served) }}{{ $unserved = append $unserved . }}{{ end -}}{{- end -}}
+{{- with $unserved }}
+niche.router.guarantee: it is about all domains of the router's artifact, and {{ join ", " . }} have no specialist, so the gateway would not start; declare them, name an artifact without them in routerArtifact, or remove the guarantee
 {{- end -}}
 {{- end -}}
 {{- with $given.generalist.domain }}
@@ -217,6 +227,12 @@ upgrade.type: with incremental upgrades KubeRay makes the Gateway and its HTTPRo
 {{- if and $values.tests.enabled (not $values.tests.url) }}
 tests.url: with incremental upgrades the Gateway answers; name its URL, or disable tests
 {{- end -}}
+{{- if and $values.loadTest.enabled (not $values.loadTest.host) }}
+loadTest.host: with incremental upgrades the Gateway answers; name its URL, or disable loadTest
+{{- end -}}
+{{- end -}}
+{{- if and $values.networkPolicy.enabled (not $values.networkPolicy.scrapers) $values.monitoring.serviceMonitor.enabled $values.modelServers }}
+networkPolicy.scrapers: model servers answer Ray's pods and these alone; name Prometheus, or disable monitoring.serviceMonitor
 {{- end -}}
 {{- if and $values.apiKeys.existingSecret $values.apiKeys.values }}
 apiKeys: existingSecret and values are both set; choose one
@@ -244,4 +260,38 @@ gcsFaultTolerance.redisAddress: required where it is enabled
 {{- if and .Values.gcsFaultTolerance.usernameKey (not .Values.gcsFaultTolerance.passwordSecret) }}
 gcsFaultTolerance.passwordSecret: required for usernameKey
 {{- end -}}
+{{- end -}}
+
+{{/* Everything else is read-only, and what SQLite keeps is of one node. */}}
+{{- define "niche.complaintsOfState" -}}
+{{- $state := .Values.state -}}
+{{- $config := include "niche.config" . | fromYaml -}}
+{{- $places := list $state.mountPath -}}
+{{- range .Values.extraVolumeMounts -}}{{- if not .readOnly }}{{ $places = append $places .mountPath }}{{ end -}}{{- end -}}
+{{- $paths := dict "gateway.shadow.path" (dig "shadow" "path" "" ($config.gateway | default dict)) "observability.decision_log.path" (dig "decision_log" "path" "" ($config.observability | default dict)) -}}
+{{- range $key, $path := $paths -}}
+{{- $inside := not $path -}}
+{{- range $places -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .)) (clean $path) }}{{ $inside = true }}{{ end -}}{{- end -}}
+{{- if not $inside }}
+niche.{{ $key }}: {{ $path | quote }} cannot be written in the gateway's pods; name a file below state.mountPath ({{ $state.mountPath }}), or leave the path out
+{{- end -}}
+{{- end -}}
+{{- $kept := $state.persistence -}}
+{{- if and (dig "shadow" "path" "" ($config.gateway | default dict)) (not (include "niche.onOneNode" .)) (gt (include "niche.gatewayPods" . | int) 1) }}
+niche.gateway.shadow: its evidence is one SQLite file, and the gateway's replicas may be in {{ include "niche.gatewayPods" . }} pods; set state.persistence.enabled with oneNode, or keep them in one pod: placement.gatewayReplicasPerPod 0 and maxReplicas 1 in workerGroups.{{ .Values.placement.gateway }}
+{{- end -}}
+{{- if and (include "niche.aDirectoryEach" .) (not $kept.existingClaim) (not (has "ReadWriteMany" $kept.accessModes)) }}
+state.persistence.accessModes: pods on several nodes need ReadWriteMany; or set oneNode
+{{- end -}}
+{{- end -}}
+
+{{/* In how many pods the gateway's replicas may be at once. */}}
+{{- define "niche.gatewayPods" -}}
+{{- $group := .Values.placement.gateway -}}
+{{- $pods := 1 -}}
+{{- if hasKey .Values.workerGroups $group -}}
+{{- $own := include "niche.workerGroup" (dict "root" . "group" $group) | fromYaml -}}
+{{- $pods = ternary $own.maxReplicas $own.minReplicas .Values.autoscaler.enabled -}}
+{{- end -}}
+{{- min $pods (dig "replicas" 2 ((include "niche.given" . | fromYaml).gateway | default dict)) -}}
 {{- end -}}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -101,6 +102,28 @@ async def test_readers_of_all_kinds_ask_from_several_processes(tmp_path) -> None
     warm_up = 2
     # who leaves at once may not have been heard
     assert 0 <= fields["all"]["requests"] - (len(gateway.bodies) - warm_up) <= 5
+
+
+@pytest.mark.slow
+async def test_a_worker_leaves_the_comparison_to_its_master(tmp_path) -> None:
+    """With a baseline both end well, and the master alone has the reports."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    scenario = written(tmp_path)
+    async with toy() as (_, url):
+        common = (scenario, "--host", url, "--baseline", BIG)
+        worker = asyncio.create_task(
+            ran(*common, "--out", str(tmp_path / "w"), "--worker", "--master-port", port)
+        )
+        master = await ran(
+            *common, *("--out", str(tmp_path / "m"), "--master", "--master-bind-port", port)
+        )
+        ended = await worker
+
+    assert (master[0], ended[0]) == (0, 0), (master[1], ended[1])
+    assert (tmp_path / "m" / "summary.md").exists()
+    assert not (tmp_path / "w" / "summary.md").exists()
 
 
 async def test_what_cannot_be_run_is_told_in_a_line(tmp_path) -> None:

@@ -1,0 +1,71 @@
+"""docs/operations.md: what it computes is right, and what it says to run works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.live.sqlite_store import SqliteStore
+from gateway.live.store import Answered
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def _models() -> list[list[str]]:
+    """The rows of the table of memory."""
+    [table] = re.findall(r"<!-- begin: memory -->\n(.*?)<!-- end: memory -->", TEXT, re.DOTALL)
+    rows = [line for line in table.splitlines() if line.startswith("| ") and "---" not in line]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1:]]
+
+
+@pytest.mark.parametrize("row", _models(), ids=lambda row: row[0])
+def test_memory_follows_from_the_formulas(row):
+    """Weights and cache of each model are what the text's formulas give for its shape."""
+    _name, millions, *shape, weights, per_token, cache = row
+    layers, heads, dimension = map(int, shape)
+    parameters = float(millions.removesuffix(" M").replace(",", "")) * 1e6
+    token = layers * heads * dimension * 2 * 2
+
+    assert weights == f"{parameters * 2 / 1e9:.2f}"
+    assert per_token == f"{token:,}"
+    assert cache == f"{token * 16384 / 1e9:.2f}"
+
+
+def test_the_backup_of_a_store_in_use_is_a_store(tmp_path):
+    """The documented command copies what is written while the store is open, beside its log."""
+    [line] = re.findall(r"^\$ (python -c .*sqlite3.*)$", TEXT, re.MULTILINE)
+    store = SqliteStore(str(tmp_path / "evidence.db"))
+    store.remember([Answered("a-request", "sql", 1.0)])
+    assert (tmp_path / "evidence.db-wal").stat().st_size > 0  # a plain copy would lack it
+
+    words = [sys.executable, *shlex.split(line)[1:]]
+    subprocess.run(words, cwd=tmp_path, check=True)
+    store.close()
+
+    copy = SqliteStore(str(tmp_path / "evidence.backup.db"))
+    assert copy.model_of("a-request") == "sql"
+    copy.close()
+
+
+def test_what_it_links_to_is_there():
+    """Every link leads to a file of the project, or to a heading of this text."""
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in TEXT.splitlines()
+        if line.startswith("#")
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        path, _, anchor = target.partition("#")
+        assert (ROOT / "docs" / path).exists() if path else anchor in headings, target
+
+
+def test_others_link_to_its_headings():
+    """The chart's README finds the section that it names."""
+    chart = (ROOT / "helm" / "niche" / "README.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"\(\.\./\.\./docs/operations\.md#([a-z-]+)\)", chart) == ["backup"]
+    assert "\n## Backup\n" in TEXT
