@@ -75,8 +75,7 @@ def train(
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)
     work_dir.mkdir(parents=True, exist_ok=True)
     run = Run(niche, base, config, int(tokenizer.eos_token_id), start_from)
-    checkpoint = work_dir / "checkpoint.pt"
-    resumed = run.resume(checkpoint)
+    resumed = run.resume(work_dir / "checkpoint.pt")
     if start_from is not None and not resumed:
         _look(run, validation, work_dir)  # what it starts from may be the best there is
     _fit(run, encoded, validation, work_dir, rng)
