@@ -22,6 +22,7 @@ RECIPES: Mapping[str, tuple[TrainConfig, ...]] = MappingProxyType(
         "sql": (
             replace(_WHOLE, max_examples=30_000),
             replace(_AGAIN, max_examples=28_000),
+            replace(_AGAIN, max_examples=28_000, seed=2),
         ),
         "tools": (
             replace(_WHOLE, epochs=2),
