@@ -38,23 +38,16 @@ run: models ## Start the stack, show one request per domain, serve until Ctrl-C
 demo: models ## Start the stack, show one request per domain, stop
 	$(NICHE) demo
 
-# The tests that start a stack want all cores, so they come after the others and one by one.
-WORKERS ?= 2
-
 test: install-dev models ## The whole test suite, the stack with real models included
-	$(RUN) pytest -m "not serve" -n $(WORKERS)
-	$(RUN) pytest -m serve
+	$(RUN) pytest
 
 test-fast: install-dev ## The tests that start no stack
-	$(RUN) pytest -m "not serve and not slow" -n $(WORKERS)
+	$(RUN) pytest -m "not serve and not slow"
 
 # Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
 LOAD ?= mixed --baseline
 
-load# The tests that start a stack want all cores, so they come after the others and one by one.
-WORKERS ?= 2
-
-test: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
+loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
 	$(RUN) loadtests.traffic $(LOAD)
 
 check: lint type contracts ## Formatting, lints, types, import contracts
