@@ -85,7 +85,7 @@ def train(
     return TrainResult(run.best_loss, run.step, len(examples), round(run.seconds, 1), run.device)
 
 
-def _look(run: Run, validation: list[Encoded], work_dir: Path) -> float:
+def _look(run: Run, validation: list[Encoded], work_dir: Path) -> None:
     """Measures the validation loss, keeps the adapter if it is the best yet, saves the run."""
     loss = run.validate(validation)
     if loss < run.best_loss:
@@ -94,7 +94,7 @@ def _look(run: Run, validation: list[Encoded], work_dir: Path) -> float:
     else:
         run.stale_looks += 1
     run.save(work_dir / "checkpoint.pt")
-    return loss
+    tqdm.write(f"step {run.step}: validation loss {loss:.4f}")
 
 
 def _fit(
@@ -105,24 +105,22 @@ def _fit(
         return
     per_epoch = math.ceil(len(encoded) / config.batch_size)
     total, place = per_epoch * config.epochs, 0
-    bar = tqdm(total=total, initial=run.step, unit="step", smoothing=0.05)
-    for _ in range(config.epochs):
-        for batch in batches(encoded, config.batch_size, run.pad_id, rng):
-            place += 1
-            if place <= run.step:  # already done before the run was cut
-                continue
-            started = time.monotonic()
-            loss = run.learn(batch, _learning_rate(run.step, total, config))
-            run.seconds += time.monotonic() - started
-            bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}", best=f"{run.best_loss:.4f}")
-            if run.step % config.evaluate_every_steps == 0 or run.step == total:
-                seen = _look(run, validation, work_dir)
-                bar.write(f"step {run.step}: validation loss {seen:.4f}")
-                if run.stale_looks >= config.patience:
-                    bar.write("stopped early: no improvement on the validation rows")
-                    return
-    bar.close()
+    with tqdm(total=total, initial=run.step, unit="step", smoothing=0.05) as bar:
+        for _ in range(config.epochs):
+            for batch in batches(encoded, config.batch_size, run.pad_id, rng):
+                place += 1
+                if place <= run.step:  # already done before the run was cut
+                    continue
+                started = time.monotonic()
+                loss = run.learn(batch, _learning_rate(run.step, total, config))
+                run.seconds += time.monotonic() - started
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.3f}", best=f"{run.best_loss:.4f}")
+                if run.step % config.evaluate_every_steps == 0 or run.step == total:
+                    _look(run, validation, work_dir)
+                    if run.stale_looks >= config.patience:
+                        bar.write("stopped early: no improvement on the validation rows")
+                        return
 
 
 def _write_card(niche: Niche, base: Path, config: TrainConfig, adapter: Path) -> None:

@@ -6,7 +6,11 @@ __all__ = ["Gone"]
 
 
 class Gone(io.StringIO):
-    """Goes away when it is to show `text`."""
+    """Goes away when it is to show `text`.
+
+    For standard output only: tqdm keeps its lock, which every bar of the process shares, when the
+    stream of a bar itself fails, and whatever loads a model afterwards would wait for ever.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 import io
 import random
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -237,7 +237,7 @@ def test_a_run_that_was_cut_before_its_first_step_has_as_much_patience(
 ) -> None:
     """What it starts from is looked at once: a second look would gain nothing, and be counted."""
     spoilt = replace(CONFIG, learning_rate=0.9, evaluate_every_steps=2, patience=2)
-    with redirect_stderr(Gone("0/24")), pytest.raises(BrokenPipeError):
+    with redirect_stdout(Gone("step 0:")), pytest.raises(BrokenPipeError):
         train(make_niche(), base, NO_DATA, tmp_path / "cut", spoilt, whole)
     cut, uncut = (
         train(make_niche(), base, NO_DATA, tmp_path / of, spoilt, whole) for of in ("cut", "uncut")
