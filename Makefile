@@ -38,11 +38,15 @@ run: models ## Start the stack, show one request per domain, serve until Ctrl-C
 demo: models ## Start the stack, show one request per domain, stop
 	$(NICHE) demo
 
+# The tests that start a stack want all cores, so they come after the others and one by one.
+WORKERS ?= 2
+
 test: install-dev models ## The whole test suite, the stack with real models included
-	$(RUN) pytest
+	$(RUN) pytest -m "not serve" -n $(WORKERS)
+	$(RUN) pytest -m serve
 
 test-fast: install-dev ## The tests that start no stack
-	$(RUN) pytest -m "not serve and not slow"
+	$(RUN) pytest -m "not serve and not slow" -n $(WORKERS)
 
 # Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
 LOAD ?= mixed --baseline
