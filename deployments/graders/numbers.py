@@ -13,17 +13,18 @@ _TOLERANCE = 5e-3 + 1e-6
 # A minus right after a word or a closing parenthesis subtracts, or joins words; before a sum of
 # money it may stand before the currency.
 _NUMBER = re.compile(
-    r"(?:(?<![\w.)])[-\u2212][$\u20ac\u00a3]?)?"
-    r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)"
+    r"(?P<sign>(?<![\w.)])[-\u2212][$\u20ac\u00a3]?)?"
+    r"(?:(?P<whole>\d+) (?=\d+/\d))?"
+    r"(?P<top>(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"(?:/(?P<bottom>\d+))?"
 )
-_UNREAD = re.compile(r"[,$\u20ac\u00a3]")
 
 
 def number(answer: str, reference: Reference) -> Counts:
     """Right if the answer's last number is the reference's, to within half a cent.
 
-    The last number is what GSM8K's own graders take; thousands separators and simple fractions are
-    understood.
+    The last number is what GSM8K's own graders take; thousands separators, simple and mixed
+    fractions and powers of ten are understood.
 
     Raises:
         ValueError: the reference has no number.
@@ -36,12 +37,14 @@ def number(answer: str, reference: Reference) -> Counts:
 
 def last_number(text: str) -> float | None:
     """The last number of a text; None if there is none, or only one that no float can hold."""
-    found = _NUMBER.findall(text)
+    found = list(_NUMBER.finditer(text))
     if not found:
         return None
-    top, _, bottom = _UNREAD.sub("", found[-1]).replace("\u2212", "-").partition("/")
-    try:
-        value = float(top) / float(bottom) if bottom else float(top)
-    except (ZeroDivisionError, OverflowError):
+    last = found[-1]
+    top, bottom = float(last["top"].replace(",", "")), float(last["bottom"] or 1)
+    if not bottom:
         return None
-    return value if math.isfinite(value) else None
+    value = float(last["whole"] or 0) + top / bottom
+    if not math.isfinite(value):
+        return None
+    return -value if last["sign"] else value
