@@ -22,6 +22,9 @@ from deployments.protocol import Message
 
 __all__ = ["Asking", "Candidate", "Weights", "generalist", "specialist"]
 
+# A chat's template lies in the tokenizer's settings, or in a file of its own.
+_BESIDE_WEIGHTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
 Asking = Callable[[Task], Sequence[tuple[Message, ...]] | None]
 """From a set to a chat per question; None where the model is not asked."""
 
@@ -54,7 +57,7 @@ class Weights:
         files = sorted(self.base.glob("*.safetensors"))
         if not files:
             raise ModelError(f"model {self.reference!r}: {self.base} has no *.safetensors")
-        others = [self.base / name for name in ("config.json", "tokenizer.json")]
+        others = [self.base / name for name in _BESIDE_WEIGHTS]
         sums = "".join(sha256_of(file) for file in (*files, *others) if file.is_file())
         layers = self.adapter and self.adapter.layers
         return {

@@ -67,6 +67,15 @@ def test_other_weights_are_another_model_wherever_they_lie(tmp_path: Path) -> No
     assert found[0] != found[2]
 
 
+def test_another_chat_template_is_another_model(tmp_path: Path) -> None:
+    """It decides what the model reads, and so what it answers."""
+    folder = save_tiny_model(tmp_path / "tiny")
+    before = Weights("m", folder).identity
+    (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+
+    assert Weights("m", folder).identity != before
+
+
 def test_an_adapter_and_its_layers_are_part_of_the_identity(tmp_path: Path) -> None:
     """A specialist trained again, or cut down, is another."""
     folder = adapters(tmp_path)
