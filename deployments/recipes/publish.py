@@ -133,6 +133,11 @@ def _card(niche: Niche, provenance: Provenance) -> str:
             f"- Recipe: LoRA rank {config.rank}, alpha {config.alpha}, every linear layer of "
             f"{layers}; AdamW, on {provenance.hardware}",
             *[_stage(number, stage) for number, stage in enumerate(provenance.stages, start=1)],
+            *(
+                ["- The weights are the mean of those that the stages after the first left"]
+                if len(provenance.stages) > 2
+                else []
+            ),
             *[
                 f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}"
                 for item in niche.sources

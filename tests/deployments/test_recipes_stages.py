@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from deployments.models.adapters import load_adapter
 from deployments.recipes.config import TrainConfig
 from deployments.recipes.stages import train_stages
 from deployments.recipes.workplace import Workplace
@@ -30,6 +31,22 @@ def test_a_stage_goes_on_from_the_last_ones_adapter(place: Workplace) -> None:
     after = load_file(adapter / "adapter_model.safetensors")
     assert [stage.config for stage in stages] == [CONFIG, STILL]
     assert all(weight.allclose(before[name], atol=1e-6) for name, weight in after.items())
+
+
+def test_what_later_stages_leave_is_their_mean(place: Workplace, tmp_path: Path) -> None:
+    """The first comes from afar, and is left out; the card is of the mean's own bytes."""
+    place = replace(place, work_dir=tmp_path)
+    short = [replace(CONFIG, epochs=1, seed=seed) for seed in range(3)]
+    folder, _ = train_stages(make_niche(), place, short)
+
+    first, second, third = (
+        load_file(place.work_dir / f"stage-{number}" / "adapter" / "adapter_model.safetensors")
+        for number in (1, 2, 3)
+    )
+    found = load_file(load_adapter(str(folder)).path / "adapter_model.safetensors")
+    assert all(of.allclose((second[k] + third[k]) / 2, atol=1e-6) for k, of in found.items())
+    for end in (first, second, third):
+        assert not all(of.allclose(end[k], atol=1e-6) for k, of in found.items())
 
 
 def test_stages_that_are_done_are_not_run_again(place: Workplace) -> None:
