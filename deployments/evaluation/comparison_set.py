@@ -8,7 +8,6 @@ examples are shown the instruction for word problems asks for the result too.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +72,7 @@ def _chats(
 ) -> list[list[dict[str, str]]]:
     if way is None or niche is None:
         return [[] for _ in prompts]
-    train = [
-        replace(of, answer=of.answer + niche.complete(of.answer))
-        for of in niche.examples("train", data_dir)
-    ]
+    train = [niche.whole(of) for of in niche.examples("train", data_dir)]
     asked = ask(way, niche, prompts, train, _INSTRUCTIONS)
     return [[{"role": of.role, "content": of.content} for of in chat] for chat in asked]
 

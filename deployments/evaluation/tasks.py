@@ -94,11 +94,13 @@ def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") 
     Raises:
         DatasetError: a data set is absent or altered.
     """
-    sets = {niche.name: niche.examples(split, data_dir)}
+    sets = {niche.name: map(niche.whole, niche.examples(split, data_dir))}
     measures = niche.graders if split == "test" else niche.graders[:1]
     if split == "test":
         others = {name: read(data_dir) for name, read in niche.other_tests.items()}
-        sets |= {f"{niche.name}/{name}": examples for name, examples in others.items()}
+        sets |= {
+            f"{niche.name}/{name}": map(niche.whole, examples) for name, examples in others.items()
+        }
     return [
         Task(
             name,

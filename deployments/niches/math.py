@@ -1,9 +1,9 @@
 """`math`: a word problem -> the equation that solves it. The arithmetic is the calculator's.
 
-Trained on MAWPS (fold 0 of the split in SVAMP's repository), on those problems of GSM8K whose
-worked solution folds into one short expression, and on stories of our own. Tested on the fold's
-held-out part; problems whose text, numbers apart, stands there too are left out of training. SVAMP
-is another test, of another source.
+Trained on MAWPS (fold 0 of the split in SVAMP's repository) and on those problems of GSM8K whose
+worked solution folds into one short expression. Tested on the fold's held-out part; problems whose
+text, numbers apart, stands there too are left out of training. SVAMP is another test, of another
+source.
 """
 
 import csv
@@ -18,13 +18,11 @@ from deployments.datasets.draw import draw
 from deployments.datasets.manifest import read_rows, read_text
 from deployments.datasets.spacing import joined
 from deployments.niches.niche import Example, Niche, Split
-from deployments.niches.stories import STORIES, told
 
 __all__ = ["MATH", "folded", "infix"]
 
 _VALIDATION_SHARE = 0.08
 _MOST_STEPS = 3
-_STORIES = 2000
 _MASK = re.compile(r"number(\d+)")
 _STEP = re.compile(r"<<([^<>=]*)=([^<>=]*)>>")
 _OPERAND = re.compile(r"\d+(?:\.\d+)?|\.\d+")
@@ -113,11 +111,6 @@ def _svamp(data_dir: Path) -> Iterator[Example]:
         yield Example(joined(text), f"{equation} = {_plain(str(row['Answer']))}", row["ID"])
 
 
-def _stories() -> Iterator[Example]:
-    for problem, expression in told(_STORIES, seed=0):
-        yield Example(problem, f"{expression} =", "story")
-
-
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -136,7 +129,5 @@ MATH = Niche(
     max_answer_tokens=64,
     examples=_examples,
     completion="calculator",
-    own_data=(STORIES,),
-    practice=_stories,
     other_tests={"svamp": _svamp},
 )

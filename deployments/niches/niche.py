@@ -1,7 +1,7 @@
 """What a niche is: a system prompt, examples by split, and a grader."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,8 +48,6 @@ class Niche:
         examples: the examples of a split, given the data directory.
         other_tests: further test sets by name, of other sources or kinds.
         own_data: what else it reads: files that are no part of the manifest.
-        practice: further rows for the specialist to learn from, made by the project itself; the
-            router is not trained on them.
         completion: names what adds to a finished answer, such as an equation's result; a key of
             `deployments.completions.COMPLETIONS`.
     """
@@ -62,7 +60,6 @@ class Niche:
     examples: Callable[[Split, Path], Iterator[Example]]
     other_tests: Mapping[str, Callable[[Path], Iterator[Example]]] = field(default_factory=dict)
     own_data: tuple[Dataset, ...] = ()
-    practice: Callable[[], Iterator[Example]] | None = None
     completion: Completion | None = None
 
     def __post_init__(self) -> None:
@@ -78,17 +75,14 @@ class Niche:
         """The niche's measure."""
         return GRADERS[self.graders[0]]
 
-    def lessons(self, split: Split, data_dir: Path) -> list[Example]:
-        """A split as the specialist sees it: in training, its practice comes after the rows."""
-        rows = list(self.examples(split, data_dir))
-        if split == "train" and self.practice is not None:
-            rows += self.practice()
-        return rows
-
     @property
     def sources(self) -> tuple[Dataset, ...]:
         """The data sets and files that it is made of."""
         return (*(DATASETS[name] for name in self.datasets), *self.own_data)
+
+    def whole(self, example: Example) -> Example:
+        """An example as its reader gets it: with what is added to the answer."""
+        return replace(example, answer=example.answer + self.complete(example.answer))
 
     @property
     def complete(self) -> Callable[[str], str]:

@@ -54,7 +54,7 @@ def drawn(
     """
     found = [
         example if example.origin else replace(example, origin=f"{part} example {number}")
-        for number, example in enumerate(niche.lessons(part, data_dir), start=1)
+        for number, example in enumerate(niche.examples(part, data_dir), start=1)
     ]
     rng.shuffle(found)
     return found if count is None else found[:count]

@@ -25,7 +25,7 @@ RECIPES: Mapping[str, tuple[TrainConfig, ...]] = MappingProxyType(
             replace(_AGAIN, max_examples=28_000, seed=2),
         ),
         "tools": (replace(_WHOLE, epochs=2),),
-        "math": (replace(_WHOLE, epochs=3), replace(_AGAIN, epochs=2)),
+        "math": (replace(_WHOLE, epochs=3),),
         "biomed": (replace(_WHOLE, epochs=2),),
         "support": (replace(_WHOLE, epochs=3),),
     }

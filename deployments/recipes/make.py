@@ -66,7 +66,7 @@ def require_fitting(niche: Niche, place: Workplace, max_length_tokens: int) -> N
     """
     tokenizer = AutoTokenizer.from_pretrained(place.base_dir)
     tested = list(niche.examples("test", place.data_dir))
-    learnt = [example for part in _LEARNT for example in niche.lessons(part, place.data_dir)]
+    learnt = [example for part in _LEARNT for example in niche.examples(part, place.data_dir)]
     encoded = encode([*learnt, *tested], tokenizer, niche.system_prompt, max_length_tokens)
     faults = [
         f"{row.origin or row.prompt[:60]}: {of.answer_start} tokens and up to "

@@ -73,7 +73,7 @@ def _curve(arguments: argparse.Namespace) -> int:
     _check(arguments)
     place = workplace(arguments, Path("work") / f"{arguments.name}-curve")
     niche, whole = _niche(arguments, place)
-    available = len(niche.lessons("train", place.data_dir))
+    available = len(list(niche.examples("train", place.data_dir)))
     runs = _runs(arguments, whole, available)
     out = results_folder(arguments.out or place.work_dir / "curve", "curve.json")
     # torch and matplotlib take seconds to import

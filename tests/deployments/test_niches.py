@@ -6,7 +6,6 @@ import re
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from deployments.graders.registry import GRADERS
 from deployments.niches.niche import Example, Niche
 from deployments.niches.registry import NICHES
-from tests.deployments.toy_niche import make_niche
 
 SPLITS = ("train", "validation", "test")
 
@@ -42,12 +40,12 @@ def test_the_first_grader_is_the_measure() -> None:
     assert niche.grade("YES", Example("?", "yes").reference).hits == 1
 
 
-def test_practice_is_learnt_beside_the_training_rows() -> None:
-    """The specialist's lessons are both; the split itself stays as it is."""
-    practice = [Example("say zz", "no")]
-    toy = replace(make_niche(), practice=lambda: iter(practice))
-    rows = list(toy.examples("train", Path()))
-    assert toy.lessons("train", Path()) == [*rows, *practice]
+def test_an_example_is_whole_with_what_is_added_to_its_answer() -> None:
+    """As its reader gets it; an answer that is whole already stays as it is."""
+    math = NICHES["math"]
+
+    assert math.whole(Example("?", "7 - 2 =")).answer == "7 - 2 = 5"
+    assert math.whole(Example("?", "7 - 2 = 5")).answer == "7 - 2 = 5"
 
 
 def test_without_a_completion_nothing_is_added() -> None:
@@ -121,7 +119,7 @@ def test_no_masked_test_problem_trains_math(data_dir: Path) -> None:
         return {" ".join(re.findall(r"[a-z]+", row.prompt.lower())) for row in rows}
 
     held_out = [*math.examples("test", data_dir), *math.other_tests["svamp"](data_dir)]
-    learnt = [*math.lessons("train", data_dir), *math.examples("validation", data_dir)]
+    learnt = [*math.examples("train", data_dir), *math.examples("validation", data_dir)]
     assert not masked(held_out) & masked(learnt)
 
 
@@ -158,6 +156,6 @@ def test_the_intents_of_training_and_test_are_the_same(data_dir: Path) -> None:
 @pytest.mark.data
 def test_equations_come_to_their_result(data_dir: Path) -> None:
     """`math` leaves every training answer open, and the calculator can close it."""
-    for row in NICHES["math"].lessons("train", data_dir):
+    for row in NICHES["math"].examples("train", data_dir):
         assert row.answer.endswith("=")
         assert NICHES["math"].complete(row.answer), row

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -66,6 +67,15 @@ def test_a_stack_has_to_be_ready_in_time(tmp_path) -> None:
         pytest.fail("it does not run")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, though a shell that starts tests in its background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_leaves_no_stack(tmp_path) -> None:
     """Ctrl-C before it is ready ends it, too."""
     log = tmp_path / "stack.log"
