@@ -27,6 +27,9 @@ _RETRY_SECONDS = 0.01
 _LAYOUT = 1
 """Raised when the tables change."""
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_REMEDY = "restore its backup under another name and name that, or name a new file to begin anew"
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS standing (specialist TEXT PRIMARY KEY, value BLOB) STRICT;
 CREATE TABLE IF NOT EXISTS transition
@@ -245,7 +248,9 @@ class SqliteStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"the store {self._path!r} cannot be used: {error}") from error
+            damaged = getattr(error, "sqlite_errorcode", None) in _DAMAGED
+            remedy = f"; {_REMEDY}" if damaged else ""
+            raise StoreError(f"the store {self._path!r} cannot be used: {error}{remedy}") from error
 
 
 def checked(path: str) -> SqliteStore:
@@ -280,4 +285,6 @@ def _decoded(data: bytes, kind: type[_Value]) -> _Value:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        raise StoreError(f"the store holds what this version cannot read: {error}") from error
+        raise StoreError(
+            f"the store holds what this version cannot read: {error}; {_REMEDY}"
+        ) from error

@@ -174,7 +174,7 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
 def test_a_file_of_another_kind_is_refused(tmp_path):
     """What is no database is not overwritten."""
     (tmp_path / "notes.txt").write_text("my notes, for ever and ever\n" * 50)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match=r"cannot be used: .*; .* or name a new file"):
         SqliteStore(str(tmp_path / "notes.txt"))
     assert "my notes" in (tmp_path / "notes.txt").read_text()
 
