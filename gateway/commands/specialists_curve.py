@@ -77,12 +77,16 @@ def _curve(arguments: argparse.Namespace) -> int:
     runs = _runs(arguments, whole, available)
     out = results_folder(arguments.out or place.work_dir / "curve", "curve.json")
     # torch and matplotlib take seconds to import
+    import torch  # noqa: PLC0415
+
     from deployments.recipes.curve import Finished, learning_curve  # noqa: PLC0415
     from deployments.recipes.curve_report import write_curve  # noqa: PLC0415
     from deployments.recipes.make import require_fitting  # noqa: PLC0415
 
     if arguments.data is not None:
         require_fitting(niche, place, whole.max_length_tokens)
+    if arguments.threads:  # the base is graded before anything is trained
+        torch.set_num_threads(arguments.threads)
     last = [] if arguments.adapter is None else [Finished(arguments.adapter)]
     points = []
     for point in learning_curve(niche, place, [*runs, *last], arguments.test_rows):
