@@ -50,7 +50,7 @@ def comparison_rows(
         DatasetError: a data set is absent or altered.
     """
     for task in tasks:
-        kept = [of for of in task.questions if _gradable(of.example, _grader(of))]
+        kept = [of for of in _once(task.questions) if _gradable(of.example, _grader(of))]
         groups = Counter(of.example.group for of in kept)
         # Groups of very many rows are kinds of them, such as an intent, and no common source.
         shared = {of for of, rows in groups.items() if rows > 1 and len(groups) > len(kept) / 2}
@@ -75,6 +75,11 @@ def _chats(
     train = [niche.whole(of) for of in niche.examples("train", data_dir)]
     asked = ask(way, niche, prompts, train, _INSTRUCTIONS)
     return [[{"role": of.role, "content": of.content} for of in chat] for chat in asked]
+
+
+def _once(questions: Sequence[Question]) -> list[Question]:
+    """Each prompt once: some sets have a few twice, and `niche compare` refuses that."""
+    return list({of.example.prompt: of for of in questions}.values())
 
 
 def _grader(question: Question) -> str:

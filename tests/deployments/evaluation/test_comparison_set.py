@@ -55,6 +55,13 @@ def test_a_general_question_is_asked_as_it_stands() -> None:
     assert "generalist_messages" not in row
 
 
+def test_a_prompt_that_a_set_has_twice_is_asked_once() -> None:
+    """Asked twice, it would count as two; the comparison refuses such a file."""
+    twice = replace(QUIZ, questions=QUIZ.questions * 2)
+
+    assert len(list(comparison_rows([twice], Path("unused"), None))) == 1
+
+
 def test_the_comparison_can_read_what_is_written(tmp_path: Path) -> None:
     """Every row passes its checks."""
     path = tmp_path / "set.jsonl"
