@@ -108,11 +108,12 @@ def begin(environment: Environment, **_: Any) -> None:
         traffic = _traffic(environment)
     except TrafficError as error:  # the web page gave other options
         _tell(error)
+        environment.process_exit_code = 2
         return
+    keep(environment, traffic)  # the warm-up takes its time, and without a run Locust would end
     if not isinstance(environment.runner, WorkerRunner):
         _warm_up(traffic, _options(environment).warm_up)
     traffic.started = perf_counter()
-    keep(environment, traffic)
 
 
 @events.test_stop.add_listener
@@ -123,6 +124,10 @@ def end(environment: Environment, **_: Any) -> None:
     if traffic is None or isinstance(environment.runner, WorkerRunner):
         return
     keep(environment, None)
+    if traffic.started is None:
+        _log.error("stopped before the server was warmed up")
+        environment.process_exit_code = 2
+        return
     scenario = traffic.scenario
     left = settled(traffic.server, _SETTLING_SECONDS)
     seconds = min(traffic.elapsed, scenario.seconds)

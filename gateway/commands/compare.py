@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,8 @@ def _compare(arguments: argparse.Namespace) -> int:
         raise
     print(terminal(found.figures, found.verdict))
     about = _about(arguments, found)
-    written = write_report(out, found.figures, found.verdict, arguments.margin, about)
+    figures = replace(found.figures, examples=()) if arguments.without_texts else found.figures
+    written = write_report(out, figures, found.verdict, arguments.margin, about)
     print("", *(f"{path}: written" for path in written), sep="\n")
     return 0
 

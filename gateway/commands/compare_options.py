@@ -25,6 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
     parser.add_argument(
+        "--without-texts",
+        action="store_true",
+        help="leave prompts and answers out of the report, such as for one that others will see",
+    )
+    parser.add_argument(
         "--margin",
         type=share,
         default=0.02,

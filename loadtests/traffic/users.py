@@ -57,7 +57,7 @@ class Traffic:
         self.caller = Caller(server, scenario.timeout_seconds)
         self.ledger, self.new = Ledger(), Ledger()
         self.in_flight = 0
-        self.started = perf_counter()
+        self.started: float | None = None
         self._first, self._sources = worker * _PER_WORKER, 0
         self._workers: dict[str, Mapping[str, Any]] = {}
 
@@ -68,8 +68,8 @@ class Traffic:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began."""
-        return perf_counter() - self.started
+        """Seconds since the run began; 0 while the server is warmed up."""
+        return 0.0 if self.started is None else perf_counter() - self.started
 
     def body(self, drawn: Drawn) -> dict[str, Any]:
         """The request for a prompt."""
@@ -254,6 +254,8 @@ class Bounds(LoadTestShape):
             self._begun = True
             return 1, 1.0  # Locust makes the run's beginning known by its first user
         traffic = None if self.runner is None else traffic_of(self.runner.environment)
+        if traffic is not None and traffic.started is None:
+            return 1, 1.0  # a slow server takes longer to warm up than one tick
         if traffic is None or traffic.over(traffic.scenario.timeout_seconds):
             return None
         sources = traffic.scenario.sources

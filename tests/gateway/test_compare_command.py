@@ -65,6 +65,20 @@ def test_a_comparison_is_told_and_written(
     }
 
 
+def test_a_report_for_others_has_no_texts(url: str, data: Path, tmp_path: Path) -> None:
+    """Neither prompts nor answers; what was answered is kept for the next report."""
+    out = tmp_path / "results"
+    options = ["compare", "--data", str(data), "--out", str(out), "--base-url", url]
+
+    reports = {}
+    for more in ([], ["--without-texts"]):
+        assert main([*options, *more]) == 0
+        written = [(out / name).read_text() for name in ("report.json", "report.html")]
+        reports[len(more)] = ["seven sql" in text for text in written]
+
+    assert reports == {0: [True, True], 1: [False, False]}
+
+
 def test_a_specialist_may_be_asked_alone_and_prices_given(
     url: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

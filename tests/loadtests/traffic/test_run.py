@@ -83,6 +83,18 @@ async def test_a_missed_target_sets_the_exit_code(tmp_path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_run_waits_until_a_slow_server_is_warmed_up(tmp_path) -> None:
+    """However long that takes; then all that is due is asked."""
+    async with toy(token_seconds=1.2) as (gateway, url):
+        code, said = await ran(written(tmp_path), "--host", url, "--out", str(tmp_path / "out"))
+
+    assert code == 0, said
+    fields = json.loads((tmp_path / "out" / "auto" / "report.json").read_text())
+    warm_up = 2
+    assert fields["all"]["requests"] == len(gateway.bodies) - warm_up > 10
+
+
+@pytest.mark.slow
 async def test_readers_of_all_kinds_ask_from_several_processes(tmp_path) -> None:
     """What workers saw adds up at the master."""
     readers = {"slow": 0.3, "slow_pause_seconds": 0.01, "leaving": 0.3}
