@@ -18,7 +18,7 @@ COST_TITLES: dict[CostKind, str] = {
 _PER = 1000
 _SMALL_WIDTH = 600.0
 _LABEL_HEIGHT = 15.0
-_LETTER_WIDTH = 6.8
+_LETTER_WIDTH = 9.5
 
 
 def kind_of(arm: str) -> str:
