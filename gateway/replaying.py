@@ -22,7 +22,7 @@ from router.replay.policies import (
     domain_oracle,
     instance_oracle,
 )
-from router.replay.read import Layout, read_outcomes
+from router.replay.read import Layout, RecordedRow, read_outcomes
 from router.replay.replay import Replay, replay
 from router.types import Query
 
@@ -35,7 +35,7 @@ Given = Mapping[str, Sequence[Recorded]]
 def read_given(
     paths: Sequence[Path], names: Sequence[str], data_dir: Path | None, layout: Layout
 ) -> Given:
-    """Recorded outcomes.
+    """Recorded outcomes, all with a group or all without, unless a file has some of each.
 
     Args:
         paths: files, as `router.replay.read` describes them.
@@ -52,7 +52,20 @@ def read_given(
     }
     if data_dir is not None:
         found |= {name: public.read(name, data_dir) for name in names}
-    return found
+    return found if len(found) == 1 else _grouped(found)
+
+
+def _grouped(given: Given) -> Given:
+    """Where others have groups, a file without any is a group of its own."""
+    without = {name for name, rows in given.items() if all(of.group is None for of in rows)}
+    if len(without) == len(given):
+        return given
+    return {
+        name: [RecordedRow(of.prompt, of.scores, of.costs, name, of.cluster) for of in rows]
+        if name in without
+        else rows
+        for name, rows in given.items()
+    }
 
 
 def replay_given(outcomes: Outcomes, artifact: str | None, encoder: TextEncoder | None) -> Replay:

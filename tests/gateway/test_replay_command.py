@@ -75,6 +75,16 @@ def test_it_prints_tables_and_writes_a_report(capsys, rows, tmp_path):
     )
 
 
+def test_a_file_without_groups_beside_one_with_them_is_a_group(capsys, rows, tmp_path):
+    """As of GSM8K's outcomes beside MMLU's, which have subjects."""
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"prompt": "2 + 2", "scores": {"small": 0, "large": 1}}\n' * 3)
+
+    assert main(["replay", rows, str(other), "--price", "small=1", "large=10"]) == 0
+
+    assert "domain means" in capsys.readouterr().out
+
+
 def test_without_groups_only_what_needs_none_is_replayed():
     """The instance oracle is left beside the mix."""
     costs = {"a": 1.0, "b": 2.0}
