@@ -91,7 +91,7 @@ function card(name, value, note) {
 }
 
 function range(interval, said, sure) {
-  return interval ? `${sure} sure: ${said(interval.low)} to ${said(interval.high)}` : "nothing compared yet";
+  return interval ? `${sure} sure: ${said(interval.low)} to ${said(interval.high)}` : "too few compared yet";
 }
 
 function table(evidence) {
