@@ -54,6 +54,8 @@ def crds() -> dict[str, str]:
         with tarfile.open(place) as archive:
             members = [member for member in archive.getmembers() if member.name.endswith(".yaml")]
             texts = [archive.extractfile(member).read().decode() for member in members]
+    if not texts:
+        raise ValueError(f"NICHE_CRDS={_PLACE}: there is no *.yaml; name the definitions' place")
     return {_DEFINED.search(text)[1]: text for text in texts}
 
 
