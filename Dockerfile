@@ -14,6 +14,8 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY gateway gateway
 COPY router router
 COPY deployments deployments
+COPY lab lab
+COPY cli cli
 COPY loadtests loadtests
 RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
  && /venv/bin/pip install --no-cache-dir --constraint constraints.txt "$(echo dist/*.whl)[tracing,load]"

@@ -71,8 +71,8 @@ format: install-dev ## Format the code
 	$(RUN) ruff check --fix .
 
 docs: install-dev ## Write the README's tables, the dashboards and the chart's schema anew from the code
-	$(RUN) gateway.reference
-	$(RUN) gateway.dashboards.files
+	$(RUN) cli.reference
+	$(RUN) lab.dashboards.files
 	$(RUN) tests.helm.documents
 
 chart-tools: install-dev

@@ -8,8 +8,6 @@ from deployments.engine import EngineContext
 from deployments.server import LoggingModelServer
 from deployments.spec import Autoscaling, ModelSpec
 
-__all__ = ["build_model", "serve_options"]
-
 
 def build_model(spec: ModelSpec, context: EngineContext) -> serve.Application:
     """The application that serves one model; it has no HTTP route."""

@@ -9,8 +9,6 @@ import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-__all__ = ["calculate", "completed"]
-
 _LONGEST = 200
 """Letters of an expression; Python's parser needs no more than this to stay quick and flat."""
 

@@ -9,8 +9,6 @@ from typing import Literal
 
 from deployments.calculator import completed
 
-__all__ = ["COMPLETIONS", "Completion", "completion"]
-
 Completion = Literal["calculator"]
 
 COMPLETIONS: Mapping[Completion, Callable[[str], str]] = {"calculator": completed}

@@ -19,16 +19,6 @@ from pydantic import BaseModel, ValidationError
 from deployments.protocol import Backend, Load, Message, Prompt
 from deployments.spec import ModelSpec
 
-__all__ = [
-    "Engine",
-    "EngineContext",
-    "LoadRecorder",
-    "Work",
-    "create_engine",
-    "parse_options",
-    "with_system_prompt",
-]
-
 Options = TypeVar("Options", bound=BaseModel)
 
 

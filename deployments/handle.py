@@ -21,8 +21,6 @@ from deployments.protocol import (
     Unavailable,
 )
 
-__all__ = ["ServeApplication", "ServeBackend"]
-
 _T = TypeVar("_T")
 
 _RETRY_AFTER_SECONDS = 1.0

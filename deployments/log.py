@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["JsonFormatter", "about", "log_as_json"]
-
 _about: ContextVar[Mapping[str, object] | None] = ContextVar("about", default=None)
 
 

@@ -15,25 +15,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-__all__ = [
-    "Backend",
-    "BackendError",
-    "Chunk",
-    "DeadlineExceeded",
-    "FinishReason",
-    "InvalidPrompt",
-    "Load",
-    "Message",
-    "ModelCard",
-    "Overloaded",
-    "Prompt",
-    "PromptTooLong",
-    "Sampling",
-    "TokenLogprob",
-    "Unavailable",
-    "Usage",
-]
-
 FinishReason = Literal["stop", "length"]
 
 

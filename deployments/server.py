@@ -11,8 +11,6 @@ from deployments.log import log_as_json
 from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt, Unavailable
 from deployments.spec import ModelSpec
 
-__all__ = ["LoggingModelServer", "ModelServer"]
-
 _log = logging.getLogger("deployments.server")
 
 

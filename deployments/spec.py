@@ -12,8 +12,6 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["Autoscaling", "Limits", "ModelSpec", "Price", "Resources", "engine_names"]
-
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-__all__ = ["ReplicaCounts"]
-
 
 class ReplicaCounts:
     """Shares one answer of the controller among all who ask within a short time.

@@ -1,4 +1,4 @@
 """HTTP in, HTTP out: parse, admit, ask the router, stream, render, count.
 
-Nobody imports gateway.
+Only `cli` imports gateway. Everything here runs in a gateway replica.
 """

@@ -8,8 +8,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import TooManyRequests
 
-__all__ = ["Admission", "Slots"]
-
 RETRY_AFTER_SECONDS = 1
 
 

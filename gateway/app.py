@@ -25,15 +25,15 @@ from gateway.completions import Completions, Services
 from gateway.config import NicheConfig
 from gateway.decider import Access, Decider
 from gateway.decision_log import DecisionLog
+from gateway.dialects.parse import parse_chat, parse_text
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
-from gateway.live.endpoints import LiveEndpoints
-from gateway.live.live import Live, Surroundings, build_live
+from gateway.evidence.endpoints import LiveEndpoints
+from gateway.evidence.live import Live, Surroundings, build_live
 from gateway.metrics import Metrics
 from gateway.middleware import Faults, Recording
 from gateway.openapi import describe
 from gateway.page.assets import Page
-from gateway.parse import parse_chat, parse_text
 from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
@@ -41,8 +41,6 @@ from gateway.tracing.spans import Tracing
 from router.dispatch import Dispatcher
 from router.health import Health
 from router.router import Router
-
-__all__ = ["Stack", "build_app"]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import InvalidApiKey
 
-__all__ = ["ApiKeys", "Authentication"]
-
 _OPERATOR = "operator "
 _ORDERS = "/v1/niche/lifecycle/"
 

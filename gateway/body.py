@@ -19,8 +19,6 @@ from gateway.errors import (
     UnsupportedMediaType,
 )
 
-__all__ = ["decode_object", "read_body"]
-
 
 async def read_body(
     scope: Scope, receive: Receive, limit_bytes: int, limit_seconds: float

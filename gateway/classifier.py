@@ -24,16 +24,6 @@ from router.config import ClassifierDeployment, RouterConfig
 from router.router import Classifier
 from router.types import Query, Scores
 
-__all__ = [
-    "CLASSIFIER",
-    "ROUTER_APP",
-    "BatchedClassifier",
-    "ClassifierServer",
-    "RemoteScorer",
-    "build_classifier",
-    "classifier_options",
-]
-
 ROUTER_APP = "router"
 """The name of the Serve application."""
 

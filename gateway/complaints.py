@@ -16,8 +16,6 @@ from gateway.errors import (
     UnsupportedParameter,
 )
 
-__all__ = ["complaint"]
-
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"field `(?P<name>.*)`$", re.DOTALL)
 _STEP = re.compile(r"\[(?P<index>\d+)\]|(?P<key>\w+)")

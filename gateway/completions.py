@@ -18,21 +18,19 @@ from deployments.protocol import Chunk
 from gateway.body import decode_object, read_body
 from gateway.config import NicheConfig
 from gateway.decider import Decider
-from gateway.live.listener import Listener
-from gateway.live.live import Live
+from gateway.dialects.parse import Ask
+from gateway.dialects.render import Head, Renderer, joined, renderer_for
+from gateway.dialects.schemas import Niche
+from gateway.evidence.listener import Listener
+from gateway.evidence.live import Live
 from gateway.metrics import Metrics
 from gateway.opening import open_answers, within
-from gateway.parse import Ask
 from gateway.record import Record, note_attempt, note_failure, record_of
-from gateway.render import Head, Renderer, joined, renderer_for
 from gateway.responses import send_json, while_connected
-from gateway.schemas import Niche
 from gateway.streaming import DONE, Merged, sse
 from gateway.tally import Tally, costs_of
 from router.dispatch import Answer, Dispatcher, reason_to_leave
 from router.types import Decision
-
-__all__ = ["Completions", "Services"]
 
 STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

@@ -10,21 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deployments.spec import ModelSpec
-from gateway.live.config import JudgeSection, ShadowSection
+from gateway.evidence.config import JudgeSection, ShadowSection
 from router.config import RouterConfig
 from router.types import GENERAL
-
-__all__ = [
-    "AUTO",
-    "ConfigError",
-    "DecisionLogSection",
-    "GatewaySection",
-    "LaunchError",
-    "NicheConfig",
-    "TracingSection",
-    "load_config",
-]
-
 
 AUTO = "auto"
 """The model name that asks for a routed answer."""

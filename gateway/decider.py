@@ -15,8 +15,6 @@ from gateway.scoring import Scorer, ScoringFailed
 from router.router import Router
 from router.types import GENERAL, Decision, Query
 
-__all__ = ["Access", "Decider"]
-
 _log = logging.getLogger("gateway.decider")
 
 

@@ -15,7 +15,7 @@ nothing to say is absent.
     scope           how familiar the text looked
     probabilities   calibrated probability of each domain
     status          HTTP status; 499 when the client left before the end
-    prompt_sha256   SHA-256 of what was asked, in hexadecimal; see `router.data.feedback`
+    prompt_sha256   SHA-256 of what was asked, in hexadecimal; see `router.classifier`
     messages        a chat as it was sent, [{"role", "content"}, ...]
     text            a completion's prompt as it was sent; the first of several
 
@@ -41,10 +41,8 @@ import msgspec
 
 from gateway.config import ConfigError, DecisionLogSection
 from gateway.record import Record
-from router.data.feedback import prompt_sha256
+from router.classifier import prompt_sha256
 from router.types import Decision, Query
-
-__all__ = ["DecisionLog", "open_log"]
 
 _QUEUE_LINES = 1024
 _log = logging.getLogger("gateway.decision_log")

@@ -15,8 +15,6 @@ from gateway.model_schemas import ModelList, ModelObject, NicheModel
 from gateway.readiness import Readiness
 from router.types import GENERAL
 
-__all__ = ["Catalogue", "Description", "Exposition", "Probes"]
-
 
 class Catalogue:
     """`/v1/models`: `auto`, the generalist, the specialists.

@@ -28,35 +28,7 @@ from deployments.protocol import (
     PromptTooLong,
     Unavailable,
 )
-from gateway.live.store import StoreError
-
-__all__ = [
-    "TABLE",
-    "AnswerNotFound",
-    "BodyTooLarge",
-    "BodyTooSlow",
-    "ClientGone",
-    "ErrorBody",
-    "ErrorDetail",
-    "Fault",
-    "GatewayError",
-    "InvalidApiKey",
-    "InvalidType",
-    "InvalidValue",
-    "MalformedBody",
-    "MethodNotAllowed",
-    "MissingParameter",
-    "ModelNotFound",
-    "PathNotFound",
-    "Rule",
-    "ShadowOff",
-    "TooManyRequests",
-    "TransitionRefused",
-    "UnknownParameter",
-    "UnsupportedMediaType",
-    "UnsupportedParameter",
-    "fault_of",
-]
+from gateway.evidence.store import StoreError
 
 UNAVAILABLE_RETRY_SECONDS = 1
 """A broken model's circuit stays open for seconds: sooner is useless, later is idle."""

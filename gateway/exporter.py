@@ -10,8 +10,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 
-__all__ = ["registry_of"]
-
 
 def registry_of(metrics_dir: Path) -> CollectorRegistry:
     """The sums over all processes that keep their metrics in a directory, read at every scrape."""

@@ -26,8 +26,6 @@ from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_deciding_router, load_router
 from gateway.tracing.otlp import open_provider
 
-__all__ = ["GATEWAY_APP", "Gateway", "GatewayContext", "build_gateway"]
-
 GATEWAY_APP = "gateway"
 
 

@@ -2,8 +2,6 @@
 
 from deployments.log import log_as_json
 
-__all__ = ["ACCESS_LOGGER", "log_requests"]
-
 ACCESS_LOGGER = "gateway.access"
 _LOGGERS = ("gateway", "deployments")
 

@@ -14,15 +14,6 @@ from prometheus_client.exposition import choose_encoder
 from deployments.protocol import Usage
 from gateway.tally import Costs
 
-__all__ = [
-    "NONE",
-    "Metrics",
-    "collected",
-    "exposition",
-    "forget_dead_processes",
-    "sharing_variables",
-]
-
 NONE = "none"
 """The label of a request that ended before a domain, a model or a reason was known."""
 

@@ -22,8 +22,6 @@ from gateway.record import Record, note_failure, record_of
 from gateway.responses import send_fault
 from gateway.tracing.spans import Tracing
 
-__all__ = ["ANSWER_PATHS", "Faults", "Recording"]
-
 ANSWER_PATHS = frozenset({"/v1/chat/completions", "/v1/completions"})
 """The paths whose requests are counted as requests for an answer."""
 

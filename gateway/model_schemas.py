@@ -4,8 +4,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["ModelList", "ModelObject", "NicheModel"]
-
 
 class NicheModel(Struct, frozen=True):
     """What a model is for; `auto` is the router and has no engine."""

@@ -5,8 +5,17 @@ from typing import Any
 
 import msgspec
 
+from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.route_schemas import RouteBody, RouteRequest
+from gateway.dialects.schemas import (
+    ChatChunk,
+    ChatCompletion,
+    ChatRequest,
+    TextCompletion,
+    TextRequest,
+)
 from gateway.errors import TABLE, ErrorBody
-from gateway.live.schemas import (
+from gateway.evidence.schemas import (
     EvidenceBody,
     FeedbackBody,
     FeedbackReply,
@@ -15,17 +24,6 @@ from gateway.live.schemas import (
     SpecialistBody,
 )
 from gateway.model_schemas import ModelList, ModelObject
-from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
-from gateway.route_schemas import RouteBody, RouteRequest
-from gateway.schemas import (
-    ChatChunk,
-    ChatCompletion,
-    ChatRequest,
-    TextCompletion,
-    TextRequest,
-)
-
-__all__ = ["describe"]
 
 _TYPES = (
     ChatRequest,

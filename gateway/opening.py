@@ -11,8 +11,6 @@ from gateway.streaming import close_answers
 from router.dispatch import Answer, Dispatcher
 from router.types import Decision
 
-__all__ = ["open_answers", "within"]
-
 
 @asynccontextmanager
 async def within(seconds: float, until: float, model: str) -> AsyncIterator[None]:

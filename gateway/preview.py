@@ -9,15 +9,13 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.body import decode_object, read_body
 from gateway.decider import Access
-from gateway.parse import parse_route
+from gateway.dialects.parse import parse_route
+from gateway.dialects.route_schemas import RouteBody
 from gateway.record import record_of
 from gateway.responses import send_json, while_connected
-from gateway.route_schemas import RouteBody
 from gateway.scoring import Scorer, ScoringFailed
 from router.router import Router
 from router.types import Decision, Explanation, Query
-
-__all__ = ["Preview"]
 
 
 class Preview:

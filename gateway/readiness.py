@@ -12,8 +12,6 @@ from typing import Protocol
 
 from deployments.protocol import Unavailable
 
-__all__ = ["Part", "Readiness"]
-
 _log = logging.getLogger("gateway.readiness")
 
 

@@ -13,8 +13,6 @@ from gateway.tally import Costs
 from gateway.tracing.trace import NO_TRACE, Ending, Trace
 from router.types import Decision, Query
 
-__all__ = ["Record", "note_attempt", "note_failure", "record_of"]
-
 _KEY = "niche.record"
 _log = logging.getLogger("gateway")
 

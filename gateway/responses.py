@@ -9,8 +9,6 @@ from starlette.types import Message, Receive, Send
 from gateway.errors import ClientGone, Fault
 from gateway.record import Record
 
-__all__ = ["send_bytes", "send_fault", "send_json", "while_connected"]
-
 LAST_SEND_SECONDS = 0.5
 """How long the send of the last byte may still take after its client is said to have left."""
 

@@ -21,8 +21,6 @@ from router.router import Classifier, Router
 from router.trained import Trained
 from router.types import GENERAL, Query
 
-__all__ = ["load_classifier", "load_deciding_router", "load_router"]
-
 _log = logging.getLogger("gateway.routing")
 
 Device = Literal["cpu", "cuda"]

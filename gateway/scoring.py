@@ -16,8 +16,6 @@ from router.types import Query, Scores
 
 _log = logging.getLogger("gateway.scoring")
 
-__all__ = ["BatchingScorer", "DeployedScorer", "Scorer", "ScoringFailed"]
-
 
 class ScoringFailed(Exception):
     """There are no scores for a query, for a reason that is not in the query."""

@@ -1,6 +1,6 @@
 """The applications as a Ray Serve configuration file names them: an import path, and its `args`.
 
-The Helm chart writes such a file from what also makes `niche.yaml`; `gateway/launch.py` starts the
+The Helm chart writes such a file from what also makes `niche.yaml`; `cli/launch.py` starts the
 same applications by code. Rule: arguments are validated here, and nothing is started.
 """
 
@@ -15,8 +15,6 @@ from deployments.spec import ModelSpec
 from gateway.classifier import build_classifier
 from gateway.config import ConfigError, NicheConfig
 from gateway.ingress import GatewayContext, build_gateway
-
-__all__ = ["GatewayArguments", "ModelArguments", "classifier", "gateway", "model"]
 
 
 class _Arguments(BaseModel):

@@ -15,8 +15,6 @@ import msgspec
 from deployments.protocol import Chunk, Unavailable
 from router.dispatch import Answer
 
-__all__ = ["DONE", "Merged", "close_answers", "sse"]
-
 DONE = b"data: [DONE]\n\n"
 QUEUED_CHUNKS = 64
 """Chunks that may wait for a slow client before its engine waits too."""

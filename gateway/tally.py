@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from deployments.protocol import Chunk, FinishReason, Usage
 from deployments.spec import ModelSpec
 
-__all__ = ["Costs", "Tally", "costs_of"]
-
 
 class Tally:
     """The tokens of a request's choices.

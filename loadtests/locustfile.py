@@ -25,9 +25,7 @@ from loadtests.traffic.prompts import read_prompts
 from loadtests.traffic.report import report, terminal, write_report
 from loadtests.traffic.scenario import Scenario, faster, names, read_scenario
 from loadtests.traffic.slo import Run, checks
-from loadtests.traffic.users import Bounds, Client, Traffic, keep, traffic_of
-
-__all__ = ["Bounds", "Client"]
+from loadtests.traffic.users import Traffic, keep, traffic_of
 
 _LOOPBACK = "127.0.0.1"
 _HOST = f"http://{_LOOPBACK}:8000"

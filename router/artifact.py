@@ -23,15 +23,6 @@ from router.head import Head
 from router.scope import Scale, Scope
 from router.trained import Calibration, Exemplars, Trained
 
-__all__ = [
-    "VERSION",
-    "Layout",
-    "artifact_path",
-    "load_artifact",
-    "read_artifact",
-    "save_artifact",
-]
-
 VERSION = 2
 """Of the layout below; a reader refuses any other."""
 

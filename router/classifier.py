@@ -5,6 +5,8 @@ leans on; `router.conversation` says when. A query without any text there says n
 domain: it is certainly `general`, and exactly as familiar as the threshold demands.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,11 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from router.conversation import ConversationReader
+from router.conversation import ConversationReader, user_turns
 from router.trained import Trained
 from router.types import Neighbour, Query, Scores
-
-__all__ = ["Encoded", "RouteClassifier", "TextEncoder", "text_of"]
 
 Floats = NDArray[np.float32]
 
@@ -92,3 +92,12 @@ def text_of(query: Query) -> str:
     if query.text is not None:
         return query.text
     return next((turn.content for turn in reversed(query.messages) if turn.role == "user"), "")
+
+
+def prompt_sha256(query: Query) -> str:
+    """SHA-256 of what was asked: of the words alone where the user spoke once, else of the whole
+    conversation, for words that lean mean another thing in each."""
+    said = text_of(query).strip()
+    if len(user_turns(query)) > 1:
+        said = json.dumps([[turn.role, turn.content.strip()] for turn in query.messages])
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -25,16 +25,6 @@ from numpy.typing import NDArray
 
 from router.types import GENERAL, Query, Scores
 
-__all__ = [
-    "MAX_TURNS",
-    "ConversationReader",
-    "Deciding",
-    "Encoding",
-    "FollowUp",
-    "system_text",
-    "user_turns",
-]
-
 MAX_TURNS = 4
 """Of the user that are looked at: the last one, and three before it."""
 

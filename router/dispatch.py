@@ -23,8 +23,6 @@ from deployments.protocol import (
 from router.health import Health
 from router.types import Decision, Reason
 
-__all__ = ["Answer", "Attempt", "Dispatcher", "Rest", "reason_to_leave"]
-
 _LOOK_SECONDS = 0.25
 
 

@@ -13,18 +13,6 @@
 While requests run nothing here is raised: a doubt becomes the `Reason` of a `Decision`.
 """
 
-__all__ = [
-    "ArtifactError",
-    "DataError",
-    "EncoderError",
-    "GuaranteeError",
-    "RouterError",
-    "TrainingError",
-    "UnknownDomain",
-    "UnknownModel",
-    "UnknownTransition",
-]
-
 
 class RouterError(Exception):
     """Any error of this package."""

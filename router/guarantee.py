@@ -15,7 +15,7 @@ The grid must not look at the calibration rows. `threshold_grid` makes one from 
 validation rows: then a threshold is a constant, the rows above it are independent draws from the
 routed requests, and given their number their errors are binomial. Hence the p-value of a misroute
 is that of the binomial distribution (its bound is Clopper and Pearson's), and that of an excess
-loss a gambler's (`router.betting`): both hold for every number of rows.
+loss a gambler's (`router.selection.betting`): both hold for every number of rows.
 
 The order is strict to loose, from three starts: the fallback procedure (Wiens and Dmitrienko,
 2005). Each start brings a part of delta; a threshold is tested at what its start and its
@@ -38,9 +38,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, betaincinv
 
-from router.betting import LARGEST_LOSS, fixed_stakes, p_value, upper_bound
-
-__all__ = ["Guarantee", "Risk", "guarantee", "threshold_grid"]
+from router.selection.betting import LARGEST_LOSS, fixed_stakes, p_value, upper_bound
 
 Doubles = NDArray[np.float64]
 Risk = Literal["misroute", "excess_loss"]

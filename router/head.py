@@ -14,8 +14,6 @@ from scipy.special import logsumexp, softmax
 
 from router.types import GENERAL
 
-__all__ = ["Head"]
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 

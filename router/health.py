@@ -14,8 +14,6 @@ from enum import StrEnum
 
 from router.errors import UnknownModel, UnknownTransition
 
-__all__ = ["BreakerEvent", "BreakerState", "Health", "transition"]
-
 
 class BreakerState(StrEnum):
     """State of a model's circuit breaker."""

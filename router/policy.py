@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from router.types import GENERAL, Decision, Reason, Scores
 
-__all__ = ["Thresholds", "decide"]
-
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:

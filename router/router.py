@@ -9,8 +9,6 @@ from router.guarantee import Guarantee
 from router.policy import Thresholds, decide
 from router.types import GENERAL, Decision, Explanation, Neighbour, Query, Reason, Scores
 
-__all__ = ["Classifier", "Remembers", "Router"]
-
 
 class Classifier(Protocol):
     """What the router asks for scores."""

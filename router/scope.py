@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Scale", "Scope"]
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 

@@ -13,8 +13,6 @@ from router.head import Head
 from router.scope import Scope
 from router.types import GENERAL, Scores
 
-__all__ = ["Calibration", "Exemplars", "Trained"]
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 

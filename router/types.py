@@ -6,8 +6,6 @@ from enum import StrEnum
 
 from deployments.protocol import Message
 
-__all__ = ["GENERAL", "Decision", "Explanation", "Neighbour", "Query", "Reason", "Scores"]
-
 GENERAL = "general"
 """The domain of everything that is no specialist's."""
 

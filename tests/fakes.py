@@ -21,8 +21,6 @@ from deployments.protocol import (
 )
 from router.types import GENERAL, Query, Scores
 
-__all__ = ["FakeBackend", "FakeClassifier", "FakeClock"]
-
 
 @dataclass
 class FakeClock:

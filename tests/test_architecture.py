@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("gateway", "router", "deployments", "loadtests")
-MAX_FILE_LINES, MAX_TEST_FILE_LINES, MAX_FUNCTION_LINES = 300, 400, 40
+PACKAGES = ("gateway", "router", "deployments", "lab", "cli", "loadtests")
+MAX_FILE_LINES, MAX_TEST_FILE_LINES, MAX_FUNCTION_LINES = 500, 500, 40
 
 LONGER_FILES: dict[str, str] = {}
 """Files over their budget, each with the reason."""
 
 LONGER_FUNCTIONS = {
-    "gateway/launch.py:running_stack": "start and end of one stack; a quarter is its docstring",
+    "cli/launch.py:running_stack": "start and end of one stack; a quarter is its docstring",
 }
 """Functions over theirs, as `path:name`, each with the reason."""
 

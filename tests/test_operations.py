@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.live.sqlite_store import SqliteStore
-from gateway.live.store import Answered
+from gateway.evidence.sqlite_store import SqliteStore
+from gateway.evidence.store import Answered
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

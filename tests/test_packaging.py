@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = "niche-gateway"
-NAMES = ("gateway", "router", "deployments")
+NAMES = ("gateway", "router", "deployments", "lab", "cli")
 
 
 @pytest.fixture(scope="module")
@@ -48,4 +48,4 @@ def test_the_command_is_installed() -> None:
     """The distribution brings the command `niche`."""
     scripts = {entry.name: entry.value for entry in distribution(OURS).entry_points}
 
-    assert scripts == {"niche": "gateway.cli:main"}
+    assert scripts == {"niche": "cli.main:main"}

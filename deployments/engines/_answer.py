@@ -8,8 +8,6 @@ from deployments.engines._sampler import Row
 from deployments.engines._text import StopScanner, TokenDecoder
 from deployments.protocol import Chunk, FinishReason, TokenLogprob, Usage
 
-__all__ = ["Answer"]
-
 
 class Answer:
     """One answer as it grows.

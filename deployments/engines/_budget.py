@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-__all__ = ["TokenBudget"]
-
 
 class TokenBudget:
     """Tokens that may be in use at once; first come, first served. For one event loop."""

@@ -9,8 +9,6 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from deployments.engines._options import Options
 from deployments.engines._sampler import Sampler
 
-__all__ = ["PAGE_TOKENS", "end_tokens_of", "start_manager"]
-
 PAGE_TOKENS = 64
 """The cache is given out in pages of so many tokens."""
 

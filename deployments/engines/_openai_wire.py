@@ -23,8 +23,6 @@ from deployments.protocol import (
     Usage,
 )
 
-__all__ = ["Answer", "error_from", "request_body"]
-
 _DONE = "[DONE]"
 
 

@@ -4,8 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Options"]
-
 
 class Options(BaseModel):
     """`engine_options` of the transformers engine."""

@@ -22,8 +22,6 @@ from transformers.generation.logits_process import LogitsProcessorList
 
 from deployments.protocol import Sampling
 
-__all__ = ["Row", "Sampler", "TokenScores"]
-
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:

@@ -7,8 +7,6 @@ may arrive in pieces.
 
 import re
 
-__all__ = ["EventParser"]
-
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 

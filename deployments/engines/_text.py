@@ -3,8 +3,6 @@
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
-__all__ = ["StopScanner", "TokenDecoder"]
-
 
 class TokenDecoder:
     """Turns token ids into text as they come; a token that ends inside a character waits for the

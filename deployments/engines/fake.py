@@ -34,8 +34,6 @@ from deployments.protocol import (
 )
 from deployments.spec import ModelSpec
 
-__all__ = ["FakeEngine", "FakeOptions", "create"]
-
 _TOKEN = re.compile(r"\s*\S+|\s+$")
 
 

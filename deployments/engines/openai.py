@@ -26,8 +26,6 @@ from deployments.engines._sse import EventParser
 from deployments.protocol import Chunk, DeadlineExceeded, Load, ModelCard, Prompt, Unavailable
 from deployments.spec import ModelSpec
 
-__all__ = ["OpenAIEngine", "OpenAIOptions", "create"]
-
 _CONNECT_SECONDS = 10.0
 _HEALTH_SECONDS = 5.0
 

@@ -58,8 +58,6 @@ from deployments.protocol import (
 )
 from deployments.spec import ModelSpec
 
-__all__ = ["Options", "TransformersEngine", "create"]
-
 _STOP_WAIT_SECONDS = 10
 
 

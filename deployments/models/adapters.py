@@ -16,8 +16,6 @@ from deployments.completions import Completion
 from deployments.models.cache import sha256_of
 from deployments.models.errors import ModelError
 
-__all__ = ["ADAPTERS", "Adapter", "AdapterCard", "load_adapter"]
-
 ADAPTERS = Path(__file__).parent.parent / "adapters"
 
 _WEIGHTS = "adapter_model.safetensors"
@@ -29,6 +27,8 @@ class AdapterCard(BaseModel):
     Attributes:
         layers: the decoder layers of the base that are kept, ascending from 0; None keeps all.
         complete: what adds to its finished answers, a key of `deployments.completions`.
+        graders: what holds its answers against a right one, keys of `router.grading.registry`;
+            the first is the niche's measure.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,13 +39,14 @@ class AdapterCard(BaseModel):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     layers: tuple[int, ...] | None = None
     complete: Completion | None = None
+    graders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Adapter:
     """A verified adapter; it was trained with `system_prompt`; `sha256` is of its weights.
 
-    `layers` and `complete` are as in its card.
+    `layers`, `complete` and `graders` are as in its card.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Adapter:
     sha256: str
     layers: tuple[int, ...] | None = None
     complete: Completion | None = None
+    graders: tuple[str, ...] = ()
 
 
 def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from deployments.models.lock import LockedModel
 
-__all__ = ["cache_dir", "downloads", "is_whole", "model_dir", "sha256_of", "write_record"]
-
 _RECORD = "niche-model.json"
 
 

@@ -13,8 +13,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from deployments.models.errors import ModelError
 
-__all__ = ["convert_gguf", "convert_own"]
-
 _MAGIC = b"GGUF"
 
 

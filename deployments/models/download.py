@@ -27,8 +27,6 @@ from deployments.models.cache import sha256_of
 from deployments.models.errors import ModelError
 from deployments.models.lock import WheelSource
 
-__all__ = ["Located", "Locator", "fetch", "locate"]
-
 _ATTEMPTS = 5
 _TIMEOUT_SECONDS = 60.0
 _STDERR = 2

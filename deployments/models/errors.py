@@ -1,7 +1,5 @@
 """The one error of model files."""
 
-__all__ = ["ModelError"]
-
 
 class ModelError(Exception):
     """A model or an adapter cannot be had; the message names it and the remedy."""

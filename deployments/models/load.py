@@ -13,8 +13,6 @@ from transformers import AutoModelForCausalLM
 from deployments.models.adapters import Adapter
 from deployments.models.prune import keep_layers
 
-__all__ = ["load_model"]
-
 
 def load_model(
     base: Path, adapter: Adapter | None, dtype: torch.dtype, attention: str | None = None

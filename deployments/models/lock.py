@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from deployments.models.errors import ModelError
 
-__all__ = ["LOCK_PATH", "Lock", "LockedFile", "LockedModel", "WheelSource", "entry", "read_lock"]
-
 LOCK_PATH = Path(__file__).parent.parent / "models.lock"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -11,8 +11,6 @@ from torch import nn
 
 from deployments.models.errors import ModelError
 
-__all__ = ["keep_layers"]
-
 
 def keep_layers(model: Any, layers: Sequence[int]) -> Any:
     """Keeps these decoder layers of a causal language model, in place; returns the model.

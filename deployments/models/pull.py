@@ -14,8 +14,6 @@ from deployments.models.download import Locator, fetch, locate
 from deployments.models.errors import ModelError
 from deployments.models.lock import Lock, LockedModel, entry, read_lock
 
-__all__ = ["CatalogueEntry", "catalogue", "pull"]
-
 
 @dataclass(frozen=True)
 class CatalogueEntry:

@@ -15,8 +15,6 @@ from deployments.models.cache import is_whole, model_dir
 from deployments.models.errors import ModelError
 from deployments.models.lock import Lock, read_lock
 
-__all__ = ["Snapshot", "hub_snapshot", "resolve"]
-
 Snapshot = Callable[[str], str]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

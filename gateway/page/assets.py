@@ -11,8 +11,6 @@ from starlette.responses import Response
 
 from gateway.errors import PathNotFound
 
-__all__ = ["CONTENT_SECURITY_POLICY", "Page"]
-
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",

@@ -11,8 +11,6 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from gateway.config import ConfigError, TracingSection
 
-__all__ = ["open_provider"]
-
 _TIMEOUT_SECONDS = 5.0  # at the end of a gateway replica its last spans may take as long
 
 

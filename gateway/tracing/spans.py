@@ -20,12 +20,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.types import Scope
 
 from deployments.protocol import Usage
-from gateway.parse import Ask
+from gateway.dialects.parse import Ask
 from gateway.tracing.trace import Ending, Headers, Trace
 from router.dispatch import Attempt
 from router.types import Decision
-
-__all__ = ["Tracing"]
 
 Attributes = dict[str, str | int | float | bool | Sequence[str]]
 

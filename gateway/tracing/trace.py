@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from deployments.protocol import FinishReason, Usage
-from gateway.parse import Ask
+from gateway.dialects.parse import Ask
 from router.dispatch import Attempt
 from router.types import Decision
-
-__all__ = ["NO_TRACE", "Ending", "Headers", "Trace"]
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values of HTTP headers."""

@@ -18,8 +18,6 @@ from loadtests.traffic.report import beside, read_report
 from loadtests.traffic.scenario import names, read_scenario
 from loadtests.traffic.stack import command, free_port, running
 
-__all__ = ["main"]
-
 _LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 _OUT = Path("work/load")
 _MISSED, _IMPOSSIBLE = 1, 2

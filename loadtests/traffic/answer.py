@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["DONE", "Answer", "Broken", "Outcome", "Reading", "events"]
-
 Outcome = Literal["answered", "left", "refused", "failed", "unsent", "unfinished"]
 """A client that left meant to. Refused: 429 or 503, before anything was answered. Unsent: too many
 were in flight already. Unfinished: the run was stopped."""

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-__all__ = ["Share", "Step", "arrivals", "bursty", "steady"]
-
 
 @dataclass(frozen=True)
 class Step:

@@ -17,8 +17,6 @@ from urllib.parse import urlsplit
 from loadtests.traffic.answer import Answer, Broken, Reading, events
 from loadtests.traffic.errors import TrafficError
 
-__all__ = ["Caller", "Manner", "Server"]
-
 _REFUSALS = (429, 503)
 _OK = 200
 _READ = 65536

@@ -1,7 +1,5 @@
 """What can keep a load test from being made."""
 
-__all__ = ["TrafficError"]
-
 
 class TrafficError(Exception):
     """It cannot be made as asked; the message says why and what would do."""

@@ -8,8 +8,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-__all__ = ["Histogram"]
-
 _FIRST = 1e-5
 _GROWTH = math.log(1.02)
 

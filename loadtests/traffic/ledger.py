@@ -8,8 +8,6 @@ from typing import Any, get_args
 from loadtests.traffic.answer import Answer, Outcome
 from loadtests.traffic.histogram import Histogram
 
-__all__ = ["ALL", "OUTCOMES", "PATIENT", "TIMES", "Ledger", "Tally"]
-
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 TIMES = ("first", "gap", "answer", "late")
 """To the first token, between two pieces, to the end, and of the load generator itself."""

@@ -6,8 +6,6 @@ from http.client import HTTPException
 
 from loadtests.traffic.caller import Server
 
-__all__ = ["in_flight", "ready", "settled", "wait_until_ready"]
-
 _SECONDS = 10.0
 _PAUSE = 0.25
 _IN_A_ROW = 6

@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from loadtests.traffic.errors import TrafficError
 
-__all__ = ["FOLDER", "Drawn", "PromptSet", "Prompts", "read_prompts"]
-
 FOLDER = Path(__file__).parents[1] / "prompts"
 _PADDING = "padding"
 

@@ -10,8 +10,6 @@ from loadtests.traffic.ledger import OUTCOMES, TIMES, Ledger, Tally
 from loadtests.traffic.scenario import Scenario
 from loadtests.traffic.slo import Check
 
-__all__ = ["beside", "read_report", "report", "terminal", "write_report"]
-
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _LATE_SECONDS = 0.1
 _KINDS = ("domain", "model", "route", "reader", "third")

@@ -15,18 +15,6 @@ from loadtests.traffic.arrivals import Step, bursty, steady
 from loadtests.traffic.errors import TrafficError
 from loadtests.traffic.slo import measure
 
-__all__ = [
-    "FOLDER",
-    "Bursts",
-    "Closed",
-    "Poisson",
-    "Readers",
-    "Scenario",
-    "faster",
-    "names",
-    "read_scenario",
-]
-
 FOLDER = Path(__file__).parents[1] / "scenarios"
 """Where the project's own lie."""
 

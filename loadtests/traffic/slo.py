@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from loadtests.traffic.ledger import Ledger
 
-__all__ = ["MEASURES", "Check", "Measure", "Run", "checks", "measure"]
-
 MEASURES: Mapping[str, str] = {
     "first_token_p95_seconds": "to the first token, from when the request was due",
     "token_gap_p95_seconds": "between two pieces of text",

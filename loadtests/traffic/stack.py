@@ -12,8 +12,6 @@ from loadtests.traffic.caller import Server
 from loadtests.traffic.errors import TrafficError
 from loadtests.traffic.probe import ready, wait_until_ready
 
-__all__ = ["command", "free_port", "running"]
-
 _READY_SECONDS = 300.0
 _STOP_SECONDS = 60.0
 _SHOWN = 400
@@ -22,7 +20,7 @@ _SHOWN = 400
 def command(config: Path, port: int) -> list[str]:
     """What starts our stack."""
     return [
-        *(sys.executable, "-m", "gateway.cli", "serve"),
+        *(sys.executable, "-m", "cli.main", "serve"),
         *("--config", str(config), "--port", str(port)),
     ]
 

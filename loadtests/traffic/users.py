@@ -28,8 +28,6 @@ from loadtests.traffic.ledger import PATIENT, Ledger
 from loadtests.traffic.prompts import Drawn, Prompts
 from loadtests.traffic.scenario import Closed, Scenario
 
-__all__ = ["Bounds", "Client", "Traffic", "keep", "traffic_of"]
-
 _PER_WORKER = 100_000
 """More users than a worker has: so that no two sources of a run have one number."""
 _IDLE_SECONDS = 1.0

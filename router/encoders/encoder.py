@@ -21,8 +21,6 @@ from router.encoders.encoding import Cut, Tokens
 from router.encoders.onnx_export import prepare
 from router.errors import EncoderError
 
-__all__ = ["Encoder"]
-
 _TOKENS_PER_PASS = 1024
 
 

@@ -18,8 +18,6 @@ from tokenizers import Tokenizer
 
 from router.errors import EncoderError
 
-__all__ = ["LAYERS", "WEIGHTS", "Cut", "Tokens", "checksum", "layers_of"]
-
 WEIGHTS = "model.safetensors"
 LAYERS = 3
 """Means per vector."""

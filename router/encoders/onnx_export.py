@@ -25,8 +25,6 @@ from pydantic import ValidationError
 from router.encoders.encoding import WEIGHTS, Tokens, checksum
 from router.errors import EncoderError
 
-__all__ = ["FORMAT", "Converted", "encoder_dir", "prepare"]
-
 FORMAT = "int8-v1"
 """Of the graph; another one gets directories of its own."""
 

@@ -17,8 +17,6 @@ from pydantic import BaseModel
 
 from router.encoders.encoding import LAYERS, layers_of
 
-__all__ = ["BertConfig", "Graph", "Linear", "bert"]
-
 Floats = NDArray[np.float32]
 
 _RUNTIME = "com.microsoft"  # operators that ONNX Runtime has beyond the standard

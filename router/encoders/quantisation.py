@@ -20,8 +20,6 @@ from onnxruntime import InferenceSession
 
 from router.encoders.onnx_graph import Graph, Linear
 
-__all__ = ["Range", "int8_linear", "observe", "watching_linear"]
-
 Floats = NDArray[np.float32]
 
 _WEIGHT_STEPS = 2**6  # to each side of zero

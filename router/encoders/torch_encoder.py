@@ -17,8 +17,6 @@ from router.classifier import Encoded
 from router.encoders.encoding import LAYERS, WEIGHTS, Cut, Tokens, checksum, layers_of
 from router.errors import EncoderError
 
-__all__ = ["TorchEncoder"]
-
 _TOKENS_PER_PASS = {"cpu": 2048, "cuda": 65536}
 
 

@@ -11,8 +11,6 @@ from transformers import AutoModelForCausalLM
 
 from deployments.models.prune import keep_layers
 
-__all__ = ["save_adapter"]
-
 
 def save_adapter(folder: Path, base: Path, *, seed: int | None = None, **card: Any) -> Path:
     """Writes an adapter for `base`; the card gets what is given beyond the usual.

@@ -8,8 +8,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.deployments.tiny_model import LETTERS, save_tokenizer
 
-__all__ = ["save_chain_model"]
-
 
 def save_chain_model(folder: Path, said: str) -> Path:
     """Writes a model that answers every chat with `said`, whose letters are distinct, and ends."""

@@ -2,8 +2,6 @@
 
 import io
 
-__all__ = ["Gone"]
-
 
 class Gone(io.StringIO):
     """Goes away when it is to show `text`.

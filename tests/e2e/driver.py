@@ -17,10 +17,10 @@ from typing import Any
 
 import psutil
 
+from cli.demo import wait_until_ready
+from cli.ray_environment import ray_environment
 from deployments.models.cache import cache_dir
 from gateway.config import NicheConfig, load_config
-from gateway.demo import wait_until_ready
-from gateway.ray_environment import ray_environment
 
 
 def main(config_path: str, port: str) -> None:
@@ -29,7 +29,7 @@ def main(config_path: str, port: str) -> None:
     config = config.model_copy(update={"gateway": edge})
     with tempfile.TemporaryDirectory(prefix="niche-e2e-") as folder:
         os.environ.update(ray_environment(Path(folder), os.environ))
-        from gateway.launch import running_stack
+        from cli.launch import running_stack
 
         with running_stack(config, cache_dir(os.environ), Path(folder) / "run") as url:
             wait_until_ready(url, 300)

@@ -31,8 +31,6 @@ from router.config import RouterConfig
 from router.router import Router
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
-__all__ = ["CHAT", "Gateway", "HangingUp", "events_of", "make_gateway", "on_loopback", "until"]
-
 CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "please SELECT"}]}
 """A chat that the fake classifier sends to the specialist `sql-model`."""
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
-from gateway.schemas import ChatRequest, TextRequest
+from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.schemas import ChatRequest, TextRequest
 from tests.gateway.stacks import CHAT, make_gateway
 
 SCALARS = (

@@ -14,8 +14,8 @@ from deployments.protocol import (
     TokenLogprob,
     Unavailable,
 )
-from gateway.render import LOWEST_LOGPROB, ChatRenderer, Head, TextRenderer, _bytes
-from gateway.schemas import Niche
+from gateway.dialects.render import LOWEST_LOGPROB, ChatRenderer, Head, TextRenderer, _bytes
+from gateway.dialects.schemas import Niche
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.stacks import CHAT, events_of, make_gateway
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.niches.registry import NICHES
 from gateway.config import ConfigError, NicheConfig, load_config, parse_config
+from lab.specialists.niches.registry import NICHES
 
 ROOT = Path(__file__).parents[2]
 

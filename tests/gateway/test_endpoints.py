@@ -6,8 +6,8 @@ import pytest
 from deployments.protocol import Unavailable
 from gateway.app import Stack
 from gateway.config import NicheConfig
+from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.openapi import describe
-from gateway.schemas import ChatRequest, TextRequest
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import GENERALIST, make_gateway
 

@@ -7,8 +7,8 @@ import openai
 import pytest
 
 from deployments.protocol import Overloaded, Unavailable
-from gateway.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
-from gateway.schemas import ChatRequest, TextRequest
+from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.schemas import ChatRequest, TextRequest
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway, on_loopback
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import gateway.page
-from gateway.demo import SAMPLES
-from gateway.reference import TABLES
+from cli.demo import SAMPLES
+from cli.reference import TABLES
 from router.types import Reason
 from tests.gateway.stacks import make_gateway
 

@@ -7,9 +7,9 @@ import pytest
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
 from gateway.routing import load_deciding_router
+from lab.routing.training.train import TrainConfig, train
 from router.config import GuaranteeConfig, RouterConfig
 from router.errors import ArtifactError, GuaranteeError, UnknownDomain
-from router.training.train import TrainConfig, train
 from router.types import Query, Reason, Scores
 from tests.gateway.stacks import GENERALIST
 from tests.router.fakes import HashingEncoder, toy_rows

@@ -21,8 +21,6 @@ from pathlib import Path
 
 from deployments.models.cache import cache_dir
 
-__all__ = ["FOLDER", "HOW_TO_GET_APISERVER", "build", "serving"]
-
 FOLDER = cache_dir(os.environ) / "tools" / "kube-apiserver-1.20.2"
 """Where `kube-apiserver` and `etcd` lie once they were built."""
 

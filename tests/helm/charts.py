@@ -14,17 +14,6 @@ import yaml
 from tests.helm.documents import CHART
 from tests.helm.tools import helms
 
-__all__ = [
-    "NEWEST",
-    "VALUES",
-    "Outcome",
-    "Rendered",
-    "load_all",
-    "rendered",
-    "run_all",
-    "values_of",
-]
-
 VALUES = {
     path.stem.removesuffix("-values"): path
     for path in (

@@ -20,8 +20,6 @@ from deployments.spec import engine_names
 from gateway.config import NicheConfig
 from loadtests.traffic.scenario import names as scenarios
 
-__all__ = ["CHART", "Uncommented", "documents", "value_rows"]
-
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "helm" / "niche"
 

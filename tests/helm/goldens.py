@@ -10,8 +10,6 @@ import yaml
 
 from tests.helm.charts import rendered
 
-__all__ = ["GOLDEN", "SETS", "golden"]
-
 GOLDEN = Path(__file__).parent / "golden"
 SETS = ("defaults", "values-cpu", "values-gpu-vllm")
 

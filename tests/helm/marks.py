@@ -5,7 +5,5 @@ import pytest
 from tests.helm.schemas import HAS_CRDS, HOW_TO_GET_CRDS
 from tests.helm.tools import HOW_TO_GET, helms
 
-__all__ = ["needs_crds", "needs_helm"]
-
 needs_helm = pytest.mark.skipif(not helms(), reason=HOW_TO_GET)
 needs_crds = pytest.mark.skipif(not HAS_CRDS, reason=HOW_TO_GET_CRDS)

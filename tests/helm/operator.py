@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["RULES", "complaints"]
-
 Rule = Callable[[dict[str, Any]], Iterator[str]]
 
 MOST_NAME_CHARACTERS = 47

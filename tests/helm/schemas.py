@@ -16,8 +16,6 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-__all__ = ["HAS_CRDS", "HOW_TO_GET_CRDS", "KUBERNETES", "complaints", "crds", "is_custom"]
-
 KUBERNETES = "1.37"
 HOW_TO_GET_CRDS = "no CustomResourceDefinitions: name their directory in NICHE_CRDS"
 _PLACE = os.environ.get("NICHE_CRDS", "")

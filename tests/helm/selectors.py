@@ -4,8 +4,6 @@ from typing import Any
 
 from tests.helm.charts import Rendered
 
-__all__ = ["labels", "of_ray", "ports", "selected"]
-
 
 def labels(chart: Rendered, name: str) -> dict[str, str]:
     """The labels of a pod, with those that the operator adds."""

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import yaml
 
-from gateway.ray_environment import ray_environment
+from cli.ray_environment import ray_environment
 
 _REPLICA = re.compile(r"ServeReplica:([\w.-]+):")
 

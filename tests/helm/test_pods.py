@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ray_environment import ray_environment
+from cli.ray_environment import ray_environment
 from tests.helm.charts import NEWEST, RELEASE, VALUES, Rendered, load_all, rendered, run
 from tests.helm.documents import ROOT
 from tests.helm.marks import needs_helm

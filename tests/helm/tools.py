@@ -17,8 +17,6 @@ from pathlib import Path
 
 from deployments.models.cache import cache_dir
 
-__all__ = ["HOW_TO_GET", "KUBECTL", "helms"]
-
 HOW_TO_GET = "no helm here; run: make chart-tools"
 
 

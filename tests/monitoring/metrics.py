@@ -10,10 +10,8 @@ import ray.dashboard.modules.metrics.dashboards as rays
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from gateway.live.metrics import LiveMetrics
+from gateway.evidence.metrics import LiveMetrics
 from gateway.metrics import Metrics
-
-__all__ = ["gateway_series", "named_by_ray", "selectors"]
 
 _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 

@@ -15,8 +15,6 @@ import yaml
 
 from tests.monitoring.tools import PROMETHEUS, PROMTOOL
 
-__all__ = ["Prometheus", "promtool", "scraping"]
-
 SCRAPE_SECONDS = 0.25
 
 

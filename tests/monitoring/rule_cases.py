@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-__all__ = ["ALERTS", "RECORDS", "AlertCase", "RecordCase"]
-
 WINDOWS = {"5m": "1m", "30m": "5m", "1h": "10m", "2h": "10m", "6h": "1h", "1d": "2h", "3d": "6h"}
 """The windows of burn rates, each with a step that divides it."""
 

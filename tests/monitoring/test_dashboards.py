@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from deployments.protocol import Overloaded
-from gateway.dashboards.dashboard import COLUMNS
-from gateway.dashboards.files import DASHBOARDS, FOLDER, text_of
-from router.moments import LEAST_COUNT
+from lab.dashboards.dashboard import COLUMNS
+from lab.dashboards.files import DASHBOARDS, FOLDER, text_of
+from router.selection.moments import LEAST_COUNT
 from tests.fakes import FakeBackend
-from tests.gateway.live.stacks import comparing, outcomes
+from tests.gateway.evidence.stacks import comparing, outcomes
 from tests.gateway.stacks import CHAT, Gateway, on_loopback
 from tests.monitoring.metrics import gateway_series, named_by_ray, selectors
 from tests.monitoring.prometheus import promtool, scraping

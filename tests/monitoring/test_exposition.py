@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.live.stacks import compared, comparing, right_and_wrong, tell
+from tests.gateway.evidence.stacks import compared, comparing, right_and_wrong, tell
 from tests.gateway.stacks import CHAT
 from tests.monitoring.prometheus import promtool
 from tests.monitoring.tools import needs_prometheus

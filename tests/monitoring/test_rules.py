@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.dashboards.queries import mixed
+from lab.dashboards.queries import mixed
 from tests.monitoring.metrics import gateway_series, selectors
 from tests.monitoring.prometheus import promtool
 from tests.monitoring.rule_cases import ALERTS, RECORDS

@@ -14,8 +14,6 @@ import pytest
 
 from deployments.models.cache import cache_dir
 
-__all__ = ["PROMETHEUS", "PROMTOOL", "needs_prometheus"]
-
 _FOLDER = cache_dir(os.environ) / "tools" / "prometheus"
 _PACKAGE = "prometheus"
 

@@ -19,7 +19,7 @@ RUNTIME = ("onnxruntime", "tokenizers")
         ("router.dispatch", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
         ("router.router", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
         ("router.artifact", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
-        ("router.training.train", (*SERVERS, *HEAVY, *RUNTIME)),
+        ("lab.routing.training.train", (*SERVERS, *HEAVY, *RUNTIME)),
         ("router.encoders.encoder", (*SERVERS, *HEAVY, "sklearn")),
         ("router.encoders.torch_encoder", SERVERS),
     ],

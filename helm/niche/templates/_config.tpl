@@ -56,7 +56,7 @@ label_selector: {niche-group: {{ . }}}
 {{- end -}}
 
 {{/* One application per model, one for the gateway, one for a classifier apart: what
-     `gateway/launch.py` starts on one machine. What can change without a restart (replicas, limits)
+     `cli/launch.py` starts on one machine. What can change without a restart (replicas, limits)
      stands under `deployments` and not in a model's `args`. */}}
 {{- define "niche.serveConfig" -}}
 {{- $config := include "niche.config" . | fromYaml -}}

@@ -19,8 +19,6 @@ from router.config import RouterConfig
 from router.router import Router
 from router.types import GENERAL, Query, Scores
 
-__all__ = ["Showcase", "showcase"]
-
 DOMAINS = ("sql", "tools", "math", "biomed", "support", GENERAL)
 MARKS = {
     "Columns": "sql",

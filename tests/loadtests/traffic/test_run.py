@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.deployments.upstream import serving
-from tests.loadtests.comparison.toy_gateway import BIG, ToyGateway
+from tests.lab.comparison.toy_gateway import BIG, ToyGateway
 
 QUICK = {
     "about": "A test.",

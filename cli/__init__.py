@@ -1,0 +1,1 @@
+"""The command `niche`: one file per subcommand, thin. Nobody imports cli."""

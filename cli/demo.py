@@ -1,0 +1,99 @@
+"""One request per domain over HTTP, and a table of what came back."""
+
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from gateway.config import LaunchError, NicheConfig
+from router.types import GENERAL, Reason
+
+SAMPLES: dict[str, str] = {
+    "sql": "Columns: name, country, year of birth\nQuestion: Which singers are from France?",
+    "tools": "play the newest album by Miles Davis on Spotify",
+    "math": "A baker made 48 rolls and sold 29 of them. How many rolls are left?",
+    "biomed": "Two patients on carbamazepine developed hyponatremia and confusion.",
+    "support": "Why was my card payment declined at the supermarket?",
+    GENERAL: "Why is the sky blue?",
+}
+"""A request for each domain of the default stack."""
+
+_SHOWN_CHARACTERS = 68
+_READY_IN_A_ROW = 6
+_AS_PLANNED = (Reason.ROUTED, Reason.GENERAL)
+
+
+@dataclass(frozen=True)
+class _Row:
+    domain: str
+    confidence: str
+    model: str
+    reason: str
+    answer: str
+    seconds: float
+    cost: str
+
+
+def wait_until_ready(url: str, timeout_seconds: float) -> None:
+    """Returns when `/readyz` has said so for a while: every gateway replica has to find out.
+
+    Raises:
+        LaunchError: it did not in time; the message holds its last answer.
+    """
+    deadline, last = time.monotonic() + timeout_seconds, "no answer"
+    ready = 0
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=30)
+            ready, last = (ready + 1 if answer.is_success else 0), answer.text
+        except httpx.TransportError as error:
+            ready, last = 0, repr(error)
+        if ready == _READY_IN_A_ROW:
+            return
+        time.sleep(0.25)
+    raise LaunchError(f"the stack was not ready after {timeout_seconds:.0f} s: {last}")
+
+
+def show_samples(url: str, config: NicheConfig) -> bool:
+    """Asks one sample per configured domain and prints the table; whether each went right."""
+    domains = [*dict.fromkeys(spec.domain for spec in config.specialists), GENERAL]
+    rows = {domain: _ask(url, SAMPLES[domain]) for domain in domains if domain in SAMPLES}
+    print(f"\n{_line('DOMAIN', 'CONFIDENCE', 'MODEL', 'REASON', 'SECONDS', 'COST')}")
+    for domain, row in rows.items():
+        cost = f"{row.cost} {config.observability.currency}"
+        facts = (row.domain, row.confidence, row.model, row.reason, f"{row.seconds:.2f}", cost)
+        print(_line(*facts))
+        print(f"  > {' | '.join(SAMPLES[domain].splitlines())}")
+        print(f"  {row.answer}")
+    return all(row.domain == domain and row.reason in _AS_PLANNED for domain, row in rows.items())
+
+
+def _line(*cells: str) -> str:
+    return " ".join(f"{cell:<11}" for cell in cells).rstrip()
+
+
+def _ask(url: str, prompt: str) -> _Row:
+    body = {
+        "model": "auto",
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": 0,
+        "max_tokens": 64,
+    }
+    started = time.monotonic()
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=120)
+    seconds = time.monotonic() - started
+    if not answer.is_success:
+        raise LaunchError(f"the sample {prompt!r} was answered with {answer.text}")
+    text = " ".join(answer.json()["choices"][0]["message"]["content"].split())
+    if len(text) > _SHOWN_CHARACTERS * 2:
+        text = f"{text[: _SHOWN_CHARACTERS * 2]} ..."
+    headers = answer.headers
+    return _Row(
+        headers["x-niche-domain"],
+        headers["x-niche-confidence"],
+        headers["x-niche-model"],
+        headers["x-niche-reason"],
+        text,
+        seconds,
+        headers["x-niche-cost"],
+    )

@@ -1,0 +1,79 @@
+"""`niche evaluate`: an artifact's figures on any labelled prompts."""
+
+import argparse
+from pathlib import Path
+
+from cli.options import (
+    CommandError,
+    Subparsers,
+    add_data_dir,
+    add_encoder,
+    add_guarantee,
+    cache,
+    encoder_reference,
+    guarantee_wanted,
+    results_folder,
+)
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a router on labelled prompts",
+        description="Measures an artifact on labelled prompts. Domains that it does not know count "
+        "as `general`: they must fall back.",
+    )
+    parser.add_argument("artifact", metavar="ARTIFACT", help="`default`, or a directory")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="labelled prompts that training did not see, as for `niche train`",
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME", help="public sets, with --data-dir"
+    )
+    add_data_dir(parser, required=False)
+    parser.add_argument("--out", type=Path, help="write report.md and its pictures here")
+    add_guarantee(parser)
+    add_encoder(parser)
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    wanted = guarantee_wanted(arguments)
+    reference = encoder_reference(arguments)
+    # These bring scikit-learn and an inference runtime, which take seconds to import.
+    from cli.measuring import measure, read_data  # noqa: PLC0415
+    from deployments.models.resolve import resolve  # noqa: PLC0415
+    from lab.routing.evaluation.report import summary, write_report  # noqa: PLC0415
+    from router.encoders.encoder import Encoder  # noqa: PLC0415
+
+    data = read_data(arguments.data, arguments.set, arguments.data_dir)
+    if arguments.out is not None:
+        _check_out(arguments.out)
+    encoder = Encoder(resolve(reference, cache()), cache(), threads=arguments.threads)
+    report = measure(arguments.artifact, encoder, data, wanted)
+    print("\n\n".join([*report.notes, summary(report.found, report.guarantees)]))
+    if arguments.out is not None:
+        print(f"\n{write_report(arguments.out, report)[0]}: written, with its pictures")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not arguments.data and not arguments.set:
+        raise CommandError("give --data FILE, or --set NAME with --data-dir DIR")
+    if bool(arguments.set) != (arguments.data_dir is not None):
+        raise CommandError("--set and --data-dir go together: a set's name, and where the sets lie")
+
+
+def _check_out(out: Path) -> None:
+    if (out / "artifact.json").exists():
+        raise CommandError(
+            f"--out {out}: holds an artifact, whose own report would be lost; name another folder"
+        )
+    results_folder(out, "report.md")

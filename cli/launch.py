@@ -1,0 +1,118 @@
+"""Starts the whole stack on this machine and stops it again. Importing this file imports Ray."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import ray
+from ray import serve
+from ray.serve.api import RunTarget
+from ray.serve.config import HTTPOptions
+
+from deployments.builder import build_model
+from deployments.engine import EngineContext
+from deployments.spec import Autoscaling
+from gateway.classifier import ROUTER_APP, build_classifier
+from gateway.config import LaunchError, NicheConfig
+from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
+
+_OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not pass through it
+
+
+@contextmanager
+def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iterator[str]:
+    """Runs Ray, an application per model, and the gateway; yields its base URL once all are up.
+
+    Args:
+        config: the validated configuration.
+        cache_dir: where model files lie.
+        state_dir: an empty directory of this run alone.
+
+    Raises:
+        LaunchError: a model asks for what the machine lacks, or a part failed to start.
+    """
+    metrics_dir = state_dir / "metrics"
+    metrics_dir.mkdir(parents=True)
+    context = EngineContext(cache_dir)
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, _cpus_wanted(config)),
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    try:
+        _require_gpus(config)
+        edge = config.gateway
+        serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
+        try:
+            serve.run_many(_targets(config, context, metrics_dir))
+        except RuntimeError as error:
+            raise LaunchError(_what_failed()) from error
+        yield f"http://{edge.host}:{edge.port}"
+    finally:
+        # Serve's controller ends its own process, which Ray announces on stdout as an error.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            serve.shutdown()
+            ray.shutdown()
+
+
+def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
+    """The applications: the models, the classifier if it is one, and the gateway."""
+    targets = [
+        RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
+        for spec in config.models
+    ]
+    apart = config.router.deployment
+    if apart is not None:
+        classifier = build_classifier(config, apart, context.cache_dir, metrics_dir)
+        targets.append(RunTarget(classifier, name=ROUTER_APP, route_prefix=None))
+    gateway = build_gateway(config, GatewayContext(context, metrics_dir))
+    return [*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")]
+
+
+def _require_gpus(config: NicheConfig) -> None:
+    """Says what is missing: Serve would wait for it without end."""
+    apart = config.router.deployment
+    wanted = sum(
+        spec.resources.num_gpus * _most_replicas(spec.autoscaling, spec.replicas)
+        for spec in config.models
+    ) + (apart.num_gpus * apart.replicas if apart else 0)
+    present = ray.cluster_resources().get("GPU", 0)
+    if wanted > present:
+        raise LaunchError(
+            f"models and classifier ask for {wanted:g} GPUs (num_gpus x replicas) and this machine "
+            f"has {present:g}; lower them, or use a fraction of a GPU per replica"
+        )
+
+
+def _what_failed() -> str:
+    """A line for each deployment that failed, with the last line of what it said."""
+    lines = []
+    for app, status in serve.status().applications.items():
+        for name, deployment in status.deployments.items():
+            said = [line for line in deployment.message.splitlines() if line.strip()]
+            if said and deployment.status != "HEALTHY":
+                lines.append(f"{app}: {name} did not start: {said[-1].strip()}")
+    return "\n".join(lines) or "Ray Serve did not start the applications; see its logs"
+
+
+def _most_replicas(autoscaling: Autoscaling | None, replicas: int) -> int:
+    return autoscaling.max_replicas if autoscaling else replicas
+
+
+def _cpus_wanted(config: NicheConfig) -> int:
+    """The cores that all replicas reserve together, and one for Serve's own actors.
+
+    Reservations are book-keeping: a small machine may promise more than it has, and shares.
+    """
+    replicas = [
+        (spec.resources.num_cpus, _most_replicas(spec.autoscaling, spec.replicas))
+        for spec in config.models
+    ]
+    replicas.append((config.gateway.num_cpus, config.gateway.replicas))
+    if config.router.deployment is not None:
+        replicas.append((config.router.encoder_threads, config.router.deployment.replicas))
+    return int(sum(cpus * count for cpus, count in replicas)) + 2

@@ -1,0 +1,70 @@
+"""`niche models pull`, `list` and `convert`: model files in the local cache, and your own."""
+
+import argparse
+from pathlib import Path
+
+from cli.options import Subparsers, add_config, cache
+from deployments.models.lock import read_lock
+from deployments.models.pull import catalogue, pull
+from gateway.config import NicheConfig, load_config
+from router.config import RouterConfig
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the commands."""
+    parser = commands.add_parser("models", help="get and list model files")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    pulling = actions.add_parser(
+        "pull", help="download what is not in the cache yet, verified; convert the encoder"
+    )
+    pulling.add_argument("names", nargs="*", metavar="NAME", help="default: what --config needs")
+    pulling.add_argument("--verify", action="store_true", help="read every byte again")
+    add_config(pulling)
+    pulling.set_defaults(run=_pull)
+    converting = actions.add_parser("convert", help="turn a GGUF file into a model directory")
+    converting.add_argument("file", type=Path, metavar="FILE.gguf")
+    converting.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="must not exist; name it as `model`"
+    )
+    converting.set_defaults(run=_convert)
+    listing = actions.add_parser("list", help="the models known by name")
+    listing.set_defaults(run=_list)
+
+
+def needed(config: NicheConfig) -> tuple[str, ...]:
+    """The named models that a configuration uses, and the router's encoder."""
+    known = read_lock()
+    names = [config.router.encoder, *(spec.model for spec in config.models)]
+    return tuple(dict.fromkeys(name for name in names if name in known))
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    names, encoder = arguments.names, RouterConfig().encoder
+    if not names:
+        config = load_config(arguments.config)
+        names, encoder = needed(config), config.router.encoder
+    for name in names:
+        path = pull(name, cache(), verify=arguments.verify)
+        print(f"{name}: {path}")
+        if name == encoder:
+            from router.encoders.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
+
+            print(f"{name}: {prepare(path, cache()).graph}")
+    return 0
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from deployments.models.convert import convert_own  # noqa: PLC0415 - torch takes seconds
+
+    print(convert_own(arguments.file, arguments.out))
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    del arguments  # the list takes no options
+    print(f"{'NAME':<24} {'DOWNLOAD':>10}  {'LICENCE':<12} {'HERE':<5} HUB")
+    for item in catalogue(cache()):
+        here = "yes" if item.pulled else "no"
+        size = f"{item.download_bytes / 1e6:.0f} MB"
+        print(f"{item.name:<24} {size:>10}  {item.licence:<12} {here:<5} {item.hub}")
+    return 0

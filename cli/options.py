@@ -1,0 +1,168 @@
+"""Options that several commands share, and the outside world, read once."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.models.cache import cache_dir
+from gateway.config import ConfigError, NicheConfig, load_config
+from router.config import GuaranteeConfig, RouterConfig
+
+_LAST_PORT = 65535
+_CONFIG = Path("niche.yaml")
+
+if TYPE_CHECKING:
+    # argparse gives the type of what `add_subparsers` returns no public name
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Subparsers = object
+
+
+class CommandError(Exception):
+    """A command cannot be done as asked; the message says why and what would do."""
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """`--config PATH`."""
+    parser.add_argument(
+        "--config", type=Path, default=_CONFIG, help=f"the stack (default: {_CONFIG})"
+    )
+
+
+def add_data_dir(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
+    """`--data-dir PATH`."""
+    parser.add_argument(
+        "--data-dir", type=Path, required=required, help="where the public data sets lie"
+    )
+
+
+def add_encoder(parser: argparse.ArgumentParser) -> None:
+    """`--encoder REFERENCE`, its default from `--config PATH`, and `--threads N`."""
+    parser.add_argument(
+        "--encoder",
+        metavar="REFERENCE",
+        help="a model, as router.encoder of niche.yaml (default: that of --config)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=_CONFIG,
+        help=f"read for router.encoder alone (default: {_CONFIG}, if it is there)",
+    )
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads of the encoder")
+
+
+def encoder_reference(arguments: argparse.Namespace) -> str:
+    """The encoder that the options of `add_encoder` name.
+
+    Raises:
+        ConfigError: it is to be read from a file that cannot be used.
+    """
+    if arguments.encoder is not None:
+        return str(arguments.encoder)
+    if arguments.config == _CONFIG and not _CONFIG.exists():
+        return RouterConfig().encoder
+    return load_config(arguments.config).router.encoder
+
+
+def add_guarantee(parser: argparse.ArgumentParser) -> None:
+    """`--alpha SHARE` and `--delta SHARE`."""
+    parser.add_argument(
+        "--alpha", type=share, help="the largest share of misrouted requests among those routed"
+    )
+    parser.add_argument(
+        "--delta", type=share, help="how improbable it must be that it is larger (default: 0.05)"
+    )
+
+
+def guarantee_wanted(arguments: argparse.Namespace) -> GuaranteeConfig | None:
+    """What the options of `add_guarantee` ask for.
+
+    Raises:
+        CommandError: there is a delta without an alpha.
+    """
+    if arguments.alpha is None and arguments.delta is not None:
+        raise CommandError("--delta says how sure to be of --alpha; give --alpha too")
+    if arguments.alpha is None:
+        return None
+    if arguments.delta is None:
+        return GuaranteeConfig(alpha=arguments.alpha)
+    return GuaranteeConfig(alpha=arguments.alpha, delta=arguments.delta)
+
+
+def results_folder(path: Path, mark: str) -> Path:
+    """Makes a folder for results; one that is there must be empty, or hold earlier ones.
+
+    Args:
+        path: the folder.
+        mark: the file by which earlier results are known.
+
+    Raises:
+        CommandError: the folder holds something else, or cannot be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        strange = not (path / mark).is_file() and any(path.iterdir())
+    except OSError as error:
+        raise CommandError(
+            f"--out {path}: cannot be a folder ({error.strerror}); name another"
+        ) from error
+    if strange:
+        raise CommandError(
+            f"--out {path}: holds files, and {mark} is none of them; name an empty or a new folder"
+        )
+    if not os.access(path, os.W_OK):
+        raise CommandError(f"--out {path}: cannot be written to; name another folder")
+    return path
+
+
+def check_engines(config: NicheConfig) -> None:
+    """Lets every model's engine look at its own options, without loading weights.
+
+    Raises:
+        ConfigError: a line for each model whose options are wrong.
+    """
+    from deployments.engine import (  # noqa: PLC0415 - an engine brings torch, which takes seconds
+        EngineContext,
+        create_engine,
+    )
+
+    faults = []
+    for spec in config.models:
+        try:
+            create_engine(spec, EngineContext(cache()))
+        except ValueError as error:
+            faults.append(f"model {spec.name!r}: {error}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def cache() -> Path:
+    """Where model files are kept."""
+    return cache_dir(os.environ)
+
+
+def positive(text: str) -> int:
+    """A whole number above zero, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A TCP port, for argparse."""
+    if positive(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; the last is {_LAST_PORT}")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number strictly between 0 and 1, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1, such as 0.05")
+    return number

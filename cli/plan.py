@@ -1,0 +1,202 @@
+"""`niche plan`: how many replicas a given traffic needs, and what they cost."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.options import CommandError, Subparsers, add_config, share
+from gateway.config import NicheConfig, load_config
+
+if TYPE_CHECKING:
+    from deployments.spec import ModelSpec
+    from lab.planning.fleet import Machine
+    from lab.planning.measured import Measured
+
+_TIMEOUT_SECONDS = 10.0
+_GIVEN = {
+    "--seconds": ("MODEL=SECONDS", "engine seconds of a request"),
+    "--tokens": ("MODEL=N", "tokens generated for a request"),
+    "--speed": (
+        "MODEL=TOKENS_PER_SECOND",
+        "of one replica at full load, as for a vLLM server, whose engine seconds cannot be seen "
+        "from here; a request's seconds are then its tokens by this",
+    ),
+}
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the command."""
+    parser = commands.add_parser(
+        "plan",
+        help="how many replicas, GPUs and how much money a given traffic takes",
+        description="Prints the deployments that a traffic needs, what they cost beside the "
+        "generalist alone, and from which traffic on each specialist pays. It computes from what "
+        "was measured: give --measured, --metrics or --seconds.",
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--rps", type=above_zero, required=True, help="requests per second at the peak"
+    )
+    parser.add_argument(
+        "--mean-rps", type=above_zero, help="on average, for the price of a token (default: --rps)"
+    )
+    parser.add_argument(
+        "--mix",
+        nargs="+",
+        type=named,
+        default=[],
+        metavar="DOMAIN=SHARE",
+        help="of the traffic; `general` is the generalist's (default: as measured)",
+    )
+    _add_known(parser)
+    limits = parser.add_argument_group("when replicas are enough")
+    limits.add_argument(
+        "--busy", type=share, default=0.7, help="share of its time that one works (default: 0.7)"
+    )
+    limits.add_argument(
+        "--wait",
+        type=above_zero,
+        default=0.5,
+        metavar="SECONDS",
+        help="that 95 %% of the requests wait at most for a replica (default: 0.5)",
+    )
+    parser.set_defaults(run=_plan)
+
+
+def _add_known(parser: argparse.ArgumentParser) -> None:
+    known = parser.add_argument_group("what is known; given values win over measured ones")
+    known.add_argument(
+        "--measured",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="report.json of load tests, outcomes.jsonl of comparisons",
+    )
+    known.add_argument("--metrics", metavar="URL", help="of a running gateway: .../metrics")
+    for option, (metavar, words) in _GIVEN.items():
+        known.add_argument(option, nargs="+", type=named, default=[], metavar=metavar, help=words)
+    known.add_argument(
+        "--gateway-ms",
+        type=above_zero,
+        default=5.0,
+        metavar="MS",
+        help="of the gateway's CPU per request (default: 5, and 0.4 per token, as measured with "
+        "stub models on two busy cores)",
+    )
+    known.add_argument(
+        "--gateway-token-ms", type=above_zero, default=0.4, metavar="MS", help="per streamed token"
+    )
+
+
+def above_zero(text: str) -> float:
+    """A number above zero, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return number
+
+
+def named(text: str) -> tuple[str, float]:
+    """`NAME=NUMBER`, for argparse."""
+    name, _, number = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=NUMBER, such as sql=0.3")
+    return name, above_zero(number)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    config = load_config(arguments.config)
+    _check(arguments, config)
+    # prometheus_client and msgspec take a moment to import
+    from lab.planning.given import given  # noqa: PLC0415
+    from lab.planning.plan import Edge, mixed, plan  # noqa: PLC0415
+    from lab.planning.queue import Limits  # noqa: PLC0415
+    from lab.planning.traffic import PlanError  # noqa: PLC0415
+    from lab.planning.words import told  # noqa: PLC0415
+
+    machines = [_machine(spec) for spec in config.models]
+    edge = Edge(
+        config.gateway.replicas,
+        config.gateway.num_cpus,
+        arguments.gateway_ms / 1000,
+        arguments.gateway_token_ms / 1000,
+    )
+    values = tuple(dict(of) for of in (arguments.seconds, arguments.tokens, arguments.speed))
+    try:
+        measured = given(_measured(arguments), *values)
+        rates = mixed(arguments.rps, dict(arguments.mix), measured)
+        found = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
+    except PlanError as error:
+        raise CommandError(str(error)) from error
+    currency = config.observability.currency
+    print(told(found, currency, arguments.mean_rps or arguments.rps))
+    for spec in config.models:
+        if spec.engine == "openai" and spec.name not in values[2]:
+            print(
+                f"{spec.name}: an `openai` engine's seconds are those of the whole answer, not its "
+                f"share of the server; give --speed {spec.name}=TOKENS_PER_SECOND."
+            )
+    return 0
+
+
+def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
+    names = [spec.name for spec in config.models]
+    for option in ("seconds", "tokens", "speed"):
+        for name, _ in getattr(arguments, option):
+            if name not in names:
+                raise CommandError(f"--{option}: no model {name}; there are {', '.join(names)}")
+
+
+def _machine(spec: "ModelSpec") -> "Machine":
+    from lab.planning.fleet import Machine  # noqa: PLC0415 - as above
+
+    scaling = spec.autoscaling
+    return Machine(
+        spec.name,
+        spec.domain,
+        spec.price.machine_per_hour,
+        spec.resources.num_cpus,
+        spec.resources.num_gpus,
+        least=spec.replicas if scaling is None else scaling.min_replicas,
+        most=None if scaling is None else scaling.max_replicas,
+    )
+
+
+def _measured(arguments: argparse.Namespace) -> "Measured":
+    from lab.planning.measured import together  # noqa: PLC0415 - as above
+    from lab.planning.reading import from_metrics  # noqa: PLC0415 - as above
+
+    try:
+        parts = [_of_file(path) for path in arguments.measured]
+        if arguments.metrics is not None:
+            parts.append(from_metrics(_get(arguments.metrics), arguments.metrics))
+    except ValueError as error:
+        raise CommandError(f"{error}; give another") from error
+    return together(parts)
+
+
+def _of_file(path: Path) -> "Measured":
+    from lab.planning.reading import from_load_test, from_outcomes  # noqa: PLC0415 - as above
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"--measured {path}: cannot be read: {error}") from error
+    if path.suffix == ".jsonl":
+        return from_outcomes(text.splitlines(), str(path))
+    return from_load_test(text, str(path))
+
+
+def _get(url: str) -> str:
+    import httpx  # noqa: PLC0415 - as above
+
+    try:
+        answer = httpx.get(url, timeout=_TIMEOUT_SECONDS).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CommandError(f"--metrics {url}: {error}; is the gateway running?") from error
+    return answer.text

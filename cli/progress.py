@@ -1,0 +1,48 @@
+"""What a command that takes long says meanwhile: on stderr, so that its results can be piped."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from router.classifier import Encoded, TextEncoder
+
+_TEXTS_PER_STEP = 512
+
+
+def tell(step: str) -> None:
+    """Says what is being done, or what was found on the way."""
+    tqdm.write(step, file=sys.stderr)
+
+
+class EncoderWithBar:
+    """An encoder that shows a bar while it works through many texts.
+
+    Args:
+        encoder: does the work.
+        texts_per_step: how many at a time; fewer are encoded without a bar.
+    """
+
+    def __init__(self, encoder: TextEncoder, texts_per_step: int = _TEXTS_PER_STEP) -> None:
+        self._encoder = encoder
+        self._step = texts_per_step
+        self.name, self.sha256 = encoder.name, encoder.sha256
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """The texts' vectors, in order."""
+        if len(texts) <= self._step:
+            return self._encoder.encode(texts)
+        # Texts of like length side by side: the encoder lets those share a pass.
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        parts = []
+        with tqdm(total=len(texts), unit="text", leave=False, disable=None) as bar:
+            for start in range(0, len(order), self._step):
+                part = [texts[place] for place in order[start : start + self._step]]
+                parts.append(self._encoder.encode(part))
+                bar.update(len(part))
+        back = np.argsort(order)
+        return Encoded(
+            np.concatenate([part.vectors for part in parts])[back],
+            np.concatenate([part.truncated for part in parts])[back],
+        )

@@ -1,0 +1,47 @@
+"""`niche route TEXT`: which model would answer, and why. Needs no running stack."""
+
+import argparse
+
+from cli.options import Subparsers, add_config, cache
+from gateway.config import load_config
+from router.types import Explanation, Query
+
+_SHOWN_CHARACTERS = 72
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the command."""
+    parser = commands.add_parser("route", help="explain the decision for a text")
+    parser.add_argument("text", metavar="TEXT")
+    parser.add_argument("--neighbours", type=int, default=5, help="training prompts to show")
+    add_config(parser)
+    parser.set_defaults(run=_route)
+
+
+def _route(arguments: argparse.Namespace) -> int:
+    from gateway.routing import load_router  # noqa: PLC0415 - it brings an inference runtime
+
+    router = load_router(load_config(arguments.config), cache())
+    decision = router.route(Query(text=arguments.text), lambda _: True)
+    print(f"domain      {decision.domain} (confidence {decision.confidence:.4f})")
+    print(f"model       {decision.candidates[0]}")
+    print(f"reason      {decision.reason}")
+    _explain(router.explain(arguments.text, arguments.neighbours))
+    return 0
+
+
+def _explain(why: Explanation) -> None:
+    print(f"threshold   confidence {why.min_confidence:.4f}")
+    if why.guarantee is not None:
+        print(f"guarantee   {why.guarantee}")
+    print(f"familiarity {why.scope:.4f}, in scope from {why.scope_threshold:.4f}")
+    if why.truncated:
+        print("the text was cut before it was encoded")
+    print("probabilities")
+    for domain, value in sorted(why.probabilities.items(), key=lambda item: -item[1]):
+        print(f"  {domain:<12} {value:.4f}")
+    if why.neighbours:
+        print("nearest training prompts")
+    for near in why.neighbours:
+        text = " ".join(near.text.split())[:_SHOWN_CHARACTERS]
+        print(f"  {near.similarity:.3f}  {near.domain:<12} {text}")

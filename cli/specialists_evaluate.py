@@ -1,0 +1,156 @@
+"""`niche specialists evaluate`: every model on every niche, and who wins which."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.machine import commit, machine
+from cli.options import (
+    CommandError,
+    Subparsers,
+    add_data_dir,
+    cache,
+    positive,
+    results_folder,
+)
+from deployments.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from lab.specialists.evaluation.run import Settings
+    from lab.specialists.niches.niche import Niche
+
+_GENERALIST = "smollm2-135m-instruct"
+_MARKDOWN = "matrix.md"
+"""As in `lab.specialists.evaluation.report`, which takes seconds to import."""
+_WORK_DIR, _OUT = Path("work/evaluate"), Path("work/matrix")
+
+
+def add(actions: Subparsers) -> None:
+    """Declares the action."""
+    parser = actions.add_parser(
+        "evaluate",
+        help="measure every specialist on every niche, beside the generalist",
+        description="Asks specialists and the generalist the test rows of every niche, grades the "
+        "answers, and writes matrix.md, matrix.json and matrix.png. Answers are kept: a run that "
+        "was cut goes on where it stood.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these niches alone")
+    parser.add_argument("--all", action="store_true", help="all niches, and the general set")
+    add_data_dir(parser)
+    parser.add_argument("--rows", type=positive, default=200, help="per set (default: 200)")
+    parser.add_argument(
+        "--generalist",
+        metavar="REFERENCE",
+        default=_GENERALIST,
+        help=f"a model, as in niche.yaml (default: {_GENERALIST})",
+    )
+    parser.add_argument(
+        "--base-of-specialists",
+        action="store_true",
+        help="compare the specialists' own base too, asked as the generalist is",
+    )
+    parser.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a niche's adapter in place of the default one; may be given for each niche",
+    )
+    parser.add_argument(
+        "--compare-prompts",
+        action="store_true",
+        help="instead: ask the generalist alone, in every way, on validation rows",
+    )
+    _add_computing(parser)
+    parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=positive, help="CPU threads")
+    parser.add_argument("--batch-size", type=positive, default=16, help="questions at a time")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the weights (default: float32)",
+    )
+    parser.add_argument(
+        "--work-dir", type=Path, default=_WORK_DIR, help=f"answers (default: {_WORK_DIR})"
+    )
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    niches = _niches(arguments)
+    adapters = _adapters(arguments.adapter, [niche.name for niche in niches])
+    out = results_folder(arguments.out, _MARKDOWN)
+    # torch, transformers and matplotlib take seconds to import
+    from lab.specialists.evaluation.plan import Wanted, compare_ways, plan  # noqa: PLC0415
+    from lab.specialists.evaluation.report import write_report  # noqa: PLC0415
+    from lab.specialists.evaluation.run import run  # noqa: PLC0415
+    from lab.specialists.evaluation.tables import sentences, tables  # noqa: PLC0415
+
+    wanted = Wanted(
+        niches=niches,
+        generalist=arguments.generalist,
+        data_dir=arguments.data_dir,
+        cache=cache(),
+        rows=arguments.rows,
+        adapters=adapters,
+        general=arguments.all,
+        base_of_specialists=arguments.base_of_specialists,
+    )
+    settings = _settings(arguments)
+    report = run(compare_ways(wanted) if arguments.compare_prompts else plan(wanted), settings)
+    print("\n\n".join(table.text() for table in tables(report)))
+    print("", *report.plan.notes, *sentences(report.matrix), sep="\n")
+    about = (
+        f"commit {commit()}",
+        settings.machine,
+        f"{settings.dtype}, batches of {settings.batch_size}, "
+        f"{settings.threads or os.cpu_count()} threads; at most {arguments.rows} rows per set, "
+        f"{'validation' if arguments.compare_prompts else 'test'} rows",
+    )
+    print("", *(f"{path}: written" for path in write_report(out, report, about)), sep="\n")
+    return 0
+
+
+def _adapters(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The adapters of `--adapter NAME=PATH` by niche."""
+    found = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if not path:
+            raise CommandError(f"--adapter {text}: is no NAME=PATH, such as sql=work/sql/published")
+        if name not in names:
+            raise CommandError(
+                f"--adapter {text}: {name} is not among the niches: {', '.join(names)}"
+            )
+        found[name] = path
+    return found
+
+
+def _niches(arguments: argparse.Namespace) -> "tuple[Niche, ...]":
+    from lab.specialists.niches.registry import NICHES  # noqa: PLC0415 - graders take a moment
+
+    names: Sequence[str] = arguments.names
+    if bool(names) == arguments.all:
+        raise CommandError("name niches, or give --all")
+    strange = [name for name in names if name not in NICHES]
+    if strange:
+        raise ModelError(f"no niche {strange[0]!r}; known: {', '.join(NICHES)}")
+    return tuple(NICHES[name] for name in names or NICHES)
+
+
+def _settings(arguments: argparse.Namespace) -> "Settings":
+    from lab.specialists.evaluation.run import Settings  # noqa: PLC0415 - as above
+
+    return Settings(
+        work_dir=arguments.work_dir,
+        machine=machine(),
+        dtype=arguments.dtype,
+        batch_size=arguments.batch_size,
+        threads=arguments.threads,
+    )

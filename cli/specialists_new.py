@@ -1,0 +1,282 @@
+"""`niche specialists new NAME --data FILE`: from examples to a specialist that can be routed to.
+
+Rule: what can be wrong with names, places, rows and the configuration is found before training.
+"""
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.options import CommandError, Subparsers
+from cli.registration import as_lines, register
+from cli.specialists_options import (
+    MOST_TOKENS,
+    add_file,
+    add_training,
+    file_of,
+    settings,
+    workplace,
+)
+from deployments.models.adapters import ADAPTERS
+from deployments.spec import ModelSpec
+from gateway.config import AUTO, NicheConfig, load_config
+from lab.specialists.niches.from_file import NicheFile, OwnNiche, niche_from_file
+from lab.specialists.recipes.config import TrainConfig
+from lab.specialists.recipes.defaults import settings_for
+from lab.specialists.recipes.errors import OtherRunError
+from lab.specialists.recipes.workplace import Workplace
+from router.types import GENERAL
+
+if TYPE_CHECKING:
+    from lab.specialists.recipes.publish import Provenance
+
+_CONFIG = Path("niche.yaml")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_FILES = frozenset(
+    {"README.md", "adapter_config.json", "adapter_model.safetensors", "niche.json", "prompts.jsonl"}
+)
+"""What the directory of a specialist holds."""
+
+
+def add(actions: Subparsers) -> None:
+    """Declares the action."""
+    parser = actions.add_parser(
+        "new",
+        help="make a specialist from a file of examples",
+        description="From a file of examples to a specialist that is trained, graded on held-out "
+        "rows, and registered: an adapter with its model card, prompts to train the router on, and "
+        "an entry in niche.yaml.",
+    )
+    parser.add_argument("name", metavar="NAME", help="of the specialist, and of its domain")
+    add_file(parser, required=True)
+    add_training(parser)
+    parser.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace the specialist in --out, and start again where the checkpoint is of other "
+        "rows or settings",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help=f"the stack to add it to (default: {_CONFIG}, if it is there)",
+    )
+    parser.add_argument(
+        "--no-config", action="store_true", help="add it to no stack; only make the adapter"
+    )
+    parser.set_defaults(run=_new)
+
+
+def own_niche(name: str, given: NicheFile, place: Workplace) -> OwnNiche:
+    """The niche of a file; says what it found in it.
+
+    Raises:
+        DatasetError: the rows cannot be used.
+    """
+    own = niche_from_file(name, given, _Tokens(place.base_dir))
+    counts = ", ".join(f"{len(rows):,} {part}" for part, rows in own.rows.items())
+    print(
+        f"{given.data.name}: {counts} rows; graded by {own.niche.graders[0]}, answers of up to "
+        f"{own.niche.max_answer_tokens} tokens, system prompt {own.niche.system_prompt!r}"
+    )
+    for note in own.notes:
+        print(f"note: {note}")
+    return own
+
+
+class _Tokens:
+    """Counts a model's tokens; its tokenizer is loaded when the first text is counted."""
+
+    def __init__(self, base_dir: Path) -> None:
+        self._base_dir = base_dir
+        self._tokenizer: Any = None
+
+    def __call__(self, text: str) -> int:
+        if self._tokenizer is None:
+            from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+
+            self._tokenizer = AutoTokenizer.from_pretrained(self._base_dir)
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def own_settings(arguments: argparse.Namespace, rows: int, place: Workplace) -> TrainConfig:
+    """The settings for so many rows of one's own, where the options say nothing else.
+
+    Raises:
+        CommandError: the model does not take so long an example as asked for.
+    """
+    context = place.context_tokens or MOST_TOKENS
+    wanted = arguments.max_length_tokens
+    if wanted is not None and wanted > context:
+        raise CommandError(
+            f"--max-length-tokens {wanted}: the context of {place.base} is {context}; give less"
+        )
+    start = TrainConfig(max_length_tokens=min(context, MOST_TOKENS))
+    return settings_for(rows, settings(arguments, start), arguments.epochs)
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    name = _name(arguments.name)
+    out = arguments.out or Path("specialists") / name
+    _require_free(out, arguments.replace)
+    stack = _stack(arguments, name, out)
+    place = workplace(arguments, Path("work") / name)
+    own = own_niche(name, file_of(arguments), place)
+    config = own_settings(arguments, len(own.rows["train"]), place)
+    entry = _entry(own, place.base, _reference(out, stack), stack, config)
+    if stack is not None and stack.there is None:
+        register(stack.path, entry, dry_run=True)
+    made = _made(own, place, config, out, replace=arguments.replace)
+    _write_prompts(own, out / "prompts.jsonl", arguments.data.name)
+    print(f"{out}: {made.sentence()}")
+    if not made.clearly_better:
+        print("It is not clearly better than the base model alone: give more rows, or no traffic.")
+    if stack is not None and stack.there is None:
+        register(stack.path, entry)
+    print(_next(name, out, stack, entry))
+    return 0
+
+
+def _made(
+    own: OwnNiche, place: Workplace, config: TrainConfig, out: Path, *, replace: bool
+) -> "Provenance":
+    from lab.specialists.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
+
+    require_fitting(own.niche, place, config.max_length_tokens)
+    try:
+        return make_specialist(own.niche, place, [config], out)
+    except OtherRunError as other:
+        if not replace:
+            raise
+        print(f"{other.path}: is of another run; training starts again")
+        other.path.unlink()
+        return make_specialist(own.niche, place, [config], out)
+
+
+def _name(name: str) -> str:
+    if name in (AUTO, GENERAL):
+        raise CommandError(f"a specialist cannot be called {name!r}: that asks for something else")
+    if not _NAME.fullmatch(name):
+        raise CommandError(
+            f"a specialist cannot be called {name!r}: allowed are up to 63 lower-case letters, "
+            "digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+    return name
+
+
+def _require_free(out: Path, replace: bool) -> None:
+    """Nothing is overwritten but a specialist, and that only when asked to."""
+    folder = out.resolve().parent
+    there = next(of for of in (folder, *folder.parents) if of.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise CommandError(f"--out {out}: nothing can be written to {there}; name another folder")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise CommandError(f"--out {out}: is a file; name a folder")
+    found = {path.name for path in out.iterdir()}
+    if found - _FILES or (found and "niche.json" not in found):
+        strange = ", ".join(sorted(found - _FILES)[:3]) or "no niche.json"
+        raise CommandError(
+            f"--out {out}: holds something else than a specialist ({strange}); "
+            "name an empty or a new folder"
+        )
+    if found and not replace:
+        raise CommandError(
+            f"--out {out}: a specialist is there already; give --replace to replace it, or "
+            "another name"
+        )
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """The configuration that the specialist goes to; `there`: as it has it, from an earlier run."""
+
+    path: Path
+    config: NicheConfig
+    there: ModelSpec | None = None
+
+
+def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None:
+    path = arguments.config or _CONFIG
+    if arguments.no_config or (arguments.config is None and not path.exists()):
+        return None
+    config = load_config(path)
+    for spec in config.models:
+        if name not in (spec.name, spec.domain):
+            continue
+        same = spec.name == spec.domain == name and spec.model == arguments.base
+        if arguments.replace and same and Path(spec.adapter or "").resolve() == out.resolve():
+            return _Stack(path, config, spec)
+        taken = "name" if spec.name == name else "domain"
+        raise CommandError(
+            f"{path}: the {taken} {name!r} is taken, by the model {spec.name!r}; choose another "
+            "name, or give --no-config"
+        )
+    return _Stack(path, config)
+
+
+def _entry(
+    own: OwnNiche, base: str, adapter: str, stack: _Stack | None, config: TrainConfig
+) -> dict[str, Any]:
+    """The specialist as `niche.yaml` has it."""
+    niche = own.niche
+    entry: dict[str, Any] = {
+        "name": niche.name,
+        "domain": niche.name,
+        "model": base,
+        "adapter": adapter,
+        "engine_options": {
+            "max_context_tokens": config.max_length_tokens,
+            "default_max_tokens": niche.max_answer_tokens,
+            "default_temperature": 0,
+        },
+    }
+    if stack is not None and stack.config.generalist.model == base:
+        # The same weights on the same machine cost the same.
+        price = stack.config.generalist.price.model_dump(exclude_defaults=True)
+        entry |= {"price": price} if price else {}
+    return entry
+
+
+def _reference(out: Path, stack: _Stack | None) -> str:
+    """The adapter's directory, such that it is found where the stack is started."""
+    beside = stack is None or stack.path.parent == Path()
+    return str(out) if beside and not (ADAPTERS / out).is_dir() else str(out.resolve())
+
+
+def _write_prompts(own: OwnNiche, path: Path, source: str) -> None:
+    """The prompts as `niche train --data` reads them; those of the test stay in its test."""
+    lines = []
+    for part, rows in own.rows.items():
+        for row in rows:
+            fields = {"text": row.prompt, "domain": own.niche.name, "source": source}
+            fields |= {"group": row.group} if row.group else {}
+            fields |= {"split": "test"} if part == "test" else {}
+            lines.append(json.dumps(fields, ensure_ascii=False))
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _next(name: str, out: Path, stack: _Stack | None, entry: Mapping[str, Any]) -> str:
+    if stack is not None and stack.there is not None:
+        has, wanted = stack.there.engine_options, entry["engine_options"]
+        changed = {option: of for option, of in wanted.items() if has.get(option) != of}
+        hint = f"; its engine_options do not fit the new one, set {changed}" if changed else ""
+        return f"{stack.path} has it already{hint}; to serve the new one: niche serve"
+    added = (
+        f"To serve it, add to a niche.yaml, under specialists:\n{as_lines(entry)}\n"
+        if stack is None
+        else f"{stack.path}: specialist {name!r} added.\n"
+    )
+    return (
+        f"{added}The router does not know the domain {name!r} yet, and until it does the stack "
+        f"will not start. Train it on these prompts, and yours of the other domains:\n"
+        f"  niche train --data {out / 'prompts.jsonl'} OTHERS.jsonl --out artifacts/mine\n"
+        "name artifacts/mine as router.artifact, and start: niche serve"
+    )

@@ -1,0 +1,103 @@
+"""`niche train`: labelled prompts in, a router's artifact and its report out."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.options import (
+    CommandError,
+    Subparsers,
+    add_data_dir,
+    add_encoder,
+    add_guarantee,
+    cache,
+    encoder_reference,
+    guarantee_wanted,
+    results_folder,
+)
+from router.config import RouterConfig
+
+if TYPE_CHECKING:
+    from lab.routing.data.rows import LabelledRow
+
+
+def add(commands: Subparsers) -> None:
+    """Declares the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train a router on labelled prompts and report its figures",
+        description="Trains a router: on your own prompts (--data, --from-log), the default one "
+        "on the public data sets (--data-dir), or on both: the default domains and your own.",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help='JSON Lines (.gz) of {"text": ..., "domain": ...} or {"messages": [...], ...}',
+    )
+    parser.add_argument(
+        "--from-log", type=Path, metavar="LOG", help="the gateway's decision log, with --feedback"
+    )
+    parser.add_argument(
+        "--feedback",
+        type=Path,
+        metavar="FILE",
+        help='JSON Lines of {"request_id": ..., "domain": ...} or {"request_id": ..., "score": 1}',
+    )
+    add_data_dir(parser, required=False)
+    parser.add_argument("--out", type=Path, required=True, help="the artifact's directory")
+    add_guarantee(parser)
+    add_encoder(parser)
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    wanted = guarantee_wanted(arguments)
+    reference = encoder_reference(arguments)
+    # These bring scikit-learn and an inference runtime, which take seconds to import.
+    from cli.training import own_rows, train_router  # noqa: PLC0415
+    from deployments.models.resolve import resolve  # noqa: PLC0415
+    from lab.datasets.prompts import rows as default_rows  # noqa: PLC0415
+    from lab.routing.evaluation.report import summary  # noqa: PLC0415
+    from router.encoders.encoder import Encoder  # noqa: PLC0415
+
+    rows: Sequence[LabelledRow]
+    rows = [] if arguments.data_dir is None else default_rows(arguments.data_dir)
+    if arguments.data or arguments.from_log:
+        rows = own_rows(arguments.data, arguments.from_log, arguments.feedback, rows)
+    out = results_folder(arguments.out, "artifact.json")
+    encoder = Encoder(resolve(reference, cache()), cache(), threads=arguments.threads)
+    report = train_router(rows, encoder, out, wanted)
+    print(summary(report.test, report.guarantees))
+    print(f"\n{out}: the artifact, report.md and its pictures are written")
+    feasible = wanted is not None and report.guarantees[0].threshold is not None
+    print("To use it, write into niche.yaml:\n")
+    print(setting(out, reference, arguments.alpha if feasible else None, arguments.delta))
+    return 0
+
+
+def setting(out: Path, encoder: str, alpha: float | None, delta: float | None) -> str:
+    """The section of `niche.yaml` that uses an artifact; what is the default is left out."""
+    lines = ["router:", f"  artifact: {out}"]
+    if encoder != RouterConfig().encoder:
+        lines.append(f"  encoder: {encoder}")
+    if alpha is not None:
+        sure = "" if delta is None else f", delta: {delta}"
+        lines.append(f"  guarantee: {{alpha: {alpha}{sure}}}")
+    return "\n".join(lines)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not (arguments.data or arguments.from_log or arguments.data_dir):
+        raise CommandError(
+            "give --data FILE or --from-log LOG to train on your own prompts, --data-dir DIR to "
+            "train on the default domains', or both"
+        )
+    if (arguments.from_log is None) != (arguments.feedback is None):
+        raise CommandError(
+            "--from-log and --feedback go together: what the router decided by itself is no label"
+        )

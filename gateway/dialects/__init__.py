@@ -1,0 +1,1 @@
+"""The API as clients speak it: schemas, parsing, rendering."""

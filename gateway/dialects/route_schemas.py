@@ -1,0 +1,33 @@
+"""The wire of `POST /v1/niche/route`: what is asked, and the decision with all it rests on."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from gateway.dialects.schemas import ChatTurn
+
+
+class RouteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Either a conversation, or a text as `POST /v1/completions` takes it."""
+
+    messages: Annotated[list[ChatTurn], Meta(min_length=1)] | None = None
+    prompt: Annotated[str, Meta(min_length=1)] | None = None
+
+
+class RouteBody(Struct, frozen=True, kw_only=True):
+    """Where the request would go, and why: beside each score the threshold that is in force.
+
+    Where the classifier did not answer, the reason is `unclassified`, and there are no scores.
+    """
+
+    domain: str
+    model: str
+    candidates: list[str]
+    reason: str
+    confidence: float
+    probabilities: dict[str, float]
+    min_confidence: float | None = None
+    scope: float | None = None
+    scope_threshold: float | None = None
+    truncated: bool = False
+    guarantee: str | None = None

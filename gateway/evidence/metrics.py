@@ -1,0 +1,147 @@
+"""Metrics of the live comparison; labels are configured names and closed sets, units are base
+units.
+
+What a gauge says is the same in every gateway process, so the newest word of a live one counts.
+"""
+
+import math
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from router.selection.lifecycle import State
+from router.selection.moments import Interval
+from router.selection.standing import Claim, Comparison, Standing, Transition
+
+_SCORES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_UNKNOWN = Interval(math.nan, math.nan, math.nan)
+
+
+class LiveMetrics:
+    """The metrics, on the registry of the gateway's."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self.comparisons = Counter(
+            "niche_shadow_comparisons",
+            "Requests picked for comparison, by what became of them",
+            ("specialist", "outcome"),
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "niche_shadow_tokens",
+            "Tokens of answers that nobody saw, and of the judge",
+            ("model",),
+            registry=registry,
+        )
+        self.cost = Counter(
+            "niche_shadow_cost_currency",
+            "List price of answers that nobody saw, and of the judge",
+            ("model",),
+            registry=registry,
+        )
+        self.feedback = Histogram(
+            "niche_feedback_score",
+            "Scores that clients gave",
+            ("model",),
+            buckets=_SCORES,
+            registry=registry,
+        )
+        self.transitions = Counter(
+            "niche_specialist_transitions",
+            "Changes of state",
+            ("specialist", "before", "after", "cause"),
+            registry=registry,
+        )
+        self.store_errors = Counter(
+            "niche_evidence_store_errors",
+            "Times the store could not be used; nothing else stops for it",
+            registry=registry,
+        )
+        self._build_gauges()
+
+    def _build_gauges(self) -> None:
+        self.state = self._gauge(
+            "niche_specialist_state", "1 for the state that it is in", "specialist", "state"
+        )
+        self.pinned = self._gauge(
+            "niche_specialist_pinned", "1 where evidence may not move it", "specialist"
+        )
+        self.pairs = self._gauge(
+            "niche_evidence_pairs", "Graded pairs since it came into its state", "specialist"
+        )
+        self.e_value = self._gauge(
+            "niche_evidence_log_e_value",
+            "Natural logarithm of the evidence for a claim",
+            "specialist",
+            "claim",
+        )
+        self.threshold = self._gauge(
+            "niche_evidence_log_threshold",
+            "What the logarithm of the evidence has to reach",
+            "specialist",
+            "claim",
+        )
+        self.budget = self._gauge(
+            "niche_shadow_budget_used_ratio", "Of today's limit (UTC), once a minute", "limit"
+        )
+        self._build_differences()
+
+    def _build_differences(self) -> None:
+        self.quality = self._gauge(
+            "niche_evidence_quality_difference_ratio",
+            "Specialist less generalist, mean and bounds",
+            "specialist",
+            "bound",
+        )
+        self.latency = self._gauge(
+            "niche_evidence_latency_difference_seconds",
+            "Specialist less generalist, mean and bounds",
+            "specialist",
+            "bound",
+        )
+        self.cost_difference = self._gauge(
+            "niche_evidence_cost_difference_currency",
+            "Specialist less generalist per request, mean and bounds",
+            "specialist",
+            "bound",
+        )
+
+    def stands(
+        self,
+        specialist: str,
+        standing: Standing,
+        claims: Sequence[Claim],
+        comparison: Comparison | None,
+    ) -> None:
+        """Shows where a specialist stands."""
+        for state in State:
+            self.state.labels(specialist, state).set(state is standing.state)
+        self.pinned.labels(specialist).set(standing.pinned)
+        self.pairs.labels(specialist).set(standing.evidence.pairs)
+        for claim in claims:
+            self.e_value.labels(specialist, claim.event).set(claim.log_e_value)
+            self.threshold.labels(specialist, claim.event).set(claim.log_threshold)
+        known = comparison or Comparison(_UNKNOWN, None, None)
+        self._bounds(self.quality, specialist, known.quality)
+        self._bounds(self.latency, specialist, known.latency_seconds)
+        self._bounds(self.cost_difference, specialist, known.cost)
+
+    def moved(self, specialist: str, transition: Transition) -> None:
+        """Counts a transition."""
+        before = transition.before or "none"
+        labels = (specialist, before, transition.after, transition.cause)
+        self.transitions.labels(*labels).inc()
+
+    @staticmethod
+    def _bounds(gauge: Gauge, specialist: str, interval: Interval | None) -> None:
+        # No number where there is none: that of an earlier state must not stay.
+        shown = interval or _UNKNOWN
+        gauge.labels(specialist, "mean").set(shown.mean)
+        gauge.labels(specialist, "low").set(shown.low)
+        gauge.labels(specialist, "high").set(shown.high)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(
+            name, text, labels, registry=self._registry, multiprocess_mode="livemostrecent"
+        )

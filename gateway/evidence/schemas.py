@@ -1,0 +1,220 @@
+"""The wire of `/v1/niche/...` and `/v1/feedback`: the evidence, the operator's orders, feedback.
+
+Rules: differences are specialist minus generalist, per request, so more quality is positive and
+less latency or cost negative; times are Unix seconds; `null` stands where nothing was measured.
+An interval holds at every moment, however often one looks; those of one measure hold for all
+specialists together with probability `settings.confidence`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+StateName = Literal["candidate", "shadow", "active", "probation", "retired"]
+ClaimName = Literal["worse", "worse_lately", "not_worse", "better", "hopeless"]
+ActionName = Literal["pin", "release", "promote", "demote", "retire"]
+
+
+class Difference(Struct, frozen=True):
+    """A mean of differences, with its confidence sequence; both ends are in the same unit."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Means(Struct, frozen=True):
+    """What the two models scored on the same requests, on average."""
+
+    specialist: float
+    generalist: float
+
+
+class Comparison(Struct, frozen=True):
+    """Specialist against generalist, on requests that both answered.
+
+    Quality is in [0, 1], so its difference in [-1, 1]: 0.02 is two points. Latency, to the end of
+    the answer, and cost are null while there are too few pairs for an interval.
+    """
+
+    quality: Difference
+    latency_seconds: Difference | None
+    cost: Difference | None
+
+
+class ClaimBody(Struct, frozen=True):
+    """One running test: it has decided when `e_value` reaches `threshold`.
+
+    `in_force` says whether it can move the specialist out of the state that it is in.
+    """
+
+    name: ClaimName
+    claim: str
+    e_value: float
+    threshold: float
+    in_force: bool
+
+
+class TransitionBody(Struct, frozen=True, rename={"before": "from", "after": "to"}):
+    """A change of state and why; `comparison` is what was known then.
+
+    `from` is null where it was new here.
+    """
+
+    time: float
+    before: StateName | None
+    after: StateName
+    event: str
+    by: Literal["evidence", "operator", "version"]
+    reason: str
+    version: str
+    pairs: int
+    comparison: Comparison | None
+
+
+class SpecialistBody(Struct, frozen=True, kw_only=True):
+    """A specialist, its state, and the evidence since it came into that state.
+
+    Attributes:
+        since: when it came into this state.
+        pinned: whether evidence may move it.
+        requests: answered by it since the gateway started.
+        pairs: requests that both models answered and that were graded, in this state.
+        waiting: pairs that wait for a grade.
+        transitions: the newest first, at most fifty.
+    """
+
+    name: str
+    domain: str
+    state: StateName
+    since: float
+    pinned: bool
+    version: str
+    requests: int
+    pairs: int
+    waiting: int
+    means: Means | None
+    comparison: Comparison | None
+    tests: list[ClaimBody]
+    transitions: list[TransitionBody]
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Everything since the gateway started, beside the all-generalist baseline.
+
+    Attributes:
+        requests: answered, whatever their model.
+        routed: of these, answered by a specialist.
+        cost: list price of the answers, in `currency`.
+        baseline_cost: list price of the same tokens at the generalist.
+        comparison: per request of all traffic, by each specialist's share of it; a request that
+            the generalist answered differs by nothing. Null while a specialist that answers was
+            not compared.
+    """
+
+    requests: int
+    routed: int
+    routed_share: float
+    cost: float
+    baseline_cost: float
+    savings: float
+    savings_share: float
+    comparison: Comparison | None
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """What shadow answers and the judge may use per day (UTC), and have used today."""
+
+    tokens_per_day: int
+    tokens_today: int
+    cost_per_day: float | None
+    cost_today: float
+    spent: bool
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the tests were set to; shares are of requests, the margin is in quality."""
+
+    share: float
+    trial_share: float
+    margin: float
+    alpha: float
+    confidence: float
+    grading: dict[str, str]
+
+
+class EvidenceBody(Struct, frozen=True, kw_only=True):
+    """The body of `GET /v1/niche/evidence`; `enabled` is false where `gateway.shadow` is not set.
+
+    Then `settings` and `budget` are null, and every specialist is active without evidence.
+    """
+
+    enabled: bool
+    time: float
+    currency: str
+    generalist: str
+    settings: Settings | None
+    budget: Budget | None
+    totals: Totals
+    specialists: list[SpecialistBody]
+
+
+class Order(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/niche/lifecycle/{model}`."""
+
+    action: ActionName
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class FeedbackBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/feedback`: a score, or what the answer should have been, or both.
+
+    Attributes:
+        request_id: of the answer, from its header `x-request-id`.
+        model: whose answer; null: the one that was sent.
+        score: how good that answer is.
+        correction: a right answer; also where the answer was right, or the evidence is biased.
+    """
+
+    request_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    model: str | None = None
+    score: Annotated[float, Meta(ge=0, le=1)] | None = None
+    correction: Annotated[str, Meta(min_length=1, max_length=100_000)] | None = None
+
+
+class AnswerBody(Struct, frozen=True):
+    """One of two answers; `text` is null where texts are not kept."""
+
+    model: str
+    text: str | None
+    latency_seconds: float
+    cost: float
+
+
+class PairBody(Struct, frozen=True):
+    """Two answers to one request that wait for a grade."""
+
+    specialist: AnswerBody
+    generalist: AnswerBody
+
+
+class PairsBody(Struct, frozen=True):
+    """The body of `GET /v1/niche/pairs/{request_id}`: for who scores both answers."""
+
+    request_id: str
+    pairs: list[PairBody]
+
+
+class FeedbackReply(Struct, frozen=True):
+    """What became of feedback.
+
+    Attributes:
+        model: whose answer it is about.
+        status: `graded`: it completed the comparison of two answers; `waiting`: the score of the
+            other answer is not there yet; `noted`: it is kept, and counts if the request turns out
+            to be compared.
+    """
+
+    request_id: str
+    model: str
+    status: Literal["graded", "waiting", "noted"]

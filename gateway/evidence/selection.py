@@ -1,0 +1,181 @@
+"""The specialists' states as one gateway follows them: read again and again from the store.
+
+Rule: the store is right. A gateway that changes a state acts on it at once; every other learns of
+it within `FOLLOW_SECONDS`. While the store cannot be read the last known states hold. Which version
+of a specialist is meant says the gateway that started last: one that is on its way out neither
+brings the old version back nor adds to the evidence about the new one.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+from gateway.evidence.clerk import Clerk
+from gateway.evidence.metrics import LiveMetrics
+from gateway.evidence.store import Store, StoreError
+from router.selection.evidence import Pair
+from router.selection.lifecycle import Cause, Event, State
+from router.selection.moments import Interval
+from router.selection.standing import (
+    Rules,
+    Standing,
+    Transition,
+    Version,
+    claims,
+    compared,
+    enrolled,
+    moved,
+    observed,
+)
+
+FOLLOW_SECONDS = 0.5
+_log = logging.getLogger("gateway.evidence")
+
+Action = Literal["pin", "release", "promote", "demote", "retire"]
+_EVENTS: dict[Action, Event] = {
+    "promote": Event.PROMOTE,
+    "demote": Event.DEMOTE,
+    "retire": Event.RETIRE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A specialist as this gateway's configuration declares it."""
+
+    version: Version
+    begins: State
+
+
+class Selection:
+    """The states of one gateway process.
+
+    Args:
+        clerk: the way to the store.
+        declared: every specialist, by name.
+        rules: what the tests are set to.
+        wall_clock: Unix time in seconds.
+        metrics: is told of states and transitions.
+    """
+
+    def __init__(
+        self,
+        clerk: Clerk,
+        declared: Mapping[str, Declared],
+        rules: Rules,
+        wall_clock: Callable[[], float],
+        metrics: LiveMetrics,
+    ) -> None:
+        self._clerk, self._declared, self.rules = clerk, declared, rules
+        self._wall_clock, self._metrics = wall_clock, metrics
+        self._standings: dict[str, Standing] = {}
+
+    def enrol(self, store: Store) -> None:
+        """Enters every specialist, before the first request.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        for name in self._declared:
+            self._take(name, *store.change(name, partial(self._enrolled, name)))
+
+    def active(self, model: str) -> bool:
+        """Whether a specialist gets traffic."""
+        return self.state(model) is State.ACTIVE
+
+    def state(self, model: str) -> State:
+        """Where a specialist stands, as far as this gateway knows."""
+        return self._standings[model].state
+
+    def version(self, specialist: str) -> Version:
+        """What evidence about a specialist is now about."""
+        return self._declared[specialist].version
+
+    async def follow(self) -> None:
+        """Reads the states; a store that fails is reported and changes nothing."""
+        try:
+            standings = await self._clerk.do(lambda store: store.standings())
+        except StoreError as error:
+            self._metrics.store_errors.inc()
+            _log.warning("the states are those of before", extra={"fields": {"detail": str(error)}})
+            return
+        for name in self._declared.keys() & standings.keys():
+            if standings[name] != self._standings[name]:
+                self._take(name, standings[name], None)
+
+    async def record(self, specialist: str, pair: Pair, version: Version) -> None:
+        """Adds a pair to the evidence, unless it is about another version, and acts on it.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+
+        def change(before: Standing | None) -> tuple[Standing, Transition | None]:
+            if before is None:  # somebody has emptied the store
+                return self._enrolled(specialist, None)
+            if before.version != version:
+                return before, None
+            return observed(before, pair, self.rules, self._wall_clock())
+
+        self._take(
+            specialist, *await self._clerk.do(lambda store: store.change(specialist, change))
+        )
+
+    async def order(self, specialist: str, action: Action, reason: str) -> Standing:
+        """Does what the operator wants; returns the new standing.
+
+        Raises:
+            UnknownTransition: it makes no sense in this state.
+            StoreError: the store cannot be used.
+        """
+
+        def change(before: Standing | None) -> tuple[Standing, Transition | None]:
+            standing = before or self._enrolled(specialist, None)[0]
+            if action in _EVENTS:
+                now = self._wall_clock()
+                return moved(standing, _EVENTS[action], reason, self.rules, now)
+            return replace(standing, pinned=action == "pin"), None
+
+        standing, transition = await self._clerk.do(lambda store: store.change(specialist, change))
+        fields = {"specialist": specialist, "action": action, "reason": reason}
+        _log.info("an order of the operator", extra={"fields": fields})
+        self._take(specialist, standing, transition)
+        return standing
+
+    def _enrolled(self, name: str, before: Standing | None) -> tuple[Standing, Transition | None]:
+        declared = self._declared[name]
+        return enrolled(before, declared.version, declared.begins, self._wall_clock())
+
+    def _take(self, name: str, standing: Standing, transition: Transition | None) -> None:
+        self._standings[name] = standing
+        comparison = compared(standing.evidence, self.rules)
+        self._metrics.stands(name, standing, claims(standing, self.rules), comparison)
+        if transition is not None:
+            self._metrics.moved(name, transition)
+            level = logging.WARNING if transition.cause is Cause.EVIDENCE else logging.INFO
+            fields = _told(name, transition)
+            _log.log(level, "a specialist changed its state", extra={"fields": fields})
+
+
+def _told(name: str, transition: Transition) -> dict[str, Any]:
+    known = transition.comparison
+    return {
+        "specialist": name,
+        "before": transition.before,
+        "after": transition.after,
+        "event": transition.event,
+        "cause": transition.cause,
+        "reason": transition.reason,
+        "version": transition.version,
+        "pairs": transition.pairs,
+        "quality_difference": _bounds(known.quality if known else None),
+        "latency_difference_seconds": _bounds(known.latency_seconds if known else None),
+        "cost_difference": _bounds(known.cost if known else None),
+    }
+
+
+def _bounds(interval: Interval | None) -> list[float] | None:
+    """Low, mean, high."""
+    return None if interval is None else [interval.low, interval.mean, interval.high]

@@ -1,0 +1,288 @@
+"""The embedded store: one SQLite file, shared by all gateways of a machine.
+
+Write-ahead logging lets readers go on while one writes; a writer waits for another at most
+`_BUSY_SECONDS`. The file outlives the gateways, and holds texts only where `store_texts` is set.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.config import ConfigError
+from gateway.evidence.store import Answered, Change, Compared, Note, Spent, StoreError
+from router.selection.standing import Standing, Transition
+
+_Value = TypeVar("_Value")
+
+_BUSY_SECONDS = 5.0
+_RETRY_SECONDS = 0.01
+_LAYOUT = 1
+"""Raised when the tables change."""
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_REMEDY = "restore its backup under another name and name that, or name a new file to begin anew"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS standing (specialist TEXT PRIMARY KEY, value BLOB) STRICT;
+CREATE TABLE IF NOT EXISTS transition
+    (number INTEGER PRIMARY KEY, specialist TEXT, value BLOB) STRICT;
+CREATE INDEX IF NOT EXISTS transition_of ON transition (specialist, number);
+CREATE TABLE IF NOT EXISTS answer (request_id TEXT PRIMARY KEY, model TEXT, time REAL) STRICT;
+CREATE INDEX IF NOT EXISTS answer_time ON answer (time);
+CREATE TABLE IF NOT EXISTS pair
+    (request_id TEXT, specialist TEXT, time REAL, value BLOB, PRIMARY KEY (request_id, specialist))
+    STRICT;
+CREATE TABLE IF NOT EXISTS note
+    (request_id TEXT, model TEXT, time REAL, value BLOB, PRIMARY KEY (request_id, model)) STRICT;
+CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, tokens INTEGER, cost REAL) STRICT;
+"""
+
+
+class SqliteStore:
+    """See `Store`. Whoever calls it does so on one thread at a time.
+
+    Args:
+        path: the file; `:memory:` keeps nothing.
+
+    Raises:
+        StoreError: it cannot be opened, or was written by another version.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        place = path if path == ":memory:" else _made(Path(path).expanduser())
+        with self._translated():
+            self._db = sqlite3.connect(
+                place,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,  # transactions begin where they are written
+                check_same_thread=False,
+            )
+            self._write_ahead()
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA secure_delete = ON")  # texts that are forgotten are gone
+            self._prepare()
+
+    def _write_ahead(self) -> None:
+        """Turns write-ahead logging on, which stays on in the file.
+
+        SQLite does not wait for its lock here: two gateways that start at once on a new file would
+        refuse each other.
+        """
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    def standings(self) -> Mapping[str, Standing]:
+        """See `Store`."""
+        found = self._rows("SELECT specialist, value FROM standing")
+        return {name: _decoded(value, Standing) for name, value in found}
+
+    def change(self, specialist: str, change: Change) -> tuple[Standing, Transition | None]:
+        """See `Store`."""
+        with self._writing():
+            found = self._rows("SELECT value FROM standing WHERE specialist = ?", specialist)
+            before = _decoded(found[0][0], Standing) if found else None
+            after, transition = change(before)
+            self._run("REPLACE INTO standing VALUES (?, ?)", specialist, _encoded(after))
+            if transition is not None:
+                self._run(
+                    "INSERT INTO transition (specialist, value) VALUES (?, ?)",
+                    specialist,
+                    _encoded(transition),
+                )
+        return after, transition
+
+    def transitions(self, specialist: str, limit: int) -> Sequence[Transition]:
+        """See `Store`."""
+        found = self._rows(
+            "SELECT value FROM transition WHERE specialist = ? ORDER BY number DESC LIMIT ?",
+            specialist,
+            limit,
+        )
+        return [_decoded(value, Transition) for (value,) in found]
+
+    def remember(self, answers: Sequence[Answered]) -> None:
+        """See `Store`."""
+        with self._writing():
+            self._db.executemany(
+                "REPLACE INTO answer VALUES (?, ?, ?)",
+                [(answer.request_id, answer.model, answer.time) for answer in answers],
+            )
+
+    def model_of(self, request_id: str) -> str | None:
+        """See `Store`."""
+        found = self._rows("SELECT model FROM answer WHERE request_id = ?", request_id)
+        return found[0][0] if found else None
+
+    def claim(self, request_id: str, specialist: str, time: float) -> bool:
+        """See `Store`."""
+        statement = "INSERT OR IGNORE INTO pair VALUES (?, ?, ?, NULL)"
+        return self._run(statement, request_id, specialist, time)
+
+    def keep(self, compared: Compared) -> None:
+        """See `Store`."""
+        self._run(
+            "UPDATE pair SET value = ? WHERE request_id = ? AND specialist = ?",
+            _encoded(compared),
+            compared.request_id,
+            compared.specialist.model,
+        )
+
+    def waiting(self, request_id: str) -> Sequence[Compared]:
+        """See `Store`."""
+        found = self._rows(
+            "SELECT value FROM pair WHERE request_id = ? AND value IS NOT NULL", request_id
+        )
+        return [_decoded(value, Compared) for (value,) in found]
+
+    def waiting_count(self) -> Mapping[str, int]:
+        """See `Store`."""
+        return dict(
+            self._rows(
+                "SELECT specialist, count(*) FROM pair WHERE value IS NOT NULL GROUP BY specialist"
+            )
+        )
+
+    def take(self, compared: Compared) -> bool:
+        """See `Store`."""
+        request_id = compared.request_id
+        with self._writing():
+            taken = self._run(
+                "UPDATE pair SET value = NULL"
+                " WHERE request_id = ? AND specialist = ? AND value IS NOT NULL",
+                request_id,
+                compared.specialist.model,
+            )
+            self._run(
+                "DELETE FROM note WHERE request_id = ? AND NOT EXISTS"
+                " (SELECT 1 FROM pair WHERE request_id = ? AND value IS NOT NULL)",
+                request_id,
+                request_id,
+            )
+        return taken
+
+    def note(self, request_id: str, model: str, note: Note, time: float) -> None:
+        """See `Store`."""
+        self._run("REPLACE INTO note VALUES (?, ?, ?, ?)", request_id, model, time, _encoded(note))
+
+    def notes(self, request_id: str) -> Mapping[str, Note]:
+        """See `Store`."""
+        found = self._rows("SELECT model, value FROM note WHERE request_id = ?", request_id)
+        return {model: _decoded(value, Note) for model, value in found}
+
+    def spend(self, day: str, tokens: int, cost: float) -> None:
+        """See `Store`."""
+        self._run(
+            "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE"
+            " SET tokens = tokens + excluded.tokens, cost = cost + excluded.cost",
+            day,
+            tokens,
+            cost,
+        )
+
+    def spent(self, day: str) -> Spent:
+        """See `Store`."""
+        found = self._rows("SELECT tokens, cost FROM spent WHERE day = ?", day)
+        return Spent(*found[0]) if found else Spent()
+
+    def forget(self, before: float) -> None:
+        """See `Store`."""
+        with self._writing():
+            for table in ("answer", "pair", "note"):
+                self._run(f"DELETE FROM {table} WHERE time < ?", before)
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._translated():
+            self._db.close()
+
+    def _prepare(self) -> None:
+        [(layout,)] = self._db.execute("PRAGMA user_version").fetchall()
+        if layout not in (0, _LAYOUT):
+            raise StoreError(
+                f"{self._path!r} has layout {layout}, and this version knows {_LAYOUT}; "
+                "name another file, or move this one away"
+            )
+        self._db.executescript(_TABLES)
+        self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        with self._translated():
+            return self._db.execute(query, values).fetchall()
+
+    def _run(self, statement: str, *values: Any) -> bool:
+        """Runs a statement; whether it touched a row."""
+        with self._translated():
+            return self._db.execute(statement, values).rowcount > 0
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction that holds the right to write from its start."""
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            damaged = getattr(error, "sqlite_errorcode", None) in _DAMAGED
+            remedy = f"; {_REMEDY}" if damaged else ""
+            raise StoreError(f"the store {self._path!r} cannot be used: {error}{remedy}") from error
+
+
+def checked(path: str) -> SqliteStore:
+    """The store at a path of the configuration.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    try:
+        return SqliteStore(path)
+    except StoreError as error:
+        raise ConfigError(f"gateway.shadow.path: {error}") from error
+
+
+def _made(path: Path) -> Path:
+    """The file, for its owner's eyes alone."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the store {str(path)!r} cannot be written ({error.strerror}); "
+            "name a file in a directory that exists and may be written"
+        ) from error
+    return path
+
+
+def _encoded(value: object) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _decoded(data: bytes, kind: type[_Value]) -> _Value:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            f"the store holds what this version cannot read: {error}; {_REMEDY}"
+        ) from error

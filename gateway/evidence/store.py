@@ -1,0 +1,126 @@
+"""Where states and evidence are kept: an interface, for a cluster has many nodes.
+
+Rule: what several gateways do at once is as if one had done it after the other. Calls may take
+milliseconds and are made on one thread at a time, never on the event loop.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from router.selection.standing import Standing, Transition, Version
+
+
+class StoreError(Exception):
+    """The store cannot be read or written; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Which model a request got its answer from; `time` in Unix seconds."""
+
+    request_id: str
+    model: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One of two answers that are compared; `text` is None where texts are not kept."""
+
+    model: str
+    latency_seconds: float
+    cost: float
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A request that a specialist and the generalist answered, at a version of both."""
+
+    request_id: str
+    version: Version
+    time: float
+    specialist: Given
+    generalist: Given
+
+    def without_texts(self) -> "Compared":
+        """The same, for where texts are not kept."""
+        return replace(
+            self,
+            specialist=replace(self.specialist, text=None),
+            generalist=replace(self.generalist, text=None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a client said of one answer: its score in [0, 1], a right answer, or both."""
+
+    score: float | None = None
+    correction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What comparisons used on one day: tokens, and currency units by list price."""
+
+    tokens: int = 0
+    cost: float = 0.0
+
+
+Change = Callable[[Standing | None], tuple[Standing, Transition | None]]
+"""From a specialist's standing, None if it has none, to the next and the transition to it."""
+
+
+class Store(Protocol):
+    """Every method raises `StoreError` when it cannot do what it is for."""
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Each specialist's standing."""
+
+    def change(self, specialist: str, change: Change) -> tuple[Standing, Transition | None]:
+        """Replaces a standing by what `change` makes of it, and keeps the transition; at once."""
+
+    def transitions(self, specialist: str, limit: int) -> Sequence[Transition]:
+        """Its transitions, the newest first."""
+
+    def remember(self, answers: Sequence[Answered]) -> None:
+        """Takes note of who answered, so that feedback finds it."""
+
+    def model_of(self, request_id: str) -> str | None:
+        """Who answered a request; None: not known, or forgotten."""
+
+    def claim(self, request_id: str, specialist: str, time: float) -> bool:
+        """Whether a request may be compared for a specialist: once, and by one gateway."""
+
+    def keep(self, compared: Compared) -> None:
+        """Keeps the two answers of a request that was claimed, until they are graded."""
+
+    def waiting(self, request_id: str) -> Sequence[Compared]:
+        """The pairs of a request that are not graded."""
+
+    def waiting_count(self) -> Mapping[str, int]:
+        """How many pairs of each specialist are not graded."""
+
+    def take(self, compared: Compared) -> bool:
+        """Ends the waiting of a pair, and forgets its texts and those of the feedback to it; False:
+        another gateway was quicker."""
+
+    def note(self, request_id: str, model: str, note: Note, time: float) -> None:
+        """Keeps feedback; a later one to the same answer takes its place."""
+
+    def notes(self, request_id: str) -> Mapping[str, Note]:
+        """The feedback to a request's answers, by model."""
+
+    def spend(self, day: str, tokens: int, cost: float) -> None:
+        """Adds to what was spent on a day, such as `2026-11-23`."""
+
+    def spent(self, day: str) -> Spent:
+        """What was spent on a day."""
+
+    def forget(self, before: float) -> None:
+        """Drops answers, pairs and feedback from before a time, in Unix seconds."""
+
+    def close(self) -> None:
+        """Lets go of the store."""

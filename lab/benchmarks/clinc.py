@@ -1,0 +1,148 @@
+"""CLINC150's 10 domains: telling them apart, and knowing what is none of them.
+
+Out-of-scope rows, and the rows of domains that are kept unseen, take no part in training or in any
+choice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, share
+from lab.benchmarks.learning import Settings, choose, scope_of
+from lab.routing.data.rows import LabelledRow
+from lab.routing.evaluation.values import Interval
+from lab.routing.training.fit import Part
+from lab.routing.training.train import TrainConfig
+from router.classifier import TextEncoder
+from router.types import GENERAL
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Progress = Callable[[str], object]
+
+KEPT, DRAWS = 5, 5
+"""Domains kept as specialists, and how often they are drawn."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Test:
+    """A router's test rows in scope and out of it: familiarity, and whether the domain was right.
+
+    `threshold` is that on the familiarity; `sub_clusters` are those that validation chose.
+    """
+
+    inside: Doubles
+    outside: Doubles
+    right: NDArray[np.bool_]
+    threshold: float
+    sub_clusters: int
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        return np.arange(len(self.inside) + len(self.outside)) < len(self.inside)
+
+    @property
+    def scores(self) -> Doubles:
+        return np.concatenate([self.inside, self.outside])
+
+    def auroc(self) -> float:
+        return float(roc_auc_score(self.truth, self.scores))
+
+    def auroc_interval(self) -> Interval:
+        truth, scores = self.truth, self.scores
+        return bootstrap(lambda rows: float(roc_auc_score(truth[rows], scores[rows])), len(truth))
+
+
+def clinc150(
+    rows: Sequence[LabelledRow], encoder: TextEncoder, progress: Progress = lambda _: None
+) -> Result:
+    """Accuracy on the 10 domains, and how well familiarity finds what is out of scope.
+
+    Args:
+        rows: of CLINC150; those out of scope are `general`.
+        encoder: turns texts into vectors.
+        progress: told of each step.
+    """
+    vectors = encoder.encode([row.text.strip() for row in rows]).vectors
+    domains = sorted({row.domain for row in rows} - {GENERAL})
+    test = _fit(rows, vectors, domains, progress)
+    at_5 = float(np.quantile(test.inside, 0.05))
+    return Result(
+        "clinc150",
+        (
+            share("in-scope accuracy, 10 domains", test.right, Bar(0.980)),
+            Figure("out-of-scope AUROC", test.auroc(), test.auroc_interval(), Bar(0.972)),
+            share("out-of-scope recall, 5% of in-scope rejected", test.outside < at_5, Bar(0.85)),
+            share("recall at the threshold set on validation", test.outside < test.threshold),
+            share("in-scope rejected at that threshold", test.inside < test.threshold),
+        ),
+        (
+            f"{len(test.inside)} test rows in scope, {len(test.outside)} out of scope; "
+            f"{test.sub_clusters} sub-clusters per domain, chosen on validation.",
+        ),
+    )
+
+
+def clinc150_unseen(
+    rows: Sequence[LabelledRow], encoder: TextEncoder, progress: Progress = lambda _: None
+) -> Result:
+    """As `clinc150`, with 5 of the 10 domains as specialists: the others are out of scope too."""
+    vectors = encoder.encode([row.text.strip() for row in rows]).vectors
+    domains = sorted({row.domain for row in rows} - {GENERAL})
+    found, accuracies, recalls, notes = [], [], [], []
+    for seed in range(DRAWS):
+        drawn = np.random.default_rng(seed).choice(len(domains), KEPT, replace=False)
+        kept = [domains[index] for index in sorted(drawn)]
+        test = _fit(rows, vectors, kept, progress)
+        found.append(test.auroc())
+        accuracies.append(float(test.right.mean()))
+        recalls.append(float((test.outside < np.quantile(test.inside, 0.05)).mean()))
+        notes.append(
+            f"{', '.join(kept)}: AUROC {found[-1]:.4f}, recall {recalls[-1]:.4f}, "
+            f"accuracy {accuracies[-1]:.4f}, {test.sub_clusters} sub-clusters."
+        )
+        progress(notes[-1])
+    return Result(
+        "clinc150-unseen",
+        (
+            Figure(f"mean AUROC of {DRAWS} draws", float(np.mean(found)), None, Bar(0.97)),
+            Figure("lowest AUROC", min(found)),
+            Figure("highest AUROC", max(found)),
+            Figure("mean recall, 5% of in-scope rejected", float(np.mean(recalls))),
+            Figure("mean in-scope accuracy", float(np.mean(accuracies))),
+        ),
+        tuple(notes),
+    )
+
+
+def _fit(
+    rows: Sequence[LabelledRow], vectors: Floats, domains: Sequence[str], progress: Progress
+) -> _Test:
+    """A router for these domains, on its test rows and on those of others."""
+    config = TrainConfig()
+    classes = tuple(domains)
+    truth = np.array([classes.index(row.domain) if row.domain in classes else -1 for row in rows])
+    split = np.array([row.split for row in rows])
+    fit, check = (
+        Part(vectors[own], truth[own])
+        for own in ((split == name) & (truth >= 0) for name in ("train", "validation"))
+    )
+    grid = [Settings(count, config.inverse_regularisation) for count in config.sub_clusters]
+    head, settings = choose(classes, fit, check, grid, progress)
+    scope = scope_of(head, fit, check)
+    test = split == "test"
+    logits = head.logits(vectors[test])
+    familiarity = scope.familiarity(head.energy(logits), vectors[test])
+    belongs = truth[test] >= 0
+    right = head.probabilities(logits).argmax(axis=1) == truth[test]
+    return _Test(
+        inside=familiarity[belongs],
+        outside=familiarity[~belongs],
+        right=right[belongs],
+        threshold=scope.threshold,
+        sub_clusters=settings.sub_clusters,
+    )

@@ -1,0 +1,63 @@
+"""Labelled rows as tasks for the comparison of encoders."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lab.benchmarks.encoders import Task
+from lab.benchmarks.fine_tuned import Labelled
+from lab.benchmarks.folds import held_out
+from lab.routing.data.rows import LabelledRow, separate
+from lab.routing.training.train import TrainConfig
+from router.classifier import TextEncoder
+from router.types import GENERAL
+
+
+def public_task(name: str, rows: Sequence[LabelledRow]) -> Task:
+    """A public set with its own splits; its `general` rows are never trained on.
+
+    Args:
+        name: of the set.
+        rows: with the splits `train` and `test`; where none is `validation`, a tenth of the
+            training rows serves as that.
+    """
+    inside = [row for row in rows if row.domain != GENERAL]
+    train, validation, test = (
+        [row for row in inside if row.split == split] for split in ("train", "validation", "test")
+    )
+    if not validation:
+        aside = held_out([row.group for row in train], 0.1)
+        validation = [row for row, held in zip(train, aside, strict=True) if held]
+        train = [row for row, held in zip(train, aside, strict=True) if not held]
+    classes = _classes(train)
+    return Task(
+        name,
+        classes,
+        _labelled(train, classes),
+        _labelled(validation, classes),
+        _labelled(test, classes),
+        outside=[row.text for row in rows if row.domain == GENERAL and row.split == "test"],
+    )
+
+
+def default_task(rows: Sequence[LabelledRow], encoder: TextEncoder) -> Task:
+    """The default router's rows, separated as its training separates them."""
+    vectors = encoder.encode([row.text.strip() for row in rows]).vectors
+    splits = separate(rows, vectors, TrainConfig().near_duplicate)
+    classes = _classes(rows)
+    train, validation, test, unseen = (
+        _labelled([rows[at] for at in part], classes)
+        for part in (splits.train, splits.validation, splits.test, splits.unseen)
+    )
+    return Task("default domains", classes, train, validation, test, elsewhere=unseen)
+
+
+def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
+    return tuple(sorted({row.domain for row in rows}))
+
+
+def _labelled(rows: Sequence[LabelledRow], classes: tuple[str, ...]) -> Labelled:
+    return Labelled(
+        [row.text.strip() for row in rows],
+        np.array([classes.index(row.domain) for row in rows], np.int64),
+    )

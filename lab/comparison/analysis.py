@@ -1,0 +1,233 @@
+"""From a sample to all figures. Pure: the same outcomes give the same figures every time."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.comparison.costs import (
+    COST_KINDS,
+    CostKind,
+    Fleet,
+    capacity_cost,
+    cost,
+    relative_cost,
+)
+from lab.comparison.figures import (
+    LATENCIES,
+    Against,
+    ArmFigures,
+    CapacityPoint,
+    DomainFigures,
+    Example,
+    Figures,
+)
+from lab.comparison.lineup import AUTO, GENERALIST, ORACLE, SHUFFLE
+from lab.comparison.oracle import domain_oracle, gap_closed
+from lab.comparison.prices import Prices
+from lab.comparison.sample import Arm, Floats, Sample
+from lab.statistics.bootstrap import draws
+from lab.statistics.paired import draws_of, judged, paired, smoothed_mean
+from lab.statistics.pareto import front
+from lab.statistics.quantiles import quantile_differences, quantiles
+from lab.statistics.sameness import sameness
+from lab.statistics.sample_size import needed_rows
+from lab.statistics.significance import holm
+
+_NAME = "comparison"
+"""Of the draws: all arms are drawn alike."""
+_LOADS = np.logspace(-2, 3, 41)
+"""Of the traffic that was measured: a hundredth to a thousand times."""
+_EXAMPLES = 6
+_CURVE = np.linspace(0, 1, 51)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was fixed beforehand, and what the world costs.
+
+    Attributes:
+        margin: by how much quality may fall and still count as kept, in (0, 1].
+        concurrency: requests at a time.
+        seed: of everything that is drawn.
+        prices: of tokens and machines.
+        requests_per_hour: the traffic of the capacity cost; None: as measured.
+    """
+
+    margin: float
+    concurrency: int
+    seed: int
+    prices: Prices
+    requests_per_hour: float | None = None
+
+
+def analyse(sample: Sample, terms: Terms) -> Figures:
+    """All figures of a sample that has the arms `auto` and `generalist`."""
+    oracle = domain_oracle(sample)
+    arms = {**sample.arms} if oracle is None else {**sample.arms, ORACLE: oracle}
+    first = [name for name in (AUTO, GENERALIST, SHUFFLE, ORACLE) if name in arms]
+    arms = {name: arms[name] for name in (*first, *sorted(arms.keys() - {*first}))}
+    auto, generalist = arms[AUTO].quality, arms[GENERALIST].quality
+    work = _Work(replace(sample, arms=arms), terms)
+    shown = tuple(work.arm(arm) for arm in arms.values())
+    return Figures(
+        rows=len(sample.rows),
+        groups=len(np.unique(sample.groups)),
+        retold=sum(row.generalist_chat != row.chat for row in sample.rows),
+        judgements=sample.judgements,
+        currency=terms.prices.currency,
+        requests_per_hour=work.load,
+        arms=shown,
+        against=work.against(),
+        domains=_domains(work.sample),
+        gap=None if oracle is None else gap_closed(sample, oracle),
+        needed_rows=needed_rows(auto - generalist, sample.groups, terms.margin),
+        sameness=sameness(generalist, sample.domains, sample.groups, terms.seed),
+        front={kind: _front(shown, kind) for kind in COST_KINDS},
+        capacity=work.capacity(),
+        examples=_examples(sample),
+    )
+
+
+class _Work:
+    """Figures of arms and pairs of arms; the draws are made once."""
+
+    def __init__(self, sample: Sample, terms: Terms) -> None:
+        self.sample, self._terms = sample, terms
+        self._taken = draws(len(sample.rows), _NAME, sample.groups)
+        self._with_made_up = draws_of(sample.groups, _NAME)
+        self.load = terms.requests_per_hour or _measured_load(sample, terms.concurrency)
+
+    def arm(self, arm: Arm) -> ArmFigures:
+        """One arm by itself. The oracle was put together afterwards: it has no latency."""
+        fleet = self._fleet(arm.name, self.load)
+        timed = () if arm.name == ORACLE else tuple(LATENCIES)
+        known = arm.tokens[~np.isnan(arm.tokens)]
+        return ArmFigures(
+            name=arm.name,
+            quality=smoothed_mean(arm.quality, self._with_made_up, (0.0, 1.0)),
+            failed=int(arm.failed.sum()),
+            costs={kind: cost(arm, kind, fleet, self._taken) for kind in COST_KINDS},
+            latencies={key: quantiles(getattr(arm, key), self._taken) for key in timed},
+            curves={key: _curve(getattr(arm, key)) for key in timed},
+            models=dict(Counter(model for model in arm.models if model is not None)),
+            tokens=float(known.mean()) if len(known) else None,
+        )
+
+    def against(self) -> tuple[Against, ...]:
+        """Every arm beside the generalist, and `auto` beside every control."""
+        arms = self.sample.arms
+        pairs = [(name, GENERALIST) for name in arms if name != GENERALIST]
+        pairs += [(AUTO, name) for name in (SHUFFLE, ORACLE) if name in arms]
+        return tuple(self._pair(arms[first], arms[second]) for first, second in pairs)
+
+    def _pair(self, first: Arm, second: Arm) -> Against:
+        timed = () if ORACLE in (first.name, second.name) else tuple(LATENCIES)
+        sides = [(arm, self._fleet(arm.name, self.load)) for arm in (first, second)]
+        return Against(
+            arm=first.name,
+            other=second.name,
+            quality=judged(first.quality - second.quality, self.sample.groups, self._with_made_up),
+            costs={
+                kind: relative_cost(sides[0], sides[1], kind, self._taken) for kind in COST_KINDS
+            },
+            latencies={
+                key: quantile_differences(getattr(first, key), getattr(second, key), self._taken)
+                for key in timed
+            },
+        )
+
+    def capacity(self) -> tuple[CapacityPoint, ...]:
+        """The capacity cost of `auto` and the generalist over traffic; empty if not known."""
+        if self.load is None:
+            return ()
+        points = []
+        for load in (_LOADS * self.load).tolist():
+            found = {
+                name: capacity_cost(self.sample.arms[name], self._fleet(name, load))
+                for name in (AUTO, GENERALIST)
+            }
+            costs = {name: value for name, value in found.items() if value is not None}
+            points.append(CapacityPoint(load, costs))
+        return tuple(point for point in points if len(point.costs) == 2)
+
+    def _fleet(self, arm: str, load: float | None) -> Fleet:
+        """A single model's arm needs that model alone; the others need all."""
+        prices = self._terms.prices
+        known = {**prices.models, **(prices.baseline_models if arm == GENERALIST else {})}
+        if arm in (AUTO, SHUFFLE, ORACLE):
+            return Fleet(known, load)
+        used = {model for model in self.sample.arms[arm].models if model is not None}
+        return Fleet({name: price for name, price in known.items() if name in used}, load)
+
+
+def _curve(values: Floats) -> tuple[float, ...]:
+    known = values[~np.isnan(values)]
+    return tuple(np.quantile(known, _CURVE).tolist()) if len(known) else ()
+
+
+def _measured_load(sample: Sample, concurrency: int) -> float | None:
+    """Requests per hour of as many clients as asked here, each waiting for its answer."""
+    seconds = sample.arms[AUTO].seconds
+    if np.isnan(seconds).all() or not np.nanmean(seconds):
+        return None
+    return float(concurrency * 3600 / np.nanmean(seconds))
+
+
+def _domains(sample: Sample) -> tuple[DomainFigures, ...]:
+    names = sorted(set(sample.domains))
+    places = [sample.of_domain(name) for name in names]
+    auto, generalist = sample.arms[AUTO], sample.arms[GENERALIST]
+    found = [
+        paired(auto.quality[of], generalist.quality[of], sample.groups[of], name)
+        for name, of in zip(names, places, strict=True)
+    ]
+    corrected = holm([of.p_value for of in found])
+    return tuple(
+        DomainFigures(
+            domain=name,
+            quality=pair,
+            corrected_p=p_value,
+            outcome=pair.outcome_at(p_value),
+            arms={arm.name: float(arm.quality[of].mean()) for arm in sample.arms.values()},
+            routes=_routes(auto, of),
+        )
+        for name, of, pair, p_value in zip(names, places, found, corrected, strict=True)
+    )
+
+
+def _routes(auto: Arm, places: NDArray[np.int64]) -> Mapping[str, int]:
+    models = (auto.models[place] for place in places.tolist())
+    return dict(Counter(model for model in models if model is not None).most_common())
+
+
+def _front(arms: Sequence[ArmFigures], kind: CostKind) -> tuple[str, ...]:
+    points = {}
+    for arm in arms:
+        found = arm.costs[kind]
+        if found is not None and arm.name != ORACLE:  # nobody can have that one
+            points[arm.name] = (found.value, arm.quality.value)
+    return front(points)
+
+
+def _examples(sample: Sample) -> tuple[Example, ...]:
+    """The prompts on which the two differ most: as many gains as losses, where there are."""
+    auto, generalist = sample.arms[AUTO], sample.arms[GENERALIST]
+    gains = auto.quality - generalist.quality
+    order = np.argsort(-gains, kind="stable").tolist()
+    won = [place for place in order[:_EXAMPLES] if gains[place] > 0]
+    lost = [place for place in order[::-1][:_EXAMPLES] if gains[place] < 0]
+    return tuple(
+        Example(
+            domain=sample.domains[place],
+            prompt=sample.rows[place].chat[-1].content,
+            answer=sample.rows[place].reference.answer,
+            auto=auto.texts[place],
+            auto_model=auto.models[place],
+            generalist=generalist.texts[place],
+            gain=float(gains[place]),
+        )
+        for place in (*won, *lost)
+    )

@@ -1,0 +1,212 @@
+"""One streamed request, timed: sent once, never tried again, and whatever happens is an outcome."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from lab.comparison.endpoint import Endpoint
+from lab.comparison.outcomes import Outcome, Timing, Usage
+from lab.comparison.rows import Chat
+
+_SHOWN = 200
+_LONGEST_ANSWER_BYTES = 4_000_000
+"""What one request may send back: a server that never ends must not fill memory."""
+
+
+_DONE = {"choices": ({"finish_reason": "done"},)}
+"""What an end without a reason says: not every server gives one."""
+
+
+class Unreachable(Exception):
+    """Nothing listens there: the request was not even sent."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request to be made: for which row and arm, of which model where, and what."""
+
+    row: str
+    arm: str
+    model: str
+    endpoint: Endpoint
+    chat: Chat
+    max_tokens: int
+
+
+class Client:
+    """Asks.
+
+    Args:
+        http: does the talking.
+        clock: monotonic seconds.
+        timeout_seconds: after which a request has failed.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, clock: Callable[[], float], timeout_seconds: float
+    ) -> None:
+        self._http, self._clock, self._timeout = http, clock, timeout_seconds
+
+    async def ask(self, ask: Ask) -> Outcome:
+        """The outcome of one request.
+
+        Raises:
+            Unreachable: no connection could be made.
+        """
+        reading = _Reading(self._clock)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._read(ask, reading)
+        except httpx.ConnectError as error:
+            raise Unreachable(str(error)) from error
+        except TimeoutError:
+            reading.error = f"no whole answer within {self._timeout:g} s"
+        except (httpx.HTTPError, _Broken) as error:
+            reading.error = str(error) or type(error).__name__
+        return reading.outcome(ask)
+
+    async def _read(self, ask: Ask, reading: "_Reading") -> None:
+        body = {
+            "model": ask.model,
+            "messages": [turn.model_dump() for turn in ask.chat],
+            "max_tokens": ask.max_tokens,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        url = f"{ask.endpoint.base_url}/chat/completions"
+        headers = ask.endpoint.headers
+        async with self._http.stream("POST", url, json=body, headers=headers) as response:
+            if response.status_code != httpx.codes.OK:
+                text = (await response.aread()).decode(errors="replace")
+                raise _Broken(f"HTTP {response.status_code}: {_message(text)}")
+            async for event in _events(response):
+                _take(reading, event)
+        if reading.finish is None:
+            raise _Broken("the stream ended early")
+
+
+class _Broken(Exception):
+    """The answer is none, or not whole."""
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    """The `data:` lines of a stream up to `[DONE]`. Only line feeds end a line: an answer's JSON
+    may hold what else Unicode takes for one."""
+    rest, size = b"", 0
+    async for data in response.aiter_bytes():
+        size += len(data)
+        if size > _LONGEST_ANSWER_BYTES:
+            raise _Broken(f"more than {_LONGEST_ANSWER_BYTES:,} bytes")
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            payload = line.removeprefix(b"data:").strip()
+            if payload == b"[DONE]":
+                yield _DONE
+                return
+            yield _object(payload)
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise _Broken(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
+    if found.get("error"):
+        raise _Broken(f"the stream failed: {_message(json.dumps(found))}")
+    return found
+
+
+def _take(reading: "_Reading", event: dict[str, Any]) -> None:
+    try:
+        reading.take(event)
+    except (AttributeError, TypeError) as error:
+        raise _Broken(f"an event of another form: {json.dumps(event)[:_SHOWN]}") from error
+
+
+def _mended(text: str) -> str:
+    """An answer without halves of characters: some servers cut between the two, and what has none
+    beside it can be neither sent to a judge nor written down."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _message(text: str) -> str:
+    """The message of an error's body, or what there is of it."""
+    try:
+        found = str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        found = text
+    return " ".join(found.split())[:_SHOWN]
+
+
+class _Reading:
+    """An answer while it comes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._started = clock, clock()
+        self._text: list[str] = []
+        self._first: float | None = None
+        self._last = 0.0
+        self._gap: float | None = None
+        self._usage: dict[str, Any] = {}
+        self._niche: dict[str, Any] = {}
+        self._model: str | None = None
+        self.finish: str | None = None
+        self.error: str | None = None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Reads one event."""
+        self._model = event.get("model") or self._model
+        self._usage = event.get("usage") or self._usage
+        self._niche |= event.get("niche") or {}
+        for choice in event.get("choices") or ():
+            self.finish = self.finish or choice.get("finish_reason")
+            piece = (choice.get("delta") or {}).get("content")
+            if piece:
+                self._piece(piece)
+
+    def _piece(self, piece: str) -> None:
+        now = self._clock() - self._started
+        if self._first is None:
+            self._first = now
+        else:
+            self._gap = max(self._gap or 0.0, now - self._last)
+        self._last = now
+        self._text.append(piece)
+
+    def outcome(self, ask: Ask) -> Outcome:
+        """All of it."""
+        return Outcome(
+            row=ask.row,
+            arm=ask.arm,
+            asked=ask.model,
+            text=_mended("".join(self._text)),
+            timing=self._timing(),
+            usage=Usage(
+                self._usage.get("prompt_tokens"),
+                self._usage.get("completion_tokens"),
+                self._niche.get("cost"),
+                self._niche.get("attributed_cost"),
+                self._niche.get("engine_seconds"),
+            ),
+            error=self.error,
+            model=self._niche.get("model"),
+            reported_model=self._model,
+            domain=self._niche.get("domain"),
+            reason=self._niche.get("reason"),
+            finish=self.finish,
+        )
+
+    def _timing(self) -> Timing:
+        tokens, per_token = self._usage.get("completion_tokens"), None
+        if tokens is not None and tokens > 1 and self._first is not None:
+            per_token = (self._last - self._first) / (tokens - 1)
+        return Timing(self._first, self._clock() - self._started, per_token, self._gap)

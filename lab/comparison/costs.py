@@ -1,0 +1,123 @@
+"""What an arm's requests cost, in three ways that are never mixed.
+
+    list        tokens times price
+    attributed  engine seconds times the price of the machine
+    capacity    all replicas that must stand ready for the traffic, idle or not, by its requests
+
+Everything is drawn: a figure per draw of the bootstrap, the first being the figure itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.comparison.prices import Price
+from lab.comparison.sample import Arm, Floats
+from lab.statistics.bootstrap import Interval, interval
+
+CostKind = Literal["list", "attributed", "capacity"]
+COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
+
+_MOST_BUSY = 0.7
+"""The share of its time that a replica works before another one is needed."""
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The models that must stand ready for an arm, by name, and the traffic they stand ready for.
+
+    Attributes:
+        models: with their prices and replicas.
+        requests_per_hour: the traffic; None: not known.
+    """
+
+    models: Mapping[str, Price]
+    requests_per_hour: float | None = None
+
+
+def cost(arm: Arm, kind: CostKind, fleet: Fleet, taken: NDArray[np.int64]) -> Interval | None:
+    """The mean cost of a request in currency units; None where it is not known.
+
+    Args:
+        arm: whose.
+        kind: which of the three.
+        fleet: for the capacity.
+        taken: how often each draw takes each row, (draws, rows).
+    """
+    drawn = _drawn(arm, kind, fleet, taken, _known(arm, kind))
+    return None if drawn is None else interval(drawn)
+
+
+def relative_cost(
+    first: tuple[Arm, Fleet], second: tuple[Arm, Fleet], kind: CostKind, taken: NDArray[np.int64]
+) -> Interval | None:
+    """The first arm's cost beside the second's: -0.3 is 30 % less. None where it is not known.
+
+    Only prompts count that both answered: an arm must not look cheap for having failed.
+    """
+    both = _known(first[0], kind) & _known(second[0], kind)
+    drawn = [_drawn(arm, kind, fleet, taken, both) for arm, fleet in (first, second)]
+    if drawn[0] is None or drawn[1] is None or not (drawn[1] > 0).all():
+        return None
+    return interval(drawn[0] / drawn[1] - 1)
+
+
+def capacity_cost(arm: Arm, fleet: Fleet) -> float | None:
+    """The capacity cost of a request in currency units; None where it is not known."""
+    once = np.ones((1, len(arm.models)), dtype=np.int64)
+    drawn = _drawn(arm, "capacity", fleet, once, _known(arm, "capacity"))
+    return None if drawn is None else float(drawn[0])
+
+
+def _known(arm: Arm, kind: CostKind) -> NDArray[np.bool_]:
+    values = {
+        "list": arm.list_cost,
+        "attributed": arm.attributed_cost,
+        "capacity": arm.engine_seconds,
+    }[kind]
+    return ~np.isnan(values)
+
+
+def _drawn(
+    arm: Arm, kind: CostKind, fleet: Fleet, taken: NDArray[np.int64], rows: NDArray[np.bool_]
+) -> Floats | None:
+    if not rows.any():
+        return None
+    counted = taken[:, rows]
+    requests = np.maximum(counted.sum(axis=1), 1)  # a draw may hold none of them
+    if kind == "capacity":
+        return _drawn_capacity(arm, fleet, counted, rows)
+    values = arm.list_cost if kind == "list" else arm.attributed_cost
+    drawn: Floats = (counted @ values[rows]) / requests
+    return drawn if drawn[0] > 0 else None
+
+
+def _drawn_capacity(
+    arm: Arm, fleet: Fleet, counted: NDArray[np.int64], rows: NDArray[np.bool_]
+) -> Floats | None:
+    load = fleet.requests_per_hour
+    if load is None or not any(price.machine_per_hour for price in fleet.models.values()):
+        return None
+    requests = np.maximum(counted.sum(axis=1), 1)
+    models, seconds = np.array(arm.models, dtype=object)[rows], arm.engine_seconds[rows]
+    per_hour = np.zeros(len(counted))
+    for name, price in fleet.models.items():
+        busy = (counted @ np.where(models == name, seconds, 0.0)) / requests
+        per_hour += replicas_cost(price, busy, load)
+    return per_hour / load
+
+
+def replicas_cost(price: Price, busy_seconds: Floats, requests_per_hour: float) -> Floats:
+    """The price per hour of a model's replicas: those configured, or as many as the traffic needs.
+
+    Args:
+        price: of one of them, and how many are configured.
+        busy_seconds: engine seconds of this model per request of the whole traffic.
+        requests_per_hour: the whole traffic.
+    """
+    needed = np.ceil(busy_seconds * requests_per_hour / _HOUR / _MOST_BUSY)
+    return np.maximum(needed, price.replicas) * price.machine_per_hour

@@ -1,0 +1,94 @@
+"""An OpenAI-compatible server, and the models that it says it has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from lab.comparison.errors import ComparisonError
+
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where requests go: the address up to and with `/v1`, and the key, if it wants one."""
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.base_url.startswith(("http://", "https://")):
+            raise ComparisonError(
+                f"{self.base_url!r} is no address such as http://127.0.0.1:8000/v1"
+            )
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries."""
+        return {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The models of a server.
+
+    Attributes:
+        models: names, in its order.
+        generalist: the one that says it is; None where none does.
+        specialists: the first specialist of each domain.
+    """
+
+    models: tuple[str, ...] = ()
+    generalist: str | None = None
+    specialists: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Catalogue":
+        """From JSON values, as `dataclasses.asdict` and a file make them."""
+        return cls(tuple(fields["models"]), fields["generalist"], fields["specialists"])
+
+
+async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalogue:
+    """Asks a server for its models. One that lists none has an empty catalogue.
+
+    Raises:
+        ComparisonError: it does not answer, fails, or refuses the key.
+    """
+    url = f"{endpoint.base_url}/models"
+    try:
+        response = await http.get(url, headers=endpoint.headers)
+    except httpx.HTTPError as error:
+        raise ComparisonError(
+            f"{url}: {_reason(error)}; start the server, or name another with --base-url"
+        ) from error
+    if response.status_code in (401, 403):
+        raise ComparisonError(
+            f"{url}: HTTP {response.status_code}: {response.text[:_SHOWN]}; name the environment "
+            "variable that holds the key with --api-key-env"
+        )
+    if response.is_server_error:
+        raise ComparisonError(
+            f"{url}: HTTP {response.status_code}: {response.text[:_SHOWN]}; wait until the server "
+            "is ready, or name another with --base-url"
+        )
+    try:
+        return _catalogue(response.json()["data"])
+    except (ValueError, KeyError, TypeError):
+        return Catalogue()  # not every server lists its models; names can be given
+
+
+def _catalogue(listed: list[dict[str, Any]]) -> Catalogue:
+    roles = [(str(model["id"]), model.get("niche") or {}) for model in listed]
+    specialists: dict[str, str] = {}
+    for name, niche in roles:
+        if niche.get("role") == "specialist":
+            specialists.setdefault(str(niche.get("domain")), name)
+    generalists = [name for name, niche in roles if niche.get("role") == "generalist"]
+    return Catalogue(tuple(name for name, _ in roles), next(iter(generalists), None), specialists)
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__

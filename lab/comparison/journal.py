@@ -1,0 +1,64 @@
+"""What was learnt so far, on disk: JSON lines under a header, appended as they come.
+
+The header says under which conditions; a run that was cut goes on with its own file, and never
+with that of another one.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab.comparison.errors import ComparisonError
+
+
+class Journal:
+    """A file of JSON objects.
+
+    Args:
+        path: the file; it is made by the first line.
+        conditions: what must be the same for a line to count, JSON values alone.
+    """
+
+    def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
+        self._path, self._conditions = path, dict(conditions)
+
+    def read(self) -> list[dict[str, Any]]:
+        """The lines so far, in order; what a kill left of a last one is taken away.
+
+        Raises:
+            ComparisonError: the file is of other conditions; it is told which.
+        """
+        if not self._path.is_file():
+            return []
+        whole, _, torn = self._path.read_text(encoding="utf-8").rpartition("\n")
+        if not whole:
+            self._path.unlink()
+            return []
+        header, *lines = whole.split("\n")
+        self._check(header)
+        if torn:
+            self._path.write_text(f"{whole}\n", encoding="utf-8")
+        return [json.loads(line) for line in lines]
+
+    def append(self, fields: Mapping[str, Any]) -> None:
+        """Adds a line, and the header where the file is new."""
+        lines = [json.dumps(fields)]
+        if not self._path.is_file():
+            lines.insert(0, json.dumps(self._conditions, sort_keys=True))
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+
+    def _check(self, header: str) -> None:
+        found, wanted = json.loads(header), json.loads(json.dumps(self._conditions))
+        names = sorted(found.keys() | wanted.keys())
+        differing = [
+            f"{name} was {found.get(name)!r} and is {wanted.get(name)!r}"
+            for name in names
+            if found.get(name) != wanted.get(name)
+        ]
+        if differing:
+            raise ComparisonError(
+                f"{self._path}: begun under other conditions ({'; '.join(differing)}); ask as then "
+                "to go on, or name a new folder with --out"
+            )

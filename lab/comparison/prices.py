@@ -1,0 +1,88 @@
+"""What tokens and machines cost, from YAML: a file of prices, or a `niche.yaml`, which has them.
+
+    currency: USD
+    models:
+      small: {prompt_per_million_tokens: 0.1, completion_per_million_tokens: 0.4}
+      large: {prompt_per_million_tokens: 2, completion_per_million_tokens: 8}
+      own: {machine_per_hour: 3, replicas: 2}
+    baseline_models:   # of another gateway's models, where --baseline-url names one
+      large: {...}
+
+Units: currency units per million tokens, and per hour of one replica.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lab.comparison.errors import ComparisonError
+
+
+class Price(BaseModel):
+    """One model's prices."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt_per_million_tokens: float = Field(default=0, ge=0)
+    completion_per_million_tokens: float = Field(default=0, ge=0)
+    machine_per_hour: float = Field(default=0, ge=0)
+    replicas: int = Field(default=1, ge=0)
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The list price of one request."""
+        return (
+            prompt_tokens * self.prompt_per_million_tokens
+            + completion_tokens * self.completion_per_million_tokens
+        ) / 1_000_000
+
+
+class Prices(BaseModel):
+    """All prices; without a file there are none, and what answers report is taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: str = "USD"
+    models: Mapping[str, Price] = {}
+    baseline_models: Mapping[str, Price] = {}
+
+
+def read_prices(path: Path) -> Prices:
+    """The prices of a file.
+
+    Raises:
+        ComparisonError: it cannot be read, or is neither of the two kinds.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ComparisonError(f"{path}: cannot be read: {error.strerror}; name another") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ComparisonError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Prices.model_validate(_of_stack(raw) if _is_stack(raw) else raw)
+    except (ValidationError, AttributeError, KeyError, TypeError) as error:
+        reason = _told(error) if isinstance(error, ValidationError) else "no niche.yaml either"
+        raise ComparisonError(f"{path}: no prices: {reason}") from error
+
+
+def _is_stack(raw: Any) -> bool:
+    return isinstance(raw, dict) and "generalist" in raw
+
+
+def _of_stack(raw: dict[str, Any]) -> dict[str, Any]:
+    """The prices in a `niche.yaml`, of which nothing else is read."""
+    models = {}
+    for spec in (raw["generalist"], *(raw.get("specialists") or ())):
+        scaling = spec.get("autoscaling") or {}
+        replicas = scaling.get("min_replicas", 1) if scaling else spec.get("replicas", 1)
+        models[spec["name"]] = {**(spec.get("price") or {}), "replicas": replicas}
+    currency = (raw.get("observability") or {}).get("currency", "USD")
+    return {"currency": currency, "models": models}
+
+
+def _told(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}"

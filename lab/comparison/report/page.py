@@ -1,0 +1,224 @@
+"""The report as one HTML file: no script, no font, no picture from anywhere else."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from lab.comparison.costs import COST_KINDS, CostKind
+from lab.comparison.figures import Example, Figures
+from lab.comparison.lineup import AUTO, GENERALIST, SHUFFLE
+from lab.comparison.report.capacity import break_even, capacity
+from lab.comparison.report.forest import forest
+from lab.comparison.report.latency import latencies
+from lab.comparison.report.plane import COST_TITLES, kind_of, plane
+from lab.comparison.report.tables import (
+    Table,
+    arms_table,
+    beside_table,
+    latency_table,
+    routes_table,
+)
+from lab.comparison.verdict import Verdict
+from lab.comparison.words import percent, points, points_between, seconds, whole
+from lab.statistics.bootstrap import Interval
+
+_STYLE = Path(__file__).parent / "style.css"
+_LARGE, _SMALL = (760.0, 430.0), (470.0, 300.0)
+_LONGEST_TEXT = 600
+
+
+def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) -> str:
+    """The whole page.
+
+    Args:
+        figures: all of them.
+        found: the verdict.
+        margin: fixed beforehand.
+        about: lines on what was measured where.
+    """
+    parts = [
+        _hero(figures, found),
+        _section("Quality and cost", _PLANE_NOTE, _planes(figures, found.cost_kind)),
+        _section(
+            "By domain", _domain_note(margin), f'<div class="wide">{forest(figures, margin)}</div>'
+        ),
+        _of_table(routes_table(figures)),
+        _section("Latency", _LATENCY_NOTE, _latencies(figures)),
+        _section("Cost of capacity", _capacity_note(figures), _capacity(figures)),
+        _of_table(arms_table(figures)),
+        _of_table(beside_table(figures)),
+        _section("Prompts that tell", _EXAMPLES_NOTE, _examples(figures.examples)),
+        _section("How it was measured", "", _how(figures, margin, about)),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(found.kind)}</title><style>{_STYLE.read_text(encoding='utf-8')}</style>"
+        f"</head><body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+_SUBJECT = "Does routing pay, against one model for everything?"
+_PLANE_NOTE = (
+    "Up is better, left is cheaper. Bars are 95 % intervals. On the dotted line no other arm is "
+    "better and cheaper at once. Hollow: shuffle is auto's models dealt at random, at the same "
+    "shares; oracle gives each domain to the model that answers it best."
+)
+_LATENCY_NOTE = "How many answers took no longer. Left is faster."
+_EXAMPLES_NOTE = "Where one of the two was right and the other was not, or more so."
+
+
+def _domain_note(margin: float) -> str:
+    return (
+        "Difference in quality on the same prompts, with 95 % intervals. The dashed line is the "
+        f"margin of {points(margin, sign='')} points that was fixed beforehand; p is McNemar's "
+        "exact test, corrected for the number of domains (Holm)."
+    )
+
+
+def _capacity_note(figures: Figures) -> str:
+    even = break_even(figures.capacity)
+    told = (
+        "At no traffic shown here is routing the cheaper one."
+        if even is None
+        else f"From {whole(even)} requests per hour on, routing costs no more."
+    )
+    return (
+        "What all replicas cost that must stand ready, idle or not, shared by the requests. auto "
+        f"needs every model, the generalist itself alone. {told}"
+    )
+
+
+def _section(title: str, note: str, body: str) -> str:
+    if not body:
+        return ""
+    said = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<section><h2>{escape(title)}</h2>{said}{body}</section>"
+
+
+def _of_table(table: Table | None) -> str:
+    return "" if table is None else _section(table.title, table.note, table.html())
+
+
+def _hero(figures: Figures, found: Verdict) -> str:
+    mood = "good" if found.good else "plain"
+    notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
+    tiles = "".join(_tiles(figures, found))
+    return (
+        f'<header class="{mood}"><p class="kind">{_SUBJECT}</p>'
+        f"<h1>{escape(found.line)}</h1></header>"
+        f'<div class="tiles">{tiles}</div><ul class="notes">{notes}</ul>'
+    )
+
+
+def _tiles(figures: Figures, found: Verdict) -> Iterator[str]:
+    main, mix = figures.beside(AUTO, GENERALIST), figures.beside(AUTO, SHUFFLE)
+    if main is None:
+        return
+    saving = main.costs[found.cost_kind] if found.cost_kind else None
+    if found.cost_kind is not None and saving is not None:
+        sign = "+" if saving.value > 0 else "\u2212"
+        size = f"{sign}{percent(abs(saving.value))}"
+        yield _tile(COST_TITLES[found.cost_kind], size, f"{points_between(saving)} %")
+    gain = main.quality.difference
+    yield _tile("Quality", f"{points(gain.value)} pts", points_between(gain))
+    if mix is not None:
+        over = mix.quality.difference
+        yield _tile(
+            "Over a mix that does not look", f"{points(over.value)} pts", points_between(over)
+        )
+    for key, title in (("first_seconds", "First token, p50"), ("seconds", "Whole answer, p50")):
+        found_at = main.latencies.get(key)
+        if found_at is not None:
+            yield _tile(title, *_change(found_at.p50))
+
+
+def _change(of: Interval) -> tuple[str, str]:
+    sign = "+" if of.value >= 0 else "\u2212"
+    return f"{sign}{seconds(abs(of.value))}", f"{1000 * of.low:+.0f} to {1000 * of.high:+.0f} ms"
+
+
+def _tile(title: str, size: str, between: str) -> str:
+    return (
+        f'<div class="tile"><span>{escape(title)}</span><strong>{escape(size)}</strong>'
+        f"<small>{escape(between)}</small></div>"
+    )
+
+
+def _planes(figures: Figures, first: CostKind | None) -> str:
+    if first is None:
+        return ""
+    others = [kind for kind in COST_KINDS if kind != first]
+    small = "".join(
+        f"<figure>{drawn}</figure>" for kind in others if (drawn := plane(figures, kind, _SMALL))
+    )
+    return f"{plane(figures, first, _LARGE)}<div class='pair'>{small}</div>"
+
+
+def _latencies(figures: Figures) -> str:
+    charts = "".join(f"<figure>{drawn}</figure>" for drawn in latencies(figures))
+    if not charts:
+        return ""
+    timed = [arm.name for arm in figures.arms if arm.latencies]
+    table = latency_table(figures)
+    return (
+        f'{_keys(timed)}<div class="pair">{charts}</div>'
+        f"<details><summary>In numbers</summary>"
+        f'<p class="note">{escape(table.note)}</p>{table.html()}</details>'
+    )
+
+
+def _keys(arms: Sequence[str]) -> str:
+    """Whose line has which colour."""
+    keys = "".join(f'<span class="key {kind_of(of)}">{escape(of)}</span>' for of in arms)
+    return f'<p class="keys">{keys}</p>'
+
+
+def _capacity(figures: Figures) -> str:
+    drawn = capacity(figures)
+    return f"{_keys((AUTO, GENERALIST))}{drawn}" if drawn else ""
+
+
+def _examples(examples: Sequence[Example]) -> str:
+    return "".join(_example(of) for of in examples)
+
+
+def _example(of: Example) -> str:
+    kind, words = ("wins", "auto is better") if of.gain > 0 else ("loses", "generalist is better")
+    told = {
+        "prompt": of.prompt,
+        "right": of.answer,
+        f"auto ({of.auto_model})" if of.auto_model else AUTO: of.auto,
+        GENERALIST: of.generalist,
+    }
+    lines = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(_short(text)) or '<i>nothing</i>'}</dd>"
+        for name, text in told.items()
+    )
+    head = f'<span class="tag {kind}">{words}</span> {escape(of.domain)}'
+    title = f"{head}: {escape(_short(of.prompt, 90))}"
+    return f"<details><summary>{title}</summary><dl>{lines}</dl></details>"
+
+
+def _short(text: str, most: int = _LONGEST_TEXT) -> str:
+    flat = " ".join(text.split()) if most < _LONGEST_TEXT else text
+    return flat if len(flat) <= most else f"{flat[:most]} ..."
+
+
+def _how(figures: Figures, margin: float, about: Sequence[str]) -> str:
+    same = figures.sameness
+    lines = [
+        *about,
+        f"{whole(figures.rows)} prompts, {whole(figures.groups)} of them independent; margin "
+        f"{points(margin, sign='')} points.",
+        "Intervals: paired bootstrap over prompts or their groups, 2,000 draws, with one made-up "
+        "win and one made-up loss beside the real prompts, so that a few prompts prove nothing.",
+        "A difference is called one where its interval leaves zero out and McNemar's exact test "
+        "has p below 0.05.",
+    ]
+    if same is not None:
+        lines.append(
+            f"The check of the check: the generalist against itself, {same.repetitions} times on "
+            f"{same.pairs} pairs of prompts: no difference in {same.without_difference}."
+        )
+    return f"<ul>{''.join(f'<li>{escape(of)}</li>' for of in lines)}</ul>"

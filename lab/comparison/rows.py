@@ -1,0 +1,169 @@
+"""The prompts of a comparison, from JSON Lines: an object a line with these fields.
+
+    prompt               what a user says; or
+    messages             a conversation, [{"role": ..., "content": ...}], that ends with the user
+    answer               the right answer, as text; for a judge it may be left out
+    grader               a name of `router.grading`, or `judge`
+    schema               `CREATE TABLE` statements, for the grader that executes a query
+    domain               whose question it is; `general` is nobody's
+    group                what belongs together and is drawn together: a document, a table, a session
+    max_tokens           longer answers are cut, whoever gives them
+    generalist_messages  what the generalist is asked instead, where it needs to be told more than
+                         a specialist does
+
+Rule: a file is read to its end before anything is refused, so that its faults are told together.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.comparison.errors import ComparisonError
+from router.grading.counts import Reference
+from router.grading.registry import GRADERS, as_read
+
+GENERAL, JUDGE = "general", "judge"
+_MOST_FAULTS = 20
+
+
+class Turn(BaseModel):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: str = Field(min_length=1)
+
+
+Chat = tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt, and what is known of its right answer.
+
+    Attributes:
+        key: a checksum of the row: what was answered before is found again by it.
+        chat: what is asked.
+        generalist_chat: what the generalist is asked: the same, unless the row says otherwise.
+        grader: a key of `GRADERS`, or `JUDGE`.
+        reference: what a grader holds the answer against.
+        domain: empty where the row names none.
+        group: empty where the row stands for itself.
+        max_tokens: None where the row names none.
+    """
+
+    key: str
+    chat: Chat
+    generalist_chat: Chat
+    grader: str
+    reference: Reference
+    domain: str = ""
+    group: str = ""
+    max_tokens: int | None = None
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str | None = Field(default=None, min_length=1)
+    messages: Chat = ()
+    answer: str = ""
+    grader: str
+    tables: str = Field(default="", alias="schema")
+    domain: str = ""
+    group: str = ""
+    max_tokens: int | None = Field(default=None, ge=1)
+    generalist_messages: Chat = ()
+
+    @model_validator(mode="after")
+    def _gradable(self) -> "_Line":
+        if bool(self.messages) == (self.prompt is not None):
+            raise ValueError("give either prompt or messages")
+        for chat in (self.messages, self.generalist_messages):
+            if chat and chat[-1].role != "user":
+                raise ValueError("messages must end with the user's")
+        if self.grader == JUDGE:
+            return self
+        if self.grader not in GRADERS:
+            known = ", ".join([*GRADERS, JUDGE])
+            raise ValueError(f"no grader {self.grader!r}; known: {known}")
+        # Also raises where nothing can be graded by the answer, such as a query without a schema.
+        if _own_quality(self.answer, self.grader, self.tables) < 1:
+            raise ValueError(f"its own answer is not right by the grader {self.grader!r}; mend one")
+        return self
+
+
+def _own_quality(answer: str, grader: str, tables: str) -> float:
+    if not answer:
+        raise ValueError(f"no answer; the grader {grader!r} needs the right one")
+    return GRADERS[grader](as_read(answer, grader, answer), Reference(answer, tables)).quality
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file, in order.
+
+    Raises:
+        ComparisonError: it cannot be read, holds nothing, or rows have faults; all are told.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise ComparisonError(f"{path}: cannot be read: {reason}; name another") from error
+    rows: dict[str, Row] = {}
+    faults: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _row(line)
+        except ValidationError as error:
+            faults += [f"{path.name}, line {number}: {_told(fault)}" for fault in error.errors()]
+            continue
+        if row.key in rows:
+            faults.append(f"{path.name}, line {number}: stands there twice; remove one of them")
+        rows[row.key] = row
+    if faults:
+        raise ComparisonError(_listed(faults))
+    if not rows:
+        raise ComparisonError(f"{path}: holds no rows; write one JSON object a line")
+    return list(rows.values())
+
+
+def _row(line: str) -> Row:
+    found = _Line.model_validate_json(line)
+    chat = found.messages or (Turn(role="user", content=found.prompt or ""),)
+    said = json.dumps(found.model_dump(), sort_keys=True)
+    return Row(
+        key=hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        chat=chat,
+        generalist_chat=found.generalist_messages or chat,
+        grader=found.grader,
+        reference=Reference(found.answer, found.tables),
+        domain=found.domain,
+        group=found.group,
+        max_tokens=found.max_tokens,
+    )
+
+
+def _told(fault: Any) -> str:
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    if fault["type"] == "json_invalid":
+        return "not JSON; write one object a line"
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        names = [of.alias or name for name, of in _Line.model_fields.items()]
+        return f"unknown field {where!r}; allowed: {', '.join(names)}"
+    return f"{where}: {fault['msg']}" if where else str(fault["msg"])
+
+
+def _listed(faults: Sequence[str]) -> str:
+    more = len(faults) - _MOST_FAULTS
+    return "\n".join([*faults[:_MOST_FAULTS], *([f"and {more:,} more"] if more > 0 else [])])

@@ -1,0 +1,197 @@
+"""A comparison from its prompts to its verdict: ask, keep, grade, judge.
+
+Everything that was answered is kept in the results' folder as it comes; the same command goes on
+where a cut one stood, and after the last answer it only computes. The margin is among the
+conditions under which answers were kept: another margin is another comparison.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tqdm import tqdm
+
+from lab.comparison.analysis import Terms, analyse
+from lab.comparison.client import Ask, Client
+from lab.comparison.costs import CostKind
+from lab.comparison.endpoint import Catalogue, Endpoint, read_catalogue
+from lab.comparison.errors import ComparisonError
+from lab.comparison.figures import Figures
+from lab.comparison.journal import Journal
+from lab.comparison.judge import Judge, check_judge, judgements
+from lab.comparison.lineup import AUTO, Lineup, Wanted, lineup
+from lab.comparison.outcomes import Outcome
+from lab.comparison.rows import JUDGE, Row
+from lab.comparison.run import ask_all, ordered, warm_up
+from lab.comparison.sample import sample
+from lab.comparison.verdict import Verdict, verdict
+
+_ARMS = 4
+"""Requests per prompt without specialists alone: auto, generalist, shuffle, oracle."""
+MODELS = "models.json"
+"""The first file that a comparison writes: a folder that has it holds one."""
+_OUTCOMES, _JUDGEMENTS = "outcomes.jsonl", "judgements.jsonl"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a comparison is made.
+
+    Attributes:
+        out: the results' folder; it exists.
+        terms: margin, concurrency, seed, prices.
+        warm_up: requests to each model that are forgotten.
+        timeout_seconds: after which a request has failed.
+        max_tokens: of an answer whose row names no number.
+        max_requests: more are refused before the first one.
+        cost: which cost decides; None: the first that is known.
+    """
+
+    out: Path
+    terms: Terms
+    warm_up: int = 2
+    timeout_seconds: float = 120.0
+    max_tokens: int = 256
+    max_requests: int = 20_000
+    cost: CostKind | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The result, and who was compared."""
+
+    figures: Figures
+    verdict: Verdict
+    lineup: Lineup
+
+
+class Session:
+    """One comparison.
+
+    Args:
+        rows: the prompts.
+        settings: how.
+        http: does the talking.
+        clock: monotonic seconds.
+        tell: is told a step of the way, for people.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        settings: Settings,
+        http: httpx.AsyncClient,
+        clock: Callable[[], float],
+        tell: Callable[[str], object],
+    ) -> None:
+        self._rows, self._settings, self._http, self._tell = rows, settings, http, tell
+        self._client = Client(http, clock, settings.timeout_seconds)
+        self._models = settings.out / MODELS
+
+    async def compare(self, wanted: Wanted, judge: Judge | None = None) -> Found:
+        """Asks what was not asked yet, and computes.
+
+        Raises:
+            ComparisonError: it cannot be done as asked, or a server went away.
+        """
+        catalogue = await self._catalogue(wanted.endpoint)
+        arms = lineup(wanted, catalogue)
+        self._check(judge, arms)
+        outcomes = await self._outcomes(arms, catalogue)
+        said = await self._said(judge, outcomes) if judge else {}
+        terms = self._settings.terms
+        figures = analyse(sample(self._rows, outcomes, said, arms, terms.prices), terms)
+        return Found(figures, verdict(figures, terms.margin, self._settings.cost), arms)
+
+    async def _catalogue(self, endpoint: Endpoint) -> Catalogue:
+        """The gateway's models as they were when the comparison began."""
+        if self._models.is_file():
+            fields = json.loads(self._models.read_text(encoding="utf-8"))
+            if fields["at"] == endpoint.base_url:
+                return Catalogue.from_json(fields)
+        return await read_catalogue(self._http, endpoint)
+
+    async def _outcomes(
+        self, arms: Lineup, catalogue: Catalogue
+    ) -> Mapping[str, Mapping[str, Outcome]]:
+        """The outcomes of all arms, by arm and row."""
+        journal = Journal(self._settings.out / _OUTCOMES, self._conditions(arms))
+        kept = [Outcome.from_json(fields) for fields in journal.read()]
+        # Only now is it known that the folder is of this comparison.
+        models = {"at": arms.endpoint.base_url, **asdict(catalogue)}
+        self._models.write_text(json.dumps(models) + "\n", encoding="utf-8")
+        tokens, seed = self._settings.max_tokens, self._settings.terms.seed
+        await self._ask(arms.first_round(self._rows, tokens), journal, kept)
+        routed = {of.row: of for of in kept if of.arm == AUTO}
+        await self._ask(arms.second_round(self._rows, routed, seed, tokens), journal, kept)
+        found: dict[str, dict[str, Outcome]] = {}
+        for of in kept:
+            found.setdefault(of.arm, {})[of.row] = of
+        return found
+
+    async def _said(
+        self, judge: Judge, outcomes: Mapping[str, Mapping[str, Outcome]]
+    ) -> Mapping[str, Mapping[str, Outcome]]:
+        """What the judge says, by row and question."""
+        conditions = {"judge": judge.model, "at": judge.endpoint.base_url, **self._set()}
+        journal = Journal(self._settings.out / _JUDGEMENTS, conditions)
+        kept = [Outcome.from_json(fields) for fields in journal.read()]
+        await self._ask(judgements(self._rows, outcomes, judge), journal, kept)
+        found: dict[str, dict[str, Outcome]] = {}
+        for of in kept:
+            found.setdefault(of.row, {})[of.arm] = of
+        return found
+
+    async def _ask(self, asks: Iterable[Ask], journal: Journal, kept: list[Outcome]) -> None:
+        """Asks what is not among the kept outcomes, and adds to them."""
+        settings, done = self._settings, {(of.row, of.arm) for of in kept}
+        left = [ask for ask in asks if (ask.row, ask.arm) not in done]
+        left = ordered(left, settings.terms.seed)
+        if not left:
+            return
+        self._tell(f"{len(left):,} requests, {settings.terms.concurrency} at a time")
+        await warm_up(left, self._client.ask, settings.warm_up)
+        with tqdm(total=len(left), unit="request", leave=False, disable=None) as bar:
+
+            def keep(outcome: Outcome) -> None:
+                journal.append(outcome.as_json())
+                kept.append(outcome)
+                bar.update()
+
+            await ask_all(left, self._client.ask, keep, settings.terms.concurrency)
+
+    def _check(self, judge: Judge | None, arms: Lineup) -> None:
+        most = len(self._rows) * (_ARMS + len(arms.alone))
+        if most > self._settings.max_requests:
+            raise ComparisonError(
+                f"that may take {most:,} requests; give fewer prompts or arms, or allow as many "
+                f"with --max-requests {most}"
+            )
+        needs = any(row.grader == JUDGE for row in self._rows)
+        if needs and judge is None:
+            raise ComparisonError(
+                "rows have the grader `judge`; name one with --judge-url and --judge-model"
+            )
+        if judge is not None:
+            check_judge(judge, arms)
+
+    def _set(self) -> dict[str, Any]:
+        keys = "".join(sorted(row.key for row in self._rows))
+        return {"prompts": hashlib.sha256(keys.encode()).hexdigest()[:16]}
+
+    def _conditions(self, arms: Lineup) -> dict[str, Any]:
+        return {
+            **self._set(),
+            "auto": arms.auto,
+            "at": arms.endpoint.base_url,
+            "generalist": arms.generalist,
+            "generalist at": arms.baseline.base_url,
+            "margin": self._settings.terms.margin,
+            "seed": self._settings.terms.seed,
+            "max_tokens": self._settings.max_tokens,
+            "concurrency": self._settings.terms.concurrency,
+        }

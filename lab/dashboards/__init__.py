@@ -1,0 +1,1 @@
+"""Grafana dashboards, written from here into the chart: `python -m lab.dashboards.files`."""

@@ -1,0 +1,124 @@
+"""The pictures of a replay, as PNG files.
+
+The one file here that imports matplotlib; whoever draws imports it then. No display is needed, and
+nothing global is touched. Colours are those of Okabe and Ito, which the colour-blind tell apart.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from lab.replay.frontier import hull
+from lab.replay.policies import INSTANCE_ORACLE
+from lab.replay.replay import MIX, PolicyFigures, Replay
+
+_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00")
+_ORACLE, _GREY, _ORANGE = "#999999", "#555555", "#D55E00"
+_DASHES = ("--", "-.")
+_DPI = 120
+
+
+def draw(found: Replay, folder: Path) -> tuple[Path, ...]:
+    """Draws both pictures; a folder's earlier ones are replaced.
+
+    Args:
+        found: the replay.
+        folder: where the files go; it exists.
+
+    Returns:
+        The files.
+    """
+    frontier, lift = folder / "frontier.png", folder / "lift.png"
+    draw_frontier(found, frontier)
+    draw_lift(found, lift)
+    return frontier, lift
+
+
+def draw_frontier(found: Replay, path: Path) -> None:
+    """The plane of quality and cost: each policy's curve, the models, and what nothing beats."""
+    figure, axes = _picture()
+    for of, style in _styled(found):
+        axes.plot([p.cost for p in of.points], [p.quality for p in of.points], **style)
+        if not of.oracle:
+            dots = {"color": style["color"], "linestyle": ":", "label": f"shuffle of {of.name}"}
+            costs = [p.shuffle_cost for p in of.points]
+            axes.plot(costs, [p.shuffle_quality for p in of.points], **dots)
+    axes.plot(
+        [of.cost for of in found.front],
+        [of.quality for of in found.front],
+        ".",
+        color="black",
+        markersize=3,
+        label="Pareto front",
+    )
+    _models(axes, found)
+    axes.set_xlabel("mean cost of a prompt")
+    axes.set_ylabel("mean score")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_title(f"Quality over cost, {found.prompts:,} prompts")
+    _finish(figure, path)
+
+
+def draw_lift(found: Replay, path: Path) -> None:
+    """What each policy's score is above its shuffle's: the part that comes from reading."""
+    figure, axes = _picture()
+    axes.axhline(0, color=_GREY, linewidth=1, label="shuffle: same shares, whatever is asked")
+    for of, style in _styled(found):
+        if of.name == INSTANCE_ORACLE:  # beside it the others would look flat
+            continue
+        costs = [point.cost for point in of.points]
+        lifts = [100 * (point.quality - point.shuffle_quality) for point in of.points]
+        axes.plot(costs, lifts, **style)
+    axes.set_xlabel("mean cost of a prompt")
+    axes.set_ylabel("points of score above the shuffle")
+    axes.set_title(f"What comes from reading the prompt, {found.prompts:,} prompts")
+    _finish(figure, path)
+
+
+def _picture() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
+    """The policies with points, each with its look; oracles are broken lines without colour."""
+    with_points = [of for of in found.policies if of.points]
+    real = [of for of in with_points if not of.oracle]
+    ceilings = [of for of in with_points if of.oracle]
+    looks: list[tuple[PolicyFigures, dict[str, Any]]] = []
+    for place, of in enumerate(real):
+        colour = _COLOURS[place % len(_COLOURS)]
+        looks.append((of, {"color": colour, "linewidth": 2, "label": of.name}))
+    for place, of in enumerate(ceilings):
+        dashes = _DASHES[place % len(_DASHES)]
+        label = f"{of.name} (a ceiling)"
+        looks.append((of, {"color": _ORACLE, "linestyle": dashes, "label": label}))
+    return looks
+
+
+def _models(axes: Axes, found: Replay) -> None:
+    costs = np.array([of.cost for of in found.models])
+    scores = np.array([of.quality.value for of in found.models])
+    axes.plot(*hull(costs, scores), color=_ORANGE, linewidth=1, label=MIX)
+    axes.plot(costs, scores, "o", color=_ORANGE, markeredgecolor="white", markersize=8)
+    middle = costs.mean()
+    for of in found.models:
+        axes.annotate(
+            of.name,
+            (of.cost, of.quality.value),
+            textcoords="offset points",
+            xytext=(-7 if of.cost > middle else 7, -3),
+            ha="right" if of.cost > middle else "left",
+            fontsize=8,
+        )
+
+
+def _finish(figure: Figure, path: Path) -> None:
+    [axes] = figure.axes
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    figure.savefig(path, dpi=_DPI)

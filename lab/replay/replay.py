@@ -1,0 +1,230 @@
+"""Policies over recorded outcomes: their figures with intervals, and the points they can reach.
+
+All policies are measured on the same draws of the prompts, whole clusters at a time, so that the
+interval of a difference is that of the difference. Beside each stands its shuffle control, and
+beside all the mix: the best that anybody gets who picks models without reading the prompt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.benchmarks.figures import Figure, resampled
+from lab.benchmarks.outcomes import apgr, calls_to_reach
+from lab.replay.frontier import aiq, cost_of, pareto
+from lab.replay.outcomes import Outcomes
+from lab.replay.policies import DOMAIN_ORACLE, Expectation
+from lab.replay.sweep import Point, Sweep, sweep
+from lab.routing.evaluation.values import Interval
+
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+RESAMPLES = 1000
+MIX = "best content-blind mix"
+
+MEASURES = {
+    "aiq": "AIQ",
+    "above_mix": "above the mix",
+    "above_shuffle": "above its shuffle",
+    "gap": "of the domain oracle's lead",
+    "match_cost": "cost at best quality",
+    "apgr": "APGR",
+    "cpt50": "CPT(50), %",
+    "cpt80": "CPT(80), %",
+}
+"""The measures of a policy by their keys in a report, as tables show them.
+
+`above_mix` is the difference to the AIQ of the mix; `above_shuffle` the lead in score over the
+policy's shuffle, its mean over the costs that the policy reaches; `gap` the share of the domain
+oracle's lead over the mix; `match_cost` what the best single model's quality costs, in shares of
+that model's cost; the last three are RouteLLM's, with the cheapest model as the weak one and the
+best single model as the strong one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """A model that answers every prompt: its mean cost and score."""
+
+    name: str
+    cost: float
+    quality: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFigures:
+    """A policy's figures, those of `MEASURES` that are defined, in that order.
+
+    Attributes:
+        name: of the policy.
+        oracle: whether it knows the outcomes that it is measured on.
+        figures: by the key of the measure.
+        points: from the highest price to the lowest; none for the mix, which has no prices.
+    """
+
+    name: str
+    oracle: bool
+    figures: dict[str, Figure]
+    points: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay found.
+
+    Attributes:
+        prompts: how many.
+        clusters: how many clusters they form.
+        models: by mean cost.
+        best: the model with the best mean score.
+        policies: the mix first, then in the order in which they were given.
+        front: the points of models and policies, oracles left out, that no other one beats.
+    """
+
+    prompts: int
+    clusters: int
+    models: tuple[ModelFigures, ...]
+    best: str
+    policies: tuple[PolicyFigures, ...]
+    front: tuple[Point, ...]
+
+
+def replay(
+    outcomes: Outcomes, expectations: Sequence[Expectation], resamples: int = RESAMPLES
+) -> Replay:
+    """Measures policies.
+
+    Args:
+        outcomes: what every model made of every prompt.
+        expectations: one of each policy; their names differ.
+        resamples: draws for the intervals.
+    """
+    sweeps = [sweep(expectation, outcomes) for expectation in expectations]
+    measured = _Measured(outcomes, sweeps)
+    rows = np.arange(len(outcomes.prompts))
+    drawn = [measured.of(taken) for taken in resampled(outcomes.clusters, resamples)]
+    figures = _figures(measured.of(rows), drawn)
+    singles = _singles(outcomes)
+    policies = tuple(
+        PolicyFigures(
+            of.expectation.name,
+            of.expectation.oracle,
+            _own(figures, of.expectation.name),
+            of.points(outcomes),
+        )
+        for of in sweeps
+    )
+    reachable = [point for of in policies if not of.oracle for point in of.points]
+    return Replay(
+        prompts=len(rows),
+        clusters=len(set(outcomes.clusters)),
+        models=tuple(
+            ModelFigures(point.policy, point.cost, figures[point.policy, "quality"])
+            for point in singles
+        ),
+        best=outcomes.models[outcomes.best],
+        policies=(PolicyFigures(MIX, False, _own(figures, MIX)), *policies),
+        front=tuple(pareto([*singles, *reachable])),
+    )
+
+
+def _singles(outcomes: Outcomes) -> list[Point]:
+    """Always one model: a policy of one point, which is its own shuffle."""
+    means = outcomes.costs.mean(axis=0).tolist(), outcomes.scores.mean(axis=0).tolist()
+    shares = np.eye(len(outcomes.models)).tolist()
+    return [
+        Point(name, float("nan"), cost, quality, tuple(share), cost, quality)
+        for name, cost, quality, share in zip(outcomes.models, *means, shares, strict=True)
+    ]
+
+
+_Values = dict[tuple[str, str], float]
+"""A measure's value by the name of the policy or model and the key of the measure."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """All measures of all policies, on any draw of the prompts."""
+
+    outcomes: Outcomes
+    sweeps: Sequence[Sweep]
+
+    def of(self, rows: Indices) -> _Values:
+        outcomes = self.outcomes
+        weights = np.bincount(rows, minlength=len(outcomes.prompts)) / len(rows)
+        costs, qualities = weights @ outcomes.costs, weights @ outcomes.scores
+        found: _Values = {
+            (name, "quality"): value
+            for name, value in zip(outcomes.models, qualities.tolist(), strict=True)
+        }
+        found |= self._areas(MIX, (costs, qualities), (costs, qualities))
+        for of in self.sweeps:
+            name = of.expectation.name
+            found |= self._areas(
+                name, (weights @ of.costs, weights @ of.scores), (costs, qualities)
+            )
+            found[name, "above_mix"] = found[name, "aiq"] - found[MIX, "aiq"]
+            lead = weights @ of.scores - of.shares @ qualities
+            found[name, "above_shuffle"] = _mean_over(weights @ of.costs, lead)
+            found |= self._recovered(of.expectation, rows)
+        return found | self._gaps(found)
+
+    def _areas(
+        self, name: str, points: tuple[Doubles, Doubles], models: tuple[Doubles, Doubles]
+    ) -> _Values:
+        costs, qualities = models
+        best = self.outcomes.best
+        reached = cost_of(float(qualities[best]), *points)
+        return {
+            (name, "aiq"): aiq(*points, costs.min(), costs.max()),
+            (name, "match_cost"): reached / float(costs[best]),
+        }
+
+    def _recovered(self, expectation: Expectation, rows: Indices) -> _Values:
+        if self.outcomes.gain is None:
+            return {}
+        gain = self.outcomes.gain[rows]
+        name, best = expectation.name, self.outcomes.best
+        if not gain.sum() > 0:  # a draw in which the best model is not the better one
+            return {(name, key): float("nan") for key in ("apgr", "cpt50", "cpt80")}
+        score = (expectation.scores[:, best] - expectation.scores[:, 0])[rows]
+        return {
+            (name, "apgr"): apgr(score, gain),
+            (name, "cpt50"): calls_to_reach(score, gain, 0.5),
+            (name, "cpt80"): calls_to_reach(score, gain, 0.8),
+        }
+
+    def _gaps(self, found: _Values) -> _Values:
+        ceiling, floor = found.get((DOMAIN_ORACLE, "aiq")), found[MIX, "aiq"]
+        if ceiling is None:
+            return {}
+        lead = ceiling - floor
+        names = [of.expectation.name for of in self.sweeps if not of.expectation.oracle]
+        return {
+            (name, "gap"): (found[name, "aiq"] - floor) / lead if lead > 0 else float("nan")
+            for name in names
+        }
+
+
+def _mean_over(costs: Doubles, heights: Doubles) -> float:
+    """The mean height over a range of costs; 0 where there is no range."""
+    width = float(costs[-1] - costs[0])
+    return float(np.trapezoid(heights, costs)) / width if width > 0 else 0.0
+
+
+def _figures(found: _Values, drawn: Sequence[_Values]) -> dict[tuple[str, str], Figure]:
+    figures = {}
+    for key, value in found.items():
+        known = [of[key] for of in drawn if not np.isnan(of[key])]
+        # Of what was drawn, and nothing between: some costs are infinite.
+        ends = np.quantile(known, (0.025, 0.975), method="closest_observation") if known else None
+        interval = None if ends is None else Interval(float(ends[0]), float(ends[1]))
+        figures[key] = Figure(key[1], value, interval)
+    return figures
+
+
+def _own(figures: dict[tuple[str, str], Figure], name: str) -> dict[str, Figure]:
+    return {key: figures[name, key] for key in MEASURES if (name, key) in figures}

@@ -1,0 +1,129 @@
+"""JSON Lines that people and programs write: one object a line, `.gz` or not.
+
+Rule: a file is read to its end before anything is refused, so that its faults are told together,
+each with its line.
+"""
+
+import codecs
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from router.errors import DataError
+
+T = TypeVar("T")
+
+_SHOWN_FAULTS = 10
+_SHOWN_CHARACTERS = 60
+
+
+class Fault(Exception):
+    """What is wrong with one line, and the remedy; it becomes a line of a `DataError`."""
+
+
+def read_jsonl(path: Path, parse: Callable[[dict[str, Any]], T]) -> list[T]:
+    """What `parse` makes of each line; blank lines are passed over.
+
+    Args:
+        path: the file; read through gzip where its name ends in `.gz`.
+        parse: takes one object; raises `Fault`.
+
+    Raises:
+        DataError: the file cannot be read or holds nothing, or lines have faults.
+    """
+    found: list[T] = []
+    faults: list[str] = []
+    for number, line in _lines(path):
+        try:
+            found.append(parse(_object(line)))
+        except Fault as fault:
+            faults.append(f"{path}:{number}: {fault}")
+    if faults:
+        more = len(faults) - _SHOWN_FAULTS
+        rest = [f"and {more:,} more lines"] if more > 0 else []
+        raise DataError("\n".join(faults[:_SHOWN_FAULTS] + rest))
+    if not found:
+        raise DataError(f"{path} holds no rows; write one JSON object a line")
+    return found
+
+
+def read_log(path: Path, parse: Callable[[dict[str, Any]], T]) -> tuple[list[T], int]:
+    """As `read_jsonl` for a log that a program writes, perhaps at this moment: lines that are cut
+    are passed over; also returns how many.
+
+    Raises:
+        DataError: the file cannot be read, or no line of it is what it should be.
+    """
+    found: list[T] = []
+    passed_over = 0
+    for _, line in _lines(path):
+        try:
+            found.append(parse(_object(line)))
+        except Fault:
+            passed_over += 1
+    if not found:
+        raise DataError(
+            f"{path} holds no decisions ({passed_over:,} lines are something else); name the file "
+            "that observability.decision_log.path names"
+        )
+    return found, passed_over
+
+
+def string(value: Any, name: str) -> str:
+    """The value, if it is text that can be written as UTF-8.
+
+    Raises:
+        Fault: it is not.
+    """
+    if not isinstance(value, str):
+        raise Fault(f"{name} is {shown(value)}; it must be text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise Fault(
+            f"{name} holds half a character ({value[error.start]!a}, its {error.start + 1}.); "
+            "remove it"
+        ) from error
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as errors show it: short."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with _opened(path) as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.removeprefix(codecs.BOM_UTF8)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path} cannot be read: {reason}; name a readable file") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    # `gzip.open` returns what reads like any other file of bytes
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]  # the stubs give it a class of its own
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise Fault(
+            f"not UTF-8 (byte 0x{line[error.start]:02x} at {error.start + 1}); save the file as "
+            "UTF-8 text"
+        ) from error
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Fault(f"not JSON: {shown(text.strip())}; write one JSON object a line") from error
+    if not isinstance(value, dict):
+        raise Fault(f"not an object: {shown(value)}; write one JSON object a line")
+    return value

@@ -1,0 +1,111 @@
+"""Fitting on vectors: the head over sub-clusters, the niches' prototypes, the exemplars.
+
+Inside each domain k-means finds sub-clusters; one logistic regression tells all of them apart. The
+same vectors, labels and seed give the same weights.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
+from router.head import Head
+from router.types import GENERAL
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Rows of one split: `vectors` of shape (n, dimensions), `truth` indexes the classes, (n,)."""
+
+    vectors: Floats
+    truth: Indices
+
+    def with_copies(self, copies: Floats) -> "Part":
+        """The rows, then copies of them, shape (k x n, dimensions): one of each, and so on."""
+        times = len(copies) // len(self.truth)
+        return Part(np.concatenate([self.vectors, copies]), np.tile(self.truth, 1 + times))
+
+
+def fit_head(
+    classes: tuple[str, ...],
+    rows: Part,
+    sub_clusters: int,
+    inverse_regularisation: float,
+    seed: int,
+    copies: Floats | None = None,
+) -> Head:
+    """A head with `sub_clusters` per domain, as many rows at least being in each domain.
+
+    Args:
+        classes: the domains.
+        rows: of training.
+        sub_clusters: per domain.
+        inverse_regularisation: scikit-learn's C of the logistic regression.
+        seed: of k-means.
+        copies: of the rows, as in `Part.with_copies`; each belongs to the sub-cluster of its row.
+    """
+    labels = np.zeros(len(rows.truth), np.int64)
+    # One thread: sums in another order would give another artifact.
+    with threadpool_limits(1):
+        for index in range(len(classes)):
+            own = rows.truth == index
+            clusters = KMeans(sub_clusters, n_init=3, random_state=seed).fit(rows.vectors[own])
+            labels[own] = index * sub_clusters + clusters.labels_
+        # To convergence: stopped early it loses several points of accuracy with many domains.
+        regression = LogisticRegression(C=inverse_regularisation, max_iter=2000)
+        everything = rows if copies is None else rows.with_copies(copies)
+        regression.fit(everything.vectors, np.resize(labels, len(everything.truth)))
+    weights, bias = regression.coef_, regression.intercept_
+    if len(regression.classes_) == 2:
+        # scikit-learn keeps one row for two classes: the second's logit, with the first's at 0.
+        weights, bias = np.vstack([-weights, weights]) / 2, np.array([-bias[0], bias[0]]) / 2
+    return Head(
+        classes=classes,
+        weights=weights.astype(np.float32),
+        bias=bias.astype(np.float32),
+        # k-means leaves clusters empty where a domain has fewer distinct vectors than that.
+        domains=regression.classes_ // sub_clusters,
+    )
+
+
+def fit_prototypes(
+    classes: Sequence[str], rows: Part, per_niche: int, most: int, seed: int
+) -> Floats:
+    """Centres of each niche's vectors, shape (m, dimensions): at most a centre for four rows.
+
+    Args:
+        classes: the domains.
+        rows: of training.
+        per_niche: how many for each.
+        most: how many in all; many niches share them.
+        seed: of k-means.
+    """
+    niches = [index for index, domain in enumerate(classes) if domain != GENERAL]
+    found = []
+    with threadpool_limits(1):
+        for index in niches:
+            own = rows.vectors[rows.truth == index]
+            count = max(1, min(per_niche, most // len(niches), len(own) // 4))
+            found.append(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_)
+    return np.concatenate(found).astype(np.float32)
+
+
+def pick_exemplars(head: Head, vectors: Floats, count: int) -> list[int]:
+    """Indices of rows spread over the sub-clusters, in each from the most typical to the least."""
+    claimed = head.logits(vectors)
+    owner = claimed.argmax(axis=1)
+    each = max(1, count // len(head.bias))
+    kept: list[int] = []
+    for cluster in range(len(head.bias)):
+        members = np.flatnonzero(owner == cluster)
+        ordered = members[np.argsort(-claimed[members, cluster], kind="stable")]
+        spread = np.linspace(0, len(ordered) - 1, min(each, len(ordered))).astype(int)
+        kept.extend(ordered[spread].tolist())
+    return kept

@@ -1,0 +1,103 @@
+"""Test rows of the niches and general questions as a file of prompts for `niche compare`.
+
+The specialists are asked as users write. The generalist was not trained for any of it, so a niche's
+row also says how it is to be asked: with an instruction, and examples where wanted
+(`lab.specialists.evaluation.prompts`). Nothing is added to a generalist's answer there, so where
+examples are shown the instruction for word problems asks for the result too.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.specialists.evaluation.prompts import FEW_SHOT, INSTRUCTIONS, ZERO_SHOT, Way, ask, room
+from lab.specialists.evaluation.tasks import GENERAL, Question, Task
+from lab.specialists.niches.niche import Example, Niche
+from router.grading.registry import GRADERS
+
+WAYS_TO_ASK: Mapping[str, Way | None] = {
+    "plain": None,
+    "zero-shot": ZERO_SHOT,
+    "few-shot": FEW_SHOT,
+}
+"""How the generalist is asked; `plain` is as everybody is."""
+
+_KINDER = {"sql": "sql_execution"}
+"""Graders that take another's right answer for one too: a generalist writes a query its own way."""
+_INSTRUCTIONS = {
+    **INSTRUCTIONS,
+    "math": (
+        "Solve the word problem. Answer with the arithmetic and its result alone, in one line. "
+        "Like this: (3 + 4) * 2 = 14"
+    ),
+}
+
+
+def comparison_rows(
+    tasks: Sequence[Task], data_dir: Path, way: Way | None
+) -> Iterator[dict[str, Any]]:
+    """A row for every question whose right answer can be graded.
+
+    Args:
+        tasks: of the niches, and the general one.
+        data_dir: where the data sets lie: examples for the generalist are training rows.
+        way: how the generalist is asked a niche's questions; None: as everybody is.
+
+    Raises:
+        DatasetError: a data set is absent or altered.
+    """
+    for task in tasks:
+        kept = [of for of in _once(task.questions) if _gradable(of.example, _grader(of))]
+        groups = Counter(of.example.group for of in kept)
+        # Groups of very many rows are kinds of them, such as an intent, and no common source.
+        shared = {of for of, rows in groups.items() if rows > 1 and len(groups) > len(kept) / 2}
+        chats = _chats(way, task.niche, [of.example.prompt for of in kept], data_dir)
+        for question, chat in zip(kept, chats, strict=True):
+            group = question.example.group
+            yield {
+                **_row(question, task.niche.name if task.niche else GENERAL),
+                "max_tokens": room(way, task.niche)
+                if way and task.niche
+                else task.max_answer_tokens,
+                **({"group": group} if group in shared else {}),
+                **({"generalist_messages": chat} if chat else {}),
+            }
+
+
+def _chats(
+    way: Way | None, niche: Niche | None, prompts: Sequence[str], data_dir: Path
+) -> list[list[dict[str, str]]]:
+    if way is None or niche is None:
+        return [[] for _ in prompts]
+    train = [niche.whole(of) for of in niche.examples("train", data_dir)]
+    asked = ask(way, niche, prompts, train, _INSTRUCTIONS)
+    return [[{"role": of.role, "content": of.content} for of in chat] for chat in asked]
+
+
+def _once(questions: Sequence[Question]) -> list[Question]:
+    """Each prompt once: some sets have a few twice, and `niche compare` refuses that."""
+    return list({of.example.prompt: of for of in questions}.values())
+
+
+def _grader(question: Question) -> str:
+    return _KINDER.get(question.graders[0], question.graders[0])
+
+
+def _gradable(example: Example, grader: str) -> bool:
+    """Whether the right answer is right by its grader: a few of WikiSQL's queries do not run."""
+    try:
+        return GRADERS[grader](example.answer, example.reference).quality == 1
+    except ValueError:
+        return False
+
+
+def _row(question: Question, domain: str) -> dict[str, Any]:
+    example = question.example
+    return {
+        "prompt": example.prompt,
+        "answer": example.answer,
+        "grader": _grader(question),
+        "domain": domain,
+        **({"schema": example.schema} if example.schema else {}),
+    }

@@ -1,0 +1,245 @@
+"""The matrix: every model's quality and cost on every set, and who wins which niche.
+
+Pure: graded rows in, figures out. A niche is won where the interval of (specialist - generalist)
+lies above zero, lost where it lies below, and tied where it holds zero. The generalist is taken
+with the prompt that did best on these very rows, which favours it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.statistics.bootstrap import (
+    Interval,
+    draws,
+    interval,
+    qualities,
+    quality_interval,
+)
+
+Outcome = Literal["wins", "ties", "loses"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A set and a measure.
+
+    Attributes:
+        name: shown above it.
+        rows_of: the set whose rows it grades; columns of one set are drawn alike.
+        niche: whose it is; None for the general set.
+        home: whether it is the niche's own test rows under its first measure.
+    """
+
+    name: str
+    rows_of: str
+    niche: str | None
+    home: bool = False
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One model's rows of one column.
+
+    Attributes:
+        counts: hits, claimed, wanted: (rows, 3).
+        flops: operations of each request: (rows,).
+        seconds: engine seconds of each request: (rows,).
+    """
+
+    counts: NDArray[np.int64]
+    flops: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        rows = len(self.counts)
+        if not rows or self.counts.shape != (rows, 3):
+            raise ValueError(f"counts are (rows, 3) of one row at least, got {self.counts.shape}")
+        if self.flops.shape != (rows,) or self.seconds.shape != (rows,):
+            raise ValueError(
+                f"{rows} rows, but flops {self.flops.shape} and seconds {self.seconds.shape}"
+            )
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Who is compared with whom.
+
+    Attributes:
+        models: the matrix's rows, in order.
+        columns: in order.
+        specialists: the model of each niche that has one.
+        rivals: the generalist, once for each way it is asked, the zero-shot one first.
+    """
+
+    models: tuple[str, ...]
+    columns: tuple[Column, ...]
+    specialists: Mapping[str, str] = field(default_factory=dict)
+    rivals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one column: quality, and the mean request's operations and engine seconds."""
+
+    model: str
+    column: str
+    rows: int
+    quality: Interval
+    flops: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a specialist's requests cost as a share of `rival`'s, on the same rows."""
+
+    rival: str
+    flops: float
+    seconds: float
+
+    @property
+    def cheaper(self) -> bool:
+        """Fewer operations, and less of the engine's time."""
+        return self.flops < 1 and self.seconds < 1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A specialist in its niche against the generalist.
+
+    Attributes:
+        column: where.
+        specialist: who.
+        rival: the generalist as asked best on these rows.
+        difference: quality of the specialist less the rival's, paired.
+        outcome: by the difference's interval.
+        against_best: cost beside that rival.
+        against_zero_shot: cost beside the generalist asked without examples.
+    """
+
+    column: str
+    specialist: str
+    rival: str
+    difference: Interval
+    outcome: Outcome
+    against_best: Cost
+    against_zero_shot: Cost
+
+    @property
+    def keeps_its_place(self) -> bool:
+        """Better than the generalist, and cheaper however that is asked."""
+        cheaper = self.against_best.cheaper and self.against_zero_shot.cheaper
+        return self.outcome == "wins" and cheaper
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All of it.
+
+    `dominance` is (mean of the diagonal - mean off it) / mean of the diagonal, over specialists
+    and their niches: 1 where each is right in its niche alone, 0 where it matters not who is
+    asked. None with fewer than two specialists, or where none is ever right in its niche.
+    """
+
+    lineup: Lineup
+    cells: tuple[Cell, ...]
+    verdicts: tuple[Verdict, ...]
+    dominance: Interval | None
+
+    def cell(self, model: str, column: str) -> Cell | None:
+        """A cell; None where the model was not asked."""
+        return next((of for of in self.cells if (of.model, of.column) == (model, column)), None)
+
+
+_Drawn = Mapping[tuple[str, str], NDArray[np.float64]]
+_AllGraded = Mapping[tuple[str, str], Graded]
+
+
+def matrix(graded: _AllGraded, lineup: Lineup) -> Matrix:
+    """The figures.
+
+    Args:
+        graded: by model and column name; a model may lack a column.
+        lineup: who is compared with whom.
+
+    Raises:
+        ValueError: two models have another number of rows in the same column.
+    """
+    drawn: dict[tuple[str, str], NDArray[np.float64]] = {}
+    for column in lineup.columns:
+        found = {m: graded[m, column.name] for m in lineup.models if (m, column.name) in graded}
+        sizes = {len(of.counts) for of in found.values()}
+        if len(sizes) > 1:
+            raise ValueError(f"column {column.name!r}: models with {sorted(sizes)} rows")
+        for rows in sizes:
+            taken = draws(rows, column.rows_of)
+            for model, of in found.items():
+                drawn[model, column.name] = qualities(of.counts, taken)
+    cells = tuple(
+        Cell(
+            *(model, column, len(graded[model, column].counts)),
+            quality_interval(graded[model, column].counts, of_draws),
+            float(graded[model, column].flops.mean()),
+            float(graded[model, column].seconds.mean()),
+        )
+        for (model, column), of_draws in drawn.items()
+    )
+    return Matrix(lineup, cells, _verdicts(graded, drawn, lineup), _dominance(drawn, lineup))
+
+
+def _verdicts(graded: _AllGraded, drawn: _Drawn, lineup: Lineup) -> tuple[Verdict, ...]:
+    verdicts = []
+    for column in lineup.columns:
+        specialist = lineup.specialists.get(column.niche or "")
+        rivals = [rival for rival in lineup.rivals if (rival, column.name) in drawn]
+        if specialist is None or (specialist, column.name) not in drawn or not rivals:
+            continue
+        best = max(rivals, key=lambda rival: drawn[rival, column.name][0])
+        difference = interval(drawn[specialist, column.name] - drawn[best, column.name])
+        costs = [
+            _cost(rival, graded[specialist, column.name], graded[rival, column.name])
+            for rival in (best, rivals[0])
+        ]
+        outcome = _outcome(difference)
+        verdicts.append(Verdict(column.name, specialist, best, difference, outcome, *costs))
+    return tuple(verdicts)
+
+
+def _outcome(difference: Interval) -> Outcome:
+    if difference.low > 0:
+        return "wins"
+    return "loses" if difference.high < 0 else "ties"
+
+
+def _cost(rival: str, own: Graded, other: Graded) -> Cost:
+    return Cost(
+        rival,
+        float(own.flops.sum() / other.flops.sum()),
+        float(own.seconds.sum() / other.seconds.sum()),
+    )
+
+
+def _dominance(drawn: _Drawn, lineup: Lineup) -> Interval | None:
+    homes = [of for of in lineup.columns if of.home and of.niche in lineup.specialists]
+    specialists = [(lineup.specialists[of.niche or ""], of.name) for of in homes]
+    if len(specialists) < 2:
+        return None
+    diagonal = np.mean([drawn[pair] for pair in specialists], axis=0)
+    off = np.mean(
+        [
+            drawn[model, column]
+            for model, own in specialists
+            for _, column in specialists
+            if column != own
+        ],
+        axis=0,
+    )
+    if not diagonal[0]:
+        return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        index = np.where(diagonal > 0, (diagonal - off) / diagonal, np.nan)
+    return interval(index)

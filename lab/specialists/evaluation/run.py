@@ -1,0 +1,193 @@
+"""Asks every candidate every set, keeps the answers, and grades them.
+
+The same candidate on the same set is asked once: a run that was cut goes on where it stood, and a
+run with more rows asks for these alone. Seconds are those of this machine; answers that another
+machine or another precision gave are not used again.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import AutoTokenizer
+
+from deployments.models.load import load_model
+from lab.specialists.evaluation.answers import Answer, AnswerFile, Chat, key
+from lab.specialists.evaluation.candidate import Candidate, Weights
+from lab.specialists.evaluation.degeneration import Degeneration, degeneration
+from lab.specialists.evaluation.flops import Shape, request_flops
+from lab.specialists.evaluation.generate import BATCH_SIZE, Generator
+from lab.specialists.evaluation.matrix import Graded, Matrix, matrix
+from lab.specialists.evaluation.plan import Plan
+from lab.specialists.evaluation.tasks import Task
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run computes.
+
+    Attributes:
+        work_dir: answers are kept below it.
+        machine: described in words; answers of another machine are not used again.
+        dtype: of the weights.
+        batch_size: questions at a time.
+        threads: CPU threads; None leaves them to torch.
+    """
+
+    work_dir: Path
+    machine: str
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    batch_size: int = BATCH_SIZE
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Degenerations:
+    """A model's answers on the sets it is for, and on all others; a generalist is for every set."""
+
+    model: str
+    home: Degeneration
+    elsewhere: Degeneration
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run's figures; `shapes` are the candidates' sizes by name."""
+
+    plan: Plan
+    matrix: Matrix
+    degenerations: tuple[Degenerations, ...]
+    shapes: Mapping[str, Shape]
+
+
+_Answers = Mapping[tuple[str, str], Sequence[Answer]]
+"""By candidate and set; in the order of the set's questions."""
+
+
+def run(plan: Plan, settings: Settings) -> Report:
+    """The plan's figures, from answers at hand and those that are still to be given.
+
+    Raises:
+        ModelError: a model cannot be loaded, or a question does not fit its context.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    answers: dict[tuple[str, str], list[Answer]] = {}
+    speaker = _Speaker(settings)
+    for candidate in plan.candidates:
+        for task in plan.tasks:
+            chats = candidate.asking(task)
+            if chats is not None:
+                answers[candidate.name, task.name] = _answered(candidate, task, chats, speaker)
+    shapes = {of.name: _shape(of.weights) for of in plan.candidates}
+    found = matrix(_graded(plan, answers, shapes), plan.lineup)
+    return Report(plan, found, _degenerations(plan, answers), shapes)
+
+
+class _Speaker:
+    """Keeps the model in memory that was asked last: most candidates come in a row."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._loaded: tuple[Weights, Generator] | None = None
+
+    def load(self, weights: Weights) -> Generator:
+        if self._loaded is None or self._loaded[0] != weights:
+            self._loaded = None  # frees the other's memory first
+            tokenizer = AutoTokenizer.from_pretrained(weights.base)
+            model = load_model(weights.base, weights.adapter, getattr(torch, self.settings.dtype))
+            generator = Generator(model, tokenizer, self.settings.batch_size)
+            self._loaded = (weights, generator)
+        return self._loaded[1]
+
+    def conditions(self) -> dict[str, Any]:
+        """What an answer and its seconds depend on besides weights and prompt."""
+        cuda = torch.cuda.is_available()
+        return {
+            "machine": self.settings.machine,
+            "device": torch.cuda.get_device_name() if cuda else "cpu",
+            "threads": torch.get_num_threads(),
+            "dtype": self.settings.dtype,
+            "batch_size": self.settings.batch_size,
+        }
+
+
+def _answered(
+    candidate: Candidate, task: Task, chats: Sequence[Chat], speaker: _Speaker
+) -> list[Answer]:
+    room = candidate.room(task)
+    identity = {
+        **candidate.weights.identity,
+        **speaker.conditions(),
+        "max_answer_tokens": room,
+    }
+    folder = speaker.settings.work_dir / _slug(candidate.name)
+    file = AnswerFile(folder / f"{_slug(task.name)}.jsonl", identity)
+    keys = [key(chat) for chat in chats]
+    known = file.read()
+    missing = {of: chat for of, chat in zip(keys, chats, strict=True) if of not in known}
+    if missing:
+        generator = speaker.load(candidate.weights)
+        names, asked = list(missing), list(missing.values())
+        with tqdm(total=len(asked), unit="row", desc=f"{candidate.name} on {task.name}") as bar:
+            for batch in generator.answers(asked, room):
+                given = {names[place]: answer for place, answer in batch}
+                file.append(given)
+                known |= given
+                bar.update(len(batch))
+    return [known[of] for of in keys]
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name)
+
+
+def _shape(weights: Weights) -> Shape:
+    config = json.loads((weights.base / "config.json").read_text(encoding="utf-8"))
+    if weights.adapter is not None and weights.adapter.layers is not None:
+        config["num_hidden_layers"] = len(weights.adapter.layers)
+    return Shape.of(config)
+
+
+def _graded(
+    plan: Plan, answers: _Answers, shapes: Mapping[str, Shape]
+) -> dict[tuple[str, str], Graded]:
+    graded = {}
+    tasks = {task.name: task for task in plan.tasks}
+    for (model, name), given in answers.items():
+        flops = partial(_flops, shapes[model])
+        operations = np.array([flops(answer) for answer in given], dtype=np.float64)
+        seconds = np.array([answer.seconds for answer in given])
+        columns, counts = tasks[name].columns, tasks[name].grade(given)
+        for column, counted in zip(columns, counts, strict=True):
+            graded[model, column.name] = Graded(counted, operations, seconds)
+    return graded
+
+
+def _flops(shape: Shape, answer: Answer) -> int:
+    # The token that ends the turn is generated too.
+    generated = answer.answer_tokens + (not answer.cut)
+    return request_flops(shape, answer.prompt_tokens, generated)
+
+
+def _degenerations(plan: Plan, answers: _Answers) -> tuple[Degenerations, ...]:
+    own = {model: niche for niche, model in plan.lineup.specialists.items()}
+    found = []
+    for candidate in plan.candidates:
+        home: list[Answer] = []
+        elsewhere: list[Answer] = []
+        for task in plan.tasks:
+            at_home = candidate.name not in own or (
+                task.niche is not None and task.niche.name == own[candidate.name]
+            )
+            given = answers.get((candidate.name, task.name), ())
+            (home if at_home else elsewhere).extend(given)
+        found.append(Degenerations(candidate.name, degeneration(home), degeneration(elsewhere)))
+    return tuple(found)

@@ -1,0 +1,46 @@
+"""`support`: a bank customer's message -> one of 77 intents, as JSON.
+
+A few messages stand in both parts of the set: they are for the test alone.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.datasets.draw import draw
+from lab.datasets.manifest import read_text
+from lab.specialists.niches.niche import Example, Niche, Split
+
+_VALIDATION_SHARE = 0.05
+
+
+def _rows(name: str, data_dir: Path) -> Iterator[Example]:
+    for row in csv.DictReader(io.StringIO(read_text(name, data_dir), newline="")):
+        text = " ".join(row["text"].split())
+        # One intent is spelt with a capital and a question mark in the set.
+        intent = row["category"].lower().rstrip("?")
+        yield Example(text, json.dumps({"intent": intent}), text.lower())
+
+
+def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
+    tested = list(_rows("banking77_test", data_dir))
+    if split == "test":
+        yield from tested
+        return
+    messages = {example.group for example in tested}
+    for example in _rows("banking77_train", data_dir):
+        validates = draw(example.group, "validation") < _VALIDATION_SHARE
+        if validates == (split == "validation") and example.group not in messages:
+            yield example
+
+
+SUPPORT = Niche(
+    name="support",
+    system_prompt="Name the banking intent, as JSON.",
+    datasets=("banking77_train", "banking77_test"),
+    graders=("json",),
+    max_answer_tokens=32,
+    examples=_examples,
+)

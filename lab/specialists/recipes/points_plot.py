@@ -1,0 +1,49 @@
+"""What the pictures of all curves have in common.
+
+The one file here that imports matplotlib; no display is needed, and nothing global is touched.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from lab.specialists.recipes.points import Graded
+
+_BLUE = "#0072B2"
+_DPI = 120
+
+
+def curve_axes(title: str, xlabel: str, ylabel: str) -> Axes:
+    """Axes of a new figure, quality from nothing to all on the upright one."""
+    axes = Figure(figsize=(6, 4.2), layout="constrained").add_subplot()
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set(ylim=(-0.02, 1.05), xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.grid(alpha=0.3)
+    return axes
+
+
+def draw_quality(axes: Axes, places: Sequence[float], points: Sequence[Graded], label: str) -> None:
+    """The points' quality with their intervals, joined by a line."""
+    axes.errorbar(
+        places,
+        [point.quality for point in points],
+        yerr=[
+            [max(0, point.quality - point.low) for point in points],  # but for rounding
+            [max(0, point.high - point.quality) for point in points],
+        ],
+        fmt="o-",
+        color=_BLUE,
+        capsize=4,
+        label=label,
+    )
+
+
+def save(axes: Axes, path: Path) -> None:
+    """Adds the legend below, and writes the picture."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.savefig(path, dpi=_DPI)

@@ -1,0 +1,134 @@
+"""Two arms on the same prompts: the difference of their quality, and how sure it is.
+
+The interval is a paired bootstrap over prompts, or over groups of prompts that belong together.
+Beside the real prompts stand two made-up ones, one that the first arm wins and one that it loses,
+as in Bonett and Price's interval for paired shares: without them the bootstrap takes a handful of
+prompts without a loss for proof that there are none. They widen an interval and do not enter the
+difference itself.
+
+A difference is called one where both agree: its interval lies on one side of zero, and the exact
+test of wins against losses says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.statistics.bootstrap import Interval, draws, interval
+from lab.statistics.significance import mcnemar
+
+ALPHA = 0.05
+"""How often a difference may be called where there is none."""
+_NOTHING = 1e-12
+
+Outcome = Literal["wins", "ties", "loses"]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What the first arm's quality has over the second's.
+
+    Attributes:
+        rows: prompts.
+        groups: how many of them are independent: documents, tables, sessions.
+        difference: mean over the prompts, in [-1, 1], with its 95 % interval.
+        wins, ties, losses: prompts that the first arm answers better, alike, worse.
+        p_value: McNemar's exact test, on groups where prompts belong together.
+    """
+
+    rows: int
+    groups: int
+    difference: Interval
+    wins: int
+    ties: int
+    losses: int
+    p_value: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """The first arm wins or loses where interval and test say so, else it ties."""
+        return self.outcome_at(self.p_value)
+
+    def outcome_at(self, p_value: float) -> Outcome:
+        """The same with the p-value corrected for several questions."""
+        if p_value >= ALPHA or self.difference.low <= 0 <= self.difference.high:
+            return "ties"
+        return "wins" if self.difference.value > 0 else "loses"
+
+    def kept(self, margin: float) -> bool:
+        """Whether the first arm is not worse by `margin` or more: the interval says so."""
+        return self.difference.low > -margin
+
+
+def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
+    """Groups by name as numbers from 0, (rows,); an empty name is a group of its own."""
+    numbers: dict[object, int] = {}
+    keys = [name or place for place, name in enumerate(names)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def paired(
+    first: NDArray[np.float64], second: NDArray[np.float64], groups: NDArray[np.int64], name: str
+) -> Paired:
+    """Compares two arms.
+
+    Args:
+        first: the quality of one arm's answers in [0, 1], (rows,).
+        second: of the other's, (rows,).
+        groups: the group of each row, (rows,), any numbers.
+        name: of the question; the same question has the same draws every time.
+
+    Raises:
+        ValueError: there is no row, or the arms have another number of them.
+    """
+    if not len(first) or first.shape != second.shape or groups.shape != first.shape:
+        raise ValueError(f"rows: {first.shape}, {second.shape}, groups {groups.shape}")
+    numbers = np.unique(groups, return_inverse=True)[1]
+    return judged(first - second, numbers, draws_of(numbers, name))
+
+
+def judged(
+    differences: NDArray[np.float64], groups: NDArray[np.int64], taken: NDArray[np.int64]
+) -> Paired:
+    """Judges differences of quality, prompt by prompt, (rows,), by draws made before.
+
+    Args:
+        differences: in [-1, 1].
+        groups: the group of each row, (rows,), numbered from 0.
+        taken: see `draws_of`.
+    """
+    totals = np.bincount(groups, weights=differences)
+    return Paired(
+        rows=len(differences),
+        groups=len(totals),
+        difference=smoothed_mean(differences, taken, (-1.0, 1.0)),
+        wins=int((differences > _NOTHING).sum()),
+        ties=int((np.abs(differences) <= _NOTHING).sum()),
+        losses=int((differences < -_NOTHING).sum()),
+        p_value=mcnemar(int((totals > _NOTHING).sum()), int((totals < -_NOTHING).sum())),
+    )
+
+
+def draws_of(groups: NDArray[np.int64], name: str) -> NDArray[np.int64]:
+    """How often each draw takes each row and, behind them, each of the two made-up ones:
+    (draws, rows + 2)."""
+    last = int(groups.max())
+    return draws(len(groups) + 2, name, np.append(groups, [last + 1, last + 2]))
+
+
+def smoothed_mean(
+    values: NDArray[np.float64], taken: NDArray[np.int64], made_up: tuple[float, float]
+) -> Interval:
+    """The mean of values, and its interval by draws in which two made-up values take part.
+
+    Args:
+        values: (rows,).
+        taken: see `draws_of`.
+        made_up: the smallest value there can be, and the largest.
+    """
+    drawn = (taken @ np.append(values, made_up)) / taken.sum(axis=1)
+    found = interval(drawn)
+    return Interval(float(values.mean()), found.low, found.high)

@@ -1,7 +1,0 @@
-"""What can keep a comparison from being made."""
-
-__all__ = ["ComparisonError"]
-
-
-class ComparisonError(Exception):
-    """It cannot be made as asked; the message says why and what would do."""

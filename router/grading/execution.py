@@ -1,0 +1,199 @@
+"""Does a query return the same rows? Both run in sqlite, over rows made for the right one.
+
+The rows are drawn from a seed of the query itself (`router.grading.tables`), a few tables of
+them. The test is one-sided: queries that differ may agree by chance.
+
+Rule: an answer is the text of a stranger. It may read the tables with common functions; whatever
+writes, looks outside, runs long or grows large does not run, and is wrong.
+"""
+
+import hashlib
+import random
+import re
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from router.grading.counts import Counts, Reference, passed
+from router.grading.tables import folded, rows_for
+
+_TABLES = 5
+_STEPS = 200_000
+"""Virtual-machine steps after which a query is given up: these tables need a few thousand."""
+_SECONDS = 5.0
+"""The same for functions that work long in one step; others need milliseconds."""
+_LOOK_EVERY_STEPS = 1000
+
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: 10_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 200,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
+}
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
+# None of them makes much of little, as `zeroblob` and `printf` do.
+_FUNCTIONS = frozenset(
+    [
+        "abs",
+        "avg",
+        "ceil",
+        "ceiling",
+        "coalesce",
+        "concat",
+        "count",
+        "date",
+        "datetime",
+        "dense_rank",
+        "first_value",
+        "floor",
+        "glob",
+        "group_concat",
+        "ifnull",
+        "iif",
+        "instr",
+        "julianday",
+        "lag",
+        "last_value",
+        "lead",
+        "length",
+        "like",
+        "lower",
+        "ltrim",
+        "max",
+        "min",
+        "mod",
+        "ntile",
+        "nullif",
+        "pow",
+        "power",
+        "rank",
+        "replace",
+        "round",
+        "row_number",
+        "rtrim",
+        "sign",
+        "sqrt",
+        "strftime",
+        "string_agg",
+        "substr",
+        "substring",
+        "sum",
+        "time",
+        "total",
+        "trim",
+        "typeof",
+        "upper",
+    ]
+)
+
+_ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+
+
+def table_schema(columns: Sequence[str], table: str = "t") -> str:
+    """`CREATE TABLE` for columns of unknown type: numbers compare as numbers, text without case."""
+    distinct = {folded(column): column for column in columns}.values()
+    quoted = ('"' + column.replace('"', '""') + '"' for column in distinct)
+    return (
+        f"CREATE TABLE {table} ({', '.join(f'{name} NUMERIC COLLATE NOCASE' for name in quoted)})"
+    )
+
+
+def sql_execution(answer: str, reference: Reference) -> Counts:
+    """Right if the answer returns the reference's rows on every generated table; their order
+    counts where the reference orders them.
+
+    Raises:
+        ValueError: the reference has no schema that makes tables, or its own query does not run:
+            nothing can be graded by it.
+    """
+    if not reference.schema:
+        raise ValueError("execution needs the table's schema beside the right query")
+    seed = hashlib.sha256(f"{reference.schema}\0{reference.answer}".encode()).digest()
+    rng = random.Random(seed)
+    for _ in range(_TABLES):
+        with _database(reference, rng) as database:
+            wanted = _run(database, reference.answer)
+            if wanted is None:
+                raise ValueError(f"the reference does not run: {reference.answer}")
+            # One row more than is wanted tells as much as all of them.
+            found = _run(database, answer, len(wanted) + 1)
+        if not _agree(found, wanted, in_order=bool(_ORDERED.search(reference.answer))):
+            return passed(False)
+    return passed(True)
+
+
+def _database(reference: Reference, rng: random.Random) -> "closing[sqlite3.Connection]":
+    database = sqlite3.connect(":memory:")
+    # sqlite's own NOCASE knows ASCII alone.
+    database.create_collation("NOCASE", _without_case)
+    try:
+        database.executescript(reference.schema)
+        _fill(database, reference.answer, rng)
+    except sqlite3.Error as error:
+        database.close()
+        raise ValueError(f"the schema makes no tables ({error}): {reference.schema}") from error
+    for limit, value in _LIMITS.items():
+        database.setlimit(limit, value)
+    database.set_authorizer(_authorized)
+    return closing(database)
+
+
+def _fill(database: sqlite3.Connection, query: str, rng: random.Random) -> None:
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        quoted = '"' + table.replace('"', '""') + '"'
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({quoted})")]
+        marks = ", ".join("?" * len(columns))
+        # A row that breaks a rule of the schema, such as a key that is there already, is left out.
+        insert = f"INSERT OR IGNORE INTO {quoted} VALUES ({marks})"
+        database.executemany(insert, rows_for(columns, query, rng))
+
+
+def _without_case(left: str, right: str) -> int:
+    left, right = left.lower(), right.lower()
+    return (left > right) - (left < right)
+
+
+def _authorized(action: int, _: str | None, function: str | None, *__: str | None) -> int:
+    known = action == sqlite3.SQLITE_FUNCTION and (function or "").lower() in _FUNCTIONS
+    return sqlite3.SQLITE_OK if known or action in _READING else sqlite3.SQLITE_DENY
+
+
+def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> list[Any] | None:
+    """The rows of the query, comparable, `most` of them; None where it does not run."""
+    database.set_progress_handler(_Budget().spent, _LOOK_EVERY_STEPS)
+    try:
+        cursor = database.execute(query.strip())
+        if cursor.description is None:  # an empty text, or a comment
+            return None
+        rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
+    except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError):
+        return None  # ValueError: a NUL; UnicodeError: half of a surrogate pair
+    return [tuple(map(_value, row)) for row in rows]
+
+
+class _Budget:
+    """Steps and seconds of one query."""
+
+    def __init__(self) -> None:
+        self._looks = _STEPS // _LOOK_EVERY_STEPS
+        self._until = time.monotonic() + _SECONDS
+
+    def spent(self) -> bool:
+        """Asked at every look; sqlite ends the query when it is true."""
+        self._looks -= 1
+        return self._looks <= 0 or time.monotonic() > self._until
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    return value.lower() if isinstance(value, str) else value
+
+
+def _agree(found: list[Any] | None, wanted: list[Any], *, in_order: bool) -> bool:
+    if found is None or len(found) != len(wanted):
+        return False
+    return found == wanted if in_order else Counter(found) == Counter(wanted)

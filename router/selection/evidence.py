@@ -1,0 +1,169 @@
+"""What is known of a specialist against the generalist, from requests that both answered.
+
+Each such pair gives a difference of two scores, in [-1, 1]. Teams of gamblers (`betting`) bet on
+its mean; what a team wins is an e-value: under the hypothesis that it bets against, it ever
+reaches 1 / alpha with a probability of at most alpha, however often one looks.
+
+    worse         against "at least as good as the generalist, but for the margin"
+    worse_lately  the same, by gamblers who start afresh as soon as they have lost
+    not_worse     against "worse by the margin or more"
+    better        against "not better than the generalist"
+
+All but `worse_lately` follow from the counts of the differences; so does the interval of their
+mean, which holds at all times together. `worse_lately` notices a specialist that turns bad after a
+long time: the others first have to win back what a good past has cost. Its value c is no bet at
+level 1 / c but an alarm that is false at most once in c pairs on average.
+
+Rule: a score has three decimals, so that there are 2,001 differences at most and the evidence
+stays small, be it of a hundred pairs or of a million.
+
+Sources: see `betting`; Shin, Ramdas and Rinaldo, E-detectors: a nonparametric framework for
+sequential change detection, arXiv:2203.03532.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.selection.betting import (
+    TEAM,
+    team_growth,
+    team_log_wealth,
+    team_upper_bound,
+    together,
+)
+from router.selection.moments import Interval, Moments
+
+Doubles = NDArray[np.float64]
+_Number = TypeVar("_Number", float, Doubles)
+
+_STEPS = 1000
+"""A score's three decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One request that both models answered.
+
+    Attributes:
+        specialist: the score of its answer, in [0, 1].
+        generalist: the score of the other's, in [0, 1].
+        latency_seconds: the specialist's less the generalist's.
+        cost: the same, in currency units.
+
+    Raises:
+        ValueError: a score is not within its bounds, or a difference is not finite.
+    """
+
+    specialist: float
+    generalist: float
+    latency_seconds: float = 0.0
+    cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.specialist <= 1 and 0 <= self.generalist <= 1):
+            raise ValueError(f"scores {self.specialist} and {self.generalist} are not in [0, 1]")
+        if not (math.isfinite(self.latency_seconds) and math.isfinite(self.cost)):
+            raise ValueError(f"latency {self.latency_seconds} or cost {self.cost} is not finite")
+
+
+@dataclass(frozen=True, slots=True)
+class EValues:
+    """The natural logarithms of the e-values; the module says what each is evidence of."""
+
+    worse: float
+    worse_lately: float
+    not_worse: float
+    better: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The pairs of one specialist, since some moment.
+
+    Attributes:
+        counts: how often each difference was seen: (thousandths, number), by difference.
+        lately: the log wealth of each gambler behind `worse_lately`.
+        specialist: mean score of its answers.
+        generalist: mean score of the other's.
+        latency_seconds: of the differences in latency.
+        cost: of the differences in cost.
+    """
+
+    counts: tuple[tuple[int, int], ...] = ()
+    lately: tuple[float, ...] = (0.0,) * TEAM
+    specialist: Moments = field(default_factory=Moments)
+    generalist: Moments = field(default_factory=Moments)
+    latency_seconds: Moments = field(default_factory=Moments)
+    cost: Moments = field(default_factory=Moments)
+
+    @property
+    def pairs(self) -> int:
+        """How many."""
+        return self.specialist.count
+
+    def after(self, pair: Pair, margin: float) -> "Evidence":
+        """With one pair more.
+
+        Args:
+            pair: the newest.
+            margin: see `e_values`; the same for all pairs.
+        """
+        specialist, generalist = _rounded(pair.specialist), _rounded(pair.generalist)
+        difference = specialist - generalist
+        counts = dict(self.counts)
+        counts[difference] = counts.get(difference, 0) + 1
+        growth = team_growth(_unit(np.array(difference / _STEPS)), _unit(-margin))
+        return Evidence(
+            counts=tuple(sorted(counts.items())),
+            lately=tuple((np.maximum(self.lately, 0) + growth).tolist()),
+            specialist=self.specialist.after(specialist / _STEPS),
+            generalist=self.generalist.after(generalist / _STEPS),
+            latency_seconds=self.latency_seconds.after(pair.latency_seconds),
+            cost=self.cost.after(pair.cost),
+        )
+
+    def e_values(self, margin: float) -> EValues:
+        """How much there is to be said for each claim.
+
+        Args:
+            margin: in (0, 1); how much worse counts as no worse.
+        """
+        values, counts = self._seen()
+        # A mirrored value bets that the mean is larger.
+        return EValues(
+            worse=team_log_wealth(values, counts, _unit(-margin)),
+            worse_lately=float(together(np.array(self.lately))),
+            not_worse=team_log_wealth(1 - values, counts, 1 - _unit(-margin)),
+            better=team_log_wealth(1 - values, counts, 1 - _unit(0.0)),
+        )
+
+    def quality(self, level: float) -> Interval | None:
+        """The mean difference; the interval ever misses it with a probability of at most `level`.
+
+        None where there is no pair.
+        """
+        if not self.pairs:
+            return None
+        values, counts = self._seen()
+        high = team_upper_bound(values, counts, level / 2)
+        low = 1 - team_upper_bound(1 - values, counts, level / 2)
+        mean = self.specialist.mean - self.generalist.mean
+        return Interval(mean, 2 * low - 1, 2 * high - 1)
+
+    def _seen(self) -> tuple[Doubles, Doubles]:
+        """The differences, from [-1, 1] to [0, 1], and their numbers."""
+        table = np.array(self.counts, dtype=np.float64).reshape(-1, 2)
+        return _unit(table[:, 0] / _STEPS), table[:, 1]
+
+
+def _rounded(score: float) -> int:
+    return round(score * _STEPS)
+
+
+def _unit(difference: _Number) -> _Number:
+    """From [-1, 1], where differences lie, to [0, 1], where gamblers bet."""
+    return (difference + 1) / 2

@@ -1,0 +1,236 @@
+"""The command `niche`: what it prints, its exit codes, and a clear line in place of a traceback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.main import main
+from deployments.models.cache import cache_dir
+
+ROOT = Path(__file__).parents[2]
+LOCAL_CACHE = cache_dir(os.environ)
+STACK: dict[str, Any] = {
+    "generalist": {"name": "big", "model": "tiny", "engine": "fake"},
+    "specialists": [
+        {"name": "sql", "model": "tiny", "engine": "fake", "domain": "sql", "adapter": "sql"}
+    ],
+}
+COMMANDS = ("serve", "demo", "models", "route", "config", "train", "evaluate", "specialists")
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No model is here, and none is fetched: the environment names an empty cache."""
+    monkeypatch.setenv("NICHE_CACHE", str(tmp_path / "cache"))
+
+
+def written(tmp_path: Path, **changes: Any) -> str:
+    path = tmp_path / "niche.yaml"
+    path.write_text(yaml.safe_dump(STACK | changes))
+    return str(path)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What `niche` says on stderr when it cannot do as asked, after its own name."""
+    assert main(arguments) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in error
+    assert error.endswith("\n")
+    assert error.startswith("niche: ")
+    return error.removeprefix("niche: ").removesuffix("\n")
+
+
+def test_config_check_says_what_a_file_describes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A valid file is called valid, with a line for each model, its domain and its weights."""
+    path = written(tmp_path)
+
+    assert main(["config", "check", "--config", path]) == 0
+
+    first, *models = capsys.readouterr().out.splitlines()
+    assert first == f"{path}: valid"
+    assert [line.split(maxsplit=2) for line in models] == [
+        ["big", "general", "fake: tiny"],
+        ["sql", "sql", "fake: tiny + adapter sql"],
+    ]
+
+
+def test_models_list_shows_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every model of the lock file has a line, with its size and whether it is here."""
+    locked = json.loads((ROOT / "deployments" / "models.lock").read_text())
+
+    assert main(["models", "list"]) == 0
+
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.split()[0] for line in lines) == sorted(locked)
+    assert all(" MB " in line and " no " in line for line in lines)
+
+
+def test_a_missing_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The remedy stands in the same line."""
+    said = refused(capsys, "config", "check", "--config", "nowhere.yaml")
+
+    assert said == "nowhere.yaml: no such file; name another with --config"
+
+
+def test_a_faulty_file_has_a_line_for_each_fault(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Key and value stand in each line."""
+    path = written(tmp_path, gateway={"port": 0}, colour="red")
+
+    lines = refused(capsys, "config", "check", "--config", path).splitlines()
+
+    assert len(lines) == 2
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    assert any("gateway.port" in line and "(value 0)" in line for line in lines)
+
+
+def test_config_check_lets_the_engines_look_at_their_options(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """An option that an engine does not have is found without loading weights."""
+    wrong = STACK["generalist"] | {"engine_options": {"colour": "red"}}
+    path = written(tmp_path, generalist=wrong)
+
+    said = refused(capsys, "config", "check", "--config", path)
+
+    assert said.startswith("model 'big': engine_options.colour: unknown key; allowed: ")
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_stack_whose_models_are_not_here_does_not_start(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    """What is to be pulled is said before anything starts."""
+    said = refused(capsys, command, "--config", written(tmp_path))
+
+    assert said.splitlines() == [said]
+    assert "run: niche models pull all-minilm-l6-v2" in said
+
+
+def test_a_store_that_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The path of the evidence is named before Ray starts."""
+    store = str(tmp_path / "nowhere" / "evidence.db")
+    path = written(tmp_path, gateway={"shadow": {"path": store}})
+
+    said = refused(capsys, "serve", "--config", path)
+
+    assert said.startswith(f"gateway.shadow.path: the store {store!r} cannot be written (")
+
+
+def test_a_decision_log_that_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The path is named before Ray starts."""
+    log = {"path": str(tmp_path / "nowhere" / "log")}
+    path = written(tmp_path, observability={"decision_log": log})
+
+    said = refused(capsys, "serve", "--config", path)
+
+    assert said.startswith(f"observability.decision_log.path: cannot write to {log['path']!r} (")
+
+
+def test_route_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Without the encoder there is no decision, and one line says how to get it."""
+    said = refused(capsys, "route", "hello", "--config", written(tmp_path))
+
+    assert said.splitlines() == [said]
+    assert "run: niche models pull all-minilm-l6-v2" in said
+
+
+def test_pulling_an_unknown_model_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names what there is."""
+    said = refused(capsys, "models", "pull", "gpt-9")
+
+    assert said.startswith("no model named 'gpt-9'; known names: all-minilm-l6-v2, ")
+
+
+def test_training_an_unknown_niche_lists_the_known(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The error names what there is."""
+    said = refused(capsys, "specialists", "train", "poems", "--data-dir", str(tmp_path))
+
+    assert said == "no niche 'poems'; known: sql, tools, math, biomed, support"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="no command"),
+        pytest.param(["fly"], id="an unknown command"),
+        pytest.param(["config"], id="no action"),
+        pytest.param(["serve", "--port", "http"], id="no number"),
+        pytest.param(["train"], id="nowhere to write"),
+    ],
+)
+def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A command line that makes no sense shows how it would."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: niche")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """`niche --help` lists it, and its own help shows its options."""
+    for arguments in (["--help"], [command, "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        assert command in capsys.readouterr().out
+
+
+def test_a_port_in_use_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address that is taken is named before Ray starts."""
+    monkeypatch.setenv("NICHE_CACHE", str(LOCAL_CACHE))  # the models of this machine, if any
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused(capsys, "serve", "--config", written(tmp_path), "--port", str(port))
+
+    if "models pull" in said:
+        pytest.skip("the encoder is not in the local cache: run `niche models pull`")
+    assert said.startswith(f"gateway.port: cannot listen on 127.0.0.1:{port} (")
+
+
+@pytest.mark.parametrize("module", ["cli.main", "gateway.config", "cli.demo"])
+def test_help_is_quick(module: str) -> None:
+    """Importing the command loads neither Ray nor torch, which take seconds."""
+    heavy = ("ray", "torch", "transformers", "peft", "sklearn", "scipy")
+    code = f"import sys, {module}; print(sorted(set({heavy!r}) & set(sys.modules)))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_module_is_the_command() -> None:
+    """`python -m cli.main` does as `niche` does, exit code included."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "config", "check", "--config", "nowhere.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "niche: nowhere.yaml: no such file; name another with --config\n"

@@ -1,0 +1,107 @@
+"""`niche plan`: its options, what it prints, and a line in place of a traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from tests.cli.commands import refused
+from tests.lab.planning.test_reading import load_test
+
+GIVEN = (
+    *("--mix", "sql=0.3", "general=0.7", "--seconds", "sql=0.5", "generalist=1.5"),
+    *("--tokens", "sql=20", "generalist=60"),
+)
+STACK = """
+generalist: {name: generalist, model: x, engine: fake, price: {machine_per_hour: 1}}
+specialists:
+  - {name: sql, model: x, engine: fake, domain: sql, price: {machine_per_hour: 0.2}}
+"""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> str:
+    path = tmp_path / "niche.yaml"
+    path.write_text(STACK)
+    return str(path)
+
+
+def test_a_plan_from_given_figures(capsys, stack) -> None:
+    """Deployments, costs, and where the specialist pays."""
+    assert main(["plan", "--config", stack, "--rps", "10", *GIVEN]) == 0
+
+    shown = capsys.readouterr().out
+    assert "generalist alone: USD" in shown
+    assert "sql pays from" in shown
+
+
+def test_a_plan_from_a_load_test(capsys, stack, tmp_path) -> None:
+    """Which tells the mix too."""
+    path = tmp_path / "report.json"
+    path.write_text(load_test())
+
+    assert main(["plan", "--config", stack, "--rps", "10", "--measured", str(path)]) == 0
+
+    shown = capsys.readouterr().out
+    assert "At the peak 10 requests per second: sql 100 %" in shown
+    assert f"Measured: {path}." in shown
+
+
+def test_a_remote_engines_seconds_are_not_trusted(capsys, stack) -> None:
+    """Its server's work cannot be seen; a speed can be given."""
+    remote = STACK.replace("engine: fake, price: {machine_per_hour: 1}", "engine: openai")
+    Path(stack).write_text(remote)
+
+    main(["plan", "--config", stack, "--rps", "10", *GIVEN])
+    assert "give --speed generalist=TOKENS_PER_SECOND" in capsys.readouterr().out
+
+    main(["plan", "--config", stack, "--rps", "10", *GIVEN, "--speed", "generalist=900"])
+    assert "give --speed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "which domains are asked is not known; give --mix"),
+        (["--mix", "sql=1"], "nothing is known of what sql takes"),
+        (["--seconds", "law=1"], "--seconds: no model law; there are generalist, sql"),
+        (["--measured", "nowhere.json"], "--measured nowhere.json: cannot be read"),
+        (["--measured", "niche.yaml"], "niche.yaml: no report of a load test; give another"),
+        (["--metrics", "http://127.0.0.1:9/metrics"], "is the gateway running?"),
+        (["--metrics", "nonsense"], "--metrics nonsense: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_missing_is_told_in_a_line(capsys, stack, words, said) -> None:
+    """With the remedy."""
+    line = refused(capsys, "plan", "--config", stack, "--rps", "10", *words)
+
+    assert said in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--rps", "0"],
+        ["--rps", "many"],
+        ["--rps", "1", "--mix", "sql"],
+        ["--rps", "1", "--busy", "1"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_are_numbers(capsys, words) -> None:
+    """argparse says which are not."""
+    with pytest.raises(SystemExit):
+        main(["plan", *words])
+
+    assert "argument --" in capsys.readouterr().err
+
+
+def test_the_help_needs_no_stack(capsys) -> None:
+    """It is quick, and prints."""
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "--help"])
+
+    assert ended.value.code == 0
+    assert "--measured" in capsys.readouterr().out

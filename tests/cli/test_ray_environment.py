@@ -1,0 +1,69 @@
+"""What Ray's processes start with: files and ports of their own, and the operator's word first."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.ray_environment import ray_environment
+
+STATE = Path("/var/lib/stack")
+
+
+def test_nothing_is_reported_to_anybody() -> None:
+    """Neither Ray nor the hub's library sends statistics."""
+    added = ray_environment(STATE, {})
+
+    assert added["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert added["HF_HUB_DISABLE_TELEMETRY"] == "1"
+
+
+def test_what_the_operator_set_is_left_alone() -> None:
+    """A variable that exists is not among those to add, whatever its value."""
+    every = ray_environment(STATE, {})
+    own = dict.fromkeys(list(every)[::2], "mine")
+
+    assert ray_environment(STATE, own).keys() == every.keys() - own.keys()
+    assert ray_environment(STATE, dict.fromkeys(every, "")) == {}
+
+
+def test_the_environment_is_told_and_not_changed() -> None:
+    """The function returns what to add; it writes nowhere."""
+    environ = {"PATH": "/bin"}
+
+    ray_environment(STATE, environ)
+
+    assert environ == {"PATH": "/bin"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux alone")
+def test_two_stacks_do_not_meet() -> None:
+    """Every file of HAProxy's lies in the stack's own directory, and its ports are real ones."""
+    added = ray_environment(STATE, {})
+    paths = [value for value in added.values() if value.startswith("/")]
+    ports = [value for key, value in added.items() if key.endswith("_PORT")]
+
+    assert len(paths) == 4
+    assert all(Path(path).is_relative_to(STATE) for path in paths)
+    assert len(ports) == 3
+    assert all(1024 <= int(port) <= 65535 for port in ports)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a socket's path is bounded on Linux")
+def test_the_socket_fits_where_temporary_directories_lie() -> None:
+    """A Unix socket's path may hold 107 bytes; that of a usual temporary directory does."""
+    added = ray_environment(Path("/tmp/niche-abcdefgh"), {})
+
+    assert len(added["RAY_SERVE_HAPROXY_SOCKET_PATH"]) <= 107
+
+
+def test_importing_it_does_not_import_ray() -> None:
+    """Ray reads its environment at import: whoever prepares it must come first."""
+    code = "import sys, cli.ray_environment; print('ray' in sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.strip() == "False"

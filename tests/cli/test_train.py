@@ -1,0 +1,187 @@
+"""`niche train` and `niche evaluate`: their options, and a line in place of a traceback."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.main import main
+from cli.train import setting
+from deployments.models.cache import cache_dir
+from gateway.config import parse_config
+from router.config import RouterConfig
+from tests.cli.commands import refused
+from tests.router.fakes import toy_rows
+
+LOCAL_CACHE = cache_dir(os.environ)
+EVALUATE = ("evaluate", "default")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty working directory, without a niche.yaml, and no model at hand."""
+    monkeypatch.setenv("NICHE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    """A file of prompts that suffice."""
+    rows = [{"text": row.text, "domain": row.domain} for row in toy_rows()]
+    return written(tmp_path / "data.jsonl", *rows)
+
+
+def written(path: Path, *rows: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--out", "a"], "give --data FILE or --from-log LOG to train on your own"),
+        (["train", "--out", "a", "--from-log", "x"], "--from-log and --feedback go together"),
+        (["train", "--out", "a", "--data", "x", "--feedback", "y"], "go together"),
+        (["train", "--out", "a", "--data", "x", "--delta", "0.1"], "give --alpha too"),
+        (["train", "--out", "a", "--data", "x", "--config", "y"], "y: no such file"),
+        (["train", "--out", "a", "--data", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No s"),
+        (["train", "--out", "a", "--data-dir", "nowhere"], "nowhere"),
+        ([*EVALUATE], "give --data FILE, or --set NAME with --data-dir DIR"),
+        ([*EVALUATE, "--set", "clinc150"], "--set and --data-dir go together"),
+        ([*EVALUATE, "--data", "x", "--data-dir", "y"], "--set and --data-dir go together"),
+        ([*EVALUATE, "--data", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file"),
+        ([*EVALUATE, "--set", "mnist", "--data-dir", "."], "unknown set 'mnist'; known: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_makes_no_sense_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """The remedy stands in it, and nothing was written."""
+    said = refused(capsys, *arguments)
+
+    assert said.splitlines() == [said]
+    assert message in said
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-0.1", "much", "nan"])
+def test_a_level_lies_between_0_and_1(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    """Anything else is wrong usage."""
+    with pytest.raises(SystemExit):
+        main(["train", "--data", "x", "--out", "a", f"--alpha={value}"])
+
+    assert f"'{value}' is no number between 0 and 1, such as 0.05" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "name"), [("train", "thesis.txt"), ("evaluate", "thesis.txt")])
+def test_a_folder_with_other_files_is_not_written_to(
+    capsys: pytest.CaptureFixture[str], data: str, command: str, name: str
+) -> None:
+    """Neither an artifact nor a report: somebody's work."""
+    out = Path("mine")
+    out.mkdir()
+    (out / name).write_text("all my work")
+    target = [] if command == "train" else ["default"]
+
+    assert main([command, *target, "--data", data, "--out", str(out)]) == 2
+
+    mark = "artifact.json" if command == "train" else "report.md"
+    said = capsys.readouterr().err
+    assert f"--out mine: holds files, and {mark} is none of them; name an empty or a new" in said
+    assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_the_report_of_an_artifact_is_not_overwritten(
+    capsys: pytest.CaptureFixture[str], data: str
+) -> None:
+    """An evaluation has a folder of its own."""
+    out = Path("mine")
+    out.mkdir()
+    (out / "artifact.json").write_text("{}")
+
+    said = refused(capsys, *EVALUATE, "--data", data, "--out", str(out))
+
+    assert said.startswith("--out mine: holds an artifact, whose own report would be lost")
+
+
+def test_a_file_is_no_folder(capsys: pytest.CaptureFixture[str], data: str) -> None:
+    """What is in the way is named."""
+    Path("mine").write_text("")
+
+    assert main(["train", "--data", data, "--out", "mine"]) == 2
+
+    assert "niche: --out mine: cannot be a folder (File exists); name another" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("command", [["train", "--out", "a"], [*EVALUATE]], ids=["train", "again"])
+def test_the_encoder_is_that_of_niche_yaml(
+    capsys: pytest.CaptureFixture[str], data: str, command: list[str]
+) -> None:
+    """The option goes before the file, the file before the default."""
+    stack = {"generalist": {"name": "g", "model": "m"}, "router": {"encoder": "from/file"}}
+    wanted = []
+    for options in ([], ["--config", "my.yaml"], ["--encoder", "no-such-encoder"]):
+        Path("my.yaml").write_text(yaml.safe_dump(stack))
+        assert main([*command, "--data", data, *options]) == 2
+        wanted.append(capsys.readouterr().err.splitlines()[-1])
+
+    assert RouterConfig().encoder in wanted[0]
+    assert "from/file" in wanted[1]
+    assert "no-such-encoder" in wanted[2]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "delta", "section"),
+    [
+        (None, None, {"artifact": "mine"}),
+        (0.02, None, {"artifact": "mine", "guarantee": {"alpha": 0.02}}),
+        (0.02, 0.1, {"artifact": "mine", "guarantee": {"alpha": 0.02, "delta": 0.1}}),
+    ],
+    ids=["plain", "alpha", "both"],
+)
+def test_the_setting_is_a_section_of_niche_yaml(
+    alpha: float | None, delta: float | None, section: dict[str, Any]
+) -> None:
+    """What is printed can be pasted; what is the default is left out."""
+    text = setting(Path("mine"), RouterConfig().encoder, alpha, delta)
+
+    assert yaml.safe_load(text) == {"router": section}
+    stack = {"generalist": {"name": "g", "model": "m"}, **yaml.safe_load(text)}
+    assert parse_config(stack, "printed").router.artifact == "mine"
+
+
+def test_another_encoder_is_part_of_the_setting() -> None:
+    """An artifact works with its own encoder alone."""
+    text = setting(Path("mine"), "org/encoder", None, None)
+
+    assert yaml.safe_load(text)["router"]["encoder"] == "org/encoder"
+
+
+@pytest.mark.slow
+def test_own_prompts_become_a_router_that_is_measured_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, data: str
+) -> None:
+    """One command trains, another measures; the files that they name are there."""
+    monkeypatch.setenv("NICHE_CACHE", str(LOCAL_CACHE))  # the models of this machine, if any
+
+    code = main(["train", "--data", data, "--out", "mine", "--alpha", "0.5"])
+
+    said = capsys.readouterr()
+    if "models pull" in said.err:
+        pytest.skip("the encoder is not in the local cache: run `niche models pull`")
+    assert code == 0
+    assert "router:\n  artifact: mine\n  guarantee: {alpha: 0.5}" in said.out
+    assert {path.name for path in Path("mine").iterdir()} >= {
+        *("artifact.json", "head.safetensors", "report.md", "confusion.png")
+    }
+    assert main(["evaluate", "mine", "--data", data, "--out", "again"]) == 0
+    assert "accuracy" in capsys.readouterr().out
+    assert "# Router: evaluation report" in Path("again/report.md").read_text()

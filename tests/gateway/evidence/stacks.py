@@ -1,0 +1,64 @@
+"""Gateways that compare: the fake specialist `sql-model` against the generalist `big`."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.evidence.config import ShadowSection
+from tests.fakes import FakeBackend
+from tests.gateway.stacks import CHAT, Gateway, make_gateway, until
+
+
+def section(folder: Path, **settings: Any) -> ShadowSection:
+    """A comparison of every request, unless `settings` say otherwise."""
+    every = {"share": 1.0, "trial_share": 1.0, "store_texts": True}
+    return ShadowSection(path=str(folder / "evidence.db"), **(every | settings))
+
+
+def comparing(folder: Path, **changes: Any) -> Gateway:
+    """A gateway of `make_gateway` whose store lies in a folder; `shadow` are settings of it."""
+    shadow = section(folder, **changes.pop("shadow", {}))
+    return make_gateway(**({"shadow": shadow} | changes))
+
+
+def right_and_wrong() -> dict[str, FakeBackend]:
+    """A generalist that is always right and a specialist that never is."""
+    return {
+        "big": FakeBackend("big", pieces=("right",)),
+        "sql": FakeBackend("sql-model", pieces=("wrong",)),
+    }
+
+
+async def compared(gateway: Gateway, request_id: str, **body: Any) -> httpx.Response:
+    """Posts a chat, and waits until its comparison has come to some end."""
+    before = outcomes(gateway)
+    response = await gateway.post(CHAT | body, **{"x-request-id": request_id})
+    await until(lambda: outcomes(gateway) > before)
+    return response
+
+
+def outcomes(gateway: Gateway) -> float:
+    """How many comparisons have ended, whatever came of them."""
+    family = next(
+        found
+        for found in gateway.metrics.registry.collect()
+        if found.name == "niche_shadow_comparisons"
+    )
+    return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
+
+
+async def tell(gateway: Gateway, request_id: str, **said: Any) -> httpx.Response:
+    """Posts feedback."""
+    return await gateway.post({"request_id": request_id, **said}, "/v1/feedback")
+
+
+async def order(gateway: Gateway, action: str, **said: Any) -> httpx.Response:
+    """Posts an order about the specialist."""
+    return await gateway.post({"action": action, **said}, "/v1/niche/lifecycle/sql-model")
+
+
+async def evidence_of(gateway: Gateway) -> dict[str, Any]:
+    """The one specialist of the evidence."""
+    [specialist] = (await gateway.get("/v1/niche/evidence")).json()["specialists"]
+    return specialist

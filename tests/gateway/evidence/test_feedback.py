@@ -1,0 +1,216 @@
+"""`POST /v1/feedback`: which answers it finds, and how it grades pairs of them."""
+
+import asyncio
+
+import pytest
+
+from gateway.evidence.config import GradingSection
+from tests.fakes import FakeBackend
+from tests.gateway.evidence.stacks import (
+    compared,
+    comparing,
+    evidence_of,
+    order,
+    right_and_wrong,
+    tell,
+)
+from tests.gateway.stacks import CHAT, make_gateway, until
+
+
+async def test_a_correction_grades_both_answers(tmp_path):
+    """The generalist's right answer and the specialist's wrong one make a pair of 0 and 1."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        reply = await tell(gateway, "r1", correction="right")
+        found = await evidence_of(gateway)
+
+    assert reply.json() == {"request_id": "r1", "model": "sql-model", "status": "graded"}
+    assert (found["pairs"], found["waiting"]) == (1, 0)
+    assert found["means"] == {"specialist": 0.0, "generalist": 1.0}
+    assert found["comparison"]["quality"]["mean"] == -1.0
+
+
+async def test_a_correction_may_come_before_the_second_answer(tmp_path):
+    """Who is quicker than the shadow is told so, and the pair is graded when it is complete."""
+    models = right_and_wrong()
+    models["big"].first_gate = asyncio.Event()
+    gateway = comparing(tmp_path, **models)
+    async with gateway.serving():
+        await gateway.post(CHAT, **{"x-request-id": "r1"})
+        reply = await tell(gateway, "r1", correction="right")
+        models["big"].first_gate.set()
+        await until(lambda: gateway.sample("niche_evidence_pairs", specialist="sql-model") == 1)
+
+    assert reply.json()["status"] == "noted"
+
+
+async def test_the_configured_grader_holds_answers_against_a_correction(tmp_path):
+    """With the JSON grader spaces and talk around an answer do not count."""
+    grading = (GradingSection(specialist="sql-model", grader="json"),)
+    big = FakeBackend("big", pieces=('Sure: {"a":', " 1}"))
+    sql = FakeBackend("sql-model", pieces=('{"a": 2}',))
+    gateway = comparing(tmp_path, big=big, sql=sql, shadow={"grading": grading})
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        await tell(gateway, "r1", correction='{ "a" : 1 }')
+        found = await evidence_of(gateway)
+
+    assert found["means"] == {"specialist": 0.0, "generalist": 1.0}
+
+
+async def test_scores_of_both_answers_make_a_pair(tmp_path):
+    """The score of one waits for that of the other; the mean of each is kept."""
+    gateway = comparing(tmp_path, shadow={"store_texts": False})
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        first = await tell(gateway, "r1", score=0.25)
+        second = await tell(gateway, "r1", score=1, model="big")
+        found = await evidence_of(gateway)
+
+    assert (first.json()["status"], second.json()["status"]) == ("waiting", "graded")
+    assert found["means"] == {"specialist": 0.25, "generalist": 1.0}
+    assert gateway.sample("niche_feedback_score_sum", model="sql-model") == 0.25
+    assert gateway.sample("niche_feedback_score_count", model="big") == 1
+
+
+async def test_who_scores_both_answers_can_read_both(tmp_path):
+    """The answer that nobody saw can be read by its request's id until the pair is graded."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        [pair] = (await gateway.get("/v1/niche/pairs/r1")).json()["pairs"]
+        for model, score in (("sql-model", 0), ("big", 1)):
+            await tell(gateway, "r1", model=model, score=score)
+        graded = await gateway.get("/v1/niche/pairs/r1")
+
+    assert (pair["specialist"]["model"], pair["specialist"]["text"]) == ("sql-model", "wrong")
+    assert (pair["generalist"]["model"], pair["generalist"]["text"]) == ("big", "right")
+    assert pair["generalist"]["cost"] == pytest.approx(90e-6)  # 7 and 1 tokens
+    assert (graded.status_code, graded.json()["error"]["code"]) == (404, "answer_not_found")
+
+
+async def test_a_later_score_takes_the_place_of_an_earlier(tmp_path):
+    """Who changes their mind before the grade is heard."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        for score in (0.0, 0.5):
+            await tell(gateway, "r1", score=score)
+        await tell(gateway, "r1", score=0.0, model="big")
+
+        assert (await evidence_of(gateway))["means"]["specialist"] == 0.5
+
+
+async def test_a_pair_is_graded_once(tmp_path):
+    """Feedback to a graded pair is noted and changes no evidence."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        await tell(gateway, "r1", correction="right")
+        again = await tell(gateway, "r1", correction="wrong")
+
+        assert again.json()["status"] == "noted"
+        assert (await evidence_of(gateway))["pairs"] == 1
+
+
+async def test_an_id_that_comes_again_is_compared_once(tmp_path):
+    """A client that gives all its requests one id does not make them evidence many times."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        for _ in range(3):
+            await compared(gateway, "same")
+        await tell(gateway, "same", correction="right")
+
+        assert (await evidence_of(gateway))["pairs"] == 1
+    labels = {"specialist": "sql-model", "outcome": "repeated"}
+    assert gateway.sample("niche_shadow_comparisons_total", **labels) == 2
+    assert len(gateway.big.prompts) == 1
+
+
+async def test_an_answer_of_another_gateway_is_found(tmp_path):
+    """Feedback may reach any gateway; answers are written down within half a second."""
+    one, two = comparing(tmp_path, **right_and_wrong()), comparing(tmp_path)
+    async with one.serving(), two.serving():
+        await compared(one, "r1")
+        reply = await tell(two, "r1", correction="right")
+
+        assert reply.json()["status"] == "graded"
+        assert (await evidence_of(one))["pairs"] == 1
+
+
+async def test_an_answer_that_is_not_compared_takes_scores(tmp_path):
+    """A score of any answer is counted with its model's, whether there is a pair or not."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await gateway.post(CHAT | {"model": "big"}, **{"x-request-id": "r1"})
+        reply = await tell(gateway, "r1", score=0.75)
+
+    assert reply.json() == {"request_id": "r1", "model": "big", "status": "noted"}
+    assert gateway.sample("niche_feedback_score_sum", model="big") == 0.75
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code", "words"),
+    [
+        ({"score": 1}, 404, "answer_not_found", "No answer has the id 'r9'"),
+        ({}, 400, "missing_required_parameter", "Send a score in [0, 1], a correction, or both."),
+        ({"score": 1.5}, 400, "invalid_value", "score: expected float <= 1.0 (sent: 1.5)."),
+        ({"score": True}, 400, "invalid_type", "score: expected float | null, got bool"),
+        ({"stars": 5}, 400, "unknown_parameter", "stars: the API has no such parameter here."),
+    ],
+)
+async def test_bad_feedback_is_refused(tmp_path, said, status, code, words):
+    """Each fault has its code, and a sentence that names the thing."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        reply = await tell(gateway, "r9", **said)
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
+    assert words in reply.json()["error"]["message"]
+
+
+async def test_a_model_that_did_not_answer_cannot_be_scored(tmp_path):
+    """The error says how the answer that was sent is scored."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await gateway.post(CHAT | {"model": "sql-model"}, **{"x-request-id": "r1"})
+        reply = await tell(gateway, "r1", score=1, model="big")
+
+    assert reply.status_code == 404
+    assert "has no answer of model 'big'" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("correction", ["not json", ""])
+async def test_a_correction_that_is_no_answer_is_refused(tmp_path, correction):
+    """What the grader cannot hold an answer against spoils no evidence."""
+    grading = (GradingSection(specialist="sql-model", grader="json"),)
+    gateway = comparing(tmp_path, shadow={"grading": grading})
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        reply = await tell(gateway, "r1", correction=correction)
+
+        assert reply.status_code == 400
+        assert reply.json()["error"]["message"].startswith("correction: ")
+        assert (await evidence_of(gateway))["waiting"] == 1
+
+
+async def test_a_correction_to_the_generalists_answer_is_checked_too(tmp_path):
+    """On probation the correction meets the grader of the specialist that nobody saw."""
+    grading = (GradingSection(specialist="sql-model", grader="json"),)
+    gateway = comparing(tmp_path, shadow={"grading": grading})
+    async with gateway.serving():
+        await order(gateway, "demote")
+        await compared(gateway, "r1")
+        reply = await tell(gateway, "r1", correction="not json")
+
+    assert reply.status_code == 400
+    assert "the grader 'json' finds no answer in it" in reply.json()["error"]["message"]
+
+
+async def test_without_a_comparison_there_is_no_feedback():
+    """Where nothing is compared feedback is refused with the remedy."""
+    reply = await tell(make_gateway(), "r1", score=1)
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "shadow_off")
+    assert "gateway.shadow is not set" in reply.json()["error"]["message"]

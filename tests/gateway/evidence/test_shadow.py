@@ -1,0 +1,311 @@
+"""Answers that nobody sees: which requests are compared, and what that must not do."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from deployments.protocol import Overloaded, Unavailable
+from gateway.evidence.sampling import part_of
+from tests.fakes import FakeBackend, FakeClassifier
+from tests.gateway.evidence.stacks import compared, comparing, evidence_of, order, tell
+from tests.gateway.stacks import CHAT, events_of, until
+
+GENERAL = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def outcome(gateway, name):
+    labels = {"specialist": "sql-model", "outcome": name}
+    return gateway.sample("niche_shadow_comparisons_total", **labels)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_generalist_answers_as_well(tmp_path, stream):
+    """What the specialist was asked, the generalist is asked afterwards, under an id of its own."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await compared(gateway, "r1", stream=stream, seed=3)
+
+    [shown], [unseen] = gateway.sql.prompts, gateway.big.prompts
+    assert (unseen.messages, unseen.sampling) == (shown.messages, shown.sampling)
+    assert unseen.request_id == "r1-shadow"
+    assert outcome(gateway, "waiting") == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_user_does_not_wait(tmp_path, stream):
+    """The generalist is asked when the user has the whole answer, however long it then takes."""
+    big = FakeBackend("big", first_gate=asyncio.Event())
+    gateway = comparing(tmp_path, big=big)
+    async with gateway.serving():
+        response = await asyncio.wait_for(gateway.post(CHAT | {"stream": stream}), 2)
+        await until(lambda: big.open_streams == 1)
+
+        assert response.status_code == 200
+        assert gateway.sample("niche_requests_in_flight") == 0
+        if stream:
+            assert events_of(response)[-1] == "[DONE]"
+    assert big.open_streams == 0
+
+
+async def test_latency_is_from_asking_a_model_to_its_last_piece(tmp_path):
+    """Each answer is timed alike, whether somebody sees it or not."""
+    sql = FakeBackend("sql-model", gate=asyncio.Event())
+    big = FakeBackend("big", gate=asyncio.Event())
+    gateway = comparing(tmp_path, big=big, sql=sql)
+    async with gateway.serving():
+        asking = asyncio.create_task(gateway.post(CHAT, **{"x-request-id": "r1"}))
+        for seconds, backend in ((2.0, sql), (7.0, big)):
+            await until(lambda backend=backend: backend.open_streams == 1)
+            gateway.clock.advance(seconds)
+            backend.gate.set()
+            await until(lambda backend=backend: backend.open_streams == 0)
+        await asking
+        await until(lambda: outcome(gateway, "waiting"))
+        [pair] = (await gateway.get("/v1/niche/pairs/r1")).json()["pairs"]
+
+    assert pair["specialist"]["latency_seconds"] == 2.0
+    assert pair["generalist"]["latency_seconds"] == 7.0
+
+
+async def test_nothing_is_asked_while_the_user_waits(tmp_path):
+    """As long as the specialist still answers, the generalist is left alone."""
+    sql = FakeBackend("sql-model", gate=asyncio.Event())
+    gateway = comparing(tmp_path, sql=sql)
+    async with gateway.serving():
+        asking = asyncio.create_task(gateway.post(CHAT))
+        await until(lambda: sql.open_streams == 1)
+        await asyncio.sleep(0.02)
+        assert gateway.big.prompts == []
+
+        sql.gate.set()
+        await asking
+        await until(lambda: gateway.big.prompts)
+
+
+async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
+    """A request whose hash lies below the share is compared, another is not."""
+    ids = [f"r{number}" for number in range(60)]
+    picked = {name for name in ids if part_of(name, "sql-model") < 0.2}
+    gateway = comparing(tmp_path, shadow={"share": 0.2})
+    async with gateway.serving():
+        for name in ids:
+            if name in picked:
+                await compared(gateway, name)
+            else:
+                await gateway.post(CHAT, **{"x-request-id": name})
+
+    asked = {prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.prompts}
+    assert asked == picked
+    assert 5 <= len(picked) <= 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(GENERAL, id="general"),
+        pytest.param(CHAT | {"model": "sql-model"}, id="by-name"),
+        pytest.param(CHAT | {"n": 2}, id="several-answers"),
+    ],
+)
+async def test_other_requests_are_not_compared(tmp_path, body):
+    """Only single answers to what the router sent to a specialist's domain are."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await gateway.post(body)
+        await asyncio.sleep(0.02)
+
+    assert len(gateway.big.prompts) == (body is GENERAL)
+    assert [
+        prompt.request_id for prompt in gateway.big.prompts if "shadow" in prompt.request_id
+    ] == []
+
+
+async def test_a_request_that_moved_on_is_not_compared(tmp_path):
+    """When the generalist answers because the specialist could not, there is nothing to compare."""
+    sql = FakeBackend("sql-model", refusal=Overloaded("sql-model", 9, 1.0))
+    gateway = comparing(tmp_path, sql=sql)
+    async with gateway.serving():
+        response = await gateway.post(CHAT)
+        await asyncio.sleep(0.02)
+
+    assert response.headers["x-niche-reason"] == "overloaded"
+    assert (len(sql.prompts), len(gateway.big.prompts)) == (1, 1)
+
+
+async def test_a_failed_answer_is_not_compared(tmp_path):
+    """A stream that ended in an error is no answer."""
+    sql = FakeBackend("sql-model", cut=True)
+    gateway = comparing(tmp_path, sql=sql)
+    async with gateway.serving():
+        await gateway.post(CHAT | {"stream": True})
+        await asyncio.sleep(0.02)
+
+    assert gateway.big.prompts == []
+
+
+async def test_without_room_a_comparison_is_left_out(tmp_path):
+    """One comparison runs at a time; another that comes meanwhile is counted and dropped."""
+    big = FakeBackend("big", first_gate=asyncio.Event())
+    gateway = comparing(tmp_path, big=big)
+    async with gateway.serving():
+        await gateway.post(CHAT)
+        await until(lambda: big.open_streams == 1)
+        await gateway.post(CHAT)
+
+        assert outcome(gateway, "busy") == 1
+    assert len(big.prompts) == 1
+
+
+async def test_a_busy_gateway_compares_nothing(tmp_path):
+    """While more requests are answered than the limit, no comparison is begun."""
+    slow = FakeBackend("big", gate=asyncio.Event())
+    gateway = comparing(tmp_path, big=slow, shadow={"busy_requests": 1})
+    async with gateway.serving():
+        talking = asyncio.create_task(gateway.post(GENERAL))
+        await until(lambda: slow.open_streams == 1)
+        await compared(gateway, "r1")
+
+        assert outcome(gateway, "busy") == 1
+        slow.gate.set()
+        await talking
+    assert len(slow.prompts) == 1
+
+
+async def test_the_budget_of_tokens_is_kept(tmp_path):
+    """Once the day's tokens are used up nothing more is asked; the evidence says so."""
+    gateway = comparing(tmp_path, shadow={"tokens_per_day": 15})
+    async with gateway.serving():
+        for name in ("r1", "r2", "r3"):
+            await compared(gateway, name)
+        budget = (await gateway.get("/v1/niche/evidence")).json()["budget"]
+
+    assert len(gateway.big.prompts) == 2  # 10 tokens each: the second passes the limit
+    assert outcome(gateway, "budget") == 1
+    assert (budget["tokens_today"], budget["spent"]) == (20, True)
+    assert gateway.sample("niche_shadow_tokens_total", model="big") == 20
+
+
+async def test_the_budget_of_money_is_kept(tmp_path):
+    """Once the day's money is used up nothing more is asked, whatever tokens are left."""
+    gateway = comparing(tmp_path, shadow={"cost_per_day": 0.0001})
+    async with gateway.serving():
+        for name in ("r1", "r2"):
+            await compared(gateway, name)
+
+    assert len(gateway.big.prompts) == 1  # 7 prompt and 3 answer tokens at 10 and 20 per million
+    assert gateway.sample("niche_shadow_cost_currency_total", model="big") == pytest.approx(130e-6)
+
+
+@pytest.mark.parametrize("broken", [{"cut": True}, {"failure": Unavailable("big", "gone")}])
+async def test_what_broke_off_is_of_the_budget_too(tmp_path, broken):
+    """The tokens that came are counted, though nobody said how many the prompt had."""
+    big = FakeBackend("big", fails_after=2, **broken)
+    gateway = comparing(tmp_path, big=big)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        body = (await gateway.get("/v1/niche/evidence")).json()
+
+    assert outcome(gateway, "failed") == 1
+    assert body["budget"]["tokens_today"] == 2
+    assert gateway.sample("niche_shadow_tokens_total", model="big") == 2
+
+
+async def test_a_failing_model_costs_the_comparison_alone(tmp_path, caplog):
+    """The user's answer is there, the failure is counted, and the log says why."""
+    gateway = comparing(tmp_path, big=FakeBackend("big", refusal=Overloaded("big", 9, 1.0)))
+    async with gateway.serving():
+        response = await compared(gateway, "r1")
+
+    assert response.status_code == 200
+    assert outcome(gateway, "failed") == 1
+    assert any(record.message == "a comparison failed" for record in caplog.records)
+
+
+async def test_a_model_that_is_down_is_not_asked(tmp_path):
+    """What said itself that it cannot answer is left alone."""
+    gateway = comparing(tmp_path, big=FakeBackend("big", illness="no replica"))
+    async with gateway.serving():
+        await gateway.get("/readyz")
+        await compared(gateway, "r1")
+
+    assert gateway.big.prompts == []
+    assert outcome(gateway, "unavailable") == 1
+
+
+async def test_on_probation_it_is_the_other_way_round(tmp_path):
+    """The generalist answers, and the specialist afterwards, where nobody sees it."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await order(gateway, "demote")
+        response = await compared(gateway, "r1")
+
+    assert response.headers["x-niche-model"] == "big"
+    assert response.headers["x-niche-reason"] == "unproven"
+    assert [prompt.request_id for prompt in gateway.big.prompts] == ["r1"]
+    assert [prompt.request_id for prompt in gateway.sql.prompts] == ["r1-shadow"]
+
+
+@pytest.mark.parametrize("actions", [["retire"], ["demote", "retire"]])
+async def test_who_is_retired_is_asked_nothing(tmp_path, actions):
+    """A retired specialist gets no traffic, and no comparison either."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        for action in actions:
+            await order(gateway, action)
+        response = await gateway.post(CHAT)
+        await asyncio.sleep(0.02)
+
+    assert response.headers["x-niche-reason"] == "unproven"
+    assert gateway.sql.prompts == []
+
+
+async def test_doubtful_requests_are_no_ones_on_probation(tmp_path):
+    """What would not have been routed is not compared either."""
+    classifier = FakeClassifier({"SELECT": "sql"}, scope=0.1)
+    gateway = comparing(tmp_path, classifier=classifier)
+    async with gateway.serving():
+        await order(gateway, "demote")
+        await gateway.post(CHAT)
+        await asyncio.sleep(0.02)
+
+    assert gateway.sql.prompts == []
+
+
+async def test_without_store_texts_no_word_is_written(tmp_path):
+    """With the privacy switch in its place neither prompt nor answer reaches the disk."""
+    said = {
+        "big": FakeBackend("big", pieces=("alpha-answer",)),
+        "sql": FakeBackend("sql-model", pieces=("omega-answer",)),
+    }
+    body = {"messages": [{"role": "user", "content": "please SELECT my-secret"}]}
+    gateway = comparing(tmp_path, shadow={"store_texts": False}, **said)
+    async with gateway.serving():
+        await compared(gateway, "r1", **body)
+        refused = await tell(gateway, "r1", correction="alpha-answer")
+        assert (await evidence_of(gateway))["waiting"] == 1
+
+        assert refused.status_code == 400
+        assert refused.json()["error"]["code"] == "unsupported_parameter"
+        assert words_in(tmp_path) == set()
+
+
+async def test_with_store_texts_answers_are_kept_until_they_are_graded(tmp_path):
+    """Both answers are written down, never the prompt, and gone with their grade."""
+    said = {
+        "big": FakeBackend("big", pieces=("alpha-answer",)),
+        "sql": FakeBackend("sql-model", pieces=("omega-answer",)),
+    }
+    gateway = comparing(tmp_path, **said)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        assert words_in(tmp_path) == {b"alpha-answer", b"omega-answer"}
+
+        await tell(gateway, "r1", correction="my-secret")
+    assert words_in(tmp_path) == set()
+
+
+def words_in(folder: Path) -> set[bytes]:
+    """Which of the telling words stand in any file of a folder."""
+    data = b"".join(path.read_bytes() for path in folder.iterdir())
+    return {word for word in (b"alpha-answer", b"omega-answer", b"my-secret") if word in data}

@@ -1,0 +1,196 @@
+"""The embedded store: shared, durable, and each thing once."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gateway.evidence.sqlite_store import SqliteStore
+from gateway.evidence.store import Answered, Compared, Given, Note, Spent, StoreError
+from router.config import SelectionConfig
+from router.selection.evidence import Pair
+from router.selection.lifecycle import State
+from router.selection.standing import Rules, Standing, Version, enrolled, observed
+
+RULES = Rules(SelectionConfig(), 1)
+V1 = Version("a", "b")
+
+
+def pair(request_id="r1", specialist="sql", time=10.0):
+    return Compared(
+        request_id, V1, time, Given(specialist, 1.0, 0.5, "yes"), Given("big", 2.0, 0.25, "no")
+    )
+
+
+def begin(before):
+    return enrolled(before, V1, State.ACTIVE, 5.0)
+
+
+def lose(before):
+    return observed(before or Standing(State.ACTIVE, 5.0, V1), Pair(0.0, 1.0), RULES, 6.0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "evidence.db")
+
+
+@pytest.fixture
+def store(path):
+    store = SqliteStore(path)
+    yield store
+    store.close()
+
+
+def test_standings_come_back_as_they_were(store, path):
+    """Another process reads the same values, evidence included, and the transitions."""
+    store.change("sql", begin)
+    for _ in range(9):
+        standing, _ = store.change("sql", lose)
+    other = SqliteStore(path)
+
+    assert other.standings() == {"sql": standing}
+    assert [one.after for one in other.transitions("sql", 10)] == ["probation", "active"]
+    assert [one.after for one in other.transitions("sql", 1)] == ["probation"]
+    assert other.transitions("tools", 10) == []
+    other.close()
+
+
+def test_changes_of_several_gateways_do_not_get_lost(path):
+    """Pairs that two gateways record at once are all counted."""
+
+    def work(_):
+        mine = SqliteStore(path)
+        for _ in range(25):
+            mine.change("sql", lambda before: (lose_none(before), None))
+        mine.close()
+
+    def lose_none(before):
+        standing = before or Standing(State.ACTIVE, 5.0, V1, pinned=True)
+        return observed(standing, Pair(0.0, 1.0), RULES, 6.0)[0]
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, range(2)))
+    store = SqliteStore(path)
+    assert store.standings()["sql"].evidence.pairs == 50
+    store.close()
+
+
+def test_gateways_that_start_at_once_share_a_new_file(tmp_path):
+    """Each makes the tables where they are not there yet, and none is refused."""
+    for attempt in range(20):
+        path = str(tmp_path / f"{attempt}.db")
+        with ThreadPoolExecutor(8) as threads:
+            for store in threads.map(SqliteStore, [path] * 8):
+                store.close()
+
+
+def test_a_change_that_fails_changes_nothing(store):
+    """What a transition refuses leaves the store as it was, and usable."""
+    store.change("sql", begin)
+
+    def fail(before):
+        raise LookupError("no")
+
+    with pytest.raises(LookupError):
+        store.change("sql", fail)
+    assert store.standings()["sql"].state is State.ACTIVE
+    store.change("sql", lose)
+
+
+def kept(store, compared):
+    assert store.claim(compared.request_id, compared.specialist.model, compared.time)
+    store.keep(compared)
+
+
+def test_a_request_is_claimed_once_and_its_pair_taken_once(store, path):
+    """Of two gateways one compares a request, and one gets its pair; never again any."""
+    other = SqliteStore(path)
+    kept(store, pair())
+    assert not other.claim("r1", "sql", 11.0)
+    assert other.waiting("r1") == [pair()]
+    assert other.waiting_count() == {"sql": 1}
+    assert (store.take(pair()), other.take(pair())) == (True, False)
+    assert (other.waiting("r1"), other.waiting_count()) == ([], {})
+    assert not other.claim("r1", "sql", 12.0)
+    other.close()
+
+
+def test_a_request_may_be_compared_for_several_specialists(store):
+    """Each specialist has a pair of its own; feedback is kept until the last is taken."""
+    kept(store, pair())
+    kept(store, pair(specialist="other-sql"))
+    store.note("r1", "sql", Note(correction="x"), 10.0)
+    assert len(store.waiting("r1")) == 2
+    store.take(pair())
+    assert store.notes("r1") == {"sql": Note(correction="x")}
+    store.take(pair(specialist="other-sql"))
+    assert store.notes("r1") == {}
+
+
+def test_answers_and_notes_are_found(store):
+    """The latest word about an answer counts."""
+    store.remember([Answered("r1", "sql", 1.0), Answered("r2", "big", 2.0)])
+    store.note("r1", "sql", Note(score=0.5), 1.0)
+    store.note("r1", "sql", Note(score=1.0, correction="x"), 2.0)
+    assert (store.model_of("r2"), store.model_of("r3")) == ("big", None)
+    assert store.notes("r1") == {"sql": Note(score=1.0, correction="x")}
+
+
+def test_what_is_old_is_forgotten(store):
+    """Answers, pairs and feedback from before a time go; states and evidence stay."""
+    store.change("sql", begin)
+    store.remember([Answered("r1", "sql", 10.0), Answered("r2", "sql", 30.0)])
+    kept(store, pair(time=10.0))
+    store.note("r1", "sql", Note(score=1.0), 10.0)
+    store.forget(20.0)
+    assert (store.model_of("r1"), store.model_of("r2")) == (None, "sql")
+    assert (list(store.waiting("r1")), store.notes("r1")) == ([], {})
+    assert "sql" in store.standings()
+
+
+def test_spending_adds_up_by_day(store, path):
+    """All gateways spend from one budget, and each day has its own."""
+    other = SqliteStore(path)
+    store.spend("2026-11-23", 10, 0.5)
+    other.spend("2026-11-23", 5, 0.25)
+    assert store.spent("2026-11-23") == Spent(15, 0.75)
+    assert store.spent("2026-11-24") == Spent()
+    other.close()
+
+
+def test_the_file_is_for_its_owner_alone(store, tmp_path):
+    """Answers may stand in it."""
+    assert (tmp_path / "evidence.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path):
+    """The error names the file and the remedy."""
+    with pytest.raises(StoreError, match=r"cannot be written .*; name a file in a directory"):
+        SqliteStore(str(tmp_path / "absent" / "evidence.db"))
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    """What is no database is not overwritten."""
+    (tmp_path / "notes.txt").write_text("my notes, for ever and ever\n" * 50)
+    with pytest.raises(StoreError, match=r"cannot be used: .*; .* or name a new file"):
+        SqliteStore(str(tmp_path / "notes.txt"))
+    assert "my notes" in (tmp_path / "notes.txt").read_text()
+
+
+def test_a_store_of_another_layout_is_refused(path):
+    """A newer version's file is not guessed at."""
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="has layout 99, and this version knows 1"):
+        SqliteStore(path)
+
+
+def test_memory_keeps_nothing():
+    """`:memory:` is a store without a file."""
+    store = SqliteStore(":memory:")
+    store.change("sql", begin)
+    store.close()
+    assert not Path(":memory:").exists()

@@ -1,0 +1,102 @@
+"""A model as judge: both orders, and never of itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.comparison.endpoint import Catalogue, Endpoint
+from lab.comparison.errors import ComparisonError
+from lab.comparison.judge import Judge, check_judge, judged_quality, judgements
+from lab.comparison.lineup import Wanted, lineup
+from lab.comparison.outcomes import Outcome, Timing
+from lab.comparison.rows import Row, read_rows
+
+HERE, THERE = Endpoint("http://here/v1"), Endpoint("http://there/v1")
+JUDGE = Judge(THERE, "solomon")
+
+
+def row_in(folder: Path, **more: str) -> Row:
+    path = folder / "set.jsonl"
+    path.write_text(json.dumps({"prompt": "Why?", "grader": "judge", **more}))
+    return read_rows(path)[0]
+
+
+def said(text: str, arm: str = "auto", error: str | None = None) -> Outcome:
+    return Outcome("row", arm, arm, text, Timing(None, 1.0), error=error)
+
+
+def questions(row: Row, auto: Outcome, generalist: Outcome) -> list[str]:
+    outcomes = {"auto": {row.key: auto}, "generalist": {row.key: generalist}}
+    return [ask.chat[0].content for ask in judgements([row], outcomes, JUDGE)]
+
+
+def test_each_pair_is_judged_in_both_orders(tmp_path: Path) -> None:
+    """The arm's answer is A once, and B once."""
+    first, second = questions(row_in(tmp_path), said("Because."), said("Dunno."))
+
+    assert first.index("Because.") < first.index("Dunno.")
+    assert second.index("Dunno.") < second.index("Because.")
+    assert "user: Why?" in first
+
+
+def test_a_right_answer_is_told_to_the_judge(tmp_path: Path) -> None:
+    """Where the row has one."""
+    row = row_in(tmp_path, answer="Rayleigh")
+
+    assert "A right answer is: Rayleigh" in questions(row, said("a"), said("b"))[0]
+
+
+@pytest.mark.parametrize(
+    ("auto", "generalist"),
+    [
+        (said("same "), said("same")),
+        (said("x", error="e"), said("y")),
+        (said("x"), said("", error="e")),
+    ],
+)
+def test_what_is_clear_is_not_asked(tmp_path: Path, auto: Outcome, generalist: Outcome) -> None:
+    """The same answer is as good, and none is worse."""
+    assert questions(row_in(tmp_path), auto, generalist) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "quality"),
+    [
+        ("VERDICT: A", "VERDICT: B", 1.0),
+        ("VERDICT: B", "VERDICT: A", 0.0),
+        ("VERDICT: A", "VERDICT: A", 0.5),  # it likes the first one, whichever that is
+        ("VERDICT: A", "Verdict: neither", 0.5),
+        ("At first VERDICT: B, but no.\n**VERDICT: A**", "verdict: b", 1.0),
+        ("I cannot say", "VERDICT: B", 0.5),
+    ],
+)
+def test_both_orders_must_agree(first: str, second: str, quality: float) -> None:
+    """Else there is no preference."""
+    words = {"auto/first": said(first), "auto/second": said(second)}
+
+    assert judged_quality("auto", said("x"), said("y"), words) == quality
+
+
+def test_the_baseline_is_as_good_as_itself() -> None:
+    """Half, so that better is more and worse is less."""
+    assert judged_quality("generalist", said("y"), said("y"), {}) == 0.5
+
+
+def test_a_failure_loses() -> None:
+    """Whoever's it is."""
+    failed = said("", error="HTTP 500")
+
+    assert judged_quality("auto", failed, said("y"), {}) == 0.0
+    assert judged_quality("auto", said("x"), failed, {}) == 1.0
+    assert judged_quality("generalist", failed, failed, {}) == 0.0
+
+
+@pytest.mark.parametrize("model", ["auto", "big", "sql"])
+def test_nobody_judges_himself(model: str) -> None:
+    """Nor a model that auto may choose."""
+    arms = lineup(Wanted(HERE), Catalogue(("auto", "big", "sql"), "big", {"sql": "sql"}))
+
+    with pytest.raises(ComparisonError, match="among the models that are compared"):
+        check_judge(Judge(THERE, model), arms)
+    check_judge(JUDGE, arms)

@@ -1,0 +1,109 @@
+"""Measurements out of reports, outcomes and metrics, as their own writers make them."""
+
+import json
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from deployments.protocol import Usage as EngineUsage
+from gateway.metrics import Metrics, exposition
+from lab.comparison.outcomes import Outcome, Timing, Usage
+from lab.planning.measured import ANY, Work
+from lab.planning.reading import from_load_test, from_metrics, from_outcomes
+from loadtests.traffic.answer import Answer
+from loadtests.traffic.ledger import Ledger
+from loadtests.traffic.report import report
+from loadtests.traffic.scenario import read_scenario
+
+
+def load_test(model: str = "auto") -> str:
+    ledger = Ledger()
+    for own, count in (("sql", 3), ("generalist", 1)):
+        usage = {"completion_tokens": 20.0, "engine_seconds": 0.5}
+        for _ in range(count):
+            answer = Answer("answered", first=0.1, seconds=1.0, model=own, usage=usage)
+            ledger.add(answer, "sql", "patient", 1)
+    ledger.add(Answer("refused", "busy"), "sql", "patient", 1)
+    return json.dumps(report(read_scenario("mixed", {"model": model}), 10.0, ledger, []))
+
+
+def outcome(arm: str, model: str, domain: str | None, error: str | None = None) -> str:
+    usage = Usage(completion_tokens=20, engine_seconds=0.5)
+    made = Outcome("r", arm, arm, "x", Timing(0.1, 1.0), usage, error, model=model, domain=domain)
+    return json.dumps(made.as_json())
+
+
+def test_a_load_test_tells_where_requests_go_and_what_they_take() -> None:
+    """By domain and model; what was refused is not told."""
+    found = from_load_test(load_test(), "report.json")
+
+    assert found.traffic == {("sql", "sql"): 3.0, ("sql", "generalist"): 1.0}
+    assert found.work[("sql", "sql")] == found.work[(ANY, "sql")] == Work(3.0, 1.5, 60.0)
+    assert found.sources == ("report.json",)
+
+
+def test_a_baseline_tells_nothing_of_the_traffic() -> None:
+    """Its requests named their model."""
+    found = from_load_test(load_test("generalist"), "report.json")
+
+    assert found.traffic == {}
+    assert (ANY, "generalist") in found.work
+
+
+def test_a_comparison_tells_both_from_its_outcomes() -> None:
+    """Traffic from the routed arm alone, work from all of them; failures tell nothing."""
+    lines = [
+        '{"margin": 0.02}',
+        outcome("auto", "sql", "sql"),
+        outcome("auto", "generalist", "general"),
+        outcome("auto", "sql", "sql", error="HTTP 500"),
+        outcome("generalist", "generalist", None),
+    ]
+
+    found = from_outcomes(lines, "outcomes.jsonl")
+
+    assert found.traffic == {("sql", "sql"): 1.0, ("general", "generalist"): 1.0}
+    assert found.work[(ANY, "generalist")] == Work(2.0, 1.0, 40.0)
+    assert found.work[("general", "generalist")] == Work(1.0, 0.5, 20.0)
+
+
+def test_a_gateway_tells_both_in_its_metrics() -> None:
+    """Requests that named their model are no traffic to plan for, but their work counts."""
+    metrics = Metrics(CollectorRegistry())
+    for domain, model, reason, status in (
+        ("sql", "sql", "routed", "2xx"),
+        ("general", "generalist", "requested", "2xx"),
+        ("general", "generalist", "general", "2xx"),
+        ("general", "generalist", "general", "5xx"),
+        ("none", "none", "none", "4xx"),
+    ):
+        metrics.requests.labels(domain, model, reason, status).inc(2)
+    metrics.used("sql", EngineUsage(5, 40, 0, 1.0), None)
+    metrics.used("generalist", EngineUsage(5, 400, 0, 8.0), None)
+    text = exposition(metrics.registry, None, "")[0].decode()
+
+    found = from_metrics(text, "http://x/metrics")
+
+    assert found.traffic == {("sql", "sql"): 2.0, ("general", "generalist"): 4.0}
+    assert found.work == {(ANY, "sql"): Work(2.0, 1.0, 40.0), (ANY, "generalist"): Work(4, 8, 400)}
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": {"model": 3}}'])
+def test_another_file_is_no_report(text) -> None:
+    """It is named."""
+    with pytest.raises(ValueError, match=r"x\.json: no report of a load test"):
+        from_load_test(text, "x.json")
+
+
+@pytest.mark.parametrize("line", ["{", '{"row": 1}', "[]"])
+def test_another_file_has_no_outcomes(line) -> None:
+    """It is named."""
+    with pytest.raises(ValueError, match=r"x\.jsonl: no outcomes of a comparison"):
+        from_outcomes([line], "x.jsonl")
+
+
+@pytest.mark.parametrize("text", ["up 1\n", "<html>"], ids=["other-metrics", "no-metrics"])
+def test_another_page_has_no_metrics_of_a_gateway(text) -> None:
+    """It is named."""
+    with pytest.raises(ValueError, match="http://x: no metrics of a gateway"):
+        from_metrics(text, "http://x")

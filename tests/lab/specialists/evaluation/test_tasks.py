@@ -1,0 +1,112 @@
+"""Sets of questions: which rows, and how answers are graded."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.specialists.evaluation.answers import Answer
+from lab.specialists.evaluation.tasks import Question, Task, niche_tasks
+from lab.specialists.niches.niche import Example
+from lab.specialists.niches.registry import NICHES
+from tests.lab.specialists.evaluation.toy_run import ONE, TWO
+
+
+def graded(task: Task, text: str, cut: bool = False) -> list[list[int]]:
+    return [list(map(int, counts[0])) for counts in task.grade([Answer(text, 1, 1, cut, False, 0)])]
+
+
+def task_of(name: str, example: Example) -> Task:
+    """One question of a default niche."""
+    niche = NICHES[name]
+    question = Question(example, niche.graders)
+    return Task(name, niche, niche.graders, (question,), 9, niche.complete)
+
+
+def test_fewer_rows_are_among_more(tmp_path: Path) -> None:
+    """They are drawn by their text, not by chance."""
+    (few,), (many,) = niche_tasks(ONE, 3, tmp_path), niche_tasks(ONE, 12, tmp_path)
+
+    assert many.questions[:3] == few.questions
+    assert len(many.questions) == 12
+
+
+def test_a_set_with_fewer_rows_gives_all_it_has(tmp_path: Path) -> None:
+    """Sixteen test rows here."""
+    (task,) = niche_tasks(ONE, 1000, tmp_path)
+
+    assert len(task.questions) == 16
+
+
+def test_further_sets_are_named_after_their_niche(tmp_path: Path) -> None:
+    """And are no home of a specialist's."""
+    own, more = niche_tasks(TWO, 10, tmp_path)
+
+    assert [(of.name, of.niche, of.home) for of in (*own.columns, *more.columns)] == [
+        ("two", "two", True),
+        ("two/more", "two", False),
+    ]
+
+
+def test_a_further_measure_is_a_column_of_the_same_set(tmp_path: Path) -> None:
+    """Of the same answers, and not the niche's own measure."""
+    (task,) = niche_tasks(ONE, 10, tmp_path)
+
+    assert [(of.name, of.rows_of, of.home) for of in task.columns] == [
+        ("one", "one", True),
+        ("one (mentions)", "one", False),
+    ]
+
+
+def test_validation_rows_have_the_first_measure_and_no_further_set(tmp_path: Path) -> None:
+    """They are there to choose by, and one figure decides."""
+    tasks = [*niche_tasks(ONE, 10, tmp_path, "validation"), *niche_tasks(TWO, 10, tmp_path)]
+
+    assert [of.name for task in tasks for of in task.columns] == ["one", "two", "two/more"]
+
+
+def test_a_query_is_read_out_of_talk_by_every_measure() -> None:
+    """Exact match and execution alike."""
+    schema = 'CREATE TABLE t ("a" NUMERIC COLLATE NOCASE)'
+    task = task_of("sql", Example("Columns: a", 'SELECT "a" FROM t', schema=schema))
+
+    assert graded(task, 'Sure! ```sql\nSELECT "a" FROM t;\n``` Ask again.') == [[1, 1, 1]] * 2
+
+
+def test_a_word_problems_answer_is_read_as_it_stands() -> None:
+    """`select` is a word there."""
+    task = task_of("math", Example("How many?", "3 + 4 = 7"))
+
+    assert graded(task, "If you select 3 of\n\n12; so it is 7") == [[1, 1, 1]]
+
+
+def test_an_open_equation_is_worked_out_whoever_wrote_it() -> None:
+    """As the specialist's is when it is served."""
+    task = task_of("math", Example("How many?", "3 + 4 = 7"))
+
+    assert graded(task, "3 + 4 =") == [[1, 1, 1]]
+    assert graded(task, "3 + 5 =") == [[0, 1, 1]]
+
+
+def test_items_are_counted_each() -> None:
+    """Two of three claimed are right, of two that are wanted."""
+    wanted = '{"chemicals": ["a", "b"], "diseases": []}'
+    task = task_of("biomed", Example("a b", wanted))
+
+    assert graded(task, '{"chemicals": ["a", "b", "c"], "diseases": []}')[0] == [2, 3, 2]
+
+
+def test_answers_belong_to_questions_one_each() -> None:
+    """Anything else is a mistake of the caller's."""
+    task = replace(task_of("math", Example("How many?", "7")), questions=())
+
+    with pytest.raises(ValueError, match="zip"):
+        graded(task, "7")
+
+
+def test_an_equation_is_worked_out_unless_it_was_cut() -> None:
+    """As the engine does: what the length limit ended is not taken for finished."""
+    task = task_of("math", Example("How many?", "3 + 4 = 7"))
+
+    assert graded(task, "3 + 4 =") == [[1, 1, 1]]
+    assert graded(task, "3 + 4 =", cut=True) == [[0, 1, 1]]

@@ -1,0 +1,270 @@
+"""Queries that are run: the same rows are right, neighbours are caught, hostile ones do nothing."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from lab.specialists.niches.sql import query
+from router.grading.counts import Reference
+from router.grading.execution import sql_execution, table_schema
+
+COLUMNS = ["name", "year", "home town", "score"]
+SCHEMA = table_schema(COLUMNS)
+QUERY = 'SELECT "name" FROM t WHERE "year" > 1990 AND "home town" = \'Köln\''
+
+Condition = tuple[str, str, str]
+
+
+def same(answer: str, right: str = QUERY, schema: str = SCHEMA) -> bool:
+    return bool(sql_execution(answer, Reference(right, schema)).hits)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(QUERY, id="the same text"),
+        pytest.param(f"  {QUERY} ;\n", id="white space and a semicolon around it"),
+        pytest.param(QUERY.replace("1990", "'1990'"), id="a number in quotes"),
+        pytest.param(QUERY.replace("Köln", "KÖLN"), id="another letter case in a value"),
+        pytest.param(QUERY.replace('"name"', "Name"), id="another letter case in a name"),
+        pytest.param(QUERY.replace('"home town"', "`home town`"), id="other quotes"),
+        pytest.param(QUERY.replace("> 1990", ">= 1990 AND year != 1990"), id="said otherwise"),
+        pytest.param(f"{QUERY} ORDER BY score", id="an order where none is asked for"),
+        pytest.param(f"SELECT x.n FROM (SELECT name AS n FROM ({QUERY})) x", id="nested"),
+        pytest.param(QUERY.replace("= 'K", "LIKE 'K"), id="a likeness"),
+    ],
+)
+def test_a_query_that_returns_the_same_rows_is_right(answer: str) -> None:
+    """However it is written."""
+    assert same(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("-- nothing", id="a comment"),
+        pytest.param("SELECT", id="half a query"),
+        pytest.param(f"Sure! {QUERY}", id="chatter before it"),
+        pytest.param(QUERY.replace("FROM t", "FROM players"), id="another table"),
+        pytest.param(QUERY.replace('"name"', '"name", "year"'), id="a column more"),
+        pytest.param(QUERY.replace("SELECT", "SELECT DISTINCT 1,"), id="other values"),
+        pytest.param(f"{QUERY} LIMIT 1", id="fewer rows"),
+        pytest.param(f"{QUERY} UNION ALL {QUERY}", id="every row twice"),
+        pytest.param(QUERY.replace("SELECT", "EXPLAIN SELECT"), id="a plan"),
+    ],
+)
+def test_other_rows_are_wrong(answer: str) -> None:
+    """No rows, other rows, more and fewer of them, and what does not run."""
+    assert not same(answer)
+
+
+def test_nothing_is_wrong_even_where_nothing_is_found() -> None:
+    """An answer that is no query does not agree with a query that returns no rows."""
+    empty = "SELECT name FROM t WHERE year = 1 AND year = 2"
+
+    assert same(empty, empty)
+    assert not same("", empty)
+    assert not same("-- no rows", empty)
+
+
+def test_the_order_counts_where_it_is_asked_for() -> None:
+    """The reference's ORDER BY makes its order part of what is right."""
+    ordered = 'SELECT "name" FROM t ORDER BY "score" DESC'
+
+    assert same("select name from t order by score desc", ordered)
+    assert not same('SELECT "name" FROM t ORDER BY "score"', ordered)
+    assert not same('SELECT "name" FROM t', ordered)
+
+
+def test_columns_that_differ_in_case_alone_are_one() -> None:
+    """sqlite holds them to be the same; a table can have but one of them."""
+    schema = table_schema(["Year", "year", "name"])
+
+    assert same("SELECT YEAR FROM t", 'SELECT "year" FROM t', schema)
+    assert not same("SELECT name FROM t", 'SELECT "year" FROM t', schema)
+
+
+def test_other_letters_case_makes_two_columns() -> None:
+    """sqlite folds the case of ASCII letters alone, and so does the schema."""
+    schema = table_schema(["État", "état"])
+
+    assert not same('SELECT "État" FROM t', 'SELECT "état" FROM t', schema)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1_000", "1e999", "", " ", "0", "'", "5 ", "007"])
+def test_odd_values_are_still_compared(value: str) -> None:
+    """What Python takes for a number and sqlite does not, and the other way round."""
+    conditions = [("year", "=", value)]
+    right = query("t", "", "name", conditions)
+
+    assert same(right, right)
+    assert not same(query("t", "", "name", []), right)
+    assert not same(query("t", "", "name", [("year", "=", f"{value}x")]), right)
+
+
+def test_columns_need_no_quotes() -> None:
+    """Conditions on plain names decide the rows too: the right query finds some."""
+    right = "SELECT name FROM t WHERE year = 'spring' AND score > 3"
+
+    assert not same("SELECT name FROM t WHERE 0", right)
+    assert not same("SELECT name FROM t WHERE year = 'spring'", right)
+
+
+def test_the_schema_may_have_rules() -> None:
+    """Rows that a key or a check refuses are left out, and the rest tells queries apart."""
+    schema = (
+        "CREATE TABLE club (id INTEGER PRIMARY KEY, town TEXT NOT NULL, size INTEGER CHECK "
+        "(size > 10)); CREATE TABLE player (id INTEGER UNIQUE, club_id INTEGER, age REAL);"
+    )
+    right = "SELECT town FROM club WHERE size > 500"
+
+    assert same(right, right, schema)
+    assert not same("SELECT town FROM club WHERE size >= 600", right, schema)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (Reference(QUERY), "needs the table's schema"),
+        (Reference("SELECT nothing FROM nowhere", SCHEMA), "the reference does not run"),
+        (Reference("", SCHEMA), "the reference does not run"),
+        (Reference(QUERY, "CREATE TABLE t (a, a)"), "the schema makes no tables"),
+    ],
+)
+def test_a_reference_that_cannot_be_run_grades_nothing(reference: Reference, message: str) -> None:
+    """That is an error in the data, and no answer's fault."""
+    with pytest.raises(ValueError, match=message):
+        sql_execution(QUERY, reference)
+
+
+_VALUE = st.text("abcÄ 17'-.", min_size=1, max_size=6) | st.integers(-50, 3000).map(str)
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> tuple[str, str, list[Condition]]:
+    """Aggregate, selected column, and conditions on other columns, as WikiSQL has them."""
+    order = draw(st.permutations(COLUMNS))
+    signs = st.sampled_from("=<>")
+    conditions = [
+        (column, draw(signs), draw(_VALUE)) for column in order[1 : draw(st.integers(2, 4))]
+    ]
+    return draw(st.sampled_from(["", "MAX", "MIN", "COUNT", "SUM", "AVG"])), order[0], conditions
+
+
+def mutants(aggregate: str, column: str, conditions: list[Condition]) -> Iterator[str]:
+    for other in ("", "MAX", "MIN", "COUNT", "SUM", "AVG"):
+        if other != aggregate:
+            yield query("t", other, column, conditions)
+    for other in COLUMNS:
+        # The count of one column is that of another, where no cell is empty.
+        if other != column and aggregate != "COUNT":
+            yield query("t", aggregate, other, conditions)
+    for place, (name, sign, value) in enumerate(conditions):
+        before, after = conditions[:place], conditions[place + 1 :]
+        yield query("t", aggregate, column, before + after)
+        for other in ("=", "<", ">", "<=", ">=", "!="):
+            if other != sign:
+                yield query("t", aggregate, column, [*before, (name, other, value), *after])
+
+
+@given(parts())
+@settings(deadline=None, max_examples=50)
+def test_a_query_agrees_with_itself(made: tuple[str, str, list[Condition]]) -> None:
+    """Whatever it asks for, and with its conditions in any order."""
+    aggregate, column, conditions = made
+    right = query("t", aggregate, column, conditions)
+
+    for order in itertools.permutations(conditions):
+        assert same(query("t", aggregate, column, list(order)), right)
+
+
+@given(parts())
+@settings(deadline=None, max_examples=50, derandomize=True, phases=[Phase.generate])
+def test_neighbours_are_caught(made: tuple[str, str, list[Condition]]) -> None:
+    """Another aggregate, column or operator, and a dropped condition return other rows; of a
+    query's twenty or so neighbours, one may agree by chance."""
+    right = query("t", *made)
+    missed = [mutant for mutant in mutants(*made) if same(mutant, right)]
+
+    assert len(missed) <= 1, missed
+
+
+@given(parts(), st.data())
+@settings(deadline=None, max_examples=50, derandomize=True)
+def test_another_value_is_caught(
+    made: tuple[str, str, list[Condition]], data: st.DataObject
+) -> None:
+    """A condition on something else returns other rows; equality with it surely does."""
+    _, column, [(name, _, value), *rest] = made
+    other = data.draw(_VALUE.filter(lambda text: _differ(text, value)))
+    right = query("t", "", column, [(name, "=", value), *rest])
+
+    assert not same(query("t", "", column, [(name, "=", other), *rest]), right)
+
+
+def _differ(one: str, other: str) -> bool:
+    try:
+        return float(one) != float(other)
+    except ValueError:
+        return one.lower() != other.lower()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param("DELETE FROM t", id="deletes"),
+        pytest.param("INSERT INTO t VALUES (1, 2, 3, 4)", id="inserts"),
+        pytest.param("UPDATE t SET name = 1 RETURNING name", id="updates and returns"),
+        pytest.param("DROP TABLE t", id="drops"),
+        pytest.param("CREATE TEMP TABLE x AS SELECT * FROM t", id="creates"),
+        pytest.param("ATTACH 'FILE' AS other", id="attaches a file"),
+        pytest.param("VACUUM INTO 'FILE'", id="writes a file"),
+        pytest.param("PRAGMA query_only = 1", id="a pragma"),
+        pytest.param("SELECT * FROM pragma_database_list", id="a pragma as a table"),
+        pytest.param("SELECT load_extension('FILE')", id="loads an extension"),
+        pytest.param("BEGIN", id="begins a transaction"),
+        pytest.param(f"{QUERY}; {QUERY}", id="two statements"),
+        pytest.param(f"{QUERY}\0", id="a NUL byte"),
+        pytest.param(f"{QUERY} -- \ud800", id="half a character"),
+        pytest.param(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+            id="never ends",
+        ),
+        pytest.param("SELECT count(*) FROM t a, t b, t c, t d, t e, t f", id="a huge product"),
+        pytest.param("SELECT zeroblob(1000000000)", id="a huge blob"),
+        pytest.param("SELECT printf('%.1000000000c', 'x') FROM t", id="a huge text"),
+        pytest.param("SELECT " + ", ".join(["randomblob(90000)"] * 1500) + " FROM t", id="wide"),
+        pytest.param("SELECT hex(randomblob(90000)) FROM t, t a, t b", id="many large rows"),
+        pytest.param(
+            "SELECT replace(replace(group_concat(a.name), '1', 'aaaaaaaaaa'), 'aaab', '') "
+            "FROM t a, t b, t c GROUP BY b.name, c.name",
+            id="slow functions",
+        ),
+        pytest.param("SELECT name LIKE '" + "%a" * 5000 + "' FROM t", id="a slow pattern"),
+        pytest.param("SELECT " + "(" * 10_000 + "1" + ")" * 10_000, id="deeply nested"),
+        pytest.param("SELECT " + "1 + " * 50_000 + "1", id="a long sum"),
+        pytest.param(" UNION ALL ".join(["SELECT 1"] * 5000), id="many selects"),
+        pytest.param("SELECT '" + "x" * 1_000_000 + "'", id="a long text"),
+    ],
+)
+def test_a_hostile_answer_is_wrong_and_does_nothing(answer: str, tmp_path: Path) -> None:
+    """It is graded in a moment, whatever it tries, and no file is there afterwards."""
+    started = time.monotonic()
+
+    assert not same(answer.replace("FILE", str(tmp_path / "written")))
+    assert time.monotonic() - started < 10
+    assert not list(tmp_path.iterdir())
+    assert same(QUERY)
+
+
+@given(st.text())
+@settings(deadline=None, max_examples=50)
+def test_any_text_is_graded(answer: str) -> None:
+    """Whatever a model says is right or wrong, never an error."""
+    assert isinstance(same(answer), bool)
