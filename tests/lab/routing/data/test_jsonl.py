@@ -82,7 +82,14 @@ def test_long_values_are_shown_short(tmp_path):
     assert shown("x" * 100).endswith("xxx...")
 
 
-@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"{}" * 999)[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="absent"),
+        pytest.param(b"no gzip", id="not-gzip"),
+        pytest.param(gzip.compress(b"{}" * 999, mtime=0)[:-9], id="cut-off"),
+    ],
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     """Absent, not what its name says, cut off: one clear error."""
     path = tmp_path / "a.jsonl.gz"

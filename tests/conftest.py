@@ -1,4 +1,4 @@
-"""A router trained on toy rows, once per run."""
+"""Fixtures for every folder: a router trained on toy rows, once per run."""
 
 from pathlib import Path
 
