@@ -11,7 +11,7 @@ from lab.routing.training.train import train
 from router.artifact import load_artifact
 from router.errors import TrainingError
 from router.types import Query
-from tests.router.conftest import CONFIG
+from tests.conftest import CONFIG
 from tests.router.fakes import HashingEncoder, toy_rows
 
 
