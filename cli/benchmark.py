@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ALL = "all"
 NAMES = (
     *("clinc150", "clinc150-unseen", "banking77", "routellm", "mmlu14"),
-    *("default", "conversation", "encoders", "speed"),
+    *("default", "conversation", "speed"),
 )
 """As in `cli.benchmarks`, which takes seconds to import."""
 
@@ -44,15 +44,6 @@ def add(commands: Subparsers) -> None:
         help="for `default` and `conversation`: `default`, or a directory",
     )
     parser.add_argument("--out", type=Path, help="write benchmarks.md and benchmarks.json here")
-    parser.add_argument(
-        "--static",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="DIR",
-        help="for `encoders`: static embeddings, each a folder with *.safetensors and a "
-        "tokenizer's JSON (such as those inside the wheel of wordllama)",
-    )
     parser.add_argument(
         "--without-fine-tuning",
         action="store_true",
@@ -80,7 +71,6 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         model=resolve(reference, cache()),
         cache_dir=cache(),
         threads=arguments.threads,
-        static=tuple(arguments.static),
         fine_tune=not arguments.without_fine_tuning,
     )
     where = f"Commit {commit()}; {machine()}."

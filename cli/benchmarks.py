@@ -14,14 +14,11 @@ from lab.benchmarks.clinc import clinc150, clinc150_unseen
 from lab.benchmarks.conversation import ablation
 from lab.benchmarks.default import default, own_test_rows
 from lab.benchmarks.dialogues import Material, dialogues
-from lab.benchmarks.encoders import compare, contenders
 from lab.benchmarks.figures import Bar, Figure, Result
 from lab.benchmarks.leaning import leaning
 from lab.benchmarks.mmlu import mmlu14
 from lab.benchmarks.outcomes import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
-from lab.benchmarks.static import StaticEncoder
-from lab.benchmarks.tasks import default_task, public_task
 from lab.datasets import prompts, public
 from lab.routing.training.follow_up import read_utterances
 from lab.specialists.niches.registry import NICHES
@@ -42,7 +39,6 @@ class Setting:
         model: the encoder's directory.
         cache_dir: where its converted graph is kept.
         threads: CPU threads of the encoder, but for what is timed.
-        static: directories of static embeddings to compare with.
         fine_tune: whether to train encoders to compare with, which takes an hour or more.
     """
 
@@ -51,7 +47,6 @@ class Setting:
     model: Path
     cache_dir: Path
     threads: int = 1
-    static: tuple[Path, ...] = ()
     fine_tune: bool = True
 
     @cached_property
@@ -109,17 +104,6 @@ def _conversation(setting: Setting) -> Result:
     return Result("conversation", (), (), (told.table, tried.table))
 
 
-def _encoders(setting: Setting) -> Result:
-    tasks = [
-        public_task("clinc150", public.read("clinc150", setting.data_dir)),
-        public_task("banking77", public.read("banking77", setting.data_dir)),
-        default_task(prompts.rows(setting.data_dir), setting.encoder),
-    ]
-    static = [StaticEncoder(path) for path in (setting.model, *setting.static)]
-    among = contenders(setting.timed(1), static, setting.tuned)
-    return Result("encoders", (), (), tuple(compare(task, among, tell) for task in tasks))
-
-
 def _speed(setting: Setting) -> Result:
     texts = [row.text for row in prompts.rows(setting.data_dir) if row.split == "test"]
     short, long = latency(setting.timed(1), texts)
@@ -153,7 +137,6 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Result]] = {
     "mmlu14": _mmlu14,
     "default": _default,
     "conversation": _conversation,
-    "encoders": _encoders,
     "speed": _speed,
 }
 """What `niche benchmark` runs, in this order."""

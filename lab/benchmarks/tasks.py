@@ -1,16 +1,39 @@
-"""Labelled rows as tasks for the comparison of encoders."""
+"""Data sets as classification tasks: the same rows for every encoder and head under comparison."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lab.benchmarks.encoders import Task
 from lab.benchmarks.fine_tuned import Labelled
 from lab.benchmarks.folds import held_out
 from lab.routing.data.rows import LabelledRow, separate
 from lab.routing.training.train import TrainConfig
 from router.classifier import TextEncoder
 from router.types import GENERAL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A data set with its splits.
+
+    Attributes:
+        name: of the set.
+        classes: the domains; `general` may be one of them.
+        train: rows to fit on.
+        validation: rows that settings are chosen on.
+        test: rows to measure on.
+        outside: test texts that belong to none of the classes; none where the set has no such.
+        elsewhere: rows of sources that `train` has nothing of; None where the set has no such.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Labelled
+    validation: Labelled
+    test: Labelled
+    outside: Sequence[str] = ()
+    elsewhere: Labelled | None = None
 
 
 def public_task(name: str, rows: Sequence[LabelledRow]) -> Task:
