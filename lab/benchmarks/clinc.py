@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, share
+from lab.benchmarks.figures import Bar, Figure, Result, share
 from lab.benchmarks.learning import Settings, choose, scope_of
 from lab.routing.data.rows import LabelledRow
-from lab.routing.evaluation.values import Interval
 from lab.routing.training.fit import Part
 from lab.routing.training.train import TrainConfig
+from lab.statistics.bootstrap import bootstrap
+from lab.statistics.interval import Interval
 from router.classifier import TextEncoder
 from router.types import GENERAL
 

@@ -1,16 +1,13 @@
 """A benchmark's result: figures with their intervals, each beside the bar it is held to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from lab.routing.evaluation.tables import Table
-from lab.routing.evaluation.values import Interval
-
-_RESAMPLES = 1000
+from lab.statistics.interval import Interval, share_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,43 +95,8 @@ class Result:
 
 def share(name: str, hits: NDArray[np.bool_], bar: Bar | None = None) -> Figure:
     """The share of hits among n rows, with Wilson's interval; shape (n,), n above 0."""
-    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(0.95, "wilson")
-    return Figure(name, float(hits.mean()), Interval(float(found.low), float(found.high)), bar)
-
-
-def bootstrap(
-    statistic: Callable[[NDArray[np.int64]], float],
-    groups: Sequence[str] | int,
-    resamples: int = _RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """The middle 95% of a statistic over resampled rows.
-
-    Args:
-        statistic: of the rows with these indices, some of which come several times.
-        groups: the number of rows; or the group of each, and then whole groups are drawn.
-        resamples: how many.
-        seed: of the drawing.
-    """
-    drawn = [statistic(rows) for rows in resampled(groups, resamples, seed)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Interval(float(low), float(high))
-
-
-def resampled(
-    groups: Sequence[str] | int, resamples: int = _RESAMPLES, seed: int = 0
-) -> Iterator[NDArray[np.int64]]:
-    """Indices of rows drawn with replacement, once per resample; see `bootstrap`."""
-    rng = np.random.default_rng(seed)
-    if isinstance(groups, int):
-        yield from (rng.integers(groups, size=groups) for _ in range(resamples))
-        return
-    _, member = np.unique(np.array(groups), return_inverse=True)
-    order = np.argsort(member, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(member))[:-1])
-    for _ in range(resamples):
-        chosen = rng.integers(len(parts), size=len(parts))
-        yield np.concatenate([parts[part] for part in chosen])
+    found = share_interval(hits)
+    return Figure(name, found.value, found, bar)
 
 
 def macro_f1(truth: NDArray[np.int64], chosen: NDArray[np.int64]) -> float:

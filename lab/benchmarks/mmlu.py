@@ -17,13 +17,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, macro_f1
+from lab.benchmarks.figures import Bar, Figure, Result, macro_f1
 from lab.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
 from lab.benchmarks.folds import folds, held_out
 from lab.benchmarks.learning import Settings, choose
 from lab.benchmarks.words import Words
 from lab.routing.data.rows import LabelledRow
 from lab.routing.training.fit import Part, fit_head
+from lab.statistics.bootstrap import bootstrap
 from router.classifier import TextEncoder
 
 Floats = NDArray[np.float32]

@@ -18,10 +18,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from lab.benchmarks.figures import Bar, Figure, Result, bootstrap
+from lab.benchmarks.figures import Bar, Figure, Result
 from lab.benchmarks.folds import folds, held_out
 from lab.routing.data.rows import LabelledRow, excess_loss
 from lab.routing.evaluation.tables import Table
+from lab.statistics.bootstrap import bootstrap
 from router.classifier import TextEncoder
 
 Floats = NDArray[np.float32]

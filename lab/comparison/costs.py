@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from lab.comparison.prices import Price
 from lab.comparison.sample import Arm, Floats
-from lab.statistics.bootstrap import Interval, interval
+from lab.statistics.bootstrap import interval
+from lab.statistics.interval import Interval
 
 CostKind = Literal["list", "attributed", "capacity"]
 COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)

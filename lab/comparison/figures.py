@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lab.comparison.costs import CostKind
 from lab.comparison.oracle import Gap
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 from lab.statistics.paired import Outcome, Paired
 from lab.statistics.quantiles import Quantiles
 from lab.statistics.sameness import Sameness

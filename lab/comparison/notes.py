@@ -7,7 +7,7 @@ from lab.comparison.figures import Against, Figures
 from lab.comparison.lineup import AUTO, ORACLE, SHUFFLE
 from lab.comparison.states import Control, QualityState
 from lab.comparison.words import percent, points, points_between, seconds, whole
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 
 COST_NAMES: Mapping[CostKind, str] = {
     "list": "list price",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lab.comparison.lineup import AUTO, GENERALIST, ORACLE, SHUFFLE
 from lab.comparison.sample import Arm, Sample, combined
-from lab.statistics.bootstrap import Interval, draws, interval
+from lab.statistics.bootstrap import draws, interval
+from lab.statistics.interval import Interval
 from lab.statistics.paired import paired
 
 

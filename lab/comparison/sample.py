@@ -15,7 +15,7 @@ from lab.comparison.lineup import GENERALIST, ORACLE, Lineup
 from lab.comparison.outcomes import Outcome
 from lab.comparison.prices import Price, Prices
 from lab.comparison.rows import GENERAL, JUDGE, Row
-from lab.statistics.paired import group_numbers
+from lab.statistics.bootstrap import group_numbers
 from router.grading.registry import GRADERS, as_read
 
 Floats = NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 from lab.statistics.paired import Paired
 
 QualityState = Literal["better", "as good", "worse", "cannot tell"]

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 
 
 def points(share: float, sign: str = "+") -> str:

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.benchmarks.figures import Figure, resampled
+from lab.benchmarks.figures import Figure
 from lab.benchmarks.outcomes import apgr, calls_to_reach
 from lab.replay.frontier import aiq, cost_of, pareto
 from lab.replay.outcomes import Outcomes
 from lab.replay.policies import DOMAIN_ORACLE, Expectation
 from lab.replay.sweep import Point, Sweep, sweep
-from lab.routing.evaluation.values import Interval
+from lab.statistics.bootstrap import group_numbers, interval, resampled
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-RESAMPLES = 1000
 MIX = "best content-blind mix"
 
 MEASURES = {
@@ -92,21 +91,18 @@ class Replay:
     front: tuple[Point, ...]
 
 
-def replay(
-    outcomes: Outcomes, expectations: Sequence[Expectation], resamples: int = RESAMPLES
-) -> Replay:
+def replay(outcomes: Outcomes, expectations: Sequence[Expectation]) -> Replay:
     """Measures policies.
 
     Args:
         outcomes: what every model made of every prompt.
         expectations: one of each policy; their names differ.
-        resamples: draws for the intervals.
     """
     sweeps = [sweep(expectation, outcomes) for expectation in expectations]
     measured = _Measured(outcomes, sweeps)
-    rows = np.arange(len(outcomes.prompts))
-    drawn = [measured.of(taken) for taken in resampled(outcomes.clusters, resamples)]
-    figures = _figures(measured.of(rows), drawn)
+    groups = group_numbers(outcomes.clusters)
+    drawn = [measured.of(taken) for taken in resampled(len(groups), "replay", groups)]
+    figures = {key: _figure(key[1], np.array([of[key] for of in drawn])) for key in drawn[0]}
     singles = _singles(outcomes)
     policies = tuple(
         PolicyFigures(
@@ -119,7 +115,7 @@ def replay(
     )
     reachable = [point for of in policies if not of.oracle for point in of.points]
     return Replay(
-        prompts=len(rows),
+        prompts=len(groups),
         clusters=len(set(outcomes.clusters)),
         models=tuple(
             ModelFigures(point.policy, point.cost, figures[point.policy, "quality"])
@@ -152,9 +148,9 @@ class _Measured:
     outcomes: Outcomes
     sweeps: Sequence[Sweep]
 
-    def of(self, rows: Indices) -> _Values:
+    def of(self, taken: Indices) -> _Values:
         outcomes = self.outcomes
-        weights = np.bincount(rows, minlength=len(outcomes.prompts)) / len(rows)
+        weights, rows = taken / taken.sum(), np.repeat(np.arange(len(taken)), taken)
         costs, qualities = weights @ outcomes.costs, weights @ outcomes.scores
         found: _Values = {
             (name, "quality"): value
@@ -215,15 +211,9 @@ def _mean_over(costs: Doubles, heights: Doubles) -> float:
     return float(np.trapezoid(heights, costs)) / width if width > 0 else 0.0
 
 
-def _figures(found: _Values, drawn: Sequence[_Values]) -> dict[tuple[str, str], Figure]:
-    figures = {}
-    for key, value in found.items():
-        known = [of[key] for of in drawn if not np.isnan(of[key])]
-        # Of what was drawn, and nothing between: some costs are infinite.
-        ends = np.quantile(known, (0.025, 0.975), method="closest_observation") if known else None
-        interval = None if ends is None else Interval(float(ends[0]), float(ends[1]))
-        figures[key] = Figure(key[1], value, interval)
-    return figures
+def _figure(name: str, drawn: Doubles) -> Figure:
+    found = interval(drawn)
+    return Figure(name, found.value, None if np.isnan(found.low) else found)
 
 
 def _own(figures: dict[tuple[str, str], Figure], name: str) -> dict[str, Figure]:

@@ -1,34 +1,27 @@
-"""Intervals by drawing the test rows again, with replacement.
+"""Intervals by the bootstrap: the test rows are drawn again, with replacement.
 
 Paired: what is compared on the same rows is drawn on the same rows, so that a hard row is hard for
-both; rows that belong together, such as those of one document, are drawn together. The figures are
-ratios of sums over the rows, so micro-averaged F1 works like accuracy does.
+both; rows that belong together, such as those of one document, are drawn together.
 Intervals are the 2.5 % and 97.5 % points of 2,000 draws. A single share of right answers has
 Wilson's interval in their place: where every row is right, or none, no draw differs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+
+from lab.statistics.interval import Interval, share_interval
 
 RESAMPLES = 2000
 
 _BOUNDS = (2.5, 97.5)
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A figure, and the bounds of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def draws(rows: int, name: str, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """How often each draw takes each row of a set: (1 + RESAMPLES, rows).
+def resampled(
+    rows: int, name: str, groups: NDArray[np.int64] | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """How often each draw takes each row of a set, (rows,): 1 + RESAMPLES draws.
 
     The first takes every row once. The same set, by its name, has the same draws every time.
 
@@ -40,10 +33,54 @@ def draws(rows: int, name: str, groups: NDArray[np.int64] | None = None) -> NDAr
     """
     units = rows if groups is None else int(groups.max()) + 1
     rng = np.random.default_rng([rows, *name.encode()])
-    taken = rng.multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
-    if groups is not None:
-        taken = taken[:, groups]
-    return np.vstack([np.ones((1, rows), dtype=np.int64), taken])
+    even = np.full(units, 1 / units)
+    yield np.ones(rows, dtype=np.int64)
+    for _ in range(RESAMPLES):
+        taken = rng.multinomial(units, even)
+        yield taken if groups is None else taken[groups]
+
+
+def draws(rows: int, name: str, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """All draws of `resampled` at once: (1 + RESAMPLES, rows)."""
+    return np.array(list(resampled(rows, name, groups)))
+
+
+def interval(drawn: NDArray[np.float64]) -> Interval:
+    """A figure's interval from its values in each draw, (draws,); the first is the figure itself.
+
+    Draws in which the figure is not defined (nan) are left out.
+    """
+    known = drawn[1:][~np.isnan(drawn[1:])]
+    if not len(known):
+        return Interval(float(drawn[0]), float("nan"), float("nan"))
+    # Between an infinite value and another there is nothing to interpolate.
+    if np.isinf(known).any():
+        low, high = np.percentile(known, _BOUNDS, method="closest_observation")
+    else:
+        low, high = np.percentile(known, _BOUNDS)
+    return Interval(float(drawn[0]), float(low), float(high))
+
+
+def bootstrap(
+    statistic: Callable[[NDArray[np.int64]], float], groups: Sequence[str] | int, name: str = ""
+) -> Interval:
+    """A statistic of rows with its interval.
+
+    Args:
+        statistic: of the rows with these indices, some of which come several times.
+        groups: the number of rows; or the group of each, and then whole groups are drawn.
+        name: of the set; see `resampled`.
+    """
+    numbers = group_numbers([""] * groups if isinstance(groups, int) else groups)
+    rows, taken = np.arange(len(numbers)), resampled(len(numbers), name, numbers)
+    return interval(np.array([statistic(np.repeat(rows, times)) for times in taken]))
+
+
+def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
+    """Groups by name as numbers from 0, (rows,); an empty name is a group of its own."""
+    numbers: dict[object, int] = {}
+    keys = [name or place for place, name in enumerate(names)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def qualities(counts: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -59,15 +96,6 @@ def qualities(counts: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np
     return np.where(items > 0, 2 * sums[:, 0] / np.maximum(items, 1), 1.0)
 
 
-def interval(drawn: NDArray[np.float64]) -> Interval:
-    """A figure's interval from its values in each draw, (draws,); the first is the figure itself.
-
-    Draws in which the figure is not defined (nan) are left out.
-    """
-    low, high = np.nanpercentile(drawn[1:], _BOUNDS)
-    return Interval(float(drawn[0]), float(low), float(high))
-
-
 def quality_interval(counts: NDArray[np.int64], drawn: NDArray[np.float64]) -> Interval:
     """A single quality with its interval: Wilson's for right or wrong answers, else by draws.
 
@@ -75,8 +103,5 @@ def quality_interval(counts: NDArray[np.int64], drawn: NDArray[np.float64]) -> I
         counts: hits, claimed and wanted of each row, (rows, 3).
         drawn: the quality in each draw, (draws,), as `qualities` gives it.
     """
-    if not (counts[:, 1:] == 1).all():
-        return interval(drawn)
-    right, rows = int(counts[:, 0].sum()), len(counts)
-    bounds = binomtest(right, rows).proportion_ci(method="wilson")
-    return Interval(right / rows, float(bounds.low), float(bounds.high))
+    right_or_wrong = bool((counts[:, 1:] == 1).all())
+    return share_interval(counts[:, 0] == 1) if right_or_wrong else interval(drawn)

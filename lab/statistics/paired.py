@@ -10,14 +10,14 @@ A difference is called one where both agree: its interval lies on one side of ze
 test of wins against losses says so.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.statistics.bootstrap import Interval, draws, interval
+from lab.statistics.bootstrap import draws, interval
+from lab.statistics.interval import Interval
 from lab.statistics.significance import mcnemar
 
 ALPHA = 0.05
@@ -61,13 +61,6 @@ class Paired:
     def kept(self, margin: float) -> bool:
         """Whether the first arm is not worse by `margin` or more: the interval says so."""
         return self.difference.low > -margin
-
-
-def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
-    """Groups by name as numbers from 0, (rows,); an empty name is a group of its own."""
-    numbers: dict[object, int] = {}
-    keys = [name or place for place, name in enumerate(names)]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def paired(

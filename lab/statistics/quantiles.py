@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.statistics.bootstrap import Interval, interval
+from lab.statistics.bootstrap import interval
+from lab.statistics.interval import Interval
 
 LEVELS = (50, 95, 99)
 """In percent."""

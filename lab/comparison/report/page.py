@@ -20,7 +20,7 @@ from lab.comparison.report.tables import (
 )
 from lab.comparison.verdict import Verdict
 from lab.comparison.words import percent, points, points_between, seconds, whole
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 
 _STYLE = Path(__file__).parent / "style.css"
 _LARGE, _SMALL = (760.0, 430.0), (470.0, 300.0)

@@ -8,7 +8,7 @@ from lab.comparison.costs import COST_KINDS
 from lab.comparison.figures import LATENCIES, Figures
 from lab.comparison.lineup import AUTO, GENERALIST
 from lab.comparison.words import money, percent, points, points_between, seconds
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 from lab.statistics.quantiles import Quantiles
 
 _ABSENT = "-"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 from lab.routing.data.rows import LabelledRow, query_of
@@ -15,13 +14,13 @@ from lab.routing.evaluation.values import (
     Confusion,
     DomainFigures,
     Evaluation,
-    Interval,
     Mistake,
     OutsideFigures,
     RiskCoverage,
     ScopeFigures,
     SourceFigures,
 )
+from lab.statistics.interval import share_interval
 from router.policy import Thresholds, decide
 from router.router import Classifier
 from router.types import GENERAL, Reason, Scores
@@ -98,7 +97,7 @@ def evaluate(
         rows=len(rows),
         **{name: _share(hits) for name, hits in shares.items()},
         macro_f1=float(np.mean([found.f1 for found in domains])) if domains else np.nan,
-        intervals={name: _interval(hits) for name, hits in shares.items()},
+        intervals={name: share_interval(hits) for name, hits in shares.items()},
         domains=domains,
         outside=_outside(seen, rows),
         sources=_sources(rows, seen.went == seen.truth),
@@ -151,7 +150,7 @@ def _domains(seen: _Seen) -> tuple[DomainFigures, ...]:
             rows=int(rows),
             precision=float(precision),
             recall=float(recall),
-            recall_interval=_interval(choice[truth == label] == label),
+            recall_interval=share_interval(choice[truth == label] == label),
             f1=float(f1),
             served=_share(went == label),
             elsewhere=_share((went != label) & (went != seen.general)),
@@ -172,7 +171,7 @@ def _outside_of(seen: _Seen, domain: str, went: Sequence[int]) -> OutsideFigures
     taken = Counter(seen.labels[place] for place in went if place != seen.general)
     hits = np.array(went) != seen.general
     most = max(sorted(taken), key=taken.__getitem__, default=None)
-    return OutsideFigures(domain, len(went), _share(hits), _interval(hits, "exact"), most)
+    return OutsideFigures(domain, len(went), _share(hits), share_interval(hits, "exact"), most)
 
 
 def _sources(rows: Sequence[LabelledRow], right: Flags) -> tuple[SourceFigures, ...]:
@@ -234,10 +233,3 @@ def _mistakes(seen: _Seen, rows: Sequence[LabelledRow]) -> tuple[Mistake, ...]:
 
 def _share(hits: Flags) -> float:
     return float(hits.mean()) if len(hits) else float("nan")
-
-
-def _interval(hits: Flags, method: str = "wilson") -> Interval:
-    if not len(hits):
-        return Interval(0.0, 1.0)
-    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(0.95, method)
-    return Interval(float(found.low), float(found.high))

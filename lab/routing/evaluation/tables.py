@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lab.routing.evaluation.values import Evaluation, Interval
+from lab.routing.evaluation.values import Evaluation
+from lab.statistics.interval import Interval
 from router.guarantee import Guarantee
 
 _SHOWN_PAIRS = 10

@@ -11,13 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Where a share lies with 95% confidence."""
-
-    low: float
-    high: float
+from lab.statistics.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)

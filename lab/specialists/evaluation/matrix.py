@@ -12,13 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.statistics.bootstrap import (
-    Interval,
-    draws,
-    interval,
-    qualities,
-    quality_interval,
-)
+from lab.statistics.bootstrap import draws, interval, qualities, quality_interval
+from lab.statistics.interval import Interval
 
 Outcome = Literal["wins", "ties", "loses"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lab.specialists.evaluation.degeneration import Degeneration
 from lab.specialists.evaluation.matrix import Cell, Cost, Matrix, Verdict
 from lab.specialists.evaluation.run import Report
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 
 _ABSENT = "-"
 

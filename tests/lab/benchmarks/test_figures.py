@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, macro_f1, share
+from lab.benchmarks.figures import Bar, Figure, Result, macro_f1, share
 from lab.routing.evaluation.tables import Table
 
 
@@ -40,21 +40,6 @@ def test_macro_f1_is_the_mean_over_the_classes_that_occur():
     truth, chosen = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 3, 2])
     wanted = f1_score(truth, chosen, labels=[0, 1, 2], average="macro", zero_division=0)
     assert macro_f1(truth, chosen) == pytest.approx(wanted)
-
-
-def test_the_bootstrap_draws_rows_with_replacement():
-    """The interval of a mean has about the width that theory gives."""
-    values = np.random.default_rng(0).normal(size=400)
-    found = bootstrap(lambda at: float(values[at].mean()), len(values))
-    assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.2)
-
-
-def test_the_bootstrap_draws_whole_groups():
-    """Rows of a group come together, as often as each other."""
-    seen = []
-    bootstrap(lambda at: float(len(seen.append(np.bincount(at, minlength=4)) or "")), list("aabb"))
-    assert all(counts[0] == counts[1] and counts[2] == counts[3] for counts in seen)
-    assert any(counts[0] != counts[2] for counts in seen)
 
 
 def test_a_result_shows_each_figure_beside_its_bar():

@@ -11,7 +11,7 @@ from lab.comparison.prices import Prices
 from lab.comparison.rows import Turn
 from lab.comparison.states import control_state, cost_state, quality_state
 from lab.comparison.verdict import Verdict, verdict
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 from lab.statistics.paired import Paired, paired
 from tests.lab.comparison.samples import arm, sample_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.comparison.words import money, percent, points, points_between, seconds, whole
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 
 
 def test_a_difference_is_told_in_points() -> None:

@@ -20,7 +20,7 @@ DATA = os.environ.get("NICHE_DATA_DIR")
 def toy():
     outcomes = recorded(200)
     policies = [domain_means(outcomes), domain_oracle(outcomes), instance_oracle(outcomes)]
-    return replay(outcomes, policies, resamples=100)
+    return replay(outcomes, policies)
 
 
 def value(found, policy, key):
@@ -72,7 +72,7 @@ def test_the_front_leaves_oracles_out(toy):
 def test_domains_that_mean_nothing_add_nothing():
     """By lot, the interval of what reading adds reaches down to 0."""
     outcomes = by_lot(1500, 2, seed=3)
-    found = replay(outcomes, [domain_means(outcomes)], resamples=200)
+    found = replay(outcomes, [domain_means(outcomes)])
     figure = found.policies[1].figures["above_shuffle"]
     assert figure.value < 0.01
     assert figure.interval.low <= 0
@@ -88,7 +88,7 @@ def test_the_interval_is_that_of_paired_draws():
     expected = Expectation(
         "told", np.stack([np.zeros(800), chosen], axis=1), np.tile([1.0, 2.0], (800, 1))
     )
-    figure = replay(outcomes, [expected], resamples=400).policies[1].figures["above_shuffle"]
+    figure = replay(outcomes, [expected]).policies[1].figures["above_shuffle"]
     # A triangle, whose mean height is half of the lead at its end.
     each = (np.where(chosen, gain, 0) - chosen.mean() * gain) / 2
     assert figure.value == pytest.approx(each.mean())
@@ -100,7 +100,7 @@ def test_without_a_gain_there_is_nothing_to_recover():
     """Where the cheapest model is the best, APGR and CPT are left out."""
     outcomes = recorded(20)
     outcomes.scores[:, 0] = 1.0
-    found = replay(outcomes, [instance_oracle(outcomes)], resamples=20)
+    found = replay(outcomes, [instance_oracle(outcomes)])
     assert set(found.policies[1].figures) == {"aiq", "above_mix", "above_shuffle", "match_cost"}
 
 
@@ -113,7 +113,7 @@ def test_routellms_published_outcomes():
     assert outcomes.models == ("mixtral_8x7b", "gpt4_1106")
     assert outcomes.scores.mean(axis=0) == pytest.approx([0.6808, 0.8058], abs=1e-4)
     means, oracle = domain_means(outcomes), instance_oracle(outcomes)
-    found = {of.name: of.figures for of in replay(outcomes, [means, oracle], resamples=2).policies}
+    found = {of.name: of.figures for of in replay(outcomes, [means, oracle]).policies}
     assert found["domain means"]["apgr"].value == pytest.approx(0.685, abs=0.01)
     assert found["instance oracle"]["apgr"].value == pytest.approx(1.283, abs=0.01)
     gain = outcomes.gain

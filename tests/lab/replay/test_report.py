@@ -13,7 +13,7 @@ from tests.lab.replay.recorded import recorded
 @pytest.fixture(scope="module")
 def found():
     outcomes = recorded(60)
-    return replay(outcomes, [domain_means(outcomes), instance_oracle(outcomes)], resamples=20)
+    return replay(outcomes, [domain_means(outcomes), instance_oracle(outcomes)])
 
 
 def test_the_summary_has_a_line_per_model_and_policy(found):

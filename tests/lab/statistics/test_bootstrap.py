@@ -5,6 +5,7 @@ import pytest
 
 from lab.statistics.bootstrap import (
     RESAMPLES,
+    bootstrap,
     draws,
     interval,
     qualities,
@@ -119,3 +120,42 @@ def test_items_have_the_interval_of_the_draws() -> None:
     drawn = qualities(counts, draws(30, "set"))
 
     assert quality_interval(counts, drawn) == interval(drawn)
+
+
+def test_an_infinite_draw_does_not_spoil_the_bounds() -> None:
+    """Between two infinite values there is nothing to interpolate."""
+    found = interval(np.array([2.0, *[1.0] * 500, *[3.0] * 400, *[np.inf] * 100]))
+
+    assert (found.low, found.high) == (1.0, np.inf)
+
+
+def test_without_any_defined_draw_there_are_no_bounds() -> None:
+    """The figure itself stands alone."""
+    found = interval(np.array([0.5, np.nan, np.nan]))
+
+    assert found.value == 0.5
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_a_statistic_of_rows_has_the_width_that_theory_gives() -> None:
+    """The mean of 400 numbers of variance 1."""
+    values = np.random.default_rng(0).normal(size=400)
+
+    found = bootstrap(lambda at: float(values[at].mean()), len(values))
+
+    assert found.value == pytest.approx(values.mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.2)
+
+
+def test_a_statistic_sees_groups_whole() -> None:
+    """Rows of a group come together, as often as each other."""
+    seen = []
+
+    def count(at: np.ndarray) -> float:
+        seen.append(np.bincount(at, minlength=4))
+        return 0.0
+
+    bootstrap(count, list("aabb"))
+
+    assert all(counts[0] == counts[1] and counts[2] == counts[3] for counts in seen)
+    assert any(counts[0] != counts[2] for counts in seen)

@@ -6,7 +6,8 @@ import statsmodels.api as sm
 from scipy.stats import bootstrap, norm
 from statsmodels.stats.weightstats import DescrStatsW
 
-from lab.statistics.paired import draws_of, group_numbers, judged, paired
+from lab.statistics.bootstrap import group_numbers
+from lab.statistics.paired import draws_of, judged, paired
 
 
 def pairs(seed: int, rows: int, first: float, second: float) -> tuple[np.ndarray, np.ndarray]:

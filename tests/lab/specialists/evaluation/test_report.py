@@ -11,7 +11,7 @@ from lab.specialists.evaluation.plan import plan
 from lab.specialists.evaluation.report import write_report
 from lab.specialists.evaluation.run import Report, run
 from lab.specialists.evaluation.tables import sentences, tables
-from lab.statistics.bootstrap import Interval
+from lab.statistics.interval import Interval
 from tests.lab.specialists.evaluation.toy_run import adapters, settings, toy_wanted
 
 
