@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.benchmarks.dialogues import Dialogue
-from lab.routing.evaluation.tables import Table
+from lab.statistics.table import Table
 from router.classifier import Encoded, RouteClassifier, TextEncoder
 from router.conversation import ConversationReader, FollowUp, system_text, user_turns
 from router.policy import Thresholds, decide

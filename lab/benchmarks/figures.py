@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.routing.evaluation.tables import Table
 from lab.statistics.interval import Interval, share_interval
+from lab.statistics.table import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.routing.data.rows import LabelledRow
-from lab.routing.evaluation.tables import Table, escaped
 from lab.routing.training.follow_up import Utterance
+from lab.statistics.table import Table, escaped
 from router.classifier import TextEncoder
 from router.conversation import FollowUp
 

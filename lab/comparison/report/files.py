@@ -9,7 +9,6 @@ from typing import Any
 from lab.comparison.figures import Figures
 from lab.comparison.report.page import page
 from lab.comparison.report.tables import (
-    Table,
     arms_table,
     beside_table,
     domains_table,
@@ -17,6 +16,7 @@ from lab.comparison.report.tables import (
     routes_table,
 )
 from lab.comparison.verdict import Verdict
+from lab.statistics.table import Table
 
 JSON, _HTML = "report.json", "report.html"
 

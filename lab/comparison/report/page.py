@@ -12,7 +12,6 @@ from lab.comparison.report.forest import forest
 from lab.comparison.report.latency import latencies
 from lab.comparison.report.plane import COST_TITLES, kind_of, plane
 from lab.comparison.report.tables import (
-    Table,
     arms_table,
     beside_table,
     latency_table,
@@ -21,6 +20,7 @@ from lab.comparison.report.tables import (
 from lab.comparison.verdict import Verdict
 from lab.comparison.words import percent, points, points_between, seconds, whole
 from lab.statistics.interval import Interval
+from lab.statistics.table import Table
 
 _STYLE = Path(__file__).parent / "style.css"
 _LARGE, _SMALL = (760.0, 430.0), (470.0, 300.0)

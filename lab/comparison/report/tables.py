@@ -1,8 +1,6 @@
 """The figures as tables, alike in a terminal and on a page."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from html import escape
 
 from lab.comparison.costs import COST_KINDS
 from lab.comparison.figures import LATENCIES, Figures
@@ -10,38 +8,10 @@ from lab.comparison.lineup import AUTO, GENERALIST
 from lab.comparison.words import money, percent, points, points_between, seconds
 from lab.statistics.interval import Interval
 from lab.statistics.quantiles import Quantiles
+from lab.statistics.table import Table
 
 _ABSENT = "-"
 _PER = 1000
-
-
-@dataclass(frozen=True)
-class Table:
-    """A title, what is to be known of it, column titles, and rows of as many cells."""
-
-    title: str
-    note: str
-    titles: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def text(self) -> str:
-        """For a terminal: the columns stand below each other."""
-        lines = [self.titles, *self.rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        padded = (map(str.ljust, cells, widths) for cells in lines)
-        return "\n".join([f"{self.title}:", *("  ".join(cells).rstrip() for cells in padded)])
-
-    def html(self) -> str:
-        """For a page, without title and note."""
-        head = "".join(f"<th>{escape(of)}</th>" for of in self.titles)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-            for cells in self.rows
-        )
-        return (
-            f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-            "</div>"
-        )
 
 
 def arms_table(figures: Figures) -> Table:
@@ -58,11 +28,11 @@ def arms_table(figures: Figures) -> Table:
     ]
     costs = (f"{kind} cost" for kind in COST_KINDS)
     return Table(
-        "Arms",
-        f"Mean quality of an answer with its 95 % interval; costs in {figures.currency} per "
-        f"{_PER:,} requests. The oracle is put together from the others' answers.",
         ("arm", "quality", *costs, "tokens per answer", "failed"),
         tuple(rows),
+        title="Arms",
+        note=f"Mean quality of an answer with its 95 % interval; costs in {figures.currency} per "
+        f"{_PER:,} requests. The oracle is put together from the others' answers.",
     )
 
 
@@ -80,11 +50,11 @@ def beside_table(figures: Figures) -> Table:
     ]
     costs = (f"{kind} cost" for kind in COST_KINDS)
     return Table(
-        "Differences on the same prompts",
-        "Quality in points, costs in percent of the other's, with 95 % intervals; p is McNemar's "
-        "exact test.",
         ("arms", "quality", "won, alike, lost", "p", *costs),
         tuple(rows),
+        title="Differences on the same prompts",
+        note="Quality in points, costs in percent of the other's, with 95 % intervals; p is "
+        "McNemar's exact test.",
     )
 
 
@@ -103,10 +73,10 @@ def domains_table(figures: Figures) -> Table:
         for of in figures.domains
     ]
     return Table(
-        "By domain",
-        "auto beside the generalist; p is corrected for the number of domains (Holm).",
         ("domain", "prompts", AUTO, GENERALIST, "difference", "won, alike, lost", "p", "auto"),
         tuple(rows),
+        title="By domain",
+        note="auto beside the generalist; p is corrected for the number of domains (Holm).",
     )
 
 
@@ -114,11 +84,11 @@ def latency_table(figures: Figures) -> Table:
     """Quantiles of every arm, and what `auto` has over the generalist."""
     rows = [row for key, title in LATENCIES.items() for row in _latency_rows(figures, key, title)]
     return Table(
-        "Latency",
-        "The last line of each is auto less generalist, with 95 % intervals. Failed requests are "
-        "left out.",
         ("time", "arm", "p50", "p95", "p99"),
         tuple(rows),
+        title="Latency",
+        note="The last line of each is auto less generalist, with 95 % intervals. Failed requests "
+        "are left out.",
     )
 
 
@@ -146,10 +116,10 @@ def routes_table(figures: Figures) -> Table | None:
         (of.domain, *(str(of.routes.get(model, "")) for model in models)) for of in figures.domains
     ]
     return Table(
-        "Where auto sent the prompts",
-        "Prompts by their domain and the model that answered.",
         ("domain", *models),
         tuple(rows),
+        title="Where auto sent the prompts",
+        note="Prompts by their domain and the model that answered.",
     )
 
 

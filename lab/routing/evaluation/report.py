@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lab.routing.evaluation import tables
-from lab.routing.evaluation.tables import Table, escaped
 from lab.routing.evaluation.values import Evaluation
+from lab.statistics.table import Table, escaped
 from router.config import GuaranteeConfig
 from router.guarantee import Guarantee, Risk
 from router.trained import Calibration, Trained

@@ -4,41 +4,14 @@ Rule: what users or data files wrote is escaped; it can neither break a table no
 """
 
 import math
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from lab.routing.evaluation.values import Evaluation
 from lab.statistics.interval import Interval
+from lab.statistics.table import Table
 from router.guarantee import Guarantee
 
 _SHOWN_PAIRS = 10
-_MARKUP = re.compile(r"([\\`*{}\[\]<>|!#~$&]|(?<!\w)_|_(?!\w))")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Titles, and rows of as many cells, as plain text."""
-
-    titles: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """For a Markdown file."""
-        lines = [self.titles, ("---",) * len(self.titles), *self.rows]
-        return "\n".join(f"| {' | '.join(map(escaped, cells))} |" for cells in lines)
-
-    def text(self) -> str:
-        """For a terminal: the columns stand below each other."""
-        lines = [[_plain(cell) for cell in cells] for cells in (self.titles, *self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        padded = (map(str.ljust, cells, widths) for cells in lines)
-        return "\n".join("  ".join(cells).rstrip() for cells in padded)
-
-
-def escaped(text: str) -> str:
-    """Any text as Markdown that shows it, on one line."""
-    return _MARKUP.sub(r"\\\1", _plain(text))
 
 
 def figures(found: Evaluation) -> Table:
@@ -125,11 +98,6 @@ def _effect(level: Guarantee, found: Evaluation) -> tuple[str, str]:
         return "nothing", "-"
     point = found.risk_coverage.at(level.threshold)
     return f"{point.coverage:.1%}", f"{point.risk:.2%}"
-
-
-def _plain(text: str) -> str:
-    letters = (letter if letter.isprintable() else " " for letter in text)
-    return " ".join("".join(letters).split())
 
 
 def _number(value: float) -> str:

@@ -6,37 +6,14 @@ has a sentence of its own.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lab.specialists.evaluation.degeneration import Degeneration
 from lab.specialists.evaluation.matrix import Cell, Cost, Matrix, Verdict
 from lab.specialists.evaluation.run import Report
 from lab.statistics.interval import Interval
+from lab.statistics.table import Table
 
 _ABSENT = "-"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A title, what is to be known of it, column titles, and rows of as many cells."""
-
-    title: str
-    note: str
-    titles: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """For a Markdown file."""
-        lines = [self.titles, ("---",) * len(self.titles), *self.rows]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        return f"## {self.title}\n\n{self.note}\n\n{table}"
-
-    def text(self) -> str:
-        """For a terminal: the columns stand below each other."""
-        lines = [self.titles, *self.rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        padded = (map(str.ljust, cells, widths) for cells in lines)
-        return "\n".join([f"{self.title}:", *("  ".join(cells).rstrip() for cells in padded)])
 
 
 def tables(report: Report) -> tuple[Table, ...]:
@@ -77,20 +54,16 @@ def _quality(found: Matrix) -> Table:
         for model in found.lineup.models
     ]
     return Table(
-        "Quality",
-        "Share of right answers, or micro-F1 where answers are lists, with 95 % intervals.",
         ("model", *(of.name for of in found.lineup.columns)),
         tuple(rows),
+        title="Quality",
+        note="Share of right answers, or micro-F1 where answers are lists, with 95 % intervals.",
     )
 
 
 def _niches(found: Matrix) -> Table:
     titles = ("niche", "specialist", "best generalist", "difference", "outcome")
     return Table(
-        "Specialists against the generalist",
-        "Differences are paired over the rows. FLOPs and engine seconds of the specialist's "
-        "requests as a share of the generalist's, asked at its best and asked zero-shot. A "
-        "specialist keeps its place where it wins and is cheaper than both.",
         (*titles, "of best: FLOPs", "seconds", "of zero-shot: FLOPs", "seconds", "keeps its place"),
         tuple(
             (
@@ -101,6 +74,10 @@ def _niches(found: Matrix) -> Table:
             )
             for of in found.verdicts
         ),
+        title="Specialists against the generalist",
+        note="Differences are paired over the rows. FLOPs and engine seconds of the specialist's "
+        "requests as a share of the generalist's, asked at its best and asked zero-shot. A "
+        "specialist keeps its place where it wins and is cheaper than both.",
     )
 
 
@@ -113,17 +90,16 @@ def _costs(found: Matrix) -> Table:
         for model in found.lineup.models
     ]
     return Table(
-        "Cost of a request",
-        "Computed GFLOPs, and measured engine milliseconds (a batch's time, shared by its rows).",
         ("model", *(of.name for of in shown)),
         tuple(rows),
+        title="Cost of a request",
+        note="Computed GFLOPs, and measured engine milliseconds (a batch's time, shared by its "
+        "rows).",
     )
 
 
 def _degeneration(report: Report) -> Table:
     return Table(
-        "Degeneration",
-        "At home is the own niche's sets, and all sets for a generalist.",
         (
             *("model", "answers at home", "looping", "cut", "mean tokens"),
             *("answers elsewhere", "looping", "cut", "mean tokens"),
@@ -132,6 +108,8 @@ def _degeneration(report: Report) -> Table:
             (of.model, *_degenerate(of.home), *_degenerate(of.elsewhere))
             for of in report.degenerations
         ),
+        title="Degeneration",
+        note="At home is the own niche's sets, and all sets for a generalist.",
     )
 
 
@@ -143,10 +121,10 @@ def _models(report: Report) -> Table:
         size = f"{shape.linear_weights / 1e6:.1f}"
         rows.append((candidate.name, weights.reference, adapter, str(shape.layers), size))
     return Table(
-        "Models",
-        "Weights are those of the layers, in millions, without embedding and head.",
         ("model", "base", "adapter (sha256)", "layers", "weights"),
         tuple(rows),
+        title="Models",
+        note="Weights are those of the layers, in millions, without embedding and head.",
     )
 
 

@@ -4,41 +4,12 @@ import pytest
 
 from lab.routing.evaluation import tables
 from lab.routing.evaluation.evaluate import evaluate
-from lab.routing.evaluation.tables import Table, escaped
 from tests.lab.routing.evaluation.scripted import FEASIBLE, INFEASIBLE, ROWS, STRANGERS, Scripted
 
 
 @pytest.fixture
 def figures():
     return evaluate(Scripted(), [*ROWS, *STRANGERS])
-
-
-def test_a_table_is_markdown():
-    """Titles, a rule, a line for each row."""
-    table = Table(("a", "b"), (("1", ""),))
-    assert table.markdown().splitlines() == ["| a | b |", "| --- | --- |", "| 1 |  |"]
-
-
-def test_a_table_is_aligned_for_a_terminal():
-    """Columns stand below each other, without spaces at the end."""
-    table = Table(("name", "b"), (("x", "1"), ("longer", "")))
-    assert table.text() == "name    b\nx       1\nlonger"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a | b\n c", r"a \| b c"),
-        ("<script>![x](http://y)", r"\<script\>\!\[x\](http://y)"),
-        ("`rm` *all* #1", r"\`rm\` \*all\* \#1"),
-        ("text_to_sql and _this_", r"text_to_sql and \_this\_"),
-        ("bell\a \x1b[31mred", r"bell \[31mred"),
-    ],
-    ids=["cell", "markup", "code", "underscore", "control"],
-)
-def test_words_of_others_do_no_harm(text, shown):
-    """They end no cell, make no link, and send nothing to the terminal."""
-    assert escaped(text) == shown
 
 
 def test_figures_stand_with_their_intervals(figures):
