@@ -1,22 +1,19 @@
 """The prompts of a comparison, from JSON Lines: an object a line with these fields.
 
-    prompt               what a user says; or
-    messages             a conversation, [{"role": ..., "content": ...}], that ends with the user
-    answer               the right answer, as text; for a judge it may be left out
-    grader               a name of `router.grading`, or `judge`
-    schema               `CREATE TABLE` statements, for the grader that executes a query
-    domain               whose question it is; `general` is nobody's
-    group                what belongs together and is drawn together: a document, a table, a session
-    max_tokens           longer answers are cut, whoever gives them
-    generalist_messages  what the generalist is asked instead, where it needs to be told more than
-                         a specialist does
-
-Rule: a file is read to its end before anything is refused, so that its faults are told together.
+prompt               what a user says; or
+messages             a conversation, [{"role": ..., "content": ...}], that ends with the user
+answer               the right answer, as text; for a judge it may be left out
+grader               a name of `router.grading`, or `judge`
+schema               `CREATE TABLE` statements, for the grader that executes a query
+domain               whose question it is; `general` is nobody's
+group                what belongs together and is drawn together: a document, a table, a session
+max_tokens           longer answers are cut, whoever gives them
+generalist_messages  what the generalist is asked instead, where it needs to be told more than
+a specialist does
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,11 +21,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lab.comparison.errors import ComparisonError
+from lab.statistics.jsonl import Fault, read_jsonl
+from router.errors import DataError
 from router.grading.counts import Reference
 from router.grading.registry import GRADERS, as_read
 
 GENERAL, JUDGE = "general", "judge"
-_MOST_FAULTS = 20
 
 
 class Turn(BaseModel):
@@ -111,33 +109,26 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         ComparisonError: it cannot be read, holds nothing, or rows have faults; all are told.
     """
+    known: set[str] = set()
+
+    def parse(fields: dict[str, Any]) -> Row:
+        row = _row(fields)
+        if row.key in known:
+            raise Fault("the same row twice; remove one of them")
+        known.add(row.key)
+        return row
+
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise ComparisonError(f"{path}: cannot be read: {reason}; name another") from error
-    rows: dict[str, Row] = {}
-    faults: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = _row(line)
-        except ValidationError as error:
-            faults += [f"{path.name}, line {number}: {_told(fault)}" for fault in error.errors()]
-            continue
-        if row.key in rows:
-            faults.append(f"{path.name}, line {number}: stands there twice; remove one of them")
-        rows[row.key] = row
-    if faults:
-        raise ComparisonError(_listed(faults))
-    if not rows:
-        raise ComparisonError(f"{path}: holds no rows; write one JSON object a line")
-    return list(rows.values())
+        return read_jsonl(path, parse)
+    except DataError as error:
+        raise ComparisonError(str(error)) from error
 
 
-def _row(line: str) -> Row:
-    found = _Line.model_validate_json(line)
+def _row(fields: dict[str, Any]) -> Row:
+    try:
+        found = _Line.model_validate(fields)
+    except ValidationError as error:
+        raise Fault("; ".join(map(_fault_text, error.errors()))) from error
     chat = found.messages or (Turn(role="user", content=found.prompt or ""),)
     said = json.dumps(found.model_dump(), sort_keys=True)
     return Row(
@@ -152,18 +143,11 @@ def _row(line: str) -> Row:
     )
 
 
-def _told(fault: Any) -> str:
+def _fault_text(fault: Any) -> str:
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
-    if fault["type"] == "json_invalid":
-        return "not JSON; write one object a line"
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         names = [of.alias or name for name, of in _Line.model_fields.items()]
         return f"unknown field {where!r}; allowed: {', '.join(names)}"
     return f"{where}: {fault['msg']}" if where else str(fault["msg"])
-
-
-def _listed(faults: Sequence[str]) -> str:
-    more = len(faults) - _MOST_FAULTS
-    return "\n".join([*faults[:_MOST_FAULTS], *([f"and {more:,} more"] if more > 0 else [])])

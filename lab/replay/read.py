@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.routing.data.jsonl import Fault, read_jsonl, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, shown, string
 from router.errors import DataError
 
 _SCORE, _COST = "score:", "cost:"

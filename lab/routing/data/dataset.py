@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from deployments.protocol import Message
-from lab.routing.data.jsonl import Fault, read_jsonl, shown, string
 from lab.routing.data.rows import SPLITS, LabelledRow, wording
+from lab.statistics.jsonl import Fault, read_jsonl, shown, string
 from router.classifier import text_of
 from router.errors import TrainingError
 from router.types import GENERAL, Query

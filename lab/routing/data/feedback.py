@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lab.routing.data.dataset import LabelledQuery, domain_of, parse_query, refuse_unknown, score_of
-from lab.routing.data.jsonl import Fault, read_jsonl, read_log, string
 from lab.routing.data.rows import wording
+from lab.statistics.jsonl import Fault, read_jsonl, read_log, string
 from router.classifier import prompt_sha256, text_of
 from router.errors import DataError
 from router.types import GENERAL, Query, Reason

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from lab.routing.data.jsonl import Fault, read_jsonl, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, shown, string
 from router.conversation import FollowUp
 from router.errors import TrainingError
 

@@ -7,30 +7,20 @@ A row is an object with these fields; any other is refused.
     group    what must not stand in training and test alike, such as a table or a document
              (default: the prompt, so that duplicates stay together)
     schema   `CREATE TABLE` statements, for the grader that executes a query
-
-Rule: a file is read to its end before anything is refused, so that its faults are told together,
-each with its row, which is its line in the file.
 """
 
-import codecs
 import difflib
-import gzip
 import json
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from lab.datasets.manifest import DatasetError
-from lab.specialists.niches.faults import listed, shown
 from lab.specialists.niches.niche import Example
+from lab.statistics.jsonl import Fault, Line, read_files, shown, string
+from router.errors import DataError
 
 _REQUIRED = ("prompt", "answer")
 _FIELDS = (*_REQUIRED, "group", "schema")
-
-
-class _Fault(Exception):
-    """What is wrong with one row, and the remedy."""
 
 
 def read_examples(*paths: Path) -> list[list[Example]]:
@@ -40,68 +30,22 @@ def read_examples(*paths: Path) -> list[list[Example]]:
         DatasetError: a file cannot be read or holds nothing, or rows have faults; those of all
             files are told together.
     """
-    faults: list[str] = []
-    found = [_examples(path, faults) for path in paths]
-    for path, examples in zip(paths, found, strict=True):
-        if not examples and not faults:
-            raise DatasetError(f"{path}: holds no rows; write one JSON object a line")
-    if faults:
-        raise DatasetError(listed(faults))
-    return found
-
-
-def _examples(path: Path, faults: list[str]) -> list[Example]:
-    found = []
-    for number, line in _lines(path):
-        origin = f"{path.name}, row {number}"
-        try:
-            found.append(_example(_object(line), origin))
-        except _Fault as fault:
-            faults.append(f"{origin}: {fault}")
-    return found
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers."""
     try:
-        with _opened(path) as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.removeprefix(codecs.BOM_UTF8)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(f"{path}: cannot be read: {reason}; name a readable file") from error
+        return read_files(paths, _example)
+    except DataError as error:
+        raise DatasetError(str(error)) from error
 
 
-def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]  # the stubs give it a class of its own
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise _Fault(
-            f"not UTF-8 (byte 0x{line[error.start]:02x}); save the file as UTF-8 text"
-        ) from error
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _Fault(f"not JSON: {shown(text.strip())}; write one JSON object a line") from error
-    if not isinstance(value, dict):
-        raise _Fault(f'not an object: {shown(value)}; write {{"prompt": "...", "answer": "..."}}')
-    return value
-
-
-def _example(fields: dict[str, Any], origin: str) -> Example:
+def _example(line: Line) -> Example:
+    fields = line.fields
     for name in fields:
         if name not in _FIELDS:
             close = difflib.get_close_matches(name, _FIELDS, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise _Fault(f"unknown field {shown(name)}; {hint}allowed: {', '.join(_FIELDS)}")
+            raise Fault(f"unknown field {shown(name)}; {hint}allowed: {', '.join(_FIELDS)}")
     missing = [name for name in _REQUIRED if name not in fields]
     if missing:
-        raise _Fault(f"no {' and no '.join(missing)}; every row needs {' and '.join(_REQUIRED)}")
+        raise Fault(f"no {' and no '.join(missing)}; every row needs {' and '.join(_REQUIRED)}")
     texts = {
         name: _text(value, name)
         for name, value in fields.items()
@@ -109,12 +53,12 @@ def _example(fields: dict[str, Any], origin: str) -> Example:
     }
     for name in _REQUIRED:
         if not texts[name].strip():
-            raise _Fault(f"the {name} is empty; fill it, or remove the row")
+            raise Fault(f"the {name} is empty; fill it, or remove the row")
     if _names_nothing(texts["answer"]):
-        raise _Fault(
+        raise Fault(
             f"the answer {shown(texts['answer'])} holds no text; fill it, or remove the row"
         )
-    return Example(**texts, origin=origin)
+    return Example(**texts, origin=f"{line.path.name}, row {line.number}")
 
 
 def _names_nothing(answer: str) -> bool:
@@ -130,13 +74,5 @@ def _names_nothing(answer: str) -> bool:
 
 def _text(value: Any, name: str) -> str:
     if isinstance(value, dict | list):
-        raise _Fault(f"{name} is {shown(value)}; write that JSON as text, in quotes")
-    if not isinstance(value, str):
-        raise _Fault(f"{name} is {shown(value)}; it must be text")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise _Fault(
-            f"{name} holds half a character ({value[error.start]!a}); remove it"
-        ) from error
-    return value
+        raise Fault(f"{name} is {shown(value)}; write that JSON as text, in quotes")
+    return string(value, name)

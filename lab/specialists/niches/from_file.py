@@ -14,9 +14,9 @@ from deployments.models.cache import sha256_of
 from lab.datasets.manifest import DatasetError
 from lab.datasets.sources import Dataset
 from lab.specialists.niches.examples_file import read_examples
-from lab.specialists.niches.faults import listed, shown
 from lab.specialists.niches.niche import Example, Niche, Split
 from lab.specialists.niches.splitting import split, without
+from lab.statistics.jsonl import listed, shown
 from router.grading.registry import GRADERS, as_read
 
 _LEAST_ROWS = 30

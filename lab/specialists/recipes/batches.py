@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from lab.specialists.niches.faults import listed
 from lab.specialists.niches.niche import Example, Niche, Split
 from lab.specialists.recipes.errors import RecipeError
+from lab.statistics.jsonl import listed
 
 IGNORED = -100
 """The target of a padded position: cross-entropy leaves it out."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer
 
-from lab.specialists.niches.faults import listed
 from lab.specialists.niches.niche import Niche, Split
 from lab.specialists.recipes.batches import encode
 from lab.specialists.recipes.config import TrainConfig
@@ -17,6 +16,7 @@ from lab.specialists.recipes.evaluate import evaluate
 from lab.specialists.recipes.publish import Provenance, halved, publish
 from lab.specialists.recipes.stages import Stage, train_stages
 from lab.specialists.recipes.workplace import Workplace
+from lab.statistics.jsonl import listed
 
 # It is there to show what training did, and talks at length: many rows would take longer than
 # grading the specialist itself.

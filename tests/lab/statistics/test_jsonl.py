@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lab.routing.data.jsonl import Fault, read_jsonl, read_log, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, read_log, shown, string
 from router.errors import DataError
 
 
@@ -42,15 +42,15 @@ def test_faults_of_the_whole_file_are_told_with_their_lines(tmp_path):
     ]
 
 
-def test_of_many_faults_the_first_ten_are_shown(tmp_path):
+def test_of_many_faults_the_first_twenty_are_shown(tmp_path):
     """The others are counted."""
     path = tmp_path / "a.jsonl"
     path.write_text("{}\n" * 1012)
     with pytest.raises(DataError) as raised:
         read_jsonl(path, number)
     lines = str(raised.value).splitlines()
-    assert len(lines) == 11
-    assert lines[-1] == "and 1,002 more lines"
+    assert len(lines) == 21
+    assert lines[-1] == "and 992 more"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import codecs
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -16,12 +17,21 @@ from router.errors import DataError
 
 T = TypeVar("T")
 
-_SHOWN_FAULTS = 10
+_MOST_FAULTS = 20
 _SHOWN_CHARACTERS = 60
 
 
 class Fault(Exception):
     """What is wrong with one line, and the remedy; it becomes a line of a `DataError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One object of a file, and where it stands."""
+
+    path: Path
+    number: int
+    fields: dict[str, Any]
 
 
 def read_jsonl(path: Path, parse: Callable[[dict[str, Any]], T]) -> list[T]:
@@ -34,19 +44,29 @@ def read_jsonl(path: Path, parse: Callable[[dict[str, Any]], T]) -> list[T]:
     Raises:
         DataError: the file cannot be read or holds nothing, or lines have faults.
     """
-    found: list[T] = []
+    [found] = read_files([path], lambda line: parse(line.fields))
+    return found
+
+
+def read_files(paths: Sequence[Path], parse: Callable[[Line], T]) -> list[list[T]]:
+    """As `read_jsonl` for several files, whose faults are told together."""
     faults: list[str] = []
+    found = [_read(path, parse, faults) for path in paths]
+    if faults:
+        raise DataError(listed(faults))
+    for path, rows in zip(paths, found, strict=True):
+        if not rows:
+            raise DataError(f"{path} holds no rows; write one JSON object a line")
+    return found
+
+
+def _read(path: Path, parse: Callable[[Line], T], faults: list[str]) -> list[T]:
+    found: list[T] = []
     for number, line in _lines(path):
         try:
-            found.append(parse(_object(line)))
+            found.append(parse(Line(path, number, _object(line))))
         except Fault as fault:
             faults.append(f"{path}:{number}: {fault}")
-    if faults:
-        more = len(faults) - _SHOWN_FAULTS
-        rest = [f"and {more:,} more lines"] if more > 0 else []
-        raise DataError("\n".join(faults[:_SHOWN_FAULTS] + rest))
-    if not found:
-        raise DataError(f"{path} holds no rows; write one JSON object a line")
     return found
 
 
@@ -88,6 +108,13 @@ def string(value: Any, name: str) -> str:
             "remove it"
         ) from error
     return value
+
+
+def listed(faults: Sequence[str]) -> str:
+    """Faults as lines; of very many the first, and how many there are beyond them."""
+    more = len(faults) - _MOST_FAULTS
+    rest = [f"and {more:,} more"] if more > 0 else []
+    return "\n".join([*faults[:_MOST_FAULTS], *rest])
 
 
 def shown(value: Any) -> str:
