@@ -1,25 +1,29 @@
-"""The pictures of a replay, as PNG files.
-
-The one file here that imports matplotlib; whoever draws imports it then. No display is needed, and
-nothing global is touched. Colours are those of Okabe and Ito, which the colour-blind tell apart.
-"""
+"""The pictures of a replay, as PNG files."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from lab.replay.frontier import hull
 from lab.replay.policies import INSTANCE_ORACLE
 from lab.replay.replay import MIX, PolicyFigures, Replay
+from lab.statistics.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    PINK,
+    YELLOW,
+    save,
+    single_axes,
+)
 
-_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00")
-_ORACLE, _GREY, _ORANGE = "#999999", "#555555", "#D55E00"
+_COLOURS = (BLUE, GREEN, PINK, YELLOW)
 _DASHES = ("--", "-.")
-_DPI = 120
 
 
 def draw(found: Replay, folder: Path) -> tuple[Path, ...]:
@@ -40,7 +44,7 @@ def draw(found: Replay, folder: Path) -> tuple[Path, ...]:
 
 def draw_frontier(found: Replay, path: Path) -> None:
     """The plane of quality and cost: each policy's curve, the models, and what nothing beats."""
-    figure, axes = _picture()
+    figure, axes = single_axes(8, 6)
     for of, style in _styled(found):
         axes.plot([p.cost for p in of.points], [p.quality for p in of.points], **style)
         if not of.oracle:
@@ -60,13 +64,14 @@ def draw_frontier(found: Replay, path: Path) -> None:
     axes.set_ylabel("mean score")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title(f"Quality over cost, {found.prompts:,} prompts")
-    _finish(figure, path)
+    axes.grid(alpha=0.3)
+    save(figure, path, legend_columns=2)
 
 
 def draw_lift(found: Replay, path: Path) -> None:
     """What each policy's score is above its shuffle's: the part that comes from reading."""
-    figure, axes = _picture()
-    axes.axhline(0, color=_GREY, linewidth=1, label="shuffle: same shares, whatever is asked")
+    figure, axes = single_axes(8, 6)
+    axes.axhline(0, color=GREY, linewidth=1, label="shuffle: same shares, whatever is asked")
     for of, style in _styled(found):
         if of.name == INSTANCE_ORACLE:  # beside it the others would look flat
             continue
@@ -76,12 +81,8 @@ def draw_lift(found: Replay, path: Path) -> None:
     axes.set_xlabel("mean cost of a prompt")
     axes.set_ylabel("points of score above the shuffle")
     axes.set_title(f"What comes from reading the prompt, {found.prompts:,} prompts")
-    _finish(figure, path)
-
-
-def _picture() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    return figure, figure.add_subplot()
+    axes.grid(alpha=0.3)
+    save(figure, path, legend_columns=2)
 
 
 def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
@@ -96,15 +97,15 @@ def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
     for place, of in enumerate(ceilings):
         dashes = _DASHES[place % len(_DASHES)]
         label = f"{of.name} (a ceiling)"
-        looks.append((of, {"color": _ORACLE, "linestyle": dashes, "label": label}))
+        looks.append((of, {"color": LIGHT_GREY, "linestyle": dashes, "label": label}))
     return looks
 
 
 def _models(axes: Axes, found: Replay) -> None:
     costs = np.array([of.cost for of in found.models])
     scores = np.array([of.quality.value for of in found.models])
-    axes.plot(*hull(costs, scores), color=_ORANGE, linewidth=1, label=MIX)
-    axes.plot(costs, scores, "o", color=_ORANGE, markeredgecolor="white", markersize=8)
+    axes.plot(*hull(costs, scores), color=ORANGE, linewidth=1, label=MIX)
+    axes.plot(costs, scores, "o", color=ORANGE, markeredgecolor="white", markersize=8)
     middle = costs.mean()
     for of in found.models:
         axes.annotate(
@@ -115,10 +116,3 @@ def _models(axes: Axes, found: Replay) -> None:
             ha="right" if of.cost > middle else "left",
             fontsize=8,
         )
-
-
-def _finish(figure: Figure, path: Path) -> None:
-    [axes] = figure.axes
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)

@@ -1,8 +1,4 @@
-"""The pictures of a report, as PNG files.
-
-The one file here that imports matplotlib; whoever draws imports it then. No display is needed, and
-nothing global is touched. Colours are those of Okabe and Ito, which the colour-blind tell apart.
-"""
+"""The pictures of a report, as PNG files."""
 
 import math
 from collections.abc import Sequence
@@ -15,10 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from lab.routing.evaluation.values import Confusion, Evaluation, Reliability
+from lab.statistics.plots import BLUE, GREEN, GREY, ORANGE, save, single_axes
 from router.guarantee import Guarantee
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-_DPI = 120
 _MOST_NUMBERED = 25
 """Beyond so many domains the numbers in the cells could not be read."""
 
@@ -57,8 +52,7 @@ def draw_confusion(found: Confusion, path: Path) -> None:
     numbered = labels <= _MOST_NUMBERED
     side = max(3.0, labels * (0.5 if numbered else 0.19))
     # What is left of the square holds the labels and the colour bar.
-    figure = Figure(figsize=(side + 2.6, side + 1.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = single_axes(side + 2.6, side + 1.6)
     # The square root lets single mistakes be seen beside a diagonal near 1.
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     size = 9 if numbered else 6
@@ -71,7 +65,7 @@ def draw_confusion(found: Confusion, path: Path) -> None:
         _number_cells(axes, counts, shares)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=PercentFormatter(1))
     bar.set_label("share of the row")
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_reliability(found: Reliability, path: Path) -> None:
@@ -84,31 +78,29 @@ def draw_reliability(found: Reliability, path: Path) -> None:
     confidence = [cell.confidence for cell in filled]
     accuracy = [cell.accuracy for cell in filled]
     bars = {"width": width, "align": "edge", "edgecolor": "white"}
-    upper.bar(starts, accuracy, color=_BLUE, label="accuracy of the bin", **bars)
+    upper.bar(starts, accuracy, color=BLUE, label="accuracy of the bin", **bars)
     dots = {"markeredgecolor": "white", "clip_on": False}
-    upper.plot(confidence, accuracy, "o", color=_ORANGE, label="at its mean confidence", **dots)
-    upper.plot([0, 1], [0, 1], "--", color=_GREY, label="confidence = accuracy")
+    upper.plot(confidence, accuracy, "o", color=ORANGE, label="at its mean confidence", **dots)
+    upper.plot([0, 1], [0, 1], "--", color=GREY, label="confidence = accuracy")
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
     upper.set_title(f"Reliability: ECE {found.ece:.4f}, adaptive {found.adaptive_ece:.4f}")
-    lower.bar(starts, [cell.rows for cell in filled], color=_GREY, **bars)
+    lower.bar(starts, [cell.rows for cell in filled], color=GREY, **bars)
     # Nearly all rows are in the last bin; on a linear axis the others would not be seen.
     lower.set_yscale("symlog", linthresh=1)
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     lower.set(xlabel="confidence of the first choice", ylabel="rows")
-    figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path, legend_columns=3)
 
 
 def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guarantee] = ()) -> None:
     """Risk over coverage, the thresholds in force, and what can be guaranteed."""
     points = found.risk_coverage.points
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = single_axes(7, 5)
     axes.step(
         [point.coverage for point in points],
         [point.risk for point in points],
         where="post",
-        color=_BLUE,
+        color=BLUE,
         linewidth=2,
         label="thresholds on the confidence, strict to loose",
     )
@@ -122,7 +114,7 @@ def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guara
             found.routed,
             found.misrouted,
             "o",
-            color=_ORANGE,
+            color=ORANGE,
             markersize=8,
             markeredgecolor="white",
             clip_on=False,
@@ -136,8 +128,7 @@ def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guara
     axes.set_ylabel("risk: share of these that belong elsewhere")
     axes.set_title(f"Risk and coverage: mean risk {found.risk_coverage.area:.4f}")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower left", frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path, legend_columns=1)
 
 
 def _number_cells(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
@@ -159,8 +150,8 @@ def _mark_guarantees(axes: Axes, found: Evaluation, feasible: Sequence[Guarantee
     label = "guaranteed for traffic like the calibration rows: at most the dotted risk"
     for of in feasible:
         coverage = found.risk_coverage.at(of.threshold or 0).coverage
-        axes.axhline(of.alpha, linestyle=":", color=_GREEN)
-        axes.plot(coverage, of.alpha, "D", color=_GREEN, markeredgecolor="white", label=label)
+        axes.axhline(of.alpha, linestyle=":", color=GREEN)
+        axes.plot(coverage, of.alpha, "D", color=GREEN, markeredgecolor="white", label=label)
         label = ""  # one line of the legend is enough
         axes.annotate(
             f"alpha {of.alpha:g}, delta {of.delta:g}",
@@ -168,6 +159,6 @@ def _mark_guarantees(axes: Axes, found: Evaluation, feasible: Sequence[Guarantee
             textcoords="offset points",
             xytext=(0, 2),
             fontsize=8,
-            color=_GREEN,
+            color=GREEN,
             annotation_clip=True,
         )

@@ -1,21 +1,15 @@
-"""The matrix as a picture: a heat map, PNG.
-
-The one file here that imports matplotlib; whoever draws imports it then. No display is needed, and
-nothing global is touched.
-"""
+"""The matrix as a picture: a heat map, PNG."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lab.specialists.evaluation.matrix import Cell, Column, Matrix
+from lab.statistics.plots import ORANGE, save, single_axes
 
-_DPI = 150
-_DIAGONAL = "#D55E00"
 _DARK = 0.55
 """From here on the colour is dark enough for white letters."""
 
@@ -33,8 +27,7 @@ def draw_matrix(found: Matrix, path: Path) -> None:
     cells = [[found.cell(model, column.name) for column in columns] for model in models]
     shown = [[np.nan if cell is None else cell.quality.value for cell in row] for row in cells]
     width, height = 1.15 * len(columns) + 3.2, 0.62 * len(models) + 2.0
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = single_axes(width, height)
     axes.set_facecolor("#DDDDDD")
     image = axes.imshow(np.array(shown), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(columns)), [_broken(of.name) for of in columns], fontsize=9)
@@ -57,7 +50,7 @@ def draw_matrix(found: Matrix, path: Path) -> None:
     title = "Quality by model and set, with 95 % intervals; outlined: a specialist in its own niche"
     axes.set_title(title, fontsize=10, loc="left")
     figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02, label="quality")
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def _broken(name: str) -> str:
@@ -80,5 +73,5 @@ def _outline(axes: Axes, found: Matrix, columns: tuple[Column, ...]) -> None:
             row = found.lineup.models.index(specialist)
             corner, side = (place - 0.48, row - 0.47), 0.96
             # Above the grid, whose lines would cover it.
-            style: dict[str, Any] = {"edgecolor": _DIAGONAL, "linewidth": 3, "zorder": 5}
+            style: dict[str, Any] = {"edgecolor": ORANGE, "linewidth": 3, "zorder": 5}
             axes.add_patch(Rectangle(corner, side, 0.94, fill=False, **style))

@@ -1,7 +1,4 @@
-"""What the pictures of all curves have in common.
-
-The one file here that imports matplotlib; no display is needed, and nothing global is touched.
-"""
+"""What the pictures of all curves have in common."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from lab.specialists.recipes.points import Graded
-
-_BLUE = "#0072B2"
-_DPI = 120
+from lab.statistics import plots
+from lab.statistics.plots import BLUE, single_axes
 
 
 def curve_axes(title: str, xlabel: str, ylabel: str) -> Axes:
     """Axes of a new figure, quality from nothing to all on the upright one."""
-    axes = Figure(figsize=(6, 4.2), layout="constrained").add_subplot()
+    _, axes = single_axes(6, 4.2)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(ylim=(-0.02, 1.05), xlabel=xlabel, ylabel=ylabel, title=title)
     axes.grid(alpha=0.3)
@@ -35,7 +31,7 @@ def draw_quality(axes: Axes, places: Sequence[float], points: Sequence[Graded], 
             [max(0, point.high - point.quality) for point in points],
         ],
         fmt="o-",
-        color=_BLUE,
+        color=BLUE,
         capsize=4,
         label=label,
     )
@@ -45,5 +41,4 @@ def save(axes: Axes, path: Path) -> None:
     """Adds the legend below, and writes the picture."""
     figure = axes.get_figure(root=True)
     assert isinstance(figure, Figure)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    plots.save(figure, path, legend_columns=2)
