@@ -30,7 +30,7 @@ from lab.comparison.prices import Prices
 from lab.comparison.sample import Arm, Floats, Sample
 from lab.statistics.bootstrap import draws
 from lab.statistics.paired import draws_of, judged, paired, smoothed_mean
-from lab.statistics.pareto import front
+from lab.statistics.pareto import pareto_front
 from lab.statistics.quantiles import quantile_differences, quantiles
 from lab.statistics.sameness import sameness
 from lab.statistics.sample_size import needed_rows
@@ -209,7 +209,7 @@ def _front(arms: Sequence[ArmFigures], kind: CostKind) -> tuple[str, ...]:
         found = arm.costs[kind]
         if found is not None and arm.name != ORACLE:  # nobody can have that one
             points[arm.name] = (found.value, arm.quality.value)
-    return front(points)
+    return tuple(pareto_front(points, points.__getitem__))
 
 
 def _examples(sample: Sample) -> tuple[Example, ...]:

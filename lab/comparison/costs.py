@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.comparison.prices import Price
+from lab.comparison.prices import ModelPrice
 from lab.comparison.sample import Arm, Floats
 from lab.statistics.bootstrap import interval
 from lab.statistics.interval import Interval
@@ -36,7 +36,7 @@ class Fleet:
         requests_per_hour: the traffic; None: not known.
     """
 
-    models: Mapping[str, Price]
+    models: Mapping[str, ModelPrice]
     requests_per_hour: float | None = None
 
 
@@ -112,7 +112,7 @@ def _drawn_capacity(
     return per_hour / load
 
 
-def replicas_cost(price: Price, busy_seconds: Floats, requests_per_hour: float) -> Floats:
+def replicas_cost(price: ModelPrice, busy_seconds: Floats, requests_per_hour: float) -> Floats:
     """The price per hour of a model's replicas: those configured, or as many as the traffic needs.
 
     Args:

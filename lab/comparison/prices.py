@@ -18,25 +18,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.spec import Price
 from lab.comparison.errors import ComparisonError
 
 
-class Price(BaseModel):
-    """One model's prices."""
+class ModelPrice(Price):
+    """One model's prices, and how many replicas stand ready."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompt_per_million_tokens: float = Field(default=0, ge=0)
-    completion_per_million_tokens: float = Field(default=0, ge=0)
-    machine_per_hour: float = Field(default=0, ge=0)
     replicas: int = Field(default=1, ge=0)
-
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """The list price of one request."""
-        return (
-            prompt_tokens * self.prompt_per_million_tokens
-            + completion_tokens * self.completion_per_million_tokens
-        ) / 1_000_000
 
 
 class Prices(BaseModel):
@@ -45,8 +34,8 @@ class Prices(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     currency: str = "USD"
-    models: Mapping[str, Price] = {}
-    baseline_models: Mapping[str, Price] = {}
+    models: Mapping[str, ModelPrice] = {}
+    baseline_models: Mapping[str, ModelPrice] = {}
 
 
 def read_prices(path: Path) -> Prices:
@@ -64,7 +53,9 @@ def read_prices(path: Path) -> Prices:
     try:
         return Prices.model_validate(_of_stack(raw) if _is_stack(raw) else raw)
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
-        reason = _told(error) if isinstance(error, ValidationError) else "no niche.yaml either"
+        reason = (
+            _fault_text(error) if isinstance(error, ValidationError) else "no niche.yaml either"
+        )
         raise ComparisonError(f"{path}: no prices: {reason}") from error
 
 
@@ -83,6 +74,6 @@ def _of_stack(raw: dict[str, Any]) -> dict[str, Any]:
     return {"currency": currency, "models": models}
 
 
-def _told(error: ValidationError) -> str:
+def _fault_text(error: ValidationError) -> str:
     fault = error.errors()[0]
     return f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}"

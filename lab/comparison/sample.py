@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lab.comparison.judge import judged_quality, unread
 from lab.comparison.lineup import GENERALIST, ORACLE, Lineup
 from lab.comparison.outcomes import Outcome
-from lab.comparison.prices import Price, Prices
+from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.rows import GENERAL, JUDGE, Row
 from lab.statistics.bootstrap import group_numbers
 from router.grading.registry import GRADERS, as_read
@@ -165,7 +165,10 @@ def _quality(row: Row, arm: str, outcomes: Outcomes, said: Outcomes) -> float:
 
 
 def _arm(
-    name: str, answers: Sequence[Outcome], quality: Sequence[float], prices: Mapping[str, Price]
+    name: str,
+    answers: Sequence[Outcome],
+    quality: Sequence[float],
+    prices: Mapping[str, ModelPrice],
 ) -> Arm:
     def column(values: Sequence[float | None]) -> Floats:
         known = [
@@ -191,20 +194,20 @@ def _arm(
     )
 
 
-def _price(answer: Outcome, prices: Mapping[str, Price]) -> Price | None:
+def _price(answer: Outcome, prices: Mapping[str, ModelPrice]) -> ModelPrice | None:
     """Of who answered, so far as it is told, else of who was asked."""
     names = (answer.model, answer.reported_model, answer.asked)
     return next((prices[name] for name in names if name is not None and name in prices), None)
 
 
-def _list_cost(answer: Outcome, prices: Mapping[str, Price]) -> float | None:
+def _list_cost(answer: Outcome, prices: Mapping[str, ModelPrice]) -> float | None:
     usage, price = answer.usage, _price(answer, prices)
     if price is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return usage.list_cost
     return price.of(usage.prompt_tokens, usage.completion_tokens)
 
 
-def _attributed_cost(answer: Outcome, prices: Mapping[str, Price]) -> float | None:
+def _attributed_cost(answer: Outcome, prices: Mapping[str, ModelPrice]) -> float | None:
     usage, price = answer.usage, _price(answer, prices)
     if price is None or usage.engine_seconds is None:
         return usage.attributed_cost

@@ -1,7 +1,4 @@
-"""Quality over cost: the hull of what can be had, the area below it, and what nothing beats."""
-
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+"""Quality over cost: the hull of what can be had, and the area below it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,21 +6,6 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 _ROUNDING = 1e-12
-
-
-class Placed(Protocol):
-    """What has a place in the plane."""
-
-    @property
-    def cost(self) -> float:
-        """Lower is better."""
-
-    @property
-    def quality(self) -> float:
-        """Higher is better."""
-
-
-T = TypeVar("T", bound=Placed)
 
 
 def hull(costs: Doubles, qualities: Doubles) -> tuple[Doubles, Doubles]:
@@ -69,18 +51,6 @@ def cost_of(quality: float, costs: Doubles, qualities: Doubles) -> float:
     x, y = hull(costs, qualities)
     # The same mean may differ in its last digit when it is added up in another order.
     return float(np.interp(quality - _ROUNDING, y, x, right=np.inf))
-
-
-def pareto(points: Sequence[T]) -> list[T]:
-    """The points that no other is at least as good as at no more cost, by rising cost.
-
-    Of points at the same place the first one stays.
-    """
-    front: list[T] = []
-    for point in sorted(points, key=lambda of: (of.cost, -of.quality)):
-        if not front or point.quality > front[-1].quality:
-            front.append(point)
-    return front
 
 
 def _below(

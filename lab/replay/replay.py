@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from lab.benchmarks.figures import Figure
 from lab.benchmarks.outcomes import apgr, calls_to_reach
-from lab.replay.frontier import aiq, cost_of, pareto
+from lab.replay.frontier import aiq, cost_of
 from lab.replay.outcomes import Outcomes
 from lab.replay.policies import DOMAIN_ORACLE, Expectation
 from lab.replay.sweep import Point, Sweep, sweep
 from lab.statistics.bootstrap import group_numbers, interval, resampled
+from lab.statistics.pareto import pareto_front
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -123,7 +124,7 @@ def replay(outcomes: Outcomes, expectations: Sequence[Expectation]) -> Replay:
         ),
         best=outcomes.models[outcomes.best],
         policies=(PolicyFigures(MIX, False, _own(figures, MIX)), *policies),
-        front=tuple(pareto([*singles, *reachable])),
+        front=tuple(pareto_front([*singles, *reachable], lambda of: (of.cost, of.quality))),
     )
 
 

@@ -1,17 +1,22 @@
-"""Which of several arms no other beats in quality and cost at once?"""
+"""Which of several points does no other beat in quality and cost at once?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """The arms on the Pareto front, the cheapest first.
+def pareto_front(points: Iterable[T], place: Callable[[T], tuple[float, float]]) -> list[T]:
+    """The points that no other is at least as good as at no more cost, the cheapest first.
+
+    Of points at the same place the first one stays.
 
     Args:
-        points: cost and quality by arm.
+        points: in any order.
+        place: gives the cost and the quality of one.
     """
-    order = sorted(points, key=lambda name: (points[name][0], -points[name][1]))
-    best: list[str] = []
-    for name in order:
-        if not best or points[name][1] > points[best[-1]][1]:
-            best.append(name)
-    return tuple(best)
+    front: list[T] = []
+    for point in sorted(points, key=lambda of: (place(of)[0], -place(of)[1])):
+        if not front or place(point)[1] > place(front[-1])[1]:
+            front.append(point)
+    return front

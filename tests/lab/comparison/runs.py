@@ -10,7 +10,7 @@ from lab.comparison.analysis import Terms
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.judge import Judge
 from lab.comparison.lineup import Wanted
-from lab.comparison.prices import Price, Prices
+from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.rows import Row, read_rows
 from lab.comparison.session import Found, Session, Settings
 from tests.fakes import FakeClock
@@ -26,13 +26,13 @@ GOOD = {
 else."""
 PRICES = Prices(
     models={
-        BIG: Price(
+        BIG: ModelPrice(
             prompt_per_million_tokens=10, completion_per_million_tokens=10, machine_per_hour=4
         ),
-        SQL: Price(
+        SQL: ModelPrice(
             prompt_per_million_tokens=1, completion_per_million_tokens=1, machine_per_hour=1
         ),
-        TOOLS: Price(
+        TOOLS: ModelPrice(
             prompt_per_million_tokens=1, completion_per_million_tokens=1, machine_per_hour=1
         ),
     }

@@ -7,12 +7,12 @@ import pytest
 
 from lab.comparison.analysis import Terms, analyse
 from lab.comparison.figures import Figures
-from lab.comparison.prices import Price, Prices
+from lab.comparison.prices import ModelPrice, Prices
 from tests.lab.comparison.samples import arm, sample_of
 
 ROWS = 120
 DOMAINS = ["sql", "tools", "general"] * 40
-MACHINE = Price(machine_per_hour=3.6)
+MACHINE = ModelPrice(machine_per_hour=3.6)
 TERMS = Terms(0.02, 4, 0, Prices(currency="EUR", models={"big": MACHINE, "sql": MACHINE}))
 
 

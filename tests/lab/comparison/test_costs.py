@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from lab.comparison.costs import Fleet, capacity_cost, cost, relative_cost
-from lab.comparison.prices import Price
+from lab.comparison.prices import ModelPrice
 from lab.statistics.bootstrap import draws
 from tests.lab.comparison.samples import arm
 
 TAKEN = draws(4, "test")
 NONE = Fleet({})
-HOURLY = Price(machine_per_hour=3.6)
+HOURLY = ModelPrice(machine_per_hour=3.6)
 
 
 def test_list_and_attributed_cost_are_means_of_what_is_known() -> None:
@@ -68,7 +68,7 @@ def test_busy_models_need_more_replicas() -> None:
 
 def test_configured_replicas_stand_there_anyhow() -> None:
     """Four of them, with nothing to do."""
-    price = Price(machine_per_hour=3.6, replicas=4)
+    price = ModelPrice(machine_per_hour=3.6, replicas=4)
     found = arm("a", [1] * 4, engine_seconds=[0.001] * 4)
 
     assert capacity_cost(found, Fleet({"a": price}, 10)) == pytest.approx(4 * 3.6 / 10)
@@ -78,7 +78,7 @@ def test_capacity_needs_the_price_of_a_machine_and_the_traffic() -> None:
     """Without either it is not known."""
     found = arm("a", [1] * 4, engine_seconds=[0.1] * 4)
 
-    assert capacity_cost(found, Fleet({"a": Price()}, 10)) is None
+    assert capacity_cost(found, Fleet({"a": ModelPrice()}, 10)) is None
     assert capacity_cost(found, Fleet({"a": HOURLY}, None)) is None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.comparison.errors import ComparisonError
-from lab.comparison.prices import Price, read_prices
+from lab.comparison.prices import ModelPrice, read_prices
 
 
 def written(folder: Path, text: str) -> Path:
@@ -20,7 +20,7 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
         written(tmp_path, "currency: EUR\nmodels: {a: {prompt_per_million_tokens: 2}}\n")
     )
 
-    assert (found.currency, found.models["a"]) == ("EUR", Price(prompt_per_million_tokens=2))
+    assert (found.currency, found.models["a"]) == ("EUR", ModelPrice(prompt_per_million_tokens=2))
 
 
 def test_a_stacks_configuration_is_a_file_of_prices(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_shipped_configuration_has_prices() -> None:
 
 def test_a_list_price_is_that_of_both_kinds_of_tokens() -> None:
     """Per million."""
-    price = Price(prompt_per_million_tokens=2, completion_per_million_tokens=10)
+    price = ModelPrice(prompt_per_million_tokens=2, completion_per_million_tokens=10)
 
     assert price.of(500_000, 100_000) == pytest.approx(2.0)
 

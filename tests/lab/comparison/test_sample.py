@@ -8,7 +8,7 @@ import pytest
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.lineup import Lineup
 from lab.comparison.outcomes import Outcome, Timing, Usage
-from lab.comparison.prices import Price, Prices
+from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.rows import Row
 from lab.comparison.sample import Sample, combined, sample
 from tests.lab.comparison.runs import rows_in
@@ -18,10 +18,10 @@ HERE = Endpoint("http://here/v1")
 ARMS = Lineup(HERE, HERE, "auto", "big", specialists={"sql": "sql", "tools": "tools"})
 PRICES = Prices(
     models={
-        "sql": Price(completion_per_million_tokens=1e6, machine_per_hour=3600),
-        "auto": Price(completion_per_million_tokens=5e6),
+        "sql": ModelPrice(completion_per_million_tokens=1e6, machine_per_hour=3600),
+        "auto": ModelPrice(completion_per_million_tokens=5e6),
     },
-    baseline_models={"big": Price(completion_per_million_tokens=9e6)},
+    baseline_models={"big": ModelPrice(completion_per_million_tokens=9e6)},
 )
 
 

@@ -1,6 +1,4 @@
-"""The hull of points, the area below it, and what nothing beats, against other computations."""
-
-from dataclasses import dataclass
+"""The hull of points, and the area below it, against other computations."""
 
 import numpy as np
 import pytest
@@ -8,16 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull, QhullError
 
-from lab.replay.frontier import aiq, cost_of, hull, pareto
+from lab.replay.frontier import aiq, cost_of, hull
 
 numbers = st.integers(0, 40).map(lambda number: number / 40)
 planes = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=25)
-
-
-@dataclass(frozen=True)
-class At:
-    cost: float
-    quality: float
 
 
 def upper(points: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -72,18 +64,3 @@ def test_what_a_quality_costs():
     assert cost_of(0.6, costs, qualities) == pytest.approx(2.0)
     assert cost_of(0.5, costs, qualities) == pytest.approx(1.0)
     assert cost_of(0.71, costs, qualities) == np.inf
-
-
-@given(planes)
-def test_the_front_is_what_no_other_point_beats(plane):
-    """Found by comparing all with all."""
-    points = [At(*place) for place in plane]
-    beaten = {
-        point
-        for point in points
-        for other in points
-        if other != point and other.cost <= point.cost and other.quality >= point.quality
-    }
-    front = pareto(points)
-    assert set(front) == set(points) - beaten
-    assert front == sorted(front, key=lambda of: of.cost)

@@ -12,7 +12,7 @@ import pytest
 
 from lab.comparison.analysis import Terms, analyse
 from lab.comparison.figures import Figures
-from lab.comparison.prices import Price, Prices
+from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.report.capacity import break_even
 from lab.comparison.report.files import terminal, write_report
 from lab.comparison.report.page import page
@@ -22,7 +22,7 @@ from tests.lab.comparison.samples import arm, sample_of
 
 ROWS = 60
 ABOUT = ("commit abc", "a <machine>")
-MACHINE = Price(machine_per_hour=1)
+MACHINE = ModelPrice(machine_per_hour=1)
 TERMS = Terms(0.02, 4, 0, Prices(models={"big": MACHINE, "sql": MACHINE}))
 
 
