@@ -8,10 +8,11 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
+from httpx_sse import EventSource
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.engine import (
@@ -22,7 +23,6 @@ from deployments.engine import (
     with_system_prompt,
 )
 from deployments.engines._openai_wire import Answer, error_from, request_body
-from deployments.engines._sse import EventParser
 from deployments.protocol import Chunk, DeadlineExceeded, Load, ModelCard, Prompt, Unavailable
 from deployments.spec import ModelSpec
 
@@ -207,9 +207,9 @@ class _Clock:
 
 
 async def _events(response: httpx.Response, clock: _Clock) -> AsyncIterator[str]:
-    parser, pieces = EventParser(), response.aiter_bytes()
-    while (piece := await clock.limit(anext(pieces, None))) is not None:
-        for event in parser.feed(piece):
-            yield event
-    for event in parser.close():
-        yield event
+    # Not every server names the type, and the text is UTF-8 whatever it names.
+    response.headers["content-type"] = "text/event-stream; charset=utf-8"
+    async with aclosing(EventSource(response).aiter_sse()) as events:
+        while (event := await clock.limit(anext(events, None))) is not None:
+            if event.data:
+                yield event.data

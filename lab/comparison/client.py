@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from httpx_sse import EventSource
 
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.outcomes import Outcome, Timing, Usage
@@ -94,26 +96,39 @@ class _Broken(Exception):
     """The answer is none, or not whole."""
 
 
+class _Limited(httpx.AsyncByteStream):
+    """A response's bytes, which must end some time."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream, self._size = stream, 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._stream:
+            self._size += len(data)
+            if self._size > _LONGEST_ANSWER_BYTES:
+                raise _Broken(f"more than {_LONGEST_ANSWER_BYTES:,} bytes")
+            yield data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The `data:` lines of a stream up to `[DONE]`. Only line feeds end a line: an answer's JSON
-    may hold what else Unicode takes for one."""
-    rest, size = b"", 0
-    async for data in response.aiter_bytes():
-        size += len(data)
-        if size > _LONGEST_ANSWER_BYTES:
-            raise _Broken(f"more than {_LONGEST_ANSWER_BYTES:,} bytes")
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            if not line.startswith(b"data:"):
-                continue
-            payload = line.removeprefix(b"data:").strip()
-            if payload == b"[DONE]":
+    """The events of a stream up to `[DONE]`."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    response.stream = _Limited(response.stream)
+    # Not every server names the type, and the text is UTF-8 whatever it names.
+    response.headers["content-type"] = "text/event-stream; charset=utf-8"
+    async with aclosing(EventSource(response).aiter_sse()) as events:
+        async for event in events:
+            if event.data == "[DONE]":
                 yield _DONE
                 return
-            yield _object(payload)
+            if event.data:
+                yield _object(event.data)
 
 
-def _object(payload: bytes) -> dict[str, Any]:
+def _object(payload: str) -> dict[str, Any]:
     try:
         found = json.loads(payload)
     except ValueError:

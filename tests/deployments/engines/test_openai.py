@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from deployments.engine import create_engine
-from deployments.engines._sse import EventParser
 from deployments.protocol import Prompt, Sampling, Unavailable
 from tests.deployments.upstream import (
     CONTEXT,
@@ -16,6 +15,7 @@ from tests.deployments.upstream import (
     ask,
     connected,
     delta,
+    event,
     prompt,
     spec,
 )
@@ -175,18 +175,18 @@ async def test_the_card_names_the_served_model():
     assert (card.name, card.engine, card.model) == ("remote", "openai", "served")
 
 
-STREAM = (
-    ": a comment\r\nevent: message\r\ndata: one\r\ndata:  two \r\n\r\n"
-    "data: zwei\u2028Zeilen é\u0085\n\ndata:a\ndata: b\rid: 3\r\rdata: rest"
-).encode()
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, len(STREAM)])
-def test_events_are_the_same_however_they_are_cut(size):
-    """Comments, three line ends, other Unicode line breaks and split characters, in any pieces."""
-    parser = EventParser()
-    found = []
-    for start in range(0, len(STREAM), size):
-        found += parser.feed(STREAM[start : start + size])
-    assert found == ["one\n two ", "zwei\u2028Zeilen é\u0085", "a\nb"]
-    assert parser.close() == ["rest"]
+@pytest.mark.parametrize("size", [1, 7], ids=["bytes", "pieces"])
+async def test_an_answer_is_the_same_however_its_stream_is_cut(upstream, size):
+    """Comments, three line ends, other Unicode line breaks and split characters."""
+    stream = (
+        b": a comment\r\nevent: message\r\n"
+        + event(delta("zwei\u2028Zeilen \u00e9")).replace(b"\n", b"\r\n")
+        + b"id: 3\r\r"
+        + event(delta("\u0085", finish="stop")).replace(b"\n", b"\r")
+        + b"data: [DONE]\n\n"
+    )
+    upstream.streams(*(stream[start : start + size] for start in range(0, len(stream), size)))
+    async with connected(upstream) as engine:
+        chunks = await ask(engine)
+    assert "".join(chunk.text for chunk in chunks) == "zwei\u2028Zeilen \u00e9\u0085"
+    assert chunks[-1].finish_reason == "stop"
