@@ -28,6 +28,7 @@ from lab.comparison.lineup import AUTO, GENERALIST, ORACLE, SHUFFLE
 from lab.comparison.oracle import domain_oracle, gap_closed
 from lab.comparison.prices import Prices
 from lab.comparison.sample import Arm, Floats, Sample
+from lab.planning.break_even import lowest_rate
 from lab.statistics.bootstrap import draws
 from lab.statistics.paired import draws_of, judged, paired, smoothed_mean
 from lab.statistics.pareto import pareto_front
@@ -87,6 +88,7 @@ def analyse(sample: Sample, terms: Terms) -> Figures:
         sameness=sameness(generalist, sample.domains, sample.groups, terms.seed),
         front={kind: _front(shown, kind) for kind in COST_KINDS},
         capacity=work.capacity(),
+        break_even=work.break_even(),
         examples=_examples(sample),
     )
 
@@ -141,17 +143,27 @@ class _Work:
 
     def capacity(self) -> tuple[CapacityPoint, ...]:
         """The capacity cost of `auto` and the generalist over traffic; empty if not known."""
-        if self.load is None:
-            return ()
         points = []
-        for load in (_LOADS * self.load).tolist():
-            found = {
-                name: capacity_cost(self.sample.arms[name], self._fleet(name, load))
-                for name in (AUTO, GENERALIST)
-            }
-            costs = {name: value for name, value in found.items() if value is not None}
-            points.append(CapacityPoint(load, costs))
-        return tuple(point for point in points if len(point.costs) == 2)
+        for load in self._loads():
+            auto, generalist = self._capacity(AUTO, load), self._capacity(GENERALIST, load)
+            if auto is not None and generalist is not None:
+                points.append(CapacityPoint(load, {AUTO: auto, GENERALIST: generalist}))
+        return tuple(points)
+
+    def break_even(self) -> float | None:
+        """Requests per hour from which on `auto` costs no more than the generalist; None where
+        that is not known, or where it does cost more at the highest traffic."""
+
+        def more_expensive(load: float) -> bool:
+            return (self._capacity(AUTO, load) or 0.0) > (self._capacity(GENERALIST, load) or 0.0)
+
+        return lowest_rate(more_expensive, self._loads()) if self.capacity() else None
+
+    def _loads(self) -> list[float]:
+        return [] if self.load is None else (_LOADS * self.load).tolist()
+
+    def _capacity(self, arm: str, load: float) -> float | None:
+        return capacity_cost(self.sample.arms[arm], self._fleet(arm, load))
 
     def _fleet(self, arm: str, load: float | None) -> Fleet:
         """A single model's arm needs that model alone; the others need all."""

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from lab.comparison.prices import ModelPrice
 from lab.comparison.sample import Arm, Floats
+from lab.planning.queue import Limits, replicas_needed
 from lab.statistics.bootstrap import interval
 from lab.statistics.interval import Interval
 
 CostKind = Literal["list", "attributed", "capacity"]
 COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
 
-_MOST_BUSY = 0.7
-"""The share of its time that a replica works before another one is needed."""
+_LIMITS = Limits()
+"""When replicas are enough: those of `niche plan`, unless it is told otherwise."""
 _HOUR = 3600.0
 
 
@@ -103,22 +104,14 @@ def _drawn_capacity(
     load = fleet.requests_per_hour
     if load is None or not any(price.machine_per_hour for price in fleet.models.values()):
         return None
-    requests = np.maximum(counted.sum(axis=1), 1)
+    answers = np.maximum(counted.sum(axis=1), 1)
     models, seconds = np.array(arm.models, dtype=object)[rows], arm.engine_seconds[rows]
     per_hour = np.zeros(len(counted))
     for name, price in fleet.models.items():
-        busy = (counted @ np.where(models == name, seconds, 0.0)) / requests
-        per_hour += replicas_cost(price, busy, load)
+        own = models == name
+        requests = counted @ own
+        rate = requests / answers * load / _HOUR
+        each = (counted @ np.where(own, seconds, 0.0)) / np.maximum(requests, 1)
+        needed = replicas_needed(rate, each, _LIMITS)
+        per_hour += np.maximum(needed, price.replicas) * price.machine_per_hour
     return per_hour / load
-
-
-def replicas_cost(price: ModelPrice, busy_seconds: Floats, requests_per_hour: float) -> Floats:
-    """The price per hour of a model's replicas: those configured, or as many as the traffic needs.
-
-    Args:
-        price: of one of them, and how many are configured.
-        busy_seconds: engine seconds of this model per request of the whole traffic.
-        requests_per_hour: the whole traffic.
-    """
-    needed = np.ceil(busy_seconds * requests_per_hour / _HOUR / _MOST_BUSY)
-    return np.maximum(needed, price.replicas) * price.machine_per_hour

@@ -123,6 +123,8 @@ class Figures:
         sameness: the generalist against itself; None with too few prompts.
         front: arms that no other beats in quality and cost at once, by kind of cost.
         capacity: over traffic; empty where it is not known.
+        break_even: requests per hour from which on routing's capacity costs no more; None: not
+            known, or it does at the highest traffic too.
         examples: gains and losses, the largest first.
     """
 
@@ -140,6 +142,7 @@ class Figures:
     sameness: Sameness | None
     front: Mapping[CostKind, tuple[str, ...]]
     capacity: tuple[CapacityPoint, ...]
+    break_even: float | None
     examples: tuple[Example, ...]
 
     def arm(self, name: str) -> ArmFigures | None:

@@ -2,7 +2,7 @@
 
 A specialist needs replicas that stand ready; the generalist can do with fewer for what it is
 spared. Replicas are whole, so the costs go in steps, and the point is the last one at which the
-specialist is dearer. All other traffic stays as it is planned.
+specialist is more expensive. All other traffic stays as it is planned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,29 +68,36 @@ def break_even(
     rest = parts(rates, machines, measured)[large.name]
     kept = _per_hour(large, rest, limits)
 
-    def dearer(rate: float) -> bool:
+    def more_expensive(rate: float) -> bool:
         routed = _per_hour(machine, [(rate, here)], limits)
         whole = _per_hour(large, [*rest, (rate, there)], limits)
         return kept + routed > whole + 1e-12
 
-    guess = max(machine.least, 1) * machine.per_hour / _HOUR
-    from_rate = _search(dearer, guess / (others - own)) if own < others else None
-    return BreakEven(machine.name, now, from_rate, own, others)
-
-
-def _search(dearer: Callable[[float], bool], guess: float) -> float | None:
-    """The rate from which on it is never dearer; None where it is as far as is looked."""
+    if own >= others:
+        return BreakEven(machine.name, now, None, own, others)
+    guess = max(machine.least, 1) * machine.per_hour / _HOUR / (others - own)
     grid = [guess * _BEYOND * (place + 1) / _GRID for place in range(_GRID)]
-    last = max((place for place, rate in enumerate(grid) if dearer(rate)), default=-1)
+    return BreakEven(machine.name, now, lowest_rate(more_expensive, grid), own, others)
+
+
+def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) -> float | None:
+    """The rate from which on it is never more expensive; None where it still is at the highest.
+
+    Args:
+        more_expensive: whether it is, at a rate.
+        grid: rising rates to try; between two of them the exact one is searched.
+    """
+    last = max((place for place, rate in enumerate(grid) if more_expensive(rate)), default=-1)
     if last == len(grid) - 1:
         return None
     low, high = (0.0 if last < 0 else grid[last]), grid[last + 1]
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if dearer(middle) else (low, middle)
+        low, high = (middle, high) if more_expensive(middle) else (low, middle)
     return high
 
 
 def _per_hour(of: Machine, parts: Sequence[tuple[float, Work]], limits: Limits) -> float:
     demand = Demand.of(parts)
-    return max(of.least, replicas_needed(demand.rate, demand.seconds, limits)) * of.per_hour
+    needed = replicas_needed(demand.rate, demand.seconds, limits)
+    return max(of.least, int(needed)) * of.per_hour

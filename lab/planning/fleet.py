@@ -112,7 +112,7 @@ class Fleet:
 
 def deployment(machine: Machine, demand: Demand, limits: Limits) -> Deployment:
     """A machine in as many replicas as the demand needs."""
-    replicas = max(machine.least, replicas_needed(demand.rate, demand.seconds, limits))
+    replicas = max(machine.least, int(replicas_needed(demand.rate, demand.seconds, limits)))
     if demand.rate <= 0:
         return Deployment(machine, demand, replicas, 0.0, 0.0, None)
     return Deployment(
@@ -120,7 +120,7 @@ def deployment(machine: Machine, demand: Demand, limits: Limits) -> Deployment:
         demand,
         replicas,
         busy=demand.rate * demand.seconds / replicas,
-        wait=wait_quantile(replicas, demand.rate, demand.seconds, limits.quantile),
+        wait=float(wait_quantile(replicas, demand.rate, demand.seconds, limits.quantile)),
         takes=capacity(replicas, demand.seconds, limits),
     )
 

@@ -6,8 +6,14 @@ are its share. To count a replica as one that serves so many seconds after each 
 capacity, and a wait that is, if anything, too long: that is the side to err on.
 """
 
-import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, pdtr, xlogy
+
+Floats = NDArray[np.float64]
+Numbers = float | Floats
 
 _STEPS = 60
 
@@ -31,27 +37,26 @@ class Limits:
             raise ValueError(f"no limits: {self}")
 
 
-def busy_probability(servers: int, load: float) -> float:
+def busy_probability(servers: Numbers, load: Numbers) -> Floats:
     """Erlang's C: how probable it is that a request finds all servers busy.
 
     Args:
-        servers: how many.
+        servers: how many, one at least.
         load: arrivals per second times seconds of service; below `servers`.
 
     Raises:
         ValueError: they would never catch up.
     """
-    if not 0 <= load < servers:
-        raise ValueError(f"{servers} servers never end a load of {load:g}")
-    if load == 0:
-        return 0.0
-    blocked = 1.0  # Erlang's B, by its recursion over servers
-    for server in range(1, servers + 1):
-        blocked = load * blocked / (server + load * blocked)
-    return blocked / (1 - load / servers * (1 - blocked))
+    servers, load = np.asarray(servers, np.float64), np.asarray(load, np.float64)
+    if not ((load >= 0) & (load < servers)).all():
+        raise ValueError(f"{servers} servers never end a load of {load}")
+    # Erlang's B: a ratio of Poisson probabilities.
+    exactly = np.exp(xlogy(servers, load) - load - gammaln(servers + 1))
+    blocked = exactly / pdtr(servers, load)
+    return np.asarray(blocked / (1 - load / servers * (1 - blocked)))
 
 
-def wait_quantile(servers: int, rate: float, seconds: float, quantile: float) -> float:
+def wait_quantile(servers: Numbers, rate: Numbers, seconds: Numbers, quantile: float) -> Floats:
     """The wait, in seconds, that so many of the requests do not exceed.
 
     Args:
@@ -60,20 +65,26 @@ def wait_quantile(servers: int, rate: float, seconds: float, quantile: float) ->
         seconds: of service, on average.
         quantile: of the requests.
     """
-    busy = busy_probability(servers, rate * seconds)
-    if busy <= 1 - quantile:
-        return 0.0
-    return math.log(busy / (1 - quantile)) / (servers / seconds - rate)
+    load = np.multiply(rate, seconds)
+    longer = busy_probability(servers, load) / (1 - quantile)
+    return np.asarray(seconds * np.log(np.maximum(longer, 1.0)) / (servers - load))
 
 
-def replicas_needed(rate: float, seconds: float, limits: Limits) -> int:
-    """The fewest replicas that stay within the limits; none where nothing is asked."""
-    if rate <= 0 or seconds <= 0:
-        return 0
-    servers = max(1, math.ceil(rate * seconds / limits.busy - 1e-9))
-    while wait_quantile(servers, rate, seconds, limits.quantile) > limits.wait_seconds:
-        servers += 1
-    return servers
+def replicas_needed(rate: Numbers, seconds: Numbers, limits: Limits) -> Floats:
+    """The fewest replicas that stay within the limits; none where nothing is asked.
+
+    Args:
+        rate: requests per second; many at once, if wished.
+        seconds: of service, on average.
+        limits: see there.
+    """
+    load = np.multiply(rate, seconds)
+    servers = np.maximum(1, np.ceil(load / limits.busy - 1e-9))
+    while True:
+        wait = wait_quantile(servers, rate, seconds, limits.quantile)
+        if not (wait > limits.wait_seconds).any():
+            return np.asarray(np.where(load > 0, servers, 0.0))
+        servers = servers + (wait > limits.wait_seconds)
 
 
 def capacity(servers: int, seconds: float, limits: Limits) -> float:

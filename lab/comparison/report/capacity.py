@@ -1,7 +1,7 @@
 """The capacity cost over traffic: where few requests share idle replicas, and where they fill
 them."""
 
-from lab.comparison.figures import CapacityPoint, Figures
+from lab.comparison.figures import Figures
 from lab.comparison.lineup import AUTO, GENERALIST
 from lab.comparison.report.svg import Frame, Scale, chart, frame_of, line, text
 from lab.comparison.words import money, whole
@@ -39,14 +39,3 @@ def capacity(figures: Figures) -> str:
     marks.append(line([(here, bottom), (here, top)], "zero"))
     marks.append(text(here + 6, top + 12, "this run's traffic", "tick"))
     return chart(_SIZE, frame, marks, "Capacity cost of a request over traffic")
-
-
-def break_even(points: tuple[CapacityPoint, ...]) -> float | None:
-    """The traffic from which on routing's capacity costs no more than the generalist's; None where
-    it does at the highest traffic too."""
-    found = None
-    for point in reversed(points):
-        if point.costs[AUTO] > point.costs[GENERALIST]:
-            break
-        found = point.requests_per_hour
-    return found

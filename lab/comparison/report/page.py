@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.comparison.costs import COST_KINDS, CostKind
 from lab.comparison.figures import Example, Figures
 from lab.comparison.lineup import AUTO, GENERALIST, SHUFFLE
-from lab.comparison.report.capacity import break_even, capacity
+from lab.comparison.report.capacity import capacity
 from lab.comparison.report.forest import forest
 from lab.comparison.report.latency import latencies
 from lab.comparison.report.plane import COST_TITLES, kind_of, plane
@@ -77,7 +77,7 @@ def _domain_note(margin: float) -> str:
 
 
 def _capacity_note(figures: Figures) -> str:
-    even = break_even(figures.capacity)
+    even = figures.break_even
     told = (
         "At no traffic shown here is routing the cheaper one."
         if even is None
