@@ -17,9 +17,9 @@ from cli.options import CommandError, Subparsers, results_folder
 
 if TYPE_CHECKING:
     from lab.comparison.endpoint import Endpoint
+    from lab.comparison.experiment import RequestedArms
     from lab.comparison.judge import Judge
-    from lab.comparison.lineup import Wanted
-    from lab.comparison.session import Found, Settings
+    from lab.comparison.session import ComparisonResult, Settings
 
 _MARK = "models.json"
 """As in `lab.comparison.session`, which takes a moment to import."""
@@ -47,7 +47,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         raise CommandError("give --data FILE, or make one with --write-set FILE --data-dir DIR")
     # numpy, scipy and httpx take a moment to import
     from lab.comparison.errors import ComparisonError  # noqa: PLC0415
-    from lab.comparison.report.files import terminal, write_report  # noqa: PLC0415
+    from lab.comparison.report import terminal, write_report  # noqa: PLC0415
 
     out = results_folder(arguments.out, _MARK)
     try:
@@ -65,7 +65,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _found(arguments: argparse.Namespace, out: Path) -> "Found":
+async def _found(arguments: argparse.Namespace, out: Path) -> "ComparisonResult":
     import httpx  # noqa: PLC0415 - as above
 
     from lab.comparison.rows import read_rows  # noqa: PLC0415 - as above
@@ -85,18 +85,18 @@ def _tell(step: str) -> None:
     print(f"niche: {step}", file=sys.stderr)
 
 
-def _wanted(arguments: argparse.Namespace) -> "Wanted":
-    from lab.comparison.lineup import Wanted  # noqa: PLC0415 - as above
+def _wanted(arguments: argparse.Namespace) -> "RequestedArms":
+    from lab.comparison.experiment import RequestedArms  # noqa: PLC0415 - as above
 
     baseline = None
     if arguments.baseline_url is not None:
         baseline = _endpoint(arguments.baseline_url, arguments.baseline_api_key_env)
-    return Wanted(
+    return RequestedArms(
         endpoint=_endpoint(arguments.base_url, arguments.api_key_env),
         auto=arguments.auto,
         generalist=arguments.generalist,
         baseline=baseline,
-        alone=tuple(arguments.arms),
+        solo=tuple(arguments.arms),
     )
 
 
@@ -112,11 +112,11 @@ def _judge(arguments: argparse.Namespace) -> "Judge | None":
 
 
 def _settings(arguments: argparse.Namespace, out: Path) -> "Settings":
-    from lab.comparison.analysis import Terms  # noqa: PLC0415 - as above
+    from lab.comparison.analysis import AnalysisSettings  # noqa: PLC0415 - as above
     from lab.comparison.prices import Prices, read_prices  # noqa: PLC0415 - as above
     from lab.comparison.session import Settings  # noqa: PLC0415 - as above
 
-    terms = Terms(
+    terms = AnalysisSettings(
         margin=arguments.margin,
         concurrency=arguments.concurrency,
         seed=arguments.seed,
@@ -144,8 +144,8 @@ def _endpoint(url: str, key_variable: str | None) -> "Endpoint":
     return Endpoint(url, os.environ[key_variable])
 
 
-def _about(arguments: argparse.Namespace, found: "Found") -> tuple[str, ...]:
-    arms = found.lineup
+def _about(arguments: argparse.Namespace, found: "ComparisonResult") -> tuple[str, ...]:
+    arms = found.experiment
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; commit {commit()}; {machine()}",
         f"prompts: {arguments.data.name}",

@@ -1,4 +1,9 @@
-"""From a sample to all figures. Pure: the same outcomes give the same figures every time."""
+"""From a sample to all figures. Pure: the same outcomes give the same figures every time.
+
+The domain oracle gives each domain to whichever model answers its prompts best: the domain's
+specialist, the generalist, or another specialist that was asked alone. It chooses by these very
+prompts, which favours it, so the comparison with it errs against the router.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,25 +20,25 @@ from lab.comparison.costs import (
     cost,
     relative_cost,
 )
+from lab.comparison.experiment import AUTO, GENERALIST, ORACLE, SHUFFLE
 from lab.comparison.figures import (
     LATENCIES,
-    Against,
     ArmFigures,
     CapacityPoint,
     DomainFigures,
     Example,
     Figures,
+    OracleGap,
+    PairFigures,
 )
-from lab.comparison.lineup import AUTO, GENERALIST, ORACLE, SHUFFLE
-from lab.comparison.oracle import domain_oracle, gap_closed
 from lab.comparison.prices import Prices
-from lab.comparison.sample import Arm, Floats, Sample
+from lab.comparison.sample import Arm, Floats, Sample, combined
 from lab.planning.break_even import lowest_rate
-from lab.statistics.bootstrap import draws
-from lab.statistics.paired import draws_of, judged, paired, smoothed_mean
+from lab.statistics.aa_test import aa_test
+from lab.statistics.bootstrap import draws, interval
+from lab.statistics.paired import compare_by_draws, compare_paired, smoothed_draws, smoothed_mean
 from lab.statistics.pareto import pareto_front
 from lab.statistics.quantiles import quantile_differences, quantiles
-from lab.statistics.sameness import sameness
 from lab.statistics.sample_size import needed_rows
 from lab.statistics.significance import holm
 
@@ -46,8 +51,8 @@ _CURVE = np.linspace(0, 1, 51)
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What was fixed beforehand, and what the world costs.
+class AnalysisSettings:
+    """What is fixed before anything is asked, and the prices.
 
     Attributes:
         margin: by how much quality may fall and still count as kept, in (0, 1].
@@ -64,7 +69,7 @@ class Terms:
     requests_per_hour: float | None = None
 
 
-def analyse(sample: Sample, terms: Terms) -> Figures:
+def analyse(sample: Sample, terms: AnalysisSettings) -> Figures:
     """All figures of a sample that has the arms `auto` and `generalist`."""
     oracle = domain_oracle(sample)
     arms = {**sample.arms} if oracle is None else {**sample.arms, ORACLE: oracle}
@@ -76,16 +81,16 @@ def analyse(sample: Sample, terms: Terms) -> Figures:
     return Figures(
         rows=len(sample.rows),
         groups=len(np.unique(sample.groups)),
-        retold=sum(row.generalist_chat != row.chat for row in sample.rows),
+        rephrased=sum(row.generalist_chat != row.chat for row in sample.rows),
         judgements=sample.judgements,
         currency=terms.prices.currency,
         requests_per_hour=work.load,
         arms=shown,
-        against=work.against(),
+        pairs=work.pairs(),
         domains=_domains(work.sample),
         gap=None if oracle is None else gap_closed(sample, oracle),
         needed_rows=needed_rows(auto - generalist, sample.groups, terms.margin),
-        sameness=sameness(generalist, sample.domains, sample.groups, terms.seed),
+        aa_test=aa_test(generalist, sample.domains, sample.groups, terms.seed),
         front={kind: _front(shown, kind) for kind in COST_KINDS},
         capacity=work.capacity(),
         break_even=work.break_even(),
@@ -96,10 +101,10 @@ def analyse(sample: Sample, terms: Terms) -> Figures:
 class _Work:
     """Figures of arms and pairs of arms; the draws are made once."""
 
-    def __init__(self, sample: Sample, terms: Terms) -> None:
+    def __init__(self, sample: Sample, terms: AnalysisSettings) -> None:
         self.sample, self._terms = sample, terms
         self._taken = draws(len(sample.rows), _NAME, sample.groups)
-        self._with_made_up = draws_of(sample.groups, _NAME)
+        self._smoothed = smoothed_draws(sample.groups, _NAME)
         self.load = terms.requests_per_hour or _measured_load(sample, terms.concurrency)
 
     def arm(self, arm: Arm) -> ArmFigures:
@@ -109,7 +114,7 @@ class _Work:
         known = arm.tokens[~np.isnan(arm.tokens)]
         return ArmFigures(
             name=arm.name,
-            quality=smoothed_mean(arm.quality, self._with_made_up, (0.0, 1.0)),
+            quality=smoothed_mean(arm.quality, self._smoothed, (0.0, 1.0)),
             failed=int(arm.failed.sum()),
             costs={kind: cost(arm, kind, fleet, self._taken) for kind in COST_KINDS},
             latencies={key: quantiles(getattr(arm, key), self._taken) for key in timed},
@@ -118,20 +123,22 @@ class _Work:
             tokens=float(known.mean()) if len(known) else None,
         )
 
-    def against(self) -> tuple[Against, ...]:
+    def pairs(self) -> tuple[PairFigures, ...]:
         """Every arm beside the generalist, and `auto` beside every control."""
         arms = self.sample.arms
         pairs = [(name, GENERALIST) for name in arms if name != GENERALIST]
         pairs += [(AUTO, name) for name in (SHUFFLE, ORACLE) if name in arms]
         return tuple(self._pair(arms[first], arms[second]) for first, second in pairs)
 
-    def _pair(self, first: Arm, second: Arm) -> Against:
+    def _pair(self, first: Arm, second: Arm) -> PairFigures:
         timed = () if ORACLE in (first.name, second.name) else tuple(LATENCIES)
         sides = [(arm, self._fleet(arm.name, self.load)) for arm in (first, second)]
-        return Against(
+        return PairFigures(
             arm=first.name,
-            other=second.name,
-            quality=judged(first.quality - second.quality, self.sample.groups, self._with_made_up),
+            baseline=second.name,
+            quality=compare_by_draws(
+                first.quality - second.quality, self.sample.groups, self._smoothed
+            ),
             costs={
                 kind: relative_cost(sides[0], sides[1], kind, self._taken) for kind in COST_KINDS
             },
@@ -193,7 +200,7 @@ def _domains(sample: Sample) -> tuple[DomainFigures, ...]:
     places = [sample.of_domain(name) for name in names]
     auto, generalist = sample.arms[AUTO], sample.arms[GENERALIST]
     found = [
-        paired(auto.quality[of], generalist.quality[of], sample.groups[of], name)
+        compare_paired(auto.quality[of], generalist.quality[of], sample.groups[of], name)
         for name, of in zip(names, places, strict=True)
     ]
     corrected = holm([of.p_value for of in found])
@@ -243,3 +250,35 @@ def _examples(sample: Sample) -> tuple[Example, ...]:
         )
         for place in (*won, *lost)
     )
+
+
+def domain_oracle(sample: Sample) -> Arm | None:
+    """The oracle as an arm; None where nobody but the generalist and the router was asked."""
+    others = [name for name in sample.arms if name not in (AUTO, GENERALIST, SHUFFLE)]
+    if not others:
+        return None
+    parts: list[Arm] = [sample.arms[GENERALIST]] * len(sample.rows)
+    for domain in dict.fromkeys(sample.domains):
+        places = sample.of_domain(domain)
+        best = _best([sample.arms[name] for name in (GENERALIST, *others)], places)
+        for place in places.tolist():
+            parts[place] = best
+    return combined(ORACLE, parts)
+
+
+def _best(arms: Sequence[Arm], places: NDArray[np.int64]) -> Arm:
+    """The arm that answers these rows best; of equals the first."""
+    return max(arms, key=lambda arm: float(arm.quality[places].mean()))
+
+
+def gap_closed(sample: Sample, oracle: Arm) -> OracleGap:
+    """How far `auto` goes from the generalist to the oracle; it may go beyond, or back."""
+    auto, generalist = sample.arms[AUTO].quality, sample.arms[GENERALIST].quality
+    width = compare_paired(oracle.quality, generalist, sample.groups, "gap")
+    if width.outcome != "wins":
+        return OracleGap(width.difference, None)
+    taken = draws(len(auto), "gap", sample.groups)
+    way, gone = taken @ (oracle.quality - generalist), taken @ (auto - generalist)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(way > 0, gone / way, np.nan)
+    return OracleGap(width.difference, interval(share))

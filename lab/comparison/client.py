@@ -1,4 +1,4 @@
-"""One streamed request, timed: sent once, never tried again, and whatever happens is an outcome."""
+"""One streamed request, timed: sent once, without retries; whatever happens is an outcome."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ from lab.comparison.rows import Chat
 
 _SHOWN = 200
 _LONGEST_ANSWER_BYTES = 4_000_000
-"""What one request may send back: a server that never ends must not fill memory."""
+"""Of one response: a server that never ends must not fill memory."""
 
 
 _DONE = {"choices": ({"finish_reason": "done"},)}
-"""What an end without a reason says: not every server gives one."""
+"""For an end without a reason: not every server gives one."""
 
 
 class Unreachable(Exception):
@@ -28,8 +28,8 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request to be made: for which row and arm, of which model where, and what."""
+class ChatRequest:
+    """A request to be sent: for which row and arm, to which model where, and what."""
 
     row: str
     arm: str
@@ -40,7 +40,7 @@ class Ask:
 
 
 class Client:
-    """Asks.
+    """Sends requests.
 
     Args:
         http: does the talking.
@@ -53,7 +53,7 @@ class Client:
     ) -> None:
         self._http, self._clock, self._timeout = http, clock, timeout_seconds
 
-    async def ask(self, ask: Ask) -> Outcome:
+    async def send(self, request: ChatRequest) -> Outcome:
         """The outcome of one request.
 
         Raises:
@@ -62,38 +62,38 @@ class Client:
         reading = _Reading(self._clock)
         try:
             async with asyncio.timeout(self._timeout):
-                await self._read(ask, reading)
+                await self._read(request, reading)
         except httpx.ConnectError as error:
             raise Unreachable(str(error)) from error
         except TimeoutError:
             reading.error = f"no whole answer within {self._timeout:g} s"
-        except (httpx.HTTPError, _Broken) as error:
+        except (httpx.HTTPError, _InvalidResponse) as error:
             reading.error = str(error) or type(error).__name__
-        return reading.outcome(ask)
+        return reading.outcome(request)
 
-    async def _read(self, ask: Ask, reading: "_Reading") -> None:
+    async def _read(self, request: ChatRequest, reading: "_Reading") -> None:
         body = {
-            "model": ask.model,
-            "messages": [turn.model_dump() for turn in ask.chat],
-            "max_tokens": ask.max_tokens,
+            "model": request.model,
+            "messages": [turn.model_dump() for turn in request.chat],
+            "max_tokens": request.max_tokens,
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        url = f"{ask.endpoint.base_url}/chat/completions"
-        headers = ask.endpoint.headers
+        url = f"{request.endpoint.base_url}/chat/completions"
+        headers = request.endpoint.headers
         async with self._http.stream("POST", url, json=body, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
                 text = (await response.aread()).decode(errors="replace")
-                raise _Broken(f"HTTP {response.status_code}: {_message(text)}")
+                raise _InvalidResponse(f"HTTP {response.status_code}: {_message(text)}")
             async for event in _events(response):
                 _take(reading, event)
         if reading.finish is None:
-            raise _Broken("the stream ended early")
+            raise _InvalidResponse("the stream ended early")
 
 
-class _Broken(Exception):
-    """The answer is none, or not whole."""
+class _InvalidResponse(Exception):
+    """The response is no answer, or not a whole one."""
 
 
 class _Limited(httpx.AsyncByteStream):
@@ -106,7 +106,7 @@ class _Limited(httpx.AsyncByteStream):
         async for data in self._stream:
             self._size += len(data)
             if self._size > _LONGEST_ANSWER_BYTES:
-                raise _Broken(f"more than {_LONGEST_ANSWER_BYTES:,} bytes")
+                raise _InvalidResponse(f"more than {_LONGEST_ANSWER_BYTES:,} bytes")
             yield data
 
     async def aclose(self) -> None:
@@ -134,9 +134,9 @@ def _object(payload: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise _Broken(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
+        raise _InvalidResponse(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
     if found.get("error"):
-        raise _Broken(f"the stream failed: {_message(json.dumps(found))}")
+        raise _InvalidResponse(f"the stream failed: {_message(json.dumps(found))}")
     return found
 
 
@@ -144,10 +144,10 @@ def _take(reading: "_Reading", event: dict[str, Any]) -> None:
     try:
         reading.take(event)
     except (AttributeError, TypeError) as error:
-        raise _Broken(f"an event of another form: {json.dumps(event)[:_SHOWN]}") from error
+        raise _InvalidResponse(f"an event of another form: {json.dumps(event)[:_SHOWN]}") from error
 
 
-def _mended(text: str) -> str:
+def _valid_unicode(text: str) -> str:
     """An answer without halves of characters: some servers cut between the two, and what has none
     beside it can be neither sent to a judge nor written down."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -197,13 +197,13 @@ class _Reading:
         self._last = now
         self._text.append(piece)
 
-    def outcome(self, ask: Ask) -> Outcome:
+    def outcome(self, request: ChatRequest) -> Outcome:
         """All of it."""
         return Outcome(
-            row=ask.row,
-            arm=ask.arm,
-            asked=ask.model,
-            text=_mended("".join(self._text)),
+            row=request.row,
+            arm=request.arm,
+            asked=request.model,
+            text=_valid_unicode("".join(self._text)),
             timing=self._timing(),
             usage=Usage(
                 self._usage.get("prompt_tokens"),

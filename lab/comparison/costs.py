@@ -24,7 +24,7 @@ CostKind = Literal["list", "attributed", "capacity"]
 COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
 
 _LIMITS = Limits()
-"""When replicas are enough: those of `niche plan`, unless it is told otherwise."""
+"""When replicas are enough: the defaults of `niche plan`."""
 _HOUR = 3600.0
 
 

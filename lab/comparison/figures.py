@@ -1,14 +1,13 @@
-"""All that a comparison found: values alone, ready to be printed, drawn and written."""
+"""The figures of a comparison: values alone, ready to be printed, drawn and written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.comparison.costs import CostKind
-from lab.comparison.oracle import Gap
+from lab.statistics.aa_test import AATest
 from lab.statistics.interval import Interval
-from lab.statistics.paired import Outcome, Paired
+from lab.statistics.paired import Paired, PairOutcome
 from lab.statistics.quantiles import Quantiles
-from lab.statistics.sameness import Sameness
 
 LATENCIES = {
     "first_seconds": "time to first token",
@@ -46,18 +45,18 @@ class ArmFigures:
 
 
 @dataclass(frozen=True)
-class Against:
+class PairFigures:
     """One arm beside another, on the same prompts.
 
     Attributes:
-        arm, other: which.
-        quality: of the arm less the other's.
-        costs: of the arm beside the other's: -0.3 is 30 % less; None: not known.
-        latencies: of the arm less the other's, in seconds; None: not known.
+        arm, baseline: which.
+        quality: of the arm less the baseline's.
+        costs: of the arm beside the baseline's: -0.3 is 30 % less; None: not known.
+        latencies: of the arm less the baseline's, in seconds; None: not known.
     """
 
     arm: str
-    other: str
+    baseline: str
     quality: Paired
     costs: Mapping[CostKind, Interval | None]
     latencies: Mapping[str, Quantiles | None]
@@ -79,9 +78,23 @@ class DomainFigures:
     domain: str
     quality: Paired
     corrected_p: float
-    outcome: Outcome
+    outcome: PairOutcome
     arms: Mapping[str, float]
     routes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class OracleGap:
+    """The way from the generalist to the domain oracle.
+
+    Attributes:
+        width: quality of the oracle less the generalist's, with its interval.
+        closed: the share of it that `auto` goes, with its interval; None where the oracle is not
+            shown to be better than the generalist: there is no way to go.
+    """
+
+    width: Interval
+    closed: Interval | None
 
 
 @dataclass(frozen=True)
@@ -111,16 +124,16 @@ class Figures:
 
     Attributes:
         rows, groups: prompts, and how many of them are independent.
-        retold: prompts that the generalist was asked in other words than the specialists.
+        rephrased: prompts that the generalist was asked in other words than the specialists.
         judgements: questions to the judge, and how many of them it left open.
         currency: of all costs.
         requests_per_hour: the traffic of the capacity cost; None: not known.
         arms: in the order in which they are shown.
-        against: every arm beside the generalist, and `auto` beside every control.
+        pairs: every arm beside the generalist, and `auto` beside every control.
         domains: by name; one alone where the prompts name none.
         gap: None where there is no oracle.
         needed_rows: prompts that would tell, were `auto` and the generalist alike.
-        sameness: the generalist against itself; None with too few prompts.
+        aa_test: the generalist against itself; None with too few prompts.
         front: arms that no other beats in quality and cost at once, by kind of cost.
         capacity: over traffic; empty where it is not known.
         break_even: requests per hour from which on routing's capacity costs no more; None: not
@@ -130,16 +143,16 @@ class Figures:
 
     rows: int
     groups: int
-    retold: int
+    rephrased: int
     judgements: tuple[int, int]
     currency: str
     requests_per_hour: float | None
     arms: tuple[ArmFigures, ...]
-    against: tuple[Against, ...]
+    pairs: tuple[PairFigures, ...]
     domains: tuple[DomainFigures, ...]
-    gap: Gap | None
+    gap: OracleGap | None
     needed_rows: int
-    sameness: Sameness | None
+    aa_test: AATest | None
     front: Mapping[CostKind, tuple[str, ...]]
     capacity: tuple[CapacityPoint, ...]
     break_even: float | None
@@ -149,6 +162,6 @@ class Figures:
         """An arm; None where it was not asked."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
-    def beside(self, arm: str, other: str) -> Against | None:
+    def pair(self, arm: str, baseline: str) -> PairFigures | None:
         """One arm beside another; None where they were not compared."""
-        return next((of for of in self.against if (of.arm, of.other) == (arm, other)), None)
+        return next((of for of in self.pairs if (of.arm, of.baseline) == (arm, baseline)), None)

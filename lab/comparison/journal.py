@@ -1,4 +1,4 @@
-"""What was learnt so far, on disk: JSON lines under a header, appended as they come.
+"""Answers so far, on disk: JSON lines under a header, appended as they come.
 
 The header says under which conditions; a run that was cut goes on with its own file, and never
 with that of another one.
@@ -27,7 +27,7 @@ class Journal:
         """The lines so far, in order; what a kill left of a last one is taken away.
 
         Raises:
-            ComparisonError: the file is of other conditions; it is told which.
+            ComparisonError: the file is of other conditions; the message names them.
         """
         if not self._path.is_file():
             return []

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lab.comparison.client import Ask
+from lab.comparison.client import ChatRequest
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.errors import ComparisonError
-from lab.comparison.lineup import GENERALIST, Lineup
+from lab.comparison.experiment import GENERALIST, Experiment
 from lab.comparison.outcomes import Outcome
 from lab.comparison.rows import JUDGE, Row, Turn
 
@@ -48,13 +48,13 @@ class Judge:
     model: str
 
 
-def check_judge(judge: Judge, lineup: Lineup) -> None:
+def check_judge(judge: Judge, experiment: Experiment) -> None:
     """Sees to it that nobody judges himself.
 
     Raises:
         ComparisonError: the judge is one of the arms, or a model that `auto` may choose.
     """
-    compared = {lineup.auto, lineup.generalist, *lineup.alone, *lineup.models}
+    compared = {experiment.auto, experiment.generalist, *experiment.solo, *experiment.models}
     if judge.model in compared:
         raise ComparisonError(
             f"--judge-model {judge.model}: is among the models that are compared; a judge must be "
@@ -64,7 +64,7 @@ def check_judge(judge: Judge, lineup: Lineup) -> None:
 
 def judgements(
     rows: Sequence[Row], outcomes: Mapping[str, Mapping[str, Outcome]], judge: Judge
-) -> list[Ask]:
+) -> list[ChatRequest]:
     """The questions to the judge, two for each pair of answers that differ.
 
     Args:
@@ -85,7 +85,9 @@ def judgements(
                 pair = (answer, baseline) if order == _ORDERS[0] else (baseline, answer)
                 said = _question(row, *pair)
                 name = f"{arm}/{order}"
-                found.append(Ask(row.key, name, judge.model, judge.endpoint, said, _MAX_TOKENS))
+                found.append(
+                    ChatRequest(row.key, name, judge.model, judge.endpoint, said, _MAX_TOKENS)
+                )
     return found
 
 

@@ -1,15 +1,17 @@
-"""The prompts of a comparison, from JSON Lines: an object a line with these fields.
+"""The prompts of a comparison, from JSON Lines.
 
-prompt               what a user says; or
-messages             a conversation, [{"role": ..., "content": ...}], that ends with the user
-answer               the right answer, as text; for a judge it may be left out
-grader               a name of `router.grading`, or `judge`
-schema               `CREATE TABLE` statements, for the grader that executes a query
-domain               whose question it is; `general` is nobody's
-group                what belongs together and is drawn together: a document, a table, a session
-max_tokens           longer answers are cut, whoever gives them
-generalist_messages  what the generalist is asked instead, where it needs to be told more than
-a specialist does
+Each line is an object with these fields:
+
+    prompt               what a user says; or
+    messages             a conversation, [{"role": ..., "content": ...}], that ends with the user
+    answer               the right answer, as text; for a judge it may be left out
+    grader               a name of `router.grading`, or `judge`
+    schema               `CREATE TABLE` statements, for the grader that executes a query
+    domain               the domain it belongs to; `general` is no specialist's
+    group                what belongs together and is drawn together: a document, a table, a session
+    max_tokens           longer answers are cut, whoever gives them
+    generalist_messages  what the generalist is asked instead, where it needs more instructions than
+                         a specialist does
 """
 
 import hashlib
@@ -107,7 +109,7 @@ def read_rows(path: Path) -> list[Row]:
     """The rows of a file, in order.
 
     Raises:
-        ComparisonError: it cannot be read, holds nothing, or rows have faults; all are told.
+        ComparisonError: it cannot be read, holds nothing, or rows have faults; all are listed.
     """
     known: set[str] = set()
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.comparison.experiment import GENERALIST, ORACLE, Experiment
 from lab.comparison.judge import judged_quality, unread
-from lab.comparison.lineup import GENERALIST, ORACLE, Lineup
 from lab.comparison.outcomes import Outcome
 from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.rows import GENERAL, JUDGE, Row
@@ -78,7 +78,7 @@ class Sample:
 
 
 def sample(
-    rows: Sequence[Row], outcomes: Outcomes, said: Outcomes, lineup: Lineup, prices: Prices
+    rows: Sequence[Row], outcomes: Outcomes, said: Outcomes, experiment: Experiment, prices: Prices
 ) -> Sample:
     """The arms that have an outcome for every row, graded and priced.
 
@@ -86,7 +86,7 @@ def sample(
         rows: the prompts.
         outcomes: by arm and row.
         said: by the judge: its answers by row, then by the names of `judgements`.
-        lineup: who was asked.
+        experiment: who was asked.
         prices: list prices where the answers report none.
     """
     named = [row.domain or GENERAL for row in rows]
@@ -97,7 +97,7 @@ def sample(
             quality = [_quality(row, name, outcomes, said) for row in rows]
             answers = [of_rows[row.key] for row in rows]
             found[name] = _arm(name, answers, quality, {**prices.models, **theirs})
-    oracle = _oracle(rows, outcomes, said, lineup, prices)
+    oracle = _oracle(rows, outcomes, said, experiment, prices)
     if oracle is not None:
         found[ORACLE] = oracle
     groups = group_numbers([row.group and f"{row.domain}/{row.group}" for row in rows])
@@ -127,15 +127,15 @@ def combined(name: str, parts: Sequence[Arm]) -> Arm:
 
 
 def _oracle(
-    rows: Sequence[Row], outcomes: Outcomes, said: Outcomes, lineup: Lineup, prices: Prices
+    rows: Sequence[Row], outcomes: Outcomes, said: Outcomes, experiment: Experiment, prices: Prices
 ) -> Arm | None:
     """The router that reads labels: of each row the answer of its domain's specialist, whichever
     arm has it, or the generalist's; None where no domain has a specialist."""
-    if not any(row.domain in lineup.specialists for row in rows):
+    if not any(row.domain in experiment.specialists for row in rows):
         return None
     answers, quality = [], []
     for row in rows:
-        source = _source(row, outcomes, lineup)
+        source = _source(row, outcomes, experiment)
         if source is None:
             return None
         answers.append(outcomes[source][row.key])
@@ -143,8 +143,8 @@ def _oracle(
     return _arm(ORACLE, answers, quality, prices.models)
 
 
-def _source(row: Row, outcomes: Outcomes, lineup: Lineup) -> str | None:
-    own = lineup.specialists.get(row.domain)
+def _source(row: Row, outcomes: Outcomes, experiment: Experiment) -> str | None:
+    own = experiment.specialists.get(row.domain)
     if own is None:
         return GENERALIST
     for name, of_rows in outcomes.items():
@@ -195,7 +195,7 @@ def _arm(
 
 
 def _price(answer: Outcome, prices: Mapping[str, ModelPrice]) -> ModelPrice | None:
-    """Of who answered, so far as it is told, else of who was asked."""
+    """Of the model that answered, where it is known, else of the one that was asked."""
     names = (answer.model, answer.reported_model, answer.asked)
     return next((prices[name] for name in names if name is not None and name in prices), None)
 

@@ -15,19 +15,19 @@ from typing import Any
 import httpx
 from tqdm import tqdm
 
-from lab.comparison.analysis import Terms, analyse
-from lab.comparison.client import Ask, Client
+from lab.comparison.analysis import AnalysisSettings, analyse
+from lab.comparison.client import ChatRequest, Client
 from lab.comparison.costs import CostKind
 from lab.comparison.endpoint import Catalogue, Endpoint, read_catalogue
 from lab.comparison.errors import ComparisonError
+from lab.comparison.experiment import AUTO, Experiment, RequestedArms, plan_experiment
 from lab.comparison.figures import Figures
 from lab.comparison.journal import Journal
 from lab.comparison.judge import Judge, check_judge, judgements
-from lab.comparison.lineup import AUTO, Lineup, Wanted, lineup
 from lab.comparison.outcomes import Outcome
 from lab.comparison.rows import JUDGE, Row
-from lab.comparison.run import ask_all, ordered, warm_up
 from lab.comparison.sample import sample
+from lab.comparison.scheduler import send_all, shuffled, warm_up
 from lab.comparison.verdict import Verdict, verdict
 
 _ARMS = 4
@@ -52,7 +52,7 @@ class Settings:
     """
 
     out: Path
-    terms: Terms
+    terms: AnalysisSettings
     warm_up: int = 2
     timeout_seconds: float = 120.0
     max_tokens: int = 256
@@ -61,12 +61,12 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The result, and who was compared."""
+class ComparisonResult:
+    """The result, and the experiment that it is of."""
 
     figures: Figures
     verdict: Verdict
-    lineup: Lineup
+    experiment: Experiment
 
 
 class Session:
@@ -77,7 +77,7 @@ class Session:
         settings: how.
         http: does the talking.
         clock: monotonic seconds.
-        tell: is told a step of the way, for people.
+        report_step: takes a sentence on each step, for people.
     """
 
     def __init__(
@@ -86,26 +86,33 @@ class Session:
         settings: Settings,
         http: httpx.AsyncClient,
         clock: Callable[[], float],
-        tell: Callable[[str], object],
+        report_step: Callable[[str], object],
     ) -> None:
-        self._rows, self._settings, self._http, self._tell = rows, settings, http, tell
+        self._rows, self._settings, self._http, self._report_step = (
+            rows,
+            settings,
+            http,
+            report_step,
+        )
         self._client = Client(http, clock, settings.timeout_seconds)
         self._models = settings.out / MODELS
 
-    async def compare(self, wanted: Wanted, judge: Judge | None = None) -> Found:
+    async def compare(self, wanted: RequestedArms, judge: Judge | None = None) -> ComparisonResult:
         """Asks what was not asked yet, and computes.
 
         Raises:
             ComparisonError: it cannot be done as asked, or a server went away.
         """
         catalogue = await self._catalogue(wanted.endpoint)
-        arms = lineup(wanted, catalogue)
-        self._check(judge, arms)
-        outcomes = await self._outcomes(arms, catalogue)
-        said = await self._said(judge, outcomes) if judge else {}
+        experiment = plan_experiment(wanted, catalogue)
+        self._check(judge, experiment)
+        outcomes = await self._outcomes(experiment, catalogue)
+        said = await self._judgements(judge, outcomes) if judge else {}
         terms = self._settings.terms
-        figures = analyse(sample(self._rows, outcomes, said, arms, terms.prices), terms)
-        return Found(figures, verdict(figures, terms.margin, self._settings.cost), arms)
+        figures = analyse(sample(self._rows, outcomes, said, experiment, terms.prices), terms)
+        return ComparisonResult(
+            figures, verdict(figures, terms.margin, self._settings.cost), experiment
+        )
 
     async def _catalogue(self, endpoint: Endpoint) -> Catalogue:
         """The gateway's models as they were when the comparison began."""
@@ -116,45 +123,49 @@ class Session:
         return await read_catalogue(self._http, endpoint)
 
     async def _outcomes(
-        self, arms: Lineup, catalogue: Catalogue
+        self, experiment: Experiment, catalogue: Catalogue
     ) -> Mapping[str, Mapping[str, Outcome]]:
         """The outcomes of all arms, by arm and row."""
-        journal = Journal(self._settings.out / _OUTCOMES, self._conditions(arms))
+        journal = Journal(self._settings.out / _OUTCOMES, self._conditions(experiment))
         kept = [Outcome.from_json(fields) for fields in journal.read()]
         # Only now is it known that the folder is of this comparison.
-        models = {"at": arms.endpoint.base_url, **asdict(catalogue)}
+        models = {"at": experiment.endpoint.base_url, **asdict(catalogue)}
         self._models.write_text(json.dumps(models) + "\n", encoding="utf-8")
         tokens, seed = self._settings.max_tokens, self._settings.terms.seed
-        await self._ask(arms.first_round(self._rows, tokens), journal, kept)
+        await self._send(experiment.first_requests(self._rows, tokens), journal, kept)
         routed = {of.row: of for of in kept if of.arm == AUTO}
-        await self._ask(arms.second_round(self._rows, routed, seed, tokens), journal, kept)
+        await self._send(
+            experiment.follow_up_requests(self._rows, routed, seed, tokens), journal, kept
+        )
         found: dict[str, dict[str, Outcome]] = {}
         for of in kept:
             found.setdefault(of.arm, {})[of.row] = of
         return found
 
-    async def _said(
+    async def _judgements(
         self, judge: Judge, outcomes: Mapping[str, Mapping[str, Outcome]]
     ) -> Mapping[str, Mapping[str, Outcome]]:
         """What the judge says, by row and question."""
         conditions = {"judge": judge.model, "at": judge.endpoint.base_url, **self._set()}
         journal = Journal(self._settings.out / _JUDGEMENTS, conditions)
         kept = [Outcome.from_json(fields) for fields in journal.read()]
-        await self._ask(judgements(self._rows, outcomes, judge), journal, kept)
+        await self._send(judgements(self._rows, outcomes, judge), journal, kept)
         found: dict[str, dict[str, Outcome]] = {}
         for of in kept:
             found.setdefault(of.row, {})[of.arm] = of
         return found
 
-    async def _ask(self, asks: Iterable[Ask], journal: Journal, kept: list[Outcome]) -> None:
-        """Asks what is not among the kept outcomes, and adds to them."""
+    async def _send(
+        self, requests: Iterable[ChatRequest], journal: Journal, kept: list[Outcome]
+    ) -> None:
+        """Sends what has no outcome yet, and adds to the outcomes."""
         settings, done = self._settings, {(of.row, of.arm) for of in kept}
-        left = [ask for ask in asks if (ask.row, ask.arm) not in done]
-        left = ordered(left, settings.terms.seed)
+        left = [request for request in requests if (request.row, request.arm) not in done]
+        left = shuffled(left, settings.terms.seed)
         if not left:
             return
-        self._tell(f"{len(left):,} requests, {settings.terms.concurrency} at a time")
-        await warm_up(left, self._client.ask, settings.warm_up)
+        self._report_step(f"{len(left):,} requests, {settings.terms.concurrency} at a time")
+        await warm_up(left, self._client.send, settings.warm_up)
         with tqdm(total=len(left), unit="request", leave=False, disable=None) as bar:
 
             def keep(outcome: Outcome) -> None:
@@ -162,10 +173,10 @@ class Session:
                 kept.append(outcome)
                 bar.update()
 
-            await ask_all(left, self._client.ask, keep, settings.terms.concurrency)
+            await send_all(left, self._client.send, keep, settings.terms.concurrency)
 
-    def _check(self, judge: Judge | None, arms: Lineup) -> None:
-        most = len(self._rows) * (_ARMS + len(arms.alone))
+    def _check(self, judge: Judge | None, experiment: Experiment) -> None:
+        most = len(self._rows) * (_ARMS + len(experiment.solo))
         if most > self._settings.max_requests:
             raise ComparisonError(
                 f"that may take {most:,} requests; give fewer prompts or arms, or allow as many "
@@ -177,19 +188,19 @@ class Session:
                 "rows have the grader `judge`; name one with --judge-url and --judge-model"
             )
         if judge is not None:
-            check_judge(judge, arms)
+            check_judge(judge, experiment)
 
     def _set(self) -> dict[str, Any]:
         keys = "".join(sorted(row.key for row in self._rows))
         return {"prompts": hashlib.sha256(keys.encode()).hexdigest()[:16]}
 
-    def _conditions(self, arms: Lineup) -> dict[str, Any]:
+    def _conditions(self, experiment: Experiment) -> dict[str, Any]:
         return {
             **self._set(),
-            "auto": arms.auto,
-            "at": arms.endpoint.base_url,
-            "generalist": arms.generalist,
-            "generalist at": arms.baseline.base_url,
+            "auto": experiment.auto,
+            "at": experiment.endpoint.base_url,
+            "generalist": experiment.generalist,
+            "generalist at": experiment.baseline.base_url,
             "margin": self._settings.terms.margin,
             "seed": self._settings.terms.seed,
             "max_tokens": self._settings.max_tokens,

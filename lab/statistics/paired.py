@@ -1,10 +1,10 @@
 """Two arms on the same prompts: the difference of their quality, and how sure it is.
 
 The interval is a paired bootstrap over prompts, or over groups of prompts that belong together.
-Beside the real prompts stand two made-up ones, one that the first arm wins and one that it loses,
-as in Bonett and Price's interval for paired shares: without them the bootstrap takes a handful of
-prompts without a loss for proof that there are none. They widen an interval and do not enter the
-difference itself.
+Two pseudo-observations are added, one that the first arm wins and one that it loses, as in Bonett
+and Price's interval for paired shares: without them the bootstrap takes a handful of prompts
+without a loss for proof that there are none. They widen an interval and do not enter the difference
+itself.
 
 A difference is called one where both agree: its interval lies on one side of zero, and the exact
 test of wins against losses says so.
@@ -24,7 +24,7 @@ ALPHA = 0.05
 """How often a difference may be called where there is none."""
 _NOTHING = 1e-12
 
-Outcome = Literal["wins", "ties", "loses"]
+PairOutcome = Literal["wins", "ties", "loses"]
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,22 @@ class Paired:
     p_value: float
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> PairOutcome:
         """The first arm wins or loses where interval and test say so, else it ties."""
         return self.outcome_at(self.p_value)
 
-    def outcome_at(self, p_value: float) -> Outcome:
+    def outcome_at(self, p_value: float) -> PairOutcome:
         """The same with the p-value corrected for several questions."""
         if p_value >= ALPHA or self.difference.low <= 0 <= self.difference.high:
             return "ties"
         return "wins" if self.difference.value > 0 else "loses"
 
-    def kept(self, margin: float) -> bool:
-        """Whether the first arm is not worse by `margin` or more: the interval says so."""
+    def non_inferior(self, margin: float) -> bool:
+        """Whether the first arm is shown to be worse by less than `margin`."""
         return self.difference.low > -margin
 
 
-def paired(
+def compare_paired(
     first: NDArray[np.float64], second: NDArray[np.float64], groups: NDArray[np.int64], name: str
 ) -> Paired:
     """Compares two arms.
@@ -80,18 +80,18 @@ def paired(
     if not len(first) or first.shape != second.shape or groups.shape != first.shape:
         raise ValueError(f"rows: {first.shape}, {second.shape}, groups {groups.shape}")
     numbers = np.unique(groups, return_inverse=True)[1]
-    return judged(first - second, numbers, draws_of(numbers, name))
+    return compare_by_draws(first - second, numbers, smoothed_draws(numbers, name))
 
 
-def judged(
-    differences: NDArray[np.float64], groups: NDArray[np.int64], taken: NDArray[np.int64]
+def compare_by_draws(
+    differences: NDArray[np.float64], groups: NDArray[np.int64], taken: NDArray[np.float64]
 ) -> Paired:
-    """Judges differences of quality, prompt by prompt, (rows,), by draws made before.
+    """As `compare_paired`, by draws that were made before.
 
     Args:
-        differences: in [-1, 1].
+        differences: of quality, prompt by prompt, in [-1, 1], (rows,).
         groups: the group of each row, (rows,), numbered from 0.
-        taken: see `draws_of`.
+        taken: see `smoothed_draws`.
     """
     totals = np.bincount(groups, weights=differences)
     return Paired(
@@ -105,23 +105,24 @@ def judged(
     )
 
 
-def draws_of(groups: NDArray[np.int64], name: str) -> NDArray[np.int64]:
-    """How often each draw takes each row and, behind them, each of the two made-up ones:
+def smoothed_draws(groups: NDArray[np.int64], name: str) -> NDArray[np.float64]:
+    """How often each draw takes each row and, behind them, each of two pseudo-observations:
     (draws, rows + 2)."""
     last = int(groups.max())
-    return draws(len(groups) + 2, name, np.append(groups, [last + 1, last + 2]))
+    taken = draws(len(groups) + 2, name, np.append(groups, [last + 1, last + 2]))
+    return taken.astype(np.float64)
 
 
 def smoothed_mean(
-    values: NDArray[np.float64], taken: NDArray[np.int64], made_up: tuple[float, float]
+    values: NDArray[np.float64], taken: NDArray[np.float64], pseudo_values: tuple[float, float]
 ) -> Interval:
-    """The mean of values, and its interval by draws in which two made-up values take part.
+    """The mean of values, and its interval by draws in which two pseudo-observations take part.
 
     Args:
         values: (rows,).
-        taken: see `draws_of`.
-        made_up: the smallest value there can be, and the largest.
+        taken: see `smoothed_draws`.
+        pseudo_values: the smallest value there can be, and the largest.
     """
-    drawn = (taken @ np.append(values, made_up)) / taken.sum(axis=1)
+    drawn = (taken @ np.append(values, pseudo_values)) / taken.sum(axis=1)
     found = interval(drawn)
     return Interval(float(values.mean()), found.low, found.high)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scipy.stats import binomtest
+from scipy.special import bdtr
 
 
 def mcnemar(wins: int, losses: int) -> float:
@@ -11,8 +11,7 @@ def mcnemar(wins: int, losses: int) -> float:
     Ties say nothing of who is better: were both alike, each of the other pairs would fall to either
     side like a coin. For grades between right and wrong the same count is the sign test.
     """
-    discordant = wins + losses
-    return float(binomtest(wins, discordant).pvalue) if discordant else 1.0
+    return min(1.0, 2 * float(bdtr(min(wins, losses), wins + losses, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

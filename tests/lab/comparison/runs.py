@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 
-from lab.comparison.analysis import Terms
+from lab.comparison.analysis import AnalysisSettings
 from lab.comparison.endpoint import Endpoint
+from lab.comparison.experiment import RequestedArms
 from lab.comparison.judge import Judge
-from lab.comparison.lineup import Wanted
 from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.rows import Row, read_rows
-from lab.comparison.session import Found, Session, Settings
+from lab.comparison.session import ComparisonResult, Session, Settings
 from tests.fakes import FakeClock
 from tests.lab.comparison.toy_gateway import BIG, SQL, TOOLS, ToyGateway, toy_rows
 
@@ -48,7 +48,9 @@ def rows_in(folder: Path, count: int = 20, *more: str) -> list[Row]:
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
     """Quick settings; results lie beside the rows."""
-    terms = Terms(margin=0.02, concurrency=4, seed=0, prices=PRICES, requests_per_hour=3600)
+    terms = AnalysisSettings(
+        margin=0.02, concurrency=4, seed=0, prices=PRICES, requests_per_hour=3600
+    )
     return replace(Settings(folder, terms, warm_up=1), **changes)
 
 
@@ -56,13 +58,14 @@ async def compared(
     gateway: ToyGateway,
     rows: list[Row],
     settings: Settings,
-    wanted: Wanted | None = None,
+    wanted: RequestedArms | None = None,
     judge: str | None = None,
-) -> Found:
+) -> ComparisonResult:
     """A comparison with a toy gateway, whichever address is asked."""
     transport = httpx.ASGITransport(gateway.app())
     async with httpx.AsyncClient(transport=transport) as http:
         session = Session(rows, settings, http, FakeClock(), lambda _: None)
         return await session.compare(
-            wanted or Wanted(Endpoint(URL)), judge and Judge(Endpoint("http://judge/v1"), judge)
+            wanted or RequestedArms(Endpoint(URL)),
+            judge and Judge(Endpoint("http://judge/v1"), judge),
         )

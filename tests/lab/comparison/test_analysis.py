@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.comparison.analysis import Terms, analyse
+from lab.comparison.analysis import AnalysisSettings, analyse
 from lab.comparison.figures import Figures
 from lab.comparison.prices import ModelPrice, Prices
 from tests.lab.comparison.samples import arm, sample_of
@@ -13,10 +13,12 @@ from tests.lab.comparison.samples import arm, sample_of
 ROWS = 120
 DOMAINS = ["sql", "tools", "general"] * 40
 MACHINE = ModelPrice(machine_per_hour=3.6)
-TERMS = Terms(0.02, 4, 0, Prices(currency="EUR", models={"big": MACHINE, "sql": MACHINE}))
+TERMS = AnalysisSettings(
+    0.02, 4, 0, Prices(currency="EUR", models={"big": MACHINE, "sql": MACHINE})
+)
 
 
-def figures(terms: Terms = TERMS) -> Figures:
+def figures(terms: AnalysisSettings = TERMS) -> Figures:
     """auto wins all of sql, and is the generalist elsewhere; it takes half of the time."""
     rng = np.random.default_rng(0)
     base = (rng.random(ROWS) < 0.5).astype(float)
@@ -67,7 +69,7 @@ def test_arms_stand_in_a_fixed_order(found: Figures) -> None:
 
 def test_every_arm_is_compared_with_the_generalist(found: Figures) -> None:
     """And auto with its controls."""
-    pairs = [(of.arm, of.other) for of in found.against]
+    pairs = [(of.arm, of.baseline) for of in found.pairs]
 
     assert pairs == [
         *((name, "generalist") for name in ("auto", "shuffle", "oracle", "z")),
@@ -91,13 +93,13 @@ def test_the_oracle_has_no_latency_and_is_not_on_the_front(found: Figures) -> No
     oracle = found.arm("oracle")
 
     assert (oracle.latencies, oracle.curves) == ({}, {})
-    assert found.beside("auto", "oracle").latencies == {}
+    assert found.pair("auto", "oracle").latencies == {}
     assert found.front["list"] == ("z", "auto")
 
 
 def test_latencies_are_compared(found: Figures) -> None:
     """A second less, whichever quantile."""
-    times = found.beside("auto", "generalist").latencies["seconds"]
+    times = found.pair("auto", "generalist").latencies["seconds"]
 
     assert (times.p50.value, times.p99.high) == (-1.0, -1.0)
     assert found.arm("auto").latencies["first_seconds"] is None
@@ -126,8 +128,8 @@ def test_examples_show_gains_and_losses(found: Figures) -> None:
 
 def test_the_generalist_against_itself_is_among_the_figures(found: Figures) -> None:
     """A hundred times."""
-    assert found.sameness.repetitions == 100
-    assert found.sameness.without_difference >= 90
+    assert found.aa_test.repetitions == 100
+    assert found.aa_test.without_difference >= 90
 
 
 def test_a_sample_of_two_arms_has_what_can_be_had() -> None:

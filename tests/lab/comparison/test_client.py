@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
-from lab.comparison.client import Ask, Client, Unreachable
+from lab.comparison.client import ChatRequest, Client, Unreachable
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.outcomes import Outcome
 from lab.comparison.rows import Turn
@@ -29,15 +29,15 @@ HALVES = (b"\\ud83d", b"\\ude00 \\ud83d")
 DONE = b"data: [DONE]\n\n"
 
 
-def ask_at(url: str, key: str | None = None) -> Ask:
-    return Ask("row", "auto", "auto", Endpoint(url, key), CHAT, 16)
+def ask_at(url: str, key: str | None = None) -> ChatRequest:
+    return ChatRequest("row", "auto", "auto", Endpoint(url, key), CHAT, 16)
 
 
 async def answered(upstream: Upstream, seconds: float = 5.0, key: str | None = None) -> Outcome:
     """What the client makes of a server's answer, over a real connection."""
     async with serving(upstream.app()) as port, httpx.AsyncClient() as http:
         client = Client(http, time.perf_counter, seconds)
-        return await client.ask(ask_at(f"http://127.0.0.1:{port}/v1", key))
+        return await client.send(ask_at(f"http://127.0.0.1:{port}/v1", key))
 
 
 async def streamed(*pieces: Any) -> Outcome:
@@ -179,7 +179,7 @@ async def test_nobody_there_is_no_outcome() -> None:
         pass
     async with httpx.AsyncClient() as http:
         with pytest.raises(Unreachable):
-            await Client(http, time.perf_counter, 5).ask(ask_at(f"http://127.0.0.1:{port}/v1"))
+            await Client(http, time.perf_counter, 5).send(ask_at(f"http://127.0.0.1:{port}/v1"))
 
 
 def test_an_outcome_is_the_same_after_a_file() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from lab.comparison.endpoint import Catalogue, Endpoint
 from lab.comparison.errors import ComparisonError
+from lab.comparison.experiment import RequestedArms, plan_experiment
 from lab.comparison.judge import Judge, check_judge, judged_quality, judgements
-from lab.comparison.lineup import Wanted, lineup
 from lab.comparison.outcomes import Outcome, Timing
 from lab.comparison.rows import Row, read_rows
 
@@ -95,7 +95,9 @@ def test_a_failure_loses() -> None:
 @pytest.mark.parametrize("model", ["auto", "big", "sql"])
 def test_nobody_judges_himself(model: str) -> None:
     """Nor a model that auto may choose."""
-    arms = lineup(Wanted(HERE), Catalogue(("auto", "big", "sql"), "big", {"sql": "sql"}))
+    arms = plan_experiment(
+        RequestedArms(HERE), Catalogue(("auto", "big", "sql"), "big", {"sql": "sql"})
+    )
 
     with pytest.raises(ComparisonError, match="among the models that are compared"):
         check_judge(Judge(THERE, model), arms)

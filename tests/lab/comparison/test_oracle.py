@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lab.comparison.oracle import domain_oracle, gap_closed
+from lab.comparison.analysis import domain_oracle, gap_closed
 from tests.lab.comparison.samples import arm, sample_of
 
 DOMAINS = ["sql"] * 50 + ["tools"] * 50

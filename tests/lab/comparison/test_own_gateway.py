@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from lab.comparison.client import Ask, Client
+from lab.comparison.client import ChatRequest, Client
 from lab.comparison.endpoint import Endpoint, read_catalogue
 from lab.comparison.rows import Turn
 from tests.fakes import FakeBackend
@@ -22,7 +22,7 @@ async def test_answers_tell_who_gave_them_and_what_they_took() -> None:
     async with httpx.AsyncClient(transport=transport) as http:
         client = Client(http, time.perf_counter, 5)
 
-        found = await client.ask(Ask("row", "auto", "auto", HERE, CHAT, 16))
+        found = await client.send(ChatRequest("row", "auto", "auto", HERE, CHAT, 16))
 
     assert (found.error, found.text, found.finish) == (None, "Hello, world", "stop")
     assert (found.model, found.domain, found.reason) == ("sql-model", "sql", "routed")

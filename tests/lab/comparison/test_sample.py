@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab.comparison.endpoint import Endpoint
-from lab.comparison.lineup import Lineup
+from lab.comparison.experiment import Experiment
 from lab.comparison.outcomes import Outcome, Timing, Usage
 from lab.comparison.prices import ModelPrice, Prices
 from lab.comparison.rows import Row
@@ -15,7 +15,7 @@ from tests.lab.comparison.runs import rows_in
 from tests.lab.comparison.samples import arm
 
 HERE = Endpoint("http://here/v1")
-ARMS = Lineup(HERE, HERE, "auto", "big", specialists={"sql": "sql", "tools": "tools"})
+ARMS = Experiment(HERE, HERE, "auto", "big", specialists={"sql": "sql", "tools": "tools"})
 PRICES = Prices(
     models={
         "sql": ModelPrice(completion_per_million_tokens=1e6, machine_per_hour=3600),

@@ -8,7 +8,7 @@ import pytest
 
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.errors import ComparisonError
-from lab.comparison.lineup import Wanted
+from lab.comparison.experiment import RequestedArms
 from tests.lab.comparison.runs import GOOD, URL, compared, rows_in, settings_in
 from tests.lab.comparison.toy_gateway import BIG, SQL, TOOLS, ToyGateway
 
@@ -19,7 +19,7 @@ async def test_good_specialists_are_better_and_cheaper(tmp_path: Path) -> None:
 
     found = await compared(gateway, rows_in(tmp_path, 40), settings_in(tmp_path))
 
-    assert (found.verdict.kind, found.verdict.control) == ("Better and cheaper", "content pays")
+    assert (found.verdict.kind, found.verdict.control) == ("Better and cheaper", "content matters")
     assert [arm.name for arm in found.figures.arms] == ["auto", "generalist", "shuffle", "oracle"]
     auto = found.figures.arm("auto")
     assert auto.models == {SQL: 40, TOOLS: 40, BIG: 40}
@@ -49,7 +49,7 @@ async def test_specialists_that_are_the_generalist_add_nothing(tmp_path: Path) -
 
 async def test_the_generalist_against_itself_shows_nothing(tmp_path: Path) -> None:
     """An A/A run: as good, no cheaper, and the mix is the same again."""
-    wanted = Wanted(Endpoint(URL), auto=BIG)
+    wanted = RequestedArms(Endpoint(URL), auto=BIG)
 
     found = await compared(ToyGateway(GOOD), rows_in(tmp_path, 60), settings_in(tmp_path), wanted)
 
@@ -60,7 +60,7 @@ async def test_the_generalist_against_itself_shows_nothing(tmp_path: Path) -> No
 async def test_specialists_alone_are_asked_where_wanted(tmp_path: Path) -> None:
     """Everything, by name; the oracle then needs no request of its own."""
     gateway = ToyGateway(GOOD)
-    wanted = Wanted(Endpoint(URL), alone=("all",))
+    wanted = RequestedArms(Endpoint(URL), solo=("all",))
 
     found = await compared(gateway, rows_in(tmp_path, 10), settings_in(tmp_path), wanted)
 
@@ -103,35 +103,35 @@ async def test_the_models_are_those_of_the_beginning(tmp_path: Path) -> None:
     rows, gateway = rows_in(tmp_path, 5), ToyGateway(GOOD)
     whole = await compared(gateway, rows, settings_in(tmp_path))
 
-    other = Wanted(Endpoint("http://other/v1"))
+    other = RequestedArms(Endpoint("http://other/v1"))
     with pytest.raises(ComparisonError, match="at was 'http://toy/v1' and is 'http://other/v1'"):
         await compared(ToyGateway(), rows, settings_in(tmp_path), other)
     again = await compared(ToyGateway(tells=False), rows, settings_in(tmp_path))
 
-    assert (again.figures, again.lineup) == (whole.figures, whole.lineup)
+    assert (again.figures, again.experiment) == (whole.figures, whole.experiment)
 
 
 async def test_the_models_of_another_address_are_forgotten(tmp_path: Path) -> None:
     """Who mistyped the address and mends it compares what is at the right one."""
     rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
-    mistyped = Wanted(Endpoint(URL.removesuffix("/v1")), generalist=BIG)
+    mistyped = RequestedArms(Endpoint(URL.removesuffix("/v1")), generalist=BIG)
     with pytest.raises(ComparisonError, match="none of 4 requests was answered"):
         await compared(ToyGateway(GOOD), rows, settings, mistyped)
 
     found = await compared(ToyGateway(GOOD), rows, settings)
 
-    assert found.lineup.specialists == {"sql": SQL, "tools": TOOLS}
+    assert found.experiment.specialists == {"sql": SQL, "tools": TOOLS}
 
 
 async def test_an_arm_without_a_name_is_asked_for_again(tmp_path: Path) -> None:
     """What could not begin leaves nothing that the next try would go on with."""
     rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
-    with pytest.raises(ComparisonError, match="which model is the baseline"):
+    with pytest.raises(ComparisonError, match="--generalist"):
         await compared(ToyGateway(GOOD, tells=False), rows, settings)
 
     found = await compared(ToyGateway(GOOD), rows, settings)
 
-    assert found.lineup.generalist == BIG
+    assert found.experiment.generalist == BIG
 
 
 async def test_the_margin_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_failures_count_as_wrong(tmp_path: Path) -> None:
 async def test_another_gateway_tells_less(tmp_path: Path) -> None:
     """No routes, so no shuffle and no oracle; prices by the model that is named."""
     gateway = ToyGateway(GOOD, tells=False)
-    wanted = Wanted(Endpoint(URL), generalist=BIG)
+    wanted = RequestedArms(Endpoint(URL), generalist=BIG)
 
     found = await compared(gateway, rows_in(tmp_path, 40), settings_in(tmp_path), wanted)
 

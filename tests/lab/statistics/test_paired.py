@@ -7,7 +7,7 @@ from scipy.stats import bootstrap, norm
 from statsmodels.stats.weightstats import DescrStatsW
 
 from lab.statistics.bootstrap import group_numbers
-from lab.statistics.paired import draws_of, judged, paired
+from lab.statistics.paired import compare_by_draws, compare_paired, smoothed_draws
 
 
 def pairs(seed: int, rows: int, first: float, second: float) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +31,7 @@ def test_the_interval_is_bonett_and_prices(rows: int, first: float) -> None:
     """For right and wrong answers, to within what 2,000 draws may be off."""
     one, other = pairs(rows, rows, first, 0.5)
 
-    found = paired(one, other, np.arange(rows), "test")
+    found = compare_paired(one, other, np.arange(rows), "test")
 
     low, high = bonett_price(found.wins, found.losses, rows)
     assert (found.difference.low, found.difference.high) == pytest.approx(
@@ -45,7 +45,7 @@ def test_the_interval_is_scipys_where_prompts_are_many() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.beta(2, 2, 2000), rng.beta(2, 3, 2000)
 
-    found = paired(one, other, np.arange(2000), "test").difference
+    found = compare_paired(one, other, np.arange(2000), "test").difference
 
     ready = bootstrap((one - other,), np.mean, n_resamples=2000, method="percentile", rng=rng)
     ends = ready.confidence_interval
@@ -61,11 +61,11 @@ def test_groups_widen_the_interval_as_cluster_robust_errors_do() -> None:
     )
     other = np.full(400, 0.5)
 
-    found = paired(one, other, groups, "test").difference
+    found = compare_paired(one, other, groups, "test").difference
 
     fit = sm.OLS(one - other, np.ones(400)).fit(cov_type="cluster", cov_kwds={"groups": groups})
     assert found.high - found.low == pytest.approx(2 * 1.96 * fit.bse[0], rel=0.15)
-    alone = paired(one, other, np.arange(400), "test").difference
+    alone = compare_paired(one, other, np.arange(400), "test").difference
     assert found.high - found.low > 2 * (alone.high - alone.low)
 
 
@@ -74,20 +74,20 @@ def test_few_prompts_without_a_loss_prove_little(rows: int) -> None:
     """Arms that agree everywhere: the interval still reaches as far as losses may be unseen."""
     same = np.ones(rows)
 
-    found = paired(same, same, np.arange(rows), "test")
+    found = compare_paired(same, same, np.arange(rows), "test")
 
     assert found.difference.value == 0
     assert found.difference.low < -1 / (rows + 2) < 1 / (rows + 2) < found.difference.high
-    assert found.kept(0.02) == (rows > 140)
+    assert found.non_inferior(0.02) == (rows > 140)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     """Of 300 samples of 50 prompts with a true difference of 0.1, 95 %, give or take."""
     alone = np.arange(50)
-    taken, covered = draws_of(alone, "test"), 0
+    taken, covered = smoothed_draws(alone, "test"), 0
     for seed in range(300):
         one, other = pairs(seed, 50, 0.7, 0.5)
-        found = judged(one - other, alone, taken).difference
+        found = compare_by_draws(one - other, alone, taken).difference
         covered += found.low <= 0.1 <= found.high
 
     assert covered / 300 > 0.92
@@ -98,17 +98,17 @@ def test_kept_quality_is_what_the_test_of_non_inferiority_says(seed: int, margin
     """As statsmodels' one-sided t test at 2.5 %, with many prompts and no close call."""
     one, other = pairs(seed, 2000, 0.55, 0.55)
 
-    found = paired(one, other, np.arange(2000), "test")
+    found = compare_paired(one, other, np.arange(2000), "test")
 
     p_value = DescrStatsW(one - other).ttest_mean(-margin, alternative="larger")[1]
-    assert found.kept(margin) == (p_value < 0.025)
+    assert found.non_inferior(margin) == (p_value < 0.025)
 
 
 def test_wins_ties_and_losses_are_counted_by_prompt() -> None:
     """A better answer wins, however much better."""
     one, other = np.array([1.0, 0.5, 0.2, 0.0]), np.array([0.0, 0.4, 0.2, 1.0])
 
-    found = paired(one, other, np.arange(4), "test")
+    found = compare_paired(one, other, np.arange(4), "test")
 
     assert (found.wins, found.ties, found.losses) == (2, 1, 1)
 
@@ -118,7 +118,7 @@ def test_the_exact_test_counts_groups() -> None:
     one, other = np.ones(12), np.zeros(12)
     groups = np.array([0] * 10 + [1, 2])
 
-    found = paired(one, other, groups, "test")
+    found = compare_paired(one, other, groups, "test")
 
     assert (found.groups, found.p_value) == (3, pytest.approx(0.25))
 
@@ -130,13 +130,13 @@ def test_an_outcome_is_a_difference_that_is_sure(first: float, second: float, ou
     """Interval and exact test must agree."""
     one, other = pairs(0, 200, first, second)
 
-    assert paired(one, other, np.arange(200), "test").outcome == outcome
+    assert compare_paired(one, other, np.arange(200), "test").outcome == outcome
 
 
 def test_a_corrected_p_value_may_take_a_win_away() -> None:
     """What is sure of one question may be chance among many."""
     one, other = np.array([1.0] * 9 + [0.0] * 31), np.array([0.0] * 8 + [1.0] + [0.0] * 31)
-    found = paired(one, other, np.arange(40), "test")
+    found = compare_paired(one, other, np.arange(40), "test")
 
     assert (found.outcome, found.outcome_at(10 * found.p_value)) == ("wins", "ties")
 
@@ -144,7 +144,7 @@ def test_a_corrected_p_value_may_take_a_win_away() -> None:
 def test_rows_that_do_not_match_are_refused() -> None:
     """Arms with another number of answers are no pairs."""
     with pytest.raises(ValueError, match="rows"):
-        paired(np.ones(3), np.ones(4), np.arange(3), "test")
+        compare_paired(np.ones(3), np.ones(4), np.arange(3), "test")
 
 
 def test_rows_without_a_group_are_groups_of_their_own() -> None:

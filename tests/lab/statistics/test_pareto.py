@@ -32,7 +32,7 @@ def test_without_points_there_is_no_front() -> None:
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=25))
 def test_the_front_is_what_no_other_point_beats(points: list[Point]) -> None:
-    """Found by comparing all with all."""
+    """ComparisonResult by comparing all with all."""
     beaten = {
         point
         for point in points

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.comparison.words import money, percent, points, points_between, seconds, whole
+from lab.comparison.formatting import money, percent, points, points_between, seconds, whole
 from lab.statistics.interval import Interval
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from lab.comparison.endpoint import Catalogue, Endpoint
 from lab.comparison.errors import ComparisonError
-from lab.comparison.lineup import Lineup, Wanted, lineup
+from lab.comparison.experiment import Experiment, RequestedArms, plan_experiment
 from lab.comparison.outcomes import Outcome, Timing
 from lab.comparison.rows import Row, Turn
 from tests.lab.comparison.runs import rows_in
 
 HERE, THERE = Endpoint("http://here/v1"), Endpoint("http://there/v1")
 KNOWN = Catalogue(("auto", "big", "sql", "tools"), "big", {"sql": "sql", "tools": "tools"})
-ARMS = lineup(Wanted(HERE), KNOWN)
+ARMS = plan_experiment(RequestedArms(HERE), KNOWN)
 
 
 def routed(rows: list[Row], models: list[str | None]) -> dict[str, Outcome]:
@@ -26,16 +26,16 @@ def routed(rows: list[Row], models: list[str | None]) -> dict[str, Outcome]:
     }
 
 
-def second(rows: list[Row], models: list[str | None], arms: Lineup = ARMS, seed: int = 0):
-    return list(arms.second_round(rows, routed(rows, models), seed, 64))
+def second(rows: list[Row], models: list[str | None], arms: Experiment = ARMS, seed: int = 0):
+    return list(arms.follow_up_requests(rows, routed(rows, models), seed, 64))
 
 
 def test_first_auto_and_the_baseline_are_asked(tmp_path: Path) -> None:
     """And specialists that answer everything, where wanted."""
     rows = rows_in(tmp_path, 1)
-    arms = lineup(Wanted(HERE, alone=("all",)), KNOWN)
+    arms = plan_experiment(RequestedArms(HERE, solo=("all",)), KNOWN)
 
-    asked = Counter((ask.arm, ask.model) for ask in arms.first_round(rows, 64))
+    asked = Counter((ask.arm, ask.model) for ask in arms.first_requests(rows, 64))
 
     assert asked == Counter(
         dict.fromkeys(
@@ -49,7 +49,7 @@ def test_the_generalist_is_asked_its_own_way(tmp_path: Path) -> None:
     own = (Turn(role="system", content="Be good."), Turn(role="user", content="sql 0"))
     row = replace(rows_in(tmp_path, 1)[0], generalist_chat=own, max_tokens=7)
 
-    asks = list(ARMS.first_round([row], 64))
+    asks = list(ARMS.first_requests([row], 64))
 
     assert [(ask.arm, len(ask.chat), ask.max_tokens) for ask in asks] == [
         ("auto", 1, 7),
@@ -62,7 +62,7 @@ def test_in_a_run_against_itself_both_are_asked_alike(tmp_path: Path) -> None:
     own = (Turn(role="user", content="Be good. sql 0"),)
     row = replace(rows_in(tmp_path, 1)[0], generalist_chat=own)
 
-    asks = lineup(Wanted(HERE, auto="big"), KNOWN).first_round([row], 64)
+    asks = plan_experiment(RequestedArms(HERE, auto="big"), KNOWN).first_requests([row], 64)
 
     assert [ask.chat for ask in asks] == [own, own]
 
@@ -105,7 +105,7 @@ def test_where_a_route_is_not_known_another_is_dealt(tmp_path: Path) -> None:
 
 def test_without_routes_there_is_no_shuffle(tmp_path: Path) -> None:
     """Another gateway does not tell who answered."""
-    arms = lineup(Wanted(HERE, generalist="gpt"), Catalogue())
+    arms = plan_experiment(RequestedArms(HERE, generalist="gpt"), Catalogue())
     rows = rows_in(tmp_path, 2)
 
     assert second(rows, [None] * 6, arms) == []
@@ -126,27 +126,29 @@ def test_the_oracle_asks_what_nobody_asked_yet(tmp_path: Path) -> None:
 
 def test_the_baseline_may_live_elsewhere(tmp_path: Path) -> None:
     """It needs a name then; the shuffle stays with auto's models."""
-    arms = lineup(Wanted(HERE, baseline=THERE, generalist="gpt"), KNOWN)
+    arms = plan_experiment(RequestedArms(HERE, baseline=THERE, generalist="gpt"), KNOWN)
     rows = rows_in(tmp_path, 1)
 
-    first = {ask.arm: (ask.endpoint, ask.model) for ask in arms.first_round(rows, 9)}
+    first = {ask.arm: (ask.endpoint, ask.model) for ask in arms.first_requests(rows, 9)}
 
     assert first["generalist"] == (THERE, "gpt")
     assert {ask.endpoint for ask in second(rows, ["sql"] * 3, arms)} == {HERE}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "catalogue", "said"),
+    ("wanted", "catalogue", "named"),
     [
-        (Wanted(HERE), Catalogue(), "which model is the baseline"),
-        (Wanted(HERE, baseline=THERE), KNOWN, "which model is the baseline"),
-        (Wanted(HERE, generalist="large"), KNOWN, "no model 'large' at http://here/v1; there are"),
-        (Wanted(HERE, alone=("sqll",)), KNOWN, "no model 'sqll'"),
-        (Wanted(HERE, alone=("sql", "sql")), KNOWN, "each once"),
-        (Wanted(HERE, alone=("auto",)), KNOWN, "are always there"),
+        pytest.param(RequestedArms(HERE), Catalogue(), "--generalist", id="no generalist"),
+        pytest.param(RequestedArms(HERE, baseline=THERE), KNOWN, "--generalist", id="elsewhere"),
+        pytest.param(RequestedArms(HERE, generalist="large"), KNOWN, "'large'", id="unknown one"),
+        pytest.param(RequestedArms(HERE, solo=("sqll",)), KNOWN, "'sqll'", id="unknown arm"),
+        pytest.param(RequestedArms(HERE, solo=("sql", "sql")), KNOWN, "--arms sql sql", id="twice"),
+        pytest.param(RequestedArms(HERE, solo=("auto",)), KNOWN, "--arms auto", id="a fixed arm"),
     ],
 )
-def test_an_arm_that_cannot_be_is_refused(wanted: Wanted, catalogue: Catalogue, said: str) -> None:
-    """Before anything is asked, with what there is."""
-    with pytest.raises(ComparisonError, match=said):
-        lineup(wanted, catalogue)
+def test_an_arm_that_cannot_be_is_refused(
+    wanted: RequestedArms, catalogue: Catalogue, named: str
+) -> None:
+    """Before anything is asked; the error names the arm or the option."""
+    with pytest.raises(ComparisonError, match=named):
+        plan_experiment(wanted, catalogue)

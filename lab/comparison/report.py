@@ -1,30 +1,72 @@
-"""The report as one HTML file: no script, no font, no picture from anywhere else."""
+"""A comparison for people and programs: terminal, `report.json`, one HTML file.
 
+The page needs nothing else: no script, no font, no picture from anywhere.
+"""
+
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
+from typing import Any
 
+from lab.comparison import charts
+from lab.comparison.charts import COST_TITLES, kind_of
 from lab.comparison.costs import COST_KINDS, CostKind
+from lab.comparison.experiment import AUTO, GENERALIST, SHUFFLE
 from lab.comparison.figures import Example, Figures
-from lab.comparison.lineup import AUTO, GENERALIST, SHUFFLE
-from lab.comparison.report.capacity import capacity
-from lab.comparison.report.forest import forest
-from lab.comparison.report.latency import latencies
-from lab.comparison.report.plane import COST_TITLES, kind_of, plane
-from lab.comparison.report.tables import (
+from lab.comparison.formatting import percent, points, points_between, seconds, whole
+from lab.comparison.tables import (
     arms_table,
-    beside_table,
+    domains_table,
     latency_table,
+    pairs_table,
     routes_table,
 )
 from lab.comparison.verdict import Verdict
-from lab.comparison.words import percent, points, points_between, seconds, whole
+from lab.statistics.bootstrap import RESAMPLES
 from lab.statistics.interval import Interval
 from lab.statistics.table import Table
 
 _STYLE = Path(__file__).parent / "style.css"
-_LARGE, _SMALL = (760.0, 430.0), (470.0, 300.0)
 _LONGEST_TEXT = 600
+
+
+def terminal(figures: Figures, found: Verdict) -> str:
+    """The verdict, its notes, and the tables."""
+    tables: list[Table | None] = [
+        arms_table(figures),
+        pairs_table(figures),
+        domains_table(figures),
+        routes_table(figures),
+        latency_table(figures),
+    ]
+    shown = [f"{of.text()}\n{of.note}" for of in tables if of is not None]
+    return "\n\n".join([found.line, "\n".join(found.notes), *shown])
+
+
+def write_report(
+    folder: Path, figures: Figures, found: Verdict, margin: float, about: Sequence[str]
+) -> tuple[Path, ...]:
+    """Writes `report.json` and `report.html`, and returns them.
+
+    Args:
+        folder: exists.
+        figures: all of them.
+        found: the verdict.
+        margin: fixed beforehand.
+        about: lines on what was measured where.
+    """
+    data, html = folder / "report.json", folder / "report.html"
+    fields: dict[str, Any] = {
+        "verdict": asdict(found),
+        "about": list(about),
+        "margin": margin,
+        "figures": asdict(figures),
+    }
+    data.write_text(json.dumps(fields, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    html.write_text(page(figures, found, margin, about), encoding="utf-8")
+    return data, html
 
 
 def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) -> str:
@@ -38,16 +80,14 @@ def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) 
     """
     parts = [
         _hero(figures, found),
-        _section("Quality and cost", _PLANE_NOTE, _planes(figures, found.cost_kind)),
-        _section(
-            "By domain", _domain_note(margin), f'<div class="wide">{forest(figures, margin)}</div>'
-        ),
+        _section("Quality and cost", _QUALITY_COST_NOTE, _quality_cost(figures, found.cost_kind)),
+        _section("By domain", _domain_note(margin), _domains(figures, margin)),
         _of_table(routes_table(figures)),
         _section("Latency", _LATENCY_NOTE, _latencies(figures)),
         _section("Cost of capacity", _capacity_note(figures), _capacity(figures)),
         _of_table(arms_table(figures)),
-        _of_table(beside_table(figures)),
-        _section("Prompts that tell", _EXAMPLES_NOTE, _examples(figures.examples)),
+        _of_table(pairs_table(figures)),
+        _section("Prompts on which they differ", _EXAMPLES_NOTE, _examples(figures.examples)),
         _section("How it was measured", "", _how(figures, margin, about)),
     ]
     return (
@@ -59,9 +99,9 @@ def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) 
 
 
 _SUBJECT = "Does routing pay, against one model for everything?"
-_PLANE_NOTE = (
+_QUALITY_COST_NOTE = (
     "Up is better, left is cheaper. Bars are 95 % intervals. On the dotted line no other arm is "
-    "better and cheaper at once. Hollow: shuffle is auto's models dealt at random, at the same "
+    "better and cheaper at once. Hollow: shuffle assigns auto's models at random, at the same "
     "shares; oracle gives each domain to the model that answers it best."
 )
 _LATENCY_NOTE = "How many answers took no longer. Left is faster."
@@ -78,14 +118,14 @@ def _domain_note(margin: float) -> str:
 
 def _capacity_note(figures: Figures) -> str:
     even = figures.break_even
-    told = (
-        "At no traffic shown here is routing the cheaper one."
+    break_even = (
+        "Routing is the more expensive one at all traffic shown here."
         if even is None
         else f"From {whole(even)} requests per hour on, routing costs no more."
     )
     return (
-        "What all replicas cost that must stand ready, idle or not, shared by the requests. auto "
-        f"needs every model, the generalist itself alone. {told}"
+        "The cost of all replicas that must stand ready, idle or not, per request; as many as "
+        f"`niche plan` computes. auto needs every model, the generalist only its own. {break_even}"
     )
 
 
@@ -112,7 +152,7 @@ def _hero(figures: Figures, found: Verdict) -> str:
 
 
 def _tiles(figures: Figures, found: Verdict) -> Iterator[str]:
-    main, mix = figures.beside(AUTO, GENERALIST), figures.beside(AUTO, SHUFFLE)
+    main, mix = figures.pair(AUTO, GENERALIST), figures.pair(AUTO, SHUFFLE)
     if main is None:
         return
     saving = main.costs[found.cost_kind] if found.cost_kind else None
@@ -124,9 +164,7 @@ def _tiles(figures: Figures, found: Verdict) -> Iterator[str]:
     yield _tile("Quality", f"{points(gain.value)} pts", points_between(gain))
     if mix is not None:
         over = mix.quality.difference
-        yield _tile(
-            "Over a mix that does not look", f"{points(over.value)} pts", points_between(over)
-        )
+        yield _tile("Over a random mix", f"{points(over.value)} pts", points_between(over))
     for key, title in (("first_seconds", "First token, p50"), ("seconds", "Whole answer, p50")):
         found_at = main.latencies.get(key)
         if found_at is not None:
@@ -145,24 +183,27 @@ def _tile(title: str, size: str, between: str) -> str:
     )
 
 
-def _planes(figures: Figures, first: CostKind | None) -> str:
+def _quality_cost(figures: Figures, first: CostKind | None) -> str:
     if first is None:
         return ""
     others = [kind for kind in COST_KINDS if kind != first]
-    small = "".join(
-        f"<figure>{drawn}</figure>" for kind in others if (drawn := plane(figures, kind, _SMALL))
-    )
-    return f"{plane(figures, first, _LARGE)}<div class='pair'>{small}</div>"
+    small = (charts.quality_cost(figures, kind, large=False) for kind in others)
+    pair = "".join(f"<figure>{chart}</figure>" for chart in small if chart)
+    return f"{charts.quality_cost(figures, first, large=True)}<div class='pair'>{pair}</div>"
+
+
+def _domains(figures: Figures, margin: float) -> str:
+    return charts.domain_differences(figures, margin) + domains_table(figures).html()
 
 
 def _latencies(figures: Figures) -> str:
-    charts = "".join(f"<figure>{drawn}</figure>" for drawn in latencies(figures))
-    if not charts:
+    drawn = "".join(f"<figure>{chart}</figure>" for chart in charts.latencies(figures))
+    if not drawn:
         return ""
     timed = [arm.name for arm in figures.arms if arm.latencies]
     table = latency_table(figures)
     return (
-        f'{_keys(timed)}<div class="pair">{charts}</div>'
+        f'{_keys(timed)}<div class="pair">{drawn}</div>'
         f"<details><summary>In numbers</summary>"
         f'<p class="note">{escape(table.note)}</p>{table.html()}</details>'
     )
@@ -175,7 +216,7 @@ def _keys(arms: Sequence[str]) -> str:
 
 
 def _capacity(figures: Figures) -> str:
-    drawn = capacity(figures)
+    drawn = charts.capacity_curve(figures)
     return f"{_keys((AUTO, GENERALIST))}{drawn}" if drawn else ""
 
 
@@ -185,15 +226,15 @@ def _examples(examples: Sequence[Example]) -> str:
 
 def _example(of: Example) -> str:
     kind, words = ("wins", "auto is better") if of.gain > 0 else ("loses", "generalist is better")
-    told = {
+    lines_of = {
         "prompt": of.prompt,
-        "right": of.answer,
+        "right answer": of.answer,
         f"auto ({of.auto_model})" if of.auto_model else AUTO: of.auto,
         GENERALIST: of.generalist,
     }
     lines = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(_short(text)) or '<i>nothing</i>'}</dd>"
-        for name, text in told.items()
+        for name, text in lines_of.items()
     )
     head = f'<span class="tag {kind}">{words}</span> {escape(of.domain)}'
     title = f"{head}: {escape(_short(of.prompt, 90))}"
@@ -206,19 +247,19 @@ def _short(text: str, most: int = _LONGEST_TEXT) -> str:
 
 
 def _how(figures: Figures, margin: float, about: Sequence[str]) -> str:
-    same = figures.sameness
+    same = figures.aa_test
     lines = [
         *about,
         f"{whole(figures.rows)} prompts, {whole(figures.groups)} of them independent; margin "
         f"{points(margin, sign='')} points.",
-        "Intervals: paired bootstrap over prompts or their groups, 2,000 draws, with one made-up "
-        "win and one made-up loss beside the real prompts, so that a few prompts prove nothing.",
-        "A difference is called one where its interval leaves zero out and McNemar's exact test "
-        "has p below 0.05.",
+        f"Intervals: paired bootstrap over prompts or their groups, {RESAMPLES:,} draws, with two "
+        "pseudo-observations, a win and a loss, so that a few prompts prove nothing.",
+        "A difference counts where its interval leaves zero out and McNemar's exact test has p "
+        "below 0.05.",
     ]
     if same is not None:
         lines.append(
-            f"The check of the check: the generalist against itself, {same.repetitions} times on "
-            f"{same.pairs} pairs of prompts: no difference in {same.without_difference}."
+            f"A/A test: the generalist against itself, {same.repetitions} times on {same.pairs} "
+            f"pairs of prompts: no difference in {same.without_difference}."
         )
     return f"<ul>{''.join(f'<li>{escape(of)}</li>' for of in lines)}</ul>"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lab.statistics.sameness import sameness
+from lab.statistics.aa_test import aa_test
 
 DOMAINS = ["sql", "tools", "general"]
 
@@ -21,7 +21,7 @@ def test_an_arm_against_itself_shows_no_difference(seed: int) -> None:
     """In at least 95 of 100 repetitions."""
     quality, domains = recorded(seed)
 
-    found = sameness(quality, domains, np.arange(300), seed)
+    found = aa_test(quality, domains, np.arange(300), seed)
 
     assert found.repetitions == 100
     assert found.pairs == 150
@@ -32,7 +32,7 @@ def test_the_check_is_not_blind() -> None:
     """It allows itself to be wrong now and then, and is: more than never, less than 5 %."""
     quality, domains = recorded(0, 120)
 
-    found = sameness(quality, domains, np.arange(120), 0, 400)
+    found = aa_test(quality, domains, np.arange(120), 0, 400)
 
     assert 0.95 < found.without_difference / found.repetitions < 1
 
@@ -41,11 +41,11 @@ def test_of_a_group_one_row_plays_at_a_time() -> None:
     """Rows of one document are no independent pairs."""
     quality, domains = recorded(0, 60)
 
-    found = sameness(quality, domains, np.repeat(np.arange(30), 2), 0, 3)
+    found = aa_test(quality, domains, np.repeat(np.arange(30), 2), 0, 3)
 
     assert found.pairs <= 15
 
 
 def test_too_few_rows_cannot_be_dealt() -> None:
     """One prompt is no pair."""
-    assert sameness(np.ones(1), ["sql"], np.arange(1), 0) is None
+    assert aa_test(np.ones(1), ["sql"], np.arange(1), 0) is None

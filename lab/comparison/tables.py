@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from lab.comparison.costs import COST_KINDS
+from lab.comparison.experiment import AUTO, GENERALIST
 from lab.comparison.figures import LATENCIES, Figures
-from lab.comparison.lineup import AUTO, GENERALIST
-from lab.comparison.words import money, percent, points, points_between, seconds
+from lab.comparison.formatting import money, percent, points, points_between, seconds
 from lab.statistics.interval import Interval
 from lab.statistics.quantiles import Quantiles
 from lab.statistics.table import Table
@@ -32,28 +32,28 @@ def arms_table(figures: Figures) -> Table:
         tuple(rows),
         title="Arms",
         note=f"Mean quality of an answer with its 95 % interval; costs in {figures.currency} per "
-        f"{_PER:,} requests. The oracle is put together from the others' answers.",
+        f"{_PER:,} requests. The oracle is made of the other arms' answers.",
     )
 
 
-def beside_table(figures: Figures) -> Table:
+def pairs_table(figures: Figures) -> Table:
     """Differences on the same prompts."""
     rows = [
         (
-            f"{of.arm} - {of.other}",
+            f"{of.arm} - {of.baseline}",
             _difference(of.quality.difference),
             f"{of.quality.wins}, {of.quality.ties}, {of.quality.losses}",
             _p(of.quality.p_value),
             *(_relative(of.costs[kind]) for kind in COST_KINDS),
         )
-        for of in figures.against
+        for of in figures.pairs
     ]
     costs = (f"{kind} cost" for kind in COST_KINDS)
     return Table(
         ("arms", "quality", "won, alike, lost", "p", *costs),
         tuple(rows),
         title="Differences on the same prompts",
-        note="Quality in points, costs in percent of the other's, with 95 % intervals; p is "
+        note="Quality in points, costs in percent of the second arm's, with 95 % intervals; p is "
         "McNemar's exact test.",
     )
 
@@ -99,7 +99,7 @@ def _latency_rows(figures: Figures, key: str, title: str) -> Iterator[tuple[str,
         if found is not None:
             yield (name, arm.name, *(seconds(of.value) for of in _levels(found)))
             name = ""
-    main = figures.beside(AUTO, GENERALIST)
+    main = figures.pair(AUTO, GENERALIST)
     found = main.latencies.get(key) if main else None
     if found is not None:
         yield ("", f"{AUTO} - {GENERALIST}", *(_more_seconds(of) for of in _levels(found)))
