@@ -11,13 +11,12 @@ from pathlib import Path
 from cli.progress import EncoderWithBar, tell
 from lab.benchmarks.banking import banking77
 from lab.benchmarks.clinc import clinc150, clinc150_unseen
-from lab.benchmarks.conversation import ablation
+from lab.benchmarks.conversation import ablation, follow_up_figures
 from lab.benchmarks.default import default, own_test_rows
 from lab.benchmarks.dialogues import Material, dialogues
 from lab.benchmarks.figures import Bar, Figure, Result
-from lab.benchmarks.leaning import leaning
 from lab.benchmarks.mmlu import mmlu14
-from lab.benchmarks.outcomes import routellm
+from lab.benchmarks.routellm import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
 from lab.datasets import prompts, public
 from lab.routing.training.follow_up import read_utterances
@@ -98,10 +97,10 @@ def _conversation(setting: Setting) -> Result:
     utterances = [utterance for utterance in read_utterances() if utterance.split == "test"]
     words = [utterance.text for utterance in utterances if utterance.leans]
     instructions = {niche.name: niche.system_prompt for niche in NICHES.values()}
-    told = leaning(utterances, rows, setting.encoder, follow_up)
+    follow_ups = follow_up_figures(utterances, rows, setting.encoder, follow_up)
     made = dialogues(Material(rows, words, instructions))
     tried = ablation(made, classifier, setting.encoder, follow_up)
-    return Result("conversation", (), (), (told.table, tried.table))
+    return Result("conversation", (), (), (follow_ups.table, tried.table))
 
 
 def _speed(setting: Setting) -> Result:

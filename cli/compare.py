@@ -32,7 +32,7 @@ def add(commands: Subparsers) -> None:
         "compare",
         help="does routing pay on your own prompts?",
         description="Asks a running gateway the same prompts in several ways (routed; one model "
-        "for all; its models dealt at random), grades the answers, and says what routing saves, "
+        "for all; its models assigned at random), grades the answers, and says what routing saves, "
         "what it costs in quality, and how sure that is: on the terminal, in report.json and in "
         "report.html. A run that was cut goes on with the same command.",
     )

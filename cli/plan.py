@@ -11,7 +11,7 @@ from gateway.config import NicheConfig, load_config
 if TYPE_CHECKING:
     from deployments.spec import ModelSpec
     from lab.planning.fleet import Machine
-    from lab.planning.measured import Measured
+    from lab.planning.measurements import Measurements
 
 _TIMEOUT_SECONDS = 10.0
 _GIVEN = {
@@ -113,14 +113,17 @@ def _plan(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     _check(arguments, config)
     # prometheus_client and msgspec take a moment to import
-    from lab.planning.given import given  # noqa: PLC0415
-    from lab.planning.plan import Edge, mixed, plan  # noqa: PLC0415
+    from lab.planning.measurements import PlanError, with_given_values  # noqa: PLC0415
+    from lab.planning.plan import (  # noqa: PLC0415
+        GatewayReplicas,
+        format_plan,
+        plan,
+        rates_by_domain,
+    )
     from lab.planning.queue import Limits  # noqa: PLC0415
-    from lab.planning.traffic import PlanError  # noqa: PLC0415
-    from lab.planning.words import told  # noqa: PLC0415
 
     machines = [_machine(spec) for spec in config.models]
-    edge = Edge(
+    edge = GatewayReplicas(
         config.gateway.replicas,
         config.gateway.num_cpus,
         arguments.gateway_ms / 1000,
@@ -128,13 +131,13 @@ def _plan(arguments: argparse.Namespace) -> int:
     )
     values = tuple(dict(of) for of in (arguments.seconds, arguments.tokens, arguments.speed))
     try:
-        measured = given(_measured(arguments), *values)
-        rates = mixed(arguments.rps, dict(arguments.mix), measured)
+        measured = with_given_values(_measured(arguments), *values)
+        rates = rates_by_domain(arguments.rps, dict(arguments.mix), measured)
         found = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
     except PlanError as error:
         raise CommandError(str(error)) from error
     currency = config.observability.currency
-    print(told(found, currency, arguments.mean_rps or arguments.rps))
+    print(format_plan(found, currency, arguments.mean_rps or arguments.rps))
     for spec in config.models:
         if spec.engine == "openai" and spec.name not in values[2]:
             print(
@@ -162,14 +165,13 @@ def _machine(spec: "ModelSpec") -> "Machine":
         spec.price.machine_per_hour,
         spec.resources.num_cpus,
         spec.resources.num_gpus,
-        least=spec.replicas if scaling is None else scaling.min_replicas,
-        most=None if scaling is None else scaling.max_replicas,
+        min_replicas=spec.replicas if scaling is None else scaling.min_replicas,
+        max_replicas=None if scaling is None else scaling.max_replicas,
     )
 
 
-def _measured(arguments: argparse.Namespace) -> "Measured":
-    from lab.planning.measured import together  # noqa: PLC0415 - as above
-    from lab.planning.reading import from_metrics  # noqa: PLC0415 - as above
+def _measured(arguments: argparse.Namespace) -> "Measurements":
+    from lab.planning.measurements import from_metrics, merged  # noqa: PLC0415 - as above
 
     try:
         parts = [_of_file(path) for path in arguments.measured]
@@ -177,11 +179,11 @@ def _measured(arguments: argparse.Namespace) -> "Measured":
             parts.append(from_metrics(_get(arguments.metrics), arguments.metrics))
     except ValueError as error:
         raise CommandError(f"{error}; give another") from error
-    return together(parts)
+    return merged(parts)
 
 
-def _of_file(path: Path) -> "Measured":
-    from lab.planning.reading import from_load_test, from_outcomes  # noqa: PLC0415 - as above
+def _of_file(path: Path) -> "Measurements":
+    from lab.planning.measurements import from_load_test, from_outcomes  # noqa: PLC0415 - as above
 
     try:
         text = path.read_text(encoding="utf-8")

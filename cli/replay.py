@@ -24,7 +24,7 @@ def add(commands: Subparsers) -> None:
         help="replay routing policies over recorded answers of any models",
         description="Each row has a prompt, and a score and a cost per model. Prints quality over "
         "cost (AIQ), RouteLLM's APGR and CPT, and what each policy is better by than the same "
-        "shares of the models dealt out blindly. Needs no running stack.",
+        "shares of the models assigned at random. Needs no running stack.",
     )
     parser.add_argument(
         "outcomes",
@@ -75,8 +75,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         results_folder(arguments.out, "report.json")
     # These bring scikit-learn and an inference runtime, which take seconds to import.
     from cli.replaying import read_given, replay_given  # noqa: PLC0415
-    from lab.replay.outcomes import gather  # noqa: PLC0415
-    from lab.replay.read import Layout  # noqa: PLC0415
+    from lab.replay.outcomes import Layout, gather  # noqa: PLC0415
     from lab.replay.report import summary, write_report  # noqa: PLC0415
 
     layout = Layout(arguments.group_key, dict(arguments.price))

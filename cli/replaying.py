@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from cli.progress import EncoderWithBar, tell
 from lab.datasets import outcomes as public
-from lab.replay.outcomes import Outcomes, Recorded
+from lab.replay.outcomes import Layout, Outcomes, Recorded, RecordedRow, read_outcomes
 from lab.replay.policies import (
     Expectation,
     by_router,
@@ -20,7 +20,6 @@ from lab.replay.policies import (
     domain_oracle,
     instance_oracle,
 )
-from lab.replay.read import Layout, RecordedRow, read_outcomes
 from lab.replay.replay import Replay, replay
 from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
@@ -36,7 +35,7 @@ def read_given(
     """Recorded outcomes, all with a group or all without, unless a file has some of each.
 
     Args:
-        paths: files, as `lab.replay.read` describes them.
+        paths: files, as `lab.replay.outcomes` describes them.
         names: public sets, of `lab.datasets.outcomes`; they need `data_dir`.
         data_dir: where the public sets lie.
         layout: how the files are to be read.

@@ -27,7 +27,7 @@ def banking77(
     Args:
         rows: of BANKING77.
         encoder: turns texts into vectors.
-        progress: told of each step.
+        progress: called on each step.
     """
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     classes = tuple(sorted({row.domain for row in rows}))

@@ -66,7 +66,7 @@ def clinc150(
     Args:
         rows: of CLINC150; those out of scope are `general`.
         encoder: turns texts into vectors.
-        progress: told of each step.
+        progress: called on each step.
     """
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     domains = sorted({row.domain for row in rows} - {GENERAL})

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.benchmarks.dialogues import Dialogue
-from lab.statistics.table import Table
+from lab.routing.data.rows import LabelledRow
+from lab.routing.training.follow_up import Utterance
+from lab.statistics.table import Table, escaped
 from router.classifier import Encoded, RouteClassifier, TextEncoder
 from router.conversation import ConversationReader, FollowUp, system_text, user_turns
 from router.policy import Thresholds, decide
@@ -86,7 +88,7 @@ def ablation(
         dialogues: held-out conversations; at least one.
         classifier: of the artifact.
         encoder: the classifier's.
-        follow_up: tells leaning words.
+        follow_up: recognises follow-ups.
         thresholds: the operator's; the artifact's own by default.
     """
     reader = _Reader(classifier, encoder, follow_up, thresholds or Thresholds())
@@ -237,3 +239,69 @@ _STRATEGIES: Mapping[str, Strategy] = {
     "system always": _always_below_system,
     "all rules, no code": _without_code,
 }
+
+
+_SHOWN_MISTAKES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpFigures:
+    """How well follow-ups are told from utterances that stand alone.
+
+    Attributes:
+        utterances: how many were tried.
+        accuracy: share of them that is classified right.
+        precision: share of those called follow-ups that are.
+        recall: share of the follow-ups that is found.
+        prompts: how many prompts, which all stand alone, were tried.
+        false_alarms: share of them that is called a follow-up.
+        mistakes: some utterances that are classified wrong.
+    """
+
+    utterances: int
+    accuracy: float
+    precision: float
+    recall: float
+    prompts: int
+    false_alarms: float
+    mistakes: tuple[str, ...]
+
+    @property
+    def table(self) -> Table:
+        """The figures."""
+        figures = ("accuracy", "precision", "recall", "false_alarms")
+        counts = (*[self.utterances] * 3, self.prompts)
+        return Table(
+            ("figure", "of", "value"),
+            tuple(
+                (name.replace("_", " "), f"{count}", f"{getattr(self, name):.4f}")
+                for name, count in zip(figures, counts, strict=True)
+            ),
+        )
+
+    def markdown(self) -> str:
+        """The figures as a table, and the mistakes as a list."""
+        mistakes = (f"- {escaped(text)}" for text in self.mistakes)
+        return "\n".join([self.table.markdown(), "", *mistakes]) + "\n"
+
+
+def follow_up_figures(
+    utterances: Sequence[Utterance],
+    prompts: Sequence[LabelledRow],
+    encoder: TextEncoder,
+    follow_up: FollowUp,
+) -> FollowUpFigures:
+    """Measures on held-out utterances of both kinds, and on held-out prompts."""
+    truth = np.array([utterance.leans for utterance in utterances])
+    found = follow_up.leans(encoder.encode([of.text for of in utterances]).vectors)
+    alarms = follow_up.leans(encoder.encode([row.text.strip() for row in prompts]).vectors)
+    wrong = [of.text for of, right in zip(utterances, found == truth, strict=True) if not right]
+    return FollowUpFigures(
+        utterances=len(utterances),
+        accuracy=float((found == truth).mean()),
+        precision=float(truth[found].mean()) if found.any() else 0.0,
+        recall=float(found[truth].mean()) if truth.any() else 0.0,
+        prompts=len(prompts),
+        false_alarms=float(alarms.mean()),
+        mistakes=tuple(wrong[:_SHOWN_MISTAKES]),
+    )

@@ -77,7 +77,7 @@ def default(
     Args:
         rows: test rows, as `own_test_rows` gives them.
         classifier: the router's own, with its thresholds.
-        progress: told of each step.
+        progress: called on each step.
     """
     classes = tuple(classifier.classes_)
     scores = classifier.scores([Query(text=row.text) for row in rows])

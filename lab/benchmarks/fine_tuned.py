@@ -75,7 +75,7 @@ def fine_tune(
         train: rows that the weights are trained on; their classes are 0 to the largest.
         validation: rows that choose.
         recipe: settings.
-        progress: told of each epoch.
+        progress: called on each epoch.
     """
     recipe = recipe or Recipe()
     best: tuple[float, dict[str, Any]] | None = None

@@ -34,7 +34,7 @@ def choose(
         fit: rows to fit on.
         check: rows that choose.
         grid: what is tried; settings with too many sub-clusters for the rows are left out.
-        progress: told of each trial.
+        progress: called on each trial.
     """
     most = max(
         1,

@@ -12,17 +12,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product, starmap
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import hstack
+from scipy.special import softmax
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_union
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from lab.benchmarks.figures import Bar, Figure, Result, macro_f1
 from lab.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
 from lab.benchmarks.folds import folds, held_out
 from lab.benchmarks.learning import Settings, choose
-from lab.benchmarks.words import Words
 from lab.routing.data.rows import LabelledRow
+from lab.routing.evaluation.calibration import log_loss
 from lab.routing.training.fit import Part, fit_head
 from lab.statistics.bootstrap import bootstrap
 from router.classifier import TextEncoder
@@ -77,7 +83,7 @@ def mmlu14(
         rows: questions; `domain` is the group, `fine` the subject.
         encoder: turns texts into vectors.
         model: what is fine-tuned, a directory as transformers reads it; None leaves that out.
-        progress: told of each step.
+        progress: called on each step.
     """
     task = _task(rows, encoder)
     fold = folds(task.alike, FOLDS)
@@ -186,3 +192,52 @@ def _parted(task: _Task, train: Indices) -> tuple[Indices, Indices]:
 def _figure(name: str, truth: Indices, chosen: Indices) -> Figure:
     interval = bootstrap(lambda at: macro_f1(truth[at], chosen[at]), len(truth))
     return Figure(name, macro_f1(truth, chosen), interval)
+
+
+_STRENGTHS = (10.0, 100.0)
+
+
+class Words:
+    """A classifier on words, pairs of words, and two to five characters.
+
+    Args:
+        train: rows to fit on.
+        validation: rows that choose the C of the regression.
+        vectors: gives vectors of length 1 that stand beside the words, if any shall.
+        strengths: values of C.
+    """
+
+    def __init__(
+        self,
+        train: Labelled,
+        validation: Labelled,
+        vectors: Callable[[Sequence[str]], Floats] | None = None,
+        strengths: Sequence[float] = _STRENGTHS,
+    ) -> None:
+        self._vectors = vectors
+        self._counts: Any = make_union(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2),
+        )
+        self._counts.fit(train.texts)
+        features = self._features(train.texts)
+        losses = {}
+        with threadpool_limits(1):
+            for strength in strengths:
+                # The last digits of the optimum cost most of the time and change no figure.
+                model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+                self._model = model.fit(features, train.truth)
+                losses[log_loss(self.probabilities(validation.texts), validation.truth)] = model
+        self._model = losses[min(losses)]
+
+    def logits(self, texts: Sequence[str]) -> Doubles:
+        """Logits of n texts, shape (n, classes), for three classes or more."""
+        return np.asarray(self._model.decision_function(self._features(texts)))
+
+    def probabilities(self, texts: Sequence[str]) -> Doubles:
+        """Probability of each class, shape (n, classes)."""
+        return np.asarray(softmax(self.logits(texts), axis=1))
+
+    def _features(self, texts: Sequence[str]) -> Any:
+        counted = self._counts.transform(texts)
+        return counted if self._vectors is None else hstack([counted, self._vectors(texts)]).tocsr()

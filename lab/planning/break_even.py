@@ -8,10 +8,9 @@ specialist is more expensive. All other traffic stays as it is planned.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.planning.fleet import Demand, Machine
-from lab.planning.measured import Measured, Work
+from lab.planning.fleet import Demand, Machine, generalist, parts, shares_of, work_of
+from lab.planning.measurements import Measurements, Work
 from lab.planning.queue import Limits, replicas_needed
-from lab.planning.traffic import generalist, parts, shares_of, work_of
 
 _HOUR = 3600.0
 _GRID, _STEPS = 400, 40
@@ -47,7 +46,7 @@ def break_even(
     machine: Machine,
     rates: Mapping[str, float],
     machines: Sequence[Machine],
-    known: tuple[Measured, Limits],
+    known: tuple[Measurements, Limits],
 ) -> BreakEven:
     """Where a specialist begins to pay.
 
@@ -62,7 +61,7 @@ def break_even(
     now = rates.get(domain, 0.0) * shares_of(domain, machines, measured).get(machine.name, 0.0)
     here, there = (work_of(measured, domain, of.name) for of in (machine, large))
     own, others = (
-        work.seconds_each * of.per_hour / _HOUR / limits.busy
+        work.seconds_each * of.per_hour / _HOUR / limits.max_utilization
         for work, of in ((here, machine), (there, large))
     )
     rest = parts(rates, machines, measured)[large.name]
@@ -75,7 +74,7 @@ def break_even(
 
     if own >= others:
         return BreakEven(machine.name, now, None, own, others)
-    guess = max(machine.least, 1) * machine.per_hour / _HOUR / (others - own)
+    guess = max(machine.min_replicas, 1) * machine.per_hour / _HOUR / (others - own)
     grid = [guess * _BEYOND * (place + 1) / _GRID for place in range(_GRID)]
     return BreakEven(machine.name, now, lowest_rate(more_expensive, grid), own, others)
 
@@ -100,4 +99,4 @@ def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) 
 def _per_hour(of: Machine, parts: Sequence[tuple[float, Work]], limits: Limits) -> float:
     demand = Demand.of(parts)
     needed = replicas_needed(demand.rate, demand.seconds, limits)
-    return max(of.least, int(needed)) * of.per_hour
+    return max(of.min_replicas, int(needed)) * of.per_hour

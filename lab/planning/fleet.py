@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.planning.measured import Work
+from lab.planning.measurements import Measurements, PlanError, Work
 from lab.planning.queue import Limits, capacity, replicas_needed, wait_quantile
 
 
@@ -16,8 +16,8 @@ class Machine:
         domain: its niche; None for the generalist.
         per_hour: what one replica costs, in currency units.
         cpus, gpus: that one replica reserves.
-        least: replicas that are there whatever is asked.
-        most: replicas that there can be; None: as many as are needed.
+        min_replicas: replicas that run at any load.
+        max_replicas: replicas that there can be; None: as many as are needed.
     """
 
     name: str
@@ -25,8 +25,8 @@ class Machine:
     per_hour: float
     cpus: float = 0.0
     gpus: float = 0.0
-    least: int = 1
-    most: int | None = None
+    min_replicas: int = 1
+    max_replicas: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,19 @@ class Deployment:
     Attributes:
         machine: its replica.
         demand: what comes to it.
-        replicas: how many; no fewer than the machine's `least`, also where its `most` is fewer.
-        busy: the share of its time that a replica works.
+        replicas: how many; at least the machine's `min_replicas`, and more than its `max_replicas`
+            where those do not suffice.
+        utilization: the share of its time that a replica works.
         wait: what the limits' quantile of requests wait, in seconds.
-        takes: requests per second that these replicas take within the limits; None: not known.
+        capacity: requests per second that these replicas take within the limits; None: not known.
     """
 
     machine: Machine
     demand: Demand
     replicas: int
-    busy: float
+    utilization: float
     wait: float
-    takes: float | None
+    capacity: float | None
 
     @property
     def per_hour(self) -> float:
@@ -75,7 +76,7 @@ class Deployment:
     @property
     def short(self) -> bool:
         """Whether it needs more replicas than its configuration allows."""
-        return self.machine.most is not None and self.replicas > self.machine.most
+        return self.machine.max_replicas is not None and self.replicas > self.machine.max_replicas
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,16 @@ class Fleet:
 
 def deployment(machine: Machine, demand: Demand, limits: Limits) -> Deployment:
     """A machine in as many replicas as the demand needs."""
-    replicas = max(machine.least, int(replicas_needed(demand.rate, demand.seconds, limits)))
+    replicas = max(machine.min_replicas, int(replicas_needed(demand.rate, demand.seconds, limits)))
     if demand.rate <= 0:
         return Deployment(machine, demand, replicas, 0.0, 0.0, None)
     return Deployment(
         machine,
         demand,
         replicas,
-        busy=demand.rate * demand.seconds / replicas,
+        utilization=demand.rate * demand.seconds / replicas,
         wait=float(wait_quantile(replicas, demand.rate, demand.seconds, limits.quantile)),
-        takes=capacity(replicas, demand.seconds, limits),
+        capacity=capacity(replicas, demand.seconds, limits),
     )
 
 
@@ -140,3 +141,63 @@ def fleet(
     return Fleet(
         tuple(deployment(of, Demand.of(parts.get(of.name, ())), limits) for of in machines)
     )
+
+
+Parts = dict[str, list[tuple[float, Work]]]
+
+
+def generalist(machines: Sequence[Machine]) -> Machine:
+    """The one without a domain."""
+    return next(of for of in machines if of.domain is None)
+
+
+def work_of(measured: Measurements, domain: str, model: str) -> Work:
+    """What a model takes for a request of a domain.
+
+    Raises:
+        PlanError: nothing is known of the model.
+    """
+    found = measured.of(domain, model)
+    if found is None:
+        raise PlanError(
+            f"nothing is known of what {model} takes for a request; give --measured FILE, "
+            f"--metrics URL, or --seconds {model}=SECONDS"
+        )
+    return found
+
+
+def shares_of(domain: str, machines: Sequence[Machine], measured: Measurements) -> dict[str, float]:
+    """Which share of a domain's requests each model gets: as measured, so far as the models are
+    there; else all of them its first specialist, or the generalist."""
+    names = {of.name for of in machines}
+    seen = {model: share for model, share in measured.route(domain).items() if model in names}
+    if seen:
+        total = sum(seen.values())
+        return {model: share / total for model, share in seen.items()}
+    own = next((of for of in machines if of.domain == domain), generalist(machines))
+    return {own.name: 1.0}
+
+
+def parts(rates: Mapping[str, float], machines: Sequence[Machine], measured: Measurements) -> Parts:
+    """What comes to each model, routed.
+
+    Args:
+        rates: requests per second by domain.
+        machines: the models.
+        measured: what is known.
+    """
+    found: Parts = {of.name: [] for of in machines}
+    for domain, rate in rates.items():
+        for model, share in shares_of(domain, machines, measured).items():
+            if rate * share > 0:
+                found[model].append((rate * share, work_of(measured, domain, model)))
+    return found
+
+
+def alone(rates: Mapping[str, float], large: Machine, measured: Measurements) -> Parts:
+    """What comes to the generalist if it answers everything."""
+    return {
+        large.name: [
+            (rate, work_of(measured, domain, large.name)) for domain, rate in rates.items() if rate
+        ]
+    }

@@ -1,5 +1,5 @@
 """M/M/c: requests come independently at one rate, c replicas serve one each at a time, and who
-finds all of them busy waits in one line.
+finds all of them busy waits in one queue.
 
 Engines serve several requests at once and share their passes among them; a request's engine seconds
 are its share. To count a replica as one that serves so many seconds after each other has the same
@@ -23,17 +23,21 @@ class Limits:
     """When replicas are enough.
 
     Attributes:
-        busy: the share of its time that a replica works, at most.
-        wait_seconds: what `quantile` of the requests wait for a replica, at most.
+        max_utilization: the share of its time that a replica works, at most.
+        max_wait_seconds: what `quantile` of the requests wait for a replica, at most.
         quantile: of requests.
     """
 
-    busy: float = 0.7
-    wait_seconds: float = 0.5
+    max_utilization: float = 0.7
+    max_wait_seconds: float = 0.5
     quantile: float = 0.95
 
     def __post_init__(self) -> None:
-        if not 0 < self.busy < 1 or not 0 < self.quantile < 1 or self.wait_seconds < 0:
+        if (
+            not 0 < self.max_utilization < 1
+            or not 0 < self.quantile < 1
+            or self.max_wait_seconds < 0
+        ):
             raise ValueError(f"no limits: {self}")
 
 
@@ -79,24 +83,24 @@ def replicas_needed(rate: Numbers, seconds: Numbers, limits: Limits) -> Floats:
         limits: see there.
     """
     load = np.multiply(rate, seconds)
-    servers = np.maximum(1, np.ceil(load / limits.busy - 1e-9))
+    servers = np.maximum(1, np.ceil(load / limits.max_utilization - 1e-9))
     while True:
         wait = wait_quantile(servers, rate, seconds, limits.quantile)
-        if not (wait > limits.wait_seconds).any():
+        if not (wait > limits.max_wait_seconds).any():
             return np.asarray(np.where(load > 0, servers, 0.0))
-        servers = servers + (wait > limits.wait_seconds)
+        servers = servers + (wait > limits.max_wait_seconds)
 
 
 def capacity(servers: int, seconds: float, limits: Limits) -> float:
     """The most requests per second that so many replicas take within the limits."""
     if servers < 1 or seconds <= 0:
         return 0.0
-    low, high = 0.0, servers * limits.busy / seconds
-    if wait_quantile(servers, high, seconds, limits.quantile) <= limits.wait_seconds:
+    low, high = 0.0, servers * limits.max_utilization / seconds
+    if wait_quantile(servers, high, seconds, limits.quantile) <= limits.max_wait_seconds:
         return high
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if wait_quantile(servers, middle, seconds, limits.quantile) <= limits.wait_seconds:
+        if wait_quantile(servers, middle, seconds, limits.quantile) <= limits.max_wait_seconds:
             low = middle
         else:
             high = middle

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.benchmarks.figures import Figure
-from lab.benchmarks.outcomes import apgr, calls_to_reach
+from lab.benchmarks.routellm import apgr, calls_to_reach
 from lab.replay.frontier import aiq, cost_of
 from lab.replay.outcomes import Outcomes
-from lab.replay.policies import DOMAIN_ORACLE, Expectation
-from lab.replay.sweep import Point, Sweep, sweep
+from lab.replay.policies import DOMAIN_ORACLE, Expectation, Point, Sweep, sweep
 from lab.statistics.bootstrap import group_numbers, interval, resampled
 from lab.statistics.pareto import pareto_front
 

@@ -1,6 +1,6 @@
 """JSON Lines that people and programs write: one object a line, `.gz` or not.
 
-Rule: a file is read to its end before anything is refused, so that its faults are told together,
+Rule: a file is read to its end before anything is refused, so that all its faults are reported,
 each with its line.
 """
 
@@ -49,7 +49,7 @@ def read_jsonl(path: Path, parse: Callable[[dict[str, Any]], T]) -> list[T]:
 
 
 def read_files(paths: Sequence[Path], parse: Callable[[Line], T]) -> list[list[T]]:
-    """As `read_jsonl` for several files, whose faults are told together."""
+    """As `read_jsonl` for several files, whose faults are reported together."""
     faults: list[str] = []
     found = [_read(path, parse, faults) for path in paths]
     if faults:

@@ -6,7 +6,7 @@ import pytest
 
 from cli.main import main
 from tests.cli.commands import refused
-from tests.lab.planning.test_reading import load_test
+from tests.lab.planning.test_measurements import load_test
 
 GIVEN = (
     *("--mix", "sql=0.3", "general=0.7", "--seconds", "sql=0.5", "generalist=1.5"),

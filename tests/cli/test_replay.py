@@ -7,8 +7,7 @@ import pytest
 
 from cli.main import main
 from cli.replaying import replay_given
-from lab.replay.outcomes import gather
-from lab.replay.read import RecordedRow
+from lab.replay.outcomes import RecordedRow, gather
 from tests.cli.commands import refused
 
 

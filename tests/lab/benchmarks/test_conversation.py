@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from deployments.protocol import Message
-from lab.benchmarks.conversation import Ablation, Outcome, ablation
+from lab.benchmarks.conversation import (
+    Ablation,
+    FollowUpFigures,
+    Outcome,
+    ablation,
+    follow_up_figures,
+)
 from lab.benchmarks.dialogues import Dialogue
+from lab.routing.data.rows import Row
+from lab.routing.training.follow_up import Utterance
 from router.artifact import load_artifact
 from router.conversation import FollowUp
 from router.types import GENERAL, Query
@@ -75,4 +83,52 @@ def test_the_table_has_a_line_per_kind_and_a_column_per_strategy():
     assert shown == (
         "| conversation | rows | last |\n| --- | --- | --- |\n| a | 3 | 1.000 |\n"
         "| b | 2 | 0.500 |\n| mean over kinds |  | 0.750 |\n| texts encoded |  | 1.25 |\n"
+    )
+
+
+FIGURES = FollowUpFigures(4, 0.5, 0.6667, 0.75, 10, 0.1, ("a | b",))
+
+
+@pytest.fixture(scope="module")
+def figures():
+    encoder = HashingEncoder()
+    [vector] = encoder.encode(["again"]).vectors
+    utterances = [
+        Utterance("again", True, "test"),
+        Utterance("once more", True, "test"),
+        Utterance("hello", False, "test"),
+        Utterance("again again", False, "test"),
+    ]
+    prompts = [Row(text, GENERAL, text) for text in ("again", "poem", "story", "why")]
+    return follow_up_figures(
+        utterances, prompts, encoder, FollowUp(np.asarray(vector, np.float32), -0.9)
+    )
+
+
+def test_figures_are_shares_of_the_utterances(figures):
+    """One of two that lean is found, and one of two that are called leaning leans."""
+    assert (figures.utterances, figures.accuracy, figures.precision, figures.recall) == (
+        4,
+        0.5,
+        0.5,
+        0.5,
+    )
+
+
+def test_prompts_that_are_called_leaning_are_false_alarms(figures):
+    """All prompts stand alone, so every one that is called leaning is wrong."""
+    assert (figures.prompts, figures.false_alarms) == (4, 0.25)
+
+
+def test_mistakes_are_shown(figures):
+    """The utterances that are told wrong are kept, of both kinds."""
+    assert figures.mistakes == ("once more", "again again")
+
+
+def test_the_table_says_what_each_figure_is_of():
+    """False alarms are of the prompts, the others of the utterances; texts are escaped."""
+    assert FIGURES.markdown() == (
+        "| figure | of | value |\n| --- | --- | --- |\n| accuracy | 4 | 0.5000 |\n"
+        "| precision | 4 | 0.6667 |\n| recall | 4 | 0.7500 |\n| false alarms | 10 | 0.1000 |\n\n"
+        "- a \\| b\n"
     )

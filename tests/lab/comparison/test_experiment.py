@@ -74,15 +74,15 @@ def test_the_shuffle_has_autos_shares(tmp_path: Path) -> None:
 
     asks = [ask for ask in second(rows, models) if ask.arm == "shuffle"]
 
-    dealt = [ask.model for ask in asks]
-    assert Counter(dealt) == Counter(models)
-    assert dealt != models
-    assert [ask.model for ask in second(rows, models) if ask.arm == "shuffle"] == dealt
-    assert [ask.model for ask in second(rows, models, seed=1) if ask.arm == "shuffle"] != dealt
+    assigned = [ask.model for ask in asks]
+    assert Counter(assigned) == Counter(models)
+    assert assigned != models
+    assert [ask.model for ask in second(rows, models) if ask.arm == "shuffle"] == assigned
+    assert [ask.model for ask in second(rows, models, seed=1) if ask.arm == "shuffle"] != assigned
 
 
 def test_the_shuffle_does_not_look_at_the_prompt(tmp_path: Path) -> None:
-    """Which prompts auto sent where makes no difference to who is dealt which."""
+    """Which prompts auto sent where makes no difference to which models are assigned."""
     rows = rows_in(tmp_path, 10)
     models = ["sql"] * 10 + ["tools"] * 10 + ["big"] * 10
 

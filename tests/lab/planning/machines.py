@@ -1,7 +1,7 @@
 """A stack to plan for: a dear generalist, a specialist of each of two domains."""
 
 from lab.planning.fleet import Machine
-from lab.planning.measured import ANY, Measured, Work
+from lab.planning.measurements import ANY, Measurements, Work
 
 LARGE = Machine("large", None, per_hour=4.0, cpus=2, gpus=1)
 SQL = Machine("sql", "sql", per_hour=1.0, cpus=1, gpus=0.5)
@@ -12,4 +12,4 @@ WORK = {
     (ANY, "sql"): Work(10, 5.0, 200),  # 0.5 s, 20 tokens
     (ANY, "tools"): Work(10, 10.0, 300),
 }
-MEASURED = Measured({("sql", "sql"): 30, ("general", "large"): 70}, WORK, ("a test",))
+MEASURED = Measurements({("sql", "sql"): 30, ("general", "large"): 70}, WORK, ("a test",))

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from lab.planning.break_even import BreakEven, break_even
-from lab.planning.fleet import fleet
-from lab.planning.measured import ANY, Measured, Work
+from lab.planning.fleet import fleet, parts
+from lab.planning.measurements import ANY, Measurements, Work
 from lab.planning.queue import Limits
-from lab.planning.traffic import parts
 from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, WORK
 
 LIMITS = Limits()
@@ -20,9 +19,9 @@ def found(rates=None, machines=MACHINES, measured=MEASURED, limits=LIMITS) -> Br
 
 
 def costs(rate: float, machines) -> float:
-    """Of whole fleets, the specialist's domain asked so often: by how much routing is dearer."""
+    """Of whole fleets, the specialist's domain asked so often: by how much routing is more expensive."""
     rates = {"general": 1.0, "sql": rate}
-    pair, seen = machines[:2], Measured({}, WORK)
+    pair, seen = machines[:2], Measurements({}, WORK)
     with_it, without = (
         fleet(some, parts(rates, some, seen), LIMITS).per_hour for some in (pair, pair[:1])
     )
@@ -38,7 +37,7 @@ def test_from_there_on_whole_fleets_cost_no_more() -> None:
     assert all(costs(rate, MACHINES) <= 1e-9 for rate in np.linspace(point, 20 * point, 300))
 
 
-def test_a_dearer_specialist_pays_later() -> None:
+def test_a_more_expensive_specialist_pays_later() -> None:
     """More of the generalist must be spared for it."""
     dear = (LARGE, replace(SQL, per_hour=3.0))
 
@@ -51,7 +50,7 @@ def test_a_dearer_specialist_pays_later() -> None:
 
 def test_a_specialist_that_takes_as_much_never_pays() -> None:
     """However much is asked of it."""
-    slow = Measured({}, WORK | {(ANY, "sql"): Work(1, 8.0)})
+    slow = Measurements({}, WORK | {(ANY, "sql"): Work(1, 8.0)})
 
     assert found(measured=slow).from_rate is None
     assert not found(measured=slow).pays
@@ -65,7 +64,7 @@ def test_the_price_of_a_request_is_that_of_busy_machines() -> None:
 
 def test_one_that_ends_when_idle_pays_sooner() -> None:
     """It costs nothing while nobody asks."""
-    idle = (LARGE, replace(SQL, least=0))
+    idle = (LARGE, replace(SQL, min_replicas=0))
 
     first, second = found(machines=idle).from_rate, found().from_rate
 
@@ -84,6 +83,6 @@ def test_it_pays_at_what_is_planned_or_not(rate, pays) -> None:
 
 def test_it_counts_what_the_router_gives_it() -> None:
     """Not what it keeps from it."""
-    half = Measured({("sql", "sql"): 1, ("sql", "large"): 1}, WORK)
+    half = Measurements({("sql", "sql"): 1, ("sql", "large"): 1}, WORK)
 
     assert found({"sql": 4.0}, measured=half).now == 2.0

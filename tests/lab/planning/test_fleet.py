@@ -2,10 +2,10 @@
 
 import pytest
 
-from lab.planning.fleet import Demand, Machine, deployment, fleet
-from lab.planning.measured import Work
+from lab.planning.fleet import Demand, Machine, alone, deployment, fleet, parts, shares_of
+from lab.planning.measurements import ANY, Measurements, PlanError, Work, merged
 from lab.planning.queue import Limits, replicas_needed
-from tests.lab.planning.machines import LARGE, MACHINES, SQL
+from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, WORK
 
 LIMITS = Limits()
 
@@ -22,23 +22,28 @@ def test_a_deployment_has_the_replicas_that_it_needs() -> None:
     found = deployment(SQL, Demand(4.0, 0.5, 20.0), LIMITS)
 
     assert found.replicas == replicas_needed(4.0, 0.5, LIMITS) == 4
-    assert found.busy == pytest.approx(0.5)
-    assert 0 <= found.wait <= LIMITS.wait_seconds
-    assert found.takes is not None
-    assert found.takes > 4.0
+    assert found.utilization == pytest.approx(0.5)
+    assert 0 <= found.wait <= LIMITS.max_wait_seconds
+    assert found.capacity is not None
+    assert found.capacity > 4.0
     assert found.per_hour == 4.0
 
 
 def test_what_stands_ready_stands_ready() -> None:
     """Also where nobody asks."""
-    found = deployment(Machine("x", "x", 1.0, least=3), Demand(0.0, 0.0, 0.0), LIMITS)
+    found = deployment(Machine("x", "x", 1.0, min_replicas=3), Demand(0.0, 0.0, 0.0), LIMITS)
 
-    assert (found.replicas, found.busy, found.takes, found.per_hour) == (3, 0.0, None, 3.0)
+    assert (found.replicas, found.utilization, found.capacity, found.per_hour) == (
+        3,
+        0.0,
+        None,
+        3.0,
+    )
 
 
 def test_too_few_allowed_replicas_are_noticed() -> None:
     """The plan goes on with what is needed."""
-    few = Machine("x", "x", 1.0, most=2)
+    few = Machine("x", "x", 1.0, max_replicas=2)
 
     assert deployment(few, Demand(4.0, 0.5, 1.0), LIMITS).short
     assert not deployment(few, Demand(0.1, 0.5, 1.0), LIMITS).short
@@ -58,6 +63,76 @@ def test_a_fleet_adds_up() -> None:
     assert (found.rate, found.tokens_per_second) == (5.0, 180.0)
 
 
-def test_a_dearer_machine_is_counted_as_such() -> None:
+def test_a_more_expensive_machine_costs_more() -> None:
     """Per replica."""
     assert deployment(LARGE, Demand(0.0, 0.0, 0.0), LIMITS).per_hour == 4.0
+
+
+def test_the_mix_is_that_of_the_traffic() -> None:
+    """By domain."""
+    assert MEASURED.mix == {"sql": pytest.approx(0.3), "general": pytest.approx(0.7)}
+    assert Measurements().mix == {}
+
+
+def test_requests_go_where_they_were_seen_to_go() -> None:
+    """What the router keeps from a specialist goes to the generalist."""
+    seen = Measurements({("sql", "sql"): 3, ("sql", "large"): 1}, WORK)
+
+    assert shares_of("sql", MACHINES, seen) == {"sql": 0.75, "large": 0.25}
+
+
+def test_a_model_that_is_no_longer_there_is_asked_nothing() -> None:
+    """The others share its part."""
+    seen = Measurements({("sql", "old"): 3, ("sql", "large"): 1}, WORK)
+
+    assert shares_of("sql", MACHINES, seen) == {"large": 1.0}
+
+
+@pytest.mark.parametrize(("domain", "model"), [("sql", "sql"), ("law", "large")])
+def test_a_domain_that_was_not_seen_goes_to_its_specialist(domain, model) -> None:
+    """Or to the generalist, where it has none."""
+    assert shares_of(domain, MACHINES, Measurements()) == {model: 1.0}
+
+
+def test_a_request_takes_what_it_takes_in_its_domain() -> None:
+    """As far as that is known; else what the model takes anywhere."""
+    known = Measurements({}, WORK | {("sql", "large"): Work(1, 9.0)})
+
+    found = alone({"sql": 1.0, "general": 2.0}, LARGE, known)
+
+    assert [(rate, work.seconds_each) for rate, work in found["large"]] == [(1.0, 9.0), (2.0, 2.0)]
+
+
+def test_routed_requests_are_dealt_out() -> None:
+    """Every model is there, also one that gets none."""
+    found = parts({"sql": 2.0, "general": 1.0}, MACHINES, MEASURED)
+
+    assert {name: [rate for rate, _ in of] for name, of in found.items()} == {
+        "large": [1.0],
+        "sql": [2.0],
+        "tools": [],
+    }
+
+
+def test_an_unknown_model_is_named_with_the_remedy() -> None:
+    """It is not guessed."""
+    with pytest.raises(PlanError, match=r"what sql takes .* --seconds sql=SECONDS"):
+        parts({"sql": 2.0}, MACHINES, Measurements())
+
+
+def test_measurements_add_up() -> None:
+    """Requests, seconds and tokens of the same kind."""
+    first = Measurements({("sql", "sql"): 1}, {(ANY, "sql"): Work(1, 1.0, 10)}, ("a",))
+    second = Measurements({("sql", "sql"): 2}, {(ANY, "sql"): Work(3, 5.0, 50)}, ("b",))
+
+    both = merged([first, second])
+
+    assert both.traffic == {("sql", "sql"): 3}
+    assert both.work == {(ANY, "sql"): Work(4, 6.0, 60)}
+    assert both.sources == ("a", "b")
+
+
+def test_work_is_of_some_requests() -> None:
+    """Of none there is no mean."""
+    with pytest.raises(ValueError, match="no work"):
+        Work(0, 1.0)

@@ -132,7 +132,7 @@ def test_replicas_are_the_fewest_within_the_limits(rate, seconds, busy, wait) ->
 @given(servers=st.integers(1, 60), seconds=st.floats(0.01, 5), wait=st.floats(0.01, 2))
 def test_replicas_take_what_they_are_needed_for(servers, seconds, wait) -> None:
     """The most that they take needs no more of them, and a little more does."""
-    limits = Limits(wait_seconds=wait)
+    limits = Limits(max_wait_seconds=wait)
 
     most = capacity(servers, seconds, limits)
 

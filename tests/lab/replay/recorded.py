@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from lab.replay.outcomes import Outcomes, gather
-from lab.replay.read import RecordedRow
+from lab.replay.outcomes import Outcomes, RecordedRow, gather
 
 
 def recorded(rows: int = 80, *, grouped: bool = True) -> Outcomes:

@@ -1,10 +1,12 @@
 """Recorded outcomes as one value."""
 
+import gzip
+import json
+
 import numpy as np
 import pytest
 
-from lab.replay.outcomes import gather
-from lab.replay.read import RecordedRow
+from lab.replay.outcomes import Layout, RecordedRow, gather, read_outcomes
 from router.errors import DataError
 from tests.lab.replay.recorded import by_lot, recorded
 
@@ -72,3 +74,114 @@ def test_what_cannot_be_replayed_is_refused(rows, said):
     """In words that name the thing."""
     with pytest.raises(DataError, match=said):
         gather(rows)
+
+
+ROW = {
+    "prompt": "Why is the sky blue?",
+    "group": "physics",
+    "scores": {"small": False, "large": 1},
+    "costs": {"small": 0.0002, "large": 0.009},
+    "note": "other keys are passed over",
+}
+READ = RecordedRow(
+    "Why is the sky blue?",
+    {"small": 0.0, "large": 1.0},
+    {"small": 0.0002, "large": 0.009},
+    "physics",
+)
+CSV = "prompt,group,score:small,score:large,cost:small,cost:large\n"
+
+
+def test_json_lines(tmp_path):
+    """True and false count as 1 and 0."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW) + "\n")
+    assert read_outcomes(path) == [READ]
+
+
+def test_csv_says_the_same(tmp_path):
+    """A column per model for the scores, and one for the costs; gzipped too."""
+    path = tmp_path / "rows.csv.gz"
+    line = "Why is the sky blue?,physics,0,1,0.0002,0.009\n"
+    path.write_bytes(gzip.compress((CSV + line).encode()))
+    assert read_outcomes(path) == [READ]
+
+
+def test_an_empty_cell_is_absent(tmp_path):
+    """A row without a group has none."""
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{CSV}Why?,,0,1,0.0002,0.009\n")
+    assert read_outcomes(path)[0].group is None
+
+
+def test_prices_take_the_place_of_costs(tmp_path):
+    """For the models that they name, and no others."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW | {"costs": {"small": 3}}) + "\n")
+    [row] = read_outcomes(path, Layout(prices={"large": 5.0, "unknown": 1.0}))
+    assert row.costs == {"small": 3.0, "large": 5.0}
+
+
+def test_the_group_may_have_another_key(tmp_path):
+    """As in files of others."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW | {"eval_name": "mbpp"}) + "\n")
+    assert read_outcomes(path, Layout(group_key="eval_name"))[0].group == "mbpp"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scores": {}}, "scores is {}; it must name each model with a number"),
+        (
+            {"scores": {"small": 2, "large": 1}},
+            "scores.small is 2; it must be a number from 0 to 1",
+        ),
+        ({"scores": {"small": "x"}}, "scores.small is 'x'; it must be a number from 0 to 1"),
+        ({"costs": {"small": -1}}, "costs.small is -1; it must be a number of at least 0"),
+        ({"costs": {"small": float("nan")}}, "costs.small is nan; it must be a number of at least"),
+        ({"costs": {"small": 1}}, "has no cost of 'large'; write it into costs, or give --price"),
+        ({"prompt": None}, "prompt is None; it must be text"),
+        ({"group": 7}, "group is 7; it must be text"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_fault_names_its_line(tmp_path, change, said):
+    """And the remedy."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps(ROW | change) + "\n")
+    with pytest.raises(DataError) as error:
+        read_outcomes(path)
+    assert str(error.value).startswith(f"{path}:2: {said}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{CSV}Why?,physics,yes,1,1,2\n", "rows.csv:2: score:small is 'yes'; it must be a number"),
+        (f"{CSV}Why?,physics,0,1,1\n", "rows.csv:2: has more or fewer cells"),
+        (CSV, "rows.csv holds no rows"),
+    ],
+    ids=["no number", "cells", "no rows"],
+)
+def test_a_fault_in_csv_names_its_line(tmp_path, text, said):
+    """As in JSON."""
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(DataError) as error:
+        read_outcomes(path)
+    assert said in str(error.value)
+
+
+def test_a_prompt_too_long_for_csv_is_told(tmp_path):
+    """With what to write in its place."""
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{CSV}{'x' * 200_000},,0,1,0.0002,0.009\n")
+    with pytest.raises(DataError, match=r"rows\.csv:2: field larger .*; write .* as JSON Lines"):
+        read_outcomes(path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    """One line says so."""
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        read_outcomes(tmp_path / "rows.csv")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.benchmarks.outcomes import apgr
+from lab.benchmarks.routellm import apgr
 from lab.datasets import outcomes as public
 from lab.replay.outcomes import gather
 from lab.replay.policies import Expectation, domain_means, domain_oracle, instance_oracle

@@ -5,7 +5,7 @@ import time
 
 import httpx
 
-from lab.planning.reading import from_metrics
+from lab.planning.measurements import from_metrics
 from loadtests.traffic.caller import Caller, Manner, Server
 from loadtests.traffic.probe import in_flight, settled
 from tests.deployments.upstream import serving

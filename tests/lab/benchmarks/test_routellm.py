@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.benchmarks.outcomes import apgr, calls_to_reach, expected_gain, routellm
+from lab.benchmarks.routellm import apgr, calls_to_reach, expected_gain, routellm
 from tests.lab.benchmarks.rows import WORDS, rows_of
 from tests.router.fakes import HashingEncoder
 

@@ -61,7 +61,7 @@ def routellm(
     Args:
         rows: `domain` is the subject, `excess_loss` the gain of the strong model.
         encoder: turns texts into vectors.
-        progress: told of each step.
+        progress: called on each step.
     """
     texts = [row.text.strip() for row in rows]
     task = _Task(

@@ -1,4 +1,4 @@
-"""Measurements out of reports, outcomes and metrics, as their own writers make them."""
+"""Measurements: what is read from files and metrics, and values given by hand."""
 
 import json
 
@@ -8,12 +8,21 @@ from prometheus_client import CollectorRegistry
 from deployments.protocol import Usage as EngineUsage
 from gateway.metrics import Metrics, exposition
 from lab.comparison.outcomes import Outcome, Timing, Usage
-from lab.planning.measured import ANY, Work
-from lab.planning.reading import from_load_test, from_metrics, from_outcomes
+from lab.planning.measurements import (
+    ANY,
+    Measurements,
+    PlanError,
+    Work,
+    from_load_test,
+    from_metrics,
+    from_outcomes,
+    with_given_values,
+)
 from loadtests.traffic.answer import Answer
 from loadtests.traffic.ledger import Ledger
 from loadtests.traffic.report import report
 from loadtests.traffic.scenario import read_scenario
+from tests.lab.planning.machines import MEASURED
 
 
 def load_test(model: str = "auto") -> str:
@@ -107,3 +116,46 @@ def test_another_page_has_no_metrics_of_a_gateway(text) -> None:
     """It is named."""
     with pytest.raises(ValueError, match="http://x: no metrics of a gateway"):
         from_metrics(text, "http://x")
+
+
+def test_given_seconds_win_over_measured_ones() -> None:
+    """In every domain; tokens stay as measured."""
+    known = Measurements({}, {(ANY, "sql"): Work(10, 5.0, 200), ("sql", "sql"): Work(10, 8.0, 300)})
+
+    found = with_given_values(known, {"sql": 0.25}, {}, {})
+
+    assert found.work == {(ANY, "sql"): Work(1, 0.25, 20), ("sql", "sql"): Work(1, 0.25, 30)}
+
+
+def test_a_speed_makes_seconds_of_tokens() -> None:
+    """Of measured ones or given ones."""
+    assert with_given_values(MEASURED, {}, {}, {"large": 1000}).work[(ANY, "large")] == Work(
+        1, 0.1, 100
+    )
+    assert with_given_values(MEASURED, {}, {"new": 50}, {"new": 500}).work[(ANY, "new")] == Work(
+        1, 0.1, 50
+    )
+
+
+def test_tokens_alone_change_tokens_alone() -> None:
+    """The seconds stay."""
+    assert with_given_values(MEASURED, {}, {"sql": 7}, {}).work[(ANY, "sql")] == Work(1, 0.5, 7)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "speed", "words"),
+    [({}, {"new": 10}, "how many tokens"), ({"new": 10}, {}, "how fast")],
+    ids=["no-tokens", "no-speed"],
+)
+def test_half_of_it_is_not_enough(tokens, speed, words) -> None:
+    """It says what is missing."""
+    with pytest.raises(PlanError, match=words):
+        with_given_values(Measurements(), {}, tokens, speed)
+
+
+def test_what_was_measured_otherwise_stays() -> None:
+    """Traffic, sources and other models."""
+    found = with_given_values(MEASURED, {"sql": 1.0}, {}, {})
+
+    assert (found.traffic, found.sources) == (MEASURED.traffic, MEASURED.sources)
+    assert found.work[(ANY, "large")] == MEASURED.work[(ANY, "large")]
