@@ -19,7 +19,7 @@ def found(rates=None, machines=MACHINES, measured=MEASURED, limits=LIMITS) -> Br
 
 
 def costs(rate: float, machines) -> float:
-    """Of whole fleets, the specialist's domain asked so often: by how much routing is more expensive."""
+    """By how much routing costs more, whole fleets counted, at this rate in the domain."""
     rates = {"general": 1.0, "sql": rate}
     pair, seen = machines[:2], Measurements({}, WORK)
     with_it, without = (
