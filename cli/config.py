@@ -2,13 +2,12 @@
 
 import argparse
 
-from cli.options import Subparsers, add_config, check_engines
+from cli.options import add_config, check_engines
 from gateway.config import load_config
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser("config", help="check a configuration")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     check = actions.add_parser("check", help="validate the file and say what it describes")
     add_config(check)

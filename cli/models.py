@@ -3,16 +3,15 @@
 import argparse
 from pathlib import Path
 
-from cli.options import Subparsers, add_config, cache
+from cli.options import add_config, cache
 from deployments.models.lock import read_lock
 from deployments.models.pull import catalogue, pull
 from gateway.config import NicheConfig, load_config
 from router.config import RouterConfig
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the commands."""
-    parser = commands.add_parser("models", help="get and list model files")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     pulling = actions.add_parser(
         "pull", help="download what is not in the cache yet, verified; convert the encoder"
@@ -47,14 +46,14 @@ def _pull(arguments: argparse.Namespace) -> int:
         path = pull(name, cache(), verify=arguments.verify)
         print(f"{name}: {path}")
         if name == encoder:
-            from router.encoders.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
+            from router.encoders.onnx_export import prepare
 
             print(f"{name}: {prepare(path, cache()).graph}")
     return 0
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from deployments.models.convert import convert_own  # noqa: PLC0415 - torch takes seconds
+    from deployments.models.convert import convert_own
 
     print(convert_own(arguments.file, arguments.out))
     return 0

@@ -13,6 +13,8 @@ _LAST_PORT = 65535
 _CONFIG = Path("niche.yaml")
 
 if TYPE_CHECKING:
+    from router.classifier import TextEncoder
+
     # argparse gives the type of what `add_subparsers` returns no public name
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
@@ -64,6 +66,19 @@ def encoder_reference(arguments: argparse.Namespace) -> str:
     if arguments.config == _CONFIG and not _CONFIG.exists():
         return RouterConfig().encoder
     return load_config(arguments.config).router.encoder
+
+
+def load_encoder(reference: str, threads: int) -> "TextEncoder":
+    """The encoder, which shows a bar while it works through many texts.
+
+    Raises:
+        ModelError: its files are not here.
+    """
+    from cli.progress import EncoderWithBar
+    from deployments.models.resolve import resolve
+    from router.encoders.encoder import Encoder
+
+    return EncoderWithBar(Encoder(resolve(reference, cache()), cache(), threads=threads))
 
 
 def add_guarantee(parser: argparse.ArgumentParser) -> None:
@@ -123,10 +138,7 @@ def check_engines(config: NicheConfig) -> None:
     Raises:
         ConfigError: a line for each model whose options are wrong.
     """
-    from deployments.engine import (  # noqa: PLC0415 - an engine brings torch, which takes seconds
-        EngineContext,
-        create_engine,
-    )
+    from deployments.engine import EngineContext, create_engine
 
     faults = []
     for spec in config.models:

@@ -2,16 +2,15 @@
 
 import argparse
 
-from cli.options import Subparsers, add_config, cache
+from cli.options import add_config, cache
 from gateway.config import load_config
 from router.types import Explanation, Query
 
 _SHOWN_CHARACTERS = 72
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser("route", help="explain the decision for a text")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
     parser.add_argument("text", metavar="TEXT")
     parser.add_argument("--neighbours", type=int, default=5, help="training prompts to show")
     add_config(parser)
@@ -19,7 +18,7 @@ def add(commands: Subparsers) -> None:
 
 
 def _route(arguments: argparse.Namespace) -> int:
-    from gateway.routing import load_router  # noqa: PLC0415 - it brings an inference runtime
+    from gateway.routing import load_router
 
     router = load_router(load_config(arguments.config), cache())
     decision = router.route(Query(text=arguments.text), lambda _: True)

@@ -99,7 +99,7 @@ class _Tokens:
 
     def __call__(self, text: str) -> int:
         if self._tokenizer is None:
-            from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+            from transformers import AutoTokenizer
 
             self._tokenizer = AutoTokenizer.from_pretrained(self._base_dir)
         return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -146,7 +146,7 @@ def _new(arguments: argparse.Namespace) -> int:
 def _made(
     own: OwnNiche, place: Workplace, config: TrainConfig, out: Path, *, replace: bool
 ) -> "Provenance":
-    from lab.specialists.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
+    from lab.specialists.recipes.make import make_specialist, require_fitting
 
     require_fitting(own.niche, place, config.max_length_tokens)
     try:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from lab.comparison.errors import ComparisonError
+from lab.machine import commit, machine
 
 _SHOWN = 400
 
@@ -28,9 +29,7 @@ def write_set(path: Path, data_dir: Path, rows: int) -> None:
 
 def commit_and_machine() -> tuple[str, str]:
     """Where the figures were measured, in the words of the project's other reports."""
-    code = "from cli.machine import commit, machine; print(commit()); print(machine())"
-    commit, machine = _said("-c", code).splitlines()
-    return commit, machine
+    return commit(), machine()
 
 
 def _said(*arguments: str) -> str:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ STACK: dict[str, Any] = {
         {"name": "sql", "model": "tiny", "engine": "fake", "domain": "sql", "adapter": "sql"}
     ],
 }
-COMMANDS = ("serve", "demo", "models", "route", "config", "train", "evaluate", "specialists")
+COMMANDS = (
+    *("serve", "demo", "models pull", "models list", "models convert", "route", "config check"),
+    *("train", "evaluate", "benchmark", "compare", "replay", "plan"),
+    *("specialists train", "specialists new", "specialists evaluate", "specialists curve"),
+)
+HEAVY = {"ray", "torch", "transformers", "peft", "sklearn", "scipy", "onnxruntime"}
+"""What takes seconds to import."""
 
 
 @pytest.fixture(autouse=True)
@@ -185,14 +192,15 @@ def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str], arguments:
     assert capsys.readouterr().err.startswith("usage: niche")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """`niche --help` lists it, and its own help shows its options."""
-    for arguments in (["--help"], [command, "--help"]):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        assert ended.value.code == 0
-        assert command in capsys.readouterr().out
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    """As pyproject.toml has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.split() == ["niche", project["version"]]
 
 
 def test_a_port_in_use_is_one_line(
@@ -209,11 +217,48 @@ def test_a_port_in_use_is_one_line(
     assert said.startswith(f"gateway.port: cannot listen on 127.0.0.1:{port} (")
 
 
-@pytest.mark.parametrize("module", ["cli.main", "gateway.config", "cli.demo"])
-def test_help_is_quick(module: str) -> None:
-    """Importing the command loads neither Ray nor torch, which take seconds."""
-    heavy = ("ray", "torch", "transformers", "peft", "sklearn", "scipy")
-    code = f"import sys, {module}; print(sorted(set({heavy!r}) & set(sys.modules)))"
+_EVERY_HELP = """
+import contextlib, io, json, sys
+from cli.main import main
+
+def help_of(command):
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        main([*command.split(), "--help"])
+    return shown.getvalue()
+
+print(json.dumps([{name: help_of(name) for name in COMMANDS}, sorted(sys.modules)]))
+"""
+
+
+def test_every_help_is_quick_and_shows_its_usage() -> None:
+    """Neither Ray nor torch is loaded for the help of any command, or of any of its actions."""
+    code = _EVERY_HELP.replace("COMMANDS", repr(COMMANDS))
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    helps, loaded = json.loads(done.stdout)
+    assert [
+        name for name, text in helps.items() if not text.startswith(f"usage: niche {name} ")
+    ] == []
+    assert HEAVY & {*loaded} == set()
+
+
+def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a line on what it does."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {name.split()[0] for name in COMMANDS} <= listed
+
+
+@pytest.mark.parametrize("module", ["gateway.config", "cli.ray_environment"])
+def test_what_is_imported_before_ray_does_not_import_it(module: str) -> None:
+    """Ray reads its environment at import: whoever prepares it must come first."""
+    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
 
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

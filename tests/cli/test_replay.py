@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from cli.replaying import replay_given
-from lab.replay.outcomes import gather
-from lab.replay.read import RecordedRow
 from tests.cli.commands import refused
 
 
@@ -83,11 +80,3 @@ def test_a_file_without_groups_beside_one_with_them_is_a_group(capsys, rows, tmp
     assert main(["replay", rows, str(other), "--price", "small=1", "large=10"]) == 0
 
     assert "domain means" in capsys.readouterr().out
-
-
-def test_without_groups_only_what_needs_none_is_replayed():
-    """The instance oracle is left beside the mix."""
-    costs = {"a": 1.0, "b": 2.0}
-    rows = [RecordedRow(text, {"a": 0.0, "b": 1.0}, costs) for text in "xyz"]
-    found = replay_given(gather(rows), None, None)
-    assert [of.name for of in found.policies] == ["best content-blind mix", "instance oracle"]

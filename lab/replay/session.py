@@ -1,15 +1,11 @@
-"""The policies that `niche replay` compares: which can be had depends on what is given.
+"""A replay from its files: the recorded outcomes, and every policy that can be had for them."""
 
-The command parses and prints; what takes long, and long to import, is here.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from cli.progress import EncoderWithBar, tell
 from lab.datasets import outcomes as public
 from lab.replay.outcomes import Outcomes, Recorded
 from lab.replay.policies import (
@@ -26,13 +22,13 @@ from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
 from router.types import Query
 
-Given = Mapping[str, Sequence[Recorded]]
+Recordings = Mapping[str, Sequence[Recorded]]
 """Rows by the name of their file or set."""
 
 
-def read_given(
+def read_recordings(
     paths: Sequence[Path], names: Sequence[str], data_dir: Path | None, layout: Layout
-) -> Given:
+) -> Recordings:
     """Recorded outcomes, all with a group or all without, unless a file has some of each.
 
     Args:
@@ -53,7 +49,7 @@ def read_given(
     return found if len(found) == 1 else _grouped(found)
 
 
-def _grouped(given: Given) -> Given:
+def _grouped(given: Recordings) -> Recordings:
     """Where others have groups, a file without any is a group of its own."""
     without = {name for name, rows in given.items() if all(of.group is None for of in rows)}
     if len(without) == len(given):
@@ -66,13 +62,19 @@ def _grouped(given: Given) -> Given:
     }
 
 
-def replay_given(outcomes: Outcomes, artifact: str | None, encoder: TextEncoder | None) -> Replay:
+def replay_all(
+    outcomes: Outcomes,
+    artifact: str | None = None,
+    encoder: TextEncoder | None = None,
+    progress: Callable[[str], object] = lambda _: None,
+) -> Replay:
     """Replays every policy that can be had.
 
     Args:
         outcomes: what models made of each prompt.
         artifact: a trained router, `default` or a directory; None leaves out what needs one.
         encoder: the one that it was trained with; None without an artifact.
+        progress: told of each step as it begins.
 
     Raises:
         ArtifactError: the artifact cannot be used.
@@ -80,19 +82,21 @@ def replay_given(outcomes: Outcomes, artifact: str | None, encoder: TextEncoder 
     known = outcomes.groups is not None
     policies = [domain_means(outcomes)] if known else []
     if artifact is not None and encoder is not None:
-        policies += _learned(outcomes, artifact, encoder)
+        policies += _learned(outcomes, artifact, encoder, progress)
     policies += [domain_oracle(outcomes)] if known else []
     policies.append(instance_oracle(outcomes))
-    tell(f"replaying {len(policies)} policies over {len(outcomes.prompts):,} prompts")
+    progress(f"replaying {len(policies)} policies over {len(outcomes.prompts):,} prompts")
     with threadpool_limits(1):
         return replay(outcomes, policies)
 
 
-def _learned(outcomes: Outcomes, artifact: str, encoder: TextEncoder) -> list[Expectation]:
+def _learned(
+    outcomes: Outcomes, artifact: str, encoder: TextEncoder, progress: Callable[[str], object]
+) -> list[Expectation]:
     texts = [prompt.strip() for prompt in outcomes.prompts]
-    classifier = load_artifact(artifact_path(artifact), EncoderWithBar(encoder))
-    tell(f"asking the router for {len(texts):,} prompts")
+    classifier = load_artifact(artifact_path(artifact), encoder)
+    progress(f"asking the router for {len(texts):,} prompts")
     scores = classifier.scores([Query(text=text) for text in texts])
     table = [[of.probabilities[name] for name in classifier.classes_] for of in scores]
-    vectors = EncoderWithBar(encoder).encode(texts).vectors
+    vectors = encoder.encode(texts).vectors
     return [by_router(outcomes, np.array(table)), by_vectors(outcomes, vectors)]

@@ -1,14 +1,9 @@
-"""The benchmarks by name: which rows and which encoder each is given.
-
-The command `niche benchmark` parses and prints; what takes long, and long to import, is here.
-"""
+"""The benchmarks by name: which rows and which encoder each is given."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from cli.progress import EncoderWithBar, tell
 from lab.benchmarks.banking import banking77
 from lab.benchmarks.clinc import clinc150, clinc150_unseen
 from lab.benchmarks.conversation import ablation
@@ -41,7 +36,8 @@ class Setting:
         artifact: `default`, or a directory.
         model: the encoder's directory.
         cache_dir: where its converted graph is kept.
-        threads: CPU threads of the encoder, but for what is timed.
+        encoder: the router's, for all but what is timed.
+        progress: told of each step as it begins.
         static: directories of static embeddings to compare with.
         fine_tune: whether to train encoders to compare with, which takes an hour or more.
     """
@@ -50,14 +46,10 @@ class Setting:
     artifact: str
     model: Path
     cache_dir: Path
-    threads: int = 1
+    encoder: TextEncoder
+    progress: Callable[[str], object]
     static: tuple[Path, ...] = ()
     fine_tune: bool = True
-
-    @cached_property
-    def encoder(self) -> TextEncoder:
-        """The router's, with a bar while it works."""
-        return EncoderWithBar(self.timed(self.threads))
 
     @property
     def tuned(self) -> Path | None:
@@ -65,35 +57,39 @@ class Setting:
         return self.model if self.fine_tune else None
 
     def timed(self, threads: int) -> Encoder:
-        """The router's encoder as it is."""
+        """The router's encoder on so many CPU threads."""
         return Encoder(self.model, self.cache_dir, threads=threads)
 
 
 def _clinc150(setting: Setting) -> Result:
-    return clinc150(public.read("clinc150", setting.data_dir), setting.encoder, tell)
+    return clinc150(public.read("clinc150", setting.data_dir), setting.encoder, setting.progress)
 
 
 def _clinc150_unseen(setting: Setting) -> Result:
-    return clinc150_unseen(public.read("clinc150", setting.data_dir), setting.encoder, tell)
+    return clinc150_unseen(
+        public.read("clinc150", setting.data_dir), setting.encoder, setting.progress
+    )
 
 
 def _banking77(setting: Setting) -> Result:
-    return banking77(public.read("banking77", setting.data_dir), setting.encoder, tell)
+    return banking77(public.read("banking77", setting.data_dir), setting.encoder, setting.progress)
 
 
 def _routellm(setting: Setting) -> Result:
-    return routellm(public.read("routellm_mmlu", setting.data_dir), setting.encoder, tell)
+    return routellm(
+        public.read("routellm_mmlu", setting.data_dir), setting.encoder, setting.progress
+    )
 
 
 def _mmlu14(setting: Setting) -> Result:
     rows = public.read("mmlu14", setting.data_dir)
-    return mmlu14(rows, setting.encoder, setting.tuned, tell)
+    return mmlu14(rows, setting.encoder, setting.tuned, setting.progress)
 
 
 def _default(setting: Setting) -> Result:
     classifier = load_artifact(artifact_path(setting.artifact), setting.encoder)
     rows = own_test_rows(prompts.rows(setting.data_dir), setting.encoder)
-    return default(rows, classifier, tell)
+    return default(rows, classifier, setting.progress)
 
 
 def _conversation(setting: Setting) -> Result:
@@ -117,7 +113,9 @@ def _encoders(setting: Setting) -> Result:
     ]
     static = [StaticEncoder(path) for path in (setting.model, *setting.static)]
     among = contenders(setting.timed(1), static, setting.tuned)
-    return Result("encoders", (), (), tuple(compare(task, among, tell) for task in tasks))
+    return Result(
+        "encoders", (), (), tuple(compare(task, among, setting.progress) for task in tasks)
+    )
 
 
 def _speed(setting: Setting) -> Result:

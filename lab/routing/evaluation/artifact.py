@@ -1,13 +1,9 @@
-"""An artifact, measured on any labelled prompts.
-
-The command `niche evaluate` parses and prints; what takes long, and long to import, is here.
-"""
+"""An artifact, measured on any labelled prompts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli.progress import EncoderWithBar, tell
 from lab.datasets import public
 from lab.routing.data.dataset import read_rows
 from lab.routing.data.rows import LabelledRow
@@ -28,7 +24,7 @@ Data = Mapping[str, Sequence[LabelledRow]]
 """Rows by the name of their file or set."""
 
 
-def read_data(
+def read_held_out(
     paths: Sequence[Path], names: Sequence[str] = (), data_dir: Path | None = None
 ) -> Data:
     """Held-out rows: those of `test` and `unseen`, and those without a split.
@@ -48,8 +44,12 @@ def read_data(
     return {name: _held_out(name, rows) for name, rows in data.items()}
 
 
-def measure(
-    artifact: str, encoder: TextEncoder, data: Data, wanted: GuaranteeConfig | None = None
+def evaluate_artifact(
+    artifact: str,
+    encoder: TextEncoder,
+    data: Data,
+    wanted: GuaranteeConfig | None = None,
+    progress: Callable[[str], object] = lambda _: None,
 ) -> EvaluationReport:
     """Measures an artifact on rows.
 
@@ -58,15 +58,16 @@ def measure(
         encoder: the one that it was trained with.
         data: rows by the name of their file or set; at least one row.
         wanted: a level of the operator's; the figures are then those at its threshold.
+        progress: told of each step as it begins.
 
     Raises:
         ArtifactError: the artifact cannot be used.
         GuaranteeError: it has no calibration rows for what is wanted.
     """
-    classifier = load_artifact(artifact_path(artifact), EncoderWithBar(encoder))
+    classifier = load_artifact(artifact_path(artifact), encoder)
     guarantees = promises(classifier.trained.calibration, wanted)
     rows = [row for found in data.values() for row in found]
-    tell(f"measuring on {len(rows):,} prompts")
+    progress(f"measuring on {len(rows):,} prompts")
     notes = _notes(classifier.classes_, rows)
     thresholds = Thresholds()
     if wanted is not None:

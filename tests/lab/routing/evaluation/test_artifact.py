@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cli.measuring import Data, measure, read_data
-from cli.training import train_router
 from lab.datasets.manifest import DatasetError
 from lab.routing.data.rows import Row
+from lab.routing.evaluation.artifact import Data, evaluate_artifact, read_held_out
+from lab.routing.training.router import train_router
 from router.config import GuaranteeConfig
 from router.errors import ArtifactError, DataError
 from tests.router.fakes import HashingEncoder, toy_rows
@@ -37,7 +37,7 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
 
 def test_the_figures_of_the_training_are_found_again(artifact: str) -> None:
     """The same rows give the same figures."""
-    report = measure(artifact, HashingEncoder(), data())
+    report = evaluate_artifact(artifact, HashingEncoder(), data())
 
     metrics = json.loads((Path(artifact) / "artifact.json").read_text())["metrics"]
     assert report.found.metrics() == metrics
@@ -48,7 +48,7 @@ def test_the_figures_of_the_training_are_found_again(artifact: str) -> None:
 
 def test_a_level_of_the_operators_own_sets_the_threshold(artifact: str) -> None:
     """What cannot be guaranteed routes nothing; the note says so."""
-    report = measure(artifact, HashingEncoder(), data(), GuaranteeConfig(alpha=0.001))
+    report = evaluate_artifact(artifact, HashingEncoder(), data(), GuaranteeConfig(alpha=0.001))
 
     assert report.guarantees[0].threshold is None
     assert report.found.routed == 0
@@ -57,7 +57,7 @@ def test_a_level_of_the_operators_own_sets_the_threshold(artifact: str) -> None:
 
 def test_unknown_domains_are_noted(artifact: str) -> None:
     """They count as general."""
-    report = measure(artifact, HashingEncoder(), data(*strangers()))
+    report = evaluate_artifact(artifact, HashingEncoder(), data(*strangers()))
 
     [note] = report.notes
     assert note.startswith("20 rows have domains that the artifact does not know (law): they count")
@@ -68,14 +68,14 @@ def test_many_unknown_domains_are_noted_in_short(artifact: str) -> None:
     """The most frequent ten by name."""
     many = [Row(f"text {number}", f"domain-{number}", "g") for number in range(13)]
 
-    [note] = measure(artifact, HashingEncoder(), data(*many)).notes
+    [note] = evaluate_artifact(artifact, HashingEncoder(), data(*many)).notes
 
     assert " and 3 others)" in note
 
 
 def test_strangers_alone_are_an_out_of_scope_set(artifact: str) -> None:
     """The share that would be routed is what it measures."""
-    report = measure(artifact, HashingEncoder(), {"law": strangers()})
+    report = evaluate_artifact(artifact, HashingEncoder(), {"law": strangers()})
 
     assert report.notes[1].startswith("No row is of a niche that the artifact knows")
     assert report.found.outside[0].rows == 20
@@ -87,7 +87,7 @@ def test_an_artifact_of_another_encoder_is_refused(artifact: str) -> None:
     other.sha256 = "0" * 64
 
     with pytest.raises(ArtifactError, match="was trained with the encoder"):
-        measure(artifact, other, data())
+        evaluate_artifact(artifact, other, data())
 
 
 def test_rows_that_are_not_held_out_are_left_out(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_rows_that_are_not_held_out_are_left_out(tmp_path: Path) -> None:
         {"text": "none", "domain": "sql"},
     )
 
-    found = read_data([path])
+    found = read_held_out([path])
 
     assert [row.text for row in found[str(path)]] == ["test", "unseen", "none"]
 
@@ -108,10 +108,10 @@ def test_a_file_without_held_out_rows_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", {"text": "x", "domain": "sql", "split": "train"})
 
     with pytest.raises(DataError, match=r"a\.jsonl holds rows of training, validation or calib"):
-        read_data([path])
+        read_held_out([path])
 
 
 def test_an_unknown_public_set_is_named(tmp_path: Path) -> None:
     """With the known ones."""
     with pytest.raises(DatasetError, match="unknown set 'mnist'; known: clinc150"):
-        read_data([], ["mnist"], tmp_path)
+        read_held_out([], ["mnist"], tmp_path)

@@ -1,4 +1,4 @@
-"""Where figures were measured: the commit, the processor and the versions that matter."""
+"""The machine and the commit that figures were measured on, and the versions that matter."""
 
 import os
 import platform
@@ -12,6 +12,8 @@ _PACKAGES = ("torch", "onnxruntime", "scikit-learn", "numpy")
 def commit() -> str:
     """The commit of this checkout, marked where files differ from it; `unknown` outside of one."""
     root = Path(__file__).parent.parent
+    if not (root / ".git").exists():  # installed, perhaps below somebody's own repository
+        return "unknown"
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
