@@ -6,13 +6,13 @@ NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts links constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # torch goes first and pinned, so that nothing else chooses it. On Linux the usual index's torch brings
-# several GB of CUDA packages; the README's "Troubleshooting" says how to do without them.
+# several GB of CUDA packages; docs/troubleshooting.md says how to do without them.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
@@ -54,7 +54,7 @@ LOAD ?= mixed --baseline
 loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
 	$(RUN) loadtests.traffic $(LOAD)
 
-check: lint type contracts ## Formatting, lints, types, import contracts
+check: lint type contracts links ## Formatting, lints, types, import contracts, links of the documents
 
 lint: install-dev
 	$(RUN) ruff format --check .
@@ -66,11 +66,14 @@ type: install-dev
 contracts: install-dev
 	$(VENV)/bin/lint-imports
 
+links: install-dev
+	$(RUN) tests.docs.links
+
 format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: install-dev ## Write the README's tables, the dashboards and the chart's schema anew from the code
+docs: install-dev ## Write docs/reference, the dashboards and the chart's schema anew from the code
 	$(RUN) cli.reference
 	$(RUN) lab.dashboards.files
 	$(RUN) tests.helm.documents

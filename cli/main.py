@@ -19,7 +19,7 @@ from lab.planning.traffic import PlanError
 from lab.specialists.recipes.errors import RecipeError
 from router.errors import RouterError
 
-_COMMANDS = {
+COMMANDS = {
     "serve": "run the stack until Ctrl-C",
     "demo": "run the stack, show one request per domain, stop",
     "models": "get and list model files",
@@ -48,7 +48,8 @@ _EXPECTED = (
 )
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these words: of the command that they name it has the options too."""
     parser = argparse.ArgumentParser(
         prog="niche",
         description="A gateway that routes each request to a specialist model or a generalist.",
@@ -56,7 +57,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"niche {_version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     chosen = next((word for word in words if not word.startswith("-")), None)
-    for name, purpose in _COMMANDS.items():
+    for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose)
         if name == chosen:
             import_module(f"cli.{name}").add_options(command)
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code (2: it could not be done as asked)."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parser(words).parse_args(words)
+        arguments = parser_of(words).parse_args(words)
         return int(arguments.run(arguments))
     except _EXPECTED as error:
         print(f"niche: {error}", file=sys.stderr)
