@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FILE",
-        help="prompts with their right answers, an object a line (loadtests/README.md)",
+        help="prompts with their right answers, an object a line (docs/evaluation.md)",
     )
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
     parser.add_argument(
@@ -122,7 +122,7 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
         "--prices",
         type=Path,
         metavar="FILE",
-        help="niche.yaml, or a file of prices (loadtests/README.md); without one, what the answers "
+        help="niche.yaml, or a file of prices (docs/evaluation.md); without one, what the answers "
         "report",
     )
     costs.add_argument(
