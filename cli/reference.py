@@ -313,8 +313,8 @@ PAGES: dict[str, Callable[[], str]] = {
     ),
     "cli.md": lambda: _page(
         "The command `niche`",
-        "Every command and its arguments; `niche COMMAND --help` shows the same. It is in `.venv/bin` "
-        "after `make install`; `. .venv/bin/activate` puts it on the path.",
+        "Every command and its arguments; `niche COMMAND --help` shows the same. It is in "
+        "`.venv/bin` after `make install`; `. .venv/bin/activate` puts it on the path.",
         *_commands(),
     ),
 }
