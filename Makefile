@@ -73,9 +73,8 @@ format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: install-dev ## Write docs/reference, the dashboards and the chart's schema anew from the code
+docs: install-dev ## Write docs/reference and the chart's schema anew from the code
 	$(RUN) cli.reference
-	$(RUN) lab.dashboards.files
 	$(RUN) tests.helm.documents
 
 chart-tools: install-dev

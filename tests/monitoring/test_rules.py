@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.dashboards.queries import mixed
+from tests.monitoring.dashboards import query
 from tests.monitoring.metrics import gateway_series, selectors
 from tests.monitoring.prometheus import promtool
 from tests.monitoring.rule_cases import ALERTS, RECORDS
@@ -140,6 +140,7 @@ def test_every_alert_says_how_urgent_it_is(name):
     assert ALERT_RULES[name]["labels"]["severity"] in {"page", "ticket", "info"}
 
 
+OVERALL = query("savings", "Quality difference", "lower bound")
 QUALITY = "niche_evidence_quality_difference_ratio"
 
 
@@ -167,9 +168,9 @@ def shares(**per_step: int) -> dict[str, str]:
     ids=["weighted by share", "one without traffic does not matter", "one is unknown"],
 )
 def test_the_difference_over_all_traffic(series, value, tmp_path):
-    """The dashboards' figure is each specialist's difference times its share, or none where a share
+    """The dashboard's figure is each specialist's difference times its share, or none where a share
     has no difference."""
-    expr = mixed(QUALITY, "low").replace("$__range", "30m").replace("$job", ".+")
+    expr = OVERALL.expr.replace("$__range", "30m").replace("$job", ".+")
     test = {"eval_time": "40m", **being(expr, value, {})}
 
     status, said = checked(tmp_path, "1m", series, promql_expr_test=[test])
