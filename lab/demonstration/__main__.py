@@ -25,7 +25,7 @@ from lab.demonstration.results import JOURNAL, write_results
 from lab.demonstration.run import Clocks, Pace, parts, play
 from lab.demonstration.stages import OWN, Cast, stages
 from lab.demonstration.stand_in import PREFIX, read_stand_in
-from loadtests.traffic.errors import TrafficError
+from loadtests.traffic.errors import LoadTestError
 
 _OUT, _WORK = Path("work/demonstration"), Path("work/demonstration-stack")
 _WELL_ASKED = f"{PREFIX}0.3,sql=0.23,tools=0.08,math=0.17,biomed=0.45,support=0.6"
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = 0 if arguments.again else _play(arguments)
         written = write_results(arguments.out)
-    except (ComparisonError, TrafficError) as error:
+    except (ComparisonError, LoadTestError) as error:
         print(f"demonstration: {error}", file=sys.stderr)
         return _IMPOSSIBLE
     print("", *(f"{path}: written" for path in written), sep="\n")

@@ -16,8 +16,8 @@ from lab.comparison.rows import Row
 from lab.demonstration.configuration import Planted, Upstream, configured
 from lab.demonstration.run import Part, Stage
 from lab.demonstration.stand_in import PREFIX, read_stand_in, standing_in
-from loadtests.traffic.caller import Server
-from loadtests.traffic.stack import command, free_port, running
+from loadtests.traffic.client import Server
+from loadtests.traffic.stack import free_port, running, serve_command
 
 OWN = "own"
 """The generalist that is configured."""
@@ -83,7 +83,7 @@ def stages(cast: Cast, rows: Sequence[Row], work: Path) -> Iterator[Stage]:
             file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
             server = Server(f"http://127.0.0.1:{(port := free_port())}")
             print(f"demonstration: phase {part.phase}: {part.generalist}", file=sys.stderr)
-            with running(command(file, port), server, work / f"stack-{part.phase}.log"):
+            with running(serve_command(file, port), server, work / f"stack-{part.phase}.log"):
                 yield server.url
 
         yield stage

@@ -10,21 +10,21 @@ from gateway.metrics import Metrics, exposition
 from lab.comparison.outcomes import Outcome, Timing, Usage
 from lab.planning.measured import ANY, Work
 from lab.planning.reading import from_load_test, from_metrics, from_outcomes
-from loadtests.traffic.answer import Answer
-from loadtests.traffic.ledger import Ledger
-from loadtests.traffic.report import report
+from loadtests.traffic.measurements import Measurements
+from loadtests.traffic.report import build_report
+from loadtests.traffic.result import RequestResult
 from loadtests.traffic.scenario import read_scenario
 
 
 def load_test(model: str = "auto") -> str:
-    ledger = Ledger()
+    ledger = Measurements()
     for own, count in (("sql", 3), ("generalist", 1)):
         usage = {"completion_tokens": 20.0, "engine_seconds": 0.5}
         for _ in range(count):
-            answer = Answer("answered", first=0.1, seconds=1.0, model=own, usage=usage)
+            answer = RequestResult("answered", first=0.1, seconds=1.0, model=own, usage=usage)
             ledger.add(answer, "sql", "patient", 1)
-    ledger.add(Answer("refused", "busy"), "sql", "patient", 1)
-    return json.dumps(report(read_scenario("mixed", {"model": model}), 10.0, ledger, []))
+    ledger.add(RequestResult("refused", "busy"), "sql", "patient", 1)
+    return json.dumps(build_report(read_scenario("mixed", {"model": model}), 10.0, ledger, []))
 
 
 def outcome(arm: str, model: str, domain: str | None, error: str | None = None) -> str:

@@ -1,40 +1,39 @@
-"""What became of one request, and the reading of a stream that makes it."""
+"""The result of one request, and how it is read from the stream of its answer."""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["answered", "left", "refused", "failed", "unsent", "unfinished"]
-"""A client that left meant to. Refused: 429 or 503, before anything was answered. Unsent: too many
-were in flight already. Unfinished: the run was stopped."""
+Outcome = Literal["answered", "disconnected", "refused", "failed", "unsent", "unfinished"]
+"""Disconnected: the client meant to hang up. Refused: 429 or 503, before anything was answered.
+Unsent: too many requests were in flight already. Unfinished: the run was stopped."""
 
 DONE = b"[DONE]"
 _SHOWN = 160
 
 
-class Broken(Exception):
-    """The stream is none, or not whole."""
+class StreamError(Exception):
+    """The stream is invalid or incomplete."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One request, looked back on. Times are in seconds, and those of patient readers alone are the
-    server's; None is not known.
+class RequestResult:
+    """One request and its times in seconds; None: not known.
 
     Attributes:
-        outcome: what became of it.
-        why: a code or a sentence, where it was not answered.
+        outcome: how it ended.
+        reason: why it was not answered: a code or a message.
         first: from when it was due to the first token.
         seconds: from when it was due to the end.
-        gaps: between a piece of text and the next.
+        gaps: between one piece of text and the next.
         late: from when it was due to when it was sent.
-        model: who answered.
-        usage: what the last piece says of tokens, engine seconds and cost.
+        model: the model that answered.
+        usage: tokens, engine seconds and costs, as the last event reports them.
     """
 
     outcome: Outcome
-    why: str = ""
+    reason: str = ""
     first: float | None = None
     seconds: float = 0.0
     gaps: tuple[float, ...] = ()
@@ -43,12 +42,12 @@ class Answer:
     usage: dict[str, float] = field(default_factory=dict)
 
 
-_USED = ("prompt_tokens", "completion_tokens")
+_TOKENS = ("prompt_tokens", "completion_tokens")
 _COSTS = ("engine_seconds", "cost", "baseline_cost", "attributed_cost")
 
 
-class Reading:
-    """An answer while it comes.
+class ResultBuilder:
+    """Collects the events of a stream into a result.
 
     Args:
         clock: monotonic seconds.
@@ -65,29 +64,29 @@ class Reading:
         self._usage: dict[str, float] = {}
         self._finished = False
 
-    def take(self, payload: bytes) -> None:
-        """Reads one event's data.
+    def add(self, payload: bytes) -> None:
+        """Reads the data of one event.
 
         Raises:
-            Broken: it is an error, or no object as the protocol has it.
+            StreamError: it is an error, or no chunk of the protocol.
         """
         event = _object(payload)
         try:
-            self._note(event)
+            self._read(event)
         except (AttributeError, TypeError, ValueError) as error:
-            raise Broken(f"an event of another form: {payload[:_SHOWN]!r}") from error
+            raise StreamError(f"unexpected form of an event: {payload[:_SHOWN]!r}") from error
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def _read(self, event: dict[str, Any]) -> None:
         niche = event.get("niche") or {}
         self._model = niche.get("model") or self._model or event.get("model")
-        for names, told in ((_USED, event.get("usage") or {}), (_COSTS, niche)):
-            self._usage |= {name: float(told[name]) for name in names if name in told}
+        for names, reported in ((_TOKENS, event.get("usage") or {}), (_COSTS, niche)):
+            self._usage |= {name: float(reported[name]) for name in names if name in reported}
         for choice in event.get("choices") or ():
             self._finished = self._finished or bool(choice.get("finish_reason"))
             if (choice.get("delta") or {}).get("content"):
-                self._piece()
+                self._note_text()
 
-    def _piece(self) -> None:
+    def _note_text(self) -> None:
         now = self._clock()
         if self._last is None:
             self._first = now - self._due
@@ -95,16 +94,11 @@ class Reading:
             self._gaps.append(now - self._last)
         self._last = now
 
-    @property
-    def pieces(self) -> int:
-        """How many pieces of text have come."""
-        return 0 if self._first is None else len(self._gaps) + 1
-
-    def ended(self, outcome: Outcome, why: str = "") -> Answer:
-        """The answer, now."""
-        return Answer(
+    def result(self, outcome: Outcome, reason: str = "") -> RequestResult:
+        """The result as of now."""
+        return RequestResult(
             outcome,
-            why,
+            reason,
             self._first,
             self._clock() - self._due,
             tuple(self._gaps),
@@ -113,32 +107,32 @@ class Reading:
             self._usage,
         )
 
-    def whole(self) -> Answer:
-        """The answer, its stream having ended as it should.
+    def answered(self) -> RequestResult:
+        """The result at the end of the stream.
 
         Raises:
-            Broken: nobody said that it was finished.
+            StreamError: no event had a finish reason.
         """
         if not self._finished:
-            raise Broken("the stream ended early")
-        return self.ended("answered")
+            raise StreamError("the stream ended early")
+        return self.result("answered")
 
 
-def events(read: Callable[[], bytes], longest: int) -> Iterator[bytes]:
+def event_data(read: Callable[[], bytes], max_bytes: int) -> Iterator[bytes]:
     """The data of a stream's events, up to and without `[DONE]`.
 
     Args:
-        read: gives what has come, waits where nothing has, and gives nothing at the end.
-        longest: bytes that a stream may have.
+        read: returns the next bytes, waits while there are none, returns nothing at the end.
+        max_bytes: that a stream may have.
 
     Raises:
-        Broken: it has more, or ends without `[DONE]`.
+        StreamError: it has more, or ends without `[DONE]`.
     """
     rest, size = b"", 0
     while data := read():
         size += len(data)
-        if size > longest:
-            raise Broken(f"more than {longest:,} bytes")
+        if size > max_bytes:
+            raise StreamError(f"more than {max_bytes:,} bytes")
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             if not line.startswith(b"data:"):
@@ -147,7 +141,7 @@ def events(read: Callable[[], bytes], longest: int) -> Iterator[bytes]:
             if payload == DONE:
                 return
             yield payload
-    raise Broken("the stream ended early")
+    raise StreamError("the stream ended early")
 
 
 def _object(payload: bytes) -> dict[str, Any]:
@@ -156,7 +150,7 @@ def _object(payload: bytes) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Broken(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
+        raise StreamError(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
     if found.get("error"):
-        raise Broken(f"the stream failed: {json.dumps(found['error'])[:_SHOWN]}")
+        raise StreamError(f"the stream failed: {json.dumps(found['error'])[:_SHOWN]}")
     return found
