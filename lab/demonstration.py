@@ -7,8 +7,8 @@ generalist. Writes `report.json` and `shares.png`; after Ctrl-C they cover the r
     niche compare --write-set prompts.jsonl --data-dir DIR --ask-generalist plain --rows 300
     python -m lab.demonstration prompts.jsonl
 
-A model called `oracle:SHARE` is a stand-in that gives the right answer to that share of the prompts;
-`--specialists oracle:0.9,biomed=0.2` needs no model files but the router's.
+A model `oracle:SHARE` is a stand-in that gives the right answer to that share of the prompts. With
+`--specialists oracle:0.9,biomed=0.2` no model files are needed but the router's.
 """
 
 import argparse
