@@ -18,14 +18,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _route(arguments: argparse.Namespace) -> int:
-    from gateway.routing import load_router
+    from gateway.routing import load_classifier, load_policy
 
-    router = load_router(load_config(arguments.config), cache())
-    decision = router.route(Query(text=arguments.text), lambda _: True)
+    config, text = load_config(arguments.config), arguments.text
+    policy, classifier = load_policy(config), load_classifier(config.router, cache(), "cpu")
+    [scores] = classifier.scores([Query(text=text)])
+    decision = policy.decide(scores, lambda _: True)
     print(f"domain      {decision.domain} (confidence {decision.confidence:.4f})")
     print(f"model       {decision.candidates[0]}")
     print(f"reason      {decision.reason}")
-    _explain(router.explain(arguments.text, arguments.neighbours))
+    _explain(policy.explain(scores, classifier.neighbours(text, arguments.neighbours)))
     return 0
 
 

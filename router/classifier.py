@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts' vectors, in order."""
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Scores queries."""
+
+    @property
+    def classes_(self) -> Sequence[str]:
+        """The domains it tells apart."""
+
+    def scores(self, queries: Sequence[Query]) -> list[Scores]:
+        """The scores of each query, in order; takes milliseconds of CPU time."""
 
 
 class RouteClassifier:

@@ -7,8 +7,13 @@ generalist, and is named.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from router.types import GENERAL, Decision, Reason, Scores
+from router.config import RouterConfig
+from router.types import GENERAL, Decision, Explanation, Neighbour, Reason, Scores
+
+if TYPE_CHECKING:  # numpy and scipy are not needed to decide
+    from router.guarantee import Guarantee
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +71,75 @@ def _doubt(scores: Scores, confidence: float, config: Thresholds) -> Reason | No
     if not scores.scope >= familiar:
         return Reason.OUT_OF_SCOPE
     return None
+
+
+class Policy:
+    """Chooses models for queries that a classifier has scored.
+
+    Args:
+        table: the specialists of each domain, best first.
+        generalist: the model for everything else.
+        config: the operator's settings.
+        guarantee: what the artifact can guarantee, when `config` asks for a guarantee.
+    """
+
+    def __init__(
+        self,
+        table: Mapping[str, tuple[str, ...]],
+        generalist: str,
+        config: RouterConfig,
+        guarantee: "Guarantee | None" = None,
+    ) -> None:
+        self._table = dict(table)
+        self._generalist = generalist
+        self._thresholds = Thresholds(config.min_confidence, config.scope_threshold)
+        self._guarantee = guarantee
+        if guarantee is not None:
+            self._thresholds = Thresholds(
+                min_confidence=guarantee.threshold, infeasible=guarantee.threshold is None
+            )
+
+    def decide(
+        self,
+        scores: Scores,
+        available: Callable[[str], bool],
+        active: Callable[[str], bool] = lambda _: True,
+    ) -> Decision:
+        """Where a query with these scores goes.
+
+        Args:
+            scores: of the query.
+            available: whether a model may be asked now.
+            active: whether a specialist gets traffic at all; by default each does.
+        """
+        table = {
+            domain: tuple(model for model in models if active(model))
+            for domain, models in self._table.items()
+        }
+        return decide(scores, table, self._generalist, available, self._thresholds)
+
+    def requested(self, model: str, domain: str) -> Decision:
+        """The decision for a request that names its model: that model, and no other."""
+        return Decision(domain, (model,), Reason.REQUESTED, 1.0)
+
+    def unclassified(self) -> Decision:
+        """The decision for a query without scores: the generalist's."""
+        return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+
+    def explain(self, scores: Scores, neighbours: tuple[Neighbour, ...] = ()) -> Explanation:
+        """Why a query with these scores is routed as it is: beside each score its threshold.
+
+        Args:
+            scores: of the query.
+            neighbours: the training prompts most like it, best first; see `RouteClassifier`.
+        """
+        confident, familiar = self._thresholds.min_confidence, self._thresholds.scope
+        return Explanation(
+            probabilities=scores.probabilities,
+            min_confidence=scores.min_confidence if confident is None else confident,
+            scope=scores.scope,
+            scope_threshold=scores.scope_threshold if familiar is None else familiar,
+            truncated=scores.truncated,
+            neighbours=neighbours,
+            guarantee=None if self._guarantee is None else self._guarantee.sentence(),
+        )

@@ -16,9 +16,8 @@ from lab.routing.data.rows import LabelledRow, separate
 from lab.routing.evaluation.calibration import calibration_error
 from lab.routing.evaluation.tables import Table
 from lab.routing.training.train import TrainConfig
-from router.classifier import TextEncoder
+from router.classifier import Classifier, TextEncoder
 from router.policy import Thresholds, decide
-from router.router import Classifier
 from router.types import GENERAL, Query, Scores
 
 Progress = Callable[[str], object]

@@ -17,7 +17,6 @@ RUNTIME = ("onnxruntime", "tokenizers")
         ("router.types", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
         ("router.policy", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
         ("router.dispatch", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
-        ("router.router", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
         ("router.artifact", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
         ("lab.routing.training.train", (*SERVERS, *HEAVY, *RUNTIME)),
         ("router.encoders.encoder", (*SERVERS, *HEAVY, "sklearn")),

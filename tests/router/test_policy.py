@@ -5,8 +5,10 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy import Thresholds, decide
-from router.types import GENERAL, Reason, Scores
+from router.config import RouterConfig
+from router.guarantee import Guarantee
+from router.policy import Policy, Thresholds, decide
+from router.types import GENERAL, Neighbour, Reason, Scores
 
 TABLE = {"sql": ("sql-a", "sql-b"), "tools": ("tools-a",)}
 MODELS = {"sql-a", "sql-b", "tools-a", "boss"}
@@ -138,3 +140,72 @@ def test_a_decision_depends_on_its_arguments_alone(found, living, config):
     first = decide(found, TABLE, "boss", living.__contains__, config)
     again = decide(found, TABLE, "boss", living.__contains__, config)
     assert (first.candidates, first.reason) == (again.candidates, again.reason)
+
+
+def policy(guarantee=None, **settings):
+    return Policy({"sql": ("sql-a",)}, "boss", RouterConfig(**settings), guarantee)
+
+
+def test_a_policy_decides_by_its_table_and_keeps_the_scores():
+    """The decision follows from the scores, the specialists and the generalist."""
+    given_scores = scores()
+    decision = policy().decide(given_scores, everyone)
+    assert (decision.candidates, decision.reason) == (("sql-a", "boss"), Reason.ROUTED)
+    assert decision.scores is given_scores
+
+
+def test_a_specialist_that_is_not_active_gets_nothing():
+    """The table of specialists is that of the active ones, and the decision says so."""
+    decision = policy().decide(scores(), everyone, active=lambda model: False)
+    assert (decision.candidates, decision.reason) == (("boss",), Reason.UNPROVEN)
+
+
+def test_the_configuration_sets_the_thresholds():
+    """The operator's confidence replaces the artifact's."""
+    decision = policy(min_confidence=0.95).decide(scores(), everyone)
+    assert decision.reason is Reason.LOW_CONFIDENCE
+
+
+def test_a_guarantee_sets_the_confidence():
+    """The guarantee's threshold replaces the artifact's."""
+    promise = Guarantee(0.05, 0.05, "misroute", 0.91, 90, 100, 0.0, 0.04)
+    found = policy(promise)
+    assert found.decide(scores(), everyone).reason is Reason.LOW_CONFIDENCE
+    explained = found.explain(scores())
+    assert (explained.min_confidence, explained.guarantee) == (0.91, promise.sentence())
+
+
+def test_without_a_threshold_that_gives_the_guarantee_nothing_is_routed():
+    """An infeasible guarantee is kept by routing nothing, and the explanation says so."""
+    nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
+    found = policy(nothing)
+    assert found.decide(scores(), everyone).reason is Reason.NO_GUARANTEE
+    assert found.explain(scores()).guarantee == nothing.sentence()
+
+
+def test_a_requested_model_is_the_only_candidate():
+    """Who names a model gets that one or an error."""
+    decision = policy().requested("sql-a", "sql")
+    assert (decision.candidates, decision.reason) == (("sql-a",), Reason.REQUESTED)
+    assert (decision.domain, decision.confidence) == ("sql", 1.0)
+
+
+def test_a_query_without_scores_goes_to_the_generalist():
+    """The reason says that nobody classified it."""
+    decision = policy().unclassified()
+    assert (decision.candidates, decision.reason) == (("boss",), Reason.UNCLASSIFIED)
+    assert decision.scores is None
+
+
+def test_an_explanation_shows_the_thresholds_in_force():
+    """The operator's thresholds are shown where they replace the artifact's."""
+    found = policy(scope_threshold=2.0).explain(scores())
+    assert (found.scope_threshold, found.min_confidence) == (2.0, 0.6)
+    assert (found.probabilities, found.scope) == (scores().probabilities, 1.0)
+
+
+def test_an_explanation_shows_the_neighbours_that_it_is_given():
+    """The classifier finds them, if it kept any training prompts."""
+    near = (Neighbour("count the rows", "sql", 0.9),)
+    assert policy().explain(scores(), near).neighbours == near
+    assert policy().explain(scores()).neighbours == ()

@@ -22,8 +22,8 @@ from lab.routing.evaluation.values import (
     ScopeFigures,
     SourceFigures,
 )
+from router.classifier import Classifier
 from router.policy import Thresholds, decide
-from router.router import Classifier
 from router.types import GENERAL, Reason, Scores
 
 Doubles = NDArray[np.float64]

@@ -20,7 +20,7 @@ from lab.demonstration.records import Phase, Request, line, read_story
 from lab.demonstration.results import JOURNAL, write_results
 from lab.demonstration.run import Clocks, Pace, Part, parts, play
 from lab.demonstration.stand_in import read_stand_in, standing_in
-from router.router import Router
+from router.policy import Policy
 from tests.fakes import FakeClassifier
 from tests.gateway.stacks import on_loopback
 from tests.lab.demonstration.samples import row
@@ -53,11 +53,11 @@ def app_of(config, folder):
     """The gateway of a configuration, without Ray."""
     engines = {spec.name: engine_of(spec, folder) for spec in config.models}
     table = {spec.domain: (spec.name,) for spec in config.specialists}
-    classifier = FakeClassifier({domain: domain for domain in table})
     app = build_app(
         Stack(
             config=config,
-            router=Router(classifier, table, config.generalist.name, config.router),
+            policy=Policy(table, config.generalist.name, config.router),
+            classifier=FakeClassifier({domain: domain for domain in table}),
             backends=engines,
             metrics=Metrics(CollectorRegistry()),
             clock=time.perf_counter,
