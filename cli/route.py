@@ -35,7 +35,7 @@ def _explain(why: Explanation) -> None:
     print(f"threshold   confidence {why.min_confidence:.4f}")
     if why.guarantee is not None:
         print(f"guarantee   {why.guarantee}")
-    print(f"familiarity {why.scope:.4f}, in scope from {why.scope_threshold:.4f}")
+    print(f"OOD score   {why.ood_score:.4f}, in distribution up to {why.max_ood_score:.4f}")
     if why.truncated:
         print("the text was cut before it was encoded")
     print("probabilities")

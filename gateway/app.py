@@ -148,7 +148,7 @@ def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
     if not isinstance(stack.classifier, Classifier):
         return stack.classifier
     on_batch = stack.metrics.router_batch_size.observe
-    scorer = BatchingScorer(stack.classifier.scores, stack.config.router.max_batch, on_batch)
+    scorer = BatchingScorer(stack.classifier.scores, stack.config.router.max_batch_size, on_batch)
     closing.callback(scorer.close)
     return scorer
 

@@ -59,8 +59,8 @@ def _body(decision: Decision, why: Explanation | None) -> RouteBody:
         body,
         probabilities=dict(sorted(why.probabilities.items(), key=lambda item: -item[1])),
         min_confidence=why.min_confidence,
-        scope=why.scope,
-        scope_threshold=why.scope_threshold,
+        ood_score=why.ood_score,
+        max_ood_score=why.max_ood_score,
         truncated=why.truncated,
         guarantee=why.guarantee,
     )

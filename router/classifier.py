@@ -2,7 +2,7 @@
 
 Rule: what decides is the last message of the user (the text itself, for a completion), or what it
 leans on; `router.conversation` says when. A query without any text there says nothing about a
-domain: it is certainly `general`, and exactly as familiar as the threshold demands.
+domain: it is certainly `general`, and its OOD score is the largest that is in distribution.
 """
 
 import hashlib
@@ -78,7 +78,9 @@ class RouteClassifier:
         """The scores of each query, in order."""
         deciding = self._reader.deciding(queries)
         found = iter(self._trained.scores(deciding.vectors, deciding.truncated))
-        return [next(found) if text else self._trained.silence() for text in deciding.texts]
+        return [
+            next(found) if text else self._trained.empty_query_scores() for text in deciding.texts
+        ]
 
     def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
         """The exemplars most like a text, best first; none for a text without content."""

@@ -209,7 +209,7 @@ def _is_claimed(scores: Scores) -> bool:
     return (
         domain != GENERAL
         and scores.probabilities[domain] >= scores.min_confidence
-        and scores.scope >= scores.scope_threshold
+        and scores.ood_score <= scores.max_ood_score
     )
 
 

@@ -24,7 +24,7 @@ class Thresholds:
     """
 
     min_confidence: float | None = None
-    scope: float | None = None
+    max_ood_score: float | None = None
     infeasible: bool = False
 
 
@@ -52,7 +52,7 @@ def decide(
     if domain == GENERAL or domain not in table:
         reason = Reason.GENERAL
     elif reason is None and not table[domain]:
-        reason = Reason.UNPROVEN
+        reason = Reason.NO_ACTIVE_SPECIALIST
     elif reason is None:
         specialists = tuple(model for model in table[domain] if available(model))
         reason = Reason.ROUTED if specialists else Reason.UNHEALTHY
@@ -61,16 +61,23 @@ def decide(
 
 
 def _doubt(scores: Scores, confidence: float, config: Thresholds) -> Reason | None:
-    confident = scores.min_confidence if config.min_confidence is None else config.min_confidence
-    familiar = scores.scope_threshold if config.scope is None else config.scope
+    min_confidence, max_ood_score = _in_force(scores, config)
     if config.infeasible:
-        return Reason.NO_GUARANTEE
+        return Reason.GUARANTEE_INFEASIBLE
     # Written so that a number that is not one counts as a doubt.
-    if not confidence >= confident:
+    if not confidence >= min_confidence:
         return Reason.LOW_CONFIDENCE
-    if not scores.scope >= familiar:
-        return Reason.OUT_OF_SCOPE
+    if not scores.ood_score <= max_ood_score:
+        return Reason.OUT_OF_DISTRIBUTION
     return None
+
+
+def _in_force(scores: Scores, config: Thresholds) -> tuple[float, float]:
+    """The confidence and the OOD score that count: the operator's, else the artifact's."""
+    return (
+        scores.min_confidence if config.min_confidence is None else config.min_confidence,
+        scores.max_ood_score if config.max_ood_score is None else config.max_ood_score,
+    )
 
 
 class Policy:
@@ -92,7 +99,7 @@ class Policy:
     ) -> None:
         self._table = dict(table)
         self._generalist = generalist
-        self._thresholds = Thresholds(config.min_confidence, config.scope_threshold)
+        self._thresholds = Thresholds(config.min_confidence, config.max_ood_score)
         self._guarantee = guarantee
         if guarantee is not None:
             self._thresholds = Thresholds(
@@ -124,7 +131,7 @@ class Policy:
 
     def unclassified(self) -> Decision:
         """The decision for a query without scores: the generalist's."""
-        return Decision(GENERAL, (self._generalist,), Reason.UNCLASSIFIED, 0.0)
+        return Decision(GENERAL, (self._generalist,), Reason.CLASSIFIER_UNAVAILABLE, 0.0)
 
     def explain(self, scores: Scores, neighbours: tuple[Neighbour, ...] = ()) -> Explanation:
         """Why a query with these scores is routed as it is: beside each score its threshold.
@@ -133,12 +140,12 @@ class Policy:
             scores: of the query.
             neighbours: the training prompts most like it, best first; see `RouteClassifier`.
         """
-        confident, familiar = self._thresholds.min_confidence, self._thresholds.scope
+        min_confidence, max_ood_score = _in_force(scores, self._thresholds)
         return Explanation(
             probabilities=scores.probabilities,
-            min_confidence=scores.min_confidence if confident is None else confident,
-            scope=scores.scope,
-            scope_threshold=scores.scope_threshold if familiar is None else familiar,
+            min_confidence=min_confidence,
+            ood_score=scores.ood_score,
+            max_ood_score=max_ood_score,
             truncated=scores.truncated,
             neighbours=neighbours,
             guarantee=None if self._guarantee is None else self._guarantee.sentence(),

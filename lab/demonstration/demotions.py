@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lab.demonstration.records import Request, Story, Transition
 
-_UNPROVEN = "unproven"
+_UNPROVEN = "no_active_specialist"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lab.demonstration.gateway import Answer, Broken, Gateway
 from lab.demonstration.records import Request
 from router.grading.registry import GRADERS, as_read
 
-_ROUTED = ("routed", "unproven")
+_ROUTED = ("routed", "no_active_specialist")
 """The classifier was sure of a domain with a specialist, who may have traffic or not."""
 _COMPARED = ("active", "shadow", "probation")
 

@@ -2,9 +2,9 @@
 
 Rule: each visit to a state begins without evidence. A specialist whose quality is no worse than the
 generalist's less the margin is ever moved to probation by `worse` with a probability of at most
-alpha over all specialists together, and by `worse_lately` once in `late_pairs` pairs on average;
-one that is worse ever becomes active by `not_worse` or `better` with alpha at most. Pure: time is
-passed in.
+alpha over all specialists together, and by `worse_lately` once in `pairs_per_false_alarm` pairs on
+average; one that is worse ever becomes active by `not_worse` or `better` with alpha at most. Pure:
+time is passed in.
 """
 
 import math
@@ -37,7 +37,7 @@ class Rules:
         """What the logarithm of an e-value has to reach."""
         settings = self.selection
         if event is Event.WORSE_LATELY:
-            return math.log(settings.late_pairs * self.specialists)
+            return math.log(settings.pairs_per_false_alarm * self.specialists)
         alpha = settings.retire_alpha if event is Event.HOPELESS else settings.alpha
         return math.log(self.specialists / alpha)
 

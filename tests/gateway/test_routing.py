@@ -34,7 +34,7 @@ def test_it_decides_without_an_encoder(artifact: Path) -> None:
     """Scores from elsewhere are enough, and the encoder's files need not be here."""
     policy = load_policy(config(artifact, "sql"))
 
-    decision = policy.decide(Scores({"sql": 0.9, "general": 0.1}, 1.0, 0.5), lambda _: True)
+    decision = policy.decide(Scores({"sql": 0.9, "general": 0.1}, -1.0, -0.5), lambda _: True)
 
     assert (decision.candidates, decision.reason) == (("special", "big"), Reason.ROUTED)
 

@@ -66,7 +66,7 @@ def reasons(usual: str, out_of_scope: str) -> dict[str, str]:
     """Counts of requests by reason."""
     return {
         'niche_requests_total{job="niche", reason="routed"}': usual,
-        'niche_requests_total{job="niche", reason="out_of_scope"}': out_of_scope,
+        'niche_requests_total{job="niche", reason="out_of_distribution"}': out_of_scope,
     }
 
 

@@ -58,13 +58,13 @@ def test_weights_survive_the_disk_in_whatever_order_they_lie_in_memory(trained, 
     whole = replace(
         trained[1].trained,
         head=head,
-        scope=replace(trained[1].trained.scope, prototypes=vectors),
+        ood=replace(trained[1].trained.ood, prototypes=vectors),
         exemplars=Exemplars(("a", "b", "c"), ("sql",) * 3, vectors),
     )
     save_artifact(tmp_path, whole, ENCODER, "0", {})
     _, found = read_artifact(tmp_path)
     assert (found.head.weights == head.weights).all()
-    assert found.scope.prototypes == pytest.approx(vectors, abs=0.01)
+    assert found.ood.prototypes == pytest.approx(vectors, abs=0.01)
     assert found.exemplars.vectors == pytest.approx(vectors, abs=0.01)
 
 
@@ -72,11 +72,11 @@ def test_all_that_was_learnt_is_read_back(trained):
     """Scales, thresholds and calibration rows are those of the training."""
     _, found = read_artifact(trained[0])
     learnt = trained[1].trained
-    assert (found.scope.energy, found.scope.likeness) == (
-        learnt.scope.energy,
-        learnt.scope.likeness,
+    assert (found.ood.energy, found.ood.similarity) == (
+        learnt.ood.energy,
+        learnt.ood.similarity,
     )
-    assert found.scope.threshold == learnt.scope.threshold
+    assert found.ood.max_score == learnt.ood.max_score
     assert found.min_confidence == learnt.min_confidence
     for name in ("confidence", "misroute", "excess_loss", "grid"):
         kept = getattr(found.calibration, name)

@@ -60,7 +60,7 @@ class World:
     def score(self, vectors, truncated):
         seen = (100 * vectors[:, -3:]).round(3).tolist()
         return [
-            Scores({"sql": sql, GENERAL: general}, 1 - strange, 0.5, min_confidence=0.6)
+            Scores({"sql": sql, GENERAL: general}, strange - 1, -0.5, min_confidence=0.6)
             for sql, general, strange in seen
         ]
 

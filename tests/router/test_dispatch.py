@@ -75,7 +75,7 @@ async def test_the_reason_is_why_the_first_candidate_was_left():
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (PromptTooLong("messages", "900 tokens"), Reason.TOO_LONG),
+        (PromptTooLong("messages", "900 tokens"), Reason.CONTEXT_LENGTH_EXCEEDED),
         (DeadlineExceeded("a", 1.0), Reason.UNHEALTHY),
     ],
     ids=["too long", "late"],

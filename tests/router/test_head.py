@@ -25,23 +25,23 @@ def test_probability_of_a_domain_is_the_sum_over_its_sub_clusters():
 
 
 def test_energy_is_that_of_the_niches_alone():
-    """The sub-clusters of `general` make nothing familiar."""
+    """The sub-clusters of `general` bring nothing into distribution."""
     e = np.exp(1)
-    assert HEAD.energy(LOGITS) == pytest.approx([np.log(2), np.log(e + e**2)])
+    assert HEAD.negative_energy(LOGITS) == pytest.approx([np.log(2), np.log(e + e**2)])
 
 
-def test_temperature_softens_without_changing_the_energy():
+def test_temperature_softens_without_changing_the_negative_energy():
     """A temperature above one lowers the confidence and leaves the energy alone."""
     soft = replace(HEAD, temperature=4.0)
     assert soft.probabilities(LOGITS).max() < HEAD.probabilities(LOGITS).max()
-    assert soft.energy(LOGITS) == pytest.approx(HEAD.energy(LOGITS))
+    assert soft.negative_energy(LOGITS) == pytest.approx(HEAD.negative_energy(LOGITS))
 
 
 def test_without_general_every_domain_is_a_niche():
     """A head of niches alone counts the energy of all of them."""
     head = replace(HEAD, classes=("law", "sql"))
     e = np.exp(1)
-    assert head.energy(LOGITS) == pytest.approx([np.log(2 + e), np.log(1 + e + e**2)])
+    assert head.negative_energy(LOGITS) == pytest.approx([np.log(2 + e), np.log(1 + e + e**2)])
 
 
 @pytest.mark.parametrize(

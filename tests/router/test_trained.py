@@ -76,13 +76,13 @@ def test_exemplars_of_different_length_are_refused():
         Exemplars(("a",), ("sql", "sql"), np.zeros((2, 3), np.float32))
 
 
-@pytest.mark.parametrize("part", ["exemplars", "scope"])
+@pytest.mark.parametrize("part", ["exemplars", "ood"])
 def test_parts_of_different_dimensions_are_refused(trained, part):
     """The error names the part that does not fit the head."""
     whole = trained[1].trained
     odd = {
         "exemplars": Exemplars(("a",), ("sql",), np.zeros((1, 3), np.float32)),
-        "scope": replace(whole.scope, prototypes=np.zeros((1, 3), np.float32)),
+        "ood": replace(whole.ood, prototypes=np.zeros((1, 3), np.float32)),
     }[part]
     with pytest.raises(ValueError, match="do not fit weights"):
         replace(whole, **{part: odd})

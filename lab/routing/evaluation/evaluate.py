@@ -17,9 +17,9 @@ from lab.routing.evaluation.values import (
     Evaluation,
     Interval,
     Mistake,
+    OodFigures,
     OutsideFigures,
     RiskCoverage,
-    ScopeFigures,
     SourceFigures,
 )
 from router.classifier import Classifier
@@ -42,7 +42,7 @@ class _Seen:
         labels: the classifier's classes, and `general`.
         known: how many of the labels the classifier has.
         confidence: of the first choice.
-        scope, scope_threshold: familiarity, and what it is compared with.
+        ood_score, max_ood_score: of each row.
         truth: where a row belongs.
         choice: the first choice.
         went: who gets it.
@@ -52,8 +52,8 @@ class _Seen:
     labels: tuple[str, ...]
     known: int
     confidence: Doubles
-    scope: Doubles
-    scope_threshold: Doubles
+    ood_score: Doubles
+    max_ood_score: Doubles
     truth: Indices
     choice: Indices
     went: Indices
@@ -102,7 +102,7 @@ def evaluate(
         domains=domains,
         outside=_outside(seen, rows),
         sources=_sources(rows, seen.went == seen.truth),
-        scope=_scope(seen, belongs),
+        ood=_ood(seen, belongs),
         confusion=_confusion(seen),
         reliability=reliability(seen.confidence[seen.measurable], first),
         risk_coverage=_risk_coverage(seen),
@@ -116,13 +116,13 @@ def _look(classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thres
     scores = classifier.scores([query_of(row) for row in rows])
     probabilities = np.array([[s.probabilities.get(name, 0.0) for name in labels] for s in scores])
     index = {name: place for place, name in enumerate(labels)}
-    any_confidence = Thresholds(0.0, thresholds.scope)
+    any_confidence = Thresholds(0.0, thresholds.max_ood_score)
     return _Seen(
         labels=labels,
         known=len(classes),
         confidence=probabilities.max(axis=1),
-        scope=np.array([s.scope for s in scores]),
-        scope_threshold=np.array([s.scope_threshold for s in scores]),
+        ood_score=np.array([s.ood_score for s in scores]),
+        max_ood_score=np.array([s.max_ood_score for s in scores]),
         truth=np.array([index.get(row.domain, index[GENERAL]) for row in rows]),
         choice=probabilities.argmax(axis=1),
         went=_destinations(scores, index, thresholds),
@@ -187,16 +187,16 @@ def _sources(rows: Sequence[LabelledRow], right: Flags) -> tuple[SourceFigures, 
     )
 
 
-def _scope(seen: _Seen, belongs: Flags) -> ScopeFigures | None:
+def _ood(seen: _Seen, belongs: Flags) -> OodFigures | None:
     if belongs.all() or not belongs.any():
         return None
-    scope = seen.scope
-    below = scope < seen.scope_threshold
-    return ScopeFigures(
-        auroc=float(roc_auc_score(belongs, scope)),
-        fpr95=_share(scope[~belongs] >= np.quantile(scope[belongs], 0.05)),
-        declined=_share(below[~belongs]),
-        lost=_share(below[belongs]),
+    scores = seen.ood_score
+    declined = scores > seen.max_ood_score
+    return OodFigures(
+        auroc=float(roc_auc_score(~belongs, scores)),
+        fpr95=_share(scores[~belongs] <= np.quantile(scores[belongs], 0.95)),
+        declined=_share(declined[~belongs]),
+        lost=_share(declined[belongs]),
     )
 
 

@@ -94,7 +94,7 @@ class Report:
             "## Chosen on validation",
             f"Sub-clusters per domain: {chosen}. Temperature: {kept}.\n"
             f"Minimum confidence: {self.trained.min_confidence:.2f}.\n"
-            f"Scope threshold: {self.trained.scope.threshold:.4f}.",
+            f"Largest OOD score in distribution: {self.trained.ood.max_score:.4f}.",
             Table(
                 ("sub-clusters", "log loss", "accuracy"),
                 tuple(
@@ -240,8 +240,8 @@ _LEGEND = """## Reading the figures
 - `risk_area`: area under the risk-coverage curve, the mean risk over the coverage that can be
   reached. Coverage is the share of all rows that a specialist gets at a threshold on the
   confidence, risk the share of those that belong elsewhere.
-- `scope_*`: familiarity alone, the specialists' rows against the general ones. `recall_at_5`:
-  general rows that are declined where 5% of the specialists' are; `fpr95`: those that pass;
-  `declined` and `lost`: general rows, and the specialists' own, below the threshold.
+- `ood_*`: the out-of-distribution score alone, the general rows against the specialists'.
+  `recall_at_5`: general rows that are declined where 5% of the specialists' are; `fpr95`: those
+  that pass; `declined` and `lost`: general rows, and the specialists' own, above the threshold.
 - Intervals are of 95%, by Wilson; of rows that no specialist should get, by Clopper and Pearson.
 """

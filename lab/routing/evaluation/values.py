@@ -65,14 +65,14 @@ class OutsideFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class ScopeFigures:
-    """How well familiarity alone tells the specialists' rows from the `general` ones.
+class OodFigures:
+    """How well the OOD score alone tells the `general` rows from the specialists'.
 
     Attributes:
-        auroc: probability that a row of a specialist looks more familiar than a general one.
+        auroc: probability that a general row has a higher score than a row of a specialist.
         fpr95: share of general rows that pass a threshold which 95% of the specialists' pass.
-        declined: share of general rows below the threshold.
-        lost: share of the specialists' rows below the threshold.
+        declined: share of general rows above the threshold.
+        lost: share of the specialists' rows above the threshold.
     """
 
     auroc: float
@@ -208,7 +208,7 @@ class Evaluation:
         domains: per domain that the classifier knows.
         outside: per label of the rows that no specialist should get.
         sources: per source and domain.
-        scope: None unless both kinds of rows are there.
+        ood: None unless both kinds of rows are there.
         confusion: of the first choice.
         reliability: of the first choice.
         risk_coverage: of the policy.
@@ -225,7 +225,7 @@ class Evaluation:
     domains: tuple[DomainFigures, ...]
     outside: tuple[OutsideFigures, ...]
     sources: tuple[SourceFigures, ...]
-    scope: ScopeFigures | None
+    ood: OodFigures | None
     confusion: Confusion
     reliability: Reliability
     risk_coverage: RiskCoverage
@@ -248,13 +248,13 @@ class Evaluation:
             "missed": self.missed,
             "risk_area": self.risk_coverage.area,
         }
-        if self.scope is not None:
+        if self.ood is not None:
             figures |= {
-                "scope_auroc": self.scope.auroc,
-                "scope_recall_at_5": self.scope.recall_at_5,
-                "scope_fpr95": self.scope.fpr95,
-                "scope_declined": self.scope.declined,
-                "scope_lost": self.scope.lost,
+                "ood_auroc": self.ood.auroc,
+                "ood_recall_at_5": self.ood.recall_at_5,
+                "ood_fpr95": self.ood.fpr95,
+                "ood_declined": self.ood.declined,
+                "ood_lost": self.ood.lost,
             }
         return {
             name: round(float(figure), 4)

@@ -48,7 +48,7 @@ def deciding_words(
 
     def general(vectors: Floats, _truncated: NDArray[np.bool_]) -> list[Scores]:
         # No niche is known yet, so nothing but the leaning can tell where to look.
-        return [Scores({GENERAL: 1.0}, scope=0.0, scope_threshold=0.0)] * len(vectors)
+        return [Scores({GENERAL: 1.0}, ood_score=0.0, max_ood_score=0.0)] * len(vectors)
 
     reader = ConversationReader(encoder.encode, general, follow_up)
     deciding = reader.deciding([query_of(row) for row in rows])

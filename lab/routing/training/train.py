@@ -29,10 +29,10 @@ from lab.routing.training.memory import EncoderWithMemory
 from lab.routing.training.noise import noisy
 from lab.routing.training.reading import deciding_words, learn_leaning
 from lab.routing.training.settle import (
+    calibrate_confidence,
+    calibrate_ood,
+    calibrate_temperature,
     keep_calibration,
-    settle_confidence,
-    settle_scope,
-    settle_temperature,
 )
 from router.artifact import load_artifact, save_artifact
 from router.classifier import TextEncoder
@@ -56,9 +56,10 @@ class TrainConfig:
         sub_clusters: numbers of sub-clusters per domain to try; validation chooses.
         most_clusters: how many in all; with many domains the larger numbers are not tried.
         inverse_regularisation: scikit-learn's C of the logistic regression.
-        prototypes: centres per niche that familiarity is measured to.
+        prototypes: centres per niche, for the OOD score.
         most_prototypes: how many in all.
-        scope_quantile: share of the specialists' validation rows that may look out of scope.
+        ood_quantile: share of the specialists' validation rows that may be taken for out of
+            distribution.
         max_misroutes: share of wrong ones among the validation rows that a specialist gets.
         near_duplicate: cosine from which two texts count as the same when splits are separated.
         exemplars: training prompts to keep for explanations.
@@ -70,7 +71,7 @@ class TrainConfig:
     inverse_regularisation: float = 30.0
     prototypes: int = 75
     most_prototypes: int = 1500
-    scope_quantile: float = 0.02
+    ood_quantile: float = 0.02
     max_misroutes: float = 0.01
     near_duplicate: float = 0.95
     exemplars: int = 180
@@ -147,20 +148,20 @@ def _learn(
     parts = _parts(rows, deciding, truth, splits, encoder, config.seed)
     head, choices = _choose_head(classes, parts, config, progress)
     progress("calibrating")
-    head = settle_temperature(head, parts.validation)
+    head = calibrate_temperature(head, parts.validation)
     prototypes = fit_prototypes(
         classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
     )
-    scope = settle_scope(head, prototypes, parts.validation, config.scope_quantile)
+    ood = calibrate_ood(head, prototypes, parts.validation, config.ood_quantile)
     kept = splits.train[pick_exemplars(head, parts.fit.vectors, config.exemplars)].tolist()
     trained = Trained(
         head=head,
-        scope=scope,
-        min_confidence=settle_confidence(head, scope, parts.validation, config.max_misroutes),
+        ood=ood,
+        min_confidence=calibrate_confidence(head, ood, parts.validation, config.max_misroutes),
         follow_up=follow_up,
         exemplars=_exemplars(rows, deciding, kept),
         calibration=keep_calibration(
-            head, scope, parts.validation, parts.held_out, parts.excess_loss
+            head, ood, parts.validation, parts.held_out, parts.excess_loss
         ),
     )
     return trained, choices

@@ -52,7 +52,7 @@ class SoftClassifier:
         found = next((domain for mark, domain in MARKS.items() if mark in text), GENERAL)
         shares = {domain: 0.006 * place for place, domain in enumerate(DOMAINS, start=1)}
         shares[found] += 1 - sum(shares.values())
-        return Scores(shares, scope=0.83, scope_threshold=0.41, min_confidence=0.61)
+        return Scores(shares, ood_score=-0.83, max_ood_score=-0.41, min_confidence=0.61)
 
 
 @dataclass

@@ -9,7 +9,7 @@ def mine(number, model="sql", **fields):
 
 
 def moved(number, **fields):
-    return mine(number, "big", reason="unproven", **fields)
+    return mine(number, "big", reason="no_active_specialist", **fields)
 
 
 def test_it_counts_what_came_before_and_what_still_reached_it() -> None:

@@ -19,7 +19,7 @@ def test_each_way_gets_the_answer_that_it_would_have_chosen() -> None:
         [
             both(1, 1.0, 0.0),
             both(2, 0.0, 1.0),
-            both(3, 0.8, 0.6, model="big", reason="unproven"),
+            both(3, 0.8, 0.6, model="big", reason="no_active_specialist"),
             request(4, outcomes={"big": 0.5}, reason="general"),
         ],
         "big",

@@ -73,7 +73,7 @@ def test_decisions_without_feedback_are_no_labels(harvest):
         ({"reason": "general", "domain": "general"}, 1, "general"),
         ({"reason": "general", "domain": "law"}, 1, None),
         ({"reason": "low_confidence"}, 1, None),
-        ({"reason": "out_of_scope"}, 1, None),
+        ({"reason": "out_of_distribution"}, 1, None),
         ({"reason": "unhealthy"}, 1, None),
         ({"reason": "requested"}, 1, None),
     ],

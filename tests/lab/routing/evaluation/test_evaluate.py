@@ -47,11 +47,11 @@ def test_each_domain_shows_where_its_rows_went(figures):
     assert went == {"sql": (2, 0.5, 0.0), "general": (2, 0.5, 0.5)}
 
 
-def test_familiarity_is_measured(figures):
+def test_the_ood_score_is_measured(figures):
     """Of the four pairs of an sql row and a general one, three are in order."""
-    assert figures.scope.auroc == 0.75
-    assert (figures.scope.declined, figures.scope.lost) == (0.5, 0.5)
-    assert (figures.scope.fpr95, figures.scope.recall_at_5) == (0.5, 0.5)
+    assert figures.ood.auroc == 0.75
+    assert (figures.ood.declined, figures.ood.lost) == (0.5, 0.5)
+    assert (figures.ood.fpr95, figures.ood.recall_at_5) == (0.5, 0.5)
 
 
 def test_each_source_is_shown_with_its_domain(figures):
@@ -68,7 +68,7 @@ def test_first_choices_are_counted_by_domain(figures):
 
 
 def test_risk_is_that_of_the_rows_that_could_be_routed(figures):
-    """Strictest first: 0.9 is right, 0.7 is not; the unfamiliar row is never routed."""
+    """Strictest first: 0.9 is right, 0.7 is not; the row out of distribution is never routed."""
     points = [(p.threshold, p.coverage, p.risk) for p in figures.risk_coverage.points]
     assert points == [(0.9, 0.25, 0.0), (0.7, 0.5, 0.5)]
     assert figures.risk_coverage.area == 0.25
@@ -76,15 +76,15 @@ def test_risk_is_that_of_the_rows_that_could_be_routed(figures):
 
 def test_mistakes_are_rows_that_went_wrong_by_a_wrong_first_choice():
     """The most confident first; a right choice that went unheard is none, nor a lucky wrong one."""
-    lucky = Row("0.6 -1", "general", "8")
-    found = evaluate(Scripted(), [*ROWS, lucky, Row("0.75 1 \n" + "x " * 300, "general", "9")])
-    assert found.mistakes[0].text == ("0.75 1 " + "x " * 300)[:200]
-    assert found.mistakes[1:] == (Mistake("0.7 1", "general", "sql", "sql", 0.7),)
+    lucky = Row("0.6 1", "general", "8")
+    found = evaluate(Scripted(), [*ROWS, lucky, Row("0.75 -1 \n" + "x " * 300, "general", "9")])
+    assert found.mistakes[0].text == ("0.75 -1 " + "x " * 300)[:200]
+    assert found.mistakes[1:] == (Mistake("0.7 -1", "general", "sql", "sql", 0.7),)
 
 
 def test_at_most_twenty_mistakes_are_kept():
     """A report is not a copy of the data."""
-    rows = [Row(f"0.7 1 {number}", "general", str(number)) for number in range(30)]
+    rows = [Row(f"0.7 -1 {number}", "general", str(number)) for number in range(30)]
     assert len(evaluate(Scripted(), rows).mistakes) == 20
 
 
@@ -98,7 +98,7 @@ def test_domains_that_the_classifier_does_not_know_are_general():
 
 def test_what_got_through_has_an_exact_interval():
     """Clopper and Pearson: with none of ten the upper end is 1 - 0.025 ** (1 / 10)."""
-    rows = [Row(f"0.1 1 {number}", "law", str(number)) for number in range(10)]
+    rows = [Row(f"0.1 -1 {number}", "law", str(number)) for number in range(10)]
     [line] = evaluate(Scripted(), rows).outside
     assert (line.routed, line.most) == (0.0, None)
     assert (line.interval.low, line.interval.high) == pytest.approx((0.0, 1 - 0.025**0.1))
@@ -106,7 +106,7 @@ def test_what_got_through_has_an_exact_interval():
 
 def test_a_classifier_without_general_is_measured_on_its_own_domains():
     """Its first choice can be right on those alone; whatever else counts for the policy."""
-    rows = [Row("0.9 1", "sql", "1"), Row("0.2 1", "tools", "2"), Row("0.9 1", "general", "3")]
+    rows = [Row("0.9 -1", "sql", "1"), Row("0.2 -1", "tools", "2"), Row("0.9 -1", "general", "3")]
     found = evaluate(Scripted("tools", "sql"), rows)
     assert (found.accuracy, found.macro_f1, found.ece) == (1.0, 1.0, pytest.approx(0.15))
     assert (found.routed, found.misrouted) == (1.0, pytest.approx(1 / 3))
@@ -133,8 +133,8 @@ def test_thresholds_of_the_operator_change_the_policy_and_not_the_first_choice()
 def test_rows_of_one_kind_have_no_scope_figures():
     """Without general rows nothing can be told apart from the niches."""
     found = evaluate(Scripted(), ROWS[:2])
-    assert found.scope is None
-    assert "scope_auroc" not in found.metrics()
+    assert found.ood is None
+    assert "ood_auroc" not in found.metrics()
 
 
 def test_nothing_routed_has_no_share_of_misroutes():
@@ -157,7 +157,7 @@ def test_the_classifier_is_asked_the_whole_query():
     class Listening(Scripted):
         def scores(self, queries):
             asked.extend(queries)
-            return [Scores({"general": 0.0, "sql": 1.0}, 1.0, 0.0) for _ in queries]
+            return [Scores({"general": 0.0, "sql": 1.0}, -1.0, 0.0) for _ in queries]
 
     query = Query(messages=(Message("system", "s"), Message("user", "u")))
     evaluate(Listening(), [LabelledQuery(query, "sql", "1"), Row("x", "sql", "2")])

@@ -56,7 +56,7 @@ def test_prompts_are_announced_before_they_are_shown(again):
     """A reader is told that users' words follow."""
     section = again.markdown().split("### Confident and wrong\n\n")[1]
     assert section.startswith("**These are prompts as they were asked, and may hold words of your")
-    assert "| 0.9500 | law | sql | sql | 0.95 2 |" in section
+    assert "| 0.9500 | law | sql | sql | 0.95 -2 |" in section
 
 
 def test_sections_without_content_are_left_out():

@@ -70,7 +70,7 @@ def test_each_source_has_a_line(figures):
 def test_confusions_and_mistakes_are_shown(figures):
     """The pair that comes most often, and the most confident mistake, come first."""
     assert tables.confusions(figures).rows == (("general", "sql", "3"),)
-    assert tables.mistakes(figures).rows[0] == ("0.9500", "law", "sql", "sql", "0.95 2")
+    assert tables.mistakes(figures).rows[0] == ("0.9500", "law", "sql", "sql", "0.95 -2")
 
 
 def test_guarantees_stand_beside_what_their_thresholds_do(figures):

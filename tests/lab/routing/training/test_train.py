@@ -45,11 +45,11 @@ def test_validation_chooses_the_number_of_sub_clusters(trained):
     assert len(report.trained.head.bias) == 3 * best.sub_clusters
 
 
-def test_the_scope_threshold_loses_the_set_share_of_validation_rows(tmp_path):
-    """A larger quantile asks for more familiarity."""
-    some = train(toy_rows(), HashingEncoder(), tmp_path / "a", replace(CONFIG, scope_quantile=0.05))
-    more = train(toy_rows(), HashingEncoder(), tmp_path / "b", replace(CONFIG, scope_quantile=0.5))
-    assert some.trained.scope.threshold < more.trained.scope.threshold
+def test_the_ood_threshold_loses_the_set_share_of_validation_rows(tmp_path):
+    """A larger quantile declines more."""
+    some = train(toy_rows(), HashingEncoder(), tmp_path / "a", replace(CONFIG, ood_quantile=0.05))
+    more = train(toy_rows(), HashingEncoder(), tmp_path / "b", replace(CONFIG, ood_quantile=0.5))
+    assert some.trained.ood.max_score > more.trained.ood.max_score
 
 
 def test_test_rows_do_not_change_what_is_trained(trained, tmp_path):
@@ -62,7 +62,7 @@ def test_test_rows_do_not_change_what_is_trained(trained, tmp_path):
     report = train(rows, HashingEncoder(), tmp_path, CONFIG)
     tensors = "head.safetensors"
     assert (tmp_path / tensors).read_bytes() == (trained[0] / tensors).read_bytes()
-    assert report.trained.scope.threshold == trained[1].trained.scope.threshold
+    assert report.trained.ood.max_score == trained[1].trained.ood.max_score
     assert report.trained.min_confidence == trained[1].trained.min_confidence
     assert report.test.accuracy < trained[1].test.accuracy
 
@@ -81,7 +81,7 @@ def test_niches_without_general_traffic_are_enough(tmp_path):
     assert report.trained.head.classes == ("sql", "tools")
     classifier = load_artifact(tmp_path, HashingEncoder())
     [stranger] = classifier.scores([Query(text="a poem about the history of hello")])
-    assert stranger.scope < stranger.scope_threshold
+    assert stranger.ood_score > stranger.max_ood_score
 
 
 def test_calibration_rows_are_kept_for_guarantees(trained):
