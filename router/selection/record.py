@@ -1,4 +1,4 @@
-"""Where a specialist stands: its state, the evidence in that state, and what moves it on.
+"""What is on record about a specialist: its state, the evidence in that state, what moves it on.
 
 Rule: each visit to a state begins without evidence. A specialist whose quality is no worse than the
 generalist's less the margin is ever moved to probation by `worse` with a probability of at most
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from router.config import SelectionConfig
 from router.selection.evidence import Evidence, Pair
-from router.selection.lifecycle import BEGINNINGS, TESTED, Cause, Event, State, can, transition
+from router.selection.lifecycle import INITIAL_EVENTS, TESTED, Cause, Event, State, can, transition
 from router.selection.moments import Interval
 
 
@@ -54,7 +54,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SpecialistRecord:
     """A specialist's state, since when (Unix seconds), and the evidence since then.
 
     A pinned one is moved by the operator alone.
@@ -93,7 +93,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is tested, and how it stands: logarithms of its e-value and of what that has to reach.
+    """A test of a record: logarithms of its e-value and of what that has to reach.
 
     `in_force` says that it can move the specialist out of its state.
     """
@@ -109,26 +109,26 @@ class Claim:
         return self.in_force and self.log_e_value >= self.log_threshold
 
 
-def claims(standing: Standing, rules: Rules) -> tuple[Claim, ...]:
+def claims(record: SpecialistRecord, rules: Rules) -> tuple[Claim, ...]:
     """Every claim, in the order of `TESTED`."""
-    values = standing.evidence.e_values(rules.margin)
-    dearer = not _no_dearer(standing.evidence, rules)
+    values = record.evidence.e_values(rules.margin)
+    may_cost_more = _may_cost_more(record.evidence, rules)
     found = (values.worse, values.worse_lately, values.not_worse, values.better, values.worse)
     return tuple(
         Claim(
             event,
             value,
             rules.log_threshold(event),
-            not standing.pinned
-            and can(standing.state, event)
-            and not (event is Event.NOT_WORSE and dearer),
+            not record.pinned
+            and can(record.state, event)
+            and not (event is Event.NOT_WORSE and may_cost_more),
         )
         for event, value in zip(TESTED, found, strict=True)
     )
 
 
-def compared(evidence: Evidence, rules: Rules) -> Comparison | None:
-    """What is known, at each specialist's part of alpha; None where there is no pair."""
+def compare(evidence: Evidence, rules: Rules) -> Comparison | None:
+    """The mean differences, with intervals at a specialist's part of alpha; None without pairs."""
     quality = evidence.quality(rules.level)
     if quality is None:
         return None
@@ -139,87 +139,99 @@ def compared(evidence: Evidence, rules: Rules) -> Comparison | None:
     )
 
 
-def enrolled(
-    standing: Standing | None, version: Version, begin: State, now: float
-) -> tuple[Standing, Transition | None]:
-    """The standing of a specialist as it is now configured.
+def register(
+    record: SpecialistRecord | None, version: Version, initial_state: State, now: float
+) -> tuple[SpecialistRecord, Transition | None]:
+    """The record of a specialist as it is now configured.
 
     A new specialist begins as it is declared to, and so does a new version of one. Evidence about
     another version is dropped; a pinned one keeps its state.
 
     Args:
-        standing: as it was left; None: there is none yet.
+        record: as it was left; None: there is none yet.
         version: what is configured now.
-        begin: candidate, shadow or active.
+        initial_state: candidate, shadow or active.
         now: Unix seconds.
     """
-    if standing is not None and standing.version == version:
-        return standing, None
-    if standing is not None and standing.pinned:
-        return replace(standing, version=version, evidence=Evidence()), None
-    if standing is not None and standing.version.specialist == version.specialist:
-        return replace(standing, version=version, evidence=Evidence()), None
-    reason = "new here" if standing is None else "a new version"
-    event = BEGINNINGS[begin]
-    before = None if standing is None else standing.state
-    after = Standing(begin, now, version)
+    if record is not None and record.version == version:
+        return record, None
+    if record is not None and (record.pinned or record.version.specialist == version.specialist):
+        return replace(record, version=version, evidence=Evidence()), None
+    reason = "new here" if record is None else "a new version"
+    event = INITIAL_EVENTS[initial_state]
+    before = None if record is None else record.state
+    after = SpecialistRecord(initial_state, now, version)
     return after, Transition(
-        now, before, begin, event, Cause.VERSION, reason, version.specialist, 0, None
+        now, before, initial_state, event, Cause.VERSION, reason, version.specialist, 0, None
     )
 
 
-def observed(
-    standing: Standing, pair: Pair, rules: Rules, now: float
-) -> tuple[Standing, Transition | None]:
-    """The standing after one pair more, and the transition that this brings about, if any."""
-    evidence = standing.evidence.after(pair, rules.margin)
-    standing = replace(standing, evidence=evidence)
-    decided = next((claim for claim in claims(standing, rules) if claim.decided), None)
+def record_pair(
+    record: SpecialistRecord, pair: Pair, rules: Rules, now: float
+) -> tuple[SpecialistRecord, Transition | None]:
+    """The record after one pair more, and the transition that this brings about, if any.
+
+    Args:
+        record: of the specialist.
+        pair: the newest.
+        rules: what the tests are set to.
+        now: Unix seconds.
+    """
+    evidence = record.evidence.after(pair, rules.margin)
+    record = replace(record, evidence=evidence)
+    decided = next((claim for claim in claims(record, rules) if claim.decided), None)
     if decided is None:
-        return standing, None
-    return _moved(standing, decided.event, Cause.EVIDENCE, _words(decided, rules), rules, now)
+        return record, None
+    return _moved(record, decided.event, Cause.EVIDENCE, _reason(decided, rules), rules, now)
 
 
-def moved(
-    standing: Standing, event: Event, reason: str, rules: Rules, now: float
-) -> tuple[Standing, Transition]:
-    """The standing after an order of the operator, whom a pin does not stop.
+def apply_event(
+    record: SpecialistRecord, event: Event, reason: str, rules: Rules, now: float
+) -> tuple[SpecialistRecord, Transition]:
+    """The record after an order of the operator, whom a pin does not stop.
+
+    Args:
+        record: of the specialist.
+        event: what the operator wants.
+        reason: the operator's, kept with the transition.
+        rules: as of `record_pair`.
+        now: Unix seconds.
 
     Raises:
         UnknownTransition: the order makes no sense in this state.
     """
-    return _moved(standing, event, Cause.OPERATOR, reason, rules, now)
+    return _moved(record, event, Cause.OPERATOR, reason, rules, now)
 
 
 def _moved(
-    standing: Standing, event: Event, cause: Cause, reason: str, rules: Rules, now: float
-) -> tuple[Standing, Transition]:
-    after = transition(standing.state, event)
-    record = Transition(
+    record: SpecialistRecord, event: Event, cause: Cause, reason: str, rules: Rules, now: float
+) -> tuple[SpecialistRecord, Transition]:
+    after = transition(record.state, event)
+    change = Transition(
         time=now,
-        before=standing.state,
+        before=record.state,
         after=after,
         event=event,
         cause=cause,
         reason=reason,
-        version=standing.version.specialist,
-        pairs=standing.evidence.pairs,
-        comparison=compared(standing.evidence, rules),
+        version=record.version.specialist,
+        pairs=record.evidence.pairs,
+        comparison=compare(record.evidence, rules),
     )
-    return Standing(after, now, standing.version, standing.pinned), record
+    return SpecialistRecord(after, now, record.version, record.pinned), change
 
 
-def _no_dearer(evidence: Evidence, rules: Rules) -> bool:
+def _may_cost_more(evidence: Evidence, rules: Rules) -> bool:
     cost = evidence.cost.interval(rules.level)
-    return cost is not None and cost.high <= 0
+    return cost is None or cost.high > 0
 
 
-def _words(claim: Claim, rules: Rules) -> str:
+def _reason(claim: Claim, rules: Rules) -> str:
     points = f"{100 * rules.margin:g} points"
     words = {
         Event.WORSE: f"worse than the generalist by more than {points}",
         Event.WORSE_LATELY: f"lately worse than the generalist by more than {points}",
-        Event.NOT_WORSE: f"not worse than the generalist by {points}, and not dearer",
+        Event.NOT_WORSE: f"not worse than the generalist by {points}, and not more expensive",
         Event.BETTER: "better than the generalist",
         Event.HOPELESS: f"still worse than the generalist by more than {points}",
     }[claim.event]

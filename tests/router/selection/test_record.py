@@ -1,4 +1,4 @@
-"""Standings: evidence, the operator and new versions move specialists."""
+"""Records: evidence, the operator and new versions move specialists."""
 
 import math
 
@@ -8,15 +8,15 @@ from router.config import SelectionConfig
 from router.errors import UnknownTransition
 from router.selection.evidence import Pair
 from router.selection.lifecycle import Event, State
-from router.selection.standing import (
+from router.selection.record import (
     Rules,
-    Standing,
+    SpecialistRecord,
     Version,
+    apply_event,
     claims,
-    compared,
-    enrolled,
-    moved,
-    observed,
+    compare,
+    record_pair,
+    register,
 )
 
 RULES = Rules(SelectionConfig(), specialists=1)
@@ -24,123 +24,124 @@ V1 = Version("a1", "base")
 LOSS, WIN, TIE = Pair(0.0, 1.0, 0.1, -1.0), Pair(1.0, 0.0, 0.1, -1.0), Pair(1.0, 1.0, 0.1, -1.0)
 
 
-def standing(state=State.ACTIVE, **changes):
-    return Standing(**{"state": state, "since": 0.0, "version": V1} | changes)
+def record(state=State.ACTIVE, **changes):
+    return SpecialistRecord(**{"state": state, "since": 0.0, "version": V1} | changes)
 
 
 def through(start, pairs, rules=RULES):
-    """The standing after pairs, and the transitions on the way."""
-    records = []
+    """The record after pairs, and the transitions on the way."""
+    transitions = []
     for number, pair in enumerate(pairs, 1):
-        start, record = observed(start, pair, rules, float(number))
-        records += [record] * (record is not None)
-    return start, records
+        start, transition = record_pair(start, pair, rules, float(number))
+        transitions += [transition] * (transition is not None)
+    return start, transitions
 
 
 def test_losses_bring_an_active_specialist_to_probation():
     """The transition tells when, why, on how many pairs, and what was known then."""
-    after, [record] = through(standing(), [LOSS] * 10)
+    after, [transition] = through(record(), [LOSS] * 10)
 
-    assert (after.state, after.since, after.pinned) == (State.PROBATION, record.time, False)
-    assert (record.before, record.after, record.event) == ("active", "probation", "worse")
-    assert (record.cause, record.version) == ("evidence", "a1")
-    assert record.reason.startswith("worse than the generalist by more than 2 points: e-value ")
-    assert record.pairs == record.time
-    assert record.comparison.quality.mean == -1.0
+    assert (after.state, after.since, after.pinned) == (State.PROBATION, transition.time, False)
+    assert (transition.before, transition.after) == ("active", "probation")
+    assert (transition.event, transition.cause, transition.version) == ("worse", "evidence", "a1")
+    assert "2 points" in transition.reason
+    assert transition.pairs == transition.time
+    assert transition.comparison.quality.mean == -1.0
 
 
 def test_evidence_begins_anew_in_each_state():
     """What was counted against an active specialist is not counted again on probation."""
-    after, [record] = through(standing(), [LOSS] * 12)
-    assert after.evidence.pairs == 12 - record.pairs
+    after, [transition] = through(record(), [LOSS] * 12)
+    assert after.evidence.pairs == 12 - transition.pairs
 
 
 def test_further_losses_retire_it():
     """On probation it takes stronger evidence to be retired than it took to be demoted."""
-    after, records = through(standing(), [LOSS] * 30)
-    assert [record.after for record in records] == ["probation", "retired"]
-    assert records[1].pairs > records[0].pairs
+    after, transitions = through(record(), [LOSS] * 30)
+    assert [transition.after for transition in transitions] == ["probation", "retired"]
+    assert transitions[1].pairs > transitions[0].pairs
     assert after.state is State.RETIRED
 
 
 @pytest.mark.parametrize("state", [State.SHADOW, State.PROBATION])
 def test_wins_bring_a_specialist_its_traffic(state):
-    """Who is better than the generalist becomes active, be it dearer or not."""
+    """Who is better than the generalist becomes active, be it more expensive or not."""
     dear = Pair(1.0, 0.0, 0.1, 5.0)
-    after, [record] = through(standing(state), [dear] * 12)
-    assert (after.state, record.event) == (State.ACTIVE, "better")
+    after, [transition] = through(record(state), [dear] * 12)
+    assert (after.state, transition.event) == (State.ACTIVE, "better")
 
 
 def test_ties_bring_traffic_to_the_cheaper_alone():
-    """No worse is enough for one that is not dearer; a dearer one has to be better."""
-    cheap, _ = through(standing(State.SHADOW), [TIE] * 500)
-    dear, _ = through(standing(State.SHADOW), [Pair(1.0, 1.0, 0.0, 0.5)] * 500)
-    free, _ = through(standing(State.SHADOW), [Pair(1.0, 1.0)] * 500)
+    """No worse is enough for one that costs no more; a more expensive one has to be better."""
+    cheap, _ = through(record(State.SHADOW), [TIE] * 500)
+    dear, _ = through(record(State.SHADOW), [Pair(1.0, 1.0, 0.0, 0.5)] * 500)
+    free, _ = through(record(State.SHADOW), [Pair(1.0, 1.0)] * 500)
     assert (cheap.state, dear.state, free.state) == ("active", "shadow", "active")
 
 
 def test_a_pinned_specialist_stays_and_goes_on_gathering_evidence():
     """Evidence moves no pinned specialist, however strong it is; none of its tests is in force."""
-    after, records = through(standing(pinned=True), [LOSS] * 50)
-    assert (after.state, after.evidence.pairs, records) == (State.ACTIVE, 50, [])
+    after, transitions = through(record(pinned=True), [LOSS] * 50)
+    assert (after.state, after.evidence.pairs, transitions) == (State.ACTIVE, 50, [])
     assert not any(claim.in_force for claim in claims(after, RULES))
 
 
 def test_many_specialists_share_alpha():
     """With five specialists each needs five times the evidence, and has a wider interval."""
     five = Rules(SelectionConfig(), specialists=5)
-    thresholds = {c.event: math.exp(c.log_threshold) for c in claims(standing(), five)}
+    thresholds = {c.event: math.exp(c.log_threshold) for c in claims(record(), five)}
     assert thresholds == pytest.approx(
         {"worse": 100, "worse_lately": 100_000, "not_worse": 100, "better": 100, "hopeless": 500}
     )
-    seen, _ = through(standing(pinned=True), [WIN, LOSS, TIE] * 10)
-    one, many = compared(seen.evidence, RULES).quality, compared(seen.evidence, five).quality
+    seen, _ = through(record(pinned=True), [WIN, LOSS, TIE] * 10)
+    one, many = compare(seen.evidence, RULES).quality, compare(seen.evidence, five).quality
     assert many.low < one.low < one.high < many.high
 
 
 def test_the_claims_in_force_are_those_of_the_state():
     """An active specialist can only turn out worse; one in the shadow also hopeless or good."""
-    cheap, _ = through(standing(State.SHADOW), [TIE, LOSS] * 10)
+    cheap, _ = through(record(State.SHADOW), [TIE, LOSS] * 10)
     in_force = [claim.event for claim in claims(cheap, RULES) if claim.in_force]
     assert in_force == ["not_worse", "better", "hopeless"]
-    active = [claim.event for claim in claims(standing(), RULES) if claim.in_force]
+    active = [claim.event for claim in claims(record(), RULES) if claim.in_force]
     assert active == ["worse", "worse_lately"]
 
 
 def test_the_operator_moves_even_a_pinned_specialist():
     """An order is carried out whatever the evidence says, and recorded with the given reason."""
-    seen, _ = through(standing(State.PROBATION, pinned=True), [LOSS] * 30)
-    after, record = moved(seen, Event.PROMOTE, "holiday", RULES, 99.0)
+    seen, _ = through(record(State.PROBATION, pinned=True), [LOSS] * 30)
+    after, transition = apply_event(seen, Event.PROMOTE, "holiday", RULES, 99.0)
     assert (after.state, after.pinned, after.since) == (State.ACTIVE, True, 99.0)
-    assert (record.cause, record.reason, record.pairs) == ("operator", "holiday", 30)
+    assert (transition.cause, transition.reason, transition.pairs) == ("operator", "holiday", 30)
 
 
 def test_an_order_that_makes_no_sense_is_refused():
     """The error says what could be ordered instead."""
-    with pytest.raises(UnknownTransition, match="active cannot take promote; it can demote"):
-        moved(standing(), Event.PROMOTE, "", RULES, 1.0)
+    with pytest.raises(UnknownTransition, match=r"active.*promote.*demote"):
+        apply_event(record(), Event.PROMOTE, "", RULES, 1.0)
 
 
 @pytest.mark.parametrize("begin", [State.CANDIDATE, State.SHADOW, State.ACTIVE])
 def test_a_new_specialist_begins_as_it_is_declared(begin):
     """Its first transition comes from nowhere."""
-    found, record = enrolled(None, V1, begin, 5.0)
+    found, transition = register(None, V1, begin, 5.0)
     assert (found.state, found.since, found.version) == (begin, 5.0, V1)
-    assert (record.before, record.after, record.cause) == (None, begin, "version")
+    assert (transition.before, transition.after, transition.cause) == (None, begin, "version")
 
 
 def test_a_known_version_goes_on_as_it_was():
     """A restart changes nothing."""
-    seen, _ = through(standing(State.PROBATION), [LOSS] * 3)
-    assert enrolled(seen, V1, State.ACTIVE, 50.0) == (seen, None)
+    seen, _ = through(record(State.PROBATION), [LOSS] * 3)
+    assert register(seen, V1, State.ACTIVE, 50.0) == (seen, None)
 
 
 def test_a_new_version_begins_anew():
     """Even a retired specialist gets another chance with another version, without evidence."""
-    old = standing(State.RETIRED, evidence=standing().evidence.after(LOSS, 0.02))
-    found, record = enrolled(old, Version("a2", "base"), State.SHADOW, 50.0)
+    old = record(State.RETIRED, evidence=record().evidence.after(LOSS, 0.02))
+    found, transition = register(old, Version("a2", "base"), State.SHADOW, 50.0)
     assert (found.state, found.since, found.evidence.pairs) == (State.SHADOW, 50.0, 0)
-    assert (record.before, record.after, record.reason) == ("retired", "shadow", "a new version")
+    assert (transition.before, transition.after) == ("retired", "shadow")
+    assert transition.cause == "version"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_new_version_begins_anew():
 )
 def test_evidence_about_other_models_is_dropped_while_the_state_stays(pinned, version):
     """A pinned specialist's new version, or a new generalist, starts the evidence anew alone."""
-    old, _ = through(standing(State.PROBATION, pinned=pinned), [LOSS] * 2)
-    found, record = enrolled(old, version, State.ACTIVE, 50.0)
+    old, _ = through(record(State.PROBATION, pinned=pinned), [LOSS] * 2)
+    found, transition = register(old, version, State.ACTIVE, 50.0)
     assert (found.state, found.version, found.evidence.pairs) == (State.PROBATION, version, 0)
-    assert record is None
+    assert transition is None
