@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from router.classifier import RouteClassifier, TextEncoder
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 from router.errors import ArtifactError
 from router.head import Head
 from router.ood import OodDetector, Scale
@@ -194,7 +194,7 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             max_score=-scope.threshold,
         ),
         min_confidence=layout.min_confidence,
-        follow_up=FollowUp(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
+        follow_up=FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),
             domains=tuple(exemplar.domain for exemplar in layout.exemplars),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.config import GuaranteeConfig
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 from router.errors import GuaranteeError
 from router.guarantee import Guarantee, guarantee
 from router.head import Head
@@ -98,7 +98,7 @@ class Trained:
         head: domains and their weights.
         ood: tells queries that are unlike the training prompts.
         min_confidence: probability below which the generalist answers.
-        follow_up: tells words that lean on what was said before.
+        follow_up: tells follow-ups.
         exemplars: training prompts that explain decisions.
         calibration: what guarantees are made from.
 
@@ -109,7 +109,7 @@ class Trained:
     head: Head
     ood: OodDetector
     min_confidence: float
-    follow_up: FollowUp
+    follow_up: FollowUpDetector
     exemplars: Exemplars
     calibration: Calibration
 

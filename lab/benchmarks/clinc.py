@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, share
 from lab.benchmarks.learning import Settings, choose, detector_of
-from lab.routing.data.rows import LabelledRow
-from lab.routing.evaluation.values import Interval
-from lab.routing.training.fit import Part
-from lab.routing.training.train import TrainConfig
+from lab.routing.fit import Part
+from lab.routing.rows import LabelledRow
+from lab.routing.train import TrainConfig
+from lab.routing.values import Interval
 from router.classifier import TextEncoder
 from router.types import GENERAL
 

@@ -20,9 +20,9 @@ from lab.benchmarks.figures import macro_f1
 from lab.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
 from lab.benchmarks.learning import Settings, choose, detector_of
 from lab.benchmarks.words import Words
-from lab.routing.evaluation.tables import Table
-from lab.routing.training.fit import Part, fit_prototypes
-from lab.routing.training.train import TrainConfig
+from lab.routing.fit import Part, fit_prototypes
+from lab.routing.tables import Table
+from lab.routing.train import TrainConfig
 from router.classifier import TextEncoder
 from router.ood import OodDetector, Scale, nearest
 from router.types import GENERAL

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.routing.evaluation.calibration import log_loss
-from lab.routing.training.fit import Part, fit_head, fit_prototypes
-from lab.routing.training.settle import calibrate_ood
-from lab.routing.training.train import TrainConfig
+from lab.routing.calibrate import calibrate_ood
+from lab.routing.fit import Part, fit_head, fit_prototypes
+from lab.routing.metrics import log_loss
+from lab.routing.train import TrainConfig
 from router.head import Head
 from router.ood import OodDetector
 

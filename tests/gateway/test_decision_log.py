@@ -18,7 +18,7 @@ from deployments.protocol import Message, Unavailable
 from gateway.config import ConfigError, DecisionLogSection
 from gateway.decision_log import DecisionLog
 from gateway.record import Record
-from lab.routing.data.feedback import from_log, prompt_sha256
+from lab.routing.feedback import from_log, prompt_sha256
 from router.types import Decision, Query, Reason
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway

@@ -7,7 +7,7 @@ import pytest
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
 from gateway.routing import load_policy
-from lab.routing.training.train import TrainConfig, train
+from lab.routing.train import TrainConfig, train
 from router.config import GuaranteeConfig, RouterConfig
 from router.errors import ArtifactError, GuaranteeError, UnknownDomain
 from router.types import Reason, Scores

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.protocol import Message
 from router.classifier import Encoded
-from router.conversation import ConversationReader, FollowUp, system_text, user_turns
+from router.conversation import ConversationReader, FollowUpDetector, system_text, user_turns
 from router.types import GENERAL, Query, Scores
 
 TOPICS = ("tables", "songs")
@@ -41,7 +41,7 @@ class World:
         # first whether words lean, then what they are about, then what they are likely to be: small
         # beside the topic, for closeness is the inner product
         weights = np.array([1.0] + [0.0] * (WIDTH - 1), np.float32)
-        self.reader = ConversationReader(self.encode, self.score, FollowUp(weights, -0.005))
+        self.reader = ConversationReader(self.encode, self.score, FollowUpDetector(weights, -0.005))
 
     def encode(self, texts):
         if texts:
@@ -68,7 +68,7 @@ class World:
         """The text that decides in a conversation of the user's turns, the latest last."""
         said = [Message("user", turn) for turn in turns]
         before = [] if system is None else [Message("system", system)]
-        [text] = self.reader.deciding([Query((*before, *said))]).texts
+        [text] = self.reader.read([Query((*before, *said))]).texts
         return text
 
 
@@ -107,9 +107,9 @@ def test_a_query_without_system_message_has_no_system_text():
 
 def test_a_follow_up_is_told_by_the_sign_of_its_score():
     """Vectors lean when their product with the weights is above minus the bias."""
-    follow_up = FollowUp(np.array([1.0, -1.0], np.float32), -0.5)
+    follow_up = FollowUpDetector(np.array([1.0, -1.0], np.float32), -0.5)
     vectors = np.array([[1, 0], [0, 1], [0.5, 0], [2, 1]], np.float32)
-    assert follow_up.leans(vectors).tolist() == [True, False, False, True]
+    assert follow_up.is_follow_up(vectors).tolist() == [True, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_follow_up_is_told_by_the_sign_of_its_score():
 def test_a_follow_up_of_no_use_is_refused(weights, bias):
     """Weights are a vector, and every number is finite."""
     with pytest.raises(ValueError, match="weight"):
-        FollowUp(weights.astype(np.float32), bias)
+        FollowUpDetector(weights.astype(np.float32), bias)
 
 
 def test_words_that_stand_alone_decide_by_one_vector():
@@ -156,7 +156,7 @@ def test_what_a_tool_says_does_not_decide():
     """After a tool's or the assistant's turn the user's last words decide."""
     world = World(asked=NICHE)
     query = conversation(("user", "asked"), ("assistant", "wait"), ("tool", "{}"))
-    assert world.reader.deciding([query]).texts == ("asked",)
+    assert world.reader.read([query]).texts == ("asked",)
 
 
 def test_words_on_the_same_topic_stay_with_the_turn_before():
@@ -226,7 +226,7 @@ def test_of_words_too_long_the_ends_are_read_alone(text):
     """The first or last paragraph decides when a specialist would get it, and the cut is kept."""
     long = Words(general=1.0, cut=True)
     world = World(**{text: long, "pasted": CHAT, "asked": NICHE})
-    deciding = world.reader.deciding([Query(text=text)])
+    deciding = world.reader.read([Query(text=text)])
     assert deciding.texts == ("asked",)
     assert deciding.truncated.tolist() == [True]
 
@@ -263,7 +263,7 @@ def test_queries_of_a_batch_are_encoded_together():
         conversation(("user", "third"), ("user", "again")),
         conversation(("user", "first"), ("user", "second")),
     ]
-    assert world.reader.deciding(queries).texts == ("first", "alone", "third", "second")
+    assert world.reader.read(queries).texts == ("first", "alone", "third", "second")
     assert world.batches == [["again", "alone", "again", "second"], ["first", "third"]]
 
 
@@ -271,8 +271,8 @@ def test_a_query_decides_alike_in_any_batch():
     """Vectors and texts are those that the query has alone."""
     world = World(first=NICHE, again=LEANS, chat=CHAT)
     queries = [Query(text="chat"), conversation(("user", "first"), ("user", "again"))]
-    together = world.reader.deciding(queries)
-    alone = [world.reader.deciding([query]) for query in queries]
+    together = world.reader.read(queries)
+    alone = [world.reader.read([query]) for query in queries]
     assert together.texts == tuple(text for one in alone for text in one.texts)
     assert np.array_equal(together.vectors, np.concatenate([one.vectors for one in alone]))
 
@@ -280,7 +280,7 @@ def test_a_query_decides_alike_in_any_batch():
 def test_a_query_without_words_has_no_vector():
     """Silent queries keep their place among the texts, and have none among the vectors."""
     world = World(asked=NICHE)
-    deciding = world.reader.deciding([Query(), Query(text="asked"), Query(text=" ")])
+    deciding = world.reader.read([Query(), Query(text="asked"), Query(text=" ")])
     assert deciding.texts == ("", "asked", "")
     assert deciding.vectors.shape == (1, WIDTH)
     assert deciding.truncated.tolist() == [False]
@@ -289,5 +289,5 @@ def test_a_query_without_words_has_no_vector():
 def test_silence_encodes_nothing():
     """A batch in which nobody speaks costs no pass."""
     world = World()
-    assert world.reader.deciding([Query()]).texts == ("",)
+    assert world.reader.read([Query()]).texts == ("",)
     assert world.batches == []

@@ -18,7 +18,7 @@ RUNTIME = ("onnxruntime", "tokenizers")
         ("router.policy", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
         ("router.dispatch", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
         ("router.artifact", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
-        ("lab.routing.training.train", (*SERVERS, *HEAVY, *RUNTIME)),
+        ("lab.routing.train", (*SERVERS, *HEAVY, *RUNTIME)),
         ("router.encoders.encoder", (*SERVERS, *HEAVY, "sklearn")),
         ("router.encoders.torch_encoder", SERVERS),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lab.benchmarks.default import default, destinations, flips, own_test_rows
-from lab.routing.data.rows import Row
+from lab.routing.rows import Row
 from router.types import Scores
 from tests.router.fakes import HashingEncoder, toy_rows
 
