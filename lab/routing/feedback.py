@@ -27,12 +27,12 @@ from router.types import GENERAL, Query, Reason
 
 _CONFIRMS = 0.5
 _Loss = Literal["unjudged", "undecided", "ambiguous", "textless"]
-"""Why a decision is no labelled prompt; see `Harvest`."""
+"""Why a decision is no labelled prompt; see `LabelledLog`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
-    """What a log and its feedback yielded.
+class LabelledLog:
+    """The labelled prompts of a log, and how many decisions gave none.
 
     Attributes:
         rows: the labelled prompts.
@@ -136,7 +136,7 @@ class _Evidence:
         return LabelledQuery(query, domain, group=wording(text_of(query)), source=self.source)
 
 
-def from_log(log: Path, feedback: Path, texts: Iterable[Query] = ()) -> Harvest:
+def from_log(log: Path, feedback: Path, texts: Iterable[Query] = ()) -> LabelledLog:
     """The decisions of a log that feedback makes labelled prompts.
 
     Args:
@@ -158,7 +158,7 @@ def from_log(log: Path, feedback: Path, texts: Iterable[Query] = ()) -> Harvest:
     )
     outcomes = [evidence.outcome(decision) for decision in decisions]
     lost = Counter(outcome for outcome in outcomes if isinstance(outcome, str))
-    found = Harvest(
+    found = LabelledLog(
         rows=tuple(outcome for outcome in outcomes if isinstance(outcome, LabelledQuery)),
         decisions=len(decisions),
         cut=cut,
@@ -173,7 +173,7 @@ def from_log(log: Path, feedback: Path, texts: Iterable[Query] = ()) -> Harvest:
     return found
 
 
-def _remedies(found: Harvest) -> str:
+def _remedies(found: LabelledLog) -> str:
     lines = [found.summary()]
     if found.textless:
         lines.append(

@@ -45,9 +45,9 @@ def labelled_prompts(
         prompts = [read_prompts(path) for path in data]
         rows = [row for found in prompts for row in found.labelled]
         texts = [query for found in prompts for query in found.unlabelled]
-        harvest = from_log(log, feedback, [*texts, *(row.query for row in rows)])
-        progress(f"{log}:\n{harvest.summary()}")
-        rows += harvest.rows
+        labelled = from_log(log, feedback, [*texts, *(row.query for row in rows)])
+        progress(f"{log}:\n{labelled.summary()}")
+        rows += labelled.rows
     # One's own come first: where both label a text, theirs is the label that counts.
     together: list[LabelledRow] = [*rows, *beside]
     require_trainable(together)

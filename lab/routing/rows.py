@@ -55,7 +55,7 @@ class LabelledRow(Protocol):
 
 
 @runtime_checkable
-class Asked(Protocol):
+class HasQuery(Protocol):
     """A row that keeps the whole query, its conversation included."""
 
     @property
@@ -64,7 +64,7 @@ class Asked(Protocol):
 
 
 @runtime_checkable
-class Paired(Protocol):
+class HasExcessLoss(Protocol):
     """A row that may know how both a specialist and the generalist answered it."""
 
     @property
@@ -129,13 +129,13 @@ def separate(
 
 def excess_loss(row: LabelledRow) -> float:
     """How much worse the specialist answered than the generalist; NaN where that is not known."""
-    found = row.excess_loss if isinstance(row, Paired) else None
+    found = row.excess_loss if isinstance(row, HasExcessLoss) else None
     return float("nan") if found is None else found
 
 
 def query_of(row: LabelledRow) -> Query:
     """What the router is asked: the row's conversation, or its text alone."""
-    return row.query if isinstance(row, Asked) else Query(text=row.text)
+    return row.query if isinstance(row, HasQuery) else Query(text=row.text)
 
 
 def fingerprint(rows: Sequence[LabelledRow]) -> str:

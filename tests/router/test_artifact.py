@@ -95,7 +95,7 @@ def test_the_default_is_a_directory_of_the_package():
 def test_an_absent_file_is_named(artifact, file):
     """The error names the file and what to do."""
     (artifact / file).unlink()
-    with pytest.raises(ArtifactError, match=rf"{file} cannot be read .*train one"):
+    with pytest.raises(ArtifactError, match=rf"{file}.*router\.artifact"):
         load_artifact(artifact, ENCODER)
 
 
@@ -105,21 +105,21 @@ def test_altered_tensors_are_refused(artifact):
     raw = bytearray(file.read_bytes())
     raw[-1] ^= 1
     file.write_bytes(raw)
-    with pytest.raises(ArtifactError, match="has sha256"):
+    with pytest.raises(ArtifactError, match="sha256"):
         load_artifact(artifact, ENCODER)
 
 
 def test_a_newer_version_is_refused(artifact):
     """An artifact of a later program asks for an update of this one."""
     edit(artifact, version=VERSION + 1)
-    with pytest.raises(ArtifactError, match=rf"has version {VERSION + 1}.*update the program"):
+    with pytest.raises(ArtifactError, match=rf"version {VERSION + 1}.* {VERSION}"):
         load_artifact(artifact, ENCODER)
 
 
 def test_an_older_version_asks_for_a_training(artifact):
     """What an earlier program wrote is not guessed at."""
     edit(artifact, version=VERSION - 1)
-    with pytest.raises(ArtifactError, match=r"has version .*train again"):
+    with pytest.raises(ArtifactError, match=rf"version {VERSION - 1}.* {VERSION}"):
         load_artifact(artifact, ENCODER)
 
 
@@ -150,19 +150,19 @@ def test_unknown_keys_and_numbers_that_are_none_are_refused(artifact, change):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "message"),
+    ("tensors", "named"),
     [
-        ({"bias": None}, "lacks the tensor 'bias'"),
-        ({"weights": np.ones((2, WIDTH), np.float32)}, "do not fit"),
+        ({"bias": None}, "'bias'"),
+        ({"weights": np.ones((2, WIDTH), np.float32)}, "weights of shape"),
         ({"exemplars": np.ones((1, WIDTH), np.float16)}, "1 vectors"),
         ({"exemplars": np.ones((12, WIDTH + 1), np.float16)}, "exemplars of shape"),
     ],
     ids=["absent", "shape", "exemplars", "width"],
 )
-def test_tensors_that_do_not_fit_are_refused(artifact, tensors, message):
+def test_tensors_that_do_not_fit_are_refused(artifact, tensors, named):
     """Absent or misshapen tensors are named even when the checksum is right."""
     replace_tensors(artifact, **tensors)
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(ArtifactError, match=named):
         load_artifact(artifact, ENCODER)
 
 
@@ -170,7 +170,7 @@ def test_weights_that_are_not_numbers_are_refused(artifact):
     """A weight that is not finite is found even when the checksum is right."""
     bias = load((artifact / "head.safetensors").read_bytes())["bias"]
     replace_tensors(artifact, bias=np.full_like(bias, np.nan))
-    with pytest.raises(ArtifactError, match="not a finite number"):
+    with pytest.raises(ArtifactError, match="weight"):
         load_artifact(artifact, ENCODER)
 
 
@@ -178,5 +178,5 @@ def test_tensors_that_are_no_tensors_are_refused(artifact):
     """A file with the right checksum and the wrong format is named."""
     (artifact / "head.safetensors").write_bytes(b"junk")
     edit(artifact, tensors_sha256=hashlib.sha256(b"junk").hexdigest())
-    with pytest.raises(ArtifactError, match="not a safetensors file"):
+    with pytest.raises(ArtifactError, match="safetensors file"):
         load_artifact(artifact, ENCODER)

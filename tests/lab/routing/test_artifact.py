@@ -86,7 +86,7 @@ def test_an_artifact_of_another_encoder_is_refused(artifact: str) -> None:
     other = HashingEncoder()
     other.sha256 = "0" * 64
 
-    with pytest.raises(ArtifactError, match="was trained with the encoder"):
+    with pytest.raises(ArtifactError, match="encoder"):
         evaluate_artifact(artifact, other, data())
 
 
@@ -107,11 +107,11 @@ def test_a_file_without_held_out_rows_is_refused(tmp_path: Path) -> None:
     """The error says which rows may be measured on."""
     path = written(tmp_path / "a.jsonl", {"text": "x", "domain": "sql", "split": "train"})
 
-    with pytest.raises(DataError, match=r"a\.jsonl holds rows of training, validation or calib"):
+    with pytest.raises(DataError, match=r"a\.jsonl.*test"):
         read_held_out([path])
 
 
 def test_an_unknown_public_set_is_named(tmp_path: Path) -> None:
     """With the known ones."""
-    with pytest.raises(DatasetError, match="unknown set 'mnist'; known: clinc150"):
+    with pytest.raises(DatasetError, match=r"mnist.*clinc150"):
         read_held_out([], ["mnist"], tmp_path)

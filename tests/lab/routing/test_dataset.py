@@ -89,51 +89,59 @@ USER = {"role": "user", "content": "x"}
 
 
 @pytest.mark.parametrize(
-    ("bad", "message"),
+    ("bad", "named"),
     [
-        (row(text=None), "neither of text and messages; give one of them"),
-        (row(messages=[USER]), "both of text and messages; give one of them"),
-        (row(text=" \n"), "text is empty; remove the row"),
-        (row(text=5), "text is 5; it must be text"),
-        (row(text=None, messages=[]), r"messages is \[\]; it must be a list of turns"),
-        (row(text=None, messages="x"), "messages is 'x'; it must be a list of turns"),
-        (row(text=None, messages=["x"]), r"messages\[0\] is 'x'; it must be an object"),
+        (row(text=None), "neither of text and messages"),
+        (row(messages=[USER]), "both of text and messages"),
+        (row(text=" \n"), "text is empty"),
+        (row(text=5), "text is 5"),
+        (row(text=None, messages=[]), r"messages is \[\]"),
+        (row(text=None, messages="x"), "messages is 'x'"),
+        (row(text=None, messages=["x"]), r"messages\[0\] is 'x'"),
         (
             row(text=None, messages=[USER, USER | {"role": "bot"}]),
-            r"messages\[1\]: no role 'bot'; allowed: system, developer, user, assistant",
+            r"messages\[1\].*'bot'.*system, developer, user, assistant",
         ),
-        (row(text=None, messages=[USER | {"role": [1]}]), r"messages\[0\]: no role \[1\]"),
+        (row(text=None, messages=[USER | {"role": [1]}]), r"messages\[0\].*\[1\]"),
         (row(text=None, messages=[{"role": "user"}]), r"messages\[0\]\.content is None"),
         (
             row(text=None, messages=[USER | {"contents": 1}]),
-            r"messages\[0\]: unknown field 'contents'; did you mean 'content'\? allowed: role",
+            r"messages\[0\].*'contents'.*'content'.*role",
         ),
         (
             row(text=None, messages=[{"role": "assistant", "content": "x"}]),
-            "no user says anything in messages; remove the row",
+            "no user.*messages",
         ),
-        (row(domain=None), "no domain; say where the prompt belongs, or 'general'"),
-        (row(domain=3), "domain is 3; it must be text"),
-        (row(domain="Text to SQL!"), r"domain 'Text to SQL!': allowed are .* write 'text-to-sql'$"),
-        (row(domain="-"), r"domain '-': .* beginning with a letter or digit$"),
-        (row(domain="sql\n"), r"domain 'sql\\n': allowed"),
-        (row(split="dev"), "no split 'dev'; allowed: train, validation, calibration, test, unseen"),
+        (row(domain=None), "no domain.*'general'"),
+        (row(domain=3), "domain is 3"),
+        (row(domain="Text to SQL!"), r"domain 'Text to SQL!'.*'text-to-sql'$"),
+        (row(domain="-"), r"domain '-'"),
+        (row(domain="sql\n"), r"domain 'sql\\n'"),
+        (row(split="dev"), "no split 'dev'.*train, validation, calibration, test, unseen"),
         (row(split=["test"]), r"no split \['test'\]"),
-        (row(group=1), "group is 1; it must be text"),
-        (row(source=1), "source is 1; it must be text"),
-        (row(domian="sql"), r"unknown field 'domian'; did you mean 'domain'\? allowed: text"),
-        (row(label="sql"), "unknown field 'label'; allowed: text, messages, domain, group"),
-        (row(specialist_score=1), "specialist_score alone; give both scores of the prompt"),
-        (row(generalist_score=1), "generalist_score alone"),
-        (row(specialist_score=2, generalist_score=1), "specialist_score is 2; it must be a number"),
-        (row(specialist_score=0, generalist_score=True), "generalist_score is True; it must be"),
+        (row(group=1), "group is 1"),
+        (row(source=1), "source is 1"),
+        (row(domian="sql"), r"'domian'.*'domain'.*text"),
+        (row(label="sql"), "'label'.*text, messages, domain, group"),
+        (row(specialist_score=1), "specialist_score"),
+        (row(generalist_score=1), "generalist_score"),
+        (row(specialist_score=2, generalist_score=1), "specialist_score is 2"),
+        (row(specialist_score=0, generalist_score=True), "generalist_score is True"),
         (row(specialist_score=float("nan"), generalist_score=1), "specialist_score is nan"),
     ],
-    ids=lambda value: value[:40] if isinstance(value, str) else "",
+    ids=[
+        *("nothing said", "said twice", "empty text", "text is a number"),
+        *("no turns", "turns are text", "turn is text", "unknown role", "role is a list"),
+        *("turn without content", "unknown turn field", "no user", "no domain"),
+        *("domain is a number", "domain with spaces", "domain of a dash", "domain with a line end"),
+        *("unknown split", "split is a list", "group is a number", "source is a number"),
+        *("misspelt field", "unknown field", "specialist alone", "generalist alone"),
+        *("score above 1", "score is true", "score is nan"),
+    ],
 )
-def test_a_faulty_row_is_named_with_its_remedy(file, bad, message):
+def test_a_faulty_row_is_named_with_its_remedy(file, bad, named):
     """The line, the field, the bad value and what is allowed."""
-    with pytest.raises(DataError, match=rf"prompts\.jsonl:2: {message}"):
+    with pytest.raises(DataError, match=rf"prompts\.jsonl:2: .*{named}"):
         read_rows(file(row(), bad))
 
 
@@ -170,16 +178,14 @@ def test_two_domains_of_eight_prompts_are_enough():
 
 def test_one_domain_alone_cannot_be_learnt():
     """The error says what to add."""
-    with pytest.raises(
-        TrainingError, match=r"all 20 rows have the domain sql.*add prompts of .*'general'"
-    ):
+    with pytest.raises(TrainingError, match=r"20 rows.*sql.*'general'"):
         require_trainable(rows(sql=20))
 
 
 def test_domains_of_too_few_prompts_are_named_with_their_counts():
     """Repetitions do not count."""
     repeated = [LabelledQuery(Query(text="The same!"), "law", group="x")] * 20
-    with pytest.raises(TrainingError, match=r"too few different prompts in law \(1\), sql \(7\);"):
+    with pytest.raises(TrainingError, match=r"law \(1\), sql \(7\)"):
         require_trainable([*rows(sql=7, general=9), *repeated])
 
 

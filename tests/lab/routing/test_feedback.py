@@ -29,7 +29,7 @@ def decision(request_id, **changes):
 
 
 @pytest.fixture
-def harvest(tmp_path):
+def read_judged(tmp_path):
     """Writes a log and feedback, and reads them."""
 
     def read(log, feedback, texts=()):
@@ -43,10 +43,10 @@ def harvest(tmp_path):
     return read
 
 
-def test_the_right_domain_makes_a_label(harvest):
+def test_the_right_domain_makes_a_label(read_judged):
     """Whether or not it is the one that was decided."""
     log = [decision("a"), decision("b")]
-    found = harvest(
+    found = read_judged(
         log, [{"request_id": "a", "domain": "sql"}, {"request_id": "b", "domain": "law"}]
     )
     assert [(row.text, row.domain) for row in found.rows] == [
@@ -59,9 +59,9 @@ def test_the_right_domain_makes_a_label(harvest):
     }
 
 
-def test_decisions_without_feedback_are_no_labels(harvest):
+def test_decisions_without_feedback_are_no_labels(read_judged):
     """What the router decided by itself would only confirm it; they are counted."""
-    found = harvest([decision("a"), decision("b")], [{"request_id": "a", "domain": "sql"}])
+    found = read_judged([decision("a"), decision("b")], [{"request_id": "a", "domain": "sql"}])
     assert (len(found.rows), found.decisions, found.unjudged) == (1, 2, 1)
 
 
@@ -79,11 +79,11 @@ def test_decisions_without_feedback_are_no_labels(harvest):
     ],
     ids=["good", "bad", "general", "unserved", "unsure", "strange", "failed", "requested"],
 )
-def test_a_score_confirms_what_it_can_tell(harvest, changes, score, label):
+def test_a_score_confirms_what_it_can_tell(read_judged, changes, score, label):
     """A good answer of the decided domain's own model confirms it; nothing else says a domain."""
     log = [decision("a", **changes), decision("sure")]
     feedback = [{"request_id": "a", "score": score}, {"request_id": "sure", "domain": "tools"}]
-    found = harvest(log, feedback)
+    found = read_judged(log, feedback)
     labels = {row.text: row.domain for row in found.rows}
     assert labels.get("prompt a") == label
     assert found.undecided == (label is None)
@@ -99,26 +99,26 @@ def test_a_score_confirms_what_it_can_tell(harvest, changes, score, label):
     ],
     ids=["later domain", "domain over score", "later score", "both"],
 )
-def test_the_last_word_counts_and_a_domain_more_than_a_score(harvest, lines):
+def test_the_last_word_counts_and_a_domain_more_than_a_score(read_judged, lines):
     """People change their minds."""
-    found = harvest([decision("a")], [{"request_id": "a"} | line for line in lines])
+    found = read_judged([decision("a")], [{"request_id": "a"} | line for line in lines])
     assert [row.domain for row in found.rows] == ["sql"]
 
 
-def test_hashed_prompts_are_joined_by_their_checksum(harvest):
+def test_hashed_prompts_are_joined_by_their_checksum(read_judged):
     """Spaces around do not matter; what cannot be joined is counted."""
     log = [decision("a", text=None), decision("b", text=None), decision("c", text=None)]
     log[2].pop("prompt_sha256")
     feedback = [{"request_id": name, "domain": "sql"} for name in "abc"]
-    found = harvest(log, feedback, [Query(text="  prompt a\n")])
+    found = read_judged(log, feedback, [Query(text="  prompt a\n")])
     assert [row.query for row in found.rows] == [Query(text="  prompt a\n")]
     assert found.textless == 2
 
 
-def test_logged_conversations_are_used_as_they_were(harvest):
+def test_logged_conversations_are_used_as_they_were(read_judged):
     """The whole conversation becomes the query."""
     turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
-    [row] = harvest(
+    [row] = read_judged(
         [decision("a", text=None, messages=turns)], [{"request_id": "a", "domain": "sql"}]
     ).rows
     assert [(turn.role, turn.content) for turn in row.query.messages] == [
@@ -127,22 +127,22 @@ def test_logged_conversations_are_used_as_they_were(harvest):
     ]
 
 
-def test_an_id_that_several_requests_share_is_left_out(harvest):
+def test_an_id_that_several_requests_share_is_left_out(read_judged):
     """Clients choose ids; which request was judged cannot be known."""
     log = [decision("a"), decision("a", text="other"), decision("b")]
-    found = harvest(log, [{"request_id": name, "domain": "sql"} for name in "ab"])
+    found = read_judged(log, [{"request_id": name, "domain": "sql"} for name in "ab"])
     assert ([row.text for row in found.rows], found.ambiguous) == (["prompt b"], 2)
 
 
-def test_feedback_of_other_logs_is_counted(harvest):
+def test_feedback_of_other_logs_is_counted(read_judged):
     """It may belong to a log that was rotated away."""
     feedback = [{"request_id": name, "domain": "sql"} for name in "axyz"]
-    assert harvest([decision("a")], feedback).unmatched == 3
+    assert read_judged([decision("a")], feedback).unmatched == 3
 
 
-def test_the_counts_are_told(harvest):
+def test_the_counts_are_told(read_judged):
     """What is zero is not mentioned."""
-    found = harvest([decision("a"), decision("b")], [{"request_id": "a", "domain": "sql"}])
+    found = read_judged([decision("a"), decision("b")], [{"request_id": "a", "domain": "sql"}])
     assert found.summary().splitlines() == [
         "       2  decisions in the log",
         "       1  became labelled prompts",
@@ -153,37 +153,37 @@ def test_the_counts_are_told(harvest):
 @pytest.mark.parametrize(
     ("changes", "judgement", "remedy"),
     [
-        ({"text": None}, {"domain": "sql"}, "Give the prompts themselves with --data"),
-        ({}, {"score": 0}, 'Judge requests of this log: a line {"request_id"'),
+        ({"text": None}, {"domain": "sql"}, "--data"),
+        ({}, {"score": 0}, '{"request_id"'),
     ],
     ids=["hashed", "undecided"],
 )
-def test_nothing_left_is_an_error_with_the_remedy(harvest, changes, judgement, remedy):
+def test_nothing_left_is_an_error_with_the_remedy(read_judged, changes, judgement, remedy):
     """The counts say where the rows went, and the error what to do."""
-    with pytest.raises(DataError, match="give no labelled prompts") as raised:
-        harvest([decision("a", **changes)], [{"request_id": "a"} | judgement])
+    with pytest.raises(DataError, match="labelled prompts") as raised:
+        read_judged([decision("a", **changes)], [{"request_id": "a"} | judgement])
     assert remedy in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"request_id": "a"}, "neither domain nor score; give one of them"),
-        ({"domain": "sql"}, "request_id is None; it must be text"),
-        ({"request_id": "a", "domain": "SQL"}, "domain 'SQL': allowed"),
-        ({"request_id": "a", "score": 7}, "score is 7; it must be a number from 0 to 1"),
-        ({"request_id": "a", "rating": 1}, "unknown field 'rating'; allowed: request_id, domain"),
+        ({"request_id": "a"}, "neither domain nor score"),
+        ({"domain": "sql"}, "request_id is None"),
+        ({"request_id": "a", "domain": "SQL"}, "domain 'SQL'"),
+        ({"request_id": "a", "score": 7}, "score is 7"),
+        ({"request_id": "a", "rating": 1}, "unknown field 'rating'"),
     ],
     ids=["empty", "nobody", "domain", "score", "unknown"],
 )
-def test_faulty_feedback_is_named(harvest, line, message):
+def test_faulty_feedback_is_named(read_judged, line, message):
     """The line and the remedy."""
     with pytest.raises(DataError, match=rf"feedback\.jsonl:1: {message}"):
-        harvest([decision("a")], [line])
+        read_judged([decision("a")], [line])
 
 
 def test_the_same_last_words_of_two_conversations_have_two_hashes():
-    """Words that lean are not taken for those of another conversation, nor for the bare words."""
+    """A follow-up is not taken for that of another conversation, nor for the bare words."""
     last = Message("user", "and for 2019?")
     asked = [
         Query((Message("user", first), Message("assistant", "done"), last))

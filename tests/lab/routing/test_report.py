@@ -104,5 +104,5 @@ def test_paired_outcomes_are_promised_too():
 def test_without_calibration_rows_nothing_is_promised():
     """The table is empty; who asks for a level is told why there is none."""
     assert promises(calibration(rows=0)) == ()
-    with pytest.raises(GuaranteeError, match="no calibration rows"):
+    with pytest.raises(GuaranteeError, match="misroute"):
         promises(calibration(rows=0), GuaranteeConfig(alpha=0.05))

@@ -54,7 +54,7 @@ def test_repeated_texts_are_kept_once():
 
 def test_an_unknown_split_is_an_error():
     """The error names the row, its split and the allowed ones."""
-    with pytest.raises(TrainingError, match="no split 'dev'; allowed: train"):
+    with pytest.raises(TrainingError, match=r"'dev'.*train"):
         split([Row("x", "sql", "g", "dev")])
 
 

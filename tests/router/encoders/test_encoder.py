@@ -55,13 +55,13 @@ def texts_of_many_lengths(count: int) -> list[str]:
 
 def test_an_absent_encoder_is_named(tmp_path, cache):
     """The error names the directory and what to do."""
-    with pytest.raises(EncoderError, match=r"no encoder at .*/nowhere: .*niche models pull"):
+    with pytest.raises(EncoderError, match=r"nowhere.*niche models pull"):
         Encoder(tmp_path / "nowhere", cache)
 
 
 def test_a_limit_beyond_the_model_is_refused(model, cache):
     """More tokens than the model has positions cannot be encoded."""
-    with pytest.raises(EncoderError, match=r"max_tokens is 65; the encoder at .* takes 8 to 64"):
+    with pytest.raises(EncoderError, match=r"max_tokens.*65.*8.*64"):
         Encoder(model, cache, max_tokens=65)
 
 

@@ -38,7 +38,7 @@ def test_what_is_not_in_the_table_is_refused(state, event):
     after = {left: right for left, word, right in LEGAL if word == event}.get(state)
     assert can(state, event) == (after is not None)
     if after is None:
-        with pytest.raises(UnknownTransition, match=f"{state} cannot take {event}; it can"):
+        with pytest.raises(UnknownTransition, match=f"{state}.*{event}"):
             transition(state, event)
     else:
         assert transition(state, event) == after

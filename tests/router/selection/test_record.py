@@ -73,9 +73,9 @@ def test_wins_bring_a_specialist_its_traffic(state):
 
 def test_ties_bring_traffic_to_the_cheaper_alone():
     """No worse is enough for one that costs no more; a more expensive one has to be better."""
-    cheap, _ = through(record(State.SHADOW), [TIE] * 500)
-    dear, _ = through(record(State.SHADOW), [Pair(1.0, 1.0, 0.0, 0.5)] * 500)
-    free, _ = through(record(State.SHADOW), [Pair(1.0, 1.0)] * 500)
+    cheap, _ = through(record(State.SHADOW), [TIE] * 300)
+    dear, _ = through(record(State.SHADOW), [Pair(1.0, 1.0, 0.0, 0.5)] * 300)
+    free, _ = through(record(State.SHADOW), [Pair(1.0, 1.0)] * 300)
     assert (cheap.state, dear.state, free.state) == ("active", "shadow", "active")
 
 

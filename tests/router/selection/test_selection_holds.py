@@ -114,11 +114,12 @@ def test_the_interval_covers_the_difference_at_all_times(discordant, mean):
 def late_alarm(found, pairs):
     """Pairs until the restarted e-processes of `Evidence` reach `pairs`."""
     growth = mixture_growth((DIFFERENCES + 1) / 2, (1 - MARGIN) / 2)
-    wealths, reached = np.zeros((len(found), growth.shape[1])), np.zeros(found.shape, dtype=bool)
+    wealths = np.zeros((*found.shape, growth.shape[1]))
+    last = wealths[:, 0]
     for number, differences in enumerate(found.T):
-        wealths = np.maximum(wealths, 0) + growth[differences + 1]
-        reached[:, number] = mix(wealths) >= math.log(pairs)
-    return first(reached)
+        last = np.maximum(last, 0) + growth[differences + 1]
+        wealths[:, number] = last
+    return first(mix(wealths) >= math.log(pairs))
 
 
 @SHARES
