@@ -161,7 +161,7 @@ def _requests(data_dir: Path) -> Iterator[LabelledPrompt]:
             if row["id"] not in unclear.REQUESTS:
                 yield from _general(name, f"{row['instruction']}\n{given}".strip(), row["id"])
     for row in read_rows("mt_bench", data_dir):
-        # The second turn leans on the first.
+        # The second turn is a follow-up.
         if str(row["question_id"]) not in unclear.REQUESTS:
             yield from _general("mt_bench", row["turns"][0], str(row["question_id"]))
     for text in sample((row["text"] for row in read_rows("mbpp", data_dir)), 250):

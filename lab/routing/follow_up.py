@@ -61,9 +61,8 @@ def fit_follow_up(
 ) -> FollowUpDetector:
     """A logistic regression; its threshold takes few of the held-out prompts for follow-ups.
 
-    Follow-ups and other rows weigh the same in all, and among the others so do the utterances that
-    stand alone and the prompts: else thousands of prompts would drown what only looks like a
-    follow-up.
+    Follow-ups weigh as much as all other rows, and among these the utterances as much as the
+    prompts: else thousands of prompts would drown what only looks like a follow-up.
 
     Args:
         vectors: of n utterances, shape (n, dimensions).

@@ -52,9 +52,13 @@ def labelled_prompts(
     together: list[LabelledRow] = [*rows, *beside]
     require_trainable(together)
     progress(f"{len(together):,} prompts of {len({row.domain for row in together})} domains")
+    _tell_contradictions(rows, progress)
+    return together
+
+
+def _tell_contradictions(rows: Sequence[LabelledQuery], progress: Callable[[str], object]) -> None:
     disputed = contradictions(rows)
     for text, domains in list(disputed.items())[:_SHOWN_CONTRADICTIONS]:
         progress(f"{text[:_SHOWN_CHARACTERS]!r} stands in {', '.join(domains)}: the first counts")
     if len(disputed) > _SHOWN_CONTRADICTIONS:
         progress(f"and so do {len(disputed) - _SHOWN_CONTRADICTIONS:,} other texts")
-    return together

@@ -11,7 +11,7 @@ CLINC_INTENTS = frozenset(
         *("weather", "play_music", "update_playlist", "next_song", "what_song"),
         *("restaurant_reservation", "accept_reservations", "cancel_reservation"),
         *("confirm_reservation", "restaurant_suggestion", "restaurant_reviews"),
-        # Words that lean on what was said before: alone they belong nowhere.
+        # Follow-ups: alone they belong nowhere.
         *("yes", "no", "maybe", "repeat", "cancel"),
         # Asked at a bank's counter too.
         *("exchange_rate", "travel_notification", "direct_deposit"),
