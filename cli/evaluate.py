@@ -45,8 +45,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _check(arguments)
     wanted = guarantee_wanted(arguments)
     reference = encoder_reference(arguments)
-    from lab.routing.evaluation.artifact import evaluate_artifact, read_held_out
-    from lab.routing.evaluation.report import summary, write_report
+    from lab.routing.artifact import evaluate_artifact, read_held_out
+    from lab.routing.report import summary, write_report
 
     data = read_held_out(arguments.data, arguments.set, arguments.data_dir)
     if arguments.out is not None:

@@ -38,17 +38,17 @@ ENGINE_OPTIONS: dict[str, type[BaseModel]] = {
 """The model of `engine_options` of each engine."""
 
 _REASONS: dict[Reason, str] = {
-    Reason.ROUTED: "the classifier is sure, the text is familiar: a specialist answers",
+    Reason.ROUTED: "the classifier is sure, the text is in distribution: a specialist answers",
     Reason.GENERAL: "the likeliest domain is `general`, or has no specialist",
     Reason.LOW_CONFIDENCE: "the likeliest domain is a specialist's, and not likely enough",
-    Reason.OUT_OF_SCOPE: "likely enough, and unlike anything the specialists were trained on",
+    Reason.OUT_OF_DISTRIBUTION: "likely enough, and unlike any prompt of the training",
     Reason.REQUESTED: "the request names its model",
     Reason.UNHEALTHY: "the first choice failed, or fails too often to be asked: the next answers",
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
-    Reason.TOO_LONG: "the request does not fit the first choice's context: the next answers",
-    Reason.NO_GUARANTEE: "no confidence is enough for the configured guarantee",
-    Reason.UNPROVEN: "no specialist of the domain may have traffic: see their lifecycle",
-    Reason.UNCLASSIFIED: "the classifier's deployment is down, or did not answer in time",
+    Reason.CONTEXT_LENGTH_EXCEEDED: "the first choice's context is too short: the next answers",
+    Reason.GUARANTEE_INFEASIBLE: "no confidence is enough for the configured guarantee",
+    Reason.NO_ACTIVE_SPECIALIST: "no specialist of the domain may get traffic: see lifecycle",
+    Reason.CLASSIFIER_UNAVAILABLE: "the classifier is down, or did not answer in time",
 }
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 _WORDS: dict[Any, str] = {

@@ -19,7 +19,7 @@ from cli.progress import tell
 from router.config import RouterConfig
 
 if TYPE_CHECKING:
-    from lab.routing.data.rows import LabelledRow
+    from lab.routing.rows import LabelledRow
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,10 +56,10 @@ def _train(arguments: argparse.Namespace) -> int:
     _check(arguments)
     wanted = guarantee_wanted(arguments)
     reference = encoder_reference(arguments)
-    from lab.datasets.prompts import rows as default_rows
-    from lab.routing.data.prompts import labelled_prompts
-    from lab.routing.evaluation.report import summary
-    from lab.routing.training.router import train_router
+    from lab.routing.default_prompts import rows as default_rows
+    from lab.routing.prompts import labelled_prompts
+    from lab.routing.report import summary
+    from lab.routing.train import train_router
 
     rows: Sequence[LabelledRow]
     rows = [] if arguments.data_dir is None else default_rows(arguments.data_dir)

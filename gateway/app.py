@@ -23,7 +23,7 @@ from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions, Services
 from gateway.config import NicheConfig
-from gateway.decider import Access, Decider
+from gateway.decider import Access, AutoRouter, Decider
 from gateway.decision_log import DecisionLog
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
@@ -38,9 +38,10 @@ from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
 from gateway.tracing.spans import Tracing
+from router.classifier import Classifier
 from router.dispatch import Dispatcher
 from router.health import Health
-from router.router import Router
+from router.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ class Stack:
 
     Attributes:
         config: the validated configuration.
-        router: chooses models for `auto`.
+        policy: chooses models for `auto`.
         backends: a backend for every configured model, by name.
         metrics: on the registry that `/metrics` shows.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
-        scorer: scores queries elsewhere; None: the router does, on a thread of this process.
+        classifier: scores queries for the policy: on a thread of this process, or elsewhere.
         judge: compares answers for `gateway.shadow`; None: nobody does.
         multiprocess_dir: where all processes keep their metrics, if there are several.
         tracer_provider: keeps the traces of requests, and is shut down at the end; None: untraced.
@@ -66,12 +67,12 @@ class Stack:
     """
 
     config: NicheConfig
-    router: Router
+    policy: Policy
+    classifier: Classifier | DeployedScorer
     backends: Mapping[str, Backend]
     metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
-    scorer: DeployedScorer | None = None
     judge: Engine | None = None
     multiprocess_dir: str | None = None
     tracer_provider: TracerProvider | None = None
@@ -97,7 +98,7 @@ def build_app(stack: Stack) -> Starlette:
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
     closing = ExitStack()
     recording = _recording(stack, closing)
-    scorer = stack.scorer or _scorer(stack, closing)
+    scorer = _scorer(stack, closing)
     readiness = _readiness(stack)
     around = _surroundings(stack, readiness, slots)
     live = build_live(around)
@@ -144,8 +145,10 @@ def _lifespan(
 
 
 def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
+    if not isinstance(stack.classifier, Classifier):
+        return stack.classifier
     on_batch = stack.metrics.router_batch_size.observe
-    scorer = BatchingScorer(stack.router.scores, stack.config.router.max_batch, on_batch)
+    scorer = BatchingScorer(stack.classifier.scores, stack.config.router.max_batch_size, on_batch)
     closing.callback(scorer.close)
     return scorer
 
@@ -187,8 +190,10 @@ def _readiness(stack: Stack) -> Readiness:
 
 def _parts(stack: Stack) -> dict[str, Part]:
     """What must answer: the models, and the classifier, whose name no model can have."""
-    router = {} if stack.scorer is None else {"router/classifier": stack.scorer}
-    return {**stack.backends, **router}
+    classifier = stack.classifier
+    if isinstance(classifier, Classifier):
+        return dict(stack.backends)
+    return {**stack.backends, "router/classifier": classifier}
 
 
 def _surroundings(stack: Stack, readiness: Readiness, slots: Slots) -> Surroundings:
@@ -245,7 +250,7 @@ def _preview(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | No
     access = Access(lambda model: not readiness.down(model), _active(live))
     limits = stack.config.gateway
     body = limits.max_body_bytes, limits.body_timeout_seconds
-    return Preview(scorer, stack.router, access, body)
+    return Preview(AutoRouter(stack.policy, scorer, access), body)
 
 
 def _active(live: Live | None) -> Callable[[str], bool]:
@@ -260,10 +265,10 @@ def _services(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | N
         # In this order: a yes of `Health` may be the permission to probe.
         return not readiness.down(model) and health.available(model, stack.clock())
 
-    access = Access(available, _active(live))
+    router = AutoRouter(stack.policy, scorer, Access(available, _active(live)))
     return Services(
         config=stack.config,
-        decider=Decider(stack.config, stack.router, scorer, access, stack.metrics, stack.clock),
+        decider=Decider(stack.config, router, stack.metrics, stack.clock),
         dispatcher=Dispatcher(
             stack.backends,
             health,

@@ -20,8 +20,8 @@ from gateway.log import log_requests
 from gateway.metrics import Metrics, sharing_variables
 from gateway.routing import load_classifier
 from gateway.scoring import BatchingScorer, ScoringFailed
+from router.classifier import Classifier
 from router.config import ClassifierDeployment, RouterConfig
-from router.router import Classifier
 from router.types import Query, Scores
 
 ROUTER_APP = "router"

@@ -12,7 +12,7 @@ nothing to say is absent.
     model           the model that answered, or was the first to be asked when none did
     reason          as in the response header `x-niche-reason`
     confidence      calibrated probability of `domain`; 1 for a model by name
-    scope           how familiar the text looked
+    ood_score       how unlike the training prompts the text was
     probabilities   calibrated probability of each domain
     status          HTTP status; 499 when the client left before the end
     prompt_sha256   SHA-256 of what was asked, in hexadecimal; see `router.classifier`
@@ -59,7 +59,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     model: str
     reason: str
     confidence: float
-    scope: float | None = None
+    ood_score: float | None = None
     probabilities: dict[str, float] | None = None
     status: int
     prompt_sha256: str | None = None
@@ -153,7 +153,7 @@ class DecisionLog:
             model=record.model,
             reason=record.reason,
             confidence=decision.confidence,
-            scope=scores.scope if scores else None,
+            ood_score=scores.ood_score if scores else None,
             probabilities=dict(scores.probabilities) if scores else None,
             status=record.status,
             prompt_sha256=None if self._prompts == "none" else prompt_sha256(query),

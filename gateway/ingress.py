@@ -23,7 +23,7 @@ from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
 from gateway.config import NicheConfig
 from gateway.log import log_requests
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
-from gateway.routing import load_deciding_router, load_router
+from gateway.routing import load_classifier, load_policy
 from gateway.tracing.otlp import open_provider
 
 GATEWAY_APP = "gateway"
@@ -59,8 +59,10 @@ class Gateway:
         app = build_app(
             Stack(
                 config=config,
-                router=load_deciding_router(config) if apart else load_router(config, cache_dir),
-                scorer=_remote_scorer(counts) if apart else None,
+                policy=load_policy(config),
+                classifier=_remote_scorer(counts)
+                if apart
+                else load_classifier(config.router, cache_dir, "cpu"),
                 judge=_judge(config, context.engine),
                 backends=backends,
                 clock=time.monotonic,

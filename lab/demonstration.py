@@ -47,7 +47,7 @@ Json = dict[str, Any]
 STAND_IN, OWN = "oracle:", "own"
 _GENERALIST = f"{STAND_IN}0.3,sql=0.23,tools=0.08,math=0.17,biomed=0.45,support=0.6"
 """As often right as the default generalist that is shown examples (docs, results)."""
-_SPECIALIST_CHOSEN = (Reason.ROUTED.value, Reason.UNPROVEN.value)  # be it active or not
+_SPECIALIST_CHOSEN = (Reason.ROUTED.value, Reason.NO_ACTIVE_SPECIALIST.value)  # be it active or not
 _READY_SECONDS, _PAIR_SECONDS = 900.0, 60.0
 _MAX_TOKENS = 256
 _WINDOW = 60

@@ -29,7 +29,7 @@ from gateway.evidence.schemas import (
 from gateway.evidence.store import Given, Store
 from gateway.evidence.traffic import Traffic, traffic
 from router.errors import UnknownTransition
-from router.selection.standing import Standing, Transition
+from router.selection.record import SpecialistRecord, Transition
 
 _MOST_TRANSITIONS = 50
 
@@ -133,7 +133,7 @@ class LiveEndpoints:
         if self._live is None:
             return [render_trusted(*spec, self._started) for spec in specs]
 
-        def read(store: Store) -> list[tuple[Standing, int, list[Transition]]]:
+        def read(store: Store) -> list[tuple[SpecialistRecord, int, list[Transition]]]:
             standings, waiting = store.standings(), store.waiting_count()
             return [
                 (

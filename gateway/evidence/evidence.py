@@ -15,7 +15,7 @@ from gateway.evidence.schemas import (
     TransitionBody,
 )
 from gateway.evidence.traffic import Traffic
-from router.selection import standing as known
+from router.selection import record as known
 from router.selection.lifecycle import Event
 from router.selection.moments import Interval
 
@@ -47,7 +47,7 @@ class Seen:
     domain: str
     requests: int
     waiting: int
-    standing: known.Standing
+    standing: known.SpecialistRecord
     transitions: Sequence[known.Transition]
 
 
@@ -66,7 +66,7 @@ def render_specialist(seen: Seen, rules: known.Rules) -> SpecialistBody:
         pairs=evidence.pairs,
         waiting=seen.waiting,
         means=means,
-        comparison=_comparison(known.compared(evidence, rules)),
+        comparison=_comparison(known.compare(evidence, rules)),
         tests=[_claim(claim) for claim in known.claims(standing, rules)],
         transitions=[_transition(transition) for transition in seen.transitions],
     )

@@ -28,7 +28,7 @@ from gateway.evidence.sqlite_store import checked
 from gateway.evidence.store import Given, StoreError
 from gateway.evidence.version import version_of
 from router.selection.lifecycle import State
-from router.selection.standing import Rules
+from router.selection.record import Rules
 from router.types import Decision
 
 _MINUTE = 60.0

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from router.selection.lifecycle import State
 from router.selection.moments import Interval
-from router.selection.standing import Claim, Comparison, Standing, Transition
+from router.selection.record import Claim, Comparison, SpecialistRecord, Transition
 
 _SCORES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
@@ -110,7 +110,7 @@ class LiveMetrics:
     def stands(
         self,
         specialist: str,
-        standing: Standing,
+        standing: SpecialistRecord,
         claims: Sequence[Claim],
         comparison: Comparison | None,
     ) -> None:

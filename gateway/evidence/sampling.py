@@ -8,7 +8,7 @@ from gateway.config import NicheConfig
 from router.selection.lifecycle import State
 from router.types import Decision, Reason
 
-_SENT_FOR_ITS_DOMAIN = frozenset({Reason.ROUTED, Reason.UNPROVEN})
+_SENT_FOR_ITS_DOMAIN = frozenset({Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST})
 _ON_TRIAL = frozenset({State.SHADOW, State.PROBATION})
 
 

@@ -18,16 +18,16 @@ from gateway.evidence.store import Store, StoreError
 from router.selection.evidence import Pair
 from router.selection.lifecycle import Cause, Event, State
 from router.selection.moments import Interval
-from router.selection.standing import (
+from router.selection.record import (
     Rules,
-    Standing,
+    SpecialistRecord,
     Transition,
     Version,
+    apply_event,
     claims,
-    compared,
-    enrolled,
-    moved,
-    observed,
+    compare,
+    record_pair,
+    register,
 )
 
 FOLLOW_SECONDS = 0.5
@@ -70,7 +70,7 @@ class Selection:
     ) -> None:
         self._clerk, self._declared, self.rules = clerk, declared, rules
         self._wall_clock, self._metrics = wall_clock, metrics
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, SpecialistRecord] = {}
 
     def enrol(self, store: Store) -> None:
         """Enters every specialist, before the first request.
@@ -112,18 +112,18 @@ class Selection:
             StoreError: the store cannot be used.
         """
 
-        def change(before: Standing | None) -> tuple[Standing, Transition | None]:
+        def change(before: SpecialistRecord | None) -> tuple[SpecialistRecord, Transition | None]:
             if before is None:  # somebody has emptied the store
                 return self._enrolled(specialist, None)
             if before.version != version:
                 return before, None
-            return observed(before, pair, self.rules, self._wall_clock())
+            return record_pair(before, pair, self.rules, self._wall_clock())
 
         self._take(
             specialist, *await self._clerk.do(lambda store: store.change(specialist, change))
         )
 
-    async def order(self, specialist: str, action: Action, reason: str) -> Standing:
+    async def order(self, specialist: str, action: Action, reason: str) -> SpecialistRecord:
         """Does what the operator wants; returns the new standing.
 
         Raises:
@@ -131,11 +131,11 @@ class Selection:
             StoreError: the store cannot be used.
         """
 
-        def change(before: Standing | None) -> tuple[Standing, Transition | None]:
+        def change(before: SpecialistRecord | None) -> tuple[SpecialistRecord, Transition | None]:
             standing = before or self._enrolled(specialist, None)[0]
             if action in _EVENTS:
                 now = self._wall_clock()
-                return moved(standing, _EVENTS[action], reason, self.rules, now)
+                return apply_event(standing, _EVENTS[action], reason, self.rules, now)
             return replace(standing, pinned=action == "pin"), None
 
         standing, transition = await self._clerk.do(lambda store: store.change(specialist, change))
@@ -144,13 +144,15 @@ class Selection:
         self._take(specialist, standing, transition)
         return standing
 
-    def _enrolled(self, name: str, before: Standing | None) -> tuple[Standing, Transition | None]:
+    def _enrolled(
+        self, name: str, before: SpecialistRecord | None
+    ) -> tuple[SpecialistRecord, Transition | None]:
         declared = self._declared[name]
-        return enrolled(before, declared.version, declared.begins, self._wall_clock())
+        return register(before, declared.version, declared.begins, self._wall_clock())
 
-    def _take(self, name: str, standing: Standing, transition: Transition | None) -> None:
+    def _take(self, name: str, standing: SpecialistRecord, transition: Transition | None) -> None:
         self._standings[name] = standing
-        comparison = compared(standing.evidence, self.rules)
+        comparison = compare(standing.evidence, self.rules)
         self._metrics.stands(name, standing, claims(standing, self.rules), comparison)
         if transition is not None:
             self._metrics.moved(name, transition)

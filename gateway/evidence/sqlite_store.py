@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.config import ConfigError
 from gateway.evidence.store import Answered, Change, Compared, Note, Spent, StoreError
-from router.selection.standing import Standing, Transition
+from router.selection.record import SpecialistRecord, Transition
 
 _Value = TypeVar("_Value")
 
@@ -86,16 +86,16 @@ class SqliteStore:
             else:
                 return
 
-    def standings(self) -> Mapping[str, Standing]:
+    def standings(self) -> Mapping[str, SpecialistRecord]:
         """See `Store`."""
         found = self._rows("SELECT specialist, value FROM standing")
-        return {name: _decoded(value, Standing) for name, value in found}
+        return {name: _decoded(value, SpecialistRecord) for name, value in found}
 
-    def change(self, specialist: str, change: Change) -> tuple[Standing, Transition | None]:
+    def change(self, specialist: str, change: Change) -> tuple[SpecialistRecord, Transition | None]:
         """See `Store`."""
         with self._writing():
             found = self._rows("SELECT value FROM standing WHERE specialist = ?", specialist)
-            before = _decoded(found[0][0], Standing) if found else None
+            before = _decoded(found[0][0], SpecialistRecord) if found else None
             after, transition = change(before)
             self._run("REPLACE INTO standing VALUES (?, ?)", specialist, _encoded(after))
             if transition is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from router.selection.standing import Standing, Transition, Version
+from router.selection.record import SpecialistRecord, Transition, Version
 
 
 class StoreError(Exception):
@@ -69,17 +69,17 @@ class Spent:
     cost: float = 0.0
 
 
-Change = Callable[[Standing | None], tuple[Standing, Transition | None]]
+Change = Callable[[SpecialistRecord | None], tuple[SpecialistRecord, Transition | None]]
 """From a specialist's standing, None if it has none, to the next and the transition to it."""
 
 
 class Store(Protocol):
     """Every method raises `StoreError` when it cannot do what it is for."""
 
-    def standings(self) -> Mapping[str, Standing]:
+    def standings(self) -> Mapping[str, SpecialistRecord]:
         """Each specialist's standing."""
 
-    def change(self, specialist: str, change: Change) -> tuple[Standing, Transition | None]:
+    def change(self, specialist: str, change: Change) -> tuple[SpecialistRecord, Transition | None]:
         """Replaces a standing by what `change` makes of it, and keeps the transition; at once."""
 
     def transitions(self, specialist: str, limit: int) -> Sequence[Transition]:

@@ -8,7 +8,7 @@ from deployments.models.errors import ModelError
 from deployments.spec import ModelSpec
 from gateway.evidence.config import ShadowSection
 from router.config import SelectionConfig
-from router.selection.standing import Version
+from router.selection.record import Version
 
 _ANSWERS = {"model", "adapter", "domain", "engine", "engine_options", "system_prompt"}
 """The keys of a model that its answers depend on, or the requests that it gets."""

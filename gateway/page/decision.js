@@ -4,17 +4,17 @@ import { element, show } from "/page/element.js";
 import { known, money, percent, seconds } from "/page/format.js";
 
 const REASONS = {
-  routed: "The classifier is sure, and the text is familiar: the specialist answers.",
+  routed: "The classifier is sure, and the text is like the training prompts: the specialist answers.",
   general: "The text belongs to no specialist here: the generalist answers.",
   low_confidence: "The likeliest domain is not likely enough: the generalist answers.",
-  out_of_scope: "Likely enough, but unlike anything the specialist was trained on: the generalist answers.",
+  out_of_distribution: "Likely enough, but unlike anything the specialist was trained on: the generalist answers.",
   requested: "You chose this model yourself.",
   unhealthy: "The first choice fails or is down: the next one answers.",
   overloaded: "The first choice has a full queue: the next one answers.",
-  too_long: "The request does not fit the first choice's context: the next one answers.",
-  no_guarantee: "No confidence is enough for the guarantee that is asked for: the generalist answers.",
-  unclassified: "The classifier did not answer in time: the generalist does.",
-  unproven: "The specialist has not earned this traffic yet, or has lost it: the generalist answers.",
+  context_length_exceeded: "The request does not fit the first choice's context: the next one answers.",
+  guarantee_infeasible: "No confidence is enough for the guarantee that is asked for: the generalist answers.",
+  classifier_unavailable: "The classifier did not answer in time: the generalist does.",
+  no_active_specialist: "The specialist has not earned this traffic yet, or has lost it: the generalist answers.",
 };
 
 export function showNoDecision(place) {
@@ -77,8 +77,8 @@ function bar(domain, share, needed, chosen) {
 function facts(said, route, niche) {
   const rows = [];
   const add = (name, value) => rows.push(element("dt", {}, name), element("dd", {}, value));
-  if (route && known(route.scope)) {
-    add("Familiarity", `${route.scope.toFixed(2)} (${route.scope_threshold.toFixed(2)} needed)`);
+  if (route && known(route.ood_score)) {
+    add("OOD score", `${route.ood_score.toFixed(2)} (at most ${route.max_ood_score.toFixed(2)})`);
   }
   if (route && niche && niche.model !== route.model) add("First choice", route.model);
   if (niche && known(niche.cost)) {

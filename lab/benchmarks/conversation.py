@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.benchmarks.dialogues import Dialogue
-from lab.routing.evaluation.tables import Table
+from lab.routing.tables import Table
 from router.classifier import Encoded, RouteClassifier, TextEncoder
-from router.conversation import ConversationReader, FollowUp, system_text, user_turns
+from router.conversation import ConversationReader, FollowUpDetector, system_text, user_turns
 from router.policy import Thresholds, decide
 from router.types import GENERAL, Query, Reason, Scores
 
@@ -77,7 +77,7 @@ def ablation(
     dialogues: Sequence[Dialogue],
     classifier: RouteClassifier,
     encoder: TextEncoder,
-    follow_up: FollowUp,
+    follow_up: FollowUpDetector,
     thresholds: Thresholds | None = None,
 ) -> Ablation:
     """Tries every strategy on every conversation, with every specialist available.
@@ -112,7 +112,7 @@ class _Reader:
         self,
         classifier: RouteClassifier,
         encoder: TextEncoder,
-        follow_up: FollowUp,
+        follow_up: FollowUpDetector,
         thresholds: Thresholds,
     ) -> None:
         self._classifier, self._encoder = classifier, encoder
@@ -192,11 +192,11 @@ def _by_rules(*rules: str) -> Strategy:
 
         follow_up = reader.follow_up
         if "leaning" not in rules:
-            follow_up = FollowUp(np.zeros_like(follow_up.weights), -1.0)
+            follow_up = FollowUpDetector(np.zeros_like(follow_up.weights), -1.0)
         score = reader.score if "topic" in rules else _all_claimed
         if "system" not in rules:
             queries = [_without_system(query) for query in queries]
-        return list(ConversationReader(encode, score, follow_up).deciding(queries).texts)
+        return list(ConversationReader(encode, score, follow_up).read(queries).texts)
 
     return strategy
 

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, macro_f1
 from lab.benchmarks.perturb import PERTURBATIONS, Perturbation
-from lab.routing.data.rows import LabelledRow, separate
-from lab.routing.evaluation.calibration import calibration_error
-from lab.routing.evaluation.tables import Table
-from lab.routing.training.train import TrainConfig
-from router.classifier import TextEncoder
+from lab.routing.metrics import calibration_error
+from lab.routing.rows import LabelledRow, separate
+from lab.routing.tables import Table
+from lab.routing.train import TrainConfig
+from router.classifier import Classifier, TextEncoder
 from router.policy import Thresholds, decide
-from router.router import Classifier
 from router.types import GENERAL, Query, Scores
 
 Progress = Callable[[str], object]

@@ -18,13 +18,13 @@ from sklearn.metrics import roc_auc_score
 
 from lab.benchmarks.figures import macro_f1
 from lab.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
-from lab.benchmarks.learning import Settings, choose, scope_of
+from lab.benchmarks.learning import Settings, choose, detector_of
 from lab.benchmarks.words import Words
-from lab.routing.evaluation.tables import Table
-from lab.routing.training.fit import Part, fit_prototypes
-from lab.routing.training.train import TrainConfig
+from lab.routing.fit import Part, fit_prototypes
+from lab.routing.tables import Table
+from lab.routing.train import TrainConfig
 from router.classifier import TextEncoder
-from router.scope import Scale, Scope, nearest
+from router.ood import OodDetector, Scale, nearest
 from router.types import GENERAL
 
 Floats = NDArray[np.float32]
@@ -59,10 +59,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """Of n texts: the probability of each class (n, classes), and the familiarity (n,)."""
+    """Of n texts: the probability of each class (n, classes), and the OOD score (n,)."""
 
     probabilities: Doubles
-    familiarity: Doubles
+    ood_scores: Doubles
 
 
 class Contender(Protocol):
@@ -86,7 +86,7 @@ class _ByWords:
 
         def answer(texts: Sequence[str]) -> Answers:
             logits = words.logits(texts)
-            return Answers(np.asarray(softmax(logits, axis=1)), _energy(task.classes, logits))
+            return Answers(np.asarray(softmax(logits, axis=1)), -_energy(task.classes, logits))
 
         return answer
 
@@ -105,13 +105,13 @@ class _OnVectors:
         check = Part(self._vectors(task.validation.texts), task.validation.truth)
         progress(self.name)
         head, _ = choose(task.classes, fit, check, self.grid, progress)
-        scope = scope_of(head, fit, check)
+        detector = detector_of(head, fit, check)
 
         def answer(texts: Sequence[str]) -> Answers:
             vectors = self._vectors(texts)
             logits = head.logits(vectors)
             return Answers(
-                head.probabilities(logits), scope.familiarity(head.energy(logits), vectors)
+                head.probabilities(logits), detector.scores(head.negative_energy(logits), vectors)
             )
 
         return answer
@@ -134,7 +134,7 @@ class _FineTuned:
         model = fine_tune(self.path, task.train, task.validation, self.recipe, progress)
         _, trained = model.encode(task.train.texts)
         logits, held_out = model.encode(task.validation.texts)
-        scope = _scope(
+        detector = _detector(
             task.classes,
             Part(trained, task.train.truth),
             Part(held_out, task.validation.truth),
@@ -143,8 +143,8 @@ class _FineTuned:
 
         def answer(texts: Sequence[str]) -> Answers:
             logits, vectors = model.encode(texts)
-            familiarity = scope.familiarity(_energy(task.classes, logits), vectors)
-            return Answers(np.asarray(softmax(logits, axis=1)), familiarity)
+            scores = detector.scores(_energy(task.classes, logits), vectors)
+            return Answers(np.asarray(softmax(logits, axis=1)), scores)
 
         return answer
 
@@ -199,15 +199,15 @@ def _measured(answer: Callable[[Sequence[str]], Answers], task: Task) -> tuple[s
     inside = answer(task.test.texts)
     truth, chosen = task.test.truth, inside.probabilities.argmax(axis=1)
     belongs = _niches(task.classes)[truth]
-    familiarity = inside.familiarity
+    scores = inside.ood_scores
     if task.outside:
-        familiarity = np.concatenate([familiarity, answer(task.outside).familiarity])
+        scores = np.concatenate([scores, answer(task.outside).ood_scores])
         belongs = np.concatenate([belongs, np.zeros(len(task.outside), np.bool_)])
     elsewhere = ""
     if task.elsewhere is not None:
         found = answer(task.elsewhere.texts).probabilities.argmax(axis=1)
         elsewhere = f"{(found == task.elsewhere.truth).mean():.4f}"
-    auroc = "" if belongs.all() else f"{roc_auc_score(belongs, familiarity):.4f}"
+    auroc = "" if belongs.all() else f"{roc_auc_score(~belongs, scores):.4f}"
     return f"{(chosen == truth).mean():.4f}", f"{macro_f1(truth, chosen):.4f}", elsewhere, auroc
 
 
@@ -232,12 +232,12 @@ def _energy(classes: Sequence[str], logits: Doubles) -> Doubles:
     return np.asarray(logsumexp(logits[:, _niches(classes)], axis=1))
 
 
-def _scope(classes: Sequence[str], fit: Part, check: Part, energy: Doubles) -> Scope:
-    """Familiarity as the router measures it, from the energies of the validation rows."""
+def _detector(classes: Sequence[str], fit: Part, check: Part, energy: Doubles) -> OodDetector:
+    """The OOD score as the router measures it, from the energies of the validation rows."""
     config = TrainConfig()
     prototypes = fit_prototypes(
         classes, fit, config.prototypes, config.most_prototypes, config.seed
     )
     own = _niches(classes)[check.truth]
     likeness = nearest(prototypes, check.vectors[own])
-    return Scope(prototypes, Scale.of(energy[own]), Scale.of(likeness))
+    return OodDetector(prototypes, Scale.of(energy[own]), Scale.of(likeness))

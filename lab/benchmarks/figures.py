@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from lab.routing.evaluation.tables import Table
-from lab.routing.evaluation.values import Interval
+from lab.routing.tables import Table
+from lab.routing.values import Interval
 
 _RESAMPLES = 1000
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.routing.data.rows import LabelledRow
-from lab.routing.evaluation.tables import Table, escaped
-from lab.routing.training.follow_up import Utterance
+from lab.routing.follow_up import Utterance
+from lab.routing.rows import LabelledRow
+from lab.routing.tables import Table, escaped
 from router.classifier import TextEncoder
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 
 _SHOWN_MISTAKES = 12
 
@@ -59,12 +59,12 @@ def leaning(
     utterances: Sequence[Utterance],
     prompts: Sequence[LabelledRow],
     encoder: TextEncoder,
-    follow_up: FollowUp,
+    follow_up: FollowUpDetector,
 ) -> Leaning:
     """Measures on held-out utterances of both kinds, and on held-out prompts."""
-    truth = np.array([utterance.leans for utterance in utterances])
-    found = follow_up.leans(encoder.encode([of.text for of in utterances]).vectors)
-    alarms = follow_up.leans(encoder.encode([row.text.strip() for row in prompts]).vectors)
+    truth = np.array([utterance.is_follow_up for utterance in utterances])
+    found = follow_up.is_follow_up(encoder.encode([of.text for of in utterances]).vectors)
+    alarms = follow_up.is_follow_up(encoder.encode([row.text.strip() for row in prompts]).vectors)
     wrong = [of.text for of, right in zip(utterances, found == truth, strict=True) if not right]
     return Leaning(
         utterances=len(utterances),

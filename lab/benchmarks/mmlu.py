@@ -22,8 +22,8 @@ from lab.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
 from lab.benchmarks.folds import folds, held_out
 from lab.benchmarks.learning import Settings, choose
 from lab.benchmarks.words import Words
-from lab.routing.data.rows import LabelledRow
-from lab.routing.training.fit import Part, fit_head
+from lab.routing.fit import Part, fit_head
+from lab.routing.rows import LabelledRow
 from router.classifier import TextEncoder
 
 Floats = NDArray[np.float32]

@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from lab.benchmarks.figures import Bar, Figure, Result, bootstrap
 from lab.benchmarks.folds import folds, held_out
-from lab.routing.data.rows import LabelledRow, excess_loss
-from lab.routing.evaluation.tables import Table
+from lab.routing.rows import LabelledRow, excess_loss
+from lab.routing.tables import Table
 from router.classifier import TextEncoder
 
 Floats = NDArray[np.float32]

@@ -17,8 +17,8 @@ from lab.benchmarks.outcomes import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
 from lab.benchmarks.static import StaticEncoder
 from lab.benchmarks.tasks import default_task, public_task
-from lab.datasets import prompts, public
-from lab.routing.training.follow_up import read_utterances
+from lab.routing import default_prompts, public_prompts
+from lab.routing.follow_up import read_utterances
 from lab.specialists.niches.registry import NICHES
 from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
@@ -62,42 +62,46 @@ class Setting:
 
 
 def _clinc150(setting: Setting) -> Result:
-    return clinc150(public.read("clinc150", setting.data_dir), setting.encoder, setting.progress)
+    return clinc150(
+        public_prompts.read("clinc150", setting.data_dir), setting.encoder, setting.progress
+    )
 
 
 def _clinc150_unseen(setting: Setting) -> Result:
     return clinc150_unseen(
-        public.read("clinc150", setting.data_dir), setting.encoder, setting.progress
+        public_prompts.read("clinc150", setting.data_dir), setting.encoder, setting.progress
     )
 
 
 def _banking77(setting: Setting) -> Result:
-    return banking77(public.read("banking77", setting.data_dir), setting.encoder, setting.progress)
+    return banking77(
+        public_prompts.read("banking77", setting.data_dir), setting.encoder, setting.progress
+    )
 
 
 def _routellm(setting: Setting) -> Result:
     return routellm(
-        public.read("routellm_mmlu", setting.data_dir), setting.encoder, setting.progress
+        public_prompts.read("routellm_mmlu", setting.data_dir), setting.encoder, setting.progress
     )
 
 
 def _mmlu14(setting: Setting) -> Result:
-    rows = public.read("mmlu14", setting.data_dir)
+    rows = public_prompts.read("mmlu14", setting.data_dir)
     return mmlu14(rows, setting.encoder, setting.tuned, setting.progress)
 
 
 def _default(setting: Setting) -> Result:
     classifier = load_artifact(artifact_path(setting.artifact), setting.encoder)
-    rows = own_test_rows(prompts.rows(setting.data_dir), setting.encoder)
+    rows = own_test_rows(default_prompts.rows(setting.data_dir), setting.encoder)
     return default(rows, classifier, setting.progress)
 
 
 def _conversation(setting: Setting) -> Result:
     classifier = load_artifact(artifact_path(setting.artifact), setting.encoder)
     follow_up = classifier.trained.follow_up
-    rows = own_test_rows(prompts.rows(setting.data_dir), setting.encoder)
+    rows = own_test_rows(default_prompts.rows(setting.data_dir), setting.encoder)
     utterances = [utterance for utterance in read_utterances() if utterance.split == "test"]
-    words = [utterance.text for utterance in utterances if utterance.leans]
+    words = [utterance.text for utterance in utterances if utterance.is_follow_up]
     instructions = {niche.name: niche.system_prompt for niche in NICHES.values()}
     told = leaning(utterances, rows, setting.encoder, follow_up)
     made = dialogues(Material(rows, words, instructions))
@@ -107,9 +111,9 @@ def _conversation(setting: Setting) -> Result:
 
 def _encoders(setting: Setting) -> Result:
     tasks = [
-        public_task("clinc150", public.read("clinc150", setting.data_dir)),
-        public_task("banking77", public.read("banking77", setting.data_dir)),
-        default_task(prompts.rows(setting.data_dir), setting.encoder),
+        public_task("clinc150", public_prompts.read("clinc150", setting.data_dir)),
+        public_task("banking77", public_prompts.read("banking77", setting.data_dir)),
+        default_task(default_prompts.rows(setting.data_dir), setting.encoder),
     ]
     static = [StaticEncoder(path) for path in (setting.model, *setting.static)]
     among = contenders(setting.timed(1), static, setting.tuned)
@@ -119,7 +123,7 @@ def _encoders(setting: Setting) -> Result:
 
 
 def _speed(setting: Setting) -> Result:
-    texts = [row.text for row in prompts.rows(setting.data_dir) if row.split == "test"]
+    texts = [row.text for row in default_prompts.rows(setting.data_dir) if row.split == "test"]
     short, long = latency(setting.timed(1), texts)
     rates = throughput(
         setting.timed(_THROUGHPUT_THREADS),

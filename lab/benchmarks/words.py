@@ -13,7 +13,7 @@ from sklearn.pipeline import make_union
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from lab.benchmarks.fine_tuned import Labelled
-from lab.routing.evaluation.calibration import log_loss
+from lab.routing.metrics import log_loss
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.routing.data.rows import wording
+from lab.routing.rows import wording
 from router.errors import DataError
 
 Doubles = NDArray[np.float64]

@@ -17,7 +17,7 @@ from lab.replay.frontier import aiq, cost_of, pareto
 from lab.replay.outcomes import Outcomes
 from lab.replay.policies import DOMAIN_ORACLE, Expectation
 from lab.replay.sweep import Point, Sweep, sweep
-from lab.routing.evaluation.values import Interval
+from lab.routing.values import Interval
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]

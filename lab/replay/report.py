@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.benchmarks.figures import Figure
 from lab.replay.replay import MEASURES, PolicyFigures, Replay
-from lab.routing.evaluation.tables import Table
+from lab.routing.tables import Table
 
 REPORT = "report.json"
 _VERSION = 1

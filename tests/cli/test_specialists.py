@@ -14,7 +14,7 @@ from cli.specialists_options import add_training, settings
 from deployments.models.adapters import load_adapter
 from deployments.models.cache import sha256_of
 from gateway.config import load_config
-from lab.routing.data.dataset import read_rows
+from lab.routing.dataset import read_rows
 from lab.specialists.niches.registry import NICHES
 from lab.specialists.recipes.config import TrainConfig
 from tests.cli.commands import refused

@@ -28,7 +28,7 @@ from gateway.config import (
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
 from router.config import RouterConfig
-from router.router import Router
+from router.policy import Policy
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
 CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "please SELECT"}]}
@@ -118,12 +118,12 @@ def make_gateway(
     )
     stack = Stack(
         config=config,
-        router=Router(classifier, {"sql": ("sql-model",)}, "big", RouterConfig()),
+        policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
+        classifier=scorer or classifier,
         backends={"big": big, "sql-model": sql},
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
-        scorer=scorer,
         judge=judge,
         multiprocess_dir=multiprocess_dir,
         tracer_provider=tracer_provider,

@@ -22,7 +22,7 @@ from router.types import Query, Scores
 from tests.fakes import FakeClassifier
 from tests.gateway.stacks import GENERALIST, until
 
-SQL = Scores({"sql": 0.9, "general": 0.1}, 1.0, 0.5)
+SQL = Scores({"sql": 0.9, "general": 0.1}, -1.0, -0.5)
 
 
 class Slow(FakeClassifier):

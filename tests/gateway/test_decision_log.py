@@ -18,7 +18,7 @@ from deployments.protocol import Message, Unavailable
 from gateway.config import ConfigError, DecisionLogSection
 from gateway.decision_log import DecisionLog
 from gateway.record import Record
-from lab.routing.data.feedback import from_log, prompt_sha256
+from lab.routing.feedback import from_log, prompt_sha256
 from router.types import Decision, Query, Reason
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
@@ -34,7 +34,7 @@ ROUTED = {
     "model": "sql-model",
     "reason": "routed",
     "confidence": 0.9,
-    "scope": 1.0,
+    "ood_score": -1.0,
     "probabilities": {"sql": 0.9, "general": pytest.approx(0.1)},
     "status": 200,
     "prompt_sha256": HASH,
@@ -142,7 +142,7 @@ async def test_a_model_by_name_is_logged_as_such(tmp_path):
     line = await logged(tmp_path / "log", CHAT | {"model": "big"})
 
     assert (line["asked"], line["reason"], line["model"]) == ("big", "requested", "big")
-    assert not {"scope", "probabilities"} & set(line)
+    assert not {"ood_score", "probabilities"} & set(line)
 
 
 async def test_who_was_to_answer_and_who_did(tmp_path):

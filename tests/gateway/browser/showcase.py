@@ -16,7 +16,7 @@ from gateway.app import Stack, build_app
 from gateway.config import GatewaySection, NicheConfig
 from gateway.metrics import Metrics
 from router.config import RouterConfig
-from router.router import Router
+from router.policy import Policy
 from router.types import GENERAL, Query, Scores
 
 DOMAINS = ("sql", "tools", "math", "biomed", "support", GENERAL)
@@ -52,7 +52,7 @@ class SoftClassifier:
         found = next((domain for mark, domain in MARKS.items() if mark in text), GENERAL)
         shares = {domain: 0.006 * place for place, domain in enumerate(DOMAINS, start=1)}
         shares[found] += 1 - sum(shares.values())
-        return Scores(shares, scope=0.83, scope_threshold=0.41, min_confidence=0.61)
+        return Scores(shares, ood_score=-0.83, max_ood_score=-0.41, min_confidence=0.61)
 
 
 @dataclass
@@ -108,7 +108,8 @@ def showcase(word_seconds: float = 0.0, keys: Path | None = None) -> Showcase:
     table = {name: (name,) for name in niches}
     stack = Stack(
         config=config,
-        router=Router(SoftClassifier(), table, "generalist", RouterConfig()),
+        policy=Policy(table, "generalist", RouterConfig()),
+        classifier=SoftClassifier(),
         backends=backends,
         metrics=Metrics(CollectorRegistry()),
         clock=monotonic,

@@ -8,7 +8,7 @@ from deployments.spec import ModelSpec
 from gateway.evidence.config import GradingSection
 from gateway.evidence.grading import Grading, UnusableCorrection, default_grader
 from gateway.evidence.store import Compared, Given, Note
-from router.selection.standing import Version
+from router.selection.record import Version
 
 ADAPTERS = Path(__file__).parents[3] / "deployments" / "adapters"
 

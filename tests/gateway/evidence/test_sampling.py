@@ -54,7 +54,7 @@ def test_only_those_who_answer_or_are_on_trial_are_picked():
         found = sampling(**{"sql-new": state})
         picked = {model for name in IDS for model in found.picked(name, decision())}
         assert picked == {"sql-model"}
-    unproven = decision("big", Reason.UNPROVEN)
+    unproven = decision("big", Reason.NO_ACTIVE_SPECIALIST)
     found = sampling(**{"sql-model": State.PROBATION})
     picked = {model for name in IDS for model in found.picked(name, unproven)}
     assert picked == {"sql-model", "sql-new"}
@@ -62,5 +62,5 @@ def test_only_those_who_answer_or_are_on_trial_are_picked():
 
 def test_doubts_are_not_picked():
     """A request that is not sent for its domain is nobody's to be compared on."""
-    for reason in set(Reason) - {Reason.ROUTED, Reason.UNPROVEN}:
+    for reason in set(Reason) - {Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST}:
         assert not any(sampling().picked(name, decision(reason=reason)) for name in IDS[:200])

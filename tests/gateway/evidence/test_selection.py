@@ -39,10 +39,10 @@ async def test_a_bad_specialist_loses_its_traffic_on_every_gateway_within_a_seco
     async with one.serving(), two.serving():
         assert await answering(two) == ("sql-model", "routed")
         await lose(one, 10)
-        assert await answering(one) == ("big", "unproven")
+        assert await answering(one) == ("big", "no_active_specialist")
 
         demoted = time.monotonic()
-        while await answering(two) != ("big", "unproven"):
+        while await answering(two) != ("big", "no_active_specialist"):
             assert time.monotonic() - demoted < 1.0
             await asyncio.sleep(0.05)
 
@@ -58,7 +58,7 @@ async def test_a_restart_keeps_states_and_evidence(tmp_path):
     after = comparing(tmp_path)
     async with after.serving():
         found = await evidence_of(after)
-        assert await answering(after) == ("big", "unproven")
+        assert await answering(after) == ("big", "no_active_specialist")
 
     kept = ("state", "since", "pinned", "pairs", "comparison", "transitions", "tests")
     assert {key: found[key] for key in kept} == {key: left[key] for key in kept}
@@ -113,7 +113,7 @@ async def test_a_pinned_specialist_keeps_its_traffic(tmp_path):
 
         await order(gateway, "release")
         await lose(gateway, 1, "more")
-        assert await answering(gateway) == ("big", "unproven")
+        assert await answering(gateway) == ("big", "no_active_specialist")
 
     assert (pinned["state"], pinned["pinned"], pinned["pairs"]) == ("active", True, 10)
 
@@ -225,7 +225,7 @@ async def test_a_specialist_begins_as_it_is_declared(tmp_path):
     shy = SPECIALIST.model_copy(update={"begins": "shadow"})
     gateway = comparing(tmp_path, specialist=shy, **models)
     async with gateway.serving():
-        assert await answering(gateway) == ("big", "unproven")
+        assert await answering(gateway) == ("big", "no_active_specialist")
         await until(lambda: gateway.sql.prompts)
         await lose(gateway, 10)  # the generalist, this time
 
@@ -239,7 +239,7 @@ async def test_a_preview_knows_who_is_retired(tmp_path):
         await order(gateway, "retire")
         reply = await gateway.post({"messages": CHAT["messages"]}, "/v1/niche/route")
 
-    assert (reply.json()["model"], reply.json()["reason"]) == ("big", "unproven")
+    assert (reply.json()["model"], reply.json()["reason"]) == ("big", "no_active_specialist")
 
 
 async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):

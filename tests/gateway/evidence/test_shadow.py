@@ -241,7 +241,7 @@ async def test_on_probation_it_is_the_other_way_round(tmp_path):
         response = await compared(gateway, "r1")
 
     assert response.headers["x-niche-model"] == "big"
-    assert response.headers["x-niche-reason"] == "unproven"
+    assert response.headers["x-niche-reason"] == "no_active_specialist"
     assert [prompt.request_id for prompt in gateway.big.prompts] == ["r1"]
     assert [prompt.request_id for prompt in gateway.sql.prompts] == ["r1-shadow"]
 
@@ -256,13 +256,13 @@ async def test_who_is_retired_is_asked_nothing(tmp_path, actions):
         response = await gateway.post(CHAT)
         await asyncio.sleep(0.02)
 
-    assert response.headers["x-niche-reason"] == "unproven"
+    assert response.headers["x-niche-reason"] == "no_active_specialist"
     assert gateway.sql.prompts == []
 
 
 async def test_doubtful_requests_are_no_ones_on_probation(tmp_path):
     """What would not have been routed is not compared either."""
-    classifier = FakeClassifier({"SELECT": "sql"}, scope=0.1)
+    classifier = FakeClassifier({"SELECT": "sql"}, ood_score=-0.1)
     gateway = comparing(tmp_path, classifier=classifier)
     async with gateway.serving():
         await order(gateway, "demote")

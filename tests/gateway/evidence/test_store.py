@@ -11,7 +11,7 @@ from gateway.evidence.store import Answered, Compared, Given, Note, Spent, Store
 from router.config import SelectionConfig
 from router.selection.evidence import Pair
 from router.selection.lifecycle import State
-from router.selection.standing import Rules, Standing, Version, enrolled, observed
+from router.selection.record import Rules, SpecialistRecord, Version, record_pair, register
 
 RULES = Rules(SelectionConfig(), 1)
 V1 = Version("a", "b")
@@ -24,11 +24,13 @@ def pair(request_id="r1", specialist="sql", time=10.0):
 
 
 def begin(before):
-    return enrolled(before, V1, State.ACTIVE, 5.0)
+    return register(before, V1, State.ACTIVE, 5.0)
 
 
 def lose(before):
-    return observed(before or Standing(State.ACTIVE, 5.0, V1), Pair(0.0, 1.0), RULES, 6.0)
+    return record_pair(
+        before or SpecialistRecord(State.ACTIVE, 5.0, V1), Pair(0.0, 1.0), RULES, 6.0
+    )
 
 
 @pytest.fixture
@@ -67,8 +69,8 @@ def test_changes_of_several_gateways_do_not_get_lost(path):
         mine.close()
 
     def lose_none(before):
-        standing = before or Standing(State.ACTIVE, 5.0, V1, pinned=True)
-        return observed(standing, Pair(0.0, 1.0), RULES, 6.0)[0]
+        standing = before or SpecialistRecord(State.ACTIVE, 5.0, V1, pinned=True)
+        return record_pair(standing, Pair(0.0, 1.0), RULES, 6.0)[0]
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(work, range(2)))

@@ -7,7 +7,7 @@ from deployments.protocol import Message
 from lab.benchmarks.conversation import Ablation, Outcome, ablation
 from lab.benchmarks.dialogues import Dialogue
 from router.artifact import load_artifact
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 from router.types import GENERAL, Query
 from tests.router.fakes import HashingEncoder
 
@@ -35,7 +35,7 @@ def encoder():
 @pytest.fixture(scope="module")
 def found(trained, encoder):
     [vector] = encoder.encode([AGAIN]).vectors
-    follow_up = FollowUp(np.asarray(vector, np.float32), -0.9)
+    follow_up = FollowUpDetector(np.asarray(vector, np.float32), -0.9)
     return ablation(DIALOGUES, load_artifact(trained[0], encoder), encoder, follow_up)
 
 

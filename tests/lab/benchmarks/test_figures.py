@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from lab.benchmarks.figures import Bar, Figure, Result, bootstrap, macro_f1, share
-from lab.routing.evaluation.tables import Table
+from lab.routing.tables import Table
 
 
 def test_a_bar_is_met_from_its_limit_on():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lab.benchmarks.leaning import Leaning, leaning
-from lab.routing.data.rows import Row
-from lab.routing.training.follow_up import Utterance
-from router.conversation import FollowUp
+from lab.routing.follow_up import Utterance
+from lab.routing.rows import Row
+from router.conversation import FollowUpDetector
 from router.types import GENERAL
 from tests.router.fakes import HashingEncoder
 
@@ -24,7 +24,9 @@ def found():
         Utterance("again again", False, "test"),
     ]
     prompts = [Row(text, GENERAL, text) for text in ("again", "poem", "story", "why")]
-    return leaning(utterances, prompts, encoder, FollowUp(np.asarray(vector, np.float32), -0.9))
+    return leaning(
+        utterances, prompts, encoder, FollowUpDetector(np.asarray(vector, np.float32), -0.9)
+    )
 
 
 def test_figures_are_shares_of_the_utterances(found):
