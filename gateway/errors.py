@@ -9,9 +9,8 @@
     |-- AnswerNotFound, ShadowOff, TransitionRefused              feedback and orders
     `-- ClientGone                                                nobody is left to read an answer
 
-and the `BackendError` tree of `deployments.protocol`, and a store of evidence that fails. Rule:
-what stands in no row is a 500 that says nothing but the request id; its traceback goes to the log
-alone.
+beside it `StoreError`, and the `BackendError` tree of `deployments.protocol`. Rule: an exception
+without a row is a 500 that says nothing but the request id; its traceback goes to the log alone.
 """
 
 import math
@@ -28,7 +27,6 @@ from deployments.protocol import (
     PromptTooLong,
     Unavailable,
 )
-from gateway.evidence.store import StoreError
 
 UNAVAILABLE_RETRY_SECONDS = 1
 """A broken model's circuit stays open for seconds: sooner is useless, later is idle."""
@@ -118,6 +116,11 @@ class TransitionRefused(GatewayError):
 
 class ClientGone(GatewayError):
     """The client hung up; never rendered, only counted."""
+
+
+class StoreError(Exception):
+    """The store of `gateway.shadow` cannot be read or written; the message says why, for the log
+    alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.spec import ModelSpec
-from gateway.evidence.config import GradingSection
+from gateway.config import GradingSection
 from gateway.evidence.store import Compared, Given, Note
 from router.grading.counts import Reference
 from router.grading.registry import GRADERS, as_read

@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 from deployments.engine import Engine
 from deployments.protocol import Backend, Prompt
 from deployments.spec import ModelSpec
-from gateway.config import NicheConfig
+from gateway.config import GradingSection, NicheConfig, ShadowSection
+from gateway.errors import StoreError
 from gateway.evidence.answers import Answers
 from gateway.evidence.budget import Budget
 from gateway.evidence.clerk import Clerk
-from gateway.evidence.config import GradingSection, ShadowSection
 from gateway.evidence.feedback import Feedback
 from gateway.evidence.grading import Grading, default_grader
 from gateway.evidence.judge import Judge
@@ -25,7 +25,7 @@ from gateway.evidence.sampling import Sampling
 from gateway.evidence.selection import FOLLOW_SECONDS, Declared, Selection
 from gateway.evidence.shadow import JUDGE, Cast, Limits, Shadow, Shown
 from gateway.evidence.sqlite_store import checked
-from gateway.evidence.store import Given, StoreError
+from gateway.evidence.store import Given
 from gateway.evidence.version import version_of
 from router.selection.lifecycle import State
 from router.selection.record import Rules

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+from gateway.errors import StoreError
 from gateway.evidence.clerk import Clerk
 from gateway.evidence.metrics import LiveMetrics
-from gateway.evidence.store import Store, StoreError
+from gateway.evidence.store import Store
 from router.selection.evidence import Pair
 from router.selection.lifecycle import Cause, Event, State
 from router.selection.moments import Interval

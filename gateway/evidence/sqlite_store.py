@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.config import ConfigError
-from gateway.evidence.store import Answered, Change, Compared, Note, Spent, StoreError
+from gateway.errors import StoreError
+from gateway.evidence.store import Answered, Change, Compared, Note, Spent
 from router.selection.record import SpecialistRecord, Transition
 
 _Value = TypeVar("_Value")

@@ -11,10 +11,6 @@ from typing import Protocol
 from router.selection.record import SpecialistRecord, Transition, Version
 
 
-class StoreError(Exception):
-    """The store cannot be read or written; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answered:
     """Which model a request got its answer from; `time` in Unix seconds."""

@@ -6,7 +6,7 @@ import hashlib
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.spec import ModelSpec
-from gateway.evidence.config import ShadowSection
+from gateway.config import ShadowSection
 from router.config import SelectionConfig
 from router.selection.record import Version
 

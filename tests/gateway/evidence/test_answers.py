@@ -5,10 +5,10 @@ import sqlite3
 
 import pytest
 
+from gateway.errors import StoreError
 from gateway.evidence.answers import Answers
 from gateway.evidence.clerk import Clerk
 from gateway.evidence.sqlite_store import SqliteStore
-from gateway.evidence.store import StoreError
 
 
 @pytest.fixture

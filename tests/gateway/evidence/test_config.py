@@ -3,8 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import parse_config
-from gateway.evidence.config import GradingSection, JudgeSection, ShadowSection
+from gateway.config import GradingSection, JudgeSection, ShadowSection, parse_config
 from tests.gateway.test_config import GENERALIST, SQL, faults, raw
 
 PATH = {"path": "evidence.db"}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.evidence.config import GradingSection
+from gateway.config import GradingSection
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import (
     compared,

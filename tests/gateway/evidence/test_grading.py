@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deployments.spec import ModelSpec
-from gateway.evidence.config import GradingSection
+from gateway.config import GradingSection
 from gateway.evidence.grading import Grading, UnusableCorrection, default_grader
 from gateway.evidence.store import Compared, Given, Note
 from router.selection.record import Version

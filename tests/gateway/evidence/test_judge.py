@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from deployments.protocol import Chunk, Message, Overloaded, Prompt, Usage
-from gateway.evidence.config import GradingSection, JudgeSection
+from gateway.config import GradingSection, JudgeSection
 from gateway.evidence.judge import Judge
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import compared, comparing, evidence_of

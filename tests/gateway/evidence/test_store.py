@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import StoreError
 from gateway.evidence.sqlite_store import SqliteStore
-from gateway.evidence.store import Answered, Compared, Given, Note, Spent, StoreError
+from gateway.evidence.store import Answered, Compared, Given, Note, Spent
 from router.config import SelectionConfig
 from router.selection.evidence import Pair
 from router.selection.lifecycle import State

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.evidence.config import GradingSection, JudgeSection, ShadowSection
+from gateway.config import GradingSection, JudgeSection, ShadowSection
 from gateway.evidence.version import version_of
 from router.config import SelectionConfig
 from tests.gateway.stacks import GENERALIST, SPECIALIST
