@@ -6,7 +6,7 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
-    |-- AnswerNotFound, ShadowOff, TransitionRefused              feedback and orders
+    |-- AnswerNotFound, ShadowDisabled, TransitionRefused              feedback and orders
     `-- ClientGone                                                nobody is left to read an answer
 
 beside it `StoreError`, and the `BackendError` tree of `deployments.protocol`. Rule: an exception
@@ -106,7 +106,7 @@ class AnswerNotFound(GatewayError):
     """Feedback to an answer that is not known, or too old."""
 
 
-class ShadowOff(GatewayError):
+class ShadowDisabled(GatewayError):
     """Feedback or an order, and `gateway.shadow` is not set."""
 
 
@@ -151,7 +151,7 @@ TABLE: dict[type[Exception], Rule] = {
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
     AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),
-    ShadowOff: Rule(409, _INVALID, "shadow_off"),
+    ShadowDisabled: Rule(409, _INVALID, "shadow_disabled"),
     TransitionRefused: Rule(409, _INVALID, "transition_refused"),
     StoreError: Rule(503, "server_error", "evidence_unavailable"),
     ClientGone: Rule(499, _INVALID, "client_disconnected"),
@@ -179,7 +179,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ErrorResponse:
     """An exception, translated: what to send and what to count."""
 
     status: int
@@ -193,12 +193,12 @@ class Fault:
         return self.code == _UNEXPECTED.code
 
 
-def fault_of(error: BaseException, request_id: str) -> Fault:
+def error_response(error: BaseException, request_id: str) -> ErrorResponse:
     """Translates any exception by the table's nearest row in its class's ancestry."""
     rule = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), _UNEXPECTED)
     message, parameter = _words(error, request_id)
     detail = ErrorDetail(message=message, type=rule.type, param=parameter, code=rule.code)
-    return Fault(rule.status, rule.code, ErrorBody(error=detail), _headers(error))
+    return ErrorResponse(rule.status, rule.code, ErrorBody(error=detail), _headers(error))
 
 
 def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:

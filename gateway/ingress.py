@@ -18,9 +18,10 @@ from deployments.engine import Engine, EngineContext, create_engine
 from deployments.handle import ServeApplication, ServeBackend
 from deployments.spec import ModelSpec
 from deployments.status import ReplicaCounts
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
 from gateway.config import NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.log import log_requests
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_classifier, load_policy
@@ -57,7 +58,7 @@ class Gateway:
         apart = config.router.deployment is not None
         cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
         app = build_app(
-            Stack(
+            Dependencies(
                 config=config,
                 policy=load_policy(config),
                 classifier=_remote_scorer(counts)

@@ -10,12 +10,15 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
+from typing_extensions import override
 
-from deployments.protocol import Usage
+from deployments.protocol import Chunk, FinishReason, Usage
+from gateway.dialects.parse import CompletionRequest
+from gateway.observer import RequestObserver
+from gateway.record import Record
 from gateway.tally import Costs
-
-NONE = "none"
-"""The label of a request that ended before a domain, a model or a reason was known."""
+from router.dispatch import Answer, reason_to_leave
+from router.types import Decision, Reason
 
 # Seconds. From a fake engine's milliseconds to the longest request that the default limits allow.
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 600)
@@ -90,17 +93,6 @@ class Metrics:
             "cost_attributed_currency", "Engine seconds times the price of the machine", "model"
         )
 
-    def used(self, model: str, usage: Usage, costs: Costs | None) -> None:
-        """Counts what an answer took; `costs` is None when it was not completed, which nobody
-        pays."""
-        self.prompt_tokens.labels(model).inc(usage.prompt_tokens)
-        self.completion_tokens.labels(model).inc(usage.completion_tokens)
-        self.engine_seconds.labels(model).inc(usage.engine_seconds)
-        if costs is not None:
-            self.cost.labels(model).inc(costs.list_price)
-            self.cost_baseline.labels(model).inc(costs.baseline)
-            self.cost_attributed.labels(model).inc(costs.attributed)
-
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"niche_{name}", text, labels, registry=self.registry)
 
@@ -114,6 +106,85 @@ class Metrics:
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"niche_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+class ErrorMetrics(RequestObserver):
+    """Counts the error in which a request ended, if it did."""
+
+    def __init__(self, metrics: Metrics, record: Record) -> None:
+        self._metrics, self._record = metrics, record
+
+    @override
+    def ended(self, time: float) -> None:
+        if self._record.code is not None:
+            self._metrics.errors.labels(self._record.code).inc()
+
+
+class RequestMetrics(RequestObserver):
+    """Counts one request for an answer; it is in flight from here to `ended`."""
+
+    def __init__(self, metrics: Metrics, record: Record) -> None:
+        self._metrics, self._record = metrics, record
+        self._queued: Gauge | None = None
+        self._last_chunks: dict[int, float] = {}
+        metrics.in_flight.inc()
+
+    @override
+    def decided(self, decision: Decision, started: float, ended: float) -> None:
+        if decision.reason is not Reason.REQUESTED:
+            self._metrics.router_duration.observe(ended - started)
+        if decision.scores is not None:
+            self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
+
+    @override
+    def dispatched(self, request: CompletionRequest, model: str, time: float) -> None:
+        self._queued = self._metrics.queued.labels(model)
+        self._queued.inc()
+
+    @override
+    def answered(self, answer: Answer, time: float) -> None:
+        self._leave_queue()
+        self._metrics.first_token.labels(answer.model).observe(time - self._record.started)
+        for attempt in answer.attempts:
+            if attempt.error is not None:
+                reason = reason_to_leave(attempt.error)
+                self._metrics.dispatch_fallbacks.labels(attempt.model, reason).inc()
+
+    @override
+    def chunk(self, index: int, chunk: Chunk, time: float) -> None:
+        before = self._last_chunks.get(index)
+        if before is not None and chunk.tokens:
+            gap = (time - before) / chunk.tokens
+            self._metrics.inter_token.labels(self._record.model).observe(gap)
+        self._last_chunks[index] = time
+
+    @override
+    def generated(
+        self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
+    ) -> None:
+        """Counts what the answer took; nobody pays for one that is not complete."""
+        metrics, model = self._metrics, self._record.model
+        metrics.prompt_tokens.labels(model).inc(usage.prompt_tokens)
+        metrics.completion_tokens.labels(model).inc(usage.completion_tokens)
+        metrics.engine_seconds.labels(model).inc(usage.engine_seconds)
+        if costs is not None:
+            metrics.cost.labels(model).inc(costs.list_price)
+            metrics.cost_baseline.labels(model).inc(costs.baseline)
+            metrics.cost_attributed.labels(model).inc(costs.attributed)
+
+    @override
+    def ended(self, time: float) -> None:
+        record, metrics = self._record, self._metrics
+        self._leave_queue()
+        status_class = f"{record.status // 100}xx"
+        metrics.requests.labels(record.domain, record.model, record.reason, status_class).inc()
+        metrics.duration.labels(record.model, status_class).observe(time - record.started)
+        metrics.in_flight.dec()
+
+    def _leave_queue(self) -> None:
+        if self._queued is not None:
+            self._queued.dec()
+            self._queued = None
 
 
 def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:

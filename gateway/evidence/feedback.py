@@ -1,6 +1,14 @@
-"""`POST /v1/feedback`: what a client thinks of an answer, or knows that it should have been."""
+"""`POST /v1/feedback`: what a client thinks of an answer, or knows that it should have been; and
+who answered which request, so that feedback finds it.
 
-from collections.abc import Sequence
+Rule: no answer waits for the disk. Who answered is written in batches, and before anything is
+looked up; an answer of another gateway may take as long to appear as that one takes between
+batches.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from starlette.requests import Request
@@ -13,13 +21,83 @@ from gateway.errors import (
     MissingParameter,
     UnsupportedParameter,
 )
-from gateway.evidence.answers import Answers
-from gateway.evidence.grading import UnusableCorrection
-from gateway.evidence.metrics import LiveMetrics
-from gateway.evidence.pairs import Pairs
-from gateway.evidence.reading import read_as
+from gateway.evidence.grading import Pairs, UnusableCorrection
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.schemas import FeedbackBody, FeedbackReply
-from gateway.evidence.store import Compared, Note
+from gateway.evidence.store import AnsweredRequest, AnswerFeedback, AnswerPair, StoreExecutor
+from gateway.validation import read_as
+
+_MOST_UNWRITTEN = 10_000
+_LOOKS, _PAUSE_SECONDS = 4, 0.25
+
+
+class AnsweredRequests:
+    """The answers of one gateway process, and a way to find those of all.
+
+    Args:
+        executor: the way to the store.
+        wall_clock: Unix time in seconds.
+        keep_seconds: how long an answer can be found.
+    """
+
+    def __init__(
+        self, executor: StoreExecutor, wall_clock: Callable[[], float], keep_seconds: float
+    ) -> None:
+        self._executor, self._wall_clock, self._keep_seconds = executor, wall_clock, keep_seconds
+        self._unwritten = _unwritten()
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._wall_clock()
+
+    def add(self, request_id: str, model: str) -> None:
+        """Takes note of an answer; returns at once."""
+        self._unwritten.append(AnsweredRequest(request_id, model, self._wall_clock()))
+
+    async def write(self) -> None:
+        """Writes down what is not.
+
+        Raises:
+            StoreError: the store cannot be used; nothing is lost by that.
+        """
+        # Taken before the first wait, so that of two who write at once each has its own.
+        batch, self._unwritten = self._unwritten, _unwritten()
+        if not batch:
+            return
+        try:
+            await self._executor.run(lambda store: store.remember(batch))
+        except BaseException:  # cancelled, too; to write one twice does no harm
+            self._unwritten = _unwritten([*batch, *self._unwritten])
+            raise
+
+    async def forget(self) -> None:
+        """Drops answers, pairs and feedback that are too old.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        before = self._wall_clock() - self._keep_seconds
+        await self._executor.run(lambda store: store.forget(before))
+
+    async def model_of(self, request_id: str) -> str | None:
+        """Who answered a request; None when nobody is known to have.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        await self.write()
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            found = await self._executor.run(lambda store: store.model_of(request_id))
+            if found is not None:
+                return found
+        return None
+
+
+def _unwritten(answers: Iterable[AnsweredRequest] = ()) -> deque[AnsweredRequest]:
+    """While the store cannot be written the oldest fall out."""
+    return deque(answers, maxlen=_MOST_UNWRITTEN)
 
 
 class Feedback:
@@ -33,7 +111,7 @@ class Feedback:
     """
 
     def __init__(
-        self, config: NicheConfig, answers: Answers, pairs: Pairs, metrics: LiveMetrics
+        self, config: NicheConfig, answers: AnsweredRequests, pairs: Pairs, metrics: EvidenceMetrics
     ) -> None:
         self._limits = config.gateway
         self._answers, self._pairs, self._metrics = answers, pairs, metrics
@@ -94,13 +172,13 @@ class Feedback:
             if grading.against(correction, correction) != 1:
                 raise UnusableCorrection(f"the grader {grading.grader!r} finds no answer in it")
 
-    async def _waiting(self, request_id: str) -> Sequence[Compared]:
-        return await self._pairs.clerk.do(lambda store: store.waiting(request_id))
+    async def _waiting(self, request_id: str) -> Sequence[AnswerPair]:
+        return await self._pairs.executor.run(lambda store: store.waiting(request_id))
 
     async def _noted(self, said: FeedbackBody, model: str) -> FeedbackReply:
-        note = Note(said.score, said.correction)
+        note = AnswerFeedback(said.score, said.correction)
         now = self._answers.now()
-        await self._pairs.clerk.do(lambda store: store.note(said.request_id, model, note, now))
+        await self._pairs.executor.run(lambda store: store.note(said.request_id, model, note, now))
         if said.score is not None:
             self._metrics.feedback.labels(model).observe(said.score)
         outcome = await self._pairs.settle(said.request_id)

@@ -17,7 +17,7 @@ _SCORES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
-class LiveMetrics:
+class EvidenceMetrics:
     """The metrics, on the registry of the gateway's."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

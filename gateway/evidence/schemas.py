@@ -125,18 +125,18 @@ class Totals(Struct, frozen=True, kw_only=True):
 class Budget(Struct, frozen=True, kw_only=True):
     """What shadow answers and the judge may use per day (UTC), and have used today."""
 
-    tokens_per_day: int
+    max_tokens_per_day: int
     tokens_today: int
-    cost_per_day: float | None
+    max_cost_per_day: float | None
     cost_today: float
     spent: bool
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the tests were set to; shares are of requests, the margin is in quality."""
+    """What the tests were set to; ratios are of requests, the margin is in quality."""
 
-    share: float
-    trial_share: float
+    sample_ratio: float
+    trial_sample_ratio: float
     margin: float
     alpha: float
     confidence: float

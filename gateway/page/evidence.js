@@ -164,12 +164,12 @@ function interval({ mean, low, high }, scale, margin) {
 }
 
 function notes({ settings, budget, currency }) {
-  const share = as.percent(settings.share, 0);
+  const share = as.percent(settings.sample_ratio, 0);
   const texts = [
     `Of the requests, ${share} are compared; the full line is no difference, the broken one the margin that is allowed.`,
   ];
-  if (as.known(budget.tokens_per_day)) {
-    const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.tokens_per_day)} tokens`;
+  if (as.known(budget.max_tokens_per_day)) {
+    const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.max_tokens_per_day)} tokens`;
     texts.push(`Comparing has taken ${spent} today${budget.spent ? ": the budget is spent." : "."}`);
     texts.push(`That cost ${as.money(budget.cost_today, currency)}, which the savings leave out.`);
   }

@@ -129,9 +129,9 @@ def _conditions(arguments: argparse.Namespace, cast: Cast) -> dict[str, Any]:
             f"`python -m lab.demonstration --data-dir DIR {asked}`",
             f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC; commit {commit}; {machine}",
             f"`{planted}` was served with the adapter `{cast.planted.adapter}`",
-            f"router.selection (alpha, margin): {selection}; gateway.shadow: share and trial_share "
-            "1, so that all prompts give evidence and both answers to each are known; limits on "
-            "concurrency and tokens are out of the way",
+            f"router.selection (alpha, margin): {selection}; gateway.shadow: sample_ratio and "
+            "trial_sample_ratio 1, so that all prompts give evidence and both answers to each are "
+            "known; limits on concurrency and tokens are out of the way",
         ],
     }
 

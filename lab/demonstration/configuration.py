@@ -113,13 +113,13 @@ def _shadow(state: Path, concurrency: int) -> dict[str, Any]:
     return {
         "path": str(state),
         # Of every request both answers are known: regret needs them, and the stream is short.
-        "share": 1.0,
-        "trial_share": 1.0,
+        "sample_ratio": 1.0,
+        "trial_sample_ratio": 1.0,
         "store_texts": True,
         # Nothing is left out because much is going on.
         "max_concurrent": 2 * concurrency,
-        "busy_requests": 4 * concurrency,
-        "tokens_per_day": _TOKENS_PER_DAY,
+        "max_requests_in_flight": 4 * concurrency,
+        "max_tokens_per_day": _TOKENS_PER_DAY,
     }
 
 

@@ -12,7 +12,7 @@ from tests.gateway.stacks import CHAT, Gateway, make_gateway, until
 
 def section(folder: Path, **settings: Any) -> ShadowSection:
     """A comparison of every request, unless `settings` say otherwise."""
-    every = {"share": 1.0, "trial_share": 1.0, "store_texts": True}
+    every = {"sample_ratio": 1.0, "trial_sample_ratio": 1.0, "store_texts": True}
     return ShadowSection(path=str(folder / "evidence.db"), **(every | settings))
 
 

@@ -212,5 +212,5 @@ async def test_without_a_comparison_there_is_no_feedback():
     """Where nothing is compared feedback is refused with the remedy."""
     reply = await tell(make_gateway(), "r1", score=1)
 
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "shadow_off")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "shadow_disabled")
     assert "gateway.shadow is not set" in reply.json()["error"]["message"]

@@ -7,19 +7,19 @@ import pytest
 from deployments.spec import ModelSpec
 from gateway.config import GradingSection
 from gateway.evidence.grading import Grading, UnusableCorrection, default_grader
-from gateway.evidence.store import Compared, Given, Note
+from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer
 from router.selection.record import Version
 
 ADAPTERS = Path(__file__).parents[3] / "deployments" / "adapters"
 
 
 def pair(specialist, generalist):
-    return Compared(
+    return AnswerPair(
         "r1",
         Version("a", "b"),
         0.0,
-        Given("sql", 1.0, 0.0, specialist),
-        Given("big", 1.0, 0.0, generalist),
+        ModelAnswer("sql", 1.0, 0.0, specialist),
+        ModelAnswer("big", 1.0, 0.0, generalist),
     )
 
 
@@ -42,16 +42,18 @@ def grading(grader="text", **settings):
 )
 def test_the_rule_json(answer, keys, score):
     """An answer passes if it is JSON as it stands, with the wanted keys in its object."""
-    assert grading(by="json", keys=keys).by_rule(pair(answer, "{}"))[0] == score
+    assert grading(method="json", keys=keys).by_rule(pair(answer, "{}"))[0] == score
 
 
 def test_a_correction_outweighs_scores():
     """What the answer should have been says more than how it was liked."""
-    notes = {"sql": Note(score=1.0, correction="Paris"), "big": Note(score=0.0)}
+    notes = {"sql": AnswerFeedback(score=1.0, correction="Paris"), "big": AnswerFeedback(score=0.0)}
     assert grading().by_feedback(pair("London", "paris"), notes) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("notes", [{}, {"sql": Note(score=1.0)}, {"big": Note(score=1.0)}])
+@pytest.mark.parametrize(
+    "notes", [{}, {"sql": AnswerFeedback(score=1.0)}, {"big": AnswerFeedback(score=1.0)}]
+)
 def test_one_score_is_no_grade(notes):
     """A pair needs a score for each of its answers."""
     assert grading().by_feedback(pair("a", "b"), notes) is None
@@ -59,7 +61,7 @@ def test_one_score_is_no_grade(notes):
 
 def test_a_correction_without_texts_is_no_grade():
     """Where the answers were not kept there is nothing to hold against it."""
-    assert grading().by_feedback(pair(None, None), {"sql": Note(correction="x")}) is None
+    assert grading().by_feedback(pair(None, None), {"sql": AnswerFeedback(correction="x")}) is None
 
 
 def test_a_correction_that_the_grader_cannot_use_is_an_error():

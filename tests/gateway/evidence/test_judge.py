@@ -7,7 +7,7 @@ import pytest
 
 from deployments.protocol import Chunk, Message, Overloaded, Prompt, Usage
 from gateway.config import GradingSection, JudgeSection
-from gateway.evidence.judge import Judge
+from gateway.evidence.grading import Judge
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import compared, comparing, evidence_of
 
@@ -116,7 +116,7 @@ async def test_the_judge_sees_the_whole_request():
 
 
 SHADOW = {
-    "grading": (GradingSection(specialist="sql-model", by="judge"),),
+    "grading": (GradingSection(specialist="sql-model", method="judge"),),
     "judge": JudgeSection(base_url="http://judge/v1", model="wise"),
     "store_texts": False,
 }

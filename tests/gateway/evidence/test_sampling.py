@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import kstest
 
 from gateway.config import NicheConfig
-from gateway.evidence.sampling import Sampling, part_of
+from gateway.evidence.shadow import Sampling, part_of
 from router.selection.lifecycle import State
 from router.types import Decision, Reason
 from tests.gateway.stacks import GENERALIST, SPECIALIST
@@ -16,7 +16,7 @@ IDS = [f"request-{number}" for number in range(2000)]
 
 def sampling(**states):
     known = {"sql-model": State.ACTIVE, "sql-new": State.SHADOW} | states
-    return Sampling(CONFIG, share=0.1, trial_share=0.3, state=known.__getitem__)
+    return Sampling(CONFIG, sample_ratio=0.1, trial_sample_ratio=0.3, state=known.__getitem__)
 
 
 def decision(first="sql-model", reason=Reason.ROUTED):

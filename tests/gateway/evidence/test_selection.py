@@ -171,7 +171,7 @@ async def test_orders_need_a_key_where_requests_do(tmp_path):
     ("changes", "state"),
     [
         ({"specialist": SPECIALIST.model_copy(update={"system_prompt": "Better."})}, "active"),
-        ({"shadow": {"share": 0.5}}, "probation"),
+        ({"shadow": {"sample_ratio": 0.5}}, "probation"),
     ],
     ids=["another version", "another share"],
 )
@@ -190,7 +190,7 @@ async def test_a_new_version_begins_anew(tmp_path, changes, state):
 async def test_a_gateway_on_its_way_out_does_not_bring_the_old_version_back(tmp_path):
     """What it has yet to grade is about the old version, and moves nothing of the new one."""
     before = comparing(tmp_path, **right_and_wrong())
-    changed = {"system_prompt": "Better.", "begins": "shadow"}
+    changed = {"system_prompt": "Better.", "initial_state": "shadow"}
     after = comparing(tmp_path, specialist=SPECIALIST.model_copy(update=changed))
     async with before.serving():
         await compared(before, "late")
@@ -222,7 +222,7 @@ async def test_a_specialist_begins_as_it_is_declared(tmp_path):
     """One that begins in the shadow gets no traffic until it has proven itself."""
     models = right_and_wrong()
     models["big"].pieces, models["sql"].pieces = ("wrong",), ("right",)
-    shy = SPECIALIST.model_copy(update={"begins": "shadow"})
+    shy = SPECIALIST.model_copy(update={"initial_state": "shadow"})
     gateway = comparing(tmp_path, specialist=shy, **models)
     async with gateway.serving():
         assert await answering(gateway) == ("big", "no_active_specialist")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deployments.protocol import Overloaded, Unavailable
-from gateway.evidence.sampling import part_of
+from gateway.evidence.shadow import part_of
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.evidence.stacks import compared, comparing, evidence_of, order, tell
 from tests.gateway.stacks import CHAT, events_of, until
@@ -87,7 +87,7 @@ async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
     """A request whose hash lies below the share is compared, another is not."""
     ids = [f"r{number}" for number in range(60)]
     picked = {name for name in ids if part_of(name, "sql-model") < 0.2}
-    gateway = comparing(tmp_path, shadow={"share": 0.2})
+    gateway = comparing(tmp_path, shadow={"sample_ratio": 0.2})
     async with gateway.serving():
         for name in ids:
             if name in picked:
@@ -160,7 +160,7 @@ async def test_without_room_a_comparison_is_left_out(tmp_path):
 async def test_a_busy_gateway_compares_nothing(tmp_path):
     """While more requests are answered than the limit, no comparison is begun."""
     slow = FakeBackend("big", gate=asyncio.Event())
-    gateway = comparing(tmp_path, big=slow, shadow={"busy_requests": 1})
+    gateway = comparing(tmp_path, big=slow, shadow={"max_requests_in_flight": 1})
     async with gateway.serving():
         talking = asyncio.create_task(gateway.post(GENERAL))
         await until(lambda: slow.open_streams == 1)
@@ -174,7 +174,7 @@ async def test_a_busy_gateway_compares_nothing(tmp_path):
 
 async def test_the_budget_of_tokens_is_kept(tmp_path):
     """Once the day's tokens are used up nothing more is asked; the evidence says so."""
-    gateway = comparing(tmp_path, shadow={"tokens_per_day": 15})
+    gateway = comparing(tmp_path, shadow={"max_tokens_per_day": 15})
     async with gateway.serving():
         for name in ("r1", "r2", "r3"):
             await compared(gateway, name)
@@ -188,7 +188,7 @@ async def test_the_budget_of_tokens_is_kept(tmp_path):
 
 async def test_the_budget_of_money_is_kept(tmp_path):
     """Once the day's money is used up nothing more is asked, whatever tokens are left."""
-    gateway = comparing(tmp_path, shadow={"cost_per_day": 0.0001})
+    gateway = comparing(tmp_path, shadow={"max_cost_per_day": 0.0001})
     async with gateway.serving():
         for name in ("r1", "r2"):
             await compared(gateway, name)

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.config import GradingSection, JudgeSection, ShadowSection
-from gateway.evidence.version import version_of
+from gateway.evidence.states import version_of
 from router.config import SelectionConfig
 from tests.gateway.stacks import GENERALIST, SPECIALIST
 
@@ -39,7 +39,7 @@ def test_what_changes_answers_changes_the_version(changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"replicas": 3}, {"price": GENERALIST.price}, {"name": "x"}, {"begins": "shadow"}],
+    [{"replicas": 3}, {"price": GENERALIST.price}, {"name": "x"}, {"initial_state": "shadow"}],
 )
 def test_what_changes_no_answer_changes_nothing(changes):
     """Scaling, prices and names leave the evidence as it is."""
@@ -53,13 +53,13 @@ def test_what_changes_no_answer_changes_nothing(changes):
         version(margin=0.05),
         version(
             shadow=ShadowSection(
-                path="x", grading=(GradingSection(specialist="sql-model", by="json"),)
+                path="x", grading=(GradingSection(specialist="sql-model", method="json"),)
             )
         ),
         version(
             shadow=ShadowSection(
                 path="x",
-                grading=(GradingSection(specialist="sql-model", by="judge"),),
+                grading=(GradingSection(specialist="sql-model", method="judge"),),
                 judge=JudgeSection(base_url="http://judge/v1", model="wise"),
             )
         ),
@@ -75,6 +75,6 @@ def test_what_it_is_held_against_changes_the_baseline(found):
 def test_other_settings_of_the_comparison_change_nothing():
     """Shares, budgets and the other specialists' grading leave the evidence as it is."""
     others = ShadowSection(
-        path="y", share=0.5, grading=(GradingSection(specialist="tools", by="json"),)
+        path="y", sample_ratio=0.5, grading=(GradingSection(specialist="tools", method="json"),)
     )
     assert version(shadow=others) == version()

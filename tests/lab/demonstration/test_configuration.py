@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import NicheConfig
-from gateway.evidence.version import version_of
+from gateway.evidence.states import version_of
 from lab.comparison.errors import ComparisonError
 from lab.demonstration.configuration import (
     Planted,
@@ -46,7 +46,7 @@ def test_the_statistics_are_as_configured() -> None:
     assert config.router == ours.router
     shadow = config.gateway.shadow
     assert shadow is not None
-    assert (shadow.share, shadow.trial_share, shadow.store_texts) == (1, 1, True)
+    assert (shadow.sample_ratio, shadow.trial_sample_ratio, shadow.store_texts) == (1, 1, True)
     assert config.gateway.model_copy(update={"shadow": None}) == ours.gateway
 
 

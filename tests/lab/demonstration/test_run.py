@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from deployments.engine import EngineContext, create_engine
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.config import NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from lab.comparison.errors import ComparisonError
 from lab.comparison.journal import Journal
@@ -54,7 +55,7 @@ def app_of(config, folder):
     engines = {spec.name: engine_of(spec, folder) for spec in config.models}
     table = {spec.domain: (spec.name,) for spec in config.specialists}
     app = build_app(
-        Stack(
+        Dependencies(
             config=config,
             policy=Policy(table, config.generalist.name, config.router),
             classifier=FakeClassifier({domain: domain for domain in table}),

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from gateway.evidence.schemas import (
     ClaimBody,
     ClaimName,
@@ -14,7 +16,7 @@ from gateway.evidence.schemas import (
     Totals,
     TransitionBody,
 )
-from gateway.evidence.traffic import Traffic
+from gateway.metrics import collected
 from router.selection import record as known
 from router.selection.lifecycle import Event
 from router.selection.moments import Interval
@@ -37,7 +39,35 @@ _LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Traffic:
+    """Requests answered since the start, by model; cost and baseline cost in currency units."""
+
+    requests: dict[str, int]
+    cost: float
+    baseline_cost: float
+
+    @property
+    def total(self) -> int:
+        """All requests that were answered."""
+        return sum(self.requests.values())
+
+
+def read_traffic(registry: CollectorRegistry, multiprocess_dir: str | None) -> Traffic:
+    """The traffic of all gateway processes, from the gateway's own metrics."""
+    requests: dict[str, int] = {}
+    costs = {"niche_cost_currency_total": 0.0, "niche_cost_baseline_currency_total": 0.0}
+    for family in collected(registry, multiprocess_dir).collect():
+        for sample in family.samples:
+            if sample.name in costs:
+                costs[sample.name] += sample.value
+            elif sample.name == "niche_requests_total" and sample.labels["status_class"] == "2xx":
+                model = sample.labels["model"]
+                requests[model] = requests.get(model, 0) + int(sample.value)
+    return Traffic(requests, *costs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSpecialist:
     """A specialist, as the store and the metrics have it.
 
     `waiting` pairs have no grade yet; `requests` it has answered.
@@ -51,7 +81,7 @@ class Seen:
     transitions: Sequence[known.Transition]
 
 
-def render_specialist(seen: Seen, rules: known.Rules) -> SpecialistBody:
+def render_specialist(seen: ObservedSpecialist, rules: known.Rules) -> SpecialistBody:
     """A specialist and its evidence."""
     standing, evidence = seen.standing, seen.standing.evidence
     means = Means(evidence.specialist.mean, evidence.generalist.mean) if evidence.pairs else None
