@@ -352,7 +352,7 @@ def _lines(error: ValidationError, source: str) -> list[str]:
         elif fault["type"] == "value_error" and not fault["loc"]:
             lines.append(f"{source}: {fault['ctx']['error']}")
         elif fault["type"] == "missing":
-            lines.append(f"{source}: {where}: required, and absent")  # its input is the section
+            lines.append(f"{source}: {where}: required, but missing")  # its input is the section
         elif fault["type"] == "extra_forbidden":
             allowed = ", ".join(_keys_at(fault["loc"][:-1]))
             given = f"{source}: {where}: unknown key (value {fault['input']!r})"

@@ -19,11 +19,11 @@ _log = logging.getLogger("gateway.decider")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Which models may be asked.
+    """Which models may answer.
 
     Attributes:
-        available: whether a model may be asked now, by its health.
-        active: whether a specialist gets traffic at all, by its lifecycle.
+        available: whether a model is healthy enough to be asked now.
+        active: whether the state of a specialist lets it answer at all.
     """
 
     available: Callable[[str], bool]
@@ -78,5 +78,7 @@ class Decider:
             return await self._router.route(query)
         if model not in self._domains:
             names = ", ".join((AUTO, *self._domains))
-            raise ModelNotFound(f"No model {model[:80]!r}; there are {names}.", "model")
+            raise ModelNotFound(
+                f"Model {model[:80]!r} does not exist; available: {names}.", "model"
+            )
         return self._router.policy.requested(model, self._domains[model])

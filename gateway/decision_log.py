@@ -70,7 +70,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def open_log(path: Path) -> int:
-    """A file descriptor that appends; the file is made if need be, for its owner's eyes alone.
+    """A file descriptor that appends; a new file can be read by its owner alone.
 
     Raises:
         ConfigError: it cannot be written.
@@ -90,7 +90,7 @@ class DecisionLog:
     Args:
         settings: where, and what of the prompts.
         wall_clock: Unix time in seconds.
-        on_drop: is told of each line that is dropped, on any thread.
+        on_drop: called for each line that is dropped, on any thread.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -109,7 +109,7 @@ class DecisionLog:
         self._before = b""
 
     def note(self, record: Record) -> None:
-        """Takes a line for a request that has ended; one without a decision has none."""
+        """Queues the line of a request that has ended; a request without a decision has none."""
         if record.decision is None:
             return
         if not self._room.acquire(blocking=False):
@@ -165,7 +165,7 @@ class DecisionLog:
 
 
 class LoggedDecision(RequestObserver):
-    """Has a line written for one request."""
+    """Adds one request to the log."""
 
     def __init__(self, log: DecisionLog, record: Record) -> None:
         self._to, self._record = log, record

@@ -26,11 +26,11 @@ class Dependencies:
         metrics: on the registry that `/metrics` shows.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
-        judge: compares answers for `gateway.shadow`; None: nobody does.
-        multiprocess_dir: where all processes keep their metrics, if there are several.
-        tracer_provider: keeps the traces of requests, and is shut down at the end; None: untraced.
-        readiness_timeout_seconds: how long a model may take to say how it is.
-        readiness_interval_seconds: how often each is asked.
+        judge: the engine of the judge of `gateway.shadow`; None: there is none.
+        multiprocess_dir: where all gateway processes keep their metrics, if there are several.
+        tracer_provider: exports the traces, and is shut down at the end; None: no traces.
+        readiness_timeout_seconds: how long a health check may take.
+        readiness_interval_seconds: how often each model is checked.
 
     Raises:
         ValueError: a configured model has no backend.

@@ -6,8 +6,8 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
-    |-- AnswerNotFound, ShadowDisabled, TransitionRefused              feedback and orders
-    `-- ClientGone                                                nobody is left to read an answer
+    |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
+    `-- ClientGone                                                the client disconnected
 
 beside it `StoreError`, and the `BackendError` tree of `deployments.protocol`. Rule: an exception
 without a row is a 500 that says nothing but the request id; its traceback goes to the log alone.
@@ -67,11 +67,11 @@ class MissingParameter(GatewayError):
 
 
 class UnknownParameter(GatewayError):
-    """A name that the API does not have."""
+    """A parameter that the API does not have."""
 
 
 class UnsupportedParameter(GatewayError):
-    """A name that the API has and this gateway does not serve."""
+    """A parameter of the API that this gateway does not support."""
 
 
 class InvalidType(GatewayError):
@@ -79,7 +79,7 @@ class InvalidType(GatewayError):
 
 
 class InvalidValue(GatewayError):
-    """A value of the right type that is out of its range or set."""
+    """A value of the right type that is not allowed."""
 
 
 class InvalidApiKey(GatewayError):
@@ -87,7 +87,7 @@ class InvalidApiKey(GatewayError):
 
 
 class TooManyRequests(GatewayError):
-    """This gateway works on as many requests as it may."""
+    """The gateway is at its limit of concurrent requests."""
 
 
 class ModelNotFound(GatewayError):
@@ -99,23 +99,23 @@ class PathNotFound(GatewayError):
 
 
 class MethodNotAllowed(GatewayError):
-    """The path is served, the method is not."""
+    """The path does not take this method."""
 
 
 class AnswerNotFound(GatewayError):
-    """Feedback to an answer that is not known, or too old."""
+    """Feedback to an answer that is unknown or too old."""
 
 
 class ShadowDisabled(GatewayError):
-    """Feedback or an order, and `gateway.shadow` is not set."""
+    """Feedback or a change of state, and `gateway.shadow` is not set."""
 
 
 class TransitionRefused(GatewayError):
-    """An order that makes no sense in the specialist's state."""
+    """A change of state that is not possible in the specialist's state."""
 
 
 class ClientGone(GatewayError):
-    """The client hung up; never rendered, only counted."""
+    """The client disconnected; never sent, only counted."""
 
 
 class StoreError(Exception):
@@ -210,9 +210,9 @@ def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
         case BackendError():
             return _words_about_a_model(error), None
         case StoreError():  # its words name a file: for the log
-            return "The evidence cannot be read or written now; try again later.", None
+            return "The evidence store is not available; try again later.", None
         case _:
-            return f"The gateway failed; quote request {request_id} when you report this.", None
+            return f"The gateway failed; quote request id {request_id} when you report this.", None
 
 
 def _words_about_a_model(error: BackendError) -> str:
@@ -221,7 +221,7 @@ def _words_about_a_model(error: BackendError) -> str:
             seconds = _whole_seconds(error.retry_after_seconds)
             return f"Model {error.model!r} has a full queue; try again in {seconds} s."
         case DeadlineExceeded():
-            return f"Model {error.model!r} was not done within {error.seconds:g} s."
+            return f"Model {error.model!r} did not finish within {error.seconds:g} s."
         case Unavailable():  # its reason may name hosts and processes: for the log, not for clients
             return f"Model {error.model!r} cannot answer now; try again later."
         case _:

@@ -34,63 +34,81 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.requests = self._counter(
-            "requests", "Requests for an answer", "domain", "model", "reason", "status_class"
+            "requests",
+            "Requests for an answer, by outcome",
+            "domain",
+            "model",
+            "reason",
+            "status_class",
         )
         self.errors = self._counter("errors", "Requests that ended in an error", "code")
         self.dispatch_fallbacks = self._counter(
-            "dispatch_fallbacks", "Models that were passed over for the next", "model", "reason"
+            "dispatch_fallbacks", "Models passed over for the next candidate", "model", "reason"
         )
         self.decision_log_drops = self._counter(
-            "decision_log_drops", "Lines that are missing from the decision log"
+            "decision_log_drops", "Lines missing from the decision log"
         )
-        self.in_flight = self._gauge("requests_in_flight", "Requests being answered")
-        self.queued = self._gauge("requests_queued", "Requests without a first token yet", "model")
+        self.in_flight = self._gauge("requests_in_flight", "Requests in flight")
+        self.queued = self._gauge(
+            "requests_queued", "Requests that wait for their first token", "model"
+        )
         self.up = self._gauge(
-            "model_up", "0 where a model said last that it cannot answer", "model", mode="livemin"
+            "model_up", "1 if the last health check succeeded, else 0", "model", mode="livemin"
         )
         self._build_latencies()
         self._build_usage()
 
     def _build_latencies(self) -> None:
         self.first_token = self._histogram(
-            "time_to_first_token_seconds", "Arrival to first token", REQUEST_BUCKETS, "model"
+            "time_to_first_token_seconds",
+            "Time from arrival to the first token, in seconds",
+            REQUEST_BUCKETS,
+            "model",
         )
         self.duration = self._histogram(
             "request_duration_seconds",
-            "Arrival to last byte",
+            "Time from arrival to the last byte, in seconds",
             REQUEST_BUCKETS,
             "model",
             "status_class",
         )
         self.inter_token = self._histogram(
             "inter_token_latency_seconds",
-            "Seconds per token after the first",
+            "Time per token after the first, in seconds",
             TOKEN_BUCKETS,
             "model",
         )
         self.router_duration = self._histogram(
-            "router_duration_seconds", "Deciding, with the wait for it", ROUTER_BUCKETS
+            "router_duration_seconds",
+            "Routing latency including queueing, in seconds",
+            ROUTER_BUCKETS,
         )
         self.router_confidence = self._histogram(
             "router_confidence",
-            "Calibrated probability of the domain",
+            "Calibrated probability of the chosen domain",
             CONFIDENCE_BUCKETS,
             "domain",
         )
         self.router_batch_size = self._histogram(
-            "router_batch_size", "Requests that were classified together", BATCH_BUCKETS
+            "router_batch_size", "Requests classified in one batch", BATCH_BUCKETS
         )
 
     def _build_usage(self) -> None:
-        self.prompt_tokens = self._counter("prompt_tokens", "Prompt tokens", "model")
-        self.completion_tokens = self._counter("completion_tokens", "Generated tokens", "model")
-        self.engine_seconds = self._counter("engine_seconds", "Seconds of engine work", "model")
-        self.cost = self._counter("cost_currency", "Cost by list price", "model")
+        self.prompt_tokens = self._counter("prompt_tokens", "Prompt tokens processed", "model")
+        self.completion_tokens = self._counter("completion_tokens", "Tokens generated", "model")
+        self.engine_seconds = self._counter(
+            "engine_seconds", "Engine time spent on requests, in seconds", "model"
+        )
+        self.cost = self._counter("cost_currency", "Cost by list price, in currency units", "model")
         self.cost_baseline = self._counter(
-            "cost_baseline_currency", "List price of the same tokens at the generalist", "model"
+            "cost_baseline_currency",
+            "Cost of the same tokens at the generalist's list price, in currency units",
+            "model",
         )
         self.cost_attributed = self._counter(
-            "cost_attributed_currency", "Engine seconds times the price of the machine", "model"
+            "cost_attributed_currency",
+            "Engine time multiplied by the machine's price, in currency units",
+            "model",
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -99,7 +117,7 @@ class Metrics:
     def _gauge(
         self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
     ) -> Gauge:
-        """`mode` says what live processes have to say together: the sum, or the worst."""
+        """`mode` says how the values of live processes are combined: by their sum or minimum."""
         return Gauge(f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _histogram(
@@ -196,7 +214,7 @@ def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:
 
 
 def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> None:
-    """Takes out of the sums the gauges of processes that ended; their counters stay."""
+    """Removes the gauges of processes that ended from the sums; their counters stay."""
     for path in multiprocess_dir.glob("gauge_live*_*.db"):
         pid = path.stem.rsplit("_", 1)[1]
         if pid.isdigit() and not alive(int(pid)):
@@ -211,7 +229,7 @@ def exposition(
 
     Args:
         registry: this process's metrics.
-        multiprocess_dir: the folder where all processes keep theirs; then those are summed instead.
+        multiprocess_dir: the folder where all processes keep theirs; if given, those are summed.
         accept: the client's `Accept` header, from which the format is chosen.
     """
     try:

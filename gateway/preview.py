@@ -1,7 +1,6 @@
-"""`POST /v1/niche/route`: what `niche route` prints, over HTTP: the decision, and no answer.
+"""`POST /v1/niche/route`: the routing decision of a request for `auto`, without an answer.
 
-It is decided as a request for `auto` would be. Rule: no model is asked, and nothing is counted as
-a request for an answer.
+Rule: no model is asked, and nothing is counted as a request for an answer.
 """
 
 import msgspec

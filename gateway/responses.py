@@ -1,4 +1,4 @@
-"""Whole JSON responses, and watching for a client that leaves."""
+"""Whole JSON responses, and watching for a client that disconnects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from gateway.errors import ClientGone, ErrorResponse
 from gateway.record import Record
 
 LAST_SEND_SECONDS = 0.5
-"""How long the send of the last byte may still take after its client is said to have left."""
+"""How long the send of the last byte may still take after its client disconnected."""
 
 
 async def send_bytes(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -41,7 +41,7 @@ async def while_connected(
     The request's body must have been read. Whatever ends this, `work` has ended before it returns.
 
     Raises:
-        ClientGone: the client left before the response was complete.
+        ClientGone: the client disconnected before the response was complete.
     """
     task = asyncio.ensure_future(work())
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -52,7 +52,7 @@ async def while_connected(
         ):  # servers say "disconnect" also after the last byte
             await asyncio.wait((task,), timeout=LAST_SEND_SECONDS)
         if not task.done():
-            raise ClientGone("The client left before its answer was complete.")
+            raise ClientGone("The client disconnected before its answer was complete.")
         await task
     finally:
         gone.cancel()

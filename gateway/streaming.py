@@ -37,7 +37,7 @@ async def within(seconds: float, until: float, model: str) -> AsyncIterator[None
     Args:
         seconds: the limit as the operator wrote it, for the error.
         until: when it ends, on the event loop's clock.
-        model: who is waited for.
+        model: the model that is waited for, for the error.
 
     Raises:
         DeadlineExceeded: the time is up.

@@ -70,14 +70,14 @@ def validation_error(verdict: str, body: dict[str, Any]) -> GatewayError:
 
 def _sentence(kind: type[GatewayError], words: str, value: str) -> str:
     if kind is MissingParameter:
-        return "required, and absent."
+        return "required, but missing."
     if kind is UnknownParameter:
-        return "the API has no such parameter here."
+        return "unknown parameter."
     if kind is UnsupportedParameter:
         return "not supported; leave it out."
     expected = words.replace("`", "")
     if expected.startswith("Invalid value"):
-        return f"{value} is not supported here." if value else "the value is not supported here."
+        return f"{value} is not supported." if value else "the value is not supported."
     return f"{expected[0].lower()}{expected[1:]}{f' (sent: {value})' if value else ''}."
 
 

@@ -153,7 +153,7 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
     """
     prompt = raw.get("prompt")
     if isinstance(prompt, list) and any(isinstance(item, int | list) for item in prompt):
-        raise UnsupportedParameter("prompt: token arrays are not served; send text.", "prompt")
+        raise UnsupportedParameter("prompt: token arrays are not supported; send text.", "prompt")
     request = _convert(raw, TextRequest, TEXT_UNSUPPORTED)
     texts = (request.prompt,) if isinstance(request.prompt, str) else tuple(request.prompt)
     if request.model == AUTO and len(texts) > 1:
@@ -202,7 +202,7 @@ def _convert(
         if name in kind.__struct_fields__:
             served[name] = value
         elif name not in unsupported:
-            raise UnknownParameter(f"{name[:80]}: the API has no such parameter.", name[:80])
+            raise UnknownParameter(f"{name[:80]}: unknown parameter.", name[:80])
         elif value is not None and not any(_same(value, idle) for idle in unsupported[name]):
             raise UnsupportedParameter(_refusal(name, unsupported[name]), name)
     try:

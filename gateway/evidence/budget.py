@@ -1,6 +1,6 @@
 """What comparisons may use per day (UTC), counted over all gateways.
 
-Rule: nothing is begun once the limit is reached; what has begun may pass it by its own use.
+Rule: no comparison starts once the limit is reached; a running one may pass it.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from gateway.evidence.store import DailyUsage, StoreExecutor
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits, and what was used of them.
+    """The daily limits, and what was used of them.
 
     Attributes:
         max_tokens_per_day: of shadow answers and of the judge.
@@ -26,7 +26,7 @@ class Budget:
     wall_clock: Callable[[], float]
 
     async def today(self) -> DailyUsage:
-        """What was used today.
+        """The use of today.
 
         Raises:
             StoreError: the store cannot be used.
@@ -35,7 +35,7 @@ class Budget:
         return await self.executor.run(lambda store: store.spent(day))
 
     async def spend(self, tokens: int, cost: float) -> None:
-        """Counts what was used.
+        """Adds to the use of today.
 
         Raises:
             StoreError: the store cannot be used.
@@ -44,13 +44,13 @@ class Budget:
         await self.executor.run(lambda store: store.spend(day, tokens, cost))
 
     def is_spent(self, used: DailyUsage) -> bool:
-        """Whether nothing more may be begun."""
+        """Whether no comparison may start."""
         return used.tokens >= self.max_tokens_per_day or (
             self.max_cost_per_day is not None and used.cost >= self.max_cost_per_day
         )
 
     def used_ratios(self, used: DailyUsage) -> dict[str, float]:
-        """The part of each limit that is used; 1 of a limit of nothing."""
+        """The used part of each limit; 1 of a limit of zero."""
         limits: dict[str, tuple[float, float]] = {"tokens": (used.tokens, self.max_tokens_per_day)}
         if self.max_cost_per_day is not None:
             limits["cost"] = (used.cost, self.max_cost_per_day)

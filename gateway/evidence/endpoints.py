@@ -1,4 +1,4 @@
-"""What clients and the operator see and say of the comparison: evidence, pairs, orders."""
+"""The endpoints of the online evaluation: evidence, pairs, feedback, and changes of state."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ _MOST_TRANSITIONS = 50
 
 
 class EvidenceEndpoints:
-    """What clients and the operator see and say of the live comparison.
+    """The endpoints.
 
     Args:
         dependencies: of the gateway.
@@ -76,7 +76,8 @@ class EvidenceEndpoints:
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def order(self, request: Request) -> Response:
-        """`POST /v1/niche/lifecycle/{model}`: answers with how the specialist then stands.
+        """`POST /v1/niche/lifecycle/{model}`: changes the state of a specialist; answers with its
+        evidence.
 
         Raises:
             GatewayError: the body has a fault, there is no such specialist, or its state forbids
@@ -90,7 +91,9 @@ class EvidenceEndpoints:
             raise InvalidValue(f"{name}: the generalist has no lifecycle.", "model")
         if name not in names:
             known = ", ".join(names) or "none"
-            raise ModelNotFound(f"No specialist {name[:80]!r}; there are {known}.", "model")
+            raise ModelNotFound(
+                f"Specialist {name[:80]!r} does not exist; available: {known}.", "model"
+            )
         order = await read_as(request, Order, self._config.gateway)
         try:
             await evaluation.states.order(name, order.action, order.reason)
@@ -111,7 +114,7 @@ class EvidenceEndpoints:
         waiting = await self._enabled().executor.run(lambda store: store.waiting(request_id))
         if not waiting:
             raise AnswerNotFound(
-                f"No pair of answers to request {request_id[:128]!r} waits for a grade.",
+                f"Request {request_id[:128]!r} has no pair of answers that waits for a grade.",
                 "request_id",
             )
         pairs = [PairBody(_answer(pair.specialist), _answer(pair.generalist)) for pair in waiting]

@@ -63,7 +63,7 @@ class OnlineEvaluation:
     engine: Engine | None
 
     async def keep_going(self) -> None:
-        """Follows the states and writes down answers, for ever; for a task that is cancelled."""
+        """Follows the states and stores answers until it is cancelled."""
         if self.engine is not None:
             await self.engine.start()
         turns = 0
@@ -71,13 +71,13 @@ class OnlineEvaluation:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
                 await self.states.follow()
-                await self._keep_house(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
-            except Exception:  # noqa: BLE001 - who stops following never learns of a demotion
+                await self._maintain(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
+            except Exception:  # noqa: BLE001 - without it no demotion is noticed
                 _log.exception("following the states failed, and goes on")
             turns += 1
 
     async def close(self) -> None:
-        """Leaves what is running, and writes down what is not."""
+        """Cancels running comparisons, and stores what is not stored yet."""
         await self.shadow.close()
         with suppress(StoreError):
             await self.answers.write()
@@ -85,7 +85,7 @@ class OnlineEvaluation:
             await self.engine.stop()
         self.executor.close()
 
-    async def _keep_house(self, *, minutely: bool) -> None:
+    async def _maintain(self, *, minutely: bool) -> None:
         try:
             await self.answers.write()
             if minutely:
@@ -167,7 +167,7 @@ def build_online_evaluation(
     store = checked(section.path)
     executor = StoreExecutor(store)
     states = _states(dependencies, section, executor, metrics)
-    states.enrol(store)
+    states.register(store)
     gradings = {
         spec.name: _grading(section.grading_of(spec.name), spec) for spec in config.specialists
     }

@@ -1,9 +1,8 @@
-"""`POST /v1/feedback`: what a client thinks of an answer, or knows that it should have been; and
-who answered which request, so that feedback finds it.
+"""`POST /v1/feedback`: a client's score of an answer, or its correction; and which model answered
+which request, so that feedback finds it.
 
-Rule: no answer waits for the disk. Who answered is written in batches, and before anything is
-looked up; an answer of another gateway may take as long to appear as that one takes between
-batches.
+Rule: no request waits for the disk. The models of answers are stored in batches, and before each
+look-up; those of another gateway can be found after its next batch.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ _LOOKS, _PAUSE_SECONDS = 4, 0.25
 
 
 class AnsweredRequests:
-    """The answers of one gateway process, and a way to find those of all.
+    """The answered requests of one gateway process, and a way to find those of all.
 
     Args:
         executor: the way to the store.
@@ -51,11 +50,11 @@ class AnsweredRequests:
         return self._wall_clock()
 
     def add(self, request_id: str, model: str) -> None:
-        """Takes note of an answer; returns at once."""
+        """Adds an answer; returns at once."""
         self._unwritten.append(AnsweredRequest(request_id, model, self._wall_clock()))
 
     async def write(self) -> None:
-        """Writes down what is not.
+        """Stores what is not stored yet.
 
         Raises:
             StoreError: the store cannot be used; nothing is lost by that.
@@ -80,7 +79,7 @@ class AnsweredRequests:
         await self._executor.run(lambda store: store.forget(before))
 
     async def model_of(self, request_id: str) -> str | None:
-        """Who answered a request; None when nobody is known to have.
+        """The model that answered a request; None when it is unknown.
 
         Raises:
             StoreError: the store cannot be used.
@@ -96,7 +95,7 @@ class AnsweredRequests:
 
 
 def _unwritten(answers: Iterable[AnsweredRequest] = ()) -> deque[AnsweredRequest]:
-    """While the store cannot be written the oldest fall out."""
+    """While the store cannot be written, the oldest are dropped."""
     return deque(answers, maxlen=_MOST_UNWRITTEN)
 
 
@@ -105,9 +104,9 @@ class Feedback:
 
     Args:
         config: its limits hold here too.
-        answers: finds who answered.
-        pairs: are graded by it.
-        metrics: is told of scores.
+        answers: finds the model of an answer.
+        pairs: are graded by the feedback.
+        metrics: count the scores.
     """
 
     def __init__(
@@ -127,8 +126,8 @@ class Feedback:
         answered_by = await self._answers.model_of(said.request_id)
         if answered_by is None:
             raise AnswerNotFound(
-                f"No answer has the id {said.request_id!r}; send the x-request-id of an answer "
-                "that is not too old.",
+                f"Request {said.request_id!r} has no known answer; send the x-request-id of a "
+                "recent answer.",
                 "request_id",
             )
         model = said.model or answered_by
@@ -137,7 +136,7 @@ class Feedback:
         try:
             if said.correction is not None:
                 await self._must_be_usable(said.request_id, model, said.correction)
-            return _json(await self._noted(said, model))
+            return _json(await self._add(said, model))
         except UnusableCorrection as error:
             raise InvalidValue(f"correction: {error}.", "correction") from None
 
@@ -147,25 +146,25 @@ class Feedback:
             raise MissingParameter("Send a score in [0, 1], a correction, or both.", "score")
         if said.correction is not None and not self._pairs.store_texts:
             raise UnsupportedParameter(
-                "correction: this gateway keeps no answers to hold it against; send a score, or "
-                "have gateway.shadow.store_texts set.",
+                "correction: this gateway keeps no answers to compare it with; send a score, or "
+                "set gateway.shadow.store_texts.",
                 "correction",
             )
         return said
 
     async def _must_be_compared(self, request_id: str, model: str) -> None:
-        """An answer that nobody saw can be scored while its pair waits."""
+        """A shadow answer can be scored while its pair waits."""
         pairs = await self._waiting(request_id)
         names = {given.model for pair in pairs for given in (pair.specialist, pair.generalist)}
         if model not in names:
             raise AnswerNotFound(
                 f"Request {request_id!r} has no answer of model {model[:80]!r} that waits for a "
-                "score; leave out model for the answer that was sent.",
+                "score; leave out model to score the answer that was sent.",
                 "model",
             )
 
     async def _must_be_usable(self, request_id: str, model: str, correction: str) -> None:
-        """A right answer has to be right by the grader of each specialist that it is about."""
+        """A correction has to be right by the grader of each specialist that it is about."""
         about = {model, *(pair.specialist.model for pair in await self._waiting(request_id))}
         for name in about & self._pairs.gradings.keys():
             grading = self._pairs.gradings[name]
@@ -175,7 +174,7 @@ class Feedback:
     async def _waiting(self, request_id: str) -> Sequence[AnswerPair]:
         return await self._pairs.executor.run(lambda store: store.waiting(request_id))
 
-    async def _noted(self, said: FeedbackBody, model: str) -> FeedbackReply:
+    async def _add(self, said: FeedbackBody, model: str) -> FeedbackReply:
         note = AnswerFeedback(said.score, said.correction)
         now = self._answers.now()
         await self._pairs.executor.run(lambda store: store.note(said.request_id, model, note, now))

@@ -1,8 +1,8 @@
-"""From pairs of answers to evidence: each pair gets two scores, by a rule, by the judge, or by what
-clients say of it, and is recorded once.
+"""From pairs of answers to evidence: each pair gets two scores, by a rule, by the judge, or by
+feedback of clients, and is recorded once.
 
-Whichever comes last, the second answer or a client's feedback, completes the grade: each is written
-down before the other is looked for, and the store gives a pair to one gateway alone.
+The shadow answer or a client's feedback completes the grade, whichever comes last: each is stored
+before the other is looked for, and the store gives a pair to one gateway alone.
 """
 
 import json
@@ -24,11 +24,11 @@ from router.grading.registry import GRADERS, as_read
 from router.selection.evidence import Pair
 
 Scores = tuple[float, float]
-"""Of the specialist's answer and of the generalist's, each in [0, 1]."""
+"""The specialist's and the generalist's score, each in [0, 1]."""
 
 
 class UnusableCorrection(Exception):
-    """A correction that the grader cannot hold an answer against; the message says why."""
+    """A correction that the grader cannot compare an answer with; the message says why."""
 
 
 def default_grader(spec: ModelSpec) -> str:
@@ -37,14 +37,14 @@ def default_grader(spec: ModelSpec) -> str:
         return "text"
     try:
         graders = load_adapter(spec.adapter).graders
-    except ModelError:  # where it is served from says so
+    except ModelError:  # reported where the model is served
         return "text"
     return graders[0] if graders and graders[0] in GRADERS else "text"
 
 
 @dataclass(frozen=True)
 class Grading:
-    """How the pairs of one specialist are graded, and by which grader corrections are used."""
+    """How the pairs of one specialist are graded; `grader` compares answers with corrections."""
 
     settings: GradingSection
     grader: str
@@ -56,17 +56,17 @@ class Grading:
 
     @property
     def awaits_feedback(self) -> bool:
-        """Whether a pair waits for what clients say."""
+        """Whether a pair waits for feedback."""
         return self.settings.method == "feedback"
 
     def by_rule(self, compared: AnswerPair) -> Scores:
-        """The scores under the rule `json`."""
+        """The scores by the rule: whether each answer is valid JSON."""
         return self._is_json(compared.specialist), self._is_json(compared.generalist)
 
     def by_feedback(
         self, compared: AnswerPair, notes: Mapping[str, AnswerFeedback]
     ) -> Scores | None:
-        """The scores, once a correction is there, or a score for each answer; else None.
+        """The scores, if there is a correction, or a score for each answer; else None.
 
         Raises:
             UnusableCorrection: the grader cannot use the correction.
@@ -83,7 +83,7 @@ class Grading:
         return specialist, generalist
 
     def against(self, answer: str | None, correction: str) -> float | None:
-        """The score of an answer held against a right one; None where its text was not kept.
+        """The score of an answer compared with a right one; None if its text was not kept.
 
         Raises:
             UnusableCorrection: the grader cannot use the correction.
@@ -114,7 +114,7 @@ def _noted(notes: Mapping[str, AnswerFeedback], answer: ModelAnswer) -> float | 
 class Verdict:
     """The scores of two answers, which sum to 1, and what the judge used.
 
-    `scores` is None where what it said cannot be read.
+    `scores` is None if its replies cannot be read.
     """
 
     scores: Scores | None
@@ -210,7 +210,7 @@ class Pairs:
         return await self.judge.compare(prompt, first, second)
 
     async def add(self, compared: AnswerPair, judged: Scores | None) -> Outcome:
-        """Takes a pair that is complete but for its grade.
+        """Takes a pair that needs nothing but its grade.
 
         Args:
             compared: both answers.
@@ -229,7 +229,7 @@ class Pairs:
         return "graded" if await self._settled(kept) else "waiting"
 
     async def settle(self, request_id: str) -> Outcome | None:
-        """Grades what feedback to a request allows to; None: none of its pairs waits.
+        """Grades the pairs of a request that have enough feedback; None: none of its pairs waits.
 
         Raises:
             UnusableCorrection: a grader cannot use the correction.
@@ -242,7 +242,7 @@ class Pairs:
         return "graded" if all(settled) else "waiting"
 
     async def _settled(self, compared: AnswerPair) -> bool:
-        """Whether a pair is graded by what is known of it now."""
+        """Whether the feedback so far is enough to grade a pair."""
         notes = await self.executor.run(lambda store: store.notes(compared.request_id))
         grading = self.gradings[compared.specialist.model]
         scores = await self.executor.run(lambda _: grading.by_feedback(compared, notes))

@@ -1,4 +1,4 @@
-"""`GET /v1/niche/evidence`, rendered: what is known of each specialist, and of all together."""
+"""The body of `GET /v1/niche/evidence`: the evidence about each specialist, and totals."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class Traffic:
 
     @property
     def total(self) -> int:
-        """All requests that were answered."""
+        """All answered requests."""
         return sum(self.requests.values())
 
 
@@ -103,7 +103,7 @@ def render_specialist(seen: ObservedSpecialist, rules: known.Rules) -> Specialis
 
 
 def render_trusted(name: str, domain: str, requests: int, since: float) -> SpecialistBody:
-    """A specialist where nothing is compared: it is active, and nothing is known of it."""
+    """A specialist without comparisons: it is active, and there is no evidence about it."""
     return SpecialistBody(
         name=name,
         domain=domain,
@@ -122,7 +122,7 @@ def render_trusted(name: str, domain: str, requests: int, since: float) -> Speci
 
 
 def render_totals(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Totals:
-    """All traffic beside the all-generalist baseline."""
+    """All traffic, compared with the all-generalist baseline."""
     routed = sum(traffic.requests.get(one.name, 0) for one in specialists)
     savings = traffic.baseline_cost - traffic.cost
     return Totals(
@@ -158,7 +158,7 @@ def _overall(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Compari
 def _mixed(
     shares: Mapping[str, float], differences: Mapping[str, Difference | None]
 ) -> Difference | None:
-    """Of all traffic; the ends add up, since the intervals hold for all specialists together."""
+    """The difference over all traffic; ends add up, for the intervals hold together."""
     parts = [(share, differences.get(name)) for name, share in shares.items()]
     known_parts = [(share, part) for share, part in parts if part is not None]
     if not parts or len(known_parts) < len(parts):

@@ -37,7 +37,7 @@ _ON_TRIAL = frozenset({State.SHADOW, State.PROBATION})
 
 
 def part_of(request_id: str, specialist: str) -> float:
-    """A number in [0, 1) that a request id and a specialist always have, and no other has."""
+    """A number in [0, 1): the hash of a request id and a specialist."""
     digest = hashlib.sha256(f"{specialist} {request_id}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64
 
@@ -59,9 +59,9 @@ class Sampling:
     state: Callable[[str], State]
 
     def picked(self, request_id: str, decision: Decision) -> tuple[str, ...]:
-        """The specialists whose answer to this request is to be compared with the generalist's.
+        """The specialists whose answer to this request is compared with the generalist's.
 
-        Only requests that the classifier is sure about count: the others are no specialist's.
+        Only requests that the classifier is sure about count.
         """
         if decision.reason not in _SENT_FOR_ITS_DOMAIN:
             return ()
@@ -79,7 +79,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ServedAnswer:
-    """An answer that a user got.
+    """An answer that was sent to a client.
 
     Attributes:
         request_id: of the response.
@@ -140,7 +140,7 @@ class Shadow:
         self._running: set[asyncio.Task[None]] = set()
 
     def begin(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
-        """Compares specialists with the generalist on a request that was answered; returns at
+        """Starts comparing specialists with the generalist on an answered request; returns at
         once."""
         if len(self._running) >= self._section.max_concurrent or self._busy():
             self._count(specialists, "busy")
@@ -150,7 +150,7 @@ class Shadow:
         task.add_done_callback(self._running.discard)
 
     async def close(self) -> None:
-        """Leaves what is running."""
+        """Cancels the running comparisons."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -190,7 +190,7 @@ class Shadow:
             return await self._pairs.add(compared, None)
         await self._spend(JUDGE, verdict.usage)
         if verdict.scores is None:
-            raise Unavailable(JUDGE, "what it said is no verdict")
+            raise Unavailable(JUDGE, "its replies have no verdict")
         return await self._pairs.add(compared, verdict.scores)
 
     async def _refusal(self, model: str) -> Result | None:
@@ -218,10 +218,10 @@ class Shadow:
                     text, whole = text + chunk.text, whole or chunk.usage is not None
                     used = chunk.usage or Usage(0, used.completion_tokens + chunk.tokens)
         finally:
-            # Also of an answer that broke off: a model that always does must not work for nothing.
+            # Broken answers count, too: a model that breaks all of them has a budget as well.
             seconds, cost = self._clock() - started, await self._spend(model, used)
         if not whole:
-            raise Unavailable(model, "its answer had no end")
+            raise Unavailable(model, "its answer was incomplete")
         return ModelAnswer(model, seconds, cost, text)
 
     async def _spend(self, model: str, usage: Usage) -> float:

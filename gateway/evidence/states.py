@@ -87,8 +87,8 @@ class SpecialistStates:
         self._wall_clock, self._metrics = wall_clock, metrics
         self._standings: dict[str, SpecialistRecord] = {}
 
-    def enrol(self, store: Store) -> None:
-        """Enters every specialist, before the first request.
+    def register(self, store: Store) -> None:
+        """Registers every specialist, before the first request.
 
         Raises:
             StoreError: the store cannot be used.
@@ -101,11 +101,11 @@ class SpecialistStates:
         return self.state(model) is State.ACTIVE
 
     def state(self, model: str) -> State:
-        """Where a specialist stands, as far as this gateway knows."""
+        """The state of a specialist, as far as this gateway knows."""
         return self._standings[model].state
 
     def version(self, specialist: str) -> Version:
-        """What evidence about a specialist is now about."""
+        """The version that evidence about a specialist is about now."""
         return self._declared[specialist].version
 
     async def follow(self) -> None:
@@ -114,7 +114,10 @@ class SpecialistStates:
             standings = await self._executor.run(lambda store: store.standings())
         except StoreError as error:
             self._metrics.store_errors.inc()
-            _log.warning("the states are those of before", extra={"fields": {"detail": str(error)}})
+            _log.warning(
+                "the states could not be read; the last known ones stay",
+                extra={"fields": {"detail": str(error)}},
+            )
             return
         for name in self._declared.keys() & standings.keys():
             if standings[name] != self._standings[name]:
@@ -128,7 +131,7 @@ class SpecialistStates:
         """
 
         def change(before: SpecialistRecord | None) -> tuple[SpecialistRecord, Transition | None]:
-            if before is None:  # somebody has emptied the store
+            if before is None:  # the store was emptied
                 return self._enrolled(specialist, None)
             if before.version != version:
                 return before, None
@@ -139,10 +142,10 @@ class SpecialistStates:
         )
 
     async def order(self, specialist: str, action: Action, reason: str) -> SpecialistRecord:
-        """Does what the operator wants; returns the new standing.
+        """Carries out an operator's action; returns the new standing.
 
         Raises:
-            UnknownTransition: it makes no sense in this state.
+            UnknownTransition: it is not possible in this state.
             StoreError: the store cannot be used.
         """
 
@@ -157,7 +160,7 @@ class SpecialistStates:
             lambda store: store.change(specialist, change)
         )
         fields = {"specialist": specialist, "action": action, "reason": reason}
-        _log.info("an order of the operator", extra={"fields": fields})
+        _log.info("an action of the operator", extra={"fields": fields})
         self._take(specialist, standing, transition)
         return standing
 
@@ -170,15 +173,15 @@ class SpecialistStates:
     def _take(self, name: str, standing: SpecialistRecord, transition: Transition | None) -> None:
         self._standings[name] = standing
         comparison = compare(standing.evidence, self.rules)
-        self._metrics.stands(name, standing, claims(standing, self.rules), comparison)
+        self._metrics.show_specialist(name, standing, claims(standing, self.rules), comparison)
         if transition is not None:
-            self._metrics.moved(name, transition)
+            self._metrics.count_transition(name, transition)
             level = logging.WARNING if transition.cause is Cause.EVIDENCE else logging.INFO
-            fields = _told(name, transition)
+            fields = _fields_of(name, transition)
             _log.log(level, "a specialist changed its state", extra={"fields": fields})
 
 
-def _told(name: str, transition: Transition) -> dict[str, Any]:
+def _fields_of(name: str, transition: Transition) -> dict[str, Any]:
     known = transition.comparison
     return {
         "specialist": name,
@@ -206,7 +209,7 @@ def version_of(
     """The version of a specialist, and of everything else that its evidence depends on.
 
     A model that changes behind an endpoint keeps its version: change its entry, its system prompt
-    for instance, or leave it to the late alarm.
+    for instance, or leave it to the test of its latest answers.
     """
     grading = shadow.grading_of(specialist.name)
     judge = shadow.judge if grading.method == "judge" else None

@@ -1,4 +1,4 @@
-"""Where states and evidence are kept: an interface, for a cluster has many nodes.
+"""The store of states and evidence: an interface, for a cluster has many nodes.
 
 Rule: what several gateways do at once is as if one had done it after the other. Calls may take
 milliseconds: `StoreExecutor` makes them one after the other, away from the event loop.
@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRequest:
-    """Which model a request got its answer from; `time` in Unix seconds."""
+    """The model that answered a request; `time` in Unix seconds."""
 
     request_id: str
     model: str
@@ -26,7 +26,7 @@ class AnsweredRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """One of two answers that are compared; `text` is None where texts are not kept."""
+    """One of two compared answers; `text` is None where texts are not kept."""
 
     model: str
     latency_seconds: float
@@ -45,7 +45,7 @@ class AnswerPair:
     generalist: ModelAnswer
 
     def without_texts(self) -> "AnswerPair":
-        """The same, for where texts are not kept."""
+        """The same without the texts of the answers."""
         return replace(
             self,
             specialist=replace(self.specialist, text=None),
@@ -55,7 +55,7 @@ class AnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFeedback:
-    """What a client said of one answer: its score in [0, 1], a right answer, or both."""
+    """A client's feedback to one answer: a score in [0, 1], a right answer, or both."""
 
     score: float | None = None
     correction: str | None = None
@@ -63,7 +63,7 @@ class AnswerFeedback:
 
 @dataclass(frozen=True, slots=True)
 class DailyUsage:
-    """What comparisons used on one day: tokens, and currency units by list price."""
+    """The use of comparisons on one day: tokens, and currency units by list price."""
 
     tokens: int = 0
     cost: float = 0.0

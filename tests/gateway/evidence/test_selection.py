@@ -257,7 +257,7 @@ async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):
     error = replies[0].json()["error"]
     assert error["code"] == "evidence_unavailable"
     assert str(tmp_path) not in error["message"]
-    assert any("the states are those of before" in record.message for record in caplog.records)
+    assert any("last known" in record.message for record in caplog.records)
 
 
 async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog):
