@@ -1,4 +1,4 @@
-// The decision: who answers and why, how likely each domain is, and what it cost.
+// The decision: which model answers and why, how likely each domain is, and what it cost.
 
 import { element, show } from "/page/element.js";
 import { known, money, percent, seconds } from "/page/format.js";
@@ -18,7 +18,7 @@ const REASONS = {
 };
 
 export function showNoDecision(place) {
-  show(place, element("p", { class: "empty" }, "Ask something. Who answers, and why, stands here."));
+  show(place, element("p", { class: "empty" }, "Ask something: which model answers, and why, is shown here."));
 }
 
 /**
@@ -55,7 +55,7 @@ function probabilities(route) {
     element("figcaption", {}, "How likely each domain is"),
     element("ul", {}, ...rows.map(([domain, share]) => bar(domain, share, needed, route.domain))),
     known(needed)
-      ? element("p", { class: "note" }, `The line: ${percent(needed, 0)} is needed to be routed.`)
+      ? element("p", { class: "note" }, `The line marks ${percent(needed, 0)}, which a specialist needs.`)
       : null,
   );
 }
@@ -97,5 +97,5 @@ function facts(said, route, niche) {
 function addSaving(niche, add) {
   if (!(niche.baseline_cost > 0) || niche.cost === niche.baseline_cost) return;
   const share = 1 - niche.cost / niche.baseline_cost;
-  add(share > 0 ? "Saved" : "Dearer by", percent(Math.abs(share), 0));
+  add(share > 0 ? "Saved" : "More expensive by", percent(Math.abs(share), 0));
 }
