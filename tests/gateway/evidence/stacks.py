@@ -1,5 +1,7 @@
 """Gateways that compare: the fake specialist `sql-model` against the generalist `big`."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,15 @@ async def compared(gateway: Gateway, request_id: str, **body: Any) -> httpx.Resp
     response = await gateway.post(CHAT | body, **{"x-request-id": request_id})
     await until(lambda: outcomes(gateway) > before)
     return response
+
+
+def claims(folder: Path) -> list[str]:
+    """The requests whose comparison has begun: it claims its request in its first step.
+
+    Asked when the gateway has ended, for then its store has done all that it was to do.
+    """
+    with closing(sqlite3.connect(folder / "evidence.db")) as store:
+        return [request_id for (request_id,) in store.execute("SELECT request_id FROM pair")]
 
 
 def outcomes(gateway: Gateway) -> float:
