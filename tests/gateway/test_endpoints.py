@@ -90,4 +90,4 @@ def test_the_description_knows_every_parameter(kind):
 def test_a_model_without_a_backend_is_an_error():
     """A stack that cannot reach a configured model is refused when it is made."""
     with pytest.raises(ValueError, match="big"):
-        Dependencies(NicheConfig(generalist=GENERALIST), None, {}, None, None, None)
+        Dependencies(NicheConfig(generalist=GENERALIST), None, None, {}, None, None, None)
