@@ -24,7 +24,7 @@ COMMANDS = {
     "demo": "run the stack, show one request per domain, stop",
     "models": "get and list model files",
     "route": "explain the decision for a text",
-    "config": "check a configuration",
+    "config": "check a configuration, or rename its old keys",
     "train": "train a router on labelled prompts and report its figures",
     "evaluate": "measure a router on labelled prompts",
     "benchmark": "measure the router on public data sets, beside the bars it is held to",

@@ -24,8 +24,8 @@ from deployments.spec import ModelSpec, engine_names
 from gateway.config import NicheConfig
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.schemas import ChatRequest, TextRequest
-from gateway.errors import TABLE, fault_of
-from gateway.evidence.metrics import LiveMetrics
+from gateway.errors import TABLE, error_response
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.metrics import Metrics
 from router.types import Reason
 
@@ -137,7 +137,7 @@ def _default(field: FieldInfo) -> str:
 
 def _metrics() -> str:
     registry = CollectorRegistry()
-    found = [*vars(Metrics(registry)).values(), *vars(LiveMetrics(registry)).values()]
+    found = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
     rows = (_metric(metric) for metric in found if isinstance(metric, MetricWrapperBase))
     return _table(("metric", "type", "labels", "meaning"), rows)
 
@@ -153,7 +153,7 @@ def _errors() -> str:
     rows = [
         (rule.status, rule.type, rule.code, _first_sentence(error)) for error, rule in TABLE.items()
     ]
-    other = fault_of(RuntimeError(), "")
+    other = error_response(RuntimeError(), "")
     kind = other.body.error.type
     rows.append((other.status, kind, other.code, "Anything else: a fault of the gateway itself."))
     return _table(

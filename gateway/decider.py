@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
-from gateway.metrics import Metrics
 from gateway.scoring import Scorer, ScoringFailed
 from router.policy import Policy
 from router.types import GENERAL, Decision, Query
@@ -20,11 +19,11 @@ _log = logging.getLogger("gateway.decider")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Which models may be asked.
+    """Which models may answer.
 
     Attributes:
-        available: whether a model may be asked now, by its health.
-        active: whether a specialist gets traffic at all, by its lifecycle.
+        available: whether a model is healthy enough to be asked now.
+        active: whether the state of a specialist lets it answer at all.
     """
 
     available: Callable[[str], bool]
@@ -58,24 +57,16 @@ class AutoRouter:
 
 
 class Decider:
-    """Decides for one gateway process, and measures how long that takes.
+    """Decides for one gateway process.
 
     Args:
         config: names the models.
         router: decides about `auto`.
-        metrics: is told of durations and confidences.
-        clock: monotonic seconds.
     """
 
-    def __init__(
-        self,
-        config: NicheConfig,
-        router: AutoRouter,
-        metrics: Metrics,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, config: NicheConfig, router: AutoRouter) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._router, self._metrics, self._clock = router, metrics, clock
+        self._router = router
 
     async def decide(self, model: str, query: Query) -> Decision:
         """Where the request goes.
@@ -84,18 +75,10 @@ class Decider:
             ModelNotFound: no such model is configured.
         """
         if model == AUTO:
-            return await self._routed(query)
+            return await self._router.route(query)
         if model not in self._domains:
             names = ", ".join((AUTO, *self._domains))
-            raise ModelNotFound(f"No model {model[:80]!r}; there are {names}.", "model")
+            raise ModelNotFound(
+                f"Model {model[:80]!r} does not exist; available: {names}.", "model"
+            )
         return self._router.policy.requested(model, self._domains[model])
-
-    async def _routed(self, query: Query) -> Decision:
-        started = self._clock()
-        try:
-            decision = await self._router.route(query)
-        finally:
-            self._metrics.router_duration.observe(self._clock() - started)
-        if decision.scores is not None:
-            self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
-        return decision

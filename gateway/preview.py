@@ -1,7 +1,6 @@
-"""`POST /v1/niche/route`: what `niche route` prints, over HTTP: the decision, and no answer.
+"""`POST /v1/niche/route`: the routing decision of a request for `auto`, without an answer.
 
-It is decided as a request for `auto` would be. Rule: no model is asked, and nothing is counted as
-a request for an answer.
+Rule: no model is asked, and nothing is counted as a request for an answer.
 """
 
 import msgspec
@@ -9,9 +8,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.body import decode_object, read_body
 from gateway.decider import AutoRouter
+from gateway.dependencies import Dependencies
 from gateway.dialects.parse import parse_route
 from gateway.dialects.route_schemas import RouteBody
-from gateway.record import record_of
+from gateway.record import observer_of, record_of
 from gateway.responses import send_json, while_connected
 from router.types import Decision, Explanation
 
@@ -20,24 +20,27 @@ class Preview:
     """An ASGI endpoint.
 
     Args:
+        dependencies: have the limits and the clock.
         router: decides; asking which models may be asked must change nothing.
-        limits: the most bytes of a body, and the most seconds that it may take.
     """
 
-    def __init__(self, router: AutoRouter, limits: tuple[int, float]) -> None:
-        self._router, self._limits = router, limits
+    def __init__(self, dependencies: Dependencies, router: AutoRouter) -> None:
+        self._limits, self._clock = dependencies.config.gateway, dependencies.clock
+        self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        record = record_of(scope)
-        query = parse_route(decode_object(await read_body(scope, receive, *self._limits)))
+        limits = self._limits
+        body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
+        query = parse_route(decode_object(body))
 
         async def answer() -> None:
+            started = self._clock()
             decision = await self._router.route(query)
-            record.decided(decision)
+            observer_of(scope).decided(decision, started, self._clock())
             await send_json(send, self._body(decision))
 
-        await while_connected(receive, record, answer)
+        await while_connected(receive, record_of(scope), answer)
 
     def _body(self, decision: Decision) -> RouteBody:
         scores = decision.scores

@@ -157,8 +157,9 @@ class Experiment:
                 spec["adapter"] = self.planted[1]
             _set_model(spec, self.specialists, stand_ins)
         _set_model(made["generalist"], generalist, stand_ins)
-        shadow = {"path": str(state), "store_texts": True, "tokens_per_day": 100_000_000}
-        shadow |= {"share": 1.0, "trial_share": 1.0, "max_concurrent": 32, "busy_requests": 64}
+        shadow = {"path": str(state), "store_texts": True, "max_tokens_per_day": 100_000_000}
+        shadow |= {"sample_ratio": 1.0, "trial_sample_ratio": 1.0}
+        shadow |= {"max_concurrent": 32, "max_requests_in_flight": 64}
         made["gateway"] = {**(made.get("gateway") or {}), "shadow": shadow}
         return made
 

@@ -1,4 +1,4 @@
-// The decision: who answers and why, how likely each domain is, and what it cost.
+// The decision: which model answers and why, how likely each domain is, and what it cost.
 
 import { element, show } from "/page/element.js";
 import { known, money, percent, seconds } from "/page/format.js";
@@ -8,17 +8,17 @@ const REASONS = {
   general: "The text belongs to no specialist here: the generalist answers.",
   low_confidence: "The likeliest domain is not likely enough: the generalist answers.",
   out_of_distribution: "Likely enough, but unlike anything the specialist was trained on: the generalist answers.",
-  requested: "You chose this model yourself.",
+  requested: "The request names this model.",
   unhealthy: "The first choice fails or is down: the next one answers.",
   overloaded: "The first choice has a full queue: the next one answers.",
   context_length_exceeded: "The request does not fit the first choice's context: the next one answers.",
-  guarantee_infeasible: "No confidence is enough for the guarantee that is asked for: the generalist answers.",
-  classifier_unavailable: "The classifier did not answer in time: the generalist does.",
-  no_active_specialist: "The specialist has not earned this traffic yet, or has lost it: the generalist answers.",
+  guarantee_infeasible: "No confidence is enough for the configured guarantee: the generalist answers.",
+  classifier_unavailable: "The classifier failed or did not answer in time: the generalist answers.",
+  no_active_specialist: "No specialist of the domain is active: the generalist answers.",
 };
 
 export function showNoDecision(place) {
-  show(place, element("p", { class: "empty" }, "Ask something. Who answers, and why, stands here."));
+  show(place, element("p", { class: "empty" }, "Ask something: which model answers, and why, is shown here."));
 }
 
 /**
@@ -55,7 +55,7 @@ function probabilities(route) {
     element("figcaption", {}, "How likely each domain is"),
     element("ul", {}, ...rows.map(([domain, share]) => bar(domain, share, needed, route.domain))),
     known(needed)
-      ? element("p", { class: "note" }, `The line: ${percent(needed, 0)} is needed to be routed.`)
+      ? element("p", { class: "note" }, `The line marks ${percent(needed, 0)}, which a specialist needs.`)
       : null,
   );
 }
@@ -86,8 +86,8 @@ function facts(said, route, niche) {
     add("At the generalist", money(niche.baseline_cost, niche.currency));
     addSaving(niche, add);
   }
-  if (niche && known(niche.first_token_seconds)) add("First words", seconds(niche.first_token_seconds));
-  if (niche && known(niche.whole_seconds)) add("Whole answer", seconds(niche.whole_seconds));
+  if (niche && known(niche.first_token_seconds)) add("Time to first token", seconds(niche.first_token_seconds));
+  if (niche && known(niche.whole_seconds)) add("Total time", seconds(niche.whole_seconds));
   if (niche && niche.usage) {
     add("Tokens", `${niche.usage.prompt_tokens} in, ${niche.usage.completion_tokens} out`);
   }
@@ -97,5 +97,5 @@ function facts(said, route, niche) {
 function addSaving(niche, add) {
   if (!(niche.baseline_cost > 0) || niche.cost === niche.baseline_cost) return;
   const share = 1 - niche.cost / niche.baseline_cost;
-  add(share > 0 ? "Saved" : "Dearer by", percent(Math.abs(share), 0));
+  add(share > 0 ? "Saved" : "More expensive by", percent(Math.abs(share), 0));
 }

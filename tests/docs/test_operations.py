@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.evidence.sqlite_store import SqliteStore
-from gateway.evidence.store import Answered
+from gateway.evidence.store import AnsweredRequest
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_the_backup_of_a_store_in_use_is_a_store(tmp_path):
     """The documented command copies what is written while the store is open, beside its log."""
     [line] = re.findall(r"^\$ (python -c .*sqlite3.*)$", TEXT, re.MULTILINE)
     store = SqliteStore(str(tmp_path / "evidence.db"))
-    store.remember([Answered("a-request", "sql", 1.0)])
+    store.remember([AnsweredRequest("a-request", "sql", 1.0)])
     assert (tmp_path / "evidence.db-wal").stat().st_size > 0  # a plain copy would lack it
 
     words = [sys.executable, *shlex.split(line)[1:]]

@@ -18,13 +18,14 @@ from starlette.types import ASGIApp
 
 from deployments.engine import Engine
 from deployments.spec import ModelSpec, Price
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.config import (
     DecisionLogSection,
     GatewaySection,
     NicheConfig,
     ObservabilitySection,
 )
+from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
 from router.config import RouterConfig
@@ -116,7 +117,7 @@ def make_gateway(
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
     )
-    stack = Stack(
+    dependencies = Dependencies(
         config=config,
         policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
         classifier=scorer or classifier,
@@ -129,7 +130,7 @@ def make_gateway(
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,
     )
-    return Gateway(build_app(stack), metrics, clock, big, sql, classifier)
+    return Gateway(build_app(dependencies), metrics, clock, big, sql, classifier)
 
 
 @contextmanager

@@ -82,7 +82,7 @@ async def test_a_request_that_cannot_be_scored_goes_to_the_generalist(caplog):
         "reason": "classifier_unavailable",
         "confidence": "0.0000",
     }
-    assert "a request was not classified: it took too long" in caplog.text
+    assert "it took too long" in caplog.text
     assert gateway.sample("niche_router_duration_seconds_count") == 1
     assert gateway.sample("niche_router_confidence_count", domain="general") is None
 

@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from deployments.engine import EngineContext, create_engine
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.config import NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from lab.comparison.errors import ComparisonError
 from lab.comparison.rows import Row, Turn
@@ -33,7 +34,7 @@ from lab.demonstration import (
     transitions,
 )
 from router.grading.counts import Reference
-from router.router import Router
+from router.policy import Policy
 from tests.fakes import FakeClassifier
 from tests.gateway.stacks import on_loopback
 
@@ -171,9 +172,10 @@ def gateway_app(config: NicheConfig, folder) -> Starlette:
     table = {spec.domain: (spec.name,) for spec in config.specialists}
     classifier = FakeClassifier({domain: domain for domain in table})
     app = build_app(
-        Stack(
+        Dependencies(
             config=config,
-            router=Router(classifier, table, config.generalist.name, config.router),
+            policy=Policy(table, config.generalist.name, config.router),
+            classifier=classifier,
             backends=engines,
             metrics=Metrics(CollectorRegistry()),
             clock=time.perf_counter,

@@ -161,7 +161,7 @@ def test_a_real_prometheus_answers_every_query(tmp_path):
         tmp_path,
         big=FakeBackend("big", pieces=("ri", "ght")),
         sql=FakeBackend("sql-model", pieces=("ri", "ght")),
-        shadow={"cost_per_day": 5.0},
+        shadow={"max_cost_per_day": 5.0},
     )
     with (
         on_loopback(gateway.app) as url,

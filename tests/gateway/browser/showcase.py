@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 
 from deployments.protocol import Chunk, Load, ModelCard, Prompt, Usage
 from deployments.spec import ModelSpec, Price
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.config import GatewaySection, NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from router.config import RouterConfig
 from router.policy import Policy
@@ -106,7 +107,7 @@ def showcase(word_seconds: float = 0.0, keys: Path | None = None) -> Showcase:
         gateway=GatewaySection(api_keys_file=str(keys) if keys else None),
     )
     table = {name: (name,) for name in niches}
-    stack = Stack(
+    dependencies = Dependencies(
         config=config,
         policy=Policy(table, "generalist", RouterConfig()),
         classifier=SoftClassifier(),
@@ -115,7 +116,7 @@ def showcase(word_seconds: float = 0.0, keys: Path | None = None) -> Showcase:
         clock=monotonic,
         wall_clock=time,
     )
-    return Showcase(build_app(stack), backends)
+    return Showcase(build_app(dependencies), backends)
 
 
 def _spec(name: str, domain: str | None, price: float) -> ModelSpec:

@@ -15,9 +15,9 @@ def decision(request_id, **changes):
     line = {
         "request_id": request_id,
         "time": 1700000000.5,
-        "asked": "auto",
+        "requested_model": "auto",
         "domain": "sql",
-        "first": "sql",
+        "first_candidate": "sql",
         "model": "sql",
         "reason": "routed",
         "confidence": 0.9,

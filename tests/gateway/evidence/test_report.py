@@ -6,9 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.evidence.evidence import render_totals, render_trusted
+from gateway.evidence.report import Traffic, render_totals, render_trusted
 from gateway.evidence.schemas import Comparison, Difference, EvidenceBody
-from gateway.evidence.traffic import Traffic
 from tests.gateway.evidence.stacks import compared, comparing, order, right_and_wrong, tell
 from tests.gateway.stacks import CHAT, make_gateway
 
@@ -56,7 +55,7 @@ async def test_nothing_answered_is_nothing_saved():
 
 async def test_it_shows_settings_budget_and_evidence(tmp_path):
     """A specialist has its state, means, intervals, tests with thresholds, and transitions."""
-    gateway = comparing(tmp_path, shadow={"tokens_per_day": 1000}, **right_and_wrong())
+    gateway = comparing(tmp_path, shadow={"max_tokens_per_day": 1000}, **right_and_wrong())
     async with gateway.serving():
         await compared(gateway, "r1")
         await tell(gateway, "r1", correction="right")
@@ -64,7 +63,11 @@ async def test_it_shows_settings_budget_and_evidence(tmp_path):
         body, raw = await read(gateway)
 
     assert body.enabled
-    assert (body.settings.share, body.settings.margin, body.settings.confidence) == (1, 0.02, 0.95)
+    assert (body.settings.sample_ratio, body.settings.margin, body.settings.confidence) == (
+        1,
+        0.02,
+        0.95,
+    )
     assert body.settings.grading == {"sql-model": "feedback"}
     assert (body.budget.tokens_today, body.budget.spent) == (16, False)
     [one] = body.specialists

@@ -1,8 +1,10 @@
-"""`GET /v1/niche/evidence`, rendered: what is known of each specialist, and of all together."""
+"""The body of `GET /v1/niche/evidence`: the evidence about each specialist, and totals."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
 
 from gateway.evidence.schemas import (
     ClaimBody,
@@ -14,7 +16,7 @@ from gateway.evidence.schemas import (
     Totals,
     TransitionBody,
 )
-from gateway.evidence.traffic import Traffic
+from gateway.metrics import collected
 from router.selection import record as known
 from router.selection.lifecycle import Event
 from router.selection.moments import Interval
@@ -37,7 +39,35 @@ _LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Traffic:
+    """Requests answered since the start, by model; cost and baseline cost in currency units."""
+
+    requests: dict[str, int]
+    cost: float
+    baseline_cost: float
+
+    @property
+    def total(self) -> int:
+        """All answered requests."""
+        return sum(self.requests.values())
+
+
+def read_traffic(registry: CollectorRegistry, multiprocess_dir: str | None) -> Traffic:
+    """The traffic of all gateway processes, from the gateway's own metrics."""
+    requests: dict[str, int] = {}
+    costs = {"niche_cost_currency_total": 0.0, "niche_cost_baseline_currency_total": 0.0}
+    for family in collected(registry, multiprocess_dir).collect():
+        for sample in family.samples:
+            if sample.name in costs:
+                costs[sample.name] += sample.value
+            elif sample.name == "niche_requests_total" and sample.labels["status_class"] == "2xx":
+                model = sample.labels["model"]
+                requests[model] = requests.get(model, 0) + int(sample.value)
+    return Traffic(requests, *costs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSpecialist:
     """A specialist, as the store and the metrics have it.
 
     `waiting` pairs have no grade yet; `requests` it has answered.
@@ -51,7 +81,7 @@ class Seen:
     transitions: Sequence[known.Transition]
 
 
-def render_specialist(seen: Seen, rules: known.Rules) -> SpecialistBody:
+def render_specialist(seen: ObservedSpecialist, rules: known.Rules) -> SpecialistBody:
     """A specialist and its evidence."""
     standing, evidence = seen.standing, seen.standing.evidence
     means = Means(evidence.specialist.mean, evidence.generalist.mean) if evidence.pairs else None
@@ -73,7 +103,7 @@ def render_specialist(seen: Seen, rules: known.Rules) -> SpecialistBody:
 
 
 def render_trusted(name: str, domain: str, requests: int, since: float) -> SpecialistBody:
-    """A specialist where nothing is compared: it is active, and nothing is known of it."""
+    """A specialist without comparisons: it is active, and there is no evidence about it."""
     return SpecialistBody(
         name=name,
         domain=domain,
@@ -92,7 +122,7 @@ def render_trusted(name: str, domain: str, requests: int, since: float) -> Speci
 
 
 def render_totals(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Totals:
-    """All traffic beside the all-generalist baseline."""
+    """All traffic, compared with the all-generalist baseline."""
     routed = sum(traffic.requests.get(one.name, 0) for one in specialists)
     savings = traffic.baseline_cost - traffic.cost
     return Totals(
@@ -128,7 +158,7 @@ def _overall(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Compari
 def _mixed(
     shares: Mapping[str, float], differences: Mapping[str, Difference | None]
 ) -> Difference | None:
-    """Of all traffic; the ends add up, since the intervals hold for all specialists together."""
+    """The difference over all traffic; ends add up, for the intervals hold together."""
     parts = [(share, differences.get(name)) for name, share in shares.items()]
     known_parts = [(share, part) for share, part in parts if part is not None]
     if not parts or len(known_parts) < len(parts):

@@ -1,12 +1,18 @@
-"""What is wrong with a value, and where: msgspec's verdicts as this gateway's errors.
+"""Bodies as wire types; what is wrong with a value, and where: msgspec's verdicts as this gateway's
+errors.
 
 msgspec says "Expected `int` <= 16 - at `$.n`"; a client wants the code, the parameter `n`, and the
 value it sent.
 """
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+from starlette.requests import Request
+
+from gateway.body import decode_object, read_body
+from gateway.config import GatewaySection
 from gateway.errors import (
     GatewayError,
     InvalidType,
@@ -15,6 +21,8 @@ from gateway.errors import (
     UnknownParameter,
     UnsupportedParameter,
 )
+
+Body = TypeVar("Body")
 
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"field `(?P<name>.*)`$", re.DOTALL)
@@ -31,7 +39,22 @@ _KINDS: tuple[tuple[str, type[GatewayError]], ...] = (
 )
 
 
-def complaint(verdict: str, body: dict[str, Any]) -> GatewayError:
+async def read_as(request: Request, kind: type[Body], limits: GatewaySection) -> Body:
+    """Reads and validates the body of a request.
+
+    Raises:
+        GatewayError: it is no such thing; the error names the place.
+    """
+    seconds = limits.body_timeout_seconds
+    data = await read_body(request.scope, request.receive, limits.max_body_bytes, seconds)
+    raw = decode_object(data)
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise validation_error(str(error), raw) from None
+
+
+def validation_error(verdict: str, body: dict[str, Any]) -> GatewayError:
     """Turns a message of `msgspec.ValidationError` into the error that names the parameter."""
     place = _PLACE.search(verdict)
     path, words = (place["path"], verdict[: place.start()]) if place else ("", verdict)
@@ -47,14 +70,14 @@ def complaint(verdict: str, body: dict[str, Any]) -> GatewayError:
 
 def _sentence(kind: type[GatewayError], words: str, value: str) -> str:
     if kind is MissingParameter:
-        return "required, and absent."
+        return "required, but missing."
     if kind is UnknownParameter:
-        return "the API has no such parameter here."
+        return "unknown parameter."
     if kind is UnsupportedParameter:
         return "not supported; leave it out."
     expected = words.replace("`", "")
     if expected.startswith("Invalid value"):
-        return f"{value} is not supported here." if value else "the value is not supported here."
+        return f"{value} is not supported." if value else "the value is not supported."
     return f"{expected[0].lower()}{expected[1:]}{f' (sent: {value})' if value else ''}."
 
 

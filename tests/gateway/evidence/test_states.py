@@ -1,4 +1,4 @@
-"""Selection across gateways: demotion, restart, the operator, new versions."""
+"""States across gateways: demotion, restart, the operator, new versions; what a version is."""
 
 import asyncio
 import json
@@ -9,6 +9,9 @@ import time
 import pytest
 
 from deployments.log import JsonFormatter
+from gateway.config import GradingSection, JudgeSection, ShadowSection
+from gateway.evidence.states import version_of
+from router.config import SelectionConfig
 from tests.gateway.evidence.stacks import (
     compared,
     comparing,
@@ -17,7 +20,7 @@ from tests.gateway.evidence.stacks import (
     right_and_wrong,
     tell,
 )
-from tests.gateway.stacks import CHAT, SPECIALIST, make_gateway, until
+from tests.gateway.stacks import CHAT, GENERALIST, SPECIALIST, make_gateway, until
 
 
 async def lose(gateway, pairs, name="r"):
@@ -171,7 +174,7 @@ async def test_orders_need_a_key_where_requests_do(tmp_path):
     ("changes", "state"),
     [
         ({"specialist": SPECIALIST.model_copy(update={"system_prompt": "Better."})}, "active"),
-        ({"shadow": {"share": 0.5}}, "probation"),
+        ({"shadow": {"sample_ratio": 0.5}}, "probation"),
     ],
     ids=["another version", "another share"],
 )
@@ -190,7 +193,7 @@ async def test_a_new_version_begins_anew(tmp_path, changes, state):
 async def test_a_gateway_on_its_way_out_does_not_bring_the_old_version_back(tmp_path):
     """What it has yet to grade is about the old version, and moves nothing of the new one."""
     before = comparing(tmp_path, **right_and_wrong())
-    changed = {"system_prompt": "Better.", "begins": "shadow"}
+    changed = {"system_prompt": "Better.", "initial_state": "shadow"}
     after = comparing(tmp_path, specialist=SPECIALIST.model_copy(update=changed))
     async with before.serving():
         await compared(before, "late")
@@ -222,7 +225,7 @@ async def test_a_specialist_begins_as_it_is_declared(tmp_path):
     """One that begins in the shadow gets no traffic until it has proven itself."""
     models = right_and_wrong()
     models["big"].pieces, models["sql"].pieces = ("wrong",), ("right",)
-    shy = SPECIALIST.model_copy(update={"begins": "shadow"})
+    shy = SPECIALIST.model_copy(update={"initial_state": "shadow"})
     gateway = comparing(tmp_path, specialist=shy, **models)
     async with gateway.serving():
         assert await answering(gateway) == ("big", "no_active_specialist")
@@ -257,7 +260,7 @@ async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):
     error = replies[0].json()["error"]
     assert error["code"] == "evidence_unavailable"
     assert str(tmp_path) not in error["message"]
-    assert any("the states are those of before" in record.message for record in caplog.records)
+    assert any("last known" in record.message for record in caplog.records)
 
 
 async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog):
@@ -275,3 +278,82 @@ async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog)
             other.execute("UPDATE standing SET value = ?", (retired,))
         labels = {"specialist": "sql-model", "state": "retired"}
         await until(lambda: gateway.sample("niche_specialist_state", **labels) == 1)
+
+
+SHADOW = ShadowSection(path="x")
+
+
+def version(specialist=SPECIALIST, generalist=GENERALIST, shadow=SHADOW, **selection):
+    return version_of(specialist, generalist, shadow, SelectionConfig(**selection))
+
+
+def other(spec, **changes):
+    return spec.model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"model": "better"}, id="model"),
+        pytest.param({"adapter": "mine"}, id="adapter without weights here"),
+        pytest.param({"adapter": "sql"}, id="adapter"),
+        pytest.param({"engine": "openai"}, id="engine"),
+        pytest.param({"engine_options": {"dtype": "float16"}}, id="engine options"),
+        pytest.param({"system_prompt": "Think."}, id="system prompt"),
+        pytest.param({"domain": "tools"}, id="domain"),
+    ],
+)
+def test_what_changes_answers_changes_the_version(changes):
+    """A specialist with other weights, instructions or requests is another specialist."""
+    found = version(other(SPECIALIST, **changes))
+    assert found.specialist != version().specialist
+    assert found.baseline == version().baseline
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"replicas": 3}, {"price": GENERALIST.price}, {"name": "x"}, {"initial_state": "shadow"}],
+)
+def test_what_changes_no_answer_changes_nothing(changes):
+    """Scaling, prices and names leave the evidence as it is."""
+    assert version(other(SPECIALIST, **changes)) == version()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        version(generalist=other(GENERALIST, model="better")),
+        version(margin=0.05),
+        version(
+            shadow=ShadowSection(
+                path="x", grading=(GradingSection(specialist="sql-model", method="json"),)
+            )
+        ),
+        version(
+            shadow=ShadowSection(
+                path="x",
+                grading=(GradingSection(specialist="sql-model", method="judge"),),
+                judge=JudgeSection(base_url="http://judge/v1", model="wise"),
+            )
+        ),
+    ],
+    ids=["generalist", "margin", "grading", "judge"],
+)
+def test_what_it_is_held_against_changes_the_baseline(found):
+    """Evidence under another margin, grading or generalist is about something else."""
+    assert found.specialist == version().specialist
+    assert found.baseline != version().baseline
+
+
+def test_other_settings_of_the_comparison_change_nothing():
+    """Shares, budgets and the other specialists' grading leave the evidence as it is."""
+    others = ShadowSection(
+        path="y", sample_ratio=0.5, grading=(GradingSection(specialist="tools", method="json"),)
+    )
+    assert version(shadow=others) == version()
+
+
+def test_a_renamed_key_is_no_new_version():
+    """The fingerprints of the first release still hold: an upgrade keeps the evidence."""
+    found = version(shadow=ShadowSection(path="x"))
+    assert (found.specialist, found.baseline) == ("6f8103c68297", "81664105b078")

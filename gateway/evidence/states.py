@@ -1,20 +1,29 @@
 """The specialists' states as one gateway follows them: read again and again from the store.
 
+Evidence is about a version: a fingerprint of a model with its weights, and of what it is compared
+with.
+
 Rule: the store is right. A gateway that changes a state acts on it at once; every other learns of
-it within `FOLLOW_SECONDS`. While the store cannot be read the last known states hold. Which version
-of a specialist is meant says the gateway that started last: one that is on its way out neither
+it within `FOLLOW_SECONDS`. While the store cannot be read the last known states hold. The gateway
+that started last says which version of a specialist is meant: one that is shutting down neither
 brings the old version back nor adds to the evidence about the new one.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from gateway.evidence.clerk import Clerk
-from gateway.evidence.metrics import LiveMetrics
-from gateway.evidence.store import Store, StoreError
+from deployments.models.adapters import load_adapter
+from deployments.models.errors import ModelError
+from deployments.spec import ModelSpec
+from gateway.config import ShadowSection
+from gateway.errors import StoreError
+from gateway.evidence.metrics import EvidenceMetrics
+from gateway.evidence.store import Store, StoreExecutor
+from router.config import SelectionConfig
 from router.selection.evidence import Pair
 from router.selection.lifecycle import Cause, Event, State
 from router.selection.moments import Interval
@@ -40,20 +49,26 @@ _EVENTS: dict[Action, Event] = {
     "retire": Event.RETIRE,
 }
 
+_ANSWERS = {"model", "adapter", "domain", "engine", "engine_options", "system_prompt"}
+"""The keys of a model that its answers depend on, or the requests that it gets."""
+_FIRST_NAMES = {"method": "by", "pairs_per_false_alarm": "late_pairs"}
+"""Keys that were renamed keep their first names here: a new name is no reason to drop evidence."""
+_DIGITS = 12
+
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredSpecialist:
     """A specialist as this gateway's configuration declares it."""
 
     version: Version
-    begins: State
+    initial_state: State
 
 
-class Selection:
+class SpecialistStates:
     """The states of one gateway process.
 
     Args:
-        clerk: the way to the store.
+        executor: the way to the store.
         declared: every specialist, by name.
         rules: what the tests are set to.
         wall_clock: Unix time in seconds.
@@ -62,18 +77,18 @@ class Selection:
 
     def __init__(
         self,
-        clerk: Clerk,
-        declared: Mapping[str, Declared],
+        executor: StoreExecutor,
+        declared: Mapping[str, DeclaredSpecialist],
         rules: Rules,
         wall_clock: Callable[[], float],
-        metrics: LiveMetrics,
+        metrics: EvidenceMetrics,
     ) -> None:
-        self._clerk, self._declared, self.rules = clerk, declared, rules
+        self._executor, self._declared, self.rules = executor, declared, rules
         self._wall_clock, self._metrics = wall_clock, metrics
         self._standings: dict[str, SpecialistRecord] = {}
 
-    def enrol(self, store: Store) -> None:
-        """Enters every specialist, before the first request.
+    def register(self, store: Store) -> None:
+        """Registers every specialist, before the first request.
 
         Raises:
             StoreError: the store cannot be used.
@@ -86,20 +101,23 @@ class Selection:
         return self.state(model) is State.ACTIVE
 
     def state(self, model: str) -> State:
-        """Where a specialist stands, as far as this gateway knows."""
+        """The state of a specialist, as far as this gateway knows."""
         return self._standings[model].state
 
     def version(self, specialist: str) -> Version:
-        """What evidence about a specialist is now about."""
+        """The version that evidence about a specialist is about now."""
         return self._declared[specialist].version
 
     async def follow(self) -> None:
         """Reads the states; a store that fails is reported and changes nothing."""
         try:
-            standings = await self._clerk.do(lambda store: store.standings())
+            standings = await self._executor.run(lambda store: store.standings())
         except StoreError as error:
             self._metrics.store_errors.inc()
-            _log.warning("the states are those of before", extra={"fields": {"detail": str(error)}})
+            _log.warning(
+                "the states could not be read; the last known ones stay",
+                extra={"fields": {"detail": str(error)}},
+            )
             return
         for name in self._declared.keys() & standings.keys():
             if standings[name] != self._standings[name]:
@@ -113,21 +131,21 @@ class Selection:
         """
 
         def change(before: SpecialistRecord | None) -> tuple[SpecialistRecord, Transition | None]:
-            if before is None:  # somebody has emptied the store
+            if before is None:  # the store was emptied
                 return self._enrolled(specialist, None)
             if before.version != version:
                 return before, None
             return record_pair(before, pair, self.rules, self._wall_clock())
 
         self._take(
-            specialist, *await self._clerk.do(lambda store: store.change(specialist, change))
+            specialist, *await self._executor.run(lambda store: store.change(specialist, change))
         )
 
     async def order(self, specialist: str, action: Action, reason: str) -> SpecialistRecord:
-        """Does what the operator wants; returns the new standing.
+        """Carries out an operator's action; returns the new standing.
 
         Raises:
-            UnknownTransition: it makes no sense in this state.
+            UnknownTransition: it is not possible in this state.
             StoreError: the store cannot be used.
         """
 
@@ -138,9 +156,11 @@ class Selection:
                 return apply_event(standing, _EVENTS[action], reason, self.rules, now)
             return replace(standing, pinned=action == "pin"), None
 
-        standing, transition = await self._clerk.do(lambda store: store.change(specialist, change))
+        standing, transition = await self._executor.run(
+            lambda store: store.change(specialist, change)
+        )
         fields = {"specialist": specialist, "action": action, "reason": reason}
-        _log.info("an order of the operator", extra={"fields": fields})
+        _log.info("an action of the operator", extra={"fields": fields})
         self._take(specialist, standing, transition)
         return standing
 
@@ -148,20 +168,20 @@ class Selection:
         self, name: str, before: SpecialistRecord | None
     ) -> tuple[SpecialistRecord, Transition | None]:
         declared = self._declared[name]
-        return register(before, declared.version, declared.begins, self._wall_clock())
+        return register(before, declared.version, declared.initial_state, self._wall_clock())
 
     def _take(self, name: str, standing: SpecialistRecord, transition: Transition | None) -> None:
         self._standings[name] = standing
         comparison = compare(standing.evidence, self.rules)
-        self._metrics.stands(name, standing, claims(standing, self.rules), comparison)
+        self._metrics.show_specialist(name, standing, claims(standing, self.rules), comparison)
         if transition is not None:
-            self._metrics.moved(name, transition)
+            self._metrics.count_transition(name, transition)
             level = logging.WARNING if transition.cause is Cause.EVIDENCE else logging.INFO
-            fields = _told(name, transition)
+            fields = _fields_of(name, transition)
             _log.log(level, "a specialist changed its state", extra={"fields": fields})
 
 
-def _told(name: str, transition: Transition) -> dict[str, Any]:
+def _fields_of(name: str, transition: Transition) -> dict[str, Any]:
     known = transition.comparison
     return {
         "specialist": name,
@@ -181,3 +201,48 @@ def _told(name: str, transition: Transition) -> dict[str, Any]:
 def _bounds(interval: Interval | None) -> list[float] | None:
     """Low, mean, high."""
     return None if interval is None else [interval.low, interval.mean, interval.high]
+
+
+def version_of(
+    specialist: ModelSpec, generalist: ModelSpec, shadow: ShadowSection, selection: SelectionConfig
+) -> Version:
+    """The version of a specialist, and of everything else that its evidence depends on.
+
+    A model that changes behind an endpoint keeps its version: change its entry, its system prompt
+    for instance, or leave it to the test of its latest answers.
+    """
+    grading = shadow.grading_of(specialist.name)
+    judge = shadow.judge if grading.method == "judge" else None
+    return Version(
+        specialist=_digest(_model(specialist)),
+        baseline=_digest(
+            _model(generalist),
+            _with_first_names(selection.model_dump_json()),
+            _with_first_names(grading.model_dump_json(exclude={"specialist"})),
+            "" if judge is None else judge.model_dump_json(include={"base_url", "model"}),
+        ),
+    )
+
+
+def _model(spec: ModelSpec) -> str:
+    return f"{spec.model_dump_json(include=_ANSWERS)} {_weights(spec)}"
+
+
+def _weights(spec: ModelSpec) -> str:
+    """The checksum of an adapter's weights: they may change under the same name."""
+    if spec.adapter is None:
+        return ""
+    try:
+        return load_adapter(spec.adapter).sha256
+    except ModelError:  # where it is served from says so; here it has a name only
+        return ""
+
+
+def _with_first_names(settings: str) -> str:
+    for name, first in _FIRST_NAMES.items():
+        settings = settings.replace(f'"{name}":', f'"{first}":')
+    return settings
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGITS]
