@@ -50,6 +50,7 @@ def running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
         os.environ.update(ray_environment(state_dir, os.environ))
+        print(f"Configuration: {arguments.config}", file=sys.stderr)
         print("Starting Ray Serve and loading models ...", file=sys.stderr, flush=True)
         # Ray reads its environment when it is imported.
         from cli.launch import running_stack
