@@ -23,7 +23,8 @@ def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
     padding token pads with its end token.
     """
     folder, file = str(source.parent), source.name
-    with tqdm(total=3, desc=f"convert {file}", unit="step", disable=not progress) as bar:
+    shown = None if progress else True  # None: on a terminal alone
+    with tqdm(total=3, desc=f"convert {file}", unit="step", leave=False, disable=shown) as bar:
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
