@@ -86,8 +86,10 @@ def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> 
 
 def _parts(config: NicheConfig) -> Mapping[str, str]:
     """What each application is called when it is spoken of."""
-    models = {spec.app_name: spec.name for spec in config.models}
-    return models | {ROUTER_APP: "the classifier", GATEWAY_APP: "the gateway"}
+    parts = {spec.app_name: spec.name for spec in config.models}
+    if config.router.deployment is not None:
+        parts[ROUTER_APP] = "the classifier"
+    return parts | {GATEWAY_APP: "the gateway"}
 
 
 def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], object]) -> None:
@@ -97,18 +99,16 @@ def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], obje
         RuntimeError: one of them could not be deployed.
     """
     started, running = time.monotonic(), set[str]()
-    while True:
+    while running < parts.keys():
+        time.sleep(_POLL_SECONDS)
         states = {name: app.status for name, app in serve.status().applications.items()}
         if ApplicationStatus.DEPLOY_FAILED in states.values():
             raise RuntimeError("an application could not be deployed")
-        for name, state in states.items():
-            if state == ApplicationStatus.RUNNING and name not in running:
+        for name in parts.keys() - running:
+            if states.get(name) == ApplicationStatus.RUNNING:
                 running.add(name)
                 seconds = time.monotonic() - started
-                progress(f"{parts[name]} is up ({seconds:.0f} s, {len(running)} of {len(states)})")
-        if running == states.keys():
-            return
-        time.sleep(_POLL_SECONDS)
+                progress(f"{parts[name]} is up ({seconds:.0f} s, {len(running)} of {len(parts)})")
 
 
 def _require_gpus(config: NicheConfig) -> None:

@@ -153,14 +153,11 @@ def _size(part: Path) -> int:
 
 def _pip_download(source: WheelSource, part: Path, progress: bool) -> None:
     folder = part.with_suffix(".pip")
+    bar = "on" if progress and sys.stderr.isatty() else "off"
     shutil.rmtree(folder, ignore_errors=True)
     _pip(
         *("download", "--no-deps", "--only-binary=:all:", "--no-input", "--dest", str(folder)),
-        *(
-            "--progress-bar",
-            "on" if progress and sys.stderr.isatty() else "off",
-            source.requirement,
-        ),
+        *("--progress-bar", bar, source.requirement),
         output=_STDERR,
     )
     (folder / source.filename).replace(part)
