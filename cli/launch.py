@@ -8,6 +8,7 @@ from pathlib import Path
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import ApplicationStatus
@@ -55,13 +56,18 @@ def running_stack(
     try:
         _require_gpus(config)
         edge = config.gateway
-        serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
         try:
+            serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
             targets = _targets(config, context, metrics_dir)
             serve.run_many(targets, wait_for_applications_running=False)
             _wait_until_running(_parts(config), progress)
         except RuntimeError as error:
             raise LaunchError(_what_failed()) from error
+        except RayError as error:
+            first = str(error).strip().partition("\n")[0]
+            raise LaunchError(
+                f"Ray Serve did not start: {first}; try again, where the machine is less busy"
+            ) from error
         yield f"http://{edge.host}:{edge.port}"
     finally:
         # Serve's controller ends its own process, which Ray announces on stdout as an error.
