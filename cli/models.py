@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from cli.options import add_config, cache
@@ -48,7 +49,11 @@ def _pull(arguments: argparse.Namespace) -> int:
         if name in absent:
             size = absent[name].download_bytes / 1e6
             print(f"{name}: downloading {size:.0f} MB", file=sys.stderr, flush=True)
+        started = time.monotonic()
         path = pull(name, cache(), verify=arguments.verify)
+        if name in absent:
+            seconds = time.monotonic() - started
+            print(f"{name}: here after {seconds:.0f} s", file=sys.stderr, flush=True)
         print(f"{name}: {path}", flush=True)
         if name == encoder:
             from router.encoders.onnx_export import prepare
