@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
+PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev models run demo test test-fast check lint format type contracts links constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
@@ -16,21 +17,24 @@ help: ## Show this list
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(VENV)/bin/pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check torch==2.13.0
-	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e .
-	touch $@
+	@$(VENV)/bin/pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing PyTorch into $(VENV), once; with CUDA it is several GB, without about 200 MB"
+	$(PIP) torch==2.13.0
+	@echo "Installing Ray Serve, transformers and the other packages"
+	$(PIP) -c constraints.txt -e .
+	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	@echo "Installing what tests and checks need"
+	$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
 
 install: $(VENV)/installed ## Create the environment with pinned dependencies
 
 install-dev: $(VENV)/installed-dev ## The same, with what tests and checks need
 
 models: install ## Get the model files that niche.yaml names (verified; resumes; once)
-	$(NICHE) models pull
+	@$(NICHE) models pull
 
 run: models ## Start the stack, show one request per domain, serve until Ctrl-C
 	$(NICHE) serve --samples

@@ -20,6 +20,7 @@ from lab.specialists.recipes.errors import RecipeError
 from router.errors import RouterError
 
 COMMANDS = {
+    "init": "write a niche.yaml: the default stack, or models that are served already",
     "serve": "run the stack until Ctrl-C",
     "demo": "run the stack, show one request per domain, stop",
     "models": "get and list model files",

@@ -1,6 +1,8 @@
 """`niche models pull`, `list` and `convert`: model files in the local cache, and your own."""
 
 import argparse
+import sys
+import time
 from pathlib import Path
 
 from cli.options import add_config, cache
@@ -42,13 +44,21 @@ def _pull(arguments: argparse.Namespace) -> int:
     if not names:
         config = load_config(arguments.config)
         names, encoder = needed(config), config.router.encoder
+    absent = {item.name: item for item in catalogue(cache()) if not item.pulled}
     for name in names:
+        if name in absent:
+            size = absent[name].download_bytes / 1e6
+            print(f"{name}: downloading {size:.0f} MB", file=sys.stderr, flush=True)
+        started = time.monotonic()
         path = pull(name, cache(), verify=arguments.verify)
-        print(f"{name}: {path}")
+        if name in absent:
+            seconds = time.monotonic() - started
+            print(f"{name}: here after {seconds:.0f} s", file=sys.stderr, flush=True)
+        print(f"{name}: {path}", flush=True)
         if name == encoder:
             from router.encoders.onnx_export import prepare
 
-            print(f"{name}: {prepare(path, cache()).graph}")
+            print(f"{name}: {prepare(path, cache()).graph}", flush=True)
     return 0
 
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from deployments.models.cache import cache_dir
 from gateway.config import ConfigError, NicheConfig, load_config
-from router.config import GuaranteeConfig, RouterConfig
+from router.config import GuaranteeConfig
 
 _LAST_PORT = 65535
-_CONFIG = Path("niche.yaml")
+CONFIG = Path("niche.yaml")
+"""The configuration of the folder that a command runs in."""
+DEFAULT_STACK = Path(__file__).with_name("niche.yaml")
+"""In a checkout a link to the file at its root, which a wheel holds in its place."""
 
 if TYPE_CHECKING:
     from router.classifier import TextEncoder
@@ -28,7 +31,11 @@ class CommandError(Exception):
 def add_config(parser: argparse.ArgumentParser) -> None:
     """`--config PATH`."""
     parser.add_argument(
-        "--config", type=Path, default=_CONFIG, help=f"the stack (default: {_CONFIG})"
+        "--config",
+        type=Path,
+        default=CONFIG if CONFIG.exists() else DEFAULT_STACK,
+        metavar="FILE",
+        help=f"the stack (default: {CONFIG}, and without one the default stack)",
     )
 
 
@@ -46,12 +53,7 @@ def add_encoder(parser: argparse.ArgumentParser) -> None:
         metavar="REFERENCE",
         help="a model, as router.encoder of niche.yaml (default: that of --config)",
     )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=_CONFIG,
-        help=f"read for router.encoder alone (default: {_CONFIG}, if it is there)",
-    )
+    add_config(parser)
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads of the encoder")
 
 
@@ -63,8 +65,6 @@ def encoder_reference(arguments: argparse.Namespace) -> str:
     """
     if arguments.encoder is not None:
         return str(arguments.encoder)
-    if arguments.config == _CONFIG and not _CONFIG.exists():
-        return RouterConfig().encoder
     return load_config(arguments.config).router.encoder
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from cli import specialists_curve, specialists_evaluate, specialists_new
 from cli.options import add_data_dir, positive
 from cli.specialists_options import add_training, default_niche, settings, workplace
-from deployments.models.adapters import ADAPTERS
 from lab.specialists.niches.registry import NICHES
 from lab.specialists.recipes.defaults import RECIPES
 
@@ -26,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--examples", type=positive, help="training rows to draw, in each stage")
     add_training(training)
     training.add_argument("--test-rows", type=positive, default=400, help="test rows to grade")
-    training.add_argument("--out", type=Path, help="default: deployments/adapters/NAME")
+    training.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
     training.set_defaults(run=_train)
     specialists_evaluate.add(actions)
     specialists_new.add(actions)
@@ -39,7 +38,7 @@ def _train(arguments: argparse.Namespace) -> int:
     place = workplace(arguments, Path("work") / niche.name)
     from lab.specialists.recipes.make import make_specialist
 
-    out = arguments.out or ADAPTERS / niche.name
+    out = arguments.out or Path("specialists") / niche.name
     made = make_specialist(niche, place, stages, out, arguments.test_rows)
     print(f"{out}: {made.sentence()}")
     return 0

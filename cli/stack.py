@@ -18,7 +18,7 @@ from typing import NoReturn
 import httpx
 
 from cli.models import needed
-from cli.options import add_config, cache, check_engines, port
+from cli.options import DEFAULT_STACK, add_config, cache, check_engines, port
 from cli.ray_environment import ray_environment
 from deployments.models.resolve import resolve
 from gateway.config import ConfigError, LaunchError, NicheConfig, load_config
@@ -50,27 +50,38 @@ def running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
         os.environ.update(ray_environment(state_dir, os.environ))
-        print("Starting Ray Serve and loading models ...", file=sys.stderr, flush=True)
+        what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
+        names = ", ".join(spec.name for spec in config.models)
+        _say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
+        started = time.monotonic()
         # Ray reads its environment when it is imported.
         from cli.launch import running_stack
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        with running_stack(config, cache(), state_dir / "run") as url:
+        with running_stack(config, cache(), state_dir / "run", _say) as url:
             # Only now: Ray sets handlers of its own while it starts.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _interrupt)
+            _say("every part is up; waiting until the gateway answers")
             wait_until_ready(url, _READY_SECONDS)
+            _say(f"ready after {time.monotonic() - started:.0f} s")
             yield url, config
     finally:
         shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _say(step: str) -> None:
+    print(f"niche: {step}", file=sys.stderr, flush=True)
 
 
 def _check(config: NicheConfig) -> None:
     """Finds what would stop the stack later, while it can still be said in one line."""
     from gateway.decision_log import open_log
     from gateway.evidence.sqlite_store import checked
+    from gateway.routing import load_deciding_router
 
     check_engines(config)
+    load_deciding_router(config)
     if config.observability.decision_log is not None:
         os.close(open_log(Path(config.observability.decision_log.path)))
     if config.gateway.shadow is not None:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -11,10 +12,10 @@ from tests.gateway.stacks import Gateway
 
 
 @contextmanager
-def serving(gateway: Gateway) -> Iterator[str]:
-    """A server in a thread, on a port that the system chose."""
+def served(app: Any) -> Iterator[str]:
+    """An ASGI application in a thread, on a port that the system chose; its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(gateway.app, ws="none", log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -22,3 +23,10 @@ def serving(gateway: Gateway) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def serving(gateway: Gateway) -> Iterator[str]:
+    """A gateway, as `served` serves it."""
+    with served(gateway.app) as url:
+        yield url

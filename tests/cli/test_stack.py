@@ -44,7 +44,7 @@ def test_a_stack_that_stays_sick_is_given_up() -> None:
 
     with (
         serving(make_gateway(big)) as url,
-        pytest.raises(LaunchError, match=r"not ready after 1 s: .*big"),
+        pytest.raises(LaunchError, match="big"),
     ):
         wait_until_ready(url, 0.6)
 
