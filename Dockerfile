@@ -10,7 +10,7 @@ WORKDIR /build
 RUN python -m venv /venv
 # What changes seldom comes first: a change of the code does not fetch torch again.
 RUN /venv/bin/pip install --no-cache-dir torch==2.13.0
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE niche.yaml ./
 COPY gateway gateway
 COPY router router
 COPY deployments deployments

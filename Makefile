@@ -4,33 +4,37 @@ PYTHON ?= python3
 VENV ?= .venv
 NICHE = $(VENV)/bin/niche
 RUN = $(VENV)/bin/python -m
+PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts links constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # torch goes first and pinned, so that nothing else chooses it. On Linux the usual index's torch brings
-# several GB of CUDA packages; the README's "Troubleshooting" says how to do without them.
+# several GB of CUDA packages; docs/troubleshooting.md says how to do without them.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(VENV)/bin/pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check torch==2.13.0
-	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e .
-	touch $@
+	@$(VENV)/bin/pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing PyTorch into $(VENV), once; with CUDA it is several GB, without about 200 MB"
+	$(PIP) torch==2.13.0
+	@echo "Installing Ray Serve, transformers and the other packages"
+	$(PIP) -c constraints.txt -e .
+	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	@echo "Installing what tests and checks need"
+	$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
 
 install: $(VENV)/installed ## Create the environment with pinned dependencies
 
 install-dev: $(VENV)/installed-dev ## The same, with what tests and checks need
 
 models: install ## Get the model files that niche.yaml names (verified; resumes; once)
-	$(NICHE) models pull
+	@$(NICHE) models pull
 
 run: models ## Start the stack, show one request per domain, serve until Ctrl-C
 	$(NICHE) serve --samples
@@ -54,7 +58,7 @@ LOAD ?= mixed --baseline
 loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
 	$(RUN) loadtests.traffic $(LOAD)
 
-check: lint type contracts ## Formatting, lints, types, import contracts
+check: lint type contracts links ## Formatting, lints, types, import contracts, links of the documents
 
 lint: install-dev
 	$(RUN) ruff format --check .
@@ -66,13 +70,15 @@ type: install-dev
 contracts: install-dev
 	$(VENV)/bin/lint-imports
 
+links: install-dev
+	$(RUN) tests.docs.links
+
 format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: install-dev ## Write the README's tables, the dashboards and the chart's schema anew from the code
+docs: install-dev ## Write docs/reference and the chart's schema anew from the code
 	$(RUN) cli.reference
-	$(RUN) lab.dashboards.files
 	$(RUN) tests.helm.documents
 
 chart-tools: install-dev

@@ -6,38 +6,38 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.machine import commit, machine
 from cli.options import (
     CommandError,
-    Subparsers,
     add_data_dir,
     add_encoder,
     cache,
     encoder_reference,
+    load_encoder,
     results_folder,
 )
+from cli.progress import tell
+from deployments.models.resolve import resolve
+from lab.machine import commit, machine
 
 if TYPE_CHECKING:
     from lab.benchmarks.figures import Result
 
 _ALL = "all"
-NAMES = (
-    *("clinc150", "clinc150-unseen", "banking77", "routellm", "mmlu14"),
-    *("default", "conversation", "speed"),
-)
-"""As in `cli.benchmarks`, which takes seconds to import."""
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser(
-        "benchmark",
-        help="measure the router on public data sets, beside the bars it is held to",
-        description="Prints a table per benchmark: figure, value with its 95% interval, bar, met "
-        "or missed; and the commit and machine it was measured on.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.description = (
+        "Prints a table per benchmark: figure, value with its 95% interval, bar, met or missed; "
+        "and the commit and machine it was measured on."
     )
-    parser.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(NAMES)}, or {_ALL}")
-    add_data_dir(parser)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"the benchmarks to run, or {_ALL} (default: list them)",
+    )
+    add_data_dir(parser, required=False)
     parser.add_argument(
         "--artifact",
         default="default",
@@ -54,23 +54,27 @@ def add(commands: Subparsers) -> None:
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
-    names = NAMES if _ALL in arguments.names else tuple(dict.fromkeys(arguments.names))
-    unknown = [name for name in names if name not in NAMES]
+    from lab.benchmarks.registry import BENCHMARKS, Setting
+
+    if not arguments.names:
+        print(*BENCHMARKS, sep="\n")
+        return 0
+    names = tuple(BENCHMARKS if _ALL in arguments.names else dict.fromkeys(arguments.names))
+    unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        raise CommandError(f"no benchmark {unknown[0]!r}; known: {', '.join(NAMES)}, {_ALL}")
+        raise CommandError(f"no benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}, {_ALL}")
+    if arguments.data_dir is None:
+        raise CommandError("give --data-dir DIR: where the public data sets lie")
     if arguments.out is not None:
         results_folder(arguments.out, "benchmarks.md")
     reference = encoder_reference(arguments)
-    # These bring scikit-learn and an inference runtime, which take seconds to import.
-    from cli.benchmarks import BENCHMARKS, Setting  # noqa: PLC0415
-    from deployments.models.resolve import resolve  # noqa: PLC0415
-
     setting = Setting(
         data_dir=arguments.data_dir,
         artifact=arguments.artifact,
         model=resolve(reference, cache()),
         cache_dir=cache(),
-        threads=arguments.threads,
+        encoder=load_encoder(reference, arguments.threads),
+        progress=tell,
         fine_tune=not arguments.without_fine_tuning,
     )
     where = f"Commit {commit()}; {machine()}."

@@ -2,58 +2,182 @@
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.compare_options import add_options
-from cli.compare_set import write_set
-from cli.machine import commit, machine
-from cli.options import CommandError, Subparsers, results_folder
+import httpx
+
+from cli.options import CommandError, add_data_dir, positive, results_folder, share
+from cli.specialists_options import default_niche
+from lab.comparison.endpoint import Endpoint
+from lab.comparison.experiment import RequestedArms
+from lab.comparison.judge import Judge
+from lab.comparison.prices import Prices, read_prices
+from lab.comparison.rows import read_rows
+from lab.machine import commit, machine
+from lab.specialists.niches.registry import NICHES
 
 if TYPE_CHECKING:
-    from lab.comparison.endpoint import Endpoint
-    from lab.comparison.experiment import RequestedArms
-    from lab.comparison.judge import Judge
     from lab.comparison.session import ComparisonResult, Settings
 
-_MARK = "models.json"
-"""As in `lab.comparison.session`, which takes a moment to import."""
+_OUT = Path("work/compare")
+_URL = "http://127.0.0.1:8000/v1"
 _CONNECT_SECONDS = 10.0
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser(
-        "compare",
-        help="does routing pay on your own prompts?",
-        description="Asks a running gateway the same prompts in several ways (routed; one model "
-        "for all; its models assigned at random), grades the answers, and says what routing saves, "
-        "what it costs in quality, and how sure that is: on the terminal, in report.json and in "
-        "report.html. A run that was cut goes on with the same command.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options, in groups."""
+    parser.description = (
+        "Asks a running gateway the same prompts in several ways (routed; one model for all; its "
+        "models assigned at random), grades the answers, and says what routing saves, what it "
+        "costs in quality, and how sure that is: on the terminal, in report.json and in "
+        "report.html. A run that was cut goes on with the same command."
     )
-    add_options(parser)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="prompts with their right answers, an object a line (docs/evaluation.md)",
+    )
+    parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
+    parser.add_argument(
+        "--without-texts",
+        action="store_true",
+        help="leave prompts and answers out of the report, such as for one that others will see",
+    )
+    parser.add_argument(
+        "--margin",
+        type=share,
+        default=0.02,
+        help="what quality may fall by and still count as kept; fixed by the first run into a "
+        "folder (default: 0.02, which is two points)",
+    )
+    _add_arms(parser)
+    _add_running(parser)
+    _add_costs(parser)
+    _add_judge(parser)
+    _add_set(parser)
     parser.set_defaults(run=_compare)
+
+
+def _add_arms(parser: argparse.ArgumentParser) -> None:
+    arms = parser.add_argument_group("who is compared")
+    arms.add_argument("--base-url", default=_URL, metavar="URL", help=f"default: {_URL}")
+    arms.add_argument("--api-key-env", metavar="NAME", help="a variable that holds the key")
+    arms.add_argument(
+        "--auto", default="auto", metavar="MODEL", help="the model that is routed (default: auto)"
+    )
+    arms.add_argument(
+        "--generalist",
+        metavar="MODEL",
+        help="the baseline (default: the one that the gateway calls its generalist)",
+    )
+    arms.add_argument("--baseline-url", metavar="URL", help="ask the baseline at another server")
+    arms.add_argument("--baseline-api-key-env", metavar="NAME", help="its key's variable")
+    arms.add_argument(
+        "--arms",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="specialists that answer everything, for reference; `all`: every one",
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    running = parser.add_argument_group("how it is asked")
+    running.add_argument(
+        "--concurrency", type=positive, default=4, help="requests at a time (default: 4)"
+    )
+    running.add_argument(
+        "--warm-up", type=positive, default=2, help="forgotten requests per model (default: 2)"
+    )
+    running.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    running.add_argument(
+        "--timeout", type=positive, default=120, help="seconds per request (default: 120)"
+    )
+    running.add_argument(
+        "--max-tokens",
+        type=positive,
+        default=256,
+        help="of an answer whose row names no number (default: 256)",
+    )
+    running.add_argument(
+        "--max-requests",
+        type=positive,
+        default=20_000,
+        help="more are refused before the first one (default: 20000)",
+    )
+
+
+def _add_costs(parser: argparse.ArgumentParser) -> None:
+    costs = parser.add_argument_group("what it costs")
+    costs.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="niche.yaml, or a file of prices (docs/evaluation.md); without one, what the answers "
+        "report",
+    )
+    costs.add_argument(
+        "--cost",
+        metavar="KIND",
+        help="the one that decides: list, attributed or capacity (default: the first that is "
+        "known)",
+    )
+    costs.add_argument(
+        "--requests-per-hour",
+        type=positive,
+        help="traffic of the capacity cost (default: as much as --concurrency clients make)",
+    )
+
+
+def _add_judge(parser: argparse.ArgumentParser) -> None:
+    judge = parser.add_argument_group("a judge, for rows with the grader `judge`")
+    judge.add_argument("--judge-url", metavar="URL", help="an OpenAI-compatible server")
+    judge.add_argument("--judge-model", metavar="MODEL", help="none of those compared")
+    judge.add_argument("--judge-api-key-env", metavar="NAME", help="its key's variable")
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    written = parser.add_argument_group("instead: write a file of prompts")
+    written.add_argument(
+        "--write-set",
+        type=Path,
+        metavar="FILE",
+        help="from the test rows of the default niches and general questions",
+    )
+    add_data_dir(written, required=False)
+    written.add_argument("--niches", nargs="+", metavar="NAME", help="these alone (default: all)")
+    written.add_argument(
+        "--rows", type=positive, default=60, help="per niche, and general ones (default: 60)"
+    )
+    written.add_argument(
+        "--ask-generalist",
+        metavar="WAY",
+        default="zero-shot",
+        help="how it is asked a niche's prompts: zero-shot (with an instruction), few-shot (with "
+        "examples too) or plain, as everybody is (default: zero-shot)",
+    )
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     if arguments.write_set is not None:
-        return write_set(arguments)
+        return _write_set(arguments)
     if arguments.data is None:
         raise CommandError("give --data FILE, or make one with --write-set FILE --data-dir DIR")
-    # numpy, scipy and httpx take a moment to import
-    from lab.comparison.errors import ComparisonError  # noqa: PLC0415
-    from lab.comparison.report import terminal, write_report  # noqa: PLC0415
+    from lab.comparison.report import terminal, write_report
+    from lab.comparison.session import MODELS
 
-    out = results_folder(arguments.out, _MARK)
+    out = results_folder(arguments.out, MODELS)
     try:
         found = asyncio.run(_found(arguments, out))
-    except ComparisonError as error:
-        raise CommandError(str(error)) from error
     except KeyboardInterrupt:
         print(f"niche: stopped; the same command goes on with what is in {out}", file=sys.stderr)
         raise
@@ -66,10 +190,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 async def _found(arguments: argparse.Namespace, out: Path) -> "ComparisonResult":
-    import httpx  # noqa: PLC0415 - as above
-
-    from lab.comparison.rows import read_rows  # noqa: PLC0415 - as above
-    from lab.comparison.session import Session  # noqa: PLC0415 - as above
+    from lab.comparison.session import Session
 
     rows = read_rows(arguments.data)
     wanted, judge, settings = _wanted(arguments), _judge(arguments), _settings(arguments, out)
@@ -85,9 +206,7 @@ def _tell(step: str) -> None:
     print(f"niche: {step}", file=sys.stderr)
 
 
-def _wanted(arguments: argparse.Namespace) -> "RequestedArms":
-    from lab.comparison.experiment import RequestedArms  # noqa: PLC0415 - as above
-
+def _wanted(arguments: argparse.Namespace) -> RequestedArms:
     baseline = None
     if arguments.baseline_url is not None:
         baseline = _endpoint(arguments.baseline_url, arguments.baseline_api_key_env)
@@ -100,9 +219,7 @@ def _wanted(arguments: argparse.Namespace) -> "RequestedArms":
     )
 
 
-def _judge(arguments: argparse.Namespace) -> "Judge | None":
-    from lab.comparison.judge import Judge  # noqa: PLC0415 - as above
-
+def _judge(arguments: argparse.Namespace) -> Judge | None:
     if (arguments.judge_url is None) != (arguments.judge_model is None):
         raise CommandError("--judge-url and --judge-model go together")
     if arguments.judge_url is None:
@@ -112,10 +229,12 @@ def _judge(arguments: argparse.Namespace) -> "Judge | None":
 
 
 def _settings(arguments: argparse.Namespace, out: Path) -> "Settings":
-    from lab.comparison.analysis import AnalysisSettings  # noqa: PLC0415 - as above
-    from lab.comparison.prices import Prices, read_prices  # noqa: PLC0415 - as above
-    from lab.comparison.session import Settings  # noqa: PLC0415 - as above
+    from lab.comparison.analysis import AnalysisSettings
+    from lab.comparison.costs import COST_KINDS
+    from lab.comparison.session import Settings
 
+    if arguments.cost not in (None, *COST_KINDS):
+        raise CommandError(f"--cost {arguments.cost}: is none of {', '.join(COST_KINDS)}")
     terms = AnalysisSettings(
         margin=arguments.margin,
         concurrency=arguments.concurrency,
@@ -134,9 +253,7 @@ def _settings(arguments: argparse.Namespace, out: Path) -> "Settings":
     )
 
 
-def _endpoint(url: str, key_variable: str | None) -> "Endpoint":
-    from lab.comparison.endpoint import Endpoint  # noqa: PLC0415 - as above
-
+def _endpoint(url: str, key_variable: str | None) -> Endpoint:
     if key_variable is None:
         return Endpoint(url)
     if not os.environ.get(key_variable):
@@ -154,3 +271,29 @@ def _about(arguments: argparse.Namespace, found: "ComparisonResult") -> tuple[st
         f"temperature 0, streamed, no retries; {arguments.concurrency} requests at a time, in "
         f"random order (seed {arguments.seed}); {arguments.warm_up} to warm up each model",
     )
+
+
+def _write_set(arguments: argparse.Namespace) -> int:
+    """Writes the file and says what is in it."""
+    if arguments.data_dir is None:
+        raise CommandError("--write-set needs --data-dir DIR: where the public data sets lie")
+    from lab.specialists.evaluation.comparison_set import WAYS_TO_ASK, default_rows
+
+    niches = [default_niche(name) for name in arguments.niches or NICHES]
+    if arguments.ask_generalist not in WAYS_TO_ASK:
+        raise CommandError(
+            f"--ask-generalist {arguments.ask_generalist}: is none of {', '.join(WAYS_TO_ASK)}"
+        )
+    way = WAYS_TO_ASK[arguments.ask_generalist]
+    rows = list(default_rows(niches, arguments.rows, arguments.data_dir, way))
+    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    try:
+        arguments.write_set.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"--write-set {arguments.write_set}: {error.strerror}; name another file"
+        ) from error
+    counts = Counter(row["domain"] for row in rows)
+    parts = ", ".join(f"{count} {domain}" for domain, count in counts.items())
+    print(f"{arguments.write_set}: {len(rows)} prompts written ({parts})")
+    return 0

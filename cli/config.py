@@ -1,18 +1,27 @@
-"""`niche config check`: is this configuration usable?"""
+"""`niche config check` and `niche config migrate`: is this configuration usable, and does it have
+today's names?"""
 
 import argparse
+from pathlib import Path
 
-from cli.options import Subparsers, add_config, check_engines
-from gateway.config import load_config
+import yaml
+
+from cli.options import add_config, check_engines
+from gateway.config import ConfigError, load_config
+from gateway.config_migration import MigrationError, migrate
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser("config", help="check a configuration")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     check = actions.add_parser("check", help="validate the file and say what it describes")
     add_config(check)
     check.set_defaults(run=_check)
+    migration = actions.add_parser(
+        "migrate", help="rename keys that had another name in an earlier version"
+    )
+    migration.add_argument("file", type=Path, help="rewritten; the old one is kept as FILE.old")
+    migration.set_defaults(run=_migrate)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -22,4 +31,29 @@ def _check(arguments: argparse.Namespace) -> int:
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"
         print(f"  {spec.name:<12} {spec.domain or 'general':<12} {spec.engine}: {weights}")
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.file
+    kept = path.with_name(f"{path.name}.old")
+    try:
+        # Bytes, for the line ends are the file's own.
+        before = path.read_bytes()
+        after = migrate(before.decode("utf-8")).encode("utf-8")
+        if after == before:
+            print(f"{path}: nothing to do")
+            return 0
+        with kept.open("xb") as file:
+            file.write(before)
+        path.write_bytes(after)
+    except FileExistsError:
+        raise ConfigError(f"{kept}: exists already; move it away") from None
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except MigrationError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    print(f"{path}: renamed; the old file is {kept}")
     return 0

@@ -1,10 +1,12 @@
-"""One request per domain over HTTP, and a table of what came back."""
+"""`niche demo`: the stack, one request per domain, and a table of what came back."""
 
+import argparse
 import time
 from dataclasses import dataclass
 
 import httpx
 
+from cli.stack import add_stack, running
 from gateway.config import LaunchError, NicheConfig
 from router.types import GENERAL, Reason
 
@@ -19,7 +21,6 @@ SAMPLES: dict[str, str] = {
 """A request for each domain of the default stack."""
 
 _SHOWN_CHARACTERS = 68
-_READY_IN_A_ROW = 6
 _AS_PLANNED = (Reason.ROUTED, Reason.GENERAL)
 
 
@@ -34,24 +35,15 @@ class _Row:
     cost: str
 
 
-def wait_until_ready(url: str, timeout_seconds: float) -> None:
-    """Returns when `/readyz` has said so for a while: every gateway replica has to find out.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    add_stack(parser)
+    parser.set_defaults(run=_demo)
 
-    Raises:
-        LaunchError: it did not in time; the message holds its last answer.
-    """
-    deadline, last = time.monotonic() + timeout_seconds, "no answer"
-    ready = 0
-    while time.monotonic() < deadline:
-        try:
-            answer = httpx.get(f"{url}/readyz", timeout=30)
-            ready, last = (ready + 1 if answer.is_success else 0), answer.text
-        except httpx.TransportError as error:
-            ready, last = 0, repr(error)
-        if ready == _READY_IN_A_ROW:
-            return
-        time.sleep(0.25)
-    raise LaunchError(f"the stack was not ready after {timeout_seconds:.0f} s: {last}")
+
+def _demo(arguments: argparse.Namespace) -> int:
+    with running(arguments) as (url, config):
+        return 0 if show_samples(url, config) else 1
 
 
 def show_samples(url: str, config: NicheConfig) -> bool:

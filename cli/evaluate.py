@@ -5,24 +5,22 @@ from pathlib import Path
 
 from cli.options import (
     CommandError,
-    Subparsers,
     add_data_dir,
     add_encoder,
     add_guarantee,
-    cache,
     encoder_reference,
     guarantee_wanted,
+    load_encoder,
     results_folder,
 )
+from cli.progress import tell
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="measure a router on labelled prompts",
-        description="Measures an artifact on labelled prompts. Domains that it does not know count "
-        "as `general`: they must fall back.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.description = (
+        "Measures an artifact on labelled prompts. Domains that it does not know count "
+        "as `general`: they must fall back."
     )
     parser.add_argument("artifact", metavar="ARTIFACT", help="`default`, or a directory")
     parser.add_argument(
@@ -47,17 +45,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _check(arguments)
     wanted = guarantee_wanted(arguments)
     reference = encoder_reference(arguments)
-    # These bring scikit-learn and an inference runtime, which take seconds to import.
-    from cli.measuring import measure, read_data  # noqa: PLC0415
-    from deployments.models.resolve import resolve  # noqa: PLC0415
-    from lab.routing.evaluation.report import summary, write_report  # noqa: PLC0415
-    from router.encoders.encoder import Encoder  # noqa: PLC0415
+    from lab.routing.artifact import evaluate_artifact, read_held_out
+    from lab.routing.report import summary, write_report
 
-    data = read_data(arguments.data, arguments.set, arguments.data_dir)
+    data = read_held_out(arguments.data, arguments.set, arguments.data_dir)
     if arguments.out is not None:
         _check_out(arguments.out)
-    encoder = Encoder(resolve(reference, cache()), cache(), threads=arguments.threads)
-    report = measure(arguments.artifact, encoder, data, wanted)
+    encoder = load_encoder(reference, arguments.threads)
+    report = evaluate_artifact(arguments.artifact, encoder, data, wanted, tell)
     print("\n\n".join([*report.notes, summary(report.found, report.guarantees)]))
     if arguments.out is not None:
         print(f"\n{write_report(arguments.out, report)[0]}: written, with its pictures")

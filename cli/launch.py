@@ -1,14 +1,17 @@
 """Starts the whole stack on this machine and stops it again. Importing this file imports Ray."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
+from ray.serve.schema import ApplicationStatus
 
 from deployments.builder import build_model
 from deployments.engine import EngineContext
@@ -17,17 +20,24 @@ from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 
+_POLL_SECONDS = 0.2
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not pass through it
 
 
 @contextmanager
-def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iterator[str]:
+def running_stack(
+    config: NicheConfig,
+    cache_dir: Path,
+    state_dir: Path,
+    progress: Callable[[str], object] = lambda _: None,
+) -> Iterator[str]:
     """Runs Ray, an application per model, and the gateway; yields its base URL once all are up.
 
     Args:
         config: the validated configuration.
         cache_dir: where model files lie.
         state_dir: an empty directory of this run alone.
+        progress: told of each part of the stack as it comes up.
 
     Raises:
         LaunchError: a model asks for what the machine lacks, or a part failed to start.
@@ -46,11 +56,18 @@ def running_stack(config: NicheConfig, cache_dir: Path, state_dir: Path) -> Iter
     try:
         _require_gpus(config)
         edge = config.gateway
-        serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
         try:
-            serve.run_many(_targets(config, context, metrics_dir))
+            serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
+            targets = _targets(config, context, metrics_dir)
+            serve.run_many(targets, wait_for_applications_running=False)
+            _wait_until_running(_parts(config), progress)
         except RuntimeError as error:
             raise LaunchError(_what_failed()) from error
+        except RayError as error:
+            first = str(error).strip().partition("\n")[0]
+            raise LaunchError(
+                f"Ray Serve did not start: {first}; try again, where the machine is less busy"
+            ) from error
         yield f"http://{edge.host}:{edge.port}"
     finally:
         # Serve's controller ends its own process, which Ray announces on stdout as an error.
@@ -71,6 +88,33 @@ def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> 
         targets.append(RunTarget(classifier, name=ROUTER_APP, route_prefix=None))
     gateway = build_gateway(config, GatewayContext(context, metrics_dir))
     return [*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")]
+
+
+def _parts(config: NicheConfig) -> Mapping[str, str]:
+    """What each application is called when it is spoken of."""
+    parts = {spec.app_name: spec.name for spec in config.models}
+    if config.router.deployment is not None:
+        parts[ROUTER_APP] = "the classifier"
+    return parts | {GATEWAY_APP: "the gateway"}
+
+
+def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], object]) -> None:
+    """Returns when every application runs.
+
+    Raises:
+        RuntimeError: one of them could not be deployed.
+    """
+    started, running = time.monotonic(), set[str]()
+    while running < parts.keys():
+        time.sleep(_POLL_SECONDS)
+        states = {name: app.status for name, app in serve.status().applications.items()}
+        if ApplicationStatus.DEPLOY_FAILED in states.values():
+            raise RuntimeError("an application could not be deployed")
+        for name in parts.keys() - running:
+            if states.get(name) == ApplicationStatus.RUNNING:
+                running.add(name)
+                seconds = time.monotonic() - started
+                progress(f"{parts[name]} is up ({seconds:.0f} s, {len(running)} of {len(parts)})")
 
 
 def _require_gpus(config: NicheConfig) -> None:

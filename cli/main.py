@@ -1,61 +1,82 @@
-"""The command `niche`: one parser, one place where errors become words and exit codes.
+"""The command `niche`: one parser, one place where errors become a line and an exit code.
 
-Rule: a command's heavy imports (Ray, torch) happen when it runs, so that `niche --help` is quick.
+Rule: only the chosen command's module is imported, and a command imports Ray, torch and the like
+when it runs. So `niche --help` and `niche COMMAND --help` are quick.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 
-from cli import (
-    benchmark,
-    compare,
-    config,
-    evaluate,
-    models,
-    plan,
-    replay,
-    route,
-    serve,
-    specialists,
-    train,
-)
 from cli.options import CommandError
 from deployments.models.errors import ModelError
 from gateway.config import ConfigError, LaunchError
+from lab.comparison.errors import ComparisonError
 from lab.datasets.manifest import DatasetError
+from lab.planning.errors import PlanError
 from lab.specialists.recipes.errors import RecipeError
 from router.errors import RouterError
 
+COMMANDS = {
+    "init": "write a niche.yaml: the default stack, or models that are served already",
+    "serve": "run the stack until Ctrl-C",
+    "demo": "run the stack, show one request per domain, stop",
+    "models": "get and list model files",
+    "route": "explain the decision for a text",
+    "config": "check a configuration, or rename its old keys",
+    "train": "train a router on labelled prompts and report its figures",
+    "evaluate": "measure a router on labelled prompts",
+    "benchmark": "measure the router on public data sets, beside the bars it is held to",
+    "compare": "does routing pay on your own prompts?",
+    "replay": "replay routing policies over recorded answers of any models",
+    "plan": "how many replicas, GPUs and how much money a given traffic takes",
+    "specialists": "train specialists, measure them, make new ones from examples",
+}
+"""What each command does; it is declared by `add_options` of the module `cli.NAME`."""
+
 _EXPECTED = (
     CommandError,
+    ComparisonError,
     ConfigError,
     DatasetError,
     LaunchError,
     ModelError,
+    PlanError,
     RecipeError,
     RouterError,
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these words: of the command that they name it has the options too."""
     parser = argparse.ArgumentParser(
         prog="niche",
         description="A gateway that routes each request to a specialist model or a generalist.",
     )
+    parser.add_argument("--version", action="version", version=f"niche {_version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (
-        *(serve, models, route, config, train, evaluate),
-        *(benchmark, compare, replay, plan, specialists),
-    ):
-        command.add(commands)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose)
+        if name == chosen:
+            import_module(f"cli.{name}").add_options(command)
     return parser
+
+
+def _version() -> str:
+    try:
+        return version("niche-gateway")
+    except PackageNotFoundError:
+        return "(not installed: run from a checkout)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code (2: it could not be done as asked)."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
     try:
+        arguments = parser_of(words).parse_args(words)
         return int(arguments.run(arguments))
     except _EXPECTED as error:
         print(f"niche: {error}", file=sys.stderr)

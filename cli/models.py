@@ -1,18 +1,19 @@
 """`niche models pull`, `list` and `convert`: model files in the local cache, and your own."""
 
 import argparse
+import sys
+import time
 from pathlib import Path
 
-from cli.options import Subparsers, add_config, cache
+from cli.options import add_config, cache
 from deployments.models.lock import read_lock
 from deployments.models.pull import catalogue, pull
 from gateway.config import NicheConfig, load_config
 from router.config import RouterConfig
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the commands."""
-    parser = commands.add_parser("models", help="get and list model files")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     pulling = actions.add_parser(
         "pull", help="download what is not in the cache yet, verified; convert the encoder"
@@ -43,18 +44,26 @@ def _pull(arguments: argparse.Namespace) -> int:
     if not names:
         config = load_config(arguments.config)
         names, encoder = needed(config), config.router.encoder
+    absent = {item.name: item for item in catalogue(cache()) if not item.pulled}
     for name in names:
+        if name in absent:
+            size = absent[name].download_bytes / 1e6
+            print(f"{name}: downloading {size:.0f} MB", file=sys.stderr, flush=True)
+        started = time.monotonic()
         path = pull(name, cache(), verify=arguments.verify)
-        print(f"{name}: {path}")
+        if name in absent:
+            seconds = time.monotonic() - started
+            print(f"{name}: here after {seconds:.0f} s", file=sys.stderr, flush=True)
+        print(f"{name}: {path}", flush=True)
         if name == encoder:
-            from router.encoders.onnx_export import prepare  # noqa: PLC0415 - only the encoder needs it
+            from router.encoders.onnx_export import prepare
 
-            print(f"{name}: {prepare(path, cache()).graph}")
+            print(f"{name}: {prepare(path, cache()).graph}", flush=True)
     return 0
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from deployments.models.convert import convert_own  # noqa: PLC0415 - torch takes seconds
+    from deployments.models.convert import convert_own
 
     print(convert_own(arguments.file, arguments.out))
     return 0

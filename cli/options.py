@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 from deployments.models.cache import cache_dir
 from gateway.config import ConfigError, NicheConfig, load_config
-from router.config import GuaranteeConfig, RouterConfig
+from router.config import GuaranteeConfig
 
 _LAST_PORT = 65535
-_CONFIG = Path("niche.yaml")
+CONFIG = Path("niche.yaml")
+"""The configuration of the folder that a command runs in."""
+DEFAULT_STACK = Path(__file__).with_name("niche.yaml")
+"""In a checkout a link to the file at its root, which a wheel holds in its place."""
 
 if TYPE_CHECKING:
+    from router.classifier import TextEncoder
+
     # argparse gives the type of what `add_subparsers` returns no public name
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
@@ -26,7 +31,11 @@ class CommandError(Exception):
 def add_config(parser: argparse.ArgumentParser) -> None:
     """`--config PATH`."""
     parser.add_argument(
-        "--config", type=Path, default=_CONFIG, help=f"the stack (default: {_CONFIG})"
+        "--config",
+        type=Path,
+        default=CONFIG if CONFIG.exists() else DEFAULT_STACK,
+        metavar="FILE",
+        help=f"the stack (default: {CONFIG}, and without one the default stack)",
     )
 
 
@@ -44,12 +53,7 @@ def add_encoder(parser: argparse.ArgumentParser) -> None:
         metavar="REFERENCE",
         help="a model, as router.encoder of niche.yaml (default: that of --config)",
     )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=_CONFIG,
-        help=f"read for router.encoder alone (default: {_CONFIG}, if it is there)",
-    )
+    add_config(parser)
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads of the encoder")
 
 
@@ -61,9 +65,20 @@ def encoder_reference(arguments: argparse.Namespace) -> str:
     """
     if arguments.encoder is not None:
         return str(arguments.encoder)
-    if arguments.config == _CONFIG and not _CONFIG.exists():
-        return RouterConfig().encoder
     return load_config(arguments.config).router.encoder
+
+
+def load_encoder(reference: str, threads: int) -> "TextEncoder":
+    """The encoder, which shows a bar while it works through many texts.
+
+    Raises:
+        ModelError: its files are not here.
+    """
+    from cli.progress import EncoderWithBar
+    from deployments.models.resolve import resolve
+    from router.encoders.encoder import Encoder
+
+    return EncoderWithBar(Encoder(resolve(reference, cache()), cache(), threads=threads))
 
 
 def add_guarantee(parser: argparse.ArgumentParser) -> None:
@@ -123,10 +138,7 @@ def check_engines(config: NicheConfig) -> None:
     Raises:
         ConfigError: a line for each model whose options are wrong.
     """
-    from deployments.engine import (  # noqa: PLC0415 - an engine brings torch, which takes seconds
-        EngineContext,
-        create_engine,
-    )
+    from deployments.engine import EngineContext, create_engine
 
     faults = []
     for spec in config.models:

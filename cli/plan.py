@@ -3,15 +3,23 @@
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cli.options import CommandError, Subparsers, add_config, share
+import httpx
+
+from cli.options import CommandError, add_config, share
+from deployments.spec import ModelSpec
 from gateway.config import NicheConfig, load_config
-
-if TYPE_CHECKING:
-    from deployments.spec import ModelSpec
-    from lab.planning.fleet import Machine
-    from lab.planning.measurements import Measurements
+from lab.planning.fleet import Machine
+from lab.planning.measurements import (
+    Measurements,
+    from_load_test,
+    from_metrics,
+    from_outcomes,
+    merged,
+    with_given_values,
+)
+from lab.planning.plan import GatewayReplicas, format_plan, plan, rates_by_domain
+from lab.planning.queue import Limits
 
 _TIMEOUT_SECONDS = 10.0
 _GIVEN = {
@@ -25,14 +33,12 @@ _GIVEN = {
 }
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser(
-        "plan",
-        help="how many replicas, GPUs and how much money a given traffic takes",
-        description="Prints the deployments that a traffic needs, what they cost beside the "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.description = (
+        "Prints the deployments that a traffic needs, what they cost beside the "
         "generalist alone, and from which traffic on each specialist pays. It computes from what "
-        "was measured: give --measured, --metrics or --seconds.",
+        "was measured: give --measured, --metrics or --seconds."
     )
     add_config(parser)
     parser.add_argument(
@@ -112,16 +118,6 @@ def named(text: str) -> tuple[str, float]:
 def _plan(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     _check(arguments, config)
-    # prometheus_client and msgspec take a moment to import
-    from lab.planning.measurements import PlanError, with_given_values  # noqa: PLC0415
-    from lab.planning.plan import (  # noqa: PLC0415
-        GatewayReplicas,
-        format_plan,
-        plan,
-        rates_by_domain,
-    )
-    from lab.planning.queue import Limits  # noqa: PLC0415
-
     machines = [_machine(spec) for spec in config.models]
     edge = GatewayReplicas(
         config.gateway.replicas,
@@ -130,12 +126,9 @@ def _plan(arguments: argparse.Namespace) -> int:
         arguments.gateway_token_ms / 1000,
     )
     values = tuple(dict(of) for of in (arguments.seconds, arguments.tokens, arguments.speed))
-    try:
-        measured = with_given_values(_measured(arguments), *values)
-        rates = rates_by_domain(arguments.rps, dict(arguments.mix), measured)
-        found = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
-    except PlanError as error:
-        raise CommandError(str(error)) from error
+    measured = with_given_values(_measured(arguments), *values)
+    rates = rates_by_domain(arguments.rps, dict(arguments.mix), measured)
+    found = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
     currency = config.observability.currency
     print(format_plan(found, currency, arguments.mean_rps or arguments.rps))
     for spec in config.models:
@@ -155,9 +148,7 @@ def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
                 raise CommandError(f"--{option}: no model {name}; there are {', '.join(names)}")
 
 
-def _machine(spec: "ModelSpec") -> "Machine":
-    from lab.planning.fleet import Machine  # noqa: PLC0415 - as above
-
+def _machine(spec: ModelSpec) -> Machine:
     scaling = spec.autoscaling
     return Machine(
         spec.name,
@@ -170,9 +161,7 @@ def _machine(spec: "ModelSpec") -> "Machine":
     )
 
 
-def _measured(arguments: argparse.Namespace) -> "Measurements":
-    from lab.planning.measurements import from_metrics, merged  # noqa: PLC0415 - as above
-
+def _measured(arguments: argparse.Namespace) -> Measurements:
     try:
         parts = [_of_file(path) for path in arguments.measured]
         if arguments.metrics is not None:
@@ -182,9 +171,7 @@ def _measured(arguments: argparse.Namespace) -> "Measurements":
     return merged(parts)
 
 
-def _of_file(path: Path) -> "Measurements":
-    from lab.planning.measurements import from_load_test, from_outcomes  # noqa: PLC0415 - as above
-
+def _of_file(path: Path) -> Measurements:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -195,8 +182,6 @@ def _of_file(path: Path) -> "Measurements":
 
 
 def _get(url: str) -> str:
-    import httpx  # noqa: PLC0415 - as above
-
     try:
         answer = httpx.get(url, timeout=_TIMEOUT_SECONDS).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from router.classifier import Encoded, TextEncoder
+if TYPE_CHECKING:
+    from router.classifier import Encoded, TextEncoder
 
 _TEXTS_PER_STEP = 512
 
@@ -24,15 +26,17 @@ class EncoderWithBar:
         texts_per_step: how many at a time; fewer are encoded without a bar.
     """
 
-    def __init__(self, encoder: TextEncoder, texts_per_step: int = _TEXTS_PER_STEP) -> None:
+    def __init__(self, encoder: "TextEncoder", texts_per_step: int = _TEXTS_PER_STEP) -> None:
         self._encoder = encoder
         self._step = texts_per_step
         self.name, self.sha256 = encoder.name, encoder.sha256
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
+    def encode(self, texts: Sequence[str]) -> "Encoded":
         """The texts' vectors, in order."""
         if len(texts) <= self._step:
             return self._encoder.encode(texts)
+        from router.classifier import Encoded
+
         # Texts of like length side by side: the encoder lets those share a pass.
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         parts = []

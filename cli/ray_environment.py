@@ -28,6 +28,7 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
         "RAY_worker_niceness": "0",  # Ray's default of 15 loses to everything else on the machine
         "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",  # after 5 s a busy machine's proxy is killed
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TOKENIZERS_PARALLELISM": "false",

@@ -1,45 +1,55 @@
-"""The README's tables, written from the code that they describe: `python -m cli.reference`.
+"""The pages of docs/reference, written from the code that they describe: `python -m cli.reference`.
 
-A table stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. Rule: nothing outside of
-such a block is touched, and a block without a table is an error.
+Rule: nobody edits these pages; a test compares them with the code.
 """
 
-import re
+import argparse
 from collections.abc import Callable, Iterable, Iterator
 from inspect import getdoc
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
+from cli.main import COMMANDS, parser_of
 from deployments.engines._options import Options
 from deployments.engines.fake import FakeOptions
 from deployments.engines.openai import OpenAIOptions
 from deployments.spec import ModelSpec, engine_names
 from gateway.config import NicheConfig
-from gateway.errors import TABLE, fault_of
-from gateway.evidence.metrics import LiveMetrics
+from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.schemas import ChatRequest, TextRequest
+from gateway.errors import TABLE, error_response
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.metrics import Metrics
 from router.types import Reason
 
+FOLDER = Path("docs/reference")
+ENGINE_OPTIONS: dict[str, type[BaseModel]] = {
+    "transformers": Options,
+    "openai": OpenAIOptions,
+    "fake": FakeOptions,
+}
+"""The model of `engine_options` of each engine."""
+
 _REASONS: dict[Reason, str] = {
-    Reason.ROUTED: "the classifier is sure, the text is familiar: a specialist answers",
+    Reason.ROUTED: "the classifier is sure, the text is in distribution: a specialist answers",
     Reason.GENERAL: "the likeliest domain is `general`, or has no specialist",
     Reason.LOW_CONFIDENCE: "the likeliest domain is a specialist's, and not likely enough",
-    Reason.OUT_OF_SCOPE: "likely enough, and unlike anything the specialists were trained on",
+    Reason.OUT_OF_DISTRIBUTION: "likely enough, and unlike any prompt of the training",
     Reason.REQUESTED: "the request names its model",
     Reason.UNHEALTHY: "the first choice failed, or fails too often to be asked: the next answers",
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
-    Reason.TOO_LONG: "the request does not fit the first choice's context: the next answers",
-    Reason.NO_GUARANTEE: "no confidence is enough for the configured guarantee",
-    Reason.UNPROVEN: "no specialist of the domain may have traffic: see their lifecycle",
-    Reason.UNCLASSIFIED: "the classifier's deployment is down, or did not answer in time",
+    Reason.CONTEXT_LENGTH_EXCEEDED: "the first choice's context is too short: the next answers",
+    Reason.GUARANTEE_INFEASIBLE: "no confidence is enough for the configured guarantee",
+    Reason.NO_ACTIVE_SPECIALIST: "no specialist of the domain may get traffic: see lifecycle",
+    Reason.CLASSIFIER_UNAVAILABLE: "the classifier is down, or did not answer in time",
 }
-_BLOCK = re.compile(r"(<!-- begin: ([\w-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 _WORDS: dict[Any, str] = {
     str: "text",
@@ -50,26 +60,6 @@ _WORDS: dict[Any, str] = {
     tuple: "list of models",
     ModelSpec: "model",
 }
-
-
-class UnknownTable(LookupError):
-    """A block of the text has a name that no table has."""
-
-
-def fill(text: str) -> str:
-    """The text with every block written anew.
-
-    Raises:
-        UnknownTable: a block's name is none of `TABLES`.
-    """
-
-    def block(found: re.Match[str]) -> str:
-        begin, name, end = found.groups()
-        if name not in TABLES:
-            raise UnknownTable(f"no table {name!r}; there are {', '.join(TABLES)}")
-        return f"{begin}\n{TABLES[name]()}\n\n{end}"
-
-    return _BLOCK.sub(block, text)
 
 
 def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -147,7 +137,7 @@ def _default(field: FieldInfo) -> str:
 
 def _metrics() -> str:
     registry = CollectorRegistry()
-    found = [*vars(Metrics(registry)).values(), *vars(LiveMetrics(registry)).values()]
+    found = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
     rows = (_metric(metric) for metric in found if isinstance(metric, MetricWrapperBase))
     return _table(("metric", "type", "labels", "meaning"), rows)
 
@@ -163,7 +153,7 @@ def _errors() -> str:
     rows = [
         (rule.status, rule.type, rule.code, _first_sentence(error)) for error, rule in TABLE.items()
     ]
-    other = fault_of(RuntimeError(), "")
+    other = error_response(RuntimeError(), "")
     kind = other.body.error.type
     rows.append((other.status, kind, other.code, "Anything else: a fault of the gateway itself."))
     return _table(
@@ -184,23 +174,157 @@ def _reasons() -> str:
     return _table(("reason", "why this model"), ((f"`{x}`", _REASONS[x]) for x in Reason))
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    "settings": lambda: _settings(NicheConfig),
-    "model-settings": lambda: _settings(ModelSpec),
-    "engine-transformers": lambda: _settings(Options),
-    "engine-openai": lambda: _settings(OpenAIOptions),
-    "engine-fake": lambda: _settings(FakeOptions),
-    "metrics": _metrics,
-    "errors": _errors,
-    "reasons": _reasons,
+def _parameters(request: type, unsupported: dict[str, tuple[Any, ...]]) -> str:
+    _, schemas = msgspec.json.schema_components((request,))
+    served = schemas[request.__name__]
+    rows = (
+        (f"`{name}`", _json_kind(field), "required" if name in served["required"] else "")
+        for name, field in served["properties"].items()
+    )
+    refused = (
+        (f"`{name}`", ", ".join(f"`{msgspec.json.encode(value).decode()}`" for value in harmless))
+        for name, harmless in sorted(unsupported.items())
+    )
+    return "\n\n".join(
+        (
+            _table(("served", "value", ""), rows),
+            _table(("refused", "accepted if it is `null` or"), refused),
+        )
+    )
+
+
+def _json_kind(schema: dict[str, Any]) -> str:
+    """What a JSON schema allows, in words; null is always allowed and left out."""
+    if "anyOf" in schema:
+        kinds = (_json_kind(one) for one in schema["anyOf"] if one.get("type") != "null")
+        return " or ".join(dict.fromkeys(kinds))
+    if "type" not in schema:
+        return "object"
+    kind = {"string": "text", "boolean": "`true` or `false`"}.get(schema["type"], schema["type"])
+    if schema["type"] == "array":
+        kind = f"list of {_json_kind(schema['items'])}"
+    return ", ".join([kind, *_json_bounds(schema)])
+
+
+def _json_bounds(schema: dict[str, Any]) -> Iterator[str]:
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    for key, sign in signs.items():
+        if abs(schema.get(key, 2**31)) < 2**31 - 1:  # the limits of machine words tell nobody much
+            yield f"{sign} {schema[key]}"
+    if schema.get("minLength") or schema.get("minItems"):
+        yield "not empty"
+    if "maxItems" in schema:
+        yield f"at most {schema['maxItems']}"
+    if "maxLength" in schema:
+        yield f"at most {schema['maxLength']} characters"
+
+
+def _commands() -> Iterator[str]:
+    """A section for each command that does something, those of groups included."""
+    for name, purpose in COMMANDS.items():
+        yield from _command(_parsers(parser_of([name]))[name][0], purpose)
+
+
+def _parsers(of: argparse.ArgumentParser) -> dict[str, tuple[argparse.ArgumentParser, str]]:
+    """The parsers of its commands, each with its help, by name."""
+    found = {}
+    for action in of._actions:  # the library shows them nowhere else
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            found = {name: (one, helps.get(name, "")) for name, one in action.choices.items()}
+    return found
+
+
+def _command(command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
+    inner = _parsers(command)
+    if inner:
+        for one, purpose in inner.values():
+            yield from _command(one, purpose)
+        return
+    rows = [_argument(x) for x in command._actions if not isinstance(x, argparse._HelpAction)]
+    sentence = f"{summary[:1].upper()}{summary[1:].rstrip('?')}{'?' if '?' in summary else '.'}"
+    yield f"## `{command.prog}`\n\n{sentence}"
+    if rows:
+        yield _table(("argument", "meaning"), rows)
+
+
+def _argument(action: argparse.Action) -> tuple[str, str]:
+    metavar = action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper()
+    shown = " ".join(metavar) if isinstance(metavar, tuple) else metavar
+    value = "" if action.nargs == 0 else f" {shown}"
+    name = ", ".join(action.option_strings) + value if action.option_strings else shown
+    text = (action.help or "") % vars(action)
+    return f"`{name}`".replace("|", "\\|"), text.replace("|", "\\|")
+
+
+def _page(title: str, introduction: str, *parts: str) -> str:
+    made = "<!-- Made by `make docs` from the code; edits are lost. -->"
+    return "\n\n".join((f"# {title}", made, introduction, *parts)) + "\n"
+
+
+def _configuration() -> str:
+    return _page(
+        "Keys of niche.yaml",
+        "How the file is used: [configuration](../configuration.md).",
+        "## The file",
+        _settings(NicheConfig),
+        "## A model: `generalist`, and each of `specialists`",
+        _settings(ModelSpec),
+    )
+
+
+def _engines() -> str:
+    parts = (
+        part
+        for name, options in ENGINE_OPTIONS.items()
+        for part in (f"## `{name}`", _settings(options))
+    )
+    return _page(
+        "Engine options",
+        "What `engine_options` of a model may hold, by `engine`. What each engine is for: "
+        "[configuration](../configuration.md#engines).",
+        *parts,
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": _configuration,
+    "engines.md": _engines,
+    "metrics.md": lambda: _page(
+        "Metrics", "How they are meant and read: [metrics](../metrics.md).", _metrics()
+    ),
+    "errors.md": lambda: _page(
+        "Errors", "The body of an error, and retries: [the API](../api.md#errors).", _errors()
+    ),
+    "reasons.md": lambda: _page(
+        "Reasons",
+        "Why a model answered: the header `x-niche-reason`, the key `niche.reason`, and a label of "
+        "metrics. How the router decides: [routing](../routing.md).",
+        _reasons(),
+    ),
+    "parameters.md": lambda: _page(
+        "Parameters of requests",
+        "Their meaning is that of the OpenAI API; see also [the API](../api.md#parameters). A name "
+        "that is in none of these tables is refused too.",
+        "## `POST /v1/chat/completions`",
+        _parameters(ChatRequest, CHAT_UNSUPPORTED),
+        "## `POST /v1/completions`",
+        _parameters(TextRequest, TEXT_UNSUPPORTED),
+    ),
+    "cli.md": lambda: _page(
+        "The command `niche`",
+        "Every command and its arguments; `niche COMMAND --help` shows the same. It is in "
+        "`.venv/bin` after `make install`; `. .venv/bin/activate` puts it on the path.",
+        *_commands(),
+    ),
 }
-"""The tables by the names of their blocks."""
+"""The pages by their file names."""
 
 
 def main() -> None:
-    """Writes the README in the working directory anew."""
-    path = Path("README.md")
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+    """Writes all pages below the working directory."""
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

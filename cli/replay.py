@@ -4,27 +4,25 @@ import argparse
 import math
 from pathlib import Path
 
-from cli.machine import commit, machine
 from cli.options import (
     CommandError,
-    Subparsers,
     add_data_dir,
     add_encoder,
-    cache,
     encoder_reference,
+    load_encoder,
     positive,
     results_folder,
 )
+from cli.progress import tell
+from lab.machine import commit, machine
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser(
-        "replay",
-        help="replay routing policies over recorded answers of any models",
-        description="Each row has a prompt, and a score and a cost per model. Prints quality over "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.description = (
+        "Each row has a prompt, and a score and a cost per model. Prints quality over "
         "cost (AIQ), RouteLLM's APGR and CPT, and what each policy is better by than the same "
-        "shares of the models assigned at random. Needs no running stack.",
+        "shares of the models assigned at random. Needs no running stack."
     )
     parser.add_argument(
         "outcomes",
@@ -73,28 +71,23 @@ def _replay(arguments: argparse.Namespace) -> int:
     _check(arguments)
     if arguments.out is not None:
         results_folder(arguments.out, "report.json")
-    # These bring scikit-learn and an inference runtime, which take seconds to import.
-    from cli.replaying import read_given, replay_given  # noqa: PLC0415
-    from lab.replay.outcomes import Layout, gather  # noqa: PLC0415
-    from lab.replay.report import summary, write_report  # noqa: PLC0415
+    from lab.replay.outcomes import Layout, gather
+    from lab.replay.report import summary, write_report
+    from lab.replay.session import read_recordings, replay_all
 
     layout = Layout(arguments.group_key, dict(arguments.price))
-    given = read_given(arguments.outcomes, arguments.set, arguments.data_dir, layout)
-    outcomes = gather([row for rows in given.values() for row in rows])
+    recordings = read_recordings(arguments.outcomes, arguments.set, arguments.data_dir, layout)
+    outcomes = gather([row for rows in recordings.values() for row in rows])
     if arguments.sample is not None:
         outcomes = outcomes.sample(arguments.sample)
     encoder = None
     if arguments.artifact is not None:
-        from deployments.models.resolve import resolve  # noqa: PLC0415
-        from router.encoders.encoder import Encoder  # noqa: PLC0415
-
-        path = resolve(encoder_reference(arguments), cache())
-        encoder = Encoder(path, cache(), threads=arguments.threads)
-    found = replay_given(outcomes, arguments.artifact, encoder)
+        encoder = load_encoder(encoder_reference(arguments), arguments.threads)
+    found = replay_all(outcomes, arguments.artifact, encoder, tell)
     where = f"Commit {commit()}; {machine()}."
     print(f"{where}\n\n{summary(found)}")
     if arguments.out is not None:
-        data = {name: len(rows) for name, rows in given.items()}
+        data = {name: len(rows) for name, rows in recordings.items()}
         report, *_ = write_report(arguments.out, found, where, data)
         print(f"\n{report}: written, with its pictures")
     return 0

@@ -2,16 +2,15 @@
 
 import argparse
 
-from cli.options import Subparsers, add_config, cache
+from cli.options import add_config, cache
 from gateway.config import load_config
 from router.types import Explanation, Query
 
 _SHOWN_CHARACTERS = 72
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser("route", help="explain the decision for a text")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
     parser.add_argument("text", metavar="TEXT")
     parser.add_argument("--neighbours", type=int, default=5, help="training prompts to show")
     add_config(parser)
@@ -19,14 +18,16 @@ def add(commands: Subparsers) -> None:
 
 
 def _route(arguments: argparse.Namespace) -> int:
-    from gateway.routing import load_router  # noqa: PLC0415 - it brings an inference runtime
+    from gateway.routing import load_classifier, load_policy
 
-    router = load_router(load_config(arguments.config), cache())
-    decision = router.route(Query(text=arguments.text), lambda _: True)
+    config, text = load_config(arguments.config), arguments.text
+    policy, classifier = load_policy(config), load_classifier(config.router, cache(), "cpu")
+    [scores] = classifier.scores([Query(text=text)])
+    decision = policy.decide(scores, lambda _: True)
     print(f"domain      {decision.domain} (confidence {decision.confidence:.4f})")
     print(f"model       {decision.candidates[0]}")
     print(f"reason      {decision.reason}")
-    _explain(router.explain(arguments.text, arguments.neighbours))
+    _explain(policy.explain(scores, classifier.neighbours(text, arguments.neighbours)))
     return 0
 
 
@@ -34,7 +35,7 @@ def _explain(why: Explanation) -> None:
     print(f"threshold   confidence {why.min_confidence:.4f}")
     if why.guarantee is not None:
         print(f"guarantee   {why.guarantee}")
-    print(f"familiarity {why.scope:.4f}, in scope from {why.scope_threshold:.4f}")
+    print(f"OOD score   {why.ood_score:.4f}, in distribution up to {why.max_ood_score:.4f}")
     if why.truncated:
         print("the text was cut before it was encoded")
     print("probabilities")

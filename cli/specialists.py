@@ -3,26 +3,16 @@
 import argparse
 from pathlib import Path
 
-from cli import (
-    specialists_curve,
-    specialists_depth,
-    specialists_evaluate,
-    specialists_new,
-)
-from cli.options import Subparsers, add_data_dir, positive
+from cli import specialists_curve, specialists_evaluate, specialists_new
+from cli.options import add_data_dir, positive
 from cli.specialists_options import add_training, default_niche, settings, workplace
-from deployments.models.adapters import ADAPTERS
 from lab.specialists.niches.registry import NICHES
 from lab.specialists.recipes.defaults import RECIPES
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command and its actions."""
-    parser = commands.add_parser(
-        "specialists",
-        help="train specialists, measure them, make new ones from examples",
-        description=f"Specialists. The default ones are {', '.join(NICHES)}.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.description = f"Specialists. The default ones are {', '.join(NICHES)}."
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     training = actions.add_parser(
         "train",
@@ -35,21 +25,20 @@ def add(commands: Subparsers) -> None:
     training.add_argument("--examples", type=positive, help="training rows to draw, in each stage")
     add_training(training)
     training.add_argument("--test-rows", type=positive, default=400, help="test rows to grade")
-    training.add_argument("--out", type=Path, help="default: deployments/adapters/NAME")
+    training.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
     training.set_defaults(run=_train)
     specialists_evaluate.add(actions)
     specialists_new.add(actions)
     specialists_curve.add(actions)
-    specialists_depth.add(actions)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     niche = default_niche(arguments.name)
     stages = [settings(arguments, stage) for stage in RECIPES[niche.name]]
     place = workplace(arguments, Path("work") / niche.name)
-    from lab.specialists.recipes.make import make_specialist  # noqa: PLC0415 - torch takes seconds
+    from lab.specialists.recipes.make import make_specialist
 
-    out = arguments.out or ADAPTERS / niche.name
+    out = arguments.out or Path("specialists") / niche.name
     made = make_specialist(niche, place, stages, out, arguments.test_rows)
     print(f"{out}: {made.sentence()}")
     return 0

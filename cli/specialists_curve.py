@@ -74,12 +74,11 @@ def _curve(arguments: argparse.Namespace) -> int:
     available = len(list(niche.examples("train", place.data_dir)))
     runs = _runs(arguments, whole, available)
     out = results_folder(arguments.out or place.work_dir / "curve", "curve.json")
-    # torch and matplotlib take seconds to import
-    import torch  # noqa: PLC0415
+    import torch
 
-    from lab.specialists.recipes.curve import Finished, learning_curve  # noqa: PLC0415
-    from lab.specialists.recipes.curve_report import write_curve  # noqa: PLC0415
-    from lab.specialists.recipes.make import require_fitting  # noqa: PLC0415
+    from lab.specialists.recipes.curve import Finished, learning_curve
+    from lab.specialists.recipes.curve_report import write_curve
+    from lab.specialists.recipes.make import require_fitting
 
     if arguments.data is not None:
         require_fitting(niche, place, whole.max_length_tokens)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.machine import commit, machine
 from cli.options import (
     CommandError,
     Subparsers,
@@ -15,15 +14,14 @@ from cli.options import (
     positive,
     results_folder,
 )
-from deployments.models.errors import ModelError
+from cli.specialists_options import BASE, default_niche
+from lab.machine import commit, machine
+from lab.specialists.niches.niche import Niche
+from lab.specialists.niches.registry import NICHES
 
 if TYPE_CHECKING:
     from lab.specialists.evaluation.run import Settings
-    from lab.specialists.niches.niche import Niche
 
-_GENERALIST = "smollm2-135m-instruct"
-_MARKDOWN = "matrix.md"
-"""As in `lab.specialists.evaluation.report`, which takes seconds to import."""
 _WORK_DIR, _OUT = Path("work/evaluate"), Path("work/matrix")
 
 
@@ -43,8 +41,8 @@ def add(actions: Subparsers) -> None:
     parser.add_argument(
         "--generalist",
         metavar="REFERENCE",
-        default=_GENERALIST,
-        help=f"a model, as in niche.yaml (default: {_GENERALIST})",
+        default=BASE,
+        help=f"a model, as in niche.yaml (default: {BASE})",
     )
     parser.add_argument(
         "--base-of-specialists",
@@ -85,13 +83,12 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     niches = _niches(arguments)
     adapters = _adapters(arguments.adapter, [niche.name for niche in niches])
-    out = results_folder(arguments.out, _MARKDOWN)
-    # torch, transformers and matplotlib take seconds to import
-    from lab.specialists.evaluation.plan import Wanted, compare_ways, plan  # noqa: PLC0415
-    from lab.specialists.evaluation.report import write_report  # noqa: PLC0415
-    from lab.specialists.evaluation.run import run  # noqa: PLC0415
-    from lab.specialists.evaluation.tables import sentences, tables  # noqa: PLC0415
+    from lab.specialists.evaluation.plan import Wanted, compare_ways, plan
+    from lab.specialists.evaluation.report import MARKDOWN, write_report
+    from lab.specialists.evaluation.run import run
+    from lab.specialists.evaluation.tables import sentences, tables
 
+    out = results_folder(arguments.out, MARKDOWN)
     wanted = Wanted(
         niches=niches,
         generalist=arguments.generalist,
@@ -132,20 +129,15 @@ def _adapters(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _niches(arguments: argparse.Namespace) -> "tuple[Niche, ...]":
-    from lab.specialists.niches.registry import NICHES  # noqa: PLC0415 - graders take a moment
-
+def _niches(arguments: argparse.Namespace) -> tuple[Niche, ...]:
     names: Sequence[str] = arguments.names
     if bool(names) == arguments.all:
         raise CommandError("name niches, or give --all")
-    strange = [name for name in names if name not in NICHES]
-    if strange:
-        raise ModelError(f"no niche {strange[0]!r}; known: {', '.join(NICHES)}")
-    return tuple(NICHES[name] for name in names or NICHES)
+    return tuple(default_niche(name) for name in names or NICHES)
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
-    from lab.specialists.evaluation.run import Settings  # noqa: PLC0415 - as above
+    from lab.specialists.evaluation.run import Settings
 
     return Settings(
         work_dir=arguments.work_dir,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.options import CommandError, Subparsers
+from cli.options import CONFIG, CommandError, Subparsers
 from cli.registration import as_lines, register
 from cli.specialists_options import (
     MOST_TOKENS,
@@ -35,7 +35,6 @@ from router.types import GENERAL
 if TYPE_CHECKING:
     from lab.specialists.recipes.publish import Provenance
 
-_CONFIG = Path("niche.yaml")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _FILES = frozenset(
     {"README.md", "adapter_config.json", "adapter_model.safetensors", "niche.json", "prompts.jsonl"}
@@ -65,7 +64,7 @@ def add(actions: Subparsers) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help=f"the stack to add it to (default: {_CONFIG}, if it is there)",
+        help=f"the stack to add it to (default: {CONFIG}, if it is there)",
     )
     parser.add_argument(
         "--no-config", action="store_true", help="add it to no stack; only make the adapter"
@@ -99,7 +98,7 @@ class _Tokens:
 
     def __call__(self, text: str) -> int:
         if self._tokenizer is None:
-            from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+            from transformers import AutoTokenizer
 
             self._tokenizer = AutoTokenizer.from_pretrained(self._base_dir)
         return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -146,7 +145,7 @@ def _new(arguments: argparse.Namespace) -> int:
 def _made(
     own: OwnNiche, place: Workplace, config: TrainConfig, out: Path, *, replace: bool
 ) -> "Provenance":
-    from lab.specialists.recipes.make import make_specialist, require_fitting  # noqa: PLC0415 - torch
+    from lab.specialists.recipes.make import make_specialist, require_fitting
 
     require_fitting(own.niche, place, config.max_length_tokens)
     try:
@@ -204,7 +203,7 @@ class _Stack:
 
 
 def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None:
-    path = arguments.config or _CONFIG
+    path = arguments.config or CONFIG
     if arguments.no_config or (arguments.config is None and not path.exists()):
         return None
     config = load_config(path)

@@ -14,7 +14,8 @@ from lab.specialists.recipes.config import TrainConfig
 from lab.specialists.recipes.workplace import Workplace
 from router.grading.registry import GRADERS
 
-_BASE = "smollm2-135m-instruct"
+BASE = "smollm2-135m-instruct"
+"""The base model of the default specialists."""
 MOST_TOKENS = 1024
 """Of an example of one's own, where nothing else is said and the model takes as many."""
 
@@ -38,7 +39,7 @@ _SETTINGS = {
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """`--epochs` and all the other settings of a training run; `--base` and `--work-dir`."""
-    parser.add_argument("--base", default=_BASE, help=f"base model (default: {_BASE})")
+    parser.add_argument("--base", default=BASE, help=f"base model (default: {BASE})")
     parser.add_argument(
         "--epochs",
         type=positive,

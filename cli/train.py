@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING
 
 from cli.options import (
     CommandError,
-    Subparsers,
     add_data_dir,
     add_encoder,
     add_guarantee,
-    cache,
     encoder_reference,
     guarantee_wanted,
+    load_encoder,
     results_folder,
 )
+from cli.progress import tell
 from router.config import RouterConfig
 
 if TYPE_CHECKING:
-    from lab.routing.data.rows import LabelledRow
+    from lab.routing.rows import LabelledRow
 
 
-def add(commands: Subparsers) -> None:
-    """Declares the command."""
-    parser = commands.add_parser(
-        "train",
-        help="train a router on labelled prompts and report its figures",
-        description="Trains a router: on your own prompts (--data, --from-log), the default one "
-        "on the public data sets (--data-dir), or on both: the default domains and your own.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.description = (
+        "Trains a router: on your own prompts (--data, --from-log), the default one "
+        "on the public data sets (--data-dir), or on both: the default domains and your own."
     )
     parser.add_argument(
         "--data",
@@ -58,20 +56,20 @@ def _train(arguments: argparse.Namespace) -> int:
     _check(arguments)
     wanted = guarantee_wanted(arguments)
     reference = encoder_reference(arguments)
-    # These bring scikit-learn and an inference runtime, which take seconds to import.
-    from cli.training import own_rows, train_router  # noqa: PLC0415
-    from deployments.models.resolve import resolve  # noqa: PLC0415
-    from lab.datasets.prompts import rows as default_rows  # noqa: PLC0415
-    from lab.routing.evaluation.report import summary  # noqa: PLC0415
-    from router.encoders.encoder import Encoder  # noqa: PLC0415
+    from lab.routing.default_prompts import rows as default_rows
+    from lab.routing.prompts import labelled_prompts
+    from lab.routing.report import summary
+    from lab.routing.train import train_router
 
     rows: Sequence[LabelledRow]
     rows = [] if arguments.data_dir is None else default_rows(arguments.data_dir)
     if arguments.data or arguments.from_log:
-        rows = own_rows(arguments.data, arguments.from_log, arguments.feedback, rows)
+        rows = labelled_prompts(
+            arguments.data, arguments.from_log, arguments.feedback, rows, progress=tell
+        )
     out = results_folder(arguments.out, "artifact.json")
-    encoder = Encoder(resolve(reference, cache()), cache(), threads=arguments.threads)
-    report = train_router(rows, encoder, out, wanted)
+    encoder = load_encoder(reference, arguments.threads)
+    report = train_router(rows, encoder, out, wanted, tell)
     print(summary(report.test, report.guarantees))
     print(f"\n{out}: the artifact, report.md and its pictures are written")
     feasible = wanted is not None and report.guarantees[0].threshold is not None

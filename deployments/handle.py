@@ -35,7 +35,7 @@ class ServeApplication:
         get_handle: returns the application's handle; asked for on first use, and again after a
             failure to find the application, so that a gateway may start before its models.
         count_replicas: how many of its replicas run.
-        may_sleep: whether having no replica is no fault.
+        may_sleep: whether it may have no replica.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class ServeApplication:
         self._handle: DeploymentHandle | None = None
 
     async def health(self) -> None:
-        """Returns when a replica runs and does not say that it cannot answer.
+        """Returns when a replica runs and does not report itself unavailable.
 
-        A question to a replica waits in its queue like any request: one that is not answered soon
-        comes from a busy replica, whose life Serve vouches for.
+        A health check waits in a replica's queue like any request: a late answer means a busy
+        replica, and Serve itself checks that it is alive.
         """
         if await self._count_replicas() == 0:
             if self._may_sleep:
-                return  # a question would wake it
+                return  # a health check would start one
             raise Unavailable(self._name, "no replica of it is running")
         try:
             async with asyncio.timeout(_HEALTH_SECONDS):

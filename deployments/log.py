@@ -1,7 +1,7 @@
 """The log of a replica: lines of JSON on stderr.
 
-What was passed as `extra={"fields": ...}` stands beside the message, and so does what `about` says
-of the request that is being served, whoever writes the line.
+A line has the message, what was passed as `extra={"fields": ...}`, and the fields that `about` has
+set for the request that is being served.
 """
 
 import json
@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_as_json(name: str) -> None:
-    """Sends what a logger and those below it say to stderr, from `info` on."""
+    """Sends the lines of a logger and of those below it to stderr, from `info` on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger(name)

@@ -4,11 +4,11 @@ An engine, a model on Ray Serve and a fake in a test are all a `Backend`. Values
 cross process borders; errors carry facts, and the edge turns them into words.
 
     BackendError
-    |-- InvalidPrompt      this model cannot serve such a request: `parameter` says why
-    |   `-- PromptTooLong  it does not fit this model's context; another's may be longer
-    |-- Overloaded         its queue is full; try again after some seconds
+    |-- InvalidPrompt      the model cannot serve the request; `parameter` names the reason
+    |   `-- PromptTooLong  it exceeds the model's context; another model's may be longer
+    |-- Overloaded         its queue is full; retry after some seconds
     |-- Unavailable        no live replica or engine
-    `-- DeadlineExceeded   not done within the time that the prompt allowed
+    `-- DeadlineExceeded   not complete within the deadline
 """
 
 from collections.abc import AsyncGenerator
@@ -103,7 +103,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one replica did and does: its own record, not the caller's belief."""
+    """The counts of one replica, as it reports them itself."""
 
     running: int = 0
     queued: int = 0
@@ -143,7 +143,7 @@ class PromptTooLong(InvalidPrompt):
 
 
 class Overloaded(BackendError):
-    """More requests wait than the model's limit allows."""
+    """The model's queue is full."""
 
     def __init__(self, model: str, queued: int, retry_after_seconds: float) -> None:
         super().__init__(model, queued, retry_after_seconds)
@@ -151,7 +151,7 @@ class Overloaded(BackendError):
 
 
 class Unavailable(BackendError):
-    """Nothing alive could answer, or it died while answering."""
+    """No live replica could answer, or it died while answering."""
 
     def __init__(self, model: str, reason: str) -> None:
         super().__init__(model, reason)
@@ -159,7 +159,7 @@ class Unavailable(BackendError):
 
 
 class DeadlineExceeded(BackendError):
-    """The answer was not complete in the time that it had."""
+    """The answer was not complete before its deadline."""
 
     def __init__(self, model: str, seconds: float) -> None:
         super().__init__(model, seconds)
@@ -178,7 +178,7 @@ class Backend(Protocol):
         """Returns when the model can answer, else raises `Unavailable`."""
 
     async def load(self) -> Load:
-        """The record of the replica that is asked."""
+        """The counts of the replica that is asked."""
 
     async def model_card(self) -> ModelCard:
         """What is being served."""

@@ -24,7 +24,7 @@ class ModelServer:
         self._started = False
 
     async def check_health(self) -> None:
-        """Serve calls this before a replica is ready, and then again and again; it restarts one
+        """Serve calls this before a replica is ready, and periodically after; it restarts a replica
         that raises.
 
         The first call loads the weights.

@@ -26,7 +26,7 @@ def engine_names() -> tuple[str, ...]:
 
 
 class Resources(_Section):
-    """What one replica reserves of its node."""
+    """What one replica reserves on its node."""
 
     num_cpus: float = Field(default=0.5, ge=0, description="CPU cores reserved; fractions allowed")
     num_gpus: float = Field(default=0, ge=0, description="GPUs reserved; fractions share one GPU")
@@ -36,8 +36,8 @@ class Resources(_Section):
 class Autoscaling(_Section):
     """Replicas by load, as Ray Serve's autoscaler takes it."""
 
-    min_replicas: int = Field(default=1, ge=0, description="0 lets an idle model end all of them")
-    max_replicas: int = Field(default=1, ge=1, description="never more than this")
+    min_replicas: int = Field(default=1, ge=0, description="0 stops all replicas of an idle model")
+    max_replicas: int = Field(default=1, ge=1, description="upper limit")
     target_ongoing_requests: float = Field(
         default=8, gt=0, description="requests in progress per replica that scaling aims at"
     )
@@ -45,7 +45,7 @@ class Autoscaling(_Section):
         default=10, ge=0, description="how long load must be high before a replica is added"
     )
     downscale_delay_seconds: float = Field(
-        default=600, ge=0, description="how long load must be low before a replica ends"
+        default=600, ge=0, description="how long load must be low before a replica is stopped"
     )
 
     @model_validator(mode="after")
@@ -58,11 +58,11 @@ class Autoscaling(_Section):
 
 
 class Limits(_Section):
-    """When a replica says that it has enough."""
+    """How many requests a model takes before it refuses more."""
 
-    max_ongoing_requests: int = Field(default=64, ge=1, description="requests a replica works on")
+    max_ongoing_requests: int = Field(default=64, ge=1, description="requests per replica at once")
     max_queued_requests: int = Field(
-        default=128, ge=1, description="requests each gateway replica lets wait for this model"
+        default=128, ge=1, description="requests per gateway replica that may wait for this model"
     )
 
 
@@ -90,7 +90,7 @@ class Price(_Section):
 class ModelSpec(_Section):
     """A generalist or a specialist: which weights, which engine, on what, at what price."""
 
-    name: Name = Field(description="what clients may give as `model`; unique, and not `auto`")
+    name: Name = Field(description="name that clients give as `model`; unique, and not `auto`")
     model: str = Field(
         min_length=1,
         description="a name from deployments/models.lock, a local directory, or a Hugging Face id",
@@ -98,11 +98,13 @@ class ModelSpec(_Section):
     adapter: str | None = Field(
         default=None, description="a name under deployments/adapters, or a local directory"
     )
-    domain: Name | None = Field(default=None, description="the niche; None for the generalist")
-    begins: Literal["candidate", "shadow", "active"] = Field(
+    domain: Name | None = Field(
+        default=None, description="domain of a specialist; None for the generalist"
+    )
+    initial_state: Literal["candidate", "shadow", "active"] = Field(
         default="active",
-        description="a specialist's first state, and that of a new version of it: asked nothing, "
-        "compared, or trusted; see `gateway.shadow`",
+        description="state of a new specialist, and of a new version of one: it gets no requests, "
+        "is only compared, or answers its domain; see `gateway.shadow`",
     )
     engine: str = Field(
         default="transformers", description="a file of deployments/engines, without `.py`"
@@ -111,15 +113,17 @@ class ModelSpec(_Section):
         default_factory=dict, description="the engine's own settings; each engine checks its own"
     )
     system_prompt: str | None = Field(
-        default=None, description="said first where the conversation has no system message"
+        default=None, description="system message of conversations that have none"
     )
     resources: Resources = Field(default=Resources(), description="what one replica reserves")
-    replicas: int = Field(default=1, ge=1, description="how many, where autoscaling is not set")
-    autoscaling: Autoscaling | None = Field(
-        default=None, description="replicas by load; None: always `replicas` of them"
+    replicas: int = Field(
+        default=1, ge=1, description="number of replicas, if autoscaling is not set"
     )
-    limits: Limits = Field(default=Limits(), description="when requests are refused")
-    price: Price = Field(default=Price(), description="for the cost of answers")
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="scaling by load; None: always `replicas`"
+    )
+    limits: Limits = Field(default=Limits(), description="limits beyond which requests are refused")
+    price: Price = Field(default=Price(), description="price of answers")
 
     @field_validator("engine")
     @classmethod

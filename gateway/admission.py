@@ -1,5 +1,4 @@
-"""How many requests are worked on at once: a count with a limit. Guards `/v1/`; probes and metrics
-always pass."""
+"""Admission control: a limit on concurrent requests to `/v1/`. Probes and metrics always pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +30,7 @@ class Slots:
         """
         if self._taken >= self._limit:
             raise TooManyRequests(
-                f"This gateway answers {self._limit} requests at once and has no room; try again.",
+                f"The gateway is at its limit of {self._limit} concurrent requests; try again.",
                 headers={"retry-after": str(RETRY_AFTER_SECONDS)},
             )
         self._taken += 1

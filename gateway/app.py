@@ -1,90 +1,52 @@
 """The composition of the HTTP edge: everything is passed in, and importing this does nothing.
 
-Recording -> Faults -> Authentication -> Admission -> routes
+Recording -> ErrorHandling -> Authentication -> Admission -> routes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from opentelemetry.sdk.trace import TracerProvider
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
+from starlette.types import Scope
 
-from deployments.engine import Engine
-from deployments.protocol import Backend
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
-from gateway.completions import Completions, Services
-from gateway.config import NicheConfig
-from gateway.decider import Access, Decider
-from gateway.decision_log import DecisionLog
+from gateway.completions import Completions
+from gateway.decider import Access, AutoRouter, Decider
+from gateway.decision_log import DecisionLog, LoggedDecision
+from gateway.dependencies import Dependencies
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
-from gateway.evidence.endpoints import LiveEndpoints
-from gateway.evidence.live import Live, Surroundings, build_live
-from gateway.metrics import Metrics
-from gateway.middleware import Faults, Recording
+from gateway.evidence.endpoints import EvidenceEndpoints
+from gateway.evidence.evaluation import OnlineEvaluation, ShadowTap, build_online_evaluation
+from gateway.evidence.shadow import GatewayState
+from gateway.log import RequestLog
+from gateway.metrics import ErrorMetrics, RequestMetrics
+from gateway.middleware import ErrorHandling, Recording
+from gateway.observer import Observers, RequestObserver
 from gateway.openapi import describe
 from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
-from gateway.scoring import BatchingScorer, DeployedScorer, Scorer
+from gateway.record import Record
+from gateway.scoring import BatchingScorer, Scorer
 from gateway.tracing.spans import Tracing
+from router.classifier import Classifier
 from router.dispatch import Dispatcher
 from router.health import Health
-from router.router import Router
+
+Observe = Callable[[Scope, Record], RequestObserver]
 
 
-@dataclass(frozen=True)
-class Stack:
-    """What a gateway is made of.
-
-    Attributes:
-        config: the validated configuration.
-        router: chooses models for `auto`.
-        backends: a backend for every configured model, by name.
-        metrics: on the registry that `/metrics` shows.
-        clock: monotonic seconds.
-        wall_clock: Unix time in seconds.
-        scorer: scores queries elsewhere; None: the router does, on a thread of this process.
-        judge: compares answers for `gateway.shadow`; None: nobody does.
-        multiprocess_dir: where all processes keep their metrics, if there are several.
-        tracer_provider: keeps the traces of requests, and is shut down at the end; None: untraced.
-        readiness_timeout_seconds: how long a model may take to say how it is.
-        readiness_interval_seconds: how often each is asked.
-
-    Raises:
-        ValueError: a configured model has no backend.
-    """
-
-    config: NicheConfig
-    router: Router
-    backends: Mapping[str, Backend]
-    metrics: Metrics
-    clock: Callable[[], float]
-    wall_clock: Callable[[], float]
-    scorer: DeployedScorer | None = None
-    judge: Engine | None = None
-    multiprocess_dir: str | None = None
-    tracer_provider: TracerProvider | None = None
-    readiness_timeout_seconds: float = 5.0
-    readiness_interval_seconds: float = 2.0
-
-    def __post_init__(self) -> None:
-        missing = {spec.name for spec in self.config.models} - set(self.backends)
-        if missing:
-            raise ValueError(f"no backend for {', '.join(sorted(missing))}; pass one each")
-
-
-def build_app(stack: Stack) -> Starlette:
+def build_app(dependencies: Dependencies) -> Starlette:
     """The gateway as an ASGI application.
 
     Raises:
@@ -92,120 +54,143 @@ def build_app(stack: Stack) -> Starlette:
         ValueError: it holds no key.
         ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
     """
-    limits = stack.config.gateway
+    limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
     closing = ExitStack()
-    recording = _recording(stack, closing)
-    scorer = stack.scorer or _scorer(stack, closing)
-    readiness = _readiness(stack)
-    around = _surroundings(stack, readiness, slots)
-    live = build_live(around)
+    scorer = _scorer(dependencies, closing)
+    readiness = _readiness(dependencies)
+    state = GatewayState(lambda: slots.taken, readiness.down)
+    evaluation = build_online_evaluation(dependencies, state)
+    answering = _answering_routes(dependencies, readiness, scorer, evaluation)
+    paths = frozenset(route.path for route in answering)
+    observe = _observe(dependencies, paths, evaluation, closing)
     app = Starlette(
         routes=[
-            *_routes(stack, readiness),
-            *_answering_routes(
-                _services(stack, readiness, scorer, live),
-                _preview(stack, readiness, scorer, live),
-            ),
-            *_live_routes(LiveEndpoints(around, live)),
+            *answering,
+            _preview_route(dependencies, readiness, scorer, evaluation),
+            *_reading_routes(dependencies, readiness),
+            *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
         ],
         middleware=[
-            recording,
-            Middleware(Faults),
+            Middleware(Recording, observe=observe, clock=dependencies.clock),
+            Middleware(ErrorHandling),
             Middleware(Authentication, keys=keys),
             Middleware(Admission, slots=slots),
         ],
         exception_handlers={HTTPException: _translate},
-        lifespan=_lifespan(readiness, live, closing),
+        lifespan=_lifespan(readiness, evaluation, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
 
 
+def _observe(
+    dependencies: Dependencies,
+    answer_paths: frozenset[str],
+    evaluation: OnlineEvaluation | None,
+    closing: ExitStack,
+) -> Observe:
+    """Composes the observer of each request. The record comes first: the others read it."""
+    metrics = dependencies.metrics
+    decisions, tracing = _decision_log(dependencies, closing), _tracing(dependencies, closing)
+    timeout = dependencies.config.gateway.request_timeout_seconds
+
+    def observe(scope: Scope, record: Record) -> RequestObserver:
+        observers: list[RequestObserver] = [
+            record,
+            RequestLog(record, scope),
+            ErrorMetrics(metrics, record),
+        ]
+        if scope["path"] in answer_paths and scope["method"] == "POST":
+            observers.append(RequestMetrics(metrics, record))
+            if tracing is not None:
+                observers.append(tracing.begin(scope, record))
+            if evaluation is not None:
+                observers.append(ShadowTap(evaluation, record, timeout))
+            if decisions is not None:
+                observers.append(LoggedDecision(decisions, record))
+        return Observers(observers)
+
+    return observe
+
+
 def _lifespan(
-    readiness: Readiness, live: Live | None, closing: ExitStack
+    readiness: Readiness, evaluation: OnlineEvaluation | None, closing: ExitStack
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """What runs beside the requests, from the first to the last."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(readiness.keep_asking())]
-        if live is not None:
-            tasks.append(asyncio.create_task(live.keep_going()))
+        if evaluation is not None:
+            tasks.append(asyncio.create_task(evaluation.keep_going()))
         yield
         for task in tasks:
             task.cancel()
-        if live is not None:
-            await live.close()
+        if evaluation is not None:
+            await evaluation.close()
         closing.close()
 
     return lifespan
 
 
-def _scorer(stack: Stack, closing: ExitStack) -> Scorer:
-    on_batch = stack.metrics.router_batch_size.observe
-    scorer = BatchingScorer(stack.router.scores, stack.config.router.max_batch, on_batch)
+def _scorer(dependencies: Dependencies, closing: ExitStack) -> Scorer:
+    classifier = dependencies.classifier
+    if not isinstance(classifier, Classifier):
+        return classifier
+    max_batch_size = dependencies.config.router.max_batch_size
+    on_batch = dependencies.metrics.router_batch_size.observe
+    scorer = BatchingScorer(classifier.scores, max_batch_size, on_batch)
     closing.callback(scorer.close)
     return scorer
 
 
-def _recording(stack: Stack, closing: ExitStack) -> Middleware:
-    return Middleware(
-        Recording,
-        metrics=stack.metrics,
-        clock=stack.clock,
-        decisions=_decision_log(stack, closing),
-        tracing=_tracing(stack, closing),
-    )
-
-
-def _decision_log(stack: Stack, closing: ExitStack) -> DecisionLog | None:
-    settings = stack.config.observability.decision_log
+def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog | None:
+    settings = dependencies.config.observability.decision_log
     if settings is None:
         return None
-    log = DecisionLog(settings, stack.wall_clock, stack.metrics.decision_log_drops.inc)
+    log = DecisionLog(
+        settings, dependencies.wall_clock, dependencies.metrics.decision_log_drops.inc
+    )
     closing.callback(log.close)
     return log
 
 
-def _tracing(stack: Stack, closing: ExitStack) -> Tracing | None:
-    provider = stack.tracer_provider
+def _tracing(dependencies: Dependencies, closing: ExitStack) -> Tracing | None:
+    provider = dependencies.tracer_provider
     if provider is None:
         return None
     closing.callback(provider.shutdown)
-    return Tracing(provider.get_tracer("niche.gateway"), stack.clock, stack.wall_clock)
+    return Tracing(
+        provider.get_tracer("niche.gateway"), dependencies.clock, dependencies.wall_clock
+    )
 
 
-def _readiness(stack: Stack) -> Readiness:
-    timeout, interval = stack.readiness_timeout_seconds, stack.readiness_interval_seconds
-    up = stack.metrics.up
+def _readiness(dependencies: Dependencies) -> Readiness:
+    timeout, interval = (
+        dependencies.readiness_timeout_seconds,
+        dependencies.readiness_interval_seconds,
+    )
+    up = dependencies.metrics.up
     return Readiness(
-        _parts(stack), stack.clock, timeout, interval, lambda name, can: up.labels(name).set(can)
+        _parts(dependencies),
+        dependencies.clock,
+        timeout,
+        interval,
+        lambda name, can: up.labels(name).set(can),
     )
 
 
-def _parts(stack: Stack) -> dict[str, Part]:
+def _parts(dependencies: Dependencies) -> dict[str, Part]:
     """What must answer: the models, and the classifier, whose name no model can have."""
-    router = {} if stack.scorer is None else {"router/classifier": stack.scorer}
-    return {**stack.backends, **router}
+    classifier = dependencies.classifier
+    if isinstance(classifier, Classifier):
+        return dict(dependencies.backends)
+    return {**dependencies.backends, "router/classifier": classifier}
 
 
-def _surroundings(stack: Stack, readiness: Readiness, slots: Slots) -> Surroundings:
-    return Surroundings(
-        config=stack.config,
-        backends=stack.backends,
-        judge=stack.judge,
-        registry=stack.metrics.registry,
-        multiprocess_dir=stack.multiprocess_dir,
-        clock=stack.clock,
-        wall_clock=stack.wall_clock,
-        in_flight=lambda: slots.taken,
-        down=readiness.down,
-    )
-
-
-def _live_routes(endpoints: LiveEndpoints) -> list[Route]:
+def _evidence_routes(endpoints: EvidenceEndpoints) -> list[Route]:
     return [
         Route("/v1/feedback", endpoints.feedback, methods=["POST"]),
         Route("/v1/niche/evidence", endpoints.evidence),
@@ -214,18 +199,47 @@ def _live_routes(endpoints: LiveEndpoints) -> list[Route]:
     ]
 
 
-def _answering_routes(services: Services, preview: Preview) -> list[Route]:
+def _answering_routes(
+    dependencies: Dependencies,
+    readiness: Readiness,
+    scorer: Scorer,
+    evaluation: OnlineEvaluation | None,
+) -> list[Route]:
+    """The endpoints whose requests are counted, traced and logged as requests for an answer."""
+    config, clock = dependencies.config, dependencies.clock
+    health = Health(spec.name for spec in config.models)
+
+    def available(model: str) -> bool:
+        # In this order: a yes of `Health` may be the permission to probe.
+        return not readiness.down(model) and health.available(model, clock())
+
+    access = Access(available, _active(evaluation))
+    decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
+    first_token = config.gateway.first_token_timeout_seconds
+    dispatcher = Dispatcher(dependencies.backends, health, clock, first_token, readiness.down)
+    parsers = {"/v1/chat/completions": parse_chat, "/v1/completions": parse_text}
     return [
-        Route("/v1/chat/completions", Completions(services, parse_chat), methods=["POST"]),
-        Route("/v1/completions", Completions(services, parse_text), methods=["POST"]),
-        Route("/v1/niche/route", preview, methods=["POST"]),
+        Route(path, Completions(dependencies, decider, dispatcher, parse), methods=["POST"])
+        for path, parse in parsers.items()
     ]
 
 
-def _routes(stack: Stack, readiness: Readiness) -> list[Route]:
-    catalogue = Catalogue(stack.config, int(stack.wall_clock()))
+def _preview_route(
+    dependencies: Dependencies,
+    readiness: Readiness,
+    scorer: Scorer,
+    evaluation: OnlineEvaluation | None,
+) -> Route:
+    # Not by `Health`: its yes may be the permission to probe, and a preview asks no model.
+    access = Access(lambda model: not readiness.down(model), _active(evaluation))
+    preview = Preview(dependencies, AutoRouter(dependencies.policy, scorer, access))
+    return Route("/v1/niche/route", preview, methods=["POST"])
+
+
+def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Route]:
+    catalogue = Catalogue(dependencies.config, int(dependencies.wall_clock()))
     probes = Probes(readiness)
-    metrics = Exposition(stack.metrics.registry, stack.multiprocess_dir)
+    metrics = Exposition(dependencies.metrics.registry, dependencies.multiprocess_dir)
     description = Description(describe())
     page = Page()
     return [
@@ -240,42 +254,9 @@ def _routes(stack: Stack, readiness: Readiness) -> list[Route]:
     ]
 
 
-def _preview(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Preview:
-    # Not by `Health`: its yes may be the permission to probe, and a preview asks no model.
-    access = Access(lambda model: not readiness.down(model), _active(live))
-    limits = stack.config.gateway
-    body = limits.max_body_bytes, limits.body_timeout_seconds
-    return Preview(scorer, stack.router, access, body)
-
-
-def _active(live: Live | None) -> Callable[[str], bool]:
+def _active(evaluation: OnlineEvaluation | None) -> Callable[[str], bool]:
     """Which specialists get traffic: each, where nothing is compared."""
-    return (lambda _: True) if live is None else live.selection.active
-
-
-def _services(stack: Stack, readiness: Readiness, scorer: Scorer, live: Live | None) -> Services:
-    health = Health(spec.name for spec in stack.config.models)
-
-    def available(model: str) -> bool:
-        # In this order: a yes of `Health` may be the permission to probe.
-        return not readiness.down(model) and health.available(model, stack.clock())
-
-    access = Access(available, _active(live))
-    return Services(
-        config=stack.config,
-        decider=Decider(stack.config, stack.router, scorer, access, stack.metrics, stack.clock),
-        dispatcher=Dispatcher(
-            stack.backends,
-            health,
-            stack.clock,
-            stack.config.gateway.first_token_timeout_seconds,
-            readiness.down,
-        ),
-        metrics=stack.metrics,
-        clock=stack.clock,
-        wall_clock=stack.wall_clock,
-        live=live,
-    )
+    return (lambda _: True) if evaluation is None else evaluation.states.active
 
 
 def _translate(request: Request, error: Exception) -> NoReturn:

@@ -1,10 +1,10 @@
-"""Who may ask, and who may order: bearer keys, compared in constant time. Guards `/v1/`; probes and
-metrics stay open.
+"""Authentication by bearer keys, compared in constant time. Guards `/v1/`; probes and metrics stay
+open.
 
-    a-key              may ask
-    operator another   may ask, and move specialists between their states
+    a-key              may send requests
+    operator another   may also change the states of specialists
 
-Rule: where no key is an operator's, each is.
+Rule: if no key is an operator's, every key is.
 """
 
 import hashlib
@@ -17,18 +17,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.errors import InvalidApiKey
 
 _OPERATOR = "operator "
-_ORDERS = "/v1/niche/lifecycle/"
+_OPERATOR_PATHS = "/v1/niche/lifecycle/"
 
 
 class ApiKeys:
     """The accepted keys; only their digests are kept, so no `repr` or dump shows one.
 
     Args:
-        keys: may ask.
-        operators: may give orders, too; none: all may.
+        keys: may send requests.
+        operators: may also change states; none: every key may.
 
     Raises:
-        ValueError: there is none, which would lock everybody out.
+        ValueError: there is no key, which would lock everybody out.
     """
 
     def __init__(self, keys: Iterable[str], operators: Iterable[str] = ()) -> None:
@@ -39,7 +39,7 @@ class ApiKeys:
 
     @classmethod
     def from_file(cls, path: Path) -> "ApiKeys":
-        """Reads one key per line, after the word `operator` where it is one's; blank lines do not
+        """Reads one key per line, after the word `operator` for an operator's; blank lines do not
         count.
 
         Raises:
@@ -55,13 +55,13 @@ class ApiKeys:
         """Whether the key is one of these; takes the same time whichever it is."""
         return _among(key, self._digests)
 
-    def accept_order(self, key: bytes) -> bool:
-        """Whether the key may give orders."""
+    def accept_operator(self, key: bytes) -> bool:
+        """Whether the key may change states."""
         return _among(key, self._operators or self._digests)
 
 
 class Authentication:
-    """Lets requests to `/v1/` pass with an accepted key alone."""
+    """Lets requests to `/v1/` pass only with an accepted key."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app, self._keys = app, keys
@@ -71,9 +71,11 @@ class Authentication:
         if scope["type"] == "http" and self._keys is not None and scope["path"].startswith("/v1/"):
             scheme, _, key = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not self._keys.accept(key.strip()):
-                raise _refused("No valid API key")
-            if scope["path"].startswith(_ORDERS) and not self._keys.accept_order(key.strip()):
-                raise _refused("This key is no operator's, and orders want one that is")
+                raise _refused("The API key is missing or not valid")
+            if scope["path"].startswith(_OPERATOR_PATHS) and not self._keys.accept_operator(
+                key.strip()
+            ):
+                raise _refused("This request needs an operator's API key")
         await self._app(scope, receive, send)
 
 

@@ -20,8 +20,8 @@ from gateway.log import log_requests
 from gateway.metrics import Metrics, sharing_variables
 from gateway.routing import load_classifier
 from gateway.scoring import BatchingScorer, ScoringFailed
+from router.classifier import Classifier
 from router.config import ClassifierDeployment, RouterConfig
-from router.router import Classifier
 from router.types import Query, Scores
 
 ROUTER_APP = "router"
@@ -41,7 +41,7 @@ class ClassifierServer:
     Args:
         classifier: computes on a thread, so that the event loop never waits for it.
         max_batch: queries that share a forward pass at most.
-        metrics: is told of the size of each batch.
+        metrics: count the sizes of batches.
     """
 
     def __init__(self, classifier: Classifier, max_batch: int, metrics: Metrics) -> None:
@@ -129,7 +129,7 @@ def classifier_options(
 
 
 class RemoteScorer:
-    """Asks the classifier's application; while that says that it is down, nobody waits for it.
+    """Asks the classifier's application; while it reports itself down, no request waits for it.
 
     Args:
         application: `ROUTER_APP`.

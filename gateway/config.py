@@ -4,14 +4,22 @@ Errors name the key, the bad value and what is allowed.
 """
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from deployments.spec import ModelSpec
-from gateway.evidence.config import JudgeSection, ShadowSection
+from deployments.spec import ModelSpec, Price
+from gateway.config_migration import rename_at
 from router.config import RouterConfig
+from router.grading.registry import GRADERS
 from router.types import GENERAL
 
 AUTO = "auto"
@@ -30,44 +38,167 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class GradingSection(_Section):
+    """How two answers to a request of one specialist's domain get their scores."""
+
+    specialist: str = Field(description="whose pairs of answers")
+    method: Literal["feedback", "judge", "json"] = Field(
+        default="feedback",
+        description="`feedback`: by corrections, or scores of both answers, that clients send; "
+        "`judge`: by the judge; `json`: whether the answer is valid JSON",
+    )
+    grader: str | None = Field(
+        default=None,
+        description="compares answers with a correction; by default the grader of the adapter's "
+        "niche, or `text`",
+    )
+    keys: tuple[str, ...] = Field(
+        default=(), description="with `json`: keys that the answer's object must have"
+    )
+
+    @field_validator("grader")
+    @classmethod
+    def _known_grader(cls, grader: str | None) -> str | None:
+        if grader is not None and grader not in GRADERS:
+            raise ValueError(f"no grader {grader!r}; allowed: {', '.join(GRADERS)}")
+        return grader
+
+    @model_validator(mode="after")
+    def _keys_with_json(self) -> Self:
+        if self.keys and self.method != "json":
+            raise ValueError(f"keys needs method: json, not {self.method}")
+        return self
+
+
+class JudgeSection(_Section):
+    """A model behind an OpenAI-compatible endpoint that says which of two answers is better."""
+
+    base_url: str = Field(
+        pattern=r"^https?://[^/\s]+", description="including the version, e.g. http://host:8000/v1"
+    )
+    model: str = Field(min_length=1, description="must be none of the models that are compared")
+    api_key_env: str | None = Field(
+        default=None, description="the environment variable that holds the key; None: no key"
+    )
+    timeout_seconds: float = Field(default=60, gt=0, description="time limit of one verdict")
+    price: Price = Field(default=Price(), description="counts towards `max_cost_per_day`")
+
+
+class ShadowSection(_Section):
+    """Compares answers in the background, and moves specialists by what that shows."""
+
+    path: str = Field(
+        min_length=1,
+        description="SQLite file of states and evidence, shared by all gateways of a machine; "
+        "created if it does not exist",
+    )
+    sample_ratio: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="part of an active specialist's requests that the generalist answers as well",
+    )
+    trial_sample_ratio: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="part of a domain's requests that its specialists in shadow or on probation "
+        "answer as well",
+    )
+    max_concurrent: int = Field(
+        default=1,
+        ge=1,
+        description="comparisons at once per gateway replica; further ones are skipped",
+    )
+    max_requests_in_flight: int = Field(
+        default=16, ge=1, description="with more requests in flight no comparison is started"
+    )
+    max_tokens_per_day: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="tokens that comparisons may use per day (UTC), the judge's included",
+    )
+    max_cost_per_day: float | None = Field(
+        default=None,
+        ge=0,
+        description="list price of comparisons per day (UTC), in currency units; None: no limit",
+    )
+    store_texts: bool = Field(
+        default=False,
+        description="whether both answers are kept until they are graded, at most for "
+        "`feedback_hours`; otherwise no text is written, and corrections are refused",
+    )
+    feedback_hours: float = Field(
+        default=24, gt=0, description="how long feedback to an answer is accepted, in hours"
+    )
+    grading: tuple[GradingSection, ...] = Field(
+        default=(), description="per specialist; without an entry: by feedback"
+    )
+    judge: JudgeSection | None = Field(default=None, description="for `method: judge`")
+
+    @model_validator(mode="after")
+    def _judge_where_it_is_asked(self) -> Self:
+        names = [part.specialist for part in self.grading]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"grading: {', '.join(twice)} twice; once is enough")
+        judged = [part.specialist for part in self.grading if part.method == "judge"]
+        if judged and self.judge is None:
+            raise ValueError(
+                f"grading of {', '.join(judged)} uses the judge: set gateway.shadow.judge"
+            )
+        return self
+
+    def grading_of(self, specialist: str) -> GradingSection:
+        """How a specialist's pairs are graded."""
+        found = (part for part in self.grading if part.specialist == specialist)
+        return next(found, GradingSection(specialist=specialist))
+
+
 class GatewaySection(_Section):
     """The HTTP edge."""
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=1, le=65535, description="port to listen on")
     replicas: int = Field(
-        default=2, ge=1, description="gateway replicas; with one, its failure interrupts all"
+        default=2,
+        ge=1,
+        description="gateway replicas; a failure of the only one stops all",
     )
     num_cpus: float = Field(default=0.1, ge=0, description="CPU cores reserved per gateway replica")
     api_keys_file: str | None = Field(
-        default=None, description="a file with one accepted bearer key per line; None: no check"
+        default=None,
+        description="file with one accepted bearer key per line; None: requests need no key",
     )
     max_body_bytes: int = Field(
-        default=4_000_000, ge=1, description="longer requests are refused with 413"
+        default=4_000_000, ge=1, description="longer request bodies are refused with 413"
     )
     max_concurrent_requests: int = Field(
-        default=512, ge=1, description="per replica; more are refused with 429"
+        default=512, ge=1, description="per replica; further requests are refused with 429"
     )
     body_timeout_seconds: float = Field(
-        default=60, gt=0, description="that a client may take to send its request; then 408"
+        default=60, gt=0, description="time for a client to send its request; then 408"
     )
     request_timeout_seconds: float = Field(
-        default=600, gt=0, description="from the request to the last token; then 504"
+        default=600, gt=0, description="time from the request to the last token; then 504"
     )
     first_token_timeout_seconds: float = Field(
-        default=60, gt=0, description="that one model may take to begin; then the next is asked"
+        default=60,
+        gt=0,
+        description="time to the first token of a model; then the next model is asked",
     )
     shadow: ShadowSection | None = Field(
-        default=None, description="compares answers in the background; not unless asked for"
+        default=None, description="comparison of answers in the background; None: off"
     )
 
 
 class DecisionLogSection(_Section):
-    """The file of decisions, to train from; see `gateway/decision_log.py`."""
+    """The file of decisions, to train routers from; see `gateway/decision_log.py`."""
 
-    path: str = Field(min_length=1, description="this file gets a line of JSON per decision")
+    path: str = Field(min_length=1, description="file that gets a line of JSON per decision")
     prompts: Literal["hashed", "text", "none"] = Field(
-        default="hashed", description="what a line tells of the prompt; `text` is all that was said"
+        default="hashed",
+        description="what a line holds of the prompt; `text`: the whole conversation",
     )
 
 
@@ -76,41 +207,44 @@ class TracingSection(_Section):
 
     endpoint: str = Field(
         pattern=r"^https?://[^/\s]+",
-        description="of a collector, OTLP over HTTP, e.g. http://collector:4318/v1/traces",
+        description="OTLP collector over HTTP, e.g. http://collector:4318/v1/traces",
     )
     sample_ratio: float = Field(
-        default=1.0, ge=0, le=1, description="of requests whose client has not decided it"
+        default=1.0,
+        ge=0,
+        le=1,
+        description="part of the requests to trace, where the client has not decided it",
     )
     service_name: str = Field(
-        default="niche-gateway", min_length=1, description="what the traces are found by"
+        default="niche-gateway", min_length=1, description="service name in the traces"
     )
 
 
 class ObservabilitySection(_Section):
-    """What is counted and where it is kept."""
+    """Currency, decision log and traces."""
 
     currency: str = Field(
-        default="USD", min_length=1, max_length=8, description="of all prices; only a name"
+        default="USD", min_length=1, max_length=8, description="name of the currency of all prices"
     )
     decision_log: DecisionLogSection | None = Field(
-        default=None, description="a record of every decision; none unless asked for"
+        default=None, description="file of all decisions; None: off"
     )
     tracing: TracingSection | None = Field(
-        default=None, description="OpenTelemetry traces; none unless asked for"
+        default=None, description="OpenTelemetry traces; None: off"
     )
 
 
 class NicheConfig(_Section):
     """The whole stack: one generalist, its specialists, the router, the edge."""
 
-    generalist: ModelSpec = Field(description="answers what no specialist does")
+    generalist: ModelSpec = Field(description="model that answers everything no specialist answers")
     specialists: tuple[ModelSpec, ...] = Field(
-        default=(), description="of one domain in this order: the next is asked if one fails"
+        default=(), description="those of one domain in this order: the next is asked if one fails"
     )
     router: RouterConfig = Field(default=RouterConfig(), description="how the domain is decided")
     gateway: GatewaySection = Field(default=GatewaySection(), description="the HTTP edge")
     observability: ObservabilitySection = Field(
-        default=ObservabilitySection(), description="what is counted"
+        default=ObservabilitySection(), description="metrics, logs and traces"
     )
 
     @model_validator(mode="after")
@@ -119,18 +253,23 @@ class NicheConfig(_Section):
             raise ValueError("generalist.domain: the generalist has no domain; remove the key")
         names = [spec.name for spec in self.models]
         if self.generalist.name == AUTO:
-            raise ValueError(f"generalist.name: {AUTO!r} asks for a routed answer; choose another")
+            raise ValueError(f"generalist.name: {AUTO!r} is the name of the router; choose another")
         for index, spec in enumerate(self.specialists):
             where = f"specialists[{index}]"
             if names.count(spec.name) > 1 or spec.name == AUTO:
-                raise ValueError(f"{where}.name: {spec.name!r} is taken; names must differ")
+                raise ValueError(
+                    f"{where}.name: {spec.name!r} is already used; names must be unique"
+                )
             if spec.domain is None:
                 raise ValueError(f"{where}.domain: a specialist ({spec.name!r}) needs a domain")
             if spec.domain == GENERAL:
-                raise ValueError(f"{where}.domain: {GENERAL!r} is the generalist's; name a niche")
-            if spec.begins != "active" and self.gateway.shadow is None:
                 raise ValueError(
-                    f"{where}.begins: {spec.begins!r} would last for ever; set gateway.shadow"
+                    f"{where}.domain: {GENERAL!r} is the generalist's domain; name another"
+                )
+            if spec.initial_state != "active" and self.gateway.shadow is None:
+                raise ValueError(
+                    f"{where}.initial_state: {spec.initial_state!r} would last forever; "
+                    "set gateway.shadow"
                 )
         return self
 
@@ -207,10 +346,13 @@ def _lines(error: ValidationError, source: str) -> list[str]:
     lines = []
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"]) or "file"
-        if fault["type"] == "value_error" and not fault["loc"]:
+        renamed = rename_at(fault["loc"]) if fault["type"] == "extra_forbidden" else None
+        if renamed is not None:
+            lines.append(f"{source}: {where}: {renamed.hint()}")
+        elif fault["type"] == "value_error" and not fault["loc"]:
             lines.append(f"{source}: {fault['ctx']['error']}")
         elif fault["type"] == "missing":
-            lines.append(f"{source}: {where}: required, and absent")  # its input is the section
+            lines.append(f"{source}: {where}: required, but missing")  # its input is the section
         elif fault["type"] == "extra_forbidden":
             allowed = ", ".join(_keys_at(fault["loc"][:-1]))
             given = f"{source}: {where}: unknown key (value {fault['input']!r})"

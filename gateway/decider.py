@@ -1,4 +1,4 @@
-"""From the model a client names to a decision: the router's for `auto`, its own for any other name.
+"""From the model that a client names to a decision: by the policy for `auto`, else that model.
 
 Scoring takes milliseconds and happens elsewhere, on a thread or in another process; deciding takes
 microseconds and happens on the event loop.
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
-from gateway.metrics import Metrics
 from gateway.scoring import Scorer, ScoringFailed
-from router.router import Router
+from router.policy import Policy
 from router.types import GENERAL, Decision, Query
 
 _log = logging.getLogger("gateway.decider")
@@ -20,15 +19,41 @@ _log = logging.getLogger("gateway.decider")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Which models may be asked.
+    """Which models may answer.
 
     Attributes:
-        available: whether a model may be asked now, by its health.
-        active: whether a specialist gets traffic at all, by its lifecycle.
+        available: whether a model is healthy enough to be asked now.
+        active: whether the state of a specialist lets it answer at all.
     """
 
     available: Callable[[str], bool]
     active: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoRouter:
+    """Routes queries for `auto`: scores them, then decides.
+
+    Attributes:
+        policy: decides.
+        scorer: scores queries for it.
+        access: says which models may be asked; called on the event loop.
+    """
+
+    policy: Policy
+    scorer: Scorer
+    access: Access
+
+    async def route(self, query: Query) -> Decision:
+        """Where a query goes; without scores, to the generalist."""
+        try:
+            scores = await self.scorer.score(query)
+        except ScoringFailed as error:
+            _log.warning("a request was not classified: %s", error)
+            return self.policy.unclassified()
+        # A yes of `available` may be the permission to probe a model, so only the models that the
+        # decision turns on are asked about.
+        return self.policy.decide(scores, self.access.available, self.access.active)
 
 
 class Decider:
@@ -36,25 +61,12 @@ class Decider:
 
     Args:
         config: names the models.
-        router: chooses among them.
-        scorer: scores queries for the router.
-        access: says which models may be asked; called on the event loop.
-        metrics: is told of durations and confidences.
-        clock: monotonic seconds.
+        router: decides about `auto`.
     """
 
-    def __init__(
-        self,
-        config: NicheConfig,
-        router: Router,
-        scorer: Scorer,
-        access: Access,
-        metrics: Metrics,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, config: NicheConfig, router: AutoRouter) -> None:
         self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
-        self._router, self._scorer, self._access = router, scorer, access
-        self._metrics, self._clock = metrics, clock
+        self._router = router
 
     async def decide(self, model: str, query: Query) -> Decision:
         """Where the request goes.
@@ -63,23 +75,10 @@ class Decider:
             ModelNotFound: no such model is configured.
         """
         if model == AUTO:
-            return await self._routed(query)
+            return await self._router.route(query)
         if model not in self._domains:
             names = ", ".join((AUTO, *self._domains))
-            raise ModelNotFound(f"No model {model[:80]!r}; there are {names}.", "model")
-        return self._router.requested(model, self._domains[model])
-
-    async def _routed(self, query: Query) -> Decision:
-        started = self._clock()
-        try:
-            scores = await self._scorer.score(query)
-        except ScoringFailed as error:
-            _log.warning("a request was not classified: %s", error)
-            return self._router.unclassified()
-        finally:
-            self._metrics.router_duration.observe(self._clock() - started)
-        # A yes of `available` may be the permission to probe a model, so only the models that the
-        # decision turns on are asked about.
-        decision = self._router.decide(scores, self._access.available, self._access.active)
-        self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
-        return decision
+            raise ModelNotFound(
+                f"Model {model[:80]!r} does not exist; available: {names}.", "model"
+            )
+        return self._router.policy.requested(model, self._domains[model])

@@ -6,13 +6,13 @@ nothing to say is absent.
 
     request_id      as in the response header `x-request-id`
     time            Unix seconds when the answer ended
-    asked           the `model` of the request: `auto`, or a model by name
+    requested_model the `model` of the request: `auto`, or a model by name
     domain          the likeliest domain; for a model by name that model's own
-    first           the model that was to answer
+    first_candidate the model that was to answer
     model           the model that answered, or was the first to be asked when none did
     reason          as in the response header `x-niche-reason`
     confidence      calibrated probability of `domain`; 1 for a model by name
-    scope           how familiar the text looked
+    ood_score       how unlike the training prompts the text was
     probabilities   calibrated probability of each domain
     status          HTTP status; 499 when the client left before the end
     prompt_sha256   SHA-256 of what was asked, in hexadecimal; see `router.classifier`
@@ -38,8 +38,10 @@ from pathlib import Path
 from threading import Semaphore
 
 import msgspec
+from typing_extensions import override
 
 from gateway.config import ConfigError, DecisionLogSection
+from gateway.observer import RequestObserver
 from gateway.record import Record
 from router.classifier import prompt_sha256
 from router.types import Decision, Query
@@ -53,13 +55,13 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     request_id: str
     time: float
-    asked: str
+    requested_model: str
     domain: str
-    first: str
+    first_candidate: str
     model: str
     reason: str
     confidence: float
-    scope: float | None = None
+    ood_score: float | None = None
     probabilities: dict[str, float] | None = None
     status: int
     prompt_sha256: str | None = None
@@ -68,7 +70,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def open_log(path: Path) -> int:
-    """A file descriptor that appends; the file is made if need be, for its owner's eyes alone.
+    """A file descriptor that appends; a new file can be read by its owner alone.
 
     Raises:
         ConfigError: it cannot be written.
@@ -88,7 +90,7 @@ class DecisionLog:
     Args:
         settings: where, and what of the prompts.
         wall_clock: Unix time in seconds.
-        on_drop: is told of each line that is dropped, on any thread.
+        on_drop: called for each line that is dropped, on any thread.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -107,7 +109,7 @@ class DecisionLog:
         self._before = b""
 
     def note(self, record: Record) -> None:
-        """Takes a line for a request that has ended; one without a decision has none."""
+        """Queues the line of a request that has ended; a request without a decision has none."""
         if record.decision is None:
             return
         if not self._room.acquire(blocking=False):
@@ -147,19 +149,30 @@ class DecisionLog:
         return Line(
             request_id=record.request_id,
             time=now,
-            asked=record.asked,
+            requested_model=record.requested_model,
             domain=decision.domain,
-            first=decision.candidates[0],
+            first_candidate=decision.candidates[0],
             model=record.model,
             reason=record.reason,
             confidence=decision.confidence,
-            scope=scores.scope if scores else None,
+            ood_score=scores.ood_score if scores else None,
             probabilities=dict(scores.probabilities) if scores else None,
             status=record.status,
             prompt_sha256=None if self._prompts == "none" else prompt_sha256(query),
             messages=_messages(query) if in_full else None,
             text=query.text if in_full else None,
         )
+
+
+class LoggedDecision(RequestObserver):
+    """Adds one request to the log."""
+
+    def __init__(self, log: DecisionLog, record: Record) -> None:
+        self._to, self._record = log, record
+
+    @override
+    def ended(self, time: float) -> None:
+        self._to.note(self._record)
 
 
 def _messages(query: Query) -> list[dict[str, str]] | None:

@@ -1,5 +1,4 @@
-"""The endpoints that answer from what the gateway knows: models, health, metrics, the API's
-description."""
+"""The endpoints that ask no model: models, health, metrics, and the API's description."""
 
 from collections.abc import Mapping
 
@@ -53,13 +52,14 @@ class Catalogue:
         name = request.path_params["model"]
         if name not in self._models:
             raise ModelNotFound(
-                f"No model {name[:80]!r}; there are {', '.join(self._models)}.", "model"
+                f"Model {name[:80]!r} does not exist; available: {', '.join(self._models)}.",
+                "model",
             )
         return _json(self._models[name])
 
 
 class Probes:
-    """`/healthz` says that the process lives; `/readyz` that every model can answer."""
+    """`/healthz`: the process is alive; `/readyz`: every model can answer."""
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
@@ -77,7 +77,7 @@ class Probes:
 
 
 class Exposition:
-    """`/metrics`, in the format that the scraper asks for."""
+    """`/metrics`, in the format that the scraper accepts."""
 
     def __init__(self, registry: CollectorRegistry, multiprocess_dir: str | None) -> None:
         self._registry, self._multiprocess_dir = registry, multiprocess_dir

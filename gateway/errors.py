@@ -6,12 +6,11 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
-    |-- AnswerNotFound, ShadowOff, TransitionRefused              feedback and orders
-    `-- ClientGone                                                nobody is left to read an answer
+    |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
+    `-- ClientGone                                                the client disconnected
 
-and the `BackendError` tree of `deployments.protocol`, and a store of evidence that fails. Rule:
-what stands in no row is a 500 that says nothing but the request id; its traceback goes to the log
-alone.
+beside it `StoreError`, and the `BackendError` tree of `deployments.protocol`. Rule: an exception
+without a row is a 500 that says nothing but the request id; its traceback goes to the log alone.
 """
 
 import math
@@ -28,7 +27,6 @@ from deployments.protocol import (
     PromptTooLong,
     Unavailable,
 )
-from gateway.evidence.store import StoreError
 
 UNAVAILABLE_RETRY_SECONDS = 1
 """A broken model's circuit stays open for seconds: sooner is useless, later is idle."""
@@ -69,11 +67,11 @@ class MissingParameter(GatewayError):
 
 
 class UnknownParameter(GatewayError):
-    """A name that the API does not have."""
+    """A parameter that the API does not have."""
 
 
 class UnsupportedParameter(GatewayError):
-    """A name that the API has and this gateway does not serve."""
+    """A parameter of the API that this gateway does not support."""
 
 
 class InvalidType(GatewayError):
@@ -81,7 +79,7 @@ class InvalidType(GatewayError):
 
 
 class InvalidValue(GatewayError):
-    """A value of the right type that is out of its range or set."""
+    """A value of the right type that is not allowed."""
 
 
 class InvalidApiKey(GatewayError):
@@ -89,7 +87,7 @@ class InvalidApiKey(GatewayError):
 
 
 class TooManyRequests(GatewayError):
-    """This gateway works on as many requests as it may."""
+    """The gateway is at its limit of concurrent requests."""
 
 
 class ModelNotFound(GatewayError):
@@ -101,23 +99,28 @@ class PathNotFound(GatewayError):
 
 
 class MethodNotAllowed(GatewayError):
-    """The path is served, the method is not."""
+    """The path does not take this method."""
 
 
 class AnswerNotFound(GatewayError):
-    """Feedback to an answer that is not known, or too old."""
+    """Feedback to an answer that is unknown or too old."""
 
 
-class ShadowOff(GatewayError):
-    """Feedback or an order, and `gateway.shadow` is not set."""
+class ShadowDisabled(GatewayError):
+    """Feedback or a change of state, and `gateway.shadow` is not set."""
 
 
 class TransitionRefused(GatewayError):
-    """An order that makes no sense in the specialist's state."""
+    """A change of state that is not possible in the specialist's state."""
 
 
 class ClientGone(GatewayError):
-    """The client hung up; never rendered, only counted."""
+    """The client disconnected; never sent, only counted."""
+
+
+class StoreError(Exception):
+    """The store of `gateway.shadow` cannot be read or written; the message says why, for the log
+    alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ TABLE: dict[type[Exception], Rule] = {
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
     AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),
-    ShadowOff: Rule(409, _INVALID, "shadow_off"),
+    ShadowDisabled: Rule(409, _INVALID, "shadow_disabled"),
     TransitionRefused: Rule(409, _INVALID, "transition_refused"),
     StoreError: Rule(503, "server_error", "evidence_unavailable"),
     ClientGone: Rule(499, _INVALID, "client_disconnected"),
@@ -176,7 +179,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ErrorResponse:
     """An exception, translated: what to send and what to count."""
 
     status: int
@@ -190,12 +193,12 @@ class Fault:
         return self.code == _UNEXPECTED.code
 
 
-def fault_of(error: BaseException, request_id: str) -> Fault:
+def error_response(error: BaseException, request_id: str) -> ErrorResponse:
     """Translates any exception by the table's nearest row in its class's ancestry."""
     rule = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), _UNEXPECTED)
     message, parameter = _words(error, request_id)
     detail = ErrorDetail(message=message, type=rule.type, param=parameter, code=rule.code)
-    return Fault(rule.status, rule.code, ErrorBody(error=detail), _headers(error))
+    return ErrorResponse(rule.status, rule.code, ErrorBody(error=detail), _headers(error))
 
 
 def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
@@ -207,9 +210,9 @@ def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
         case BackendError():
             return _words_about_a_model(error), None
         case StoreError():  # its words name a file: for the log
-            return "The evidence cannot be read or written now; try again later.", None
+            return "The evidence store is not available; try again later.", None
         case _:
-            return f"The gateway failed; quote request {request_id} when you report this.", None
+            return f"The gateway failed; quote request id {request_id} when you report this.", None
 
 
 def _words_about_a_model(error: BackendError) -> str:
@@ -218,7 +221,7 @@ def _words_about_a_model(error: BackendError) -> str:
             seconds = _whole_seconds(error.retry_after_seconds)
             return f"Model {error.model!r} has a full queue; try again in {seconds} s."
         case DeadlineExceeded():
-            return f"Model {error.model!r} was not done within {error.seconds:g} s."
+            return f"Model {error.model!r} did not finish within {error.seconds:g} s."
         case Unavailable():  # its reason may name hosts and processes: for the log, not for clients
             return f"Model {error.model!r} cannot answer now; try again later."
         case _:

@@ -1,8 +1,8 @@
-"""Shows the metrics of a node's gateway replicas on a port of its own:
+"""Serves the metrics of a node's gateway replicas on a port of its own:
 `python -m gateway.exporter DIRECTORY PORT`.
 
-On a cluster a request for `/metrics` reaches any replica on any node, so what it tells jumps
-between nodes. One exporter per node tells that node's sums, and Prometheus adds the nodes up.
+On a cluster a request for `/metrics` reaches any replica on any node, so its values jump between
+nodes. One exporter per node serves that node's sums, and Prometheus adds the nodes up.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def registry_of(metrics_dir: Path) -> CollectorRegistry:
 
 
 def main() -> None:
-    """Serves until it is ended."""
+    """Serves until it is stopped."""
     parser = argparse.ArgumentParser(prog="python -m gateway.exporter")
     parser.add_argument("directory", type=Path, help="where the gateway keeps its metrics")
     parser.add_argument("port", type=int)

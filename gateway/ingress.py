@@ -18,12 +18,13 @@ from deployments.engine import Engine, EngineContext, create_engine
 from deployments.handle import ServeApplication, ServeBackend
 from deployments.spec import ModelSpec
 from deployments.status import ReplicaCounts
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
 from gateway.config import NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.log import log_requests
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
-from gateway.routing import load_deciding_router, load_router
+from gateway.routing import load_classifier, load_policy
 from gateway.tracing.otlp import open_provider
 
 GATEWAY_APP = "gateway"
@@ -31,9 +32,9 @@ GATEWAY_APP = "gateway"
 
 @dataclass(frozen=True)
 class GatewayContext:
-    """What a gateway replica may know of its machine.
+    """What a gateway replica needs of its machine.
 
-    `metrics_dir` is shared by all gateway replicas of a node, so that any of them can tell the
+    `metrics_dir` is shared by all gateway replicas of a node, so that each of them can serve the
     sums.
     """
 
@@ -57,10 +58,12 @@ class Gateway:
         apart = config.router.deployment is not None
         cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
         app = build_app(
-            Stack(
+            Dependencies(
                 config=config,
-                router=load_deciding_router(config) if apart else load_router(config, cache_dir),
-                scorer=_remote_scorer(counts) if apart else None,
+                policy=load_policy(config),
+                classifier=_remote_scorer(counts)
+                if apart
+                else load_classifier(config.router, cache_dir, "cpu"),
                 judge=_judge(config, context.engine),
                 backends=backends,
                 clock=time.monotonic,
@@ -74,7 +77,7 @@ class Gateway:
 
 
 class _OneRequestId:
-    """Leaves out our own `x-request-id` where Serve will add the request's."""
+    """Drops our own `x-request-id` where Serve adds the request's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -101,7 +104,7 @@ def _backend(spec: ModelSpec, counts: ReplicaCounts) -> ServeBackend:
 
 
 def _judge(config: NicheConfig, context: EngineContext) -> Engine | None:
-    """The judge of `gateway.shadow`: asked from this process, for it is no model of the stack.
+    """The engine of the judge of `gateway.shadow`, in this process: it is no model of the stack.
 
     Raises:
         ValueError: the variable of its key is not set.
@@ -124,7 +127,7 @@ def _remote_scorer(counts: ReplicaCounts) -> RemoteScorer:
 
 
 def _running_replicas() -> dict[str, int]:
-    """By application, from Serve's controller."""
+    """Running replicas by application, from Serve's controller."""
     return {
         app: sum(
             deployment.replica_states.get("RUNNING", 0)

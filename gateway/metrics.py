@@ -10,12 +10,15 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
+from typing_extensions import override
 
-from deployments.protocol import Usage
+from deployments.protocol import Chunk, FinishReason, Usage
+from gateway.dialects.parse import CompletionRequest
+from gateway.observer import RequestObserver
+from gateway.record import Record
 from gateway.tally import Costs
-
-NONE = "none"
-"""The label of a request that ended before a domain, a model or a reason was known."""
+from router.dispatch import Answer, reason_to_leave
+from router.types import Decision, Reason
 
 # Seconds. From a fake engine's milliseconds to the longest request that the default limits allow.
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 600)
@@ -31,75 +34,82 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.requests = self._counter(
-            "requests", "Requests for an answer", "domain", "model", "reason", "status_class"
+            "requests",
+            "Requests for an answer, by outcome",
+            "domain",
+            "model",
+            "reason",
+            "status_class",
         )
         self.errors = self._counter("errors", "Requests that ended in an error", "code")
         self.dispatch_fallbacks = self._counter(
-            "dispatch_fallbacks", "Models that were passed over for the next", "model", "reason"
+            "dispatch_fallbacks", "Models passed over for the next candidate", "model", "reason"
         )
         self.decision_log_drops = self._counter(
-            "decision_log_drops", "Lines that are missing from the decision log"
+            "decision_log_drops", "Lines missing from the decision log"
         )
-        self.in_flight = self._gauge("requests_in_flight", "Requests being answered")
-        self.queued = self._gauge("requests_queued", "Requests without a first token yet", "model")
+        self.in_flight = self._gauge("requests_in_flight", "Requests in flight")
+        self.queued = self._gauge(
+            "requests_queued", "Requests that wait for their first token", "model"
+        )
         self.up = self._gauge(
-            "model_up", "0 where a model said last that it cannot answer", "model", mode="livemin"
+            "model_up", "1 if the last health check succeeded, else 0", "model", mode="livemin"
         )
         self._build_latencies()
         self._build_usage()
 
     def _build_latencies(self) -> None:
         self.first_token = self._histogram(
-            "time_to_first_token_seconds", "Arrival to first token", REQUEST_BUCKETS, "model"
+            "time_to_first_token_seconds",
+            "Time from arrival to the first token, in seconds",
+            REQUEST_BUCKETS,
+            "model",
         )
         self.duration = self._histogram(
             "request_duration_seconds",
-            "Arrival to last byte",
+            "Time from arrival to the last byte, in seconds",
             REQUEST_BUCKETS,
             "model",
             "status_class",
         )
         self.inter_token = self._histogram(
             "inter_token_latency_seconds",
-            "Seconds per token after the first",
+            "Time per token after the first, in seconds",
             TOKEN_BUCKETS,
             "model",
         )
         self.router_duration = self._histogram(
-            "router_duration_seconds", "Deciding, with the wait for it", ROUTER_BUCKETS
+            "router_duration_seconds",
+            "Routing latency including queueing, in seconds",
+            ROUTER_BUCKETS,
         )
         self.router_confidence = self._histogram(
             "router_confidence",
-            "Calibrated probability of the domain",
+            "Calibrated probability of the chosen domain",
             CONFIDENCE_BUCKETS,
             "domain",
         )
         self.router_batch_size = self._histogram(
-            "router_batch_size", "Requests that were classified together", BATCH_BUCKETS
+            "router_batch_size", "Requests classified in one batch", BATCH_BUCKETS
         )
 
     def _build_usage(self) -> None:
-        self.prompt_tokens = self._counter("prompt_tokens", "Prompt tokens", "model")
-        self.completion_tokens = self._counter("completion_tokens", "Generated tokens", "model")
-        self.engine_seconds = self._counter("engine_seconds", "Seconds of engine work", "model")
-        self.cost = self._counter("cost_currency", "Cost by list price", "model")
+        self.prompt_tokens = self._counter("prompt_tokens", "Prompt tokens processed", "model")
+        self.completion_tokens = self._counter("completion_tokens", "Tokens generated", "model")
+        self.engine_seconds = self._counter(
+            "engine_seconds", "Engine time spent on requests, in seconds", "model"
+        )
+        self.cost = self._counter("cost_currency", "Cost by list price, in currency units", "model")
         self.cost_baseline = self._counter(
-            "cost_baseline_currency", "List price of the same tokens at the generalist", "model"
+            "cost_baseline_currency",
+            "Cost of the same tokens at the generalist's list price, in currency units",
+            "model",
         )
         self.cost_attributed = self._counter(
-            "cost_attributed_currency", "Engine seconds times the price of the machine", "model"
+            "cost_attributed_currency",
+            "Engine time multiplied by the machine's price, in currency units",
+            "model",
         )
-
-    def used(self, model: str, usage: Usage, costs: Costs | None) -> None:
-        """Counts what an answer took; `costs` is None when it was not completed, which nobody
-        pays."""
-        self.prompt_tokens.labels(model).inc(usage.prompt_tokens)
-        self.completion_tokens.labels(model).inc(usage.completion_tokens)
-        self.engine_seconds.labels(model).inc(usage.engine_seconds)
-        if costs is not None:
-            self.cost.labels(model).inc(costs.list_price)
-            self.cost_baseline.labels(model).inc(costs.baseline)
-            self.cost_attributed.labels(model).inc(costs.attributed)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"niche_{name}", text, labels, registry=self.registry)
@@ -107,13 +117,92 @@ class Metrics:
     def _gauge(
         self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
     ) -> Gauge:
-        """`mode` says what live processes have to say together: the sum, or the worst."""
+        """`mode` says how the values of live processes are combined: by their sum or minimum."""
         return Gauge(f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"niche_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+class ErrorMetrics(RequestObserver):
+    """Counts the error in which a request ended, if it did."""
+
+    def __init__(self, metrics: Metrics, record: Record) -> None:
+        self._metrics, self._record = metrics, record
+
+    @override
+    def ended(self, time: float) -> None:
+        if self._record.code is not None:
+            self._metrics.errors.labels(self._record.code).inc()
+
+
+class RequestMetrics(RequestObserver):
+    """Counts one request for an answer; it is in flight from here to `ended`."""
+
+    def __init__(self, metrics: Metrics, record: Record) -> None:
+        self._metrics, self._record = metrics, record
+        self._queued: Gauge | None = None
+        self._last_chunks: dict[int, float] = {}
+        metrics.in_flight.inc()
+
+    @override
+    def decided(self, decision: Decision, started: float, ended: float) -> None:
+        if decision.reason is not Reason.REQUESTED:
+            self._metrics.router_duration.observe(ended - started)
+        if decision.scores is not None:
+            self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)
+
+    @override
+    def dispatched(self, request: CompletionRequest, model: str, time: float) -> None:
+        self._queued = self._metrics.queued.labels(model)
+        self._queued.inc()
+
+    @override
+    def answered(self, answer: Answer, time: float) -> None:
+        self._leave_queue()
+        self._metrics.first_token.labels(answer.model).observe(time - self._record.started)
+        for attempt in answer.attempts:
+            if attempt.error is not None:
+                reason = reason_to_leave(attempt.error)
+                self._metrics.dispatch_fallbacks.labels(attempt.model, reason).inc()
+
+    @override
+    def chunk(self, index: int, chunk: Chunk, time: float) -> None:
+        before = self._last_chunks.get(index)
+        if before is not None and chunk.tokens:
+            gap = (time - before) / chunk.tokens
+            self._metrics.inter_token.labels(self._record.model).observe(gap)
+        self._last_chunks[index] = time
+
+    @override
+    def generated(
+        self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
+    ) -> None:
+        """Counts what the answer took; nobody pays for one that is not complete."""
+        metrics, model = self._metrics, self._record.model
+        metrics.prompt_tokens.labels(model).inc(usage.prompt_tokens)
+        metrics.completion_tokens.labels(model).inc(usage.completion_tokens)
+        metrics.engine_seconds.labels(model).inc(usage.engine_seconds)
+        if costs is not None:
+            metrics.cost.labels(model).inc(costs.list_price)
+            metrics.cost_baseline.labels(model).inc(costs.baseline)
+            metrics.cost_attributed.labels(model).inc(costs.attributed)
+
+    @override
+    def ended(self, time: float) -> None:
+        record, metrics = self._record, self._metrics
+        self._leave_queue()
+        status_class = f"{record.status // 100}xx"
+        metrics.requests.labels(record.domain, record.model, record.reason, status_class).inc()
+        metrics.duration.labels(record.model, status_class).observe(time - record.started)
+        metrics.in_flight.dec()
+
+    def _leave_queue(self) -> None:
+        if self._queued is not None:
+            self._queued.dec()
+            self._queued = None
 
 
 def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:
@@ -125,7 +214,7 @@ def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:
 
 
 def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> None:
-    """Takes out of the sums the gauges of processes that ended; their counters stay."""
+    """Removes the gauges of processes that ended from the sums; their counters stay."""
     for path in multiprocess_dir.glob("gauge_live*_*.db"):
         pid = path.stem.rsplit("_", 1)[1]
         if pid.isdigit() and not alive(int(pid)):
@@ -140,7 +229,7 @@ def exposition(
 
     Args:
         registry: this process's metrics.
-        multiprocess_dir: the folder where all processes keep theirs; then those are summed instead.
+        multiprocess_dir: the folder where all processes keep theirs; if given, those are summed.
         accept: the client's `Accept` header, from which the format is chosen.
     """
     try:

@@ -78,14 +78,16 @@ def describe() -> dict[str, Any]:
                 "parameters": [_in_path("model")],
                 "get": _reading("retrieveModel", "One model", ModelObject),
             },
-            **_comparison_paths(),
-            "/": {"get": _plain("page", "A page to ask and to look from", "text/html")},
+            **_evidence_paths(),
+            "/": {"get": _plain("page", "The gateway's web page", "text/html")},
             "/page/{name}": {
                 "parameters": [_in_path("name")],
-                "get": _plain("pageFile", "A file of that page", "text/javascript"),
+                "get": _plain("pageFile", "A file of the web page", "text/javascript"),
             },
-            "/healthz": {"get": _plain("healthz", "The process lives")},
-            "/readyz": {"get": _plain("readyz", "Every model answers; else 503 says which do not")},
+            "/healthz": {"get": _plain("healthz", "Liveness")},
+            "/readyz": {
+                "get": _plain("readyz", "Readiness; 503 names the models that cannot answer")
+            },
             "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
@@ -93,21 +95,21 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _comparison_paths() -> dict[str, Any]:
+def _evidence_paths() -> dict[str, Any]:
     return {
         "/v1/feedback": {
-            "post": _telling("feedback", "Judges an answer", FeedbackBody, FeedbackReply)
+            "post": _telling("feedback", "Feedback to an answer", FeedbackBody, FeedbackReply)
         },
         "/v1/niche/evidence": {
-            "get": _reading("evidence", "Specialists against the generalist", EvidenceBody)
+            "get": _reading("evidence", "Evidence of the online evaluation", EvidenceBody)
         },
         "/v1/niche/pairs/{request_id}": {
             "parameters": [_in_path("request_id")],
-            "get": _reading("pairs", "Answers of a request that wait for a grade", PairsBody),
+            "get": _reading("pairs", "Pairs of answers that wait for a grade", PairsBody),
         },
         "/v1/niche/lifecycle/{model}": {
             "parameters": [_in_path("model")],
-            "post": _telling("order", "Overrules the evidence", Order, SpecialistBody),
+            "post": _telling("order", "Changes the state of a specialist", Order, SpecialistBody),
         },
     }
 
@@ -126,7 +128,7 @@ def _answering(
     }
     return {
         "operationId": f"{name}Completions",
-        "summary": f"Answers a {name}",
+        "summary": f"Completes a {name}",
         "description": f"Refused unless null or without effect: {refused}.",
         "security": [{"bearer": []}, {}],
         "requestBody": {
@@ -138,7 +140,7 @@ def _answering(
 
 
 def _deciding() -> dict[str, Any]:
-    said = "The decision for a conversation or a text; no model is asked"
+    said = "The routing decision for a conversation or a text, without an answer"
     content = {"application/json": {"schema": _reference(RouteBody)}}
     return {
         "operationId": "route",

@@ -1,62 +1,50 @@
-"""`POST /v1/niche/route`: what `niche route` prints, over HTTP: the decision, and no answer.
+"""`POST /v1/niche/route`: the routing decision of a request for `auto`, without an answer.
 
-It is decided as a request for `auto` would be. Rule: no model is asked, and nothing is counted as
-a request for an answer.
+Rule: no model is asked, and nothing is counted as a request for an answer.
 """
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.body import decode_object, read_body
-from gateway.decider import Access
+from gateway.decider import AutoRouter
+from gateway.dependencies import Dependencies
 from gateway.dialects.parse import parse_route
 from gateway.dialects.route_schemas import RouteBody
-from gateway.record import record_of
+from gateway.record import observer_of, record_of
 from gateway.responses import send_json, while_connected
-from gateway.scoring import Scorer, ScoringFailed
-from router.router import Router
-from router.types import Decision, Explanation, Query
+from router.types import Decision, Explanation
 
 
 class Preview:
     """An ASGI endpoint.
 
     Args:
-        scorer: scores queries for the router.
-        router: decides.
-        access: says which models could be asked; asking must change nothing.
-        limits: the most bytes of a body, and the most seconds that it may take.
+        dependencies: have the limits and the clock.
+        router: decides; asking which models may be asked must change nothing.
     """
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        router: Router,
-        access: Access,
-        limits: tuple[int, float],
-    ) -> None:
-        self._scorer, self._router, self._access = scorer, router, access
-        self._limits = limits
+    def __init__(self, dependencies: Dependencies, router: AutoRouter) -> None:
+        self._limits, self._clock = dependencies.config.gateway, dependencies.clock
+        self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        record = record_of(scope)
-        query = parse_route(decode_object(await read_body(scope, receive, *self._limits)))
+        limits = self._limits
+        body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
+        query = parse_route(decode_object(body))
 
         async def answer() -> None:
-            decision, why = await self._decided(query)
-            record.decided(decision)
-            await send_json(send, _body(decision, why))
+            started = self._clock()
+            decision = await self._router.route(query)
+            observer_of(scope).decided(decision, started, self._clock())
+            await send_json(send, self._body(decision))
 
-        await while_connected(receive, record, answer)
+        await while_connected(receive, record_of(scope), answer)
 
-    async def _decided(self, query: Query) -> tuple[Decision, Explanation | None]:
-        try:
-            scores = await self._scorer.score(query)
-        except ScoringFailed:
-            return self._router.unclassified(), None
-        decision = self._router.decide(scores, self._access.available, self._access.active)
-        return decision, self._router.explained(scores)
+    def _body(self, decision: Decision) -> RouteBody:
+        scores = decision.scores
+        return _body(decision, None if scores is None else self._router.policy.explain(scores))
 
 
 def _body(decision: Decision, why: Explanation | None) -> RouteBody:
@@ -74,8 +62,8 @@ def _body(decision: Decision, why: Explanation | None) -> RouteBody:
         body,
         probabilities=dict(sorted(why.probabilities.items(), key=lambda item: -item[1])),
         min_confidence=why.min_confidence,
-        scope=why.scope,
-        scope_threshold=why.scope_threshold,
+        ood_score=why.ood_score,
+        max_ood_score=why.max_ood_score,
         truncated=why.truncated,
         guarantee=why.guarantee,
     )

@@ -1,8 +1,8 @@
-"""Which models can answer: asked again and again, one question per model at a time.
+"""Which models can answer: each is polled, one health check per model at a time; so is the
+classifier, if it is a deployment of its own.
 
-So is the classifier, where it is a deployment of its own. `/readyz` shows the last verdicts.
-Routing passes over a model that said itself that it cannot answer, so that no request has to find
-that out; one that merely was slow to say is still asked.
+`/readyz` shows the last results. Routing passes over a model that reported itself unavailable, so
+that no request has to find that out; a model whose health check timed out is still asked.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ _log = logging.getLogger("gateway.readiness")
 
 
 class Part(Protocol):
-    """What can be asked how it is: every `Backend` is one."""
+    """What has a health check: every `Backend` is one."""
 
     async def health(self) -> None:
         """Returns when it can answer, else raises `Unavailable`."""
 
 
 class Readiness:
-    """The verdicts of one gateway process.
+    """The health checks of one gateway process.
 
     Args:
         parts: the models, and what else requests need, by name.
         clock: monotonic seconds.
-        timeout_seconds: how long a model may take to say how it is.
-        interval_seconds: how old a verdict may get.
-        on_verdict: told of every part, each time, whether it can answer.
+        timeout_seconds: how long a health check may take.
+        interval_seconds: how old a result may get.
+        on_verdict: called for every part after each check: its name, and whether it can answer.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Readiness:
         self._down: frozenset[str] = frozenset()
 
     def down(self, model: str) -> bool:
-        """Whether the model said, when last asked, that it cannot answer."""
+        """Whether the model reported itself unavailable at its last health check."""
         return model in self._down
 
     async def failing(self) -> dict[str, str]:
-        """Those that do not answer well, and why; asks them if that is long ago."""
+        """The parts that fail their health check, and why; checks them if the results are old."""
         async with self._asking:
             if self._clock() >= self._good_until:
                 await self._ask_all()
@@ -62,14 +62,14 @@ class Readiness:
         return self._failing
 
     async def keep_asking(self) -> None:
-        """Asks for ever; for a task that is cancelled at the end."""
+        """Checks health until it is cancelled."""
         while True:
             await self.failing()
             await asyncio.sleep(self._pause)
 
     @property
     def _pause(self) -> float:
-        """One that comes back is noticed sooner than one that goes."""
+        """A recovery is noticed sooner than a failure."""
         return self._interval / 4 if self._failing else self._interval
 
     async def _ask_all(self) -> None:
@@ -84,7 +84,7 @@ class Readiness:
             self._on_verdict(name, name not in self._failing)
 
     async def _ask(self, part: Part) -> tuple[str | None, bool]:
-        """What is wrong with a part, if anything, and whether it said so itself."""
+        """What is wrong with a part, if anything, and whether it reported that itself."""
         try:
             async with asyncio.timeout(self._timeout):
                 await part.health()

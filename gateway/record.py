@@ -1,38 +1,40 @@
 """What is known of one HTTP request so far: the source of its headers, its log line and its
-counters."""
+counters. The request's scope holds it, and the observer of the request."""
 
-import logging
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
+from typing_extensions import override
 
 from deployments.protocol import FinishReason, Usage
-from gateway.errors import Fault, fault_of
-from gateway.metrics import NONE
+from gateway.dialects.parse import CompletionRequest
+from gateway.errors import ErrorResponse, error_response
+from gateway.observer import RequestObserver
 from gateway.tally import Costs
-from gateway.tracing.trace import NO_TRACE, Ending, Trace
+from router.dispatch import Answer
 from router.types import Decision, Query
 
-_KEY = "niche.record"
-_log = logging.getLogger("gateway")
+NONE = "none"
+"""Stands where a request ended before its domain, model or reason was known."""
+_RECORD, _OBSERVER = "niche.record", "niche.observer"
 
 
-@dataclass(slots=True)
-class Record:
+@dataclass
+class Record(RequestObserver):
     """Filled while the request is served.
 
     Attributes:
         request_id: the client's, or new.
         started: on the monotonic clock, in seconds.
-        status: as sent; after a failure in mid-stream the failure's.
-        begun: whether a response has started.
-        ended: whether it is complete.
-        asked: the model that the client named.
+        status: as sent; after a failure in the middle of a stream, the failure's.
+        response_started, response_complete: how much of the response was sent.
+        requested_model: the model that the client named.
         query: what the client said, for the decision log alone.
         decision: where the request was sent.
         user, metadata: the client's own words, for the log.
         finish_reasons: of the choices that were completed.
-        trace: is told of what happens.
+        trace_id: of the request's trace; None where it is not traced.
+        trace_headers: continue the trace at the model's server (W3C).
     """
 
     request_id: str
@@ -43,35 +45,43 @@ class Record:
     confidence: float | None = None
     status: int = 0
     code: str | None = None
-    begun: bool = False
-    ended: bool = False
+    response_started: bool = False
+    response_complete: bool = False
     usage: Usage = field(default_factory=lambda: Usage(0, 0))
     costs: Costs | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
-    asked: str = NONE
+    requested_model: str = NONE
     query: Query = field(default_factory=Query)
     decision: Decision | None = None
     finish_reasons: tuple[FinishReason, ...] = ()
-    trace: Trace = NO_TRACE
+    trace_id: str | None = None
+    trace_headers: tuple[tuple[str, str], ...] = ()
 
-    def store(self, scope: Scope) -> None:
-        """Makes this the record of a request."""
-        scope[_KEY] = self
+    @override
+    def received(self, request: CompletionRequest) -> None:
+        self.requested_model, self.query = request.model, request.query
+        self.user, self.metadata = request.user, request.metadata
 
-    def decided(self, decision: Decision) -> None:
-        """Takes note of where the request is to go."""
+    @override
+    def decided(self, decision: Decision, started: float, ended: float) -> None:
         self.decision = decision
         self.domain, self.confidence = decision.domain, decision.confidence
         self.model, self.reason = decision.candidates[0], str(decision.reason)
 
-    def failed(self, fault: Fault) -> None:
-        """Takes note of how it failed."""
-        self.status, self.code = fault.status, fault.code
+    @override
+    def answered(self, answer: Answer, time: float) -> None:
+        self.model, self.reason = answer.model, str(answer.reason)
 
-    def ending(self, time: float) -> Ending:
-        """How it ended, for its trace."""
-        return Ending(time, self.status, self.code, self.usage, self.finish_reasons)
+    @override
+    def generated(
+        self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
+    ) -> None:
+        self.usage, self.finish_reasons, self.costs = usage, finish_reasons, costs
+
+    @override
+    def failed(self, error: BaseException, response: ErrorResponse) -> None:
+        self.status, self.code = response.status, response.code
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers of the response, as far as they are known when it starts."""
@@ -88,32 +98,25 @@ class Record:
         return [(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs]
 
 
+def store(scope: Scope, record: Record, observer: RequestObserver) -> None:
+    """Makes these the record and the observer of a request."""
+    scope[_RECORD], scope[_OBSERVER] = record, observer
+
+
 def record_of(scope: Scope) -> Record:
-    """The record that the outermost middleware stored."""
-    record = scope[_KEY]
-    assert isinstance(record, Record)
+    """The record of a request."""
+    record: Record = scope[_RECORD]
     return record
 
 
-def note_failure(record: Record, error: Exception) -> Fault:
-    """Puts a failure into the record, and into the log what clients are not told."""
-    fault = fault_of(error, record.request_id)
-    record.failed(fault)
-    fields = {
-        "request_id": record.request_id,
-        "trace_id": record.trace.trace_id,
-        "model": record.model,
-        "error": fault.code,
-        "detail": repr(error),
-    }
-    if fault.unexpected:
-        _log.error("unexpected failure", exc_info=error, extra={"fields": fields})
-    elif fault.status >= 500:
-        _log.warning("a model failed", extra={"fields": fields})
-    return fault
+def observer_of(scope: Scope) -> RequestObserver:
+    """The observer of a request."""
+    observer: RequestObserver = scope[_OBSERVER]
+    return observer
 
 
-def note_attempt(record: Record, model: str, error: Exception) -> None:
-    """Puts into the log why a model was passed over: the client sees the next one's answer."""
-    fields = {"request_id": record.request_id, "model": model, "detail": repr(error)}
-    _log.warning("a model was passed over", extra={"fields": fields})
+def report_failure(scope: Scope, error: BaseException) -> ErrorResponse:
+    """Tells the observer of a failure; returns what the client is told."""
+    response = error_response(error, record_of(scope).request_id)
+    observer_of(scope).failed(error, response)
+    return response

@@ -1,4 +1,4 @@
-"""Whole JSON responses, and watching for a client that leaves."""
+"""Whole JSON responses, and watching for a client that disconnects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 from starlette.types import Message, Receive, Send
 
-from gateway.errors import ClientGone, Fault
+from gateway.errors import ClientGone, ErrorResponse
 from gateway.record import Record
 
 LAST_SEND_SECONDS = 0.5
-"""How long the send of the last byte may still take after its client is said to have left."""
+"""How long the send of the last byte may still take after its client disconnected."""
 
 
 async def send_bytes(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -28,9 +28,9 @@ async def send_json(
     await send_bytes(send, status, typed, msgspec.json.encode(value))
 
 
-async def send_fault(send: Send, fault: Fault) -> None:
+async def send_error(send: Send, response: ErrorResponse) -> None:
     """Sends an error."""
-    await send_json(send, fault.body, fault.status, fault.headers)
+    await send_json(send, response.body, response.status, response.headers)
 
 
 async def while_connected(
@@ -41,16 +41,18 @@ async def while_connected(
     The request's body must have been read. Whatever ends this, `work` has ended before it returns.
 
     Raises:
-        ClientGone: the client left before the response was complete.
+        ClientGone: the client disconnected before the response was complete.
     """
     task = asyncio.ensure_future(work())
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() and record.ended:  # servers say "disconnect" also after the last byte
+        if (
+            not task.done() and record.response_complete
+        ):  # servers say "disconnect" also after the last byte
             await asyncio.wait((task,), timeout=LAST_SEND_SECONDS)
         if not task.done():
-            raise ClientGone("The client left before its answer was complete.")
+            raise ClientGone("The client disconnected before its answer was complete.")
         await task
     finally:
         gone.cancel()

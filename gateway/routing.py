@@ -1,50 +1,46 @@
-"""The router of a configuration: its classifier, and the table of models.
+"""What routes the requests of a configuration: the policy, and the classifier that scores for it.
 
-Where the classifier is a deployment of its own, a gateway's router knows its domains alone: it
-decides on scores that come from there.
+They are loaded apart: where the classifier is a deployment of its own, a gateway has the policy
+alone and loads no encoder.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from deployments.models.resolve import resolve
 from gateway.config import NicheConfig
 from router.artifact import artifact_path, load_artifact, read_artifact
 from router.classifier import RouteClassifier, TextEncoder
-from router.config import RouterConfig
+from router.config import GuaranteeConfig, RouterConfig
 from router.encoders.encoder import Encoder
-from router.errors import GuaranteeError
-from router.router import Classifier, Router
+from router.errors import GuaranteeError, UnknownDomain
+from router.guarantee import Guarantee
+from router.policy import Policy
 from router.trained import Trained
-from router.types import GENERAL, Query
+from router.types import GENERAL
 
 _log = logging.getLogger("gateway.routing")
 
 Device = Literal["cpu", "cuda"]
 
 
-def load_router(config: NicheConfig, cache_dir: Path) -> Router:
-    """A router that scores in this process, on CPU.
+def load_policy(config: NicheConfig) -> Policy:
+    """The policy, with what the artifact says about domains and guarantees; loads no encoder.
 
     Raises:
-        RouterError: the artifact cannot be verified, or does not know a specialist's domain.
-        ModelError: the encoder's files are not here.
-    """
-    classifier = load_classifier(config.router, cache_dir, "cpu")
-    return _router(config, classifier, classifier.trained)
-
-
-def load_deciding_router(config: NicheConfig) -> Router:
-    """A router that decides on scores and makes none; it loads no encoder.
-
-    Raises:
-        RouterError: the artifact cannot be verified, or does not know a specialist's domain.
+        RouterError: the artifact cannot be verified, does not know a specialist's domain, or can
+            guarantee nothing about the domains of these specialists.
     """
     _, trained = read_artifact(artifact_path(config.router.artifact))
-    return _router(config, _Domains(trained.head.classes), trained)
+    domains = dict.fromkeys(spec.domain for spec in config.specialists if spec.domain)
+    table = {domain: config.models_of(domain) for domain in domains}
+    _require_known(table, trained.head.classes, config.router.artifact)
+    guarantee = None
+    if config.router.guarantee is not None:
+        guarantee = _guarantee(config.router.guarantee, table, trained)
+    return Policy(table, config.generalist.name, config.router, guarantee)
 
 
 def load_classifier(settings: RouterConfig, cache_dir: Path, device: Device) -> RouteClassifier:
@@ -67,29 +63,26 @@ def _encoder(settings: RouterConfig, cache_dir: Path, device: Device) -> TextEnc
     return TorchEncoder(path, device=device)
 
 
-def _router(config: NicheConfig, classifier: Classifier, trained: Trained) -> Router:
-    domains = dict.fromkeys(spec.domain for spec in config.specialists if spec.domain)
-    table = {domain: config.models_of(domain) for domain in domains}
-    guarantee = None
-    if config.router.guarantee is not None:
-        unserved = sorted(set(trained.head.classes) - set(table) - {GENERAL})
-        if unserved:
-            raise GuaranteeError(
-                "router.guarantee is about the requests of all domains of the artifact together, "
-                f"and {', '.join(unserved)} have no specialist here. Declare one, or train an "
-                f"artifact with their prompts as {GENERAL!r}."
-            )
-        guarantee = trained.calibration.guarantee(config.router.guarantee)
-        level = logging.INFO if guarantee.threshold is not None else logging.WARNING
-        _log.log(level, "router guarantee: %s", guarantee.sentence())
-    return Router(classifier, table, config.generalist.name, config.router, guarantee)
+def _require_known(table: Iterable[str], classes: Sequence[str], artifact: str) -> None:
+    unknown = sorted(set(table) - set(classes))
+    if unknown:
+        raise UnknownDomain(
+            f"specialists are declared for {', '.join(unknown)}, but the router's artifact "
+            f"{artifact!r} knows only {', '.join(sorted(classes))}. "
+            "Train an artifact with prompts of that domain and name it in router.artifact, "
+            "or correct the specialist's domain."
+        )
 
 
-@dataclass(frozen=True)
-class _Domains:
-    """The domains of a classifier that is elsewhere."""
-
-    classes_: tuple[str, ...]
-
-    def scores(self, queries: Sequence[Query]) -> NoReturn:
-        raise NotImplementedError(f"{len(queries)} queries belong to the classifier's deployment")
+def _guarantee(wanted: GuaranteeConfig, table: Iterable[str], trained: Trained) -> Guarantee:
+    unserved = sorted(set(trained.head.classes) - set(table) - {GENERAL})
+    if unserved:
+        raise GuaranteeError(
+            "router.guarantee is about the requests of all domains of the artifact together, "
+            f"and {', '.join(unserved)} have no specialist here. Declare one, or train an "
+            f"artifact with their prompts as {GENERAL!r}."
+        )
+    guarantee = trained.calibration.guarantee(wanted)
+    level = logging.INFO if guarantee.threshold is not None else logging.WARNING
+    _log.log(level, "router guarantee: %s", guarantee.sentence())
+    return guarantee

@@ -1,8 +1,8 @@
 """Scores of queries, many at a time.
 
-Rule: nobody waits for others to come. Whoever arrives while the worker computes waits, and all who
-wait are the next batch, first come first served: a query waits for the batch that is being
-computed, and for no other unless more than a batch is waiting before it.
+Rule: a batch is never delayed to fill up. Queries that arrive while the worker computes are the
+next batch, in the order of their arrival: a query waits for the batch that is being computed, and
+for no other unless more than a batch waits before it.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class BatchingScorer:
     Args:
         score_all: the scores of queries, in order; runs on the worker.
         max_batch: queries in a batch at most.
-        on_batch: is told of the size of each batch.
+        on_batch: called with the size of each batch.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BatchingScorer:
         return await waiter
 
     def close(self) -> None:
-        """Cancels all who wait; a batch that is being computed ends unheard."""
+        """Cancels all waiting queries; the results of the running batch are dropped."""
         if self._work is not None:
             self._work.cancel()
         for _, waiter in self._waiting:

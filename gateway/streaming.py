@@ -1,4 +1,6 @@
-"""Several streams of chunks as one, and events as bytes.
+"""A request's streams: started, one per choice, and read as one; events as bytes.
+
+All streams are of the model that the first one found.
 
 Rule: whatever is ready goes out in one piece, and nothing waits to be more. Each choice is read by
 a task of its own into a short queue, so a slow client slows its engine instead of filling memory;
@@ -7,13 +9,16 @@ leaving the `Merged` closes every stream, whatever the way out.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from deployments.protocol import Chunk, Unavailable
-from router.dispatch import Answer
+from deployments.protocol import Chunk, DeadlineExceeded, Prompt, Unavailable
+from router.dispatch import Answer, Dispatcher
+from router.types import Decision
 
 DONE = b"data: [DONE]\n\n"
 QUEUED_CHUNKS = 64
@@ -23,6 +28,51 @@ QUEUED_CHUNKS = 64
 def sse(event: msgspec.Struct) -> bytes:
     """A server-sent event; JSON has no raw line breaks, so one `data:` line holds it."""
     return b"data: " + msgspec.json.encode(event) + b"\n\n"
+
+
+@asynccontextmanager
+async def within(seconds: float, until: float, model: str) -> AsyncIterator[None]:
+    """Bounds a block in time; leaving it late cancels what it awaits.
+
+    Args:
+        seconds: the limit as the operator wrote it, for the error.
+        until: when it ends, on the event loop's clock.
+        model: the model that is waited for, for the error.
+
+    Raises:
+        DeadlineExceeded: the time is up.
+    """
+    limit = asyncio.timeout_at(until)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(model, seconds) from None
+
+
+async def start_streams(
+    dispatcher: Dispatcher, decision: Decision, prompts: Sequence[Prompt]
+) -> list[Answer]:
+    """The begun answers of all prompts, in order.
+
+    The first prompt finds the model; the others follow it there, for a response has one `model`.
+
+    Raises:
+        BackendError: one could not begin; the others are closed.
+    """
+    first = await dispatcher.open(decision, prompts[0])
+    pinned = replace(decision, candidates=(first.model,))
+    tasks = [asyncio.create_task(dispatcher.open(pinned, prompt)) for prompt in prompts[1:]]
+    try:
+        return [first, *(await asyncio.gather(*tasks))]
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        opened = await asyncio.gather(*tasks, return_exceptions=True)
+        await close_answers([first, *(one for one in opened if isinstance(one, Answer))])
+        raise
 
 
 async def close_answers(answers: Sequence[Answer]) -> None:

@@ -1,7 +1,5 @@
-"""What a request used, counted as its chunks pass, and what that costs: pure arithmetic, time
-passed in."""
+"""What a request used, counted as its chunks pass, and what that costs: pure arithmetic."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.protocol import Chunk, FinishReason, Usage
@@ -14,39 +12,21 @@ class Tally:
     Args:
         choices: how many answers there are; choice i answers input i // n.
         n: answers per input. The prompt of each input counts once.
-        clock: monotonic seconds.
-        on_gap: told the seconds per token between two pieces of one choice.
     """
 
-    def __init__(
-        self,
-        choices: int,
-        n: int,
-        clock: Callable[[], float],
-        on_gap: Callable[[float], object],
-    ) -> None:
-        self._n, self._clock, self._on_gap = n, clock, on_gap
+    def __init__(self, choices: int, n: int) -> None:
+        self._n = n
         self._seen = [0] * choices
-        self._last: list[float | None] = [None] * choices
         self._usage: list[Usage | None] = [None] * choices
         self._reasons: list[FinishReason | None] = [None] * choices
 
     def add(self, index: int, chunk: Chunk) -> None:
-        """Counts a chunk of choice `index` on its arrival."""
-        now, before = self._clock(), self._last[index]
-        if before is not None and chunk.tokens:
-            self._on_gap((now - before) / chunk.tokens)
-        self._last[index] = now
+        """Counts a chunk of choice `index`."""
         self._seen[index] += chunk.tokens
         if chunk.usage is not None:
             self._usage[index] = chunk.usage
         if chunk.finish_reason is not None:
             self._reasons[index] = chunk.finish_reason
-
-    @property
-    def complete(self) -> bool:
-        """Whether every choice has finished."""
-        return None not in self._reasons
 
     @property
     def finish_reasons(self) -> tuple[FinishReason, ...]:

@@ -1,1 +1,1 @@
-"""Looks at the running system from outside, over HTTP. Imports nothing of the other folders."""
+"""Load tests of the running system, from outside over HTTP; imports no other package of it."""

@@ -1,7 +1,7 @@
-"""What Locust loads: `locust -f loadtests/locustfile.py --scenario mixed`. See the README here.
+"""The file for Locust: `locust -f loadtests/locustfile.py --scenario mixed`. See README.md here.
 
-The scenario bounds the run: Locust's own `--users`, `--spawn-rate` and `--run-time` are not asked.
-Exit codes: 0, all targets were met; 1, one was missed; 2, the run could not be made.
+The scenario limits the run; Locust's own `--users`, `--spawn-rate` and `--run-time` are ignored.
+Exit codes: 0, the run met all its objectives; 1, it missed one; 2, it could not start.
 """
 
 import logging
@@ -18,135 +18,142 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from loadtests.traffic.caller import Manner, Server
-from loadtests.traffic.errors import TrafficError
-from loadtests.traffic.probe import settled
+from loadtests.traffic.client import PATIENT, Server
+from loadtests.traffic.errors import LoadTestError
+from loadtests.traffic.probe import wait_until_idle
 from loadtests.traffic.prompts import read_prompts
-from loadtests.traffic.report import report, terminal, write_report
-from loadtests.traffic.scenario import Scenario, faster, names, read_scenario
-from loadtests.traffic.slo import Run, checks
-from loadtests.traffic.users import Traffic, keep, traffic_of
+from loadtests.traffic.report import build_report, format_terminal, write_report
+from loadtests.traffic.scenario import Scenario, names, read_scenario, scaled
+from loadtests.traffic.slo import Run, evaluate
+from loadtests.traffic.users import (
+    LoadRun,
+    ScenarioShape,  # noqa: F401 - Locust looks for its classes in this file
+    SimulatedUser,  # noqa: F401 - this one, too
+    current_run,
+    set_run,
+)
 
 _LOOPBACK = "127.0.0.1"
 _HOST = f"http://{_LOOPBACK}:8000"
-_SETTLING_SECONDS = 30.0
-"""That the gateway may take to end what its clients have left."""
+_IDLE_SECONDS = 30.0
+"""How long the gateway may take to end the requests of clients that are gone."""
 _log = logging.getLogger(__name__)
 
 
-def _target(text: str) -> tuple[str, float]:
+def _objective(text: str) -> tuple[str, float]:
     name, _, limit = text.partition("=")
     try:
         return name, float(limit)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no target, such as failed_share=0.01") from None
+        raise ArgumentTypeError(f"{text!r}: write NAME=LIMIT, such as failed_share=0.01") from None
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
-    """The options beyond Locust's; the web page has them too. Its page and its master listen on
-    loopback unless told otherwise, as all of this project does."""
+    """Adds the options beyond Locust's own, which its web page shows too. Page and master listen on
+    loopback unless another address is given, like everything in this project."""
     parser.set_defaults(web_host=_LOOPBACK, master_bind_host=_LOOPBACK)
     parser.add_argument("--scenario", default="mixed", help=f"{', '.join(names())}, or a YAML file")
-    parser.add_argument("--model", default="", help="who is asked, instead of the scenario's")
-    parser.add_argument("--times", type=float, default=1.0, help="so many times as many requests")
-    parser.add_argument("--seconds", type=float, default=0.0, help="instead of the scenario's")
-    parser.add_argument("--warm-up", type=int, default=1, help="forgotten requests per domain")
+    parser.add_argument("--model", default="", help="model, instead of the scenario's")
+    parser.add_argument("--times", type=float, default=1.0, help="multiple of the scenario's rate")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="duration, instead of the scenario's"
+    )
+    parser.add_argument("--warm-up", type=int, default=1, help="uncounted requests per domain")
     parser.add_argument(
         "--slo",
-        type=_target,
+        type=_objective,
         action="append",
         default=[],
         metavar="NAME=LIMIT",
-        help="another target, or another limit",
+        help="another objective, or another limit",
         include_in_web_ui=False,
     )
     parser.add_argument(
         "--api-key-env",
         default="",
         metavar="NAME",
-        help="the variable that holds the key",
-        include_in_web_ui=False,  # a page must not choose what is read here, or where is written
+        help="the environment variable with the API key",
+        include_in_web_ui=False,  # a web page must not choose what is read here, or written
     )
     parser.add_argument(
-        "--report", default="", metavar="FILE", help="write it here", include_in_web_ui=False
+        "--report", default="", metavar="FILE", help="where to write it", include_in_web_ui=False
     )
 
 
 @events.init.add_listener
 def prepare(environment: Environment, **_: Any) -> None:
-    """Finds what would stop the run later, while it can be said in a line; lets workers report."""
+    """Checks the options before the run, and lets workers report to the master."""
     environment.host = environment.host or _HOST
     try:
-        _traffic(environment)
-    except TrafficError as error:
-        _tell(error)
+        _new_run(environment)
+    except LoadTestError as error:
+        _log.error("%s", error)
         sys.exit(2)
 
-    def tell(client_id: str, data: dict[str, Any]) -> None:
+    def report(client_id: str, data: dict[str, Any]) -> None:
         del client_id
-        traffic = traffic_of(environment)
-        if traffic is not None:
-            data["traffic"] = traffic.told()
+        run = current_run(environment)
+        if run is not None:
+            data["load_run"] = run.worker_report()
 
-    def hear(client_id: str, data: dict[str, Any]) -> None:
-        traffic = traffic_of(environment)
-        if traffic is not None and "traffic" in data:
-            traffic.hear(client_id, data["traffic"])
+    def receive(client_id: str, data: dict[str, Any]) -> None:
+        run = current_run(environment)
+        if run is not None and "load_run" in data:
+            run.add_worker_report(client_id, data["load_run"])
 
-    environment.events.report_to_master.add_listener(tell)
-    environment.events.worker_report.add_listener(hear)
+    environment.events.report_to_master.add_listener(report)
+    environment.events.worker_report.add_listener(receive)
 
 
 @events.test_start.add_listener
 def begin(environment: Environment, **_: Any) -> None:
-    """Warms the server up, from one process, and starts the clock."""
-    keep(environment, None)
+    """Warms the server up, from one process only, and starts the clock."""
+    set_run(environment, None)
     try:
-        traffic = _traffic(environment)
-    except TrafficError as error:  # the web page gave other options
-        _tell(error)
+        run = _new_run(environment)
+    except LoadTestError as error:  # the web page has other options
+        _log.error("%s", error)
         environment.process_exit_code = 2
         return
-    keep(environment, traffic)  # the warm-up takes its time, and without a run Locust would end
+    set_run(environment, run)  # before the warm-up: without a run Locust would end
     if not isinstance(environment.runner, WorkerRunner):
-        _warm_up(traffic, _options(environment).warm_up)
-    traffic.started = perf_counter()
+        _warm_up(run, _options(environment).warm_up)
+    run.started = perf_counter()
 
 
 @events.test_stop.add_listener
 @events.quitting.add_listener
 def end(environment: Environment, **_: Any) -> None:
-    """Shows and writes the figures of a run, and says whether its targets were met."""
-    traffic = traffic_of(environment)
-    if traffic is None or isinstance(environment.runner, WorkerRunner):
+    """Prints and writes the figures of the run, and sets the exit code by its objectives."""
+    run = current_run(environment)
+    if run is None or isinstance(environment.runner, WorkerRunner):
         return
-    keep(environment, None)
-    if traffic.started is None:
-        _log.error("stopped before the server was warmed up")
+    set_run(environment, None)
+    if run.started is None:
+        _log.error("stopped during the warm-up")
         environment.process_exit_code = 2
         return
-    scenario = traffic.scenario
-    left = settled(traffic.server, _SETTLING_SECONDS)
-    seconds = min(traffic.elapsed, scenario.seconds)
-    found = checks(scenario.slos, Run(traffic.ledger, left))
-    fields = report(scenario, seconds, traffic.ledger, found)
-    print(terminal(fields))
+    left = wait_until_idle(run.server, _IDLE_SECONDS)
+    seconds = min(run.elapsed, run.scenario.seconds)
+    slos = evaluate(run.scenario.slos, Run(run.measured, left))
+    fields = build_report(run.scenario, seconds, run.measured, slos)
+    print(format_terminal(fields))
     if path := _options(environment).report:
         write_report(Path(path), fields)
-    environment.process_exit_code = 0 if all(of.met for of in found) else 1
+    environment.process_exit_code = 0 if all(of.met for of in slos) else 1
 
 
 def _options(environment: Environment) -> Any:
-    return environment.parsed_options  # made by Locust's parser, and by the web page
+    return environment.parsed_options  # of Locust's parser, and of the web page
 
 
-def _traffic(environment: Environment) -> Traffic:
+def _new_run(environment: Environment) -> LoadRun:
     options = _options(environment)
     scenario, server = _scenario(options), _server(environment, options)
     prompts = read_prompts(scenario.shares, scenario.padding_words)
     worker = getattr(environment.runner, "worker_index", 0)
-    return Traffic(scenario, prompts, server, worker)
+    return LoadRun(scenario, prompts, server, worker)
 
 
 def _scenario(options: Any) -> Scenario:
@@ -155,28 +162,23 @@ def _scenario(options: Any) -> Scenario:
         changes["model"] = options.model
     if options.seconds:
         changes["seconds"] = options.seconds
-    return faster(read_scenario(options.scenario, changes, dict(options.slo)), options.times)
+    return scaled(read_scenario(options.scenario, changes, dict(options.slo)), options.times)
 
 
 def _server(environment: Environment, options: Any) -> Server:
     key = os.environ.get(options.api_key_env) if options.api_key_env else None
     if options.api_key_env and not key:
-        raise TrafficError(f"--api-key-env {options.api_key_env}: there is no such variable")
+        raise LoadTestError(f"--api-key-env {options.api_key_env}: no such environment variable")
     return Server(str(environment.host), key)
 
 
-def _warm_up(traffic: Traffic, each: int) -> None:
-    """The first answers of a server are not like the others."""
-    scenario = traffic.scenario
+def _warm_up(run: LoadRun, each: int) -> None:
+    """Sends uncounted requests: the first answers of a server are slower than the others."""
+    scenario = run.scenario
     random = Random(f"{scenario.seed} warm-up")
     for domain in sorted(scenario.shares):
         prompts = read_prompts({domain: 1.0}, scenario.padding_words)
         for _ in range(each):
-            body = traffic.body(prompts.draw(random))
-            answer = traffic.caller.ask(body, perf_counter(), Manner())
-            if answer.outcome != "answered":
-                _log.warning("warm-up: %s: %s: %s", domain, answer.outcome, answer.why)
-
-
-def _tell(error: TrafficError) -> None:
-    _log.error("%s", error)
+            result = run.client.send(run.body(prompts.draw(random)), perf_counter(), PATIENT)
+            if result.outcome != "answered":
+                _log.warning("warm-up: %s: %s: %s", domain, result.outcome, result.reason)

@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from router.classifier import RouteClassifier, TextEncoder
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 from router.errors import ArtifactError
 from router.head import Head
-from router.scope import Scale, Scope
+from router.ood import OodDetector, Scale
 from router.trained import Calibration, Exemplars, Trained
 
 VERSION = 2
@@ -55,12 +55,12 @@ class ScalePart(_Part):
     spread: float
 
 
-class ScopePart(_Part):
-    """See `Scope`."""
+class OodPart(_Part):
+    """See `OodDetector`; the keys are those of the first artifacts."""
 
     energy: ScalePart
-    likeness: ScalePart
-    threshold: float
+    likeness: ScalePart = Field(description="of the similarity to the nearest prototype")
+    threshold: float = Field(description="the largest OOD score in distribution, negated")
 
 
 class Layout(_Part):
@@ -71,7 +71,7 @@ class Layout(_Part):
     encoder: EncoderPart
     temperature: float
     min_confidence: float
-    scope: ScopePart
+    scope: OodPart
     tensors_sha256: str
     data_sha256: str = Field(description="fingerprint of the training rows")
     packages: dict[str, str]
@@ -93,17 +93,17 @@ def save_artifact(
 ) -> None:
     """Writes a trained router into a directory, over what is there."""
     tensors = save(_tensors(trained))
-    head, scope, exemplars = trained.head, trained.scope, trained.exemplars
+    head, ood, exemplars = trained.head, trained.ood, trained.exemplars
     layout = Layout(
         version=VERSION,
         classes=head.classes,
         encoder=EncoderPart(name=encoder.name, sha256=encoder.sha256),
         temperature=head.temperature,
         min_confidence=trained.min_confidence,
-        scope=ScopePart(
-            energy=ScalePart(mean=scope.energy.mean, spread=scope.energy.spread),
-            likeness=ScalePart(mean=scope.likeness.mean, spread=scope.likeness.spread),
-            threshold=scope.threshold,
+        scope=OodPart(
+            energy=ScalePart(mean=ood.energy.mean, spread=ood.energy.spread),
+            likeness=ScalePart(mean=ood.similarity.mean, spread=ood.similarity.spread),
+            threshold=-ood.max_score,
         ),
         tensors_sha256=hashlib.sha256(tensors).hexdigest(),
         data_sha256=data_sha256,
@@ -164,7 +164,7 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         "bias": (head.bias, np.float32),
         "domains": (head.domains, np.int64),
         # Half precision moves a cosine by less than a thousandth.
-        "prototypes": (trained.scope.prototypes, np.float16),
+        "prototypes": (trained.ood.prototypes, np.float16),
         "exemplars": (trained.exemplars.vectors, np.float16),
         "follow_up_weights": (trained.follow_up.weights, np.float32),
         "follow_up_bias": (trained.follow_up.bias, np.float64),
@@ -187,14 +187,14 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             domains=tensors["domains"],
             temperature=layout.temperature,
         ),
-        scope=Scope(
+        ood=OodDetector(
             prototypes=tensors["prototypes"].astype(np.float32),
             energy=Scale(scope.energy.mean, scope.energy.spread),
-            likeness=Scale(scope.likeness.mean, scope.likeness.spread),
-            threshold=scope.threshold,
+            similarity=Scale(scope.likeness.mean, scope.likeness.spread),
+            max_score=-scope.threshold,
         ),
         min_confidence=layout.min_confidence,
-        follow_up=FollowUp(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
+        follow_up=FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),
             domains=tuple(exemplar.domain for exemplar in layout.exemplars),

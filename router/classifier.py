@@ -1,15 +1,15 @@
 """Queries to scores: an encoder, then the trained head.
 
 Rule: what decides is the last message of the user (the text itself, for a completion), or what it
-leans on; `router.conversation` says when. A query without any text there says nothing about a
-domain: it is certainly `general`, and exactly as familiar as the threshold demands.
+follows up; `router.conversation` says when. A query without any text there says nothing about a
+domain: it is certainly `general`, and its OOD score is the largest that is in distribution.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,18 @@ class TextEncoder(Protocol):
         """The texts' vectors, in order."""
 
 
+@runtime_checkable
+class Classifier(Protocol):
+    """Scores queries."""
+
+    @property
+    def classes_(self) -> Sequence[str]:
+        """The domains it tells apart."""
+
+    def scores(self, queries: Sequence[Query]) -> list[Scores]:
+        """The scores of each query, in order; takes milliseconds of CPU time."""
+
+
 class RouteClassifier:
     """The trained classifier: an encoder, and what was learnt on its vectors."""
 
@@ -64,9 +76,11 @@ class RouteClassifier:
 
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of each query, in order."""
-        deciding = self._reader.deciding(queries)
+        deciding = self._reader.read(queries)
         found = iter(self._trained.scores(deciding.vectors, deciding.truncated))
-        return [next(found) if text else self._trained.silence() for text in deciding.texts]
+        return [
+            next(found) if text else self._trained.empty_query_scores() for text in deciding.texts
+        ]
 
     def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
         """The exemplars most like a text, best first; none for a text without content."""
@@ -96,7 +110,7 @@ def text_of(query: Query) -> str:
 
 def prompt_sha256(query: Query) -> str:
     """SHA-256 of what was asked: of the words alone where the user spoke once, else of the whole
-    conversation, for words that lean mean another thing in each."""
+    conversation, for a follow-up means another thing in each."""
     said = text_of(query).strip()
     if len(user_turns(query)) > 1:
         said = json.dumps([[turn.role, turn.content.strip()] for turn in query.messages])

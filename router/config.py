@@ -49,7 +49,7 @@ class SelectionConfig(_Part):
     retire_alpha: float = Field(
         default=0.01, gt=0, lt=1, description="the same for retiring one for good"
     )
-    late_pairs: int = Field(
+    pairs_per_false_alarm: int = Field(
         default=20_000,
         ge=100,
         description="compared answers per false alarm that a good specialist has turned bad",
@@ -70,8 +70,10 @@ class RouterConfig(_Part):
     min_confidence: float | None = Field(
         default=None, ge=0, le=1, description="below it the generalist answers"
     )
-    scope_threshold: float | None = Field(
-        default=None, description="familiarity below which a query is out of scope"
+    max_ood_score: float | None = Field(
+        default=None,
+        description="OOD score above which a query is out of distribution: unlike the training "
+        "prompts",
     )
     guarantee: GuaranteeConfig | None = Field(
         default=None,
@@ -82,7 +84,7 @@ class RouterConfig(_Part):
         default=SelectionConfig(), description="when a specialist gains or loses its traffic"
     )
     encoder_threads: int = Field(default=1, ge=1, description="CPU threads of the encoder")
-    max_batch: int = Field(
+    max_batch_size: int = Field(
         default=32, ge=1, description="waiting requests that share a forward pass in the gateway"
     )
     deployment: ClassifierDeployment | None = Field(
@@ -92,10 +94,10 @@ class RouterConfig(_Part):
     @model_validator(mode="after")
     def _one_rule_for_the_threshold(self) -> Self:
         if self.guarantee is not None and (
-            self.min_confidence is not None or self.scope_threshold is not None
+            self.min_confidence is not None or self.max_ood_score is not None
         ):
             raise ValueError(
                 "guarantee chooses the thresholds itself: remove min_confidence and "
-                "scope_threshold, or remove guarantee"
+                "max_ood_score, or remove guarantee"
             )
         return self

@@ -2,8 +2,8 @@
 
 Rules:
 
-1. Words that lean on earlier ones ("and for 2019?") leave the decision to the user's turn before
-   them. A linear layer on the vector that is computed anyway tells such words.
+1. A follow-up ("and for 2019?") leaves the decision to the user's turn before it. A linear layer on
+   the vector that is computed anyway tells follow-ups.
 2. So do doubtful words that are close to the turn before them: the topic has not moved. Words are
    doubtful when no specialist would get them, and they are not surely general either.
 3. Doubtful words that are close to the system prompt, where a table or a list of functions often
@@ -28,7 +28,7 @@ from router.types import GENERAL, Query, Scores
 MAX_TURNS = 4
 """Of the user that are looked at: the last one, and three before it."""
 
-_CLOSE = 0.4
+_SIMILAR = 0.4
 """Cosine from which two texts are about the same thing; 19 in 20 random pairs are below."""
 
 _SURELY_GENERAL = 0.99
@@ -54,8 +54,8 @@ class Encoding(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FollowUp:
-    """Tells words that lean on what was said before from words that stand alone.
+class FollowUpDetector:
+    """Tells follow-ups, which say nothing without what came before, from texts that stand alone.
 
     Attributes:
         weights: shape (dimensions,).
@@ -74,14 +74,14 @@ class FollowUp:
         if not (np.isfinite(self.weights).all() and np.isfinite(self.bias)):
             raise ValueError("a weight is not a finite number")
 
-    def leans(self, vectors: Floats) -> Bools:
-        """Which of n texts lean on what came before, shape (n,); vectors (n, dimensions)."""
+    def is_follow_up(self, vectors: Floats) -> Bools:
+        """Which of n texts are follow-ups, shape (n,); vectors (n, dimensions)."""
         return np.asarray(vectors @ self.weights + self.bias > 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Deciding:
-    """What decides about n queries.
+class DecidingTexts:
+    """The texts that decide about n queries.
 
     Attributes:
         texts: one per query; empty where no user spoke.
@@ -118,109 +118,113 @@ class ConversationReader:
     Args:
         encode: turns texts into vectors; called a few times per batch, never once per query.
         score: what the classifier sees in vectors of shape (n, dimensions).
-        follow_up: tells words that lean.
+        follow_up: tells follow-ups.
     """
 
     def __init__(
         self,
         encode: Callable[[Sequence[str]], Encoding],
         score: Callable[[Floats, Bools], Sequence[Scores]],
-        follow_up: FollowUp,
+        follow_up: FollowUpDetector,
     ) -> None:
         self._encode, self._score, self._follow_up = encode, score, follow_up
 
-    def deciding(self, queries: Sequence[Query]) -> Deciding:
-        """What decides about each query, and its vector."""
+    def read(self, queries: Sequence[Query]) -> DecidingTexts:
+        """The text that decides about each query, and its vector."""
         said = [user_turns(query) for query in queries]
         spoken = [index for index, turns in enumerate(said) if turns]
         read = self._read([said[index][0] for index in spoken])
-        read = self._looked_back(read, [said[index] for index in spoken])
-        read = self._below_system(read, [system_text(queries[index]) for index in spoken])
-        read = self._ends(read)
+        read = self._with_earlier_turns(read, [said[index] for index in spoken])
+        read = self._with_system_prompt(read, [system_text(queries[index]) for index in spoken])
+        read = self._with_end_paragraphs(read)
         texts = [""] * len(queries)
         for index, text in zip(spoken, read.texts, strict=True):
             texts[index] = text
-        return Deciding(tuple(texts), read.vectors, read.truncated)
+        return DecidingTexts(tuple(texts), read.vectors, read.truncated)
 
-    def _looked_back(self, read: Deciding, turns: Sequence[Sequence[str]]) -> Deciding:
+    def _with_earlier_turns(
+        self, read: DecidingTexts, turns: Sequence[Sequence[str]]
+    ) -> DecidingTexts:
         rows = np.arange(len(turns))
         for back in range(1, MAX_TURNS):
             older_ones = [len(turns[row]) > back for row in rows.tolist()]
             rows = rows[np.array(older_ones, np.bool_)]
-            leaning = self._follow_up.leans(read.vectors[rows])
-            open_ = leaning | self._doubtful(read, rows)
-            rows, leaning = rows[open_], leaning[open_]
+            follow_ups = self._follow_up.is_follow_up(read.vectors[rows])
+            open_ = follow_ups | self._doubtful(read, rows)
+            rows, follow_ups = rows[open_], follow_ups[open_]
             if not len(rows):
                 break
             older = self._read([turns[row][back] for row in rows.tolist()])
-            stays = np.flatnonzero(leaning | _close(read.vectors[rows], older.vectors))
+            stays = np.flatnonzero(follow_ups | _similar(read.vectors[rows], older.vectors))
             rows = rows[stays]
             read = _replaced(read, rows, older, stays)
         return read
 
-    def _below_system(self, read: Deciding, systems: Sequence[str]) -> Deciding:
+    def _with_system_prompt(self, read: DecidingTexts, systems: Sequence[str]) -> DecidingTexts:
         rows = np.flatnonzero([bool(system) for system in systems])
         rows = rows[self._doubtful(read, rows)]
         above = self._read([systems[row] for row in rows.tolist()])
-        rows = rows[_close(read.vectors[rows], above.vectors)]
+        rows = rows[_similar(read.vectors[rows], above.vectors)]
         below = [f"{systems[row]}\n{read.texts[row]}" for row in rows.tolist()]
-        return self._if_claimed(read, rows, below)
+        return self._if_routed(read, rows, below)
 
-    def _ends(self, read: Deciding) -> Deciding:
+    def _with_end_paragraphs(self, read: DecidingTexts) -> DecidingTexts:
         truncated = read.truncated  # the words were cut, whatever part of them decides
         paragraphs = [_PARAGRAPH.split(text) for text in read.texts]
         long = np.array([len(parts) > 1 for parts in paragraphs], np.bool_) & truncated
         for end in (-1, 0):
             rows = np.flatnonzero(long)
-            rows = rows[~self._claimed(read.vectors[rows])]
-            read = self._if_claimed(read, rows, [paragraphs[row][end] for row in rows])
-        return Deciding(read.texts, read.vectors, truncated)
+            rows = rows[~self._routed(read.vectors[rows])]
+            read = self._if_routed(read, rows, [paragraphs[row][end] for row in rows])
+        return DecidingTexts(read.texts, read.vectors, truncated)
 
-    def _if_claimed(self, read: Deciding, rows: Indices, texts: Sequence[str]) -> Deciding:
+    def _if_routed(self, read: DecidingTexts, rows: Indices, texts: Sequence[str]) -> DecidingTexts:
         """`read` with these texts in these rows, where a specialist would get them."""
         other = self._read(texts)
-        taken = np.flatnonzero(self._claimed(other.vectors))
+        taken = np.flatnonzero(self._routed(other.vectors))
         return _replaced(read, rows[taken], other, taken)
 
-    def _read(self, texts: Sequence[str]) -> Deciding:
+    def _read(self, texts: Sequence[str]) -> DecidingTexts:
         found = self._encode(texts)
-        return Deciding(tuple(texts), found.vectors, found.truncated)
+        return DecidingTexts(tuple(texts), found.vectors, found.truncated)
 
-    def _doubtful(self, read: Deciding, rows: Indices) -> Bools:
+    def _doubtful(self, read: DecidingTexts, rows: Indices) -> Bools:
         """Which rows no specialist would get, although they are not surely general."""
         scores = self._scores(read.vectors[rows])
         general = np.array([of.probabilities.get(GENERAL, 0.0) for of in scores])
-        return ~_claimed(scores) & (general < _SURELY_GENERAL)
+        return ~_routed(scores) & (general < _SURELY_GENERAL)
 
-    def _claimed(self, vectors: Floats) -> Bools:
-        return _claimed(self._scores(vectors))
+    def _routed(self, vectors: Floats) -> Bools:
+        return _routed(self._scores(vectors))
 
     def _scores(self, vectors: Floats) -> Sequence[Scores]:
         return self._score(vectors, np.zeros(len(vectors), np.bool_))
 
 
-def _claimed(scores: Sequence[Scores]) -> Bools:
+def _routed(scores: Sequence[Scores]) -> Bools:
     """Whether a specialist would get each, at the artifact's own thresholds."""
-    return np.array([_is_claimed(of) for of in scores], np.bool_)
+    return np.array([_is_routed(of) for of in scores], np.bool_)
 
 
-def _is_claimed(scores: Scores) -> bool:
+def _is_routed(scores: Scores) -> bool:
     domain = max(scores.probabilities, key=scores.probabilities.__getitem__)
     return (
         domain != GENERAL
         and scores.probabilities[domain] >= scores.min_confidence
-        and scores.scope >= scores.scope_threshold
+        and scores.ood_score <= scores.max_ood_score
     )
 
 
-def _close(vectors: Floats, others: Floats) -> Bools:
-    return np.asarray((vectors * others).sum(axis=1) >= _CLOSE)
+def _similar(vectors: Floats, others: Floats) -> Bools:
+    return np.asarray((vectors * others).sum(axis=1) >= _SIMILAR)
 
 
-def _replaced(read: Deciding, rows: Indices, other: Deciding, taken: Indices) -> Deciding:
+def _replaced(
+    read: DecidingTexts, rows: Indices, other: DecidingTexts, taken: Indices
+) -> DecidingTexts:
     """`read` with these rows from those `taken` of another reading."""
     texts, vectors, truncated = list(read.texts), read.vectors.copy(), read.truncated.copy()
     for row, of in zip(rows, taken, strict=True):
         texts[row] = other.texts[of]
     vectors[rows], truncated[rows] = other.vectors[taken], other.truncated[taken]
-    return Deciding(tuple(texts), vectors, truncated)
+    return DecidingTexts(tuple(texts), vectors, truncated)

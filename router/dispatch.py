@@ -196,7 +196,7 @@ def reason_to_leave(error: BackendError) -> Reason:
     """Why a model that refused so is passed over for the next."""
     if isinstance(error, Overloaded):
         return Reason.OVERLOADED
-    return Reason.TOO_LONG if isinstance(error, PromptTooLong) else Reason.UNHEALTHY
+    return Reason.CONTEXT_LENGTH_EXCEEDED if isinstance(error, PromptTooLong) else Reason.UNHEALTHY
 
 
 def _last_error(attempts: list[Attempt]) -> BackendError:

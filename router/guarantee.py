@@ -15,7 +15,7 @@ The grid must not look at the calibration rows. `threshold_grid` makes one from 
 validation rows: then a threshold is a constant, the rows above it are independent draws from the
 routed requests, and given their number their errors are binomial. Hence the p-value of a misroute
 is that of the binomial distribution (its bound is Clopper and Pearson's), and that of an excess
-loss a gambler's (`router.selection.betting`): both hold for every number of rows.
+loss comes from betting (`router.selection.betting`): both hold for every number of rows.
 
 The order is strict to loose, from three starts: the fallback procedure (Wiens and Dmitrienko,
 2005). Each start brings a part of delta; a threshold is tested at what its start and its
@@ -27,7 +27,7 @@ the best rule for a case: one start at the top 10 % of the rows 0.34 and 0.95, o
 
 What it does not cover: traffic unlike the calibration rows, rows that are near-copies of each
 other, a router changed after the rows were scored, an alpha picked among several by its result.
-The gambler looks at the rows in the order given: the caller shuffles them with a fixed seed.
+Betting looks at the rows in the order given: the caller shuffles them with a fixed seed.
 """
 
 import math

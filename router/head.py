@@ -1,9 +1,9 @@
 """The trained head: one linear layer over sub-clusters, rolled up to domains.
 
 A domain is several groups of prompts, not one: each gets a row of the layer. The probability of a
-domain is the sum over its sub-clusters. The energy of a query is log sum exp of its logits over the
-sub-clusters of all niches: low when none of them claims it. Those of `general` are left out, for
-general traffic is no reason to call a query familiar to a specialist.
+domain is the sum over its sub-clusters. The negative energy of a query is log sum exp of its logits
+over the sub-clusters of all niches: low when none of them claims it. Those of `general` are left
+out, for general traffic is no reason to think that a specialist knows a query.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Head:
         parts = softmax(logits / self.temperature, axis=1)
         return parts @ np.eye(len(self.classes))[self.domains]
 
-    def energy(self, logits: Doubles) -> Doubles:
-        """Energy of n rows of logits, shape (n,); higher is more familiar."""
+    def negative_energy(self, logits: Doubles) -> Doubles:
+        """Negative energy of n rows of logits, shape (n,); lower is further out of distribution."""
         niches = [name != GENERAL for name in self.classes]
         return np.asarray(logsumexp(logits[:, np.array(niches)[self.domains]], axis=1))

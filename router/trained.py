@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.config import GuaranteeConfig
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 from router.errors import GuaranteeError
 from router.guarantee import Guarantee, guarantee
 from router.head import Head
-from router.scope import Scope
+from router.ood import OodDetector
 from router.types import GENERAL, Scores
 
 Floats = NDArray[np.float32]
@@ -96,9 +96,9 @@ class Trained:
 
     Attributes:
         head: domains and their weights.
-        scope: familiarity.
+        ood: tells queries that are unlike the training prompts.
         min_confidence: probability below which the generalist answers.
-        follow_up: tells words that lean on what was said before.
+        follow_up: tells follow-ups.
         exemplars: training prompts that explain decisions.
         calibration: what guarantees are made from.
 
@@ -107,9 +107,9 @@ class Trained:
     """
 
     head: Head
-    scope: Scope
+    ood: OodDetector
     min_confidence: float
-    follow_up: FollowUp
+    follow_up: FollowUpDetector
     exemplars: Exemplars
     calibration: Calibration
 
@@ -117,7 +117,7 @@ class Trained:
         width = self.head.weights.shape[1]
         for name, vectors in (
             ("exemplars", self.exemplars.vectors),
-            ("prototypes", self.scope.prototypes),
+            ("prototypes", self.ood.prototypes),
             ("follow_up weights", self.follow_up.weights[np.newaxis]),
         ):
             if vectors.shape[1:] != (width,):
@@ -131,26 +131,26 @@ class Trained:
         logits = self.head.logits(vectors)
         rows = zip(
             self.head.probabilities(logits).tolist(),
-            self.scope.familiarity(self.head.energy(logits), vectors).tolist(),
+            self.ood.scores(self.head.negative_energy(logits), vectors).tolist(),
             truncated.tolist(),
             strict=True,
         )
         return [
             Scores(
                 probabilities=dict(zip(self.head.classes, row, strict=True)),
-                scope=scope,
-                scope_threshold=self.scope.threshold,
+                ood_score=ood_score,
+                max_ood_score=self.ood.max_score,
                 truncated=cut,
                 min_confidence=self.min_confidence,
             )
-            for row, scope, cut in rows
+            for row, ood_score, cut in rows
         ]
 
-    def silence(self) -> Scores:
-        """The scores of a query without any text: it is `general`, and no stranger."""
+    def empty_query_scores(self) -> Scores:
+        """The scores of a query without any text: it is `general`, and in distribution."""
         return Scores(
             probabilities=dict.fromkeys(self.head.classes, 0.0) | {GENERAL: 1.0},
-            scope=self.scope.threshold,
-            scope_threshold=self.scope.threshold,
+            ood_score=self.ood.max_score,
+            max_ood_score=self.ood.max_score,
             min_confidence=self.min_confidence,
         )

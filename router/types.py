@@ -16,14 +16,14 @@ class Reason(StrEnum):
     ROUTED = "routed"
     GENERAL = "general"
     LOW_CONFIDENCE = "low_confidence"
-    OUT_OF_SCOPE = "out_of_scope"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
     REQUESTED = "requested"
     UNHEALTHY = "unhealthy"
     OVERLOADED = "overloaded"
-    TOO_LONG = "too_long"
-    NO_GUARANTEE = "no_guarantee"
-    UNCLASSIFIED = "unclassified"
-    UNPROVEN = "unproven"
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+    GUARANTEE_INFEASIBLE = "guarantee_infeasible"
+    CLASSIFIER_UNAVAILABLE = "classifier_unavailable"
+    NO_ACTIVE_SPECIALIST = "no_active_specialist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,16 @@ class Scores:
 
     Attributes:
         probabilities: calibrated probability per domain, summing to 1; `GENERAL` is among them.
-        scope: how familiar the query looks (higher is more familiar); compare with
-            `scope_threshold`.
-        scope_threshold: below it the query is out of scope.
+        ood_score: how unlike the training prompts the query is (higher is less like them).
+        max_ood_score: above it the query is out of distribution.
         truncated: whether the text was cut before it was encoded.
         min_confidence: the artifact's own threshold on the confidence; below it the generalist
             answers.
     """
 
     probabilities: Mapping[str, float]
-    scope: float
-    scope_threshold: float
+    ood_score: float
+    max_ood_score: float
     truncated: bool = False
     min_confidence: float = 0.0
 
@@ -90,8 +89,8 @@ class Explanation:
     Attributes:
         probabilities: calibrated probability per domain.
         min_confidence: the threshold on the confidence that is in force.
-        scope: familiarity of the text.
-        scope_threshold: the threshold on the familiarity that is in force.
+        ood_score: how unlike the training prompts the text is.
+        max_ood_score: the largest OOD score that is in distribution; the one in force.
         truncated: whether the text was cut before it was encoded.
         neighbours: the nearest training prompts, best first.
         guarantee: what is guaranteed, or why nothing is; None when no guarantee was asked for.
@@ -99,8 +98,8 @@ class Explanation:
 
     probabilities: Mapping[str, float]
     min_confidence: float
-    scope: float
-    scope_threshold: float
+    ood_score: float
+    max_ood_score: float
     truncated: bool
     neighbours: tuple[Neighbour, ...]
     guarantee: str | None = None

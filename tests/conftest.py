@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.routing.training.train import Report, TrainConfig, train
+from lab.routing.train import Report, TrainConfig, train
 from tests.router.fakes import HashingEncoder, toy_rows
 
 CONFIG = TrainConfig(sub_clusters=(1, 2, 1000), near_duplicate=1.01, exemplars=12)

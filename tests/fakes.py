@@ -147,12 +147,12 @@ class FakeClassifier:
     Attributes:
         words: the domain that each word marks.
         confidence: the probability of the domain that was found; `GENERAL` has the rest.
-        scope: how familiar every query looks; the threshold is 0.5.
+        ood_score: of every query; the largest in distribution is -0.5.
     """
 
     words: Mapping[str, str]
     confidence: float = 0.9
-    scope: float = 1.0
+    ood_score: float = -1.0
 
     @property
     def classes_(self) -> tuple[str, ...]:
@@ -167,4 +167,4 @@ class FakeClassifier:
         text = query.text or " ".join(message.content for message in query.messages)
         found = next((self.words[word] for word in self.words if word in text), GENERAL)
         rest = {} if found == GENERAL else {GENERAL: 1 - self.confidence}
-        return Scores({found: self.confidence, **rest}, self.scope, scope_threshold=0.5)
+        return Scores({found: self.confidence, **rest}, self.ood_score, max_ood_score=-0.5)

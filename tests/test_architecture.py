@@ -86,13 +86,34 @@ def test_of_the_deployments_the_router_imports_the_protocol_alone() -> None:
     assert foreign == set()
 
 
+@pytest.mark.parametrize(
+    ("folder", "known"),
+    [
+        ("router/grading", ("router.grading",)),
+        ("router/selection", ("router.selection", "router.config", "router.errors")),
+    ],
+    ids=["grading", "selection"],
+)
+def test_the_leaves_of_the_router_know_nothing_above_them(
+    folder: str, known: tuple[str, ...]
+) -> None:
+    """Graders import nothing else of the project, the selection its settings and errors alone."""
+    foreign = {
+        (shown(path), name)
+        for path in sources(folder)
+        for name in imported(path)
+        if name.split(".")[0] in PACKAGES and not name.startswith(known)
+    }
+    assert foreign == set()
+
+
 def test_no_module_of_the_router_loads_a_server_and_only_those_for_torch_load_it() -> None:
     """All modules of the router together, whatever they are, bring neither Ray nor a server; and
-    torch comes with the encoder for GPUs and with the baseline that is fine-tuned alone."""
+    torch comes with the encoder for GPUs alone."""
     names = [
         shown(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for path in sources("router")
-        if path.name not in ("torch_encoder.py", "fine_tuned.py")
+        if path.name != "torch_encoder.py"
     ]
     absent = ("ray", "starlette", "fastapi", "httpx", "prometheus_client", "torch", "transformers")
     code = f"import sys, {', '.join(names)}; print(sorted(set({absent!r}) & set(sys.modules)))"

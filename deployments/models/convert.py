@@ -4,7 +4,9 @@ transformers needs about 15 seconds to read a small GGUF and 2 to read the resul
 once.
 """
 
+import io
 import shutil
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import torch
@@ -23,7 +25,11 @@ def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
     padding token pads with its end token.
     """
     folder, file = str(source.parent), source.name
-    with tqdm(total=3, desc=f"convert {file}", unit="step", disable=not progress) as bar:
+    shown = None if progress else True  # None: on a terminal alone
+    with (
+        tqdm(total=3, desc=f"convert {file}", unit="step", leave=False, disable=shown) as bar,
+        redirect_stderr(io.StringIO()),  # the libraries' own bars: a screenful without a terminal
+    ):
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token

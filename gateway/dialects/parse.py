@@ -1,4 +1,5 @@
-"""From a JSON object to an `Ask`: every parameter is served, or refused by name; none is ignored.
+"""From a JSON object to a `CompletionRequest`. Every parameter is served, or refused by name; none
+is ignored.
 
 The order is: names first (unsupported, then unknown), then types and ranges, then what two
 parameters say together.
@@ -11,7 +12,6 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from deployments.protocol import Message, Prompt, Sampling
-from gateway.complaints import complaint
 from gateway.config import AUTO
 from gateway.dialects.route_schemas import RouteRequest
 from gateway.dialects.schemas import (
@@ -23,6 +23,7 @@ from gateway.dialects.schemas import (
     TextRequest,
 )
 from gateway.errors import InvalidValue, UnknownParameter, UnsupportedParameter
+from gateway.validation import validation_error
 from router.types import Query
 
 _REFUSED: tuple[Any, ...] = ()
@@ -67,7 +68,7 @@ TEXT_DEFAULT_MAX_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CompletionRequest:
     """A request in our own words.
 
     Attributes:
@@ -116,7 +117,7 @@ class Ask:
         )
 
 
-def parse_chat(raw: dict[str, Any]) -> Ask:
+def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
     """Validates the body of a chat request.
 
     Raises:
@@ -129,7 +130,7 @@ def parse_chat(raw: dict[str, Any]) -> Ask:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
     top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
     messages = _messages(request.messages)
-    return Ask(
+    return CompletionRequest(
         kind="chat",
         model=request.model,
         query=Query(messages=messages),
@@ -143,7 +144,7 @@ def parse_chat(raw: dict[str, Any]) -> Ask:
     )
 
 
-def parse_text(raw: dict[str, Any]) -> Ask:
+def parse_text(raw: dict[str, Any]) -> CompletionRequest:
     """Validates the body of a text completion request. A list of prompts needs a model by name: a
     response has one model, and each prompt might belong to another.
 
@@ -152,7 +153,7 @@ def parse_text(raw: dict[str, Any]) -> Ask:
     """
     prompt = raw.get("prompt")
     if isinstance(prompt, list) and any(isinstance(item, int | list) for item in prompt):
-        raise UnsupportedParameter("prompt: token arrays are not served; send text.", "prompt")
+        raise UnsupportedParameter("prompt: token arrays are not supported; send text.", "prompt")
     request = _convert(raw, TextRequest, TEXT_UNSUPPORTED)
     texts = (request.prompt,) if isinstance(request.prompt, str) else tuple(request.prompt)
     if request.model == AUTO and len(texts) > 1:
@@ -165,7 +166,7 @@ def parse_text(raw: dict[str, Any]) -> Ask:
             f"n times the number of prompts is {n * len(texts)}; at most {MAX_CHOICES}.", "n"
         )
     max_tokens = TEXT_DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-    return Ask(
+    return CompletionRequest(
         kind="text",
         model=request.model,
         query=Query(text=texts[0]),
@@ -201,13 +202,13 @@ def _convert(
         if name in kind.__struct_fields__:
             served[name] = value
         elif name not in unsupported:
-            raise UnknownParameter(f"{name[:80]}: the API has no such parameter.", name[:80])
+            raise UnknownParameter(f"{name[:80]}: unknown parameter.", name[:80])
         elif value is not None and not any(_same(value, idle) for idle in unsupported[name]):
             raise UnsupportedParameter(_refusal(name, unsupported[name]), name)
     try:
         return msgspec.convert(served, kind)
     except msgspec.ValidationError as error:
-        raise complaint(str(error), served) from None
+        raise validation_error(str(error), served) from None
 
 
 def _same(value: Any, idle: Any) -> bool:

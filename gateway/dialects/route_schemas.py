@@ -17,7 +17,8 @@ class RouteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class RouteBody(Struct, frozen=True, kw_only=True):
     """Where the request would go, and why: beside each score the threshold that is in force.
 
-    Where the classifier did not answer, the reason is `unclassified`, and there are no scores.
+    Where the classifier did not answer, there are no scores: the reason is
+    `classifier_unavailable`.
     """
 
     domain: str
@@ -27,7 +28,7 @@ class RouteBody(Struct, frozen=True, kw_only=True):
     confidence: float
     probabilities: dict[str, float]
     min_confidence: float | None = None
-    scope: float | None = None
-    scope_threshold: float | None = None
+    ood_score: float | None = None
+    max_ood_score: float | None = None
     truncated: bool = False
     guarantee: str | None = None

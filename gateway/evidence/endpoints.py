@@ -1,4 +1,4 @@
-"""What clients and the operator see and say of the comparison: evidence, pairs, orders."""
+"""The endpoints of the online evaluation: evidence, pairs, feedback, and changes of state."""
 
 import asyncio
 
@@ -6,16 +6,23 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.dependencies import Dependencies
 from gateway.errors import (
     AnswerNotFound,
     InvalidValue,
     ModelNotFound,
-    ShadowOff,
+    ShadowDisabled,
     TransitionRefused,
 )
-from gateway.evidence.evidence import Seen, render_specialist, render_totals, render_trusted
-from gateway.evidence.live import Live, Surroundings
-from gateway.evidence.reading import read_as
+from gateway.evidence.evaluation import OnlineEvaluation
+from gateway.evidence.report import (
+    ObservedSpecialist,
+    Traffic,
+    read_traffic,
+    render_specialist,
+    render_totals,
+    render_trusted,
+)
 from gateway.evidence.schemas import (
     AnswerBody,
     Budget,
@@ -26,25 +33,26 @@ from gateway.evidence.schemas import (
     Settings,
     SpecialistBody,
 )
-from gateway.evidence.store import Given, Store
-from gateway.evidence.traffic import Traffic, traffic
+from gateway.evidence.store import ModelAnswer, Store
+from gateway.validation import read_as
 from router.errors import UnknownTransition
-from router.selection.standing import Standing, Transition
+from router.selection.record import SpecialistRecord, Transition
 
 _MOST_TRANSITIONS = 50
 
 
-class LiveEndpoints:
-    """What clients and the operator see and say of the live comparison.
+class EvidenceEndpoints:
+    """The endpoints.
 
     Args:
-        around: the gateway.
-        live: the comparison; None where `gateway.shadow` is not set.
+        dependencies: of the gateway.
+        evaluation: the comparison; None where `gateway.shadow` is not set.
     """
 
-    def __init__(self, around: Surroundings, live: Live | None) -> None:
-        self._around, self._live = around, live
-        self._started = around.wall_clock()
+    def __init__(self, dependencies: Dependencies, evaluation: OnlineEvaluation | None) -> None:
+        self._dependencies, self._evaluation = dependencies, evaluation
+        self._config = dependencies.config
+        self._started = dependencies.wall_clock()
 
     async def evidence(self, _request: Request) -> Response:
         """`GET /v1/niche/evidence`.
@@ -52,46 +60,47 @@ class LiveEndpoints:
         Raises:
             StoreError: the store cannot be used.
         """
-        around = self._around
-        found = await asyncio.to_thread(traffic, around.registry, around.multiprocess_dir)
-        config, live = around.config, self._live
-        specialists = await self._specialists(found)
+        config, evaluation = self._config, self._evaluation
+        traffic = await self._traffic()
+        specialists = await self._specialists(traffic)
         body = EvidenceBody(
-            enabled=live is not None,
-            time=around.wall_clock(),
+            enabled=evaluation is not None,
+            time=self._dependencies.wall_clock(),
             currency=config.observability.currency,
             generalist=config.generalist.name,
-            settings=None if live is None else _settings(live),
-            budget=None if live is None else await _budget(live),
-            totals=render_totals(found, specialists),
+            settings=None if evaluation is None else _settings(evaluation),
+            budget=None if evaluation is None else await _budget(evaluation),
+            totals=render_totals(traffic, specialists),
             specialists=specialists,
         )
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def order(self, request: Request) -> Response:
-        """`POST /v1/niche/lifecycle/{model}`: answers with how the specialist then stands.
+        """`POST /v1/niche/lifecycle/{model}`: changes the state of a specialist; answers with its
+        evidence.
 
         Raises:
             GatewayError: the body has a fault, there is no such specialist, or its state forbids
                 it.
             StoreError: the store cannot be used.
         """
-        live = self._on()
+        evaluation = self._enabled()
         name = request.path_params["model"]
-        names = [spec.name for spec in self._around.config.specialists]
-        if name == self._around.config.generalist.name:
+        names = [spec.name for spec in self._config.specialists]
+        if name == self._config.generalist.name:
             raise InvalidValue(f"{name}: the generalist has no lifecycle.", "model")
         if name not in names:
             known = ", ".join(names) or "none"
-            raise ModelNotFound(f"No specialist {name[:80]!r}; there are {known}.", "model")
-        order = await read_as(request, Order, self._around.config.gateway)
+            raise ModelNotFound(
+                f"Specialist {name[:80]!r} does not exist; available: {known}.", "model"
+            )
+        order = await read_as(request, Order, self._config.gateway)
         try:
-            await live.selection.order(name, order.action, order.reason)
+            await evaluation.states.order(name, order.action, order.reason)
         except UnknownTransition as error:
             raise TransitionRefused(f"{name}: {error}.", "action") from None
-        around = self._around
-        found = await asyncio.to_thread(traffic, around.registry, around.multiprocess_dir)
-        [body] = [one for one in await self._specialists(found) if one.name == name]
+        specialists = await self._specialists(await self._traffic())
+        [body] = [specialist for specialist in specialists if specialist.name == name]
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def pairs(self, request: Request) -> Response:
@@ -102,10 +111,10 @@ class LiveEndpoints:
             StoreError: the store cannot be used.
         """
         request_id = request.path_params["request_id"]
-        waiting = await self._on().clerk.do(lambda store: store.waiting(request_id))
+        waiting = await self._enabled().executor.run(lambda store: store.waiting(request_id))
         if not waiting:
             raise AnswerNotFound(
-                f"No pair of answers to request {request_id[:128]!r} waits for a grade.",
+                f"Request {request_id[:128]!r} has no pair of answers that waits for a grade.",
                 "request_id",
             )
         pairs = [PairBody(_answer(pair.specialist), _answer(pair.generalist)) for pair in waiting]
@@ -118,22 +127,28 @@ class LiveEndpoints:
         Raises:
             GatewayError: see `Feedback`.
         """
-        return await self._on().feedback.post(request)
+        return await self._enabled().feedback.post(request)
 
-    def _on(self) -> Live:
-        if self._live is None:
-            raise ShadowOff("Nothing is compared here: gateway.shadow is not set in niche.yaml.")
-        return self._live
+    def _enabled(self) -> OnlineEvaluation:
+        if self._evaluation is None:
+            raise ShadowDisabled(
+                "This gateway compares no answers: gateway.shadow is not set in niche.yaml."
+            )
+        return self._evaluation
 
-    async def _specialists(self, found: Traffic) -> list[SpecialistBody]:
+    async def _traffic(self) -> Traffic:
+        registry = self._dependencies.metrics.registry
+        return await asyncio.to_thread(read_traffic, registry, self._dependencies.multiprocess_dir)
+
+    async def _specialists(self, traffic: Traffic) -> list[SpecialistBody]:
         specs = [
-            (spec.name, spec.domain or "", found.requests.get(spec.name, 0))
-            for spec in self._around.config.specialists
+            (spec.name, spec.domain or "", traffic.requests.get(spec.name, 0))
+            for spec in self._config.specialists
         ]
-        if self._live is None:
+        if self._evaluation is None:
             return [render_trusted(*spec, self._started) for spec in specs]
 
-        def read(store: Store) -> list[tuple[Standing, int, list[Transition]]]:
+        def read(store: Store) -> list[tuple[SpecialistRecord, int, list[Transition]]]:
             standings, waiting = store.standings(), store.waiting_count()
             return [
                 (
@@ -144,36 +159,36 @@ class LiveEndpoints:
                 for name, _, _ in specs
             ]
 
-        rows = await self._live.clerk.do(read)
-        rules = self._live.selection.rules
+        rows = await self._evaluation.executor.run(read)
+        rules = self._evaluation.states.rules
         return [
-            render_specialist(Seen(*spec, waiting, standing, transitions), rules)
+            render_specialist(ObservedSpecialist(*spec, waiting, standing, transitions), rules)
             for spec, (standing, waiting, transitions) in zip(specs, rows, strict=True)
         ]
 
 
-def _answer(given: Given) -> AnswerBody:
-    return AnswerBody(given.model, given.text, given.latency_seconds, given.cost)
+def _answer(answer: ModelAnswer) -> AnswerBody:
+    return AnswerBody(answer.model, answer.text, answer.latency_seconds, answer.cost)
 
 
-def _settings(live: Live) -> Settings:
-    section, selection = live.section, live.selection.rules.selection
+def _settings(evaluation: OnlineEvaluation) -> Settings:
+    section, selection = evaluation.section, evaluation.states.rules.selection
     return Settings(
-        share=section.share,
-        trial_share=section.trial_share,
+        sample_ratio=section.sample_ratio,
+        trial_sample_ratio=section.trial_sample_ratio,
         margin=selection.margin,
         alpha=selection.alpha,
         confidence=1 - selection.alpha,
-        grading={name: grading.settings.by for name, grading in live.gradings.items()},
+        grading={name: grading.settings.method for name, grading in evaluation.gradings.items()},
     )
 
 
-async def _budget(live: Live) -> Budget:
-    used = await live.budget.today()
+async def _budget(evaluation: OnlineEvaluation) -> Budget:
+    used = await evaluation.budget.today()
     return Budget(
-        tokens_per_day=live.budget.tokens_per_day,
+        max_tokens_per_day=evaluation.budget.max_tokens_per_day,
         tokens_today=used.tokens,
-        cost_per_day=live.budget.cost_per_day,
+        max_cost_per_day=evaluation.budget.max_cost_per_day,
         cost_today=used.cost,
-        spent=live.budget.is_spent(used),
+        spent=evaluation.budget.is_spent(used),
     )

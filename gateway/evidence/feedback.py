@@ -1,6 +1,13 @@
-"""`POST /v1/feedback`: what a client thinks of an answer, or knows that it should have been."""
+"""`POST /v1/feedback`: a client's score of an answer, or its correction; and which model answered
+which request, so that feedback finds it.
 
-from collections.abc import Sequence
+Rule: no request waits for the disk. The models of answers are stored in batches, and before each
+look-up; those of another gateway can be found after its next batch.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from starlette.requests import Request
@@ -13,13 +20,83 @@ from gateway.errors import (
     MissingParameter,
     UnsupportedParameter,
 )
-from gateway.evidence.answers import Answers
-from gateway.evidence.grading import UnusableCorrection
-from gateway.evidence.metrics import LiveMetrics
-from gateway.evidence.pairs import Pairs
-from gateway.evidence.reading import read_as
+from gateway.evidence.grading import Pairs, UnusableCorrection
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.schemas import FeedbackBody, FeedbackReply
-from gateway.evidence.store import Compared, Note
+from gateway.evidence.store import AnsweredRequest, AnswerFeedback, AnswerPair, StoreExecutor
+from gateway.validation import read_as
+
+_MOST_UNWRITTEN = 10_000
+_LOOKS, _PAUSE_SECONDS = 4, 0.25
+
+
+class AnsweredRequests:
+    """The answered requests of one gateway process, and a way to find those of all.
+
+    Args:
+        executor: the way to the store.
+        wall_clock: Unix time in seconds.
+        keep_seconds: how long an answer can be found.
+    """
+
+    def __init__(
+        self, executor: StoreExecutor, wall_clock: Callable[[], float], keep_seconds: float
+    ) -> None:
+        self._executor, self._wall_clock, self._keep_seconds = executor, wall_clock, keep_seconds
+        self._unwritten = _unwritten()
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._wall_clock()
+
+    def add(self, request_id: str, model: str) -> None:
+        """Adds an answer; returns at once."""
+        self._unwritten.append(AnsweredRequest(request_id, model, self._wall_clock()))
+
+    async def write(self) -> None:
+        """Stores what is not stored yet.
+
+        Raises:
+            StoreError: the store cannot be used; nothing is lost by that.
+        """
+        # Taken before the first wait, so that of two who write at once each has its own.
+        batch, self._unwritten = self._unwritten, _unwritten()
+        if not batch:
+            return
+        try:
+            await self._executor.run(lambda store: store.remember(batch))
+        except BaseException:  # cancelled, too; to write one twice does no harm
+            self._unwritten = _unwritten([*batch, *self._unwritten])
+            raise
+
+    async def forget(self) -> None:
+        """Drops answers, pairs and feedback that are too old.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        before = self._wall_clock() - self._keep_seconds
+        await self._executor.run(lambda store: store.forget(before))
+
+    async def model_of(self, request_id: str) -> str | None:
+        """The model that answered a request; None when it is unknown.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        await self.write()
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            found = await self._executor.run(lambda store: store.model_of(request_id))
+            if found is not None:
+                return found
+        return None
+
+
+def _unwritten(answers: Iterable[AnsweredRequest] = ()) -> deque[AnsweredRequest]:
+    """While the store cannot be written, the oldest are dropped."""
+    return deque(answers, maxlen=_MOST_UNWRITTEN)
 
 
 class Feedback:
@@ -27,13 +104,13 @@ class Feedback:
 
     Args:
         config: its limits hold here too.
-        answers: finds who answered.
-        pairs: are graded by it.
-        metrics: is told of scores.
+        answers: finds the model of an answer.
+        pairs: are graded by the feedback.
+        metrics: count the scores.
     """
 
     def __init__(
-        self, config: NicheConfig, answers: Answers, pairs: Pairs, metrics: LiveMetrics
+        self, config: NicheConfig, answers: AnsweredRequests, pairs: Pairs, metrics: EvidenceMetrics
     ) -> None:
         self._limits = config.gateway
         self._answers, self._pairs, self._metrics = answers, pairs, metrics
@@ -49,8 +126,8 @@ class Feedback:
         answered_by = await self._answers.model_of(said.request_id)
         if answered_by is None:
             raise AnswerNotFound(
-                f"No answer has the id {said.request_id!r}; send the x-request-id of an answer "
-                "that is not too old.",
+                f"Request {said.request_id!r} has no known answer; send the x-request-id of a "
+                "recent answer.",
                 "request_id",
             )
         model = said.model or answered_by
@@ -59,7 +136,7 @@ class Feedback:
         try:
             if said.correction is not None:
                 await self._must_be_usable(said.request_id, model, said.correction)
-            return _json(await self._noted(said, model))
+            return _json(await self._add(said, model))
         except UnusableCorrection as error:
             raise InvalidValue(f"correction: {error}.", "correction") from None
 
@@ -69,38 +146,38 @@ class Feedback:
             raise MissingParameter("Send a score in [0, 1], a correction, or both.", "score")
         if said.correction is not None and not self._pairs.store_texts:
             raise UnsupportedParameter(
-                "correction: this gateway keeps no answers to hold it against; send a score, or "
-                "have gateway.shadow.store_texts set.",
+                "correction: this gateway keeps no answers to compare it with; send a score, or "
+                "set gateway.shadow.store_texts.",
                 "correction",
             )
         return said
 
     async def _must_be_compared(self, request_id: str, model: str) -> None:
-        """An answer that nobody saw can be scored while its pair waits."""
+        """A shadow answer can be scored while its pair waits."""
         pairs = await self._waiting(request_id)
         names = {given.model for pair in pairs for given in (pair.specialist, pair.generalist)}
         if model not in names:
             raise AnswerNotFound(
                 f"Request {request_id!r} has no answer of model {model[:80]!r} that waits for a "
-                "score; leave out model for the answer that was sent.",
+                "score; leave out model to score the answer that was sent.",
                 "model",
             )
 
     async def _must_be_usable(self, request_id: str, model: str, correction: str) -> None:
-        """A right answer has to be right by the grader of each specialist that it is about."""
+        """A correction has to be right by the grader of each specialist that it is about."""
         about = {model, *(pair.specialist.model for pair in await self._waiting(request_id))}
         for name in about & self._pairs.gradings.keys():
             grading = self._pairs.gradings[name]
             if grading.against(correction, correction) != 1:
                 raise UnusableCorrection(f"the grader {grading.grader!r} finds no answer in it")
 
-    async def _waiting(self, request_id: str) -> Sequence[Compared]:
-        return await self._pairs.clerk.do(lambda store: store.waiting(request_id))
+    async def _waiting(self, request_id: str) -> Sequence[AnswerPair]:
+        return await self._pairs.executor.run(lambda store: store.waiting(request_id))
 
-    async def _noted(self, said: FeedbackBody, model: str) -> FeedbackReply:
-        note = Note(said.score, said.correction)
+    async def _add(self, said: FeedbackBody, model: str) -> FeedbackReply:
+        note = AnswerFeedback(said.score, said.correction)
         now = self._answers.now()
-        await self._pairs.clerk.do(lambda store: store.note(said.request_id, model, note, now))
+        await self._pairs.executor.run(lambda store: store.note(said.request_id, model, note, now))
         if said.score is not None:
             self._metrics.feedback.labels(model).observe(said.score)
         outcome = await self._pairs.settle(said.request_id)

@@ -1,23 +1,34 @@
-"""From two answers to two scores: by a rule, by the judge, or by what clients say of them."""
+"""From pairs of answers to evidence: each pair gets two scores, by a rule, by the judge, or by
+feedback of clients, and is recorded once.
+
+The shadow answer or a client's feedback completes the grade, whichever comes last: each is stored
+before the other is looked for, and the store gives a pair to one gateway alone.
+"""
 
 import json
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Literal
 
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
+from deployments.protocol import Backend, Message, Prompt, Sampling, Usage
 from deployments.spec import ModelSpec
-from gateway.evidence.config import GradingSection
-from gateway.evidence.store import Compared, Given, Note
+from gateway.config import GradingSection
+from gateway.evidence.states import SpecialistStates
+from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer, StoreExecutor
 from router.grading.counts import Reference
+from router.grading.judge import MAX_TOKENS, TIE, are_alike, grade, questions
 from router.grading.registry import GRADERS, as_read
+from router.selection.evidence import Pair
 
 Scores = tuple[float, float]
-"""Of the specialist's answer and of the generalist's, each in [0, 1]."""
+"""The specialist's and the generalist's score, each in [0, 1]."""
 
 
 class UnusableCorrection(Exception):
-    """A correction that the grader cannot hold an answer against; the message says why."""
+    """A correction that the grader cannot compare an answer with; the message says why."""
 
 
 def default_grader(spec: ModelSpec) -> str:
@@ -26,14 +37,14 @@ def default_grader(spec: ModelSpec) -> str:
         return "text"
     try:
         graders = load_adapter(spec.adapter).graders
-    except ModelError:  # where it is served from says so
+    except ModelError:  # reported where the model is served
         return "text"
     return graders[0] if graders and graders[0] in GRADERS else "text"
 
 
 @dataclass(frozen=True)
 class Grading:
-    """How the pairs of one specialist are graded, and by which grader corrections are used."""
+    """How the pairs of one specialist are graded; `grader` compares answers with corrections."""
 
     settings: GradingSection
     grader: str
@@ -41,19 +52,21 @@ class Grading:
     @property
     def judged(self) -> bool:
         """Whether the judge has to be asked."""
-        return self.settings.by == "judge"
+        return self.settings.method == "judge"
 
     @property
     def awaits_feedback(self) -> bool:
-        """Whether a pair waits for what clients say."""
-        return self.settings.by == "feedback"
+        """Whether a pair waits for feedback."""
+        return self.settings.method == "feedback"
 
-    def by_rule(self, compared: Compared) -> Scores:
-        """The scores under the rule `json`."""
+    def by_rule(self, compared: AnswerPair) -> Scores:
+        """The scores by the rule: whether each answer is valid JSON."""
         return self._is_json(compared.specialist), self._is_json(compared.generalist)
 
-    def by_feedback(self, compared: Compared, notes: Mapping[str, Note]) -> Scores | None:
-        """The scores, once a correction is there, or a score for each answer; else None.
+    def by_feedback(
+        self, compared: AnswerPair, notes: Mapping[str, AnswerFeedback]
+    ) -> Scores | None:
+        """The scores, if there is a correction, or a score for each answer; else None.
 
         Raises:
             UnusableCorrection: the grader cannot use the correction.
@@ -70,7 +83,7 @@ class Grading:
         return specialist, generalist
 
     def against(self, answer: str | None, correction: str) -> float | None:
-        """The score of an answer held against a right one; None where its text was not kept.
+        """The score of an answer compared with a right one; None if its text was not kept.
 
         Raises:
             UnusableCorrection: the grader cannot use the correction.
@@ -83,15 +96,168 @@ class Grading:
         except ValueError as error:
             raise UnusableCorrection(f"the grader {self.grader!r} cannot use it: {error}") from None
 
-    def _is_json(self, given: Given) -> float:
+    def _is_json(self, answer: ModelAnswer) -> float:
         try:
-            value = json.loads(given.text or "")
+            value = json.loads(answer.text or "")
         except (ValueError, RecursionError):  # a huge number or a deep nesting is no JSON error
             return 0.0
         keys = self.settings.keys
         return float(not keys or (isinstance(value, dict) and set(keys) <= value.keys()))
 
 
-def _noted(notes: Mapping[str, Note], given: Given) -> float | None:
-    note = notes.get(given.model)
+def _noted(notes: Mapping[str, AnswerFeedback], answer: ModelAnswer) -> float | None:
+    note = notes.get(answer.model)
     return None if note is None else note.score
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The scores of two answers, which sum to 1, and what the judge used.
+
+    `scores` is None if its replies cannot be read.
+    """
+
+    scores: Scores | None
+    usage: Usage
+
+
+class Judge:
+    """Asks a model that is none of those compared; `router.grading.judge` has the rule.
+
+    Args:
+        backend: the model.
+        timeout_seconds: for each of the two questions.
+    """
+
+    def __init__(self, backend: Backend, timeout_seconds: float) -> None:
+        self._backend, self._timeout = backend, timeout_seconds
+
+    async def compare(self, prompt: Prompt, first: str, second: str) -> Verdict:
+        """Scores two answers to a prompt.
+
+        Raises:
+            BackendError: the judge did not answer.
+        """
+        if are_alike(first, second):
+            return Verdict((TIE, TIE), Usage(0, 0))
+        forward, reverse = questions(_request(prompt), first, second)
+        reply, used = await self._ask(f"{prompt.request_id}-judge-forward", forward)
+        reply_again, used_again = await self._ask(f"{prompt.request_id}-judge-reverse", reverse)
+        usage = Usage(
+            used.prompt_tokens + used_again.prompt_tokens,
+            used.completion_tokens + used_again.completion_tokens,
+        )
+        score = grade(reply, reply_again)
+        return Verdict(None if score is None else (score, 1 - score), usage)
+
+    async def _ask(self, request_id: str, question: str) -> tuple[str, Usage]:
+        prompt = Prompt(
+            request_id=request_id,
+            messages=(Message("user", question),),
+            sampling=Sampling(max_tokens=MAX_TOKENS, temperature=0.0),
+            deadline_seconds=self._timeout,
+        )
+        text, usage = "", Usage(0, 0)
+        async with aclosing(self._backend.stream(prompt)) as chunks:
+            async for chunk in chunks:
+                text, usage = text + chunk.text, chunk.usage or usage
+        return text, usage
+
+
+def _request(prompt: Prompt) -> str:
+    if prompt.text is not None:
+        return prompt.text
+    return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
+
+
+Outcome = Literal["graded", "waiting"]
+"""Whether a pair has its grade."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of one gateway.
+
+    Attributes:
+        gradings: how each specialist's are graded.
+        judge: for those that are judged.
+        store_texts: whether answers may be written down.
+    """
+
+    executor: StoreExecutor
+    states: SpecialistStates
+    gradings: Mapping[str, Grading]
+    judge: Judge | None
+    store_texts: bool
+
+    async def claim(self, request_id: str, specialist: str, time: float) -> bool:
+        """Whether a request may be compared: one id counts once, however often a client uses it.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return await self.executor.run(lambda store: store.claim(request_id, specialist, time))
+
+    async def judged(self, compared: AnswerPair, prompt: Prompt) -> Verdict | None:
+        """The judge's verdict, where the specialist's pairs are judged.
+
+        Raises:
+            BackendError: the judge did not answer.
+        """
+        if self.judge is None or not self.gradings[compared.specialist.model].judged:
+            return None
+        first, second = compared.specialist.text or "", compared.generalist.text or ""
+        return await self.judge.compare(prompt, first, second)
+
+    async def add(self, compared: AnswerPair, judged: Scores | None) -> Outcome:
+        """Takes a pair that needs nothing but its grade.
+
+        Args:
+            compared: both answers.
+            judged: their scores by the judge; None where the pair is not judged.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        grading = self.gradings[compared.specialist.model]
+        if not grading.awaits_feedback:
+            scores = grading.by_rule(compared) if judged is None else judged
+            await self._record(compared, scores)
+            return "graded"
+        kept = compared if self.store_texts else compared.without_texts()
+        await self.executor.run(lambda store: store.keep(kept))
+        return "graded" if await self._settled(kept) else "waiting"
+
+    async def settle(self, request_id: str) -> Outcome | None:
+        """Grades the pairs of a request that have enough feedback; None: none of its pairs waits.
+
+        Raises:
+            UnusableCorrection: a grader cannot use the correction.
+            StoreError: the store cannot be used.
+        """
+        waiting = await self.executor.run(lambda store: store.waiting(request_id))
+        settled = [await self._settled(compared) for compared in waiting]
+        if not waiting:
+            return None
+        return "graded" if all(settled) else "waiting"
+
+    async def _settled(self, compared: AnswerPair) -> bool:
+        """Whether the feedback so far is enough to grade a pair."""
+        notes = await self.executor.run(lambda store: store.notes(compared.request_id))
+        grading = self.gradings[compared.specialist.model]
+        scores = await self.executor.run(lambda _: grading.by_feedback(compared, notes))
+        if scores is None:
+            return False
+        if await self.executor.run(lambda store: store.take(compared)):
+            await self._record(compared, scores)
+        return True
+
+    async def _record(self, compared: AnswerPair, scores: Scores) -> None:
+        mine, other = compared.specialist, compared.generalist
+        pair = Pair(
+            specialist=scores[0],
+            generalist=scores[1],
+            latency_seconds=mine.latency_seconds - other.latency_seconds,
+            cost=mine.cost - other.cost,
+        )
+        await self.states.record(mine.model, pair, compared.version)

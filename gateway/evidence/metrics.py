@@ -1,7 +1,7 @@
-"""Metrics of the live comparison; labels are configured names and closed sets, units are base
+"""Metrics of the online evaluation; labels are configured names and closed sets, units are base
 units.
 
-What a gauge says is the same in every gateway process, so the newest word of a live one counts.
+A gauge has the same value in every gateway process, so the newest value of a live one counts.
 """
 
 import math
@@ -11,110 +11,115 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from router.selection.lifecycle import State
 from router.selection.moments import Interval
-from router.selection.standing import Claim, Comparison, Standing, Transition
+from router.selection.record import Claim, Comparison, SpecialistRecord, Transition
 
 _SCORES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
-class LiveMetrics:
-    """The metrics, on the registry of the gateway's."""
+class EvidenceMetrics:
+    """The metrics, on the registry of the gateway's metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
         self.comparisons = Counter(
             "niche_shadow_comparisons",
-            "Requests picked for comparison, by what became of them",
+            "Requests sampled for comparison, by result",
             ("specialist", "outcome"),
             registry=registry,
         )
         self.tokens = Counter(
             "niche_shadow_tokens",
-            "Tokens of answers that nobody saw, and of the judge",
+            "Tokens used by shadow answers and by the judge",
             ("model",),
             registry=registry,
         )
         self.cost = Counter(
             "niche_shadow_cost_currency",
-            "List price of answers that nobody saw, and of the judge",
+            "Cost of shadow answers and of the judge by list price, in currency units",
             ("model",),
             registry=registry,
         )
         self.feedback = Histogram(
             "niche_feedback_score",
-            "Scores that clients gave",
+            "Scores given by clients, from 0 to 1",
             ("model",),
             buckets=_SCORES,
             registry=registry,
         )
         self.transitions = Counter(
             "niche_specialist_transitions",
-            "Changes of state",
+            "State changes of specialists",
             ("specialist", "before", "after", "cause"),
             registry=registry,
         )
         self.store_errors = Counter(
             "niche_evidence_store_errors",
-            "Times the store could not be used; nothing else stops for it",
+            "Failed accesses to the evidence store; requests are answered all the same",
             registry=registry,
         )
         self._build_gauges()
 
     def _build_gauges(self) -> None:
         self.state = self._gauge(
-            "niche_specialist_state", "1 for the state that it is in", "specialist", "state"
+            "niche_specialist_state",
+            "1 for the current state, 0 for the others",
+            "specialist",
+            "state",
         )
         self.pinned = self._gauge(
-            "niche_specialist_pinned", "1 where evidence may not move it", "specialist"
+            "niche_specialist_pinned", "1 if evidence may not change its state", "specialist"
         )
         self.pairs = self._gauge(
-            "niche_evidence_pairs", "Graded pairs since it came into its state", "specialist"
+            "niche_evidence_pairs", "Graded pairs of answers in the current state", "specialist"
         )
         self.e_value = self._gauge(
             "niche_evidence_log_e_value",
-            "Natural logarithm of the evidence for a claim",
+            "Natural logarithm of the e-value of a claim",
             "specialist",
             "claim",
         )
         self.threshold = self._gauge(
             "niche_evidence_log_threshold",
-            "What the logarithm of the evidence has to reach",
+            "Natural logarithm of the e-value at which a claim is accepted",
             "specialist",
             "claim",
         )
         self.budget = self._gauge(
-            "niche_shadow_budget_used_ratio", "Of today's limit (UTC), once a minute", "limit"
+            "niche_shadow_budget_used_ratio",
+            "Used part of today's limit (UTC), updated once a minute",
+            "limit",
         )
         self._build_differences()
 
     def _build_differences(self) -> None:
         self.quality = self._gauge(
             "niche_evidence_quality_difference_ratio",
-            "Specialist less generalist, mean and bounds",
+            "Quality, specialist minus generalist: mean and confidence bounds",
             "specialist",
             "bound",
         )
         self.latency = self._gauge(
             "niche_evidence_latency_difference_seconds",
-            "Specialist less generalist, mean and bounds",
+            "Latency in seconds, specialist minus generalist: mean and confidence bounds",
             "specialist",
             "bound",
         )
         self.cost_difference = self._gauge(
             "niche_evidence_cost_difference_currency",
-            "Specialist less generalist per request, mean and bounds",
+            "Cost per request in currency units, specialist minus generalist: mean and bounds",
             "specialist",
             "bound",
         )
 
-    def stands(
+    def show_specialist(
         self,
         specialist: str,
-        standing: Standing,
+        standing: SpecialistRecord,
         claims: Sequence[Claim],
         comparison: Comparison | None,
     ) -> None:
-        """Shows where a specialist stands."""
+        """Shows the state of a specialist, and its evidence."""
         for state in State:
             self.state.labels(specialist, state).set(state is standing.state)
         self.pinned.labels(specialist).set(standing.pinned)
@@ -127,7 +132,7 @@ class LiveMetrics:
         self._bounds(self.latency, specialist, known.latency_seconds)
         self._bounds(self.cost_difference, specialist, known.cost)
 
-    def moved(self, specialist: str, transition: Transition) -> None:
+    def count_transition(self, specialist: str, transition: Transition) -> None:
         """Counts a transition."""
         before = transition.before or "none"
         labels = (specialist, before, transition.after, transition.cause)

@@ -1,4 +1,4 @@
-"""The wire of `/v1/niche/...` and `/v1/feedback`: the evidence, the operator's orders, feedback.
+"""The wire types of `/v1/niche/...` and `/v1/feedback`: the evidence, changes of state, feedback.
 
 Rules: differences are specialist minus generalist, per request, so more quality is positive and
 less latency or cost negative; times are Unix seconds; `null` stands where nothing was measured.
@@ -16,7 +16,7 @@ ActionName = Literal["pin", "release", "promote", "demote", "retire"]
 
 
 class Difference(Struct, frozen=True):
-    """A mean of differences, with its confidence sequence; both ends are in the same unit."""
+    """A mean of differences, with its confidence sequence in the same unit."""
 
     mean: float
     low: float
@@ -24,7 +24,7 @@ class Difference(Struct, frozen=True):
 
 
 class Means(Struct, frozen=True):
-    """What the two models scored on the same requests, on average."""
+    """Mean scores of the two models on the same requests."""
 
     specialist: float
     generalist: float
@@ -43,9 +43,9 @@ class Comparison(Struct, frozen=True):
 
 
 class ClaimBody(Struct, frozen=True):
-    """One running test: it has decided when `e_value` reaches `threshold`.
+    """One running test: its claim is accepted when `e_value` reaches `threshold`.
 
-    `in_force` says whether it can move the specialist out of the state that it is in.
+    `in_force` says whether that would change the specialist's present state.
     """
 
     name: ClaimName
@@ -56,9 +56,9 @@ class ClaimBody(Struct, frozen=True):
 
 
 class TransitionBody(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """A change of state and why; `comparison` is what was known then.
+    """A change of state and its reason; `comparison` is what was known then.
 
-    `from` is null where it was new here.
+    `from` is null for a specialist that is new here.
     """
 
     time: float
@@ -73,11 +73,11 @@ class TransitionBody(Struct, frozen=True, rename={"before": "from", "after": "to
 
 
 class SpecialistBody(Struct, frozen=True, kw_only=True):
-    """A specialist, its state, and the evidence since it came into that state.
+    """A specialist, its state, and the evidence since it entered that state.
 
     Attributes:
-        since: when it came into this state.
-        pinned: whether evidence may move it.
+        since: when it entered this state.
+        pinned: whether the operator keeps evidence from changing the state.
         requests: answered by it since the gateway started.
         pairs: requests that both models answered and that were graded, in this state.
         waiting: pairs that wait for a grade.
@@ -107,9 +107,9 @@ class Totals(Struct, frozen=True, kw_only=True):
         routed: of these, answered by a specialist.
         cost: list price of the answers, in `currency`.
         baseline_cost: list price of the same tokens at the generalist.
-        comparison: per request of all traffic, by each specialist's share of it; a request that
-            the generalist answered differs by nothing. Null while a specialist that answers was
-            not compared.
+        comparison: per request of all traffic: the specialists' comparisons, weighted by their
+            requests; requests that the generalist answered count as no difference. Null until
+            every specialist with traffic was compared.
     """
 
     requests: int
@@ -123,20 +123,20 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True):
-    """What shadow answers and the judge may use per day (UTC), and have used today."""
+    """What shadow answers and the judge may use per day (UTC), and what they used today."""
 
-    tokens_per_day: int
+    max_tokens_per_day: int
     tokens_today: int
-    cost_per_day: float | None
+    max_cost_per_day: float | None
     cost_today: float
     spent: bool
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the tests were set to; shares are of requests, the margin is in quality."""
+    """The settings of the tests; ratios are of requests, the margin is in quality."""
 
-    share: float
-    trial_share: float
+    sample_ratio: float
+    trial_sample_ratio: float
     margin: float
     alpha: float
     confidence: float
@@ -167,13 +167,13 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FeedbackBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /v1/feedback`: a score, or what the answer should have been, or both.
+    """The body of `POST /v1/feedback`: a score, a right answer, or both.
 
     Attributes:
         request_id: of the answer, from its header `x-request-id`.
-        model: whose answer; null: the one that was sent.
+        model: the model of the answer; null: the one whose answer was sent.
         score: how good that answer is.
-        correction: a right answer; also where the answer was right, or the evidence is biased.
+        correction: a right answer; send it for right answers too, or the evidence is biased.
     """
 
     request_id: Annotated[str, Meta(min_length=1, max_length=128)]
@@ -199,20 +199,19 @@ class PairBody(Struct, frozen=True):
 
 
 class PairsBody(Struct, frozen=True):
-    """The body of `GET /v1/niche/pairs/{request_id}`: for who scores both answers."""
+    """The body of `GET /v1/niche/pairs/{request_id}`, for scoring both answers."""
 
     request_id: str
     pairs: list[PairBody]
 
 
 class FeedbackReply(Struct, frozen=True):
-    """What became of feedback.
+    """The body of the answer to `POST /v1/feedback`.
 
     Attributes:
-        model: whose answer it is about.
-        status: `graded`: it completed the comparison of two answers; `waiting`: the score of the
-            other answer is not there yet; `noted`: it is kept, and counts if the request turns out
-            to be compared.
+        model: the model of the answer.
+        status: `graded`: it completed the grade of a pair; `waiting`: the score of the other answer
+            is missing; `noted`: it is kept, and counts if the request is compared later.
     """
 
     request_id: str

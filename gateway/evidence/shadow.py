@@ -1,22 +1,28 @@
-"""Answers that nobody sees: of some requests the other model's, for comparison, in the background.
+"""Shadow answers: a sample of the requests is answered by the other model as well, for comparison,
+in the background; nobody sees these answers.
 
-Rule: the user never waits. A comparison begins when the user's answer has ended, a few at a time;
-while the gateway is busy, the budget is spent or a model is down, it is left out and counted.
+Requests are picked by a hash of their id, so that every gateway picks the same ones. Rule: the user
+never waits. A comparison starts when the user's answer has ended, a few at a time; while the
+gateway is busy, the budget is spent or a model is down, it is skipped and counted.
 """
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from deployments.protocol import Backend, Prompt, Unavailable, Usage
-from deployments.spec import Price
+from deployments.protocol import Prompt, Unavailable, Usage
+from gateway.config import NicheConfig, ShadowSection
+from gateway.dependencies import Dependencies
 from gateway.evidence.budget import Budget
-from gateway.evidence.metrics import LiveMetrics
-from gateway.evidence.pairs import Outcome, Pairs
-from gateway.evidence.store import Compared, Given
+from gateway.evidence.grading import Outcome, Pairs
+from gateway.evidence.metrics import EvidenceMetrics
+from gateway.evidence.store import AnswerPair, ModelAnswer
+from router.selection.lifecycle import State
+from router.types import Decision, Reason
 
 _log = logging.getLogger("gateway.evidence")
 
@@ -26,154 +32,201 @@ JUDGE = "shadow/judge"
 Result = Outcome | Literal["busy", "budget", "unavailable", "repeated", "failed"]
 """How a comparison ended; `repeated`: the request's id was compared before."""
 
+_SENT_FOR_ITS_DOMAIN = frozenset({Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST})
+_ON_TRIAL = frozenset({State.SHADOW, State.PROBATION})
+
+
+def part_of(request_id: str, specialist: str) -> float:
+    """A number in [0, 1): the hash of a request id and a specialist."""
+    digest = hashlib.sha256(f"{specialist} {request_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Picks specialists to compare on a request.
+
+    Attributes:
+        config: the specialists.
+        sample_ratio: of the requests of an active specialist.
+        trial_sample_ratio: of the requests of a domain, for those on trial there.
+        state: where a specialist stands.
+    """
+
+    config: NicheConfig
+    sample_ratio: float
+    trial_sample_ratio: float
+    state: Callable[[str], State]
+
+    def picked(self, request_id: str, decision: Decision) -> tuple[str, ...]:
+        """The specialists whose answer to this request is compared with the generalist's.
+
+        Only requests that the classifier is sure about count.
+        """
+        if decision.reason not in _SENT_FOR_ITS_DOMAIN:
+            return ()
+        return tuple(
+            name
+            for name in self.config.models_of(decision.domain)
+            if part_of(request_id, name) < self._ratio_of(name, decision)
+        )
+
+    def _ratio_of(self, specialist: str, decision: Decision) -> float:
+        if specialist == decision.candidates[0]:
+            return self.sample_ratio
+        return self.trial_sample_ratio if self.state(specialist) in _ON_TRIAL else 0.0
+
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An answer that a user got.
+class ServedAnswer:
+    """An answer that was sent to a client.
 
     Attributes:
         request_id: of the response.
         prompt: what was asked.
-        given: the answer, with its text.
+        answer: the answer, with its text.
         time: Unix seconds.
     """
 
     request_id: str
     prompt: Prompt
-    given: Given
+    answer: ModelAnswer
     time: float
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When a comparison is left out.
+class GatewayState:
+    """What the gateway is doing now.
 
     Attributes:
-        max_concurrent: comparisons at once.
-        busy_requests: requests at once beyond which none is begun.
-        timeout_seconds: for one answer.
         in_flight: how many requests are being answered.
         down: whether a model is known to be unable to answer.
     """
 
-    max_concurrent: int
-    busy_requests: int
-    timeout_seconds: float
     in_flight: Callable[[], int]
     down: Callable[[str], bool]
 
 
-@dataclass(frozen=True)
-class Cast:
-    """Who may be asked, at what price (the judge's under `JUDGE`), and who is the generalist."""
-
-    backends: Mapping[str, Backend]
-    prices: Mapping[str, Price]
-    generalist: str
-
-
 class Shadow:
-    """The comparisons of one gateway process."""
+    """The comparisons of one gateway process.
+
+    Args:
+        dependencies: of the gateway.
+        section: its `gateway.shadow`.
+        pairs: get the answers.
+        budget: is kept.
+        gateway: says when it has no room for a comparison.
+        metrics: count.
+    """
 
     def __init__(
         self,
-        cast: Cast,
+        dependencies: Dependencies,
+        section: ShadowSection,
         pairs: Pairs,
         budget: Budget,
-        limits: Limits,
-        metrics: LiveMetrics,
-        clock: Callable[[], float],
+        gateway: GatewayState,
+        metrics: EvidenceMetrics,
     ) -> None:
-        self._cast, self._pairs, self._budget = cast, pairs, budget
-        self._limits, self._metrics, self._clock = limits, metrics, clock
+        config = dependencies.config
+        self._backends, self._clock = dependencies.backends, dependencies.clock
+        self._generalist = config.generalist.name
+        self._timeout_seconds = config.gateway.request_timeout_seconds
+        self._prices = {spec.name: spec.price for spec in config.models}
+        if section.judge is not None:
+            self._prices[JUDGE] = section.judge.price
+        self._section, self._gateway = section, gateway
+        self._pairs, self._budget, self._metrics = pairs, budget, metrics
         self._running: set[asyncio.Task[None]] = set()
 
-    def begin(self, shown: Shown, specialists: tuple[str, ...]) -> None:
-        """Compares specialists with the generalist on a request that was answered; returns at
+    def begin(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
+        """Starts comparing specialists with the generalist on an answered request; returns at
         once."""
-        if len(self._running) >= self._limits.max_concurrent or self._busy():
+        if len(self._running) >= self._section.max_concurrent or self._busy():
             self._count(specialists, "busy")
             return
-        task = asyncio.create_task(self._compare(shown, specialists))
+        task = asyncio.create_task(self._compare(served, specialists))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def close(self) -> None:
-        """Leaves what is running."""
+        """Cancels the running comparisons."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _compare(self, shown: Shown, specialists: tuple[str, ...]) -> None:
+    async def _compare(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
         """One answer after the other, so that a comparison takes little of what users need."""
-        answers = {shown.given.model: shown.given}
+        answers = {served.answer.model: served.answer}
         for name in specialists:
             try:
-                result = await self._compared(shown, name, answers)
+                result = await self._compared(served, name, answers)
             except Exception as error:  # noqa: BLE001 - in the background nobody else would hear
                 detail = repr(error)
-                fields = {"request_id": shown.request_id, "specialist": name, "detail": detail}
+                fields = {"request_id": served.request_id, "specialist": name, "detail": detail}
                 _log.warning("a comparison failed", extra={"fields": fields})
                 result = "failed"
             self._count((name,), result)
 
-    async def _compared(self, shown: Shown, specialist: str, answers: dict[str, Given]) -> Result:
-        if not await self._pairs.claim(shown.request_id, specialist, shown.time):
+    async def _compared(
+        self, served: ServedAnswer, specialist: str, answers: dict[str, ModelAnswer]
+    ) -> Result:
+        if not await self._pairs.claim(served.request_id, specialist, served.time):
             return "repeated"
-        for model in {specialist, self._cast.generalist} - answers.keys():
+        for model in {specialist, self._generalist} - answers.keys():
             refusal = await self._refusal(model)
             if refusal is not None:
                 return refusal
-            answers[model] = await self._ask(model, shown)
-        compared = Compared(
-            request_id=shown.request_id,
-            version=self._pairs.selection.version(specialist),
-            time=shown.time,
+            answers[model] = await self._ask(model, served)
+        compared = AnswerPair(
+            request_id=served.request_id,
+            version=self._pairs.states.version(specialist),
+            time=served.time,
             specialist=answers[specialist],
-            generalist=answers[self._cast.generalist],
+            generalist=answers[self._generalist],
         )
-        verdict = await self._pairs.judged(compared, shown.prompt)
+        verdict = await self._pairs.judged(compared, served.prompt)
         if verdict is None:
             return await self._pairs.add(compared, None)
         await self._spend(JUDGE, verdict.usage)
         if verdict.scores is None:
-            raise Unavailable(JUDGE, "what it said is no verdict")
+            raise Unavailable(JUDGE, "its replies have no verdict")
         return await self._pairs.add(compared, verdict.scores)
 
     async def _refusal(self, model: str) -> Result | None:
         """Why nothing more is asked now, if so."""
         if self._busy():
             return "busy"
-        if self._limits.down(model):
+        if self._gateway.down(model):
             return "unavailable"
         return "budget" if self._budget.is_spent(await self._budget.today()) else None
 
-    async def _ask(self, model: str, shown: Shown) -> Given:
+    async def _ask(self, model: str, served: ServedAnswer) -> ModelAnswer:
         asked = replace(
-            shown.prompt,
-            request_id=f"{shown.request_id}-shadow",
-            sampling=replace(shown.prompt.sampling, top_logprobs=None),
-            deadline_seconds=self._limits.timeout_seconds,
+            served.prompt,
+            request_id=f"{served.request_id}-shadow",
+            sampling=replace(served.prompt.sampling, top_logprobs=None),
+            deadline_seconds=self._timeout_seconds,
         )
         started, text, used, whole = self._clock(), "", Usage(0, 0), False
         try:
             async with (
-                asyncio.timeout(self._limits.timeout_seconds),
-                aclosing(self._cast.backends[model].stream(asked)) as chunks,
+                asyncio.timeout(self._timeout_seconds),
+                aclosing(self._backends[model].stream(asked)) as chunks,
             ):
                 async for chunk in chunks:
                     text, whole = text + chunk.text, whole or chunk.usage is not None
                     used = chunk.usage or Usage(0, used.completion_tokens + chunk.tokens)
         finally:
-            # Also of an answer that broke off: a model that always does must not work for nothing.
+            # Broken answers count, too: a model that breaks all of them has a budget as well.
             seconds, cost = self._clock() - started, await self._spend(model, used)
         if not whole:
-            raise Unavailable(model, "its answer had no end")
-        return Given(model, seconds, cost, text)
+            raise Unavailable(model, "its answer was incomplete")
+        return ModelAnswer(model, seconds, cost, text)
 
     async def _spend(self, model: str, usage: Usage) -> float:
         """Counts what an answer used; returns its list price."""
-        cost = self._cast.prices[model].of(usage.prompt_tokens, usage.completion_tokens)
+        cost = self._prices[model].of(usage.prompt_tokens, usage.completion_tokens)
         tokens = usage.prompt_tokens + usage.completion_tokens
         self._metrics.tokens.labels(model).inc(tokens)
         self._metrics.cost.labels(model).inc(cost)
@@ -181,7 +234,7 @@ class Shadow:
         return cost
 
     def _busy(self) -> bool:
-        return self._limits.in_flight() > self._limits.busy_requests
+        return self._gateway.in_flight() > self._section.max_requests_in_flight
 
     def _count(self, specialists: tuple[str, ...], result: Result) -> None:
         for name in specialists:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.config import ConfigError
-from gateway.evidence.store import Answered, Change, Compared, Note, Spent, StoreError
-from router.selection.standing import Standing, Transition
+from gateway.errors import StoreError
+from gateway.evidence.store import AnsweredRequest, AnswerFeedback, AnswerPair, Change, DailyUsage
+from router.selection.record import SpecialistRecord, Transition
 
 _Value = TypeVar("_Value")
 
@@ -86,16 +87,16 @@ class SqliteStore:
             else:
                 return
 
-    def standings(self) -> Mapping[str, Standing]:
+    def standings(self) -> Mapping[str, SpecialistRecord]:
         """See `Store`."""
         found = self._rows("SELECT specialist, value FROM standing")
-        return {name: _decoded(value, Standing) for name, value in found}
+        return {name: _decoded(value, SpecialistRecord) for name, value in found}
 
-    def change(self, specialist: str, change: Change) -> tuple[Standing, Transition | None]:
+    def change(self, specialist: str, change: Change) -> tuple[SpecialistRecord, Transition | None]:
         """See `Store`."""
         with self._writing():
             found = self._rows("SELECT value FROM standing WHERE specialist = ?", specialist)
-            before = _decoded(found[0][0], Standing) if found else None
+            before = _decoded(found[0][0], SpecialistRecord) if found else None
             after, transition = change(before)
             self._run("REPLACE INTO standing VALUES (?, ?)", specialist, _encoded(after))
             if transition is not None:
@@ -115,7 +116,7 @@ class SqliteStore:
         )
         return [_decoded(value, Transition) for (value,) in found]
 
-    def remember(self, answers: Sequence[Answered]) -> None:
+    def remember(self, answers: Sequence[AnsweredRequest]) -> None:
         """See `Store`."""
         with self._writing():
             self._db.executemany(
@@ -133,7 +134,7 @@ class SqliteStore:
         statement = "INSERT OR IGNORE INTO pair VALUES (?, ?, ?, NULL)"
         return self._run(statement, request_id, specialist, time)
 
-    def keep(self, compared: Compared) -> None:
+    def keep(self, compared: AnswerPair) -> None:
         """See `Store`."""
         self._run(
             "UPDATE pair SET value = ? WHERE request_id = ? AND specialist = ?",
@@ -142,12 +143,12 @@ class SqliteStore:
             compared.specialist.model,
         )
 
-    def waiting(self, request_id: str) -> Sequence[Compared]:
+    def waiting(self, request_id: str) -> Sequence[AnswerPair]:
         """See `Store`."""
         found = self._rows(
             "SELECT value FROM pair WHERE request_id = ? AND value IS NOT NULL", request_id
         )
-        return [_decoded(value, Compared) for (value,) in found]
+        return [_decoded(value, AnswerPair) for (value,) in found]
 
     def waiting_count(self) -> Mapping[str, int]:
         """See `Store`."""
@@ -157,7 +158,7 @@ class SqliteStore:
             )
         )
 
-    def take(self, compared: Compared) -> bool:
+    def take(self, compared: AnswerPair) -> bool:
         """See `Store`."""
         request_id = compared.request_id
         with self._writing():
@@ -175,14 +176,14 @@ class SqliteStore:
             )
         return taken
 
-    def note(self, request_id: str, model: str, note: Note, time: float) -> None:
+    def note(self, request_id: str, model: str, note: AnswerFeedback, time: float) -> None:
         """See `Store`."""
         self._run("REPLACE INTO note VALUES (?, ?, ?, ?)", request_id, model, time, _encoded(note))
 
-    def notes(self, request_id: str) -> Mapping[str, Note]:
+    def notes(self, request_id: str) -> Mapping[str, AnswerFeedback]:
         """See `Store`."""
         found = self._rows("SELECT model, value FROM note WHERE request_id = ?", request_id)
-        return {model: _decoded(value, Note) for model, value in found}
+        return {model: _decoded(value, AnswerFeedback) for model, value in found}
 
     def spend(self, day: str, tokens: int, cost: float) -> None:
         """See `Store`."""
@@ -194,10 +195,10 @@ class SqliteStore:
             cost,
         )
 
-    def spent(self, day: str) -> Spent:
+    def spent(self, day: str) -> DailyUsage:
         """See `Store`."""
         found = self._rows("SELECT tokens, cost FROM spent WHERE day = ?", day)
-        return Spent(*found[0]) if found else Spent()
+        return DailyUsage(*found[0]) if found else DailyUsage()
 
     def forget(self, before: float) -> None:
         """See `Store`."""

@@ -1,8 +1,8 @@
-// The gateway over HTTP: the key, errors in the gateway's own words, and streams of events.
+// The gateway over HTTP: the key, errors with the gateway's messages, and streams of events.
 
 const KEY = "niche.api-key";
 
-/** What the gateway, or the way to it, refused. `status` is 0 where there was no answer. */
+/** A failed request. `status` is 0 where there was no response. */
 export class Refused extends Error {
   constructor(status, message) {
     super(message);
@@ -35,7 +35,7 @@ export async function* stream(path, body, signal) {
     if (event.error) throw new Refused(500, event.error.message);
     yield event;
   }
-  if (!ended) throw new Refused(0, "The answer broke off.");
+  if (!ended) throw new Refused(0, "The answer is incomplete: the stream ended early.");
 }
 
 async function request(path, body, signal) {

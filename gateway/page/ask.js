@@ -15,7 +15,7 @@ export const EXAMPLES = {
   general: "Why is the sky blue?",
 };
 
-/** Sets the playground up; `onRefused` is told of refusals, of which a missing key is one. */
+/** Sets the playground up; `onRefused` is called with errors, a missing key included. */
 export function startAsking(onRefused, onAnswered) {
   const place = {
     form: byId("ask-form"),
@@ -102,7 +102,7 @@ export function offerModels(models) {
 async function answered(messages, answer, place, signal) {
   const model = byId("model").value;
   const told = place.status;
-  told.textContent = "Asking.";
+  told.textContent = "Waiting for the answer.";
   const route = model === AUTO ? await ask("/v1/niche/route", { messages }, signal) : null;
   if (route) showDecision(place.decision, route, null);
   const body = {

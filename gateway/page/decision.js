@@ -1,24 +1,24 @@
-// The decision: who answers and why, how likely each domain is, and what it cost.
+// The decision: which model answers and why, how likely each domain is, and what it cost.
 
 import { element, show } from "/page/element.js";
 import { known, money, percent, seconds } from "/page/format.js";
 
 const REASONS = {
-  routed: "The classifier is sure, and the text is familiar: the specialist answers.",
+  routed: "The classifier is sure, and the text is like the training prompts: the specialist answers.",
   general: "The text belongs to no specialist here: the generalist answers.",
   low_confidence: "The likeliest domain is not likely enough: the generalist answers.",
-  out_of_scope: "Likely enough, but unlike anything the specialist was trained on: the generalist answers.",
-  requested: "You chose this model yourself.",
+  out_of_distribution: "Likely enough, but unlike anything the specialist was trained on: the generalist answers.",
+  requested: "The request names this model.",
   unhealthy: "The first choice fails or is down: the next one answers.",
   overloaded: "The first choice has a full queue: the next one answers.",
-  too_long: "The request does not fit the first choice's context: the next one answers.",
-  no_guarantee: "No confidence is enough for the guarantee that is asked for: the generalist answers.",
-  unclassified: "The classifier did not answer in time: the generalist does.",
-  unproven: "The specialist has not earned this traffic yet, or has lost it: the generalist answers.",
+  context_length_exceeded: "The request does not fit the first choice's context: the next one answers.",
+  guarantee_infeasible: "No confidence is enough for the configured guarantee: the generalist answers.",
+  classifier_unavailable: "The classifier failed or did not answer in time: the generalist answers.",
+  no_active_specialist: "No specialist of the domain is active: the generalist answers.",
 };
 
 export function showNoDecision(place) {
-  show(place, element("p", { class: "empty" }, "Ask something. Who answers, and why, stands here."));
+  show(place, element("p", { class: "empty" }, "Ask something: which model answers, and why, is shown here."));
 }
 
 /**
@@ -55,7 +55,7 @@ function probabilities(route) {
     element("figcaption", {}, "How likely each domain is"),
     element("ul", {}, ...rows.map(([domain, share]) => bar(domain, share, needed, route.domain))),
     known(needed)
-      ? element("p", { class: "note" }, `The line: ${percent(needed, 0)} is needed to be routed.`)
+      ? element("p", { class: "note" }, `The line marks ${percent(needed, 0)}, which a specialist needs.`)
       : null,
   );
 }
@@ -77,8 +77,8 @@ function bar(domain, share, needed, chosen) {
 function facts(said, route, niche) {
   const rows = [];
   const add = (name, value) => rows.push(element("dt", {}, name), element("dd", {}, value));
-  if (route && known(route.scope)) {
-    add("Familiarity", `${route.scope.toFixed(2)} (${route.scope_threshold.toFixed(2)} needed)`);
+  if (route && known(route.ood_score)) {
+    add("OOD score", `${route.ood_score.toFixed(2)} (at most ${route.max_ood_score.toFixed(2)})`);
   }
   if (route && niche && niche.model !== route.model) add("First choice", route.model);
   if (niche && known(niche.cost)) {
@@ -86,8 +86,8 @@ function facts(said, route, niche) {
     add("At the generalist", money(niche.baseline_cost, niche.currency));
     addSaving(niche, add);
   }
-  if (niche && known(niche.first_token_seconds)) add("First words", seconds(niche.first_token_seconds));
-  if (niche && known(niche.whole_seconds)) add("Whole answer", seconds(niche.whole_seconds));
+  if (niche && known(niche.first_token_seconds)) add("Time to first token", seconds(niche.first_token_seconds));
+  if (niche && known(niche.whole_seconds)) add("Total time", seconds(niche.whole_seconds));
   if (niche && niche.usage) {
     add("Tokens", `${niche.usage.prompt_tokens} in, ${niche.usage.completion_tokens} out`);
   }
@@ -97,5 +97,5 @@ function facts(said, route, niche) {
 function addSaving(niche, add) {
   if (!(niche.baseline_cost > 0) || niche.cost === niche.baseline_cost) return;
   const share = 1 - niche.cost / niche.baseline_cost;
-  add(share > 0 ? "Saved" : "Dearer by", percent(Math.abs(share), 0));
+  add(share > 0 ? "Saved" : "More expensive by", percent(Math.abs(share), 0));
 }

@@ -5,12 +5,12 @@ import * as as from "/page/format.js";
 import { showSpecialists } from "/page/specialists.js";
 
 const OFF =
-  "With gateway.shadow in niche.yaml, a sample of the requests is also answered by the generalist, " +
-  "in the background. Here then stands what routing saves, and what it does to quality.";
+  "Set gateway.shadow in niche.yaml to have a sample of the requests answered by the generalist as well, " +
+  "in the background. This section then shows what routing saves, and how it changes quality.";
 
 let shown = null;
 
-/** Shows the evidence, unless it says what is shown already: nobody's place on the page is lost. */
+/** Shows the evidence, unless it is unchanged: readers keep their place on the page. */
 export function showEvidence(evidence) {
   const { time: _, ...rest } = evidence;
   const text = JSON.stringify(rest);
@@ -40,30 +40,34 @@ export function showNoEvidence(error) {
 function showOff() {
   const state = element("p", { class: "empty" }, element("strong", {}, "The live comparison is off."), ` ${OFF}`);
   show(byId("comparison-body"), state);
-  const text = "Without it each specialist gets the requests of its domain, and none can gain or lose them.";
+  const text = "Without it every specialist answers all requests of its domain.";
   show(byId("specialists-body"), element("p", { class: "empty" }, text));
 }
 
-/** In words. A request that the generalist answered differs by nothing: it is of all requests. */
+/** In words, over all requests: one that the generalist answered counts as no difference. */
 function verdict({ totals, settings }) {
   const compared = totals.comparison;
-  if (!compared) return element("p", { class: "verdict" }, "Nothing has been compared yet.");
+  if (!compared) return element("p", { class: "verdict" }, "No answers have been compared yet.");
   const { low, high } = compared.quality;
   const margin = as.points(settings.margin).replace("+", "");
-  let quality = "It cannot be told yet whether answers are, over all requests, as good as the generalist's";
-  if (low > 0) quality = "Over all requests, answers are better than the generalist's";
-  else if (low > -settings.margin) quality = `Over all requests, answers are as good as the generalist's, to within ${margin} points`;
-  else if (high < -settings.margin) quality = `Over all requests, answers are worse than the generalist's by more than ${margin} points`;
+  const found = low > 0 ? "better" : low > -settings.margin ? "as good" : high < -settings.margin ? "worse" : "open";
+  const quality = {
+    better: "Over all requests, answers are better than the generalist's",
+    "as good": `Over all requests, answers are as good as the generalist's, to within ${margin} points`,
+    worse: `Over all requests, answers are worse than the generalist's by more than ${margin} points`,
+    open: "It is not known yet whether answers are as good as the generalist's over all requests",
+  }[found];
+  const attributes = { class: "verdict", "data-quality": found };
   const share = totals.savings_share;
-  if (!as.known(share)) return element("p", { class: "verdict" }, `${quality}.`);
+  if (!as.known(share)) return element("p", attributes, `${quality}.`);
   const cost = share >= 0 ? `cost ${as.percent(share)} less` : `cost ${as.percent(-share)} more`;
-  return element("p", { class: "verdict" }, `${quality}; all answers together ${cost}.`);
+  return element("p", attributes, `${quality}; all answers together ${cost}.`);
 }
 
 function cards({ totals, settings, currency }) {
   const sure = as.percent(settings.confidence, 0);
   const { quality, latency_seconds: latency } = totals.comparison || {};
-  const money = `${as.money(totals.cost)} in place of ${as.money(totals.baseline_cost, currency)}`;
+  const money = `${as.money(totals.cost)} instead of ${as.money(totals.baseline_cost, currency)}`;
   return element(
     "dl",
     { class: "cards" },
@@ -91,7 +95,7 @@ function card(name, value, note) {
 }
 
 function range(interval, said, sure) {
-  return interval ? `${sure} sure: ${said(interval.low)} to ${said(interval.high)}` : "too few compared yet";
+  return interval ? `${sure} confidence: ${said(interval.low)} to ${said(interval.high)}` : "not enough comparisons yet";
 }
 
 function table(evidence) {
@@ -104,7 +108,7 @@ function table(evidence) {
   const scale = scaleOf(rows, evidence.settings.margin);
   const titles = [
     ...["", "difference in quality, points", "in time, s", `in cost, ${evidence.currency} per 1,000`],
-    ...["its score", "generalist's", "compared"],
+    ...["specialist's score", "generalist's", "compared"],
   ];
   return element(
     "div",
@@ -164,14 +168,14 @@ function interval({ mean, low, high }, scale, margin) {
 }
 
 function notes({ settings, budget, currency }) {
-  const share = as.percent(settings.share, 0);
+  const share = as.percent(settings.sample_ratio, 0);
   const texts = [
-    `Of the requests, ${share} are compared; the full line is no difference, the broken one the margin that is allowed.`,
+    `${share} of the requests are compared. The solid line marks no difference, the dashed line the allowed margin.`,
   ];
-  if (as.known(budget.tokens_per_day)) {
-    const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.tokens_per_day)} tokens`;
-    texts.push(`Comparing has taken ${spent} today${budget.spent ? ": the budget is spent." : "."}`);
-    texts.push(`That cost ${as.money(budget.cost_today, currency)}, which the savings leave out.`);
+  if (as.known(budget.max_tokens_per_day)) {
+    const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.max_tokens_per_day)} tokens`;
+    texts.push(`Comparisons used ${spent} today${budget.spent ? ": the budget is spent." : "."}`);
+    texts.push(`They cost ${as.money(budget.cost_today, currency)}, which the savings do not include.`);
   }
   return element("p", { class: "note" }, texts.join(" "));
 }

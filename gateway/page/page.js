@@ -7,10 +7,10 @@ import { showEvidence, showNoEvidence } from "/page/evidence.js";
 
 const REFRESH_MILLISECONDS = 5000;
 
-function needKey(needed, complaint = "") {
+function needKey(needed, error = "") {
   byId("key-form").hidden = !needed;
   byId("forget").hidden = !key.get();
-  byId("key-error").textContent = complaint;
+  byId("key-error").textContent = error;
 }
 
 async function readModels() {
@@ -23,7 +23,7 @@ async function readModels() {
 }
 
 function refused(error) {
-  if (error.status === 401) needKey(true, key.get() ? "That key is not accepted." : "");
+  if (error.status === 401) needKey(true, key.get() ? "This key is not valid." : "");
 }
 
 async function readReadiness() {
@@ -39,7 +39,7 @@ async function readReadiness() {
   }
 }
 
-/** Tells only what is new: a status is read aloud when it changes. */
+/** Changes only what is new: screen readers read a status when it changes. */
 function said(place, state, text) {
   if (place.textContent === text) return;
   place.className = `ready ${state}`;

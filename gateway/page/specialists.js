@@ -1,24 +1,24 @@
-// Where each specialist stands, and the evidence that holds or moves it.
+// The state of each specialist, and the evidence for and against it.
 
 import { element, show } from "/page/element.js";
 import { count, points, short, when } from "/page/format.js";
 
 const STATES = {
-  candidate: "declared, and asked nothing",
+  candidate: "configured, but gets no requests",
   shadow: "the generalist answers; the specialist is compared",
-  active: "it answers its domain",
+  active: "it answers the requests of its domain",
   probation: "it was worse: the generalist answers, and it is compared more often",
-  retired: "it was worse again: asked nothing",
+  retired: "it was worse again: it gets no requests",
 };
 const BY = { evidence: "by evidence", operator: "by the operator", version: "a new version" };
 
 const NOTE =
-  "The bars are e-values: evidence for the claim beside them, which acts when it reaches its threshold. " +
-  "If the claim is wrong, it ever gets there with a probability of at most one in the threshold, " +
-  "however often one looks; that of the latest answers, which starts again and again, gets there " +
-  "wrongly at most once in so many pairs. Grey ones are not acted on in the present state.";
+  "The bars show e-values: evidence for the claim beside them, which is accepted at its threshold. " +
+  "A wrong claim ever reaches its threshold with a probability of at most one in the threshold, however " +
+  "often one looks; the claim about the latest answers, whose test restarts, is accepted wrongly at most " +
+  "once in that many pairs. Grey claims have no effect in the present state.";
 
-const IDLE = ", not acted on in this state";
+const IDLE = ", no effect in this state";
 
 const opened = new Set();
 

@@ -1,7 +1,7 @@
 """A request as spans of OpenTelemetry.
 
     POST /v1/chat/completions   arrival to last byte
-      route                     deciding, with the wait for it
+      route                     the routing decision, queueing included
       chat MODEL                from the question to its last token
         queue                   until its engine began to work on it
         prefill                 until its first token
@@ -18,11 +18,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Scope
+from typing_extensions import override
 
-from deployments.protocol import Usage
-from gateway.dialects.parse import Ask
-from gateway.tracing.trace import Ending, Headers, Trace
-from router.dispatch import Attempt
+from gateway.dialects.parse import CompletionRequest
+from gateway.observer import RequestObserver
+from gateway.record import Record
+from router.dispatch import Answer
 from router.types import Decision
 
 Attributes = dict[str, str | int | float | bool | Sequence[str]]
@@ -46,8 +47,8 @@ class Tracing:
     ) -> None:
         self._tracer, self._clock, self._wall_clock = tracer, clock, wall_clock
 
-    def begin(self, scope: Scope, request_id: str) -> Trace:
-        """The trace of a request that has just arrived."""
+    def begin(self, scope: Scope, record: Record) -> "RequestTrace":
+        """The trace of a request that has just arrived; puts its id into the record."""
         timeline = _Timeline(self._tracer, self._wall_clock() - self._clock())
         carrier = {
             name.decode("ascii"): value.decode("latin-1")
@@ -58,7 +59,7 @@ class Tracing:
             "http.request.method": scope["method"],
             "http.route": scope["path"],
             "url.path": scope["path"],
-            "niche.request_id": request_id,
+            "niche.request_id": record.request_id,
         }
         span = timeline.open(
             f"{scope['method']} {scope['path']}",
@@ -67,7 +68,8 @@ class Tracing:
             _W3C.extract(carrier),
             SpanKind.SERVER,
         )
-        return _SpannedTrace(timeline, span)
+        record.trace_id = f"{span.get_span_context().trace_id:032x}"
+        return RequestTrace(timeline, span, record)
 
 
 class _Timeline:
@@ -99,88 +101,90 @@ class _Timeline:
         self.close(span, times[1])
 
 
-class _SpannedTrace:
-    """See `Trace`."""
+class RequestTrace(RequestObserver):
+    """The spans of one request."""
 
-    def __init__(self, timeline: _Timeline, span: Span) -> None:
-        self._timeline, self._span = timeline, span
+    def __init__(self, timeline: _Timeline, span: Span, record: Record) -> None:
+        self._timeline, self._span, self._record = timeline, span, record
         self._model: Span | None = None
-        self._asked_at = 0.0
+        self._dispatched_at = 0.0
         self._answered_at: float | None = None
 
-    @property
-    def trace_id(self) -> str:
-        return f"{self._span.get_span_context().trace_id:032x}"
-
-    def routed(self, decision: Decision, began: float, ended: float) -> None:
+    @override
+    def decided(self, decision: Decision, started: float, ended: float) -> None:
         attributes: Attributes = {
             "niche.domain": decision.domain,
             "niche.reason": str(decision.reason),
             "niche.confidence": decision.confidence,
             "niche.candidates": decision.candidates,
         }
-        route = self._timeline.open("route", began, attributes, set_span_in_context(self._span))
+        route = self._timeline.open("route", started, attributes, set_span_in_context(self._span))
         self._timeline.close(route, ended)
 
-    def asked(self, ask: Ask, model: str, time: float) -> Headers:
-        name = f"{_OPERATIONS[ask.kind]} {model}"
-        parent, attributes = set_span_in_context(self._span), _request_attributes(ask, model)
-        self._asked_at = time
+    @override
+    def dispatched(self, request: CompletionRequest, model: str, time: float) -> None:
+        """Puts into the record what continues this trace elsewhere."""
+        name = f"{_OPERATIONS[request.kind]} {model}"
+        parent, attributes = set_span_in_context(self._span), _request_attributes(request, model)
+        self._dispatched_at = time
         self._model = self._timeline.open(name, time, attributes, parent, SpanKind.CLIENT)
         carrier: dict[str, str] = {}
         _W3C.inject(carrier, set_span_in_context(self._model))
-        return tuple(carrier.items())
+        self._record.trace_headers = tuple(carrier.items())
 
-    def answered(self, model: str, attempts: Sequence[Attempt], time: float) -> None:
+    @override
+    def answered(self, answer: Answer, time: float) -> None:
         assert self._model is not None
         self._answered_at = time
-        self._model.set_attribute("gen_ai.response.model", model)
-        self._model.set_attribute("gen_ai.response.time_to_first_chunk", time - self._asked_at)
-        for attempt in attempts:
+        self._model.set_attribute("gen_ai.response.model", answer.model)
+        self._model.set_attribute("gen_ai.response.time_to_first_chunk", time - self._dispatched_at)
+        for attempt in answer.attempts:
             if attempt.error is not None:
                 why = {"niche.model": attempt.model, "error.type": type(attempt.error).__name__}
                 self._model.add_event("niche.passed_over", why, self._timeline.nanoseconds(time))
 
-    def ended(self, ending: Ending) -> None:
+    @override
+    def ended(self, time: float) -> None:
+        record = self._record
         if self._model is not None:
-            self._describe(self._model, ending)
-            self._model.set_attributes(_response_attributes(ending))
-            _fail(self._model, ending)
-            self._timeline.close(self._model, ending.time)
-        self._span.set_attribute("http.response.status_code", ending.status)
-        _fail(self._span, ending)
-        self._timeline.close(self._span, ending.time)
+            self._describe(self._model, time)
+            self._model.set_attributes(_response_attributes(record))
+            _fail(self._model, record)
+            self._timeline.close(self._model, time)
+        self._span.set_attribute("http.response.status_code", record.status)
+        _fail(self._span, record)
+        self._timeline.close(self._span, time)
 
-    def _describe(self, model: Span, ending: Ending) -> None:
+    def _describe(self, model: Span, ended: float) -> None:
         """What happened at the model, as far as it came."""
         first = self._answered_at
         if first is None:
-            self._timeline.within(model, "queue", (self._asked_at, ending.time))
+            self._timeline.within(model, "queue", (self._dispatched_at, ended))
             return
-        begun = self._asked_at
-        if ending.usage.prefill_seconds is not None:
-            begun = max(begun, first - ending.usage.prefill_seconds)
-            self._timeline.within(model, "queue", (self._asked_at, begun))
+        begun = self._dispatched_at
+        if self._record.usage.prefill_seconds is not None:
+            begun = max(begun, first - self._record.usage.prefill_seconds)
+            self._timeline.within(model, "queue", (self._dispatched_at, begun))
         self._timeline.within(model, "prefill", (begun, first))
-        self._timeline.within(model, "decode", (first, ending.time))
+        self._timeline.within(model, "decode", (first, ended))
 
 
-def _fail(span: Span, ending: Ending) -> None:
+def _fail(span: Span, record: Record) -> None:
     """A client's own mistake is no error of the server's span."""
-    if ending.code is not None:
-        span.set_attribute("error.type", ending.code)
-        if ending.status >= 500:
+    if record.code is not None:
+        span.set_attribute("error.type", record.code)
+        if record.status >= 500:
             span.set_status(Status(StatusCode.ERROR))
 
 
-def _request_attributes(ask: Ask, model: str) -> Attributes:
-    sampling = ask.sampling
+def _request_attributes(request: CompletionRequest, model: str) -> Attributes:
+    sampling = request.sampling
     known: dict[str, str | int | float | bool | Sequence[str] | None] = {
-        "gen_ai.operation.name": _OPERATIONS[ask.kind],
+        "gen_ai.operation.name": _OPERATIONS[request.kind],
         "gen_ai.provider.name": "niche",
         "gen_ai.request.model": model,
-        "gen_ai.request.stream": ask.stream,
-        "gen_ai.request.choice.count": ask.choices,
+        "gen_ai.request.stream": request.stream,
+        "gen_ai.request.choice.count": request.choices,
         "gen_ai.request.max_tokens": sampling.max_tokens,
         "gen_ai.request.temperature": sampling.temperature,
         "gen_ai.request.top_p": sampling.top_p,
@@ -189,12 +193,12 @@ def _request_attributes(ask: Ask, model: str) -> Attributes:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _response_attributes(ending: Ending) -> Attributes:
-    usage: Usage = ending.usage
+def _response_attributes(record: Record) -> Attributes:
+    usage = record.usage
     return {
         "gen_ai.usage.input_tokens": usage.prompt_tokens,
         "gen_ai.usage.output_tokens": usage.completion_tokens,
         "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
-        "gen_ai.response.finish_reasons": ending.finish_reasons,
+        "gen_ai.response.finish_reasons": record.finish_reasons,
         "niche.engine_seconds": usage.engine_seconds,
     }

@@ -8,9 +8,9 @@ from sklearn.metrics import f1_score
 from lab.benchmarks.figures import Bar, Figure, Result, share
 from lab.benchmarks.folds import held_out
 from lab.benchmarks.learning import Settings, choose
-from lab.routing.data.rows import LabelledRow
-from lab.routing.evaluation.calibration import calibration_error
-from lab.routing.training.fit import Part, fit_head
+from lab.routing.fit import Part, fit_head
+from lab.routing.metrics import calibration_error
+from lab.routing.rows import LabelledRow
 from router.classifier import TextEncoder
 
 _GRID = tuple(Settings(1, strength) for strength in (10.0, 30.0, 100.0, 300.0))

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.benchmarks.figures import Bar, Figure, Result, share
-from lab.benchmarks.learning import Settings, choose, scope_of
-from lab.routing.data.rows import LabelledRow
-from lab.routing.training.fit import Part
-from lab.routing.training.train import TrainConfig
+from lab.benchmarks.learning import Settings, choose, detector_of
+from lab.routing.fit import Part
+from lab.routing.rows import LabelledRow
+from lab.routing.train import TrainConfig
 from lab.statistics.bootstrap import bootstrap
 from lab.statistics.interval import Interval
 from router.classifier import TextEncoder
@@ -30,9 +30,9 @@ KEPT, DRAWS = 5, 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Test:
-    """A router's test rows in scope and out of it: familiarity, and whether the domain was right.
+    """OOD scores of a router's test rows in scope and out of it, and whether the domain was right.
 
-    `threshold` is that on the familiarity; `sub_clusters` are those that validation chose.
+    `threshold` is that on the score; `sub_clusters` are those that validation chose.
     """
 
     inside: Doubles
@@ -43,7 +43,7 @@ class _Test:
 
     @property
     def truth(self) -> NDArray[np.bool_]:
-        return np.arange(len(self.inside) + len(self.outside)) < len(self.inside)
+        return np.arange(len(self.inside) + len(self.outside)) >= len(self.inside)
 
     @property
     def scores(self) -> Doubles:
@@ -58,17 +58,17 @@ class _Test:
 
 
 def _auroc(truth: NDArray[np.bool_], scores: Doubles) -> float:
-    """How probable it is that a row in scope has the higher score; a tie counts half. As
+    """How probable it is that a true row has the higher score; a tie counts half. As
     scikit-learn's, in a hundredth of its time."""
-    outside, inside = np.sort(scores[~truth]), scores[truth]
-    lower, up_to = (np.searchsorted(outside, inside, side) for side in ("left", "right"))
-    return float((lower + up_to).mean() / 2 / len(outside))
+    others = np.sort(scores[~truth])
+    below, up_to = (np.searchsorted(others, scores[truth], side) for side in ("left", "right"))
+    return float((below + up_to).mean() / 2 / len(others))
 
 
 def clinc150(
     rows: Sequence[LabelledRow], encoder: TextEncoder, progress: Progress = lambda _: None
 ) -> Result:
-    """Accuracy on the 10 domains, and how well familiarity finds what is out of scope.
+    """Accuracy on the 10 domains, and how well the OOD score finds what is out of scope.
 
     Args:
         rows: of CLINC150; those out of scope are `general`.
@@ -78,15 +78,15 @@ def clinc150(
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     domains = sorted({row.domain for row in rows} - {GENERAL})
     test = _fit(rows, vectors, domains, progress)
-    at_5 = float(np.quantile(test.inside, 0.05))
+    at_5 = float(np.quantile(test.inside, 0.95))
     return Result(
         "clinc150",
         (
             share("in-scope accuracy, 10 domains", test.right, Bar(0.980)),
             Figure("out-of-scope AUROC", test.auroc(), test.auroc_interval(), Bar(0.972)),
-            share("out-of-scope recall, 5% of in-scope rejected", test.outside < at_5, Bar(0.85)),
-            share("recall at the threshold set on validation", test.outside < test.threshold),
-            share("in-scope rejected at that threshold", test.inside < test.threshold),
+            share("out-of-scope recall, 5% of in-scope rejected", test.outside > at_5, Bar(0.85)),
+            share("recall at the threshold set on validation", test.outside > test.threshold),
+            share("in-scope rejected at that threshold", test.inside > test.threshold),
         ),
         (
             f"{len(test.inside)} test rows in scope, {len(test.outside)} out of scope; "
@@ -108,7 +108,7 @@ def clinc150_unseen(
         test = _fit(rows, vectors, kept, progress)
         found.append(test.auroc())
         accuracies.append(float(test.right.mean()))
-        recalls.append(float((test.outside < np.quantile(test.inside, 0.05)).mean()))
+        recalls.append(float((test.outside > np.quantile(test.inside, 0.95)).mean()))
         notes.append(
             f"{', '.join(kept)}: AUROC {found[-1]:.4f}, recall {recalls[-1]:.4f}, "
             f"accuracy {accuracies[-1]:.4f}, {test.sub_clusters} sub-clusters."
@@ -141,16 +141,16 @@ def _fit(
     )
     grid = [Settings(count, config.inverse_regularisation) for count in config.sub_clusters]
     head, settings = choose(classes, fit, check, grid, progress)
-    scope = scope_of(head, fit, check)
+    detector = detector_of(head, fit, check)
     test = split == "test"
     logits = head.logits(vectors[test])
-    familiarity = scope.familiarity(head.energy(logits), vectors[test])
+    scores = detector.scores(head.negative_energy(logits), vectors[test])
     belongs = truth[test] >= 0
     right = head.probabilities(logits).argmax(axis=1) == truth[test]
     return _Test(
-        inside=familiarity[belongs],
-        outside=familiarity[~belongs],
+        inside=scores[belongs],
+        outside=scores[~belongs],
         right=right[belongs],
-        threshold=scope.threshold,
+        threshold=detector.max_score,
         sub_clusters=settings.sub_clusters,
     )

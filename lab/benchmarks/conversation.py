@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.benchmarks.dialogues import Dialogue
-from lab.routing.data.rows import LabelledRow
-from lab.routing.training.follow_up import Utterance
+from lab.routing.follow_up import Utterance
+from lab.routing.rows import LabelledRow
 from lab.statistics.table import Table, escaped
 from router.classifier import Encoded, RouteClassifier, TextEncoder
-from router.conversation import ConversationReader, FollowUp, system_text, user_turns
+from router.conversation import ConversationReader, FollowUpDetector, system_text, user_turns
 from router.policy import Thresholds, decide
 from router.types import GENERAL, Query, Reason, Scores
 
@@ -79,7 +79,7 @@ def ablation(
     dialogues: Sequence[Dialogue],
     classifier: RouteClassifier,
     encoder: TextEncoder,
-    follow_up: FollowUp,
+    follow_up: FollowUpDetector,
     thresholds: Thresholds | None = None,
 ) -> Ablation:
     """Tries every strategy on every conversation, with every specialist available.
@@ -114,7 +114,7 @@ class _Reader:
         self,
         classifier: RouteClassifier,
         encoder: TextEncoder,
-        follow_up: FollowUp,
+        follow_up: FollowUpDetector,
         thresholds: Thresholds,
     ) -> None:
         self._classifier, self._encoder = classifier, encoder
@@ -194,11 +194,11 @@ def _by_rules(*rules: str) -> Strategy:
 
         follow_up = reader.follow_up
         if "leaning" not in rules:
-            follow_up = FollowUp(np.zeros_like(follow_up.weights), -1.0)
+            follow_up = FollowUpDetector(np.zeros_like(follow_up.weights), -1.0)
         score = reader.score if "topic" in rules else _all_claimed
         if "system" not in rules:
             queries = [_without_system(query) for query in queries]
-        return list(ConversationReader(encode, score, follow_up).deciding(queries).texts)
+        return list(ConversationReader(encode, score, follow_up).read(queries).texts)
 
     return strategy
 
@@ -289,12 +289,12 @@ def follow_up_figures(
     utterances: Sequence[Utterance],
     prompts: Sequence[LabelledRow],
     encoder: TextEncoder,
-    follow_up: FollowUp,
+    follow_up: FollowUpDetector,
 ) -> FollowUpFigures:
     """Measures on held-out utterances of both kinds, and on held-out prompts."""
-    truth = np.array([utterance.leans for utterance in utterances])
-    found = follow_up.leans(encoder.encode([of.text for of in utterances]).vectors)
-    alarms = follow_up.leans(encoder.encode([row.text.strip() for row in prompts]).vectors)
+    truth = np.array([utterance.is_follow_up for utterance in utterances])
+    found = follow_up.is_follow_up(encoder.encode([of.text for of in utterances]).vectors)
+    alarms = follow_up.is_follow_up(encoder.encode([row.text.strip() for row in prompts]).vectors)
     wrong = [of.text for of, right in zip(utterances, found == truth, strict=True) if not right]
     return FollowUpFigures(
         utterances=len(utterances),

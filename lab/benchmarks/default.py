@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from lab.benchmarks.figures import Bar, Figure, Result, macro_f1
 from lab.benchmarks.perturb import PERTURBATIONS, Perturbation
-from lab.routing.data.rows import LabelledRow, separate
-from lab.routing.evaluation.calibration import calibration_error
-from lab.routing.training.train import TrainConfig
+from lab.routing.metrics import calibration_error
+from lab.routing.rows import LabelledRow, separate
+from lab.routing.train import TrainConfig
 from lab.statistics.bootstrap import bootstrap
 from lab.statistics.table import Table
-from router.classifier import TextEncoder
+from router.classifier import Classifier, TextEncoder
 from router.policy import Thresholds, decide
-from router.router import Classifier
 from router.types import GENERAL, Query, Scores
 
 Progress = Callable[[str], object]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deployments.protocol import Message
-from lab.routing.data.rows import LabelledRow
+from lab.routing.rows import LabelledRow
 from router.types import GENERAL, Query
 
 _ASSISTANTS = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.routing.evaluation.calibration import log_loss
+from lab.routing.metrics import log_loss
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,16 +1,16 @@
-"""Head and scope on fixed vectors, chosen on validation rows as a training chooses them."""
+"""Head and OOD detector on fixed vectors, chosen on validation rows as a training chooses them."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from lab.routing.evaluation.calibration import log_loss
-from lab.routing.training.fit import Part, fit_head, fit_prototypes
-from lab.routing.training.settle import settle_scope
-from lab.routing.training.train import TrainConfig
+from lab.routing.calibrate import calibrate_ood
+from lab.routing.fit import Part, fit_head, fit_prototypes
+from lab.routing.metrics import log_loss
+from lab.routing.train import TrainConfig
 from router.head import Head
-from router.scope import Scope
+from router.ood import OodDetector
 
 
 class Settings(NamedTuple):
@@ -51,10 +51,10 @@ def choose(
     return head, settings
 
 
-def scope_of(head: Head, fit: Part, check: Part) -> Scope:
-    """The scope of a head, with the threshold that validation rows set."""
+def detector_of(head: Head, fit: Part, check: Part) -> OodDetector:
+    """The OOD detector of a head, with the threshold that validation rows set."""
     config = TrainConfig()
     prototypes = fit_prototypes(
         head.classes, fit, config.prototypes, config.most_prototypes, config.seed
     )
-    return settle_scope(head, prototypes, check, config.scope_quantile)
+    return calibrate_ood(head, prototypes, check, config.ood_quantile)

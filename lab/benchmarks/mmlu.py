@@ -27,9 +27,9 @@ from lab.benchmarks.figures import Bar, Figure, Result, macro_f1
 from lab.benchmarks.fine_tuned import Labelled, Recipe, fine_tune
 from lab.benchmarks.folds import folds, held_out
 from lab.benchmarks.learning import Settings, choose
-from lab.routing.data.rows import LabelledRow
-from lab.routing.evaluation.calibration import log_loss
-from lab.routing.training.fit import Part, fit_head
+from lab.routing.fit import Part, fit_head
+from lab.routing.metrics import log_loss
+from lab.routing.rows import LabelledRow
 from lab.statistics.bootstrap import bootstrap
 from router.classifier import TextEncoder
 

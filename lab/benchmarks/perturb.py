@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.routing.data.typos import doubled, dropped, mistyped, slips, swapped
+from lab.routing.noise import doubled, dropped, mistyped, swapped, with_typos
 
 _CONTRACTIONS = (
     ("what is", "what's"),
@@ -120,10 +120,10 @@ def _replaced(text: str, old: str, new: str) -> str:
 
 
 PERTURBATIONS: tuple[Perturbation, ...] = (
-    Perturbation("letters swapped", "typo", slips(swapped)),
-    Perturbation("letter dropped", "typo", slips(dropped)),
-    Perturbation("letter doubled", "typo", slips(doubled)),
-    Perturbation("neighbouring key", "typo", slips(mistyped)),
+    Perturbation("letters swapped", "typo", with_typos(swapped)),
+    Perturbation("letter dropped", "typo", with_typos(dropped)),
+    Perturbation("letter doubled", "typo", with_typos(doubled)),
+    Perturbation("neighbouring key", "typo", with_typos(mistyped)),
     Perturbation("lower case", "typo", lambda text, _: text.lower()),
     Perturbation("upper case", "typo", lambda text, _: text.upper()),
     Perturbation("no punctuation", "typo", _without_punctuation),

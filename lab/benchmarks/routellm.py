@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from lab.benchmarks.figures import Bar, Figure, Result
 from lab.benchmarks.folds import folds, held_out
-from lab.routing.data.rows import LabelledRow, excess_loss
+from lab.routing.rows import LabelledRow, excess_loss
 from lab.statistics.bootstrap import bootstrap
 from lab.statistics.table import Table
 from router.classifier import TextEncoder

@@ -7,8 +7,8 @@ import numpy as np
 
 from lab.benchmarks.fine_tuned import Labelled
 from lab.benchmarks.folds import held_out
-from lab.routing.data.rows import LabelledRow, separate
-from lab.routing.training.train import TrainConfig
+from lab.routing.rows import LabelledRow, separate
+from lab.routing.train import TrainConfig
 from router.classifier import TextEncoder
 from router.types import GENERAL
 

@@ -125,7 +125,7 @@ class Figures:
     Attributes:
         rows, groups: prompts, and how many of them are independent.
         rephrased: prompts that the generalist was asked in other words than the specialists.
-        judgements: questions to the judge, and how many of them it left open.
+        judgements: questions to the judge, and how many of its replies cannot be read.
         currency: of all costs.
         requests_per_hour: the traffic of the capacity cost; None: not known.
         arms: in the order in which they are shown.

@@ -1,14 +1,11 @@
 """A language model as the judge of two answers: asked twice, with the answers in either order.
 
-It is asked of each arm's answer beside the baseline's. An arm whose answer it prefers both times
-has won; if it changes its mind with the order, or sees none ahead, they are alike. The judge may
-be none of the models that are compared.
+It is asked of each arm's answer beside the baseline's; `router.grading.judge` has its questions and
+says what its replies are worth. The judge may be none of the models that are compared.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from lab.comparison.client import ChatRequest
 from lab.comparison.endpoint import Endpoint
@@ -16,28 +13,10 @@ from lab.comparison.errors import ComparisonError
 from lab.comparison.experiment import GENERALIST, Experiment
 from lab.comparison.outcomes import Outcome
 from lab.comparison.rows import JUDGE, Row, Turn
+from router.grading.judge import MAX_TOKENS, TIE, are_alike, grade, questions, read_reply
 
-ALIKE = 0.5
-"""The quality of an answer that is as good as the baseline's, and so of the baseline's own."""
-_MAX_TOKENS = 512
-"""For judges that think aloud before they say it."""
 _ORDERS = ("first", "second")
-Preference = Literal["A", "B", "neither"]
-
-_INSTRUCTION = """You compare two answers to one request. Judge what they say: is it right, \
-complete and to the point? Length, manner and order do not matter.{reference}
-
-[Request]
-{request}
-
-[Answer A]
-{a}
-
-[Answer B]
-{b}
-
-Which answer is better? End with one line: VERDICT: A, or VERDICT: B, or VERDICT: NEITHER."""
-_VERDICT = re.compile(r"verdict\W*(A|B|neither)\b", re.IGNORECASE)
+"""The names of the two questions."""
 
 
 @dataclass(frozen=True)
@@ -79,33 +58,28 @@ def judgements(
             continue
         for arm, of_rows in outcomes.items():
             answer = of_rows.get(row.key)
-            if arm == GENERALIST or answer is None or answer.error or _alike(answer, baseline):
+            if arm == GENERALIST or answer is None or answer.error:
                 continue
-            for order in _ORDERS:
-                pair = (answer, baseline) if order == _ORDERS[0] else (baseline, answer)
-                said = _question(row, *pair)
+            if are_alike(answer.text, baseline.text):
+                continue
+            pair = questions(_request(row), answer.text, baseline.text, row.reference.answer)
+            for order, text in zip(_ORDERS, pair, strict=True):
+                said = (Turn(role="user", content=text),)
                 name = f"{arm}/{order}"
                 found.append(
-                    ChatRequest(row.key, name, judge.model, judge.endpoint, said, _MAX_TOKENS)
+                    ChatRequest(row.key, name, judge.model, judge.endpoint, said, MAX_TOKENS)
                 )
     return found
 
 
-def _question(row: Row, a: Outcome, b: Outcome) -> tuple[Turn, ...]:
-    known = row.reference.answer
-    text = _INSTRUCTION.format(
-        reference=f" A right answer is: {known}" if known else "",
-        request="\n\n".join(f"{turn.role}: {turn.content}" for turn in row.chat),
-        a=a.text or "(empty)",
-        b=b.text or "(empty)",
-    )
-    return (Turn(role="user", content=text),)
+def _request(row: Row) -> str:
+    return "\n\n".join(f"{turn.role}: {turn.content}" for turn in row.chat)
 
 
 def judged_quality(
     arm: str, answer: Outcome, baseline: Outcome, said: Mapping[str, Outcome]
-) -> float:
-    """An answer's quality beside the baseline's: 1 better, 0 worse, 0.5 alike.
+) -> float | None:
+    """An answer's quality beside the baseline's: 1 better, 0 worse, 0.5 alike; None: no verdict.
 
     Args:
         arm: whose answer it is.
@@ -117,29 +91,12 @@ def judged_quality(
         return 0.0
     if baseline.error:
         return 1.0
-    if arm == GENERALIST:
-        return ALIKE
-    preferred = [
-        _preference(said[f"{arm}/{order}"].text) if f"{arm}/{order}" in said else "neither"
-        for order in _ORDERS
-    ]
-    # In the second order the arm's answer is B.
-    return {("A", "B"): 1.0, ("B", "A"): 0.0}.get((preferred[0], preferred[1]), ALIKE)
+    if arm == GENERALIST or are_alike(answer.text, baseline.text):
+        return TIE
+    replies = (said.get(f"{arm}/{order}") for order in _ORDERS)
+    return grade(*(None if reply is None else reply.text for reply in replies))
 
 
 def unread(said: Iterable[Outcome]) -> int:
-    """How many questions to the judge have no verdict that can be read."""
-    return sum(not _VERDICT.search(of.text) for of in said)
-
-
-def _preference(text: str) -> Preference:
-    """What the judge's last word was; what cannot be read is no preference."""
-    found = _VERDICT.findall(text)
-    if not found:
-        return "neither"
-    last = found[-1].upper()
-    return last if last in ("A", "B") else "neither"
-
-
-def _alike(answer: Outcome, baseline: Outcome) -> bool:
-    return answer.text.strip() == baseline.text.strip()
+    """How many replies of the judge cannot be read."""
+    return sum(read_reply(of.text) is None for of in said)

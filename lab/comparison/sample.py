@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.comparison.errors import ComparisonError
 from lab.comparison.experiment import GENERALIST, ORACLE, Experiment
 from lab.comparison.judge import judged_quality, unread
 from lab.comparison.outcomes import Outcome
@@ -63,7 +64,7 @@ class Sample:
         domains: of each; those without one are of `general`.
         groups: of each, (rows,), numbered from 0.
         arms: by name.
-        judgements: questions that the judge was asked, and how many of them it left open.
+        judgements: questions that the judge was asked, and how many of its replies cannot be read.
     """
 
     rows: tuple[Row, ...]
@@ -83,12 +84,16 @@ def sample(
     """The arms that have an outcome for every row, graded and priced.
 
     Args:
-        rows: the prompts.
+        rows: the prompts; one on which the judge gave no verdict is left out for all arms.
         outcomes: by arm and row.
         said: by the judge: its answers by row, then by the names of `judgements`.
         experiment: who was asked.
         prices: list prices where the answers report none.
+
+    Raises:
+        ComparisonError: the judge gave no verdict at all.
     """
+    rows = _graded(rows, outcomes, said)
     named = [row.domain or GENERAL for row in rows]
     found: dict[str, Arm] = {}
     for name, of_rows in outcomes.items():
@@ -154,10 +159,36 @@ def _source(row: Row, outcomes: Outcomes, experiment: Experiment) -> str | None:
     return ORACLE if row.key in outcomes.get(ORACLE, {}) else None
 
 
+def _graded(rows: Sequence[Row], outcomes: Outcomes, said: Outcomes) -> Sequence[Row]:
+    """The rows whose every answer has a grade: the arms stay comparable, row by row."""
+    graded = [
+        row
+        for row in rows
+        if row.grader != JUDGE
+        or all(
+            _judged(row, arm, outcomes, said) is not None
+            for arm, of_rows in outcomes.items()
+            if row.key in of_rows
+        )
+    ]
+    if rows and not graded:
+        raise ComparisonError(
+            "the judge gave no verdict that can be read; name another model with --judge-model"
+        )
+    return graded
+
+
+def _judged(row: Row, arm: str, outcomes: Outcomes, said: Outcomes) -> float | None:
+    answer, baseline = outcomes[arm][row.key], outcomes[GENERALIST][row.key]
+    return judged_quality(arm, answer, baseline, said.get(row.key, {}))
+
+
 def _quality(row: Row, arm: str, outcomes: Outcomes, said: Outcomes) -> float:
     answer = outcomes[arm][row.key]
     if row.grader == JUDGE:
-        return judged_quality(arm, answer, outcomes[GENERALIST][row.key], said.get(row.key, {}))
+        quality = _judged(row, arm, outcomes, said)
+        assert quality is not None, "rows without a verdict are left out"
+        return quality
     if answer.error:
         return 0.0
     read = as_read(answer.text, row.grader, row.reference.answer)

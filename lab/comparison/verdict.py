@@ -263,11 +263,11 @@ def _cautions(figures: Figures) -> Iterator[str]:
                 f"{whole(arm.failed)} of {whole(figures.rows)} requests of {arm.name} failed and "
                 "count as wrong."
             )
-    asked, left_open = figures.judgements
-    if left_open:
+    asked, unreadable = figures.judgements
+    if unreadable:
         yield (
-            f"The judge left {whole(left_open)} of {whole(asked)} questions open; those answers "
-            "count as alike, which makes the arms look more alike than they are."
+            f"{whole(unreadable)} of the judge's {whole(asked)} replies have no verdict that can "
+            "be read; the prompts they are about are left out."
         )
     if figures.groups < _FEW_GROUPS:
         yield f"Only {figures.groups} independent prompts: intervals of so few are rough."

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.planning.measurements import Measurements, PlanError, Work
+from lab.planning.errors import PlanError
+from lab.planning.measurements import Measurements, Work
 from lab.planning.queue import Limits, capacity, replicas_needed, wait_quantile
 
 

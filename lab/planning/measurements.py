@@ -11,14 +11,11 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from lab.planning.errors import PlanError
 from router.types import Reason
 
 ANY = ""
 """The domain of what is known of a model whatever it is asked."""
-
-
-class PlanError(Exception):
-    """The plan cannot be computed; the message says what is missing."""
 
 
 @dataclass(frozen=True)

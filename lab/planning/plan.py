@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.planning.break_even import BreakEven, break_even
+from lab.planning.errors import PlanError
 from lab.planning.fleet import (
     Demand,
     Deployment,
@@ -16,7 +17,7 @@ from lab.planning.fleet import (
     generalist,
     parts,
 )
-from lab.planning.measurements import Measurements, PlanError
+from lab.planning.measurements import Measurements
 from lab.planning.queue import Limits
 
 

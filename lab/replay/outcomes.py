@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.routing.data.rows import wording
+from lab.routing.rows import wording
 from lab.statistics.jsonl import Fault, read_jsonl, shown, string
 from router.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Load, made with Locust: what is asked, when, how answers are read, and whether targets were met.
+"""Load tests with Locust: prompts, arrival times, streaming clients, measurements, objectives.
 
-Rule: all but `users.py` know nothing of Locust, and work as well without it.
+Rule: only `users.py` knows Locust; everything else works without it.
 """

@@ -1,11 +1,11 @@
-"""When requests come: open-loop arrival processes, whatever the server does meanwhile.
+"""When requests are sent: open-loop arrival processes, which do not wait for the server.
 
-One rate (`steady`) makes a Poisson process, as independent clients do: the gaps are exponential.
-With `bursty` it switches between two rates, for times that are exponential too.
+A constant rate makes a Poisson process, as independent clients do: the gaps are exponential. An
+alternating rate switches between calm and burst, each of which lasts an exponential time.
 
-Rule: the rate over time is drawn from the seed alone, so that all sources (on one machine or many)
-burst together; each of them makes its share of the requests. Parts of a Poisson process that is
-dealt out at random are Poisson processes themselves, so that many sources make what one would.
+Rule: the rate over time depends on the seed alone, so that all sources (on one machine or many)
+burst together; each source sends its share of the requests. Splitting a Poisson process at random
+gives Poisson processes again, so many sources together do what a single one would.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from random import Random
 
 
 @dataclass(frozen=True)
-class Step:
-    """A while of one rate: from and until when, in seconds; requests per second."""
+class RateStep:
+    """A time span with one rate: from and until when, in seconds; requests per second."""
 
     start: float
     end: float
@@ -23,55 +23,55 @@ class Step:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end or self.rate < 0:
-            raise ValueError(f"no step of a rate over time: {self}")
+            raise ValueError(f"invalid step of a rate: {self}")
 
 
 @dataclass(frozen=True)
-class Share:
-    """One of several sources: its number, how many there are, and the seed of all."""
+class Source:
+    """One of several sources of requests: its number, how many there are, and the common seed."""
 
     number: int = 0
-    of: int = 1
+    count: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.of < 1:
-            raise ValueError(f"no share: {self}")
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1: {self}")
 
 
-def steady(seconds: float, rate: float) -> tuple[Step, ...]:
+def constant_rate(seconds: float, rate: float) -> tuple[RateStep, ...]:
     """One rate all the time."""
-    return (Step(0.0, seconds, rate),)
+    return (RateStep(0.0, seconds, rate),)
 
 
-def bursty(
-    seconds: float, rates: tuple[float, float], dwells: tuple[float, float], seed: int
-) -> tuple[Step, ...]:
-    """Turns of calm and burst, calm first.
+def alternating_rate(
+    seconds: float, rates: tuple[float, float], mean_seconds: tuple[float, float], seed: int
+) -> tuple[RateStep, ...]:
+    """Calm and burst in turn, calm first.
 
     Args:
-        seconds: of all.
+        seconds: in all.
         rates: requests per second in calm and in a burst.
-        dwells: mean seconds of a calm and of a burst; each one's length is exponential.
+        mean_seconds: the mean length of a calm and of a burst; each length is exponential.
         seed: the same for all sources.
     """
-    if min(dwells) <= 0:
-        raise ValueError(f"a calm and a burst must last, not {dwells} seconds")
+    if min(mean_seconds) <= 0:
+        raise ValueError(f"mean_seconds of calm and burst must be positive: {mean_seconds}")
     random, steps, now, burst = Random(f"{seed} rates"), [], 0.0, False
     while now < seconds:
-        end = min(now + random.expovariate(1 / dwells[burst]), seconds)
-        steps.append(Step(now, end, rates[burst]))
+        end = min(now + random.expovariate(1 / mean_seconds[burst]), seconds)
+        steps.append(RateStep(now, end, rates[burst]))
         now, burst = end, not burst
     return tuple(steps)
 
 
-def arrivals(steps: tuple[Step, ...], share: Share) -> Iterator[float]:
-    """The seconds at which a source's requests come, in order."""
-    random = Random(f"{share.seed} arrivals {share.number}")
+def arrivals(steps: tuple[RateStep, ...], source: Source) -> Iterator[float]:
+    """The seconds at which a source sends its requests, in order."""
+    random = Random(f"{source.seed} arrivals {source.number}")
     for step in steps:
-        rate, now = step.rate / share.of, step.start
+        rate, now = step.rate / source.count, step.start
         while rate > 0:
             now += random.expovariate(rate)
             if now >= step.end:
-                break  # a Poisson process has no memory: the next step begins anew
+                break  # a Poisson process has no memory: the next step starts afresh
             yield now

@@ -1,5 +1,5 @@
-"""What can keep a load test from being made."""
+"""The error of a load test."""
 
 
-class TrafficError(Exception):
-    """It cannot be made as asked; the message says why and what would do."""
+class LoadTestError(Exception):
+    """The load test cannot run as asked; the message says why and what to change."""

@@ -1,4 +1,4 @@
-"""A distribution of seconds that takes little room, and adds up over processes.
+"""A distribution of seconds in little memory, which adds up over processes.
 
 Bins grow by 2 %, so that a quantile is right within 1 %, whatever its size; 10 microseconds and
 less are one bin.
@@ -50,10 +50,10 @@ class Histogram:
         return None
 
     def merge(self, fields: Mapping[str, object]) -> None:
-        """Adds another one, as it came from `fields`."""
+        """Adds that of another process, as `fields` gave it."""
         bins, total = fields["bins"], fields["sum"]
         if not isinstance(bins, dict) or not isinstance(total, float):
-            raise TypeError(f"no histogram: {fields}")
+            raise TypeError(f"not the fields of a histogram: {fields}")
         self._bins.update({int(place): count for place, count in bins.items()})
         self._sum += total
 

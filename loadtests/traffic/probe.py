@@ -1,26 +1,25 @@
-"""What a server says of itself, beside its answers: whether it is ready, and how much it still
-works on."""
+"""The state of a server: whether it is ready, and how many requests it has in flight."""
 
 import time
 from http.client import HTTPException
 
-from loadtests.traffic.caller import Server
+from loadtests.traffic.client import Server
 
 _SECONDS = 10.0
 _PAUSE = 0.25
 _IN_A_ROW = 6
-"""Several gateway replicas answer in turn: each has to say so."""
+"""Several gateway replicas answer in turn: each has to be ready."""
 _OK = 200
 _GAUGE = "niche_requests_in_flight"
 
 
 def ready(server: Server) -> bool:
-    """Whether `/readyz` says so."""
+    """Whether `/readyz` answers 200."""
     return _get(server, "/readyz") is not None
 
 
-def in_flight(server: Server) -> float | None:
-    """How many requests the gateway is answering; None where it does not tell."""
+def requests_in_flight(server: Server) -> float | None:
+    """The gateway's own count of its requests in flight; None where it has no such metric."""
     text = _get(server, "/metrics")
     values = [
         float(line.split()[-1])
@@ -31,7 +30,7 @@ def in_flight(server: Server) -> float | None:
 
 
 def wait_until_ready(server: Server, seconds: float) -> bool:
-    """Whether it said so for a while, before these seconds were over."""
+    """Whether it was ready several times in a row within these seconds."""
     end, row = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         row = row + 1 if ready(server) else 0
@@ -41,10 +40,10 @@ def wait_until_ready(server: Server, seconds: float) -> bool:
     return False
 
 
-def settled(server: Server, seconds: float) -> float | None:
-    """How many requests the gateway answers once there are none, or when the seconds are over."""
+def wait_until_idle(server: Server, seconds: float) -> float | None:
+    """The requests in flight: 0 as soon as there are none, or those left after these seconds."""
     end = time.monotonic() + seconds
-    while (left := in_flight(server)) and time.monotonic() < end:
+    while (left := requests_in_flight(server)) and time.monotonic() < end:
         time.sleep(_PAUSE)
     return left
 

@@ -1,4 +1,4 @@
-"""Prompts, drawn: a file of templates per domain, so that few are asked twice.
+"""Prompts drawn at random from templates, one file per domain, so that few repeat.
 
 domain: tools
 max_tokens: 64
@@ -15,7 +15,7 @@ from string import Formatter
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from loadtests.traffic.errors import TrafficError
+from loadtests.traffic.errors import LoadTestError
 
 FOLDER = Path(__file__).parents[1] / "prompts"
 _PADDING = "padding"
@@ -32,35 +32,35 @@ class PromptSet(BaseModel):
     slots: Mapping[str, tuple[str, ...]] = {}
 
     @model_validator(mode="after")
-    def _filled(self) -> "PromptSet":
-        wanted = {name for text in self.templates for _, name, _, _ in Formatter().parse(text)}
-        if missing := sorted(name for name in wanted if name and not self.slots.get(name)):
-            raise ValueError(f"no words for {', '.join(missing)}")
+    def _slots_have_words(self) -> "PromptSet":
+        named = {name for text in self.templates for _, name, _, _ in Formatter().parse(text)}
+        if missing := sorted(name for name in named if name and not self.slots.get(name)):
+            raise ValueError(f"slots: no words for {', '.join(missing)}")
         return self
 
     def draw(self, random: Random) -> str:
-        """One of them."""
+        """A random prompt."""
         words = {name: random.choice(those) for name, those in self.slots.items()}
         return random.choice(self.templates).format_map(words)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A prompt, whose domain it is, and how long its answer may be."""
+class DrawnPrompt:
+    """A prompt, its domain, and the most tokens that its answer may have."""
 
     domain: str
     text: str
     max_tokens: int
 
 
-class Prompts:
-    """Draws prompts of several domains, each as often as its share says.
+class PromptMix:
+    """Draws prompts of several domains in given shares.
 
     Args:
         sets: by domain.
         shares: by domain, relative to each other.
-        padding: sentences that may be said before a prompt.
-        words: how many words of them, from and to.
+        padding: sentences that may come before a prompt.
+        padding_words: how many words of them, from and to.
     """
 
     def __init__(
@@ -68,25 +68,26 @@ class Prompts:
         sets: Mapping[str, PromptSet],
         shares: Mapping[str, float],
         padding: tuple[str, ...] = (),
-        words: tuple[int, int] = (0, 0),
+        padding_words: tuple[int, int] = (0, 0),
     ) -> None:
         if unknown := sorted(shares.keys() - sets.keys()):
-            raise TrafficError(
-                f"shares: no prompts of {', '.join(unknown)}; there are {', '.join(sorted(sets))}"
+            raise LoadTestError(
+                f"shares: no prompts for {', '.join(unknown)}; known: {', '.join(sorted(sets))}"
             )
         self._sets, self._shares = sets, dict(shares)
-        self._padding, self._words = padding, words
+        self._padding, self._padding_words = padding, padding_words
 
-    def draw(self, random: Random) -> Drawn:
-        """One prompt."""
+    def draw(self, random: Random) -> DrawnPrompt:
+        """A random prompt."""
         domain, *_ = random.choices(tuple(self._shares), tuple(self._shares.values()))
-        found = self._sets[domain]
-        text = found.draw(random)
-        if self._words[1]:
-            text = f"{self._long(random.randint(*self._words), random)}\n\n{text}"
-        return Drawn(domain, text, found.max_tokens)
+        drawn = self._sets[domain]
+        text = drawn.draw(random)
+        if self._padding_words[1]:
+            count = random.randint(*self._padding_words)
+            text = f"{self._padding_text(count, random)}\n\n{text}"
+        return DrawnPrompt(domain, text, drawn.max_tokens)
 
-    def _long(self, count: int, random: Random) -> str:
+    def _padding_text(self, count: int, random: Random) -> str:
         words: list[str] = []
         while len(words) < count:
             words += random.choice(self._padding).split()
@@ -94,12 +95,12 @@ class Prompts:
 
 
 def read_prompts(
-    shares: Mapping[str, float], words: tuple[int, int] = (0, 0), folder: Path = FOLDER
-) -> Prompts:
+    shares: Mapping[str, float], padding_words: tuple[int, int] = (0, 0), folder: Path = FOLDER
+) -> PromptMix:
     """The prompts of a folder: a file per domain, and `padding.yaml`, a list of sentences.
 
     Raises:
-        TrafficError: a file cannot be used, or a domain with a share has none.
+        LoadTestError: a file is invalid, or a domain with a share has no prompts.
     """
     sets: dict[str, PromptSet] = {}
     padding: tuple[str, ...] = ()
@@ -111,6 +112,7 @@ def read_prompts(
                 continue
             found = PromptSet.model_validate(raw)
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-            raise TrafficError(f"{path}: no prompts: {' '.join(str(error).split())}") from error
+            message = " ".join(str(error).split())
+            raise LoadTestError(f"{path}: invalid prompts: {message}") from error
         sets[found.domain] = found
-    return Prompts(sets, shares, padding, words)
+    return PromptMix(sets, shares, padding, padding_words)

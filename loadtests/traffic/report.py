@@ -1,76 +1,76 @@
-"""A run in figures: `report.json` for programs, tables for people, and two runs side by side."""
+"""The figures of a run: `report.json` for programs, tables for people, two runs side by side."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loadtests.traffic.errors import TrafficError
-from loadtests.traffic.ledger import OUTCOMES, TIMES, Ledger, Tally
+from loadtests.traffic.errors import LoadTestError
+from loadtests.traffic.measurements import OUTCOMES, TIMES, Measurements, RequestStats
 from loadtests.traffic.scenario import Scenario
-from loadtests.traffic.slo import Check
+from loadtests.traffic.slo import SloResult
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _LATE_SECONDS = 0.1
 _KINDS = ("domain", "model", "route", "reader", "third")
 
 
-def report(
-    scenario: Scenario, seconds: float, ledger: Ledger, met: Sequence[Check]
+def build_report(
+    scenario: Scenario, seconds: float, measured: Measurements, slos: Sequence[SloResult]
 ) -> dict[str, Any]:
     """All figures, as JSON values.
 
     Args:
-        scenario: what was asked.
-        seconds: how long requests came.
-        ledger: what was measured.
-        met: the targets.
+        scenario: of the run.
+        seconds: for which requests were sent.
+        measured: its measurements.
+        slos: the results of its objectives.
     """
     return {
         "scenario": scenario.model_dump(mode="json"),
         "seconds": seconds,
         "checks": [
-            {"name": of.name, "limit": of.limit, "value": of.value, "met": of.met} for of in met
+            {"name": of.name, "limit": of.limit, "value": of.value, "met": of.met} for of in slos
         ],
-        "notes": _notes(scenario, ledger),
-        "all": _group(ledger.of(), seconds),
+        "notes": _notes(scenario, measured),
+        "all": _group(measured.of(), seconds),
         **{
-            f"by_{kind}": {name: _group(of, seconds) for name, of in ledger.groups(kind).items()}
+            f"by_{kind}": {name: _group(of, seconds) for name, of in measured.groups(kind).items()}
             for kind in _KINDS
         },
     }
 
 
-def _group(tally: Tally, seconds: float) -> dict[str, Any]:
-    tokens = tally.used.get("completion_tokens", 0.0)
+def _group(stats: RequestStats, seconds: float) -> dict[str, Any]:
+    tokens = stats.usage.get("completion_tokens", 0.0)
     return {
-        "requests": tally.asked,
-        "per_second": tally.asked / seconds,
-        "outcomes": {name: tally.outcomes[name] for name in OUTCOMES},
-        "reasons": dict(tally.reasons.most_common(10)),
+        "requests": stats.count,
+        "per_second": stats.count / seconds,
+        "outcomes": {name: stats.outcomes[name] for name in OUTCOMES},
+        "reasons": dict(stats.reasons.most_common(10)),
         "seconds": {
             name: {"count": of.count, "mean": of.mean}
             | {key: of.quantile(share) for key, share in _QUANTILES.items()}
-            for name, of in tally.times.items()
+            for name, of in stats.times.items()
         },
-        "per_answer": {name: tally.mean(name) for name in sorted(tally.told)},
-        "answers_per_second": tally.outcomes["answered"] / seconds,
+        "per_answer": {name: stats.mean_usage(name) for name in sorted(stats.reported)},
+        "answers_per_second": stats.outcomes["answered"] / seconds,
         "tokens_per_second": tokens / seconds,
     }
 
 
-def _notes(scenario: Scenario, ledger: Ledger) -> list[str]:
+def _notes(scenario: Scenario, measured: Measurements) -> list[str]:
     notes = []
-    late = ledger.of().times["late"].quantile(_QUANTILES["p99"])
+    late = measured.of().times["late"].quantile(_QUANTILES["p99"])
     if late is not None and late > _LATE_SECONDS:
         notes.append(
-            f"The load generator was late: 1 % of the requests were sent {late:.2f} s after they "
-            "were due, or more. Times include it; use more processes, or another machine."
+            f"The load generator fell behind: 1 % of the requests were sent {late:.2f} s late or "
+            "more. All times include the delay; use more processes, or another machine."
         )
-    if ledger.of().asked + scenario.sources > scenario.max_requests:
+    if measured.of().count + scenario.sources > scenario.max_requests:
         notes.append(
-            f"No more than {scenario.max_requests:,} requests were made: max_requests of the "
-            "scenario. Rates over the whole time are too low."
+            f"The run stopped at max_requests, {scenario.max_requests:,} requests: rates over the "
+            "whole time are too low."
         )
     return notes
 
@@ -85,14 +85,14 @@ def read_report(path: Path) -> dict[str, Any]:
     """Reads one.
 
     Raises:
-        TrafficError: it cannot be read, or is none.
+        LoadTestError: it cannot be read, or is no report.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrafficError(f"{path}: cannot be read: {error}") from error
+        raise LoadTestError(f"{path}: cannot be read: {error}") from error
     if not isinstance(found, dict) or "by_model" not in found:
-        raise TrafficError(f"{path}: no report of a load test")
+        raise LoadTestError(f"{path}: not the report of a load test")
     return found
 
 
@@ -133,18 +133,20 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], float | None]] = {
 }
 
 
-def terminal(fields: Mapping[str, Any]) -> str:
-    """A run: all of it, by domain, by model, and its targets."""
+def format_terminal(fields: Mapping[str, Any]) -> str:
+    """A run for the terminal: all of it, by domain, by model, and its objectives."""
     parts = [_rows(_table({"all": fields["all"], **fields["by_domain"]}))]
     if len(fields["by_model"]) > 1:
         parts.append(_rows(_table(fields["by_model"])))
     parts.append([f"{count} x {why}" for why, count in fields["all"]["reasons"].items()])
     parts.append(fields["notes"])
-    parts.append([Check(of["name"], of["limit"], of["value"]).line() for of in fields["checks"]])
+    parts.append(
+        [SloResult(of["name"], of["limit"], of["value"]).line() for of in fields["checks"]]
+    )
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def beside(reports: Mapping[str, Mapping[str, Any]]) -> str:
+def comparison_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
     """Several runs of one scenario, a column each, as a table in Markdown."""
     return "\n".join(_rows(_table({name: of["all"] for name, of in reports.items()})))
 

@@ -1,4 +1,4 @@
-"""A scenario: what is asked of whom, when, how it is read, and what must hold. One YAML file each.
+"""A scenario, one YAML file each: requests, arrival process, readers and objectives.
 
 Rule: every scenario is bounded in time and in number of requests.
 """
@@ -11,15 +11,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from loadtests.traffic.arrivals import Step, bursty, steady
-from loadtests.traffic.errors import TrafficError
+from loadtests.traffic.arrivals import RateStep, alternating_rate, constant_rate
+from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.slo import measure
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
-"""Where the project's own lie."""
+"""The folder of the project's own."""
 
 _PER_SOURCE = 40.0
-"""Requests per second that one source makes; more are dealt over several, and so over workers."""
+"""Requests per second of one source; higher rates need several, which workers share."""
 
 
 class _Section(BaseModel):
@@ -27,23 +27,23 @@ class _Section(BaseModel):
 
 
 class Poisson(_Section):
-    """Independent clients, as many as there are."""
+    """Independent clients: a Poisson process."""
 
     kind: Literal["poisson"]
     rps: float = Field(gt=0, le=10_000, description="requests per second, on average")
 
-    def steps(self, seconds: float, seed: int) -> tuple[Step, ...]:
+    def steps(self, seconds: float, seed: int) -> tuple[RateStep, ...]:
         """The rate over time."""
         del seed
-        return steady(seconds, self.rps)
+        return constant_rate(seconds, self.rps)
 
     @property
     def peak(self) -> float:
         """The highest rate."""
         return self.rps
 
-    def times(self, factor: float) -> "Poisson":
-        """The same, with so many times as many requests."""
+    def scaled(self, factor: float) -> "Poisson":
+        """The same at a multiple of its rate."""
         return Poisson(kind="poisson", rps=self.rps * factor)
 
 
@@ -56,27 +56,27 @@ class Bursts(_Section):
     calm_seconds: float = Field(gt=0, description="mean length of a calm")
     burst_seconds: float = Field(gt=0, description="mean length of a burst")
 
-    def steps(self, seconds: float, seed: int) -> tuple[Step, ...]:
+    def steps(self, seconds: float, seed: int) -> tuple[RateStep, ...]:
         """The rate over time."""
-        rates, dwells = (self.rps, self.burst_rps), (self.calm_seconds, self.burst_seconds)
-        return bursty(seconds, rates, dwells, seed)
+        rates, lengths = (self.rps, self.burst_rps), (self.calm_seconds, self.burst_seconds)
+        return alternating_rate(seconds, rates, lengths, seed)
 
     @property
     def peak(self) -> float:
         """The highest rate."""
         return max(self.rps, self.burst_rps)
 
-    def times(self, factor: float) -> "Bursts":
-        """The same, with so many times as many requests."""
+    def scaled(self, factor: float) -> "Bursts":
+        """The same at a multiple of its rate."""
         rates = {"rps": self.rps * factor, "burst_rps": self.burst_rps * factor}
         return self.model_copy(update=rates)
 
 
 class Closed(_Section):
-    """So many clients; each asks, reads, thinks, and asks again: a slow server is asked less."""
+    """A closed loop: each client asks, reads, thinks and asks again. A slow server gets less."""
 
     kind: Literal["closed"]
-    clients: int = Field(ge=1, le=10_000, description="who ask at the same time")
+    clients: int = Field(ge=1, le=10_000, description="number of clients")
     think_seconds: float = Field(default=0, ge=0, description="mean pause; exponential")
 
 
@@ -84,65 +84,69 @@ Arrivals = Annotated[Poisson | Bursts | Closed, Field(discriminator="kind")]
 
 
 class Readers(_Section):
-    """How answers are read, by shares; the rest is patient."""
+    """How answers are read, by share of the requests; all others are read at once, to the end."""
 
     slow: float = Field(default=0, ge=0, le=1, description="share that reads slowly")
     slow_pause_seconds: float = Field(default=0.5, gt=0, description="between two of their reads")
-    leaving: float = Field(default=0, ge=0, le=1, description="share that hangs up")
-    leaving_after_seconds: tuple[float, float] = Field(
-        default=(0.05, 2.0), description="when: anywhere between these"
+    disconnecting: float = Field(default=0, ge=0, le=1, description="share that hangs up")
+    disconnect_after_seconds: tuple[float, float] = Field(
+        default=(0.05, 2.0), description="when, drawn between these"
     )
 
     @model_validator(mode="after")
     def _shares(self) -> "Readers":
-        if self.slow + self.leaving > 1:
-            raise ValueError(f"slow ({self.slow}) and leaving ({self.leaving}) are more than all")
-        if not 0 < self.leaving_after_seconds[0] <= self.leaving_after_seconds[1]:
-            raise ValueError("leaving_after_seconds: from the shorter to the longer, above zero")
+        if self.slow + self.disconnecting > 1:
+            raise ValueError(
+                f"slow ({self.slow}) and disconnecting ({self.disconnecting}) exceed 1"
+            )
+        if not 0 < self.disconnect_after_seconds[0] <= self.disconnect_after_seconds[1]:
+            raise ValueError("disconnect_after_seconds: two positive numbers, the smaller first")
         return self
 
 
 class Scenario(_Section):
-    """The whole of it."""
+    """All settings of a load test."""
 
     about: str = Field(min_length=1, description="what it shows, in a sentence")
-    seconds: float = Field(gt=0, le=86_400, description="how long requests come")
-    arrivals: Arrivals = Field(description="when they come")
+    seconds: float = Field(gt=0, le=86_400, description="for which requests are sent")
+    arrivals: Arrivals = Field(description="the arrival process")
     shares: Mapping[str, Annotated[float, Field(ge=0)]] = Field(
-        min_length=1, description="of each domain's prompts; relative to each other"
+        min_length=1, description="of each domain's prompts, relative to each other"
     )
-    model: str = Field(default="auto", min_length=1, description="who is asked")
+    model: str = Field(default="auto", min_length=1, description="the model that requests name")
     max_tokens: int | None = Field(
-        default=None, ge=1, description="of an answer; None: as the domain's prompts say"
+        default=None, ge=1, description="of an answer; by default as the domain's prompts say"
     )
     padding_words: tuple[int, int] = Field(
-        default=(0, 0), description="said before the prompt: so many words, from and to"
+        default=(0, 0), description="words of padding before each prompt, from and to"
     )
     readers: Readers = Field(default=Readers(), description="how answers are read")
-    timeout_seconds: float = Field(default=60, gt=0, le=3600, description="then a request failed")
+    timeout_seconds: float = Field(
+        default=60, gt=0, le=3600, description="after which a request has failed"
+    )
     max_in_flight: int = Field(
         default=500,
         ge=1,
-        description="requests of a process; more are not sent, and count as unsent",
+        description="per process; further requests are not sent and count as unsent",
     )
-    max_requests: int = Field(default=100_000, ge=1, description="more are not made")
-    seed: int = Field(default=0, description="of all that is drawn")
-    slos: Mapping[str, float] = Field(default={}, description="targets; see `slo.py`")
+    max_requests: int = Field(default=100_000, ge=1, description="in all")
+    seed: int = Field(default=0, description="of all random choices")
+    slos: Mapping[str, float] = Field(default={}, description="objectives; see `slo.py`")
 
     @model_validator(mode="after")
     def _possible(self) -> "Scenario":
         for name in self.slos:
             measure(name)
         if sum(self.shares.values()) <= 0:
-            raise ValueError("shares: one must be above zero")
+            raise ValueError("shares: one must be positive")
         low, high = self.padding_words
         if not 0 <= low <= high:
-            raise ValueError("padding_words: from the fewer to the more, none below zero")
+            raise ValueError("padding_words: two numbers from 0, the smaller first")
         return self
 
     @property
     def sources(self) -> int:
-        """How many of Locust's users it takes: clients, or sources of an open loop."""
+        """The number of Locust users: clients of a closed loop, or sources of an open one."""
         if isinstance(self.arrivals, Closed):
             return self.arrivals.clients
         return max(1, -int(-self.arrivals.peak // _PER_SOURCE))
@@ -162,39 +166,39 @@ def read_scenario(
 
     Args:
         name: of either.
-        changes: keys that have other values than in the file.
-        slos: targets beside the file's, or with other limits; `inf` takes one away.
+        changes: keys whose values replace the file's.
+        slos: objectives that add to the file's or replace their limits; `inf` removes one.
 
     Raises:
-        TrafficError: there is none, or it has faults.
+        LoadTestError: it does not exist, or is invalid.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise TrafficError(
-            f"no scenario {name!r}; there are {', '.join(names())}; or give a file, *.yaml"
+        raise LoadTestError(
+            f"no scenario {name!r}; known: {', '.join(names())}; or give a file, *.yaml"
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrafficError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        raise LoadTestError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
-        raise TrafficError(f"{path}: expected a mapping, got {type(raw).__name__}")
+        raise LoadTestError(f"{path}: expected a mapping, got {type(raw).__name__}")
     try:
-        targets = {**(raw.get("slos") or {}), **(slos or {})}
-        kept = {key: limit for key, limit in targets.items() if limit != math.inf}
+        limits = {**(raw.get("slos") or {}), **(slos or {})}
+        kept = {key: limit for key, limit in limits.items() if limit != math.inf}
         return Scenario.model_validate({**raw, **(changes or {}), "slos": kept})
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"]) or "file"
-        raise TrafficError(f"{path}: {where}: {fault['msg']}") from error
+        raise LoadTestError(f"{path}: {where}: {fault['msg']}") from error
 
 
-def faster(scenario: Scenario, factor: float) -> Scenario:
-    """The same at another rate, or with other clients, so many times as many."""
+def scaled(scenario: Scenario, factor: float) -> Scenario:
+    """The same with a multiple of its rate, or of its clients."""
     arrivals = scenario.arrivals
     if isinstance(arrivals, Closed):
         clients = max(1, round(arrivals.clients * factor))
         changed: Poisson | Bursts | Closed = arrivals.model_copy(update={"clients": clients})
     else:
-        changed = arrivals.times(factor)
+        changed = arrivals.scaled(factor)
     return scenario.model_copy(update={"arrivals": changed})

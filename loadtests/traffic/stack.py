@@ -1,4 +1,4 @@
-"""Our own stack, started for a run and stopped after it: from outside, as its operator does."""
+"""The local stack, started for a run and stopped afterwards, as an operator would."""
 
 import signal
 import socket
@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests.traffic.caller import Server
-from loadtests.traffic.errors import TrafficError
+from loadtests.traffic.client import Server
+from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.probe import ready, wait_until_ready
 
 _READY_SECONDS = 300.0
@@ -17,8 +17,8 @@ _STOP_SECONDS = 60.0
 _SHOWN = 400
 
 
-def command(config: Path, port: int) -> list[str]:
-    """What starts our stack."""
+def serve_command(config: Path, port: int) -> list[str]:
+    """The command that starts the stack."""
     return [
         *(sys.executable, "-m", "cli.main", "serve"),
         *("--config", str(config), "--port", str(port)),
@@ -26,7 +26,7 @@ def command(config: Path, port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback device that nobody listens on."""
+    """A free TCP port of the loopback device."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -36,29 +36,29 @@ def free_port() -> int:
 def running(
     start: Sequence[str], server: Server, log: Path, seconds: float = _READY_SECONDS
 ) -> Iterator[None]:
-    """A stack that is ready, and is stopped afterwards.
+    """Starts a stack, waits until it is ready, and stops it afterwards.
 
     Args:
-        start: the command; it ends when it is terminated.
+        start: the command; it ends on SIGTERM.
         server: where it will listen.
-        log: what it says goes here.
-        seconds: that it may take.
+        log: the file for its output.
+        seconds: until it must be ready.
 
     Raises:
-        TrafficError: it ended, or was not ready in time.
+        LoadTestError: it ended, or was not ready in time.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as said:
-        process = subprocess.Popen(start, stdout=said, stderr=subprocess.STDOUT)
+    with log.open("wb") as output:
+        process = subprocess.Popen(start, stdout=output, stderr=subprocess.STDOUT)
         try:
             try:
                 _wait(process, server, seconds)
-            except TrafficError as error:
+            except LoadTestError as error:
                 _stop(process)
-                raise TrafficError(f"{error}; {log} ends: {_end(log)}") from None
+                raise LoadTestError(f"{error}; {log} ends: {_end(log)}") from None
             yield
         finally:
-            _stop(process)  # also when the wait was interrupted
+            _stop(process)  # also if the wait was interrupted
 
 
 def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> None:
@@ -69,17 +69,17 @@ def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> N
         except subprocess.TimeoutExpired:
             waited += 1
             if waited >= seconds:
-                raise TrafficError(f"the stack was not ready after {seconds:g} s") from None
+                raise LoadTestError(f"the stack was not ready after {seconds:g} s") from None
         else:
-            raise TrafficError(f"the stack ended with exit code {code}")
+            raise LoadTestError(f"the stack ended with exit code {code}")
     if not wait_until_ready(server, seconds):
-        raise TrafficError(f"the stack was not ready for a while within {seconds:g} s")
+        raise LoadTestError(f"the stack did not stay ready within {seconds:g} s")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is not None:
         return
-    process.send_signal(signal.SIGTERM)  # what a shell starts in the background ignores SIGINT
+    process.send_signal(signal.SIGTERM)  # background jobs of a shell ignore SIGINT
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,23 +1,23 @@
 """Testing by betting: evidence against a mean, without a word about the distribution of the values.
 
-A gambler starts with wealth 1 and bets before each value that it will lie below `mean`. If the
-mean of the values is `mean` or more, the bets are unfavourable whatever the distribution: the
-wealth is a supermartingale, and by Ville's inequality it ever reaches 1 / level with a probability
-of at most `level`. So 1 / (the largest wealth so far) is a p-value for "the mean is at least
-`mean`", for any number of values and however often one looks; and the means that the gambler gets
-rich on are refuted.
+One starts with wealth 1 and bets before each value that it will lie below `mean`. If the mean of
+the values is `mean` or more, the bets are unfavourable whatever the distribution: the wealth is a
+non-negative supermartingale (an e-process), and by Ville's inequality it ever reaches 1 / level
+with a probability of at most `level`. So 1 / (the largest wealth so far) is a p-value for "the mean
+is at least `mean`", for any number of values and however often one looks; and the means against
+which the wealth grows that large are refuted.
 
 Values lie in [0, 1]: rescale others, and mirror both (1 - value, 1 - mean) to bet on the other
 side. A stake may depend on the values before its own alone. Three ways to stake:
 
     fixed_stakes      the number of values is known: the predictable plug-in of the source
     adaptive_stakes   it is not, one looks after every value: approximate GRAPA of the source
-    a team            the same, by gamblers who never change their stake and share their wealth
+    mixture           the same: a weighted mean of the e-processes of constant stakes
 
 At the end of a known number of values the first finds more: at 2,000 of them, nine in ten of them
-equal, it refuted a mean that is 0.01 too large in 76 % of the runs, the second in 52 %. A team
+equal, it refuted a mean that is 0.01 too large in 76 % of the runs, the second in 52 %. A mixture
 needs no order of the values, so that counts are all it has to remember, and its wealth grows with
-the mean. The arrays run along their last axis; the axes before it are gamblers side by side.
+the mean. The arrays run along their last axis; the axes before it are e-processes side by side.
 
 Source: Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, JRSS-B
 86(1), 2024, arXiv:2010.09686.
@@ -33,13 +33,13 @@ Doubles = NDArray[np.float64]
 LARGEST_LOSS = 0.75
 """Part of the wealth that one value can cost."""
 
-TEAM = 6
-"""Gamblers of a team."""
+MIXTURE_SIZE = 6
+"""E-processes of a mixture."""
 
 # From what two points of a noisy difference want to what a fifth of a quiet one does; most of the
-# money goes to where a decision takes some hundred values.
-_TEAM_STAKES = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.9])
-_TEAM_LOG_SHARES = np.log(np.array([1, 2, 2, 3, 2, 1]) / 11)
+# weight lies where a decision takes some hundred values.
+_MIXTURE_STAKES = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.9])
+_MIXTURE_LOG_WEIGHTS = np.log(np.array([1, 2, 2, 3, 2, 1]) / 11)
 
 _LARGEST_ADAPTIVE_LOSS = 0.5  # while learning the gap as well; found more than 0.75 at 200 values
 
@@ -73,7 +73,7 @@ def adaptive_stakes(values: Doubles, mean: float) -> Doubles:
 
 
 def log_wealth(values: Doubles, mean: float, stakes: Doubles) -> Doubles:
-    """Natural logarithm of the wealth after each value, of a gambler who bets on less than `mean`.
+    """Natural logarithm of the wealth after each value, of bets on less than `mean`.
 
     Args:
         values: in [0, 1], shape (..., n).
@@ -112,36 +112,39 @@ def upper_bound(values: Doubles, stakes: Doubles, level: float) -> float:
     return float(brentq(beyond, 0.0, 1.0))
 
 
-def team_growth(values: Doubles, mean: float) -> Doubles:
-    """Log of the factor by which each gambler of a team grows with each value: shape (..., TEAM).
+def mixture_growth(values: Doubles, mean: float) -> Doubles:
+    """Log of the factor by which each e-process of a mixture grows with each value.
 
-    Each stakes a part of its wealth that never changes, against a mean of at least `mean`.
+    Each stakes a constant part of its wealth against a mean of at least `mean`.
 
     Args:
         values: in [0, 1], shape (...).
         mean: in [0, 1).
+
+    Returns:
+        shape (..., MIXTURE_SIZE).
     """
     outcome = (mean - values) / (1 - mean)  # the worst value costs the stake, and no more
-    return np.log1p(outcome[..., np.newaxis] * _TEAM_STAKES)
+    return np.log1p(outcome[..., np.newaxis] * _MIXTURE_STAKES)
 
 
-def together(log_wealths: Doubles) -> Doubles:
-    """Log of a team's wealth, from that of each of its gamblers: shape (..., TEAM) to (...)."""
-    return logsumexp(log_wealths + _TEAM_LOG_SHARES, axis=-1)
+def mix(log_wealths: Doubles) -> Doubles:
+    """Log of a mixture's wealth, shape (...), from that of its e-processes, shape (..., m)."""
+    return logsumexp(log_wealths + _MIXTURE_LOG_WEIGHTS, axis=-1)
 
 
-def team_log_wealth(values: Doubles, counts: Doubles, mean: float) -> float:
-    """Log of the wealth of a team that saw each of the values so often, in whatever order.
+def mixture_log_wealth(values: Doubles, counts: Doubles, mean: float) -> float:
+    """Log of a mixture's wealth after each of the values came so often, in whatever order.
 
     Args:
         values: in [0, 1], shape (n,).
         counts: how often each was seen, shape (n,).
-        mean: in [0, 1); what the team bets against.
+        mean: in [0, 1); the mean bet against.
     """
-    return float(together(counts @ team_growth(values, mean)))
+    return float(mix(counts @ mixture_growth(values, mean)))
 
 
-def team_upper_bound(values: Doubles, counts: Doubles, level: float) -> float:
+def mixture_upper_bound(values: Doubles, counts: Doubles, level: float) -> float:
     """The bound that the mean exceeds with a probability of at most `level`, at all times together.
 
     Args:
@@ -151,7 +154,7 @@ def team_upper_bound(values: Doubles, counts: Doubles, level: float) -> float:
     """
 
     def beyond(mean: float) -> float:
-        return team_log_wealth(values, counts, mean) + float(np.log(level))
+        return mixture_log_wealth(values, counts, mean) + float(np.log(level))
 
     largest = 1 - 1e-9
     if beyond(largest) < 0:

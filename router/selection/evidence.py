@@ -1,11 +1,11 @@
 """What is known of a specialist against the generalist, from requests that both answered.
 
-Each such pair gives a difference of two scores, in [-1, 1]. Teams of gamblers (`betting`) bet on
-its mean; what a team wins is an e-value: under the hypothesis that it bets against, it ever
+Each such pair gives a difference of two scores, in [-1, 1]. Mixtures of e-processes (`betting`) bet
+on its mean; the wealth of one is an e-value: under the hypothesis that it bets against, it ever
 reaches 1 / alpha with a probability of at most alpha, however often one looks.
 
     worse         against "at least as good as the generalist, but for the margin"
-    worse_lately  the same, by gamblers who start afresh as soon as they have lost
+    worse_lately  the same, restarted whenever the wealth falls below 1 (an e-detector)
     not_worse     against "worse by the margin or more"
     better        against "not better than the generalist"
 
@@ -29,11 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.selection.betting import (
-    TEAM,
-    team_growth,
-    team_log_wealth,
-    team_upper_bound,
-    together,
+    MIXTURE_SIZE,
+    mix,
+    mixture_growth,
+    mixture_log_wealth,
+    mixture_upper_bound,
 )
 from router.selection.moments import Interval, Moments
 
@@ -86,7 +86,7 @@ class Evidence:
 
     Attributes:
         counts: how often each difference was seen: (thousandths, number), by difference.
-        lately: the log wealth of each gambler behind `worse_lately`.
+        lately: the log wealth of each e-process behind `worse_lately`.
         specialist: mean score of its answers.
         generalist: mean score of the other's.
         latency_seconds: of the differences in latency.
@@ -94,7 +94,7 @@ class Evidence:
     """
 
     counts: tuple[tuple[int, int], ...] = ()
-    lately: tuple[float, ...] = (0.0,) * TEAM
+    lately: tuple[float, ...] = (0.0,) * MIXTURE_SIZE
     specialist: Moments = field(default_factory=Moments)
     generalist: Moments = field(default_factory=Moments)
     latency_seconds: Moments = field(default_factory=Moments)
@@ -116,7 +116,7 @@ class Evidence:
         difference = specialist - generalist
         counts = dict(self.counts)
         counts[difference] = counts.get(difference, 0) + 1
-        growth = team_growth(_unit(np.array(difference / _STEPS)), _unit(-margin))
+        growth = mixture_growth(_unit(np.array(difference / _STEPS)), _unit(-margin))
         return Evidence(
             counts=tuple(sorted(counts.items())),
             lately=tuple((np.maximum(self.lately, 0) + growth).tolist()),
@@ -135,10 +135,10 @@ class Evidence:
         values, counts = self._seen()
         # A mirrored value bets that the mean is larger.
         return EValues(
-            worse=team_log_wealth(values, counts, _unit(-margin)),
-            worse_lately=float(together(np.array(self.lately))),
-            not_worse=team_log_wealth(1 - values, counts, 1 - _unit(-margin)),
-            better=team_log_wealth(1 - values, counts, 1 - _unit(0.0)),
+            worse=mixture_log_wealth(values, counts, _unit(-margin)),
+            worse_lately=float(mix(np.array(self.lately))),
+            not_worse=mixture_log_wealth(1 - values, counts, 1 - _unit(-margin)),
+            better=mixture_log_wealth(1 - values, counts, 1 - _unit(0.0)),
         )
 
     def quality(self, level: float) -> Interval | None:
@@ -149,8 +149,8 @@ class Evidence:
         if not self.pairs:
             return None
         values, counts = self._seen()
-        high = team_upper_bound(values, counts, level / 2)
-        low = 1 - team_upper_bound(1 - values, counts, level / 2)
+        high = mixture_upper_bound(values, counts, level / 2)
+        low = 1 - mixture_upper_bound(1 - values, counts, level / 2)
         mean = self.specialist.mean - self.generalist.mean
         return Interval(mean, 2 * low - 1, 2 * high - 1)
 
@@ -165,5 +165,5 @@ def _rounded(score: float) -> int:
 
 
 def _unit(difference: _Number) -> _Number:
-    """From [-1, 1], where differences lie, to [0, 1], where gamblers bet."""
+    """From [-1, 1], where differences lie, to [0, 1], where bets are made."""
     return (difference + 1) / 2

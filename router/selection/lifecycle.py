@@ -6,8 +6,8 @@
     probation  was worse: as shadow, and of more requests
     retired    was worse again: asked nothing
 
-Evidence moves a specialist (see `standing`), and so do the operator and a new version of
-it. Rule: a pair of state and event that is not in the table is an error and changes nothing.
+Evidence moves a specialist (see `record`), and so do the operator and a new version of it.
+Rule: a pair of state and event that is not in the table is an error and changes nothing.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from router.errors import UnknownTransition
 
 
 class State(StrEnum):
-    """Where a specialist stands."""
+    """The state of a specialist."""
 
     CANDIDATE = "candidate"
     SHADOW = "shadow"
@@ -58,12 +58,12 @@ class Cause(StrEnum):
 TESTED = (Event.WORSE, Event.WORSE_LATELY, Event.NOT_WORSE, Event.BETTER, Event.HOPELESS)
 """The events that a test announces."""
 
-BEGINNINGS = {
+INITIAL_EVENTS = {
     State.CANDIDATE: Event.BEGUN_AS_CANDIDATE,
     State.SHADOW: Event.BEGUN_AS_SHADOW,
     State.ACTIVE: Event.BEGUN_AS_ACTIVE,
 }
-"""How a specialist may begin."""
+"""The states in which a specialist may begin, and the event of beginning so."""
 
 _TRANSITIONS = {
     (State.CANDIDATE, Event.PROMOTE): State.SHADOW,
@@ -84,7 +84,7 @@ _TRANSITIONS = {
     (State.PROBATION, Event.PROMOTE): State.ACTIVE,
     (State.PROBATION, Event.RETIRE): State.RETIRED,
     (State.RETIRED, Event.PROMOTE): State.SHADOW,
-    **{(state, event): begin for state in State for begin, event in BEGINNINGS.items()},
+    **{(state, event): begin for state in State for begin, event in INITIAL_EVENTS.items()},
 }
 
 

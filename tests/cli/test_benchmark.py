@@ -1,33 +1,34 @@
-"""`niche benchmark`: names, the line about the machine, and what is refused."""
+"""`niche benchmark`: names, and what is refused."""
 
 from pathlib import Path
 
 import pytest
 
-from cli import benchmark
-from cli.machine import commit, machine
 from cli.main import main
+from lab.benchmarks.registry import BENCHMARKS
+from tests.cli.commands import refused
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What `niche` says on stderr when it cannot do as asked."""
-    assert main(["benchmark", *arguments]) == 2
-    return capsys.readouterr().err
+def test_without_a_name_the_benchmarks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """One a line."""
+    assert main(["benchmark"]) == 0
 
-
-def test_the_names_of_the_command_are_those_that_can_be_run() -> None:
-    """The command keeps a list of its own, so that help does not import what they need."""
-    from cli.benchmarks import BENCHMARKS
-
-    assert tuple(BENCHMARKS) == benchmark.NAMES
+    assert capsys.readouterr().out.split() == [*BENCHMARKS]
 
 
 def test_an_unknown_benchmark_is_named_with_those_that_are_known(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Nothing is loaded for it."""
-    said = refused(capsys, "clinc", "--data-dir", str(tmp_path))
-    assert said.startswith("niche: no benchmark 'clinc'; known: clinc150, ")
+    error = refused(capsys, "benchmark", "clinc", "--data-dir", str(tmp_path))
+
+    assert "'clinc'" in error
+    assert ", ".join(BENCHMARKS) in error
+
+
+def test_a_benchmark_needs_data(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option is named."""
+    assert "--data-dir" in refused(capsys, "benchmark", "clinc150")
 
 
 def test_a_folder_that_holds_something_else_is_not_written_to(
@@ -35,17 +36,9 @@ def test_a_folder_that_holds_something_else_is_not_written_to(
 ) -> None:
     """Earlier benchmarks may be written over, nothing else."""
     (tmp_path / "notes.txt").write_text("mine")
-    said = refused(capsys, "clinc150", "--data-dir", str(tmp_path), "--out", str(tmp_path))
-    assert "benchmarks.md is none of them" in said
+    folder = str(tmp_path)
 
+    error = refused(capsys, "benchmark", "clinc150", "--data-dir", folder, "--out", folder)
 
-def test_the_machine_is_described_on_one_line() -> None:
-    """Processor, cores and versions."""
-    assert "\n" not in machine()
-    assert " cores; Python 3." in machine()
-    assert "onnxruntime " in machine()
-
-
-def test_the_commit_is_one_word() -> None:
-    """A checksum, or `unknown` where there is no checkout."""
-    assert commit().split() == [commit()]
+    assert f"--out {folder}" in error
+    assert "benchmarks.md" in error

@@ -44,7 +44,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_comparison_is_told_and_written(
+def test_a_comparison_is_shown_and_written(
     url: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The verdict first; both files beside the answers."""
@@ -99,52 +99,54 @@ def test_a_specialist_may_be_asked_alone_and_prices_given(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "named"),
     [
-        ([], "give --data FILE, or make one with --write-set"),
-        (["--write-set", "x"], "--write-set needs --data-dir"),
+        ([], "--data"),
+        (["--write-set", "x"], "--data-dir"),
         (["--data", "absent.jsonl"], "absent.jsonl"),
-        (["--data", "DATA", "--judge-model", "x"], "--judge-url and --judge-model go together"),
-        (["--data", "DATA", "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY: no such variable"),
-        (["--data", "DATA", "--base-url", "here"], "'here' is no address"),
-        (["--data", "DATA", "--prices", "absent.yaml"], "absent.yaml: cannot be read"),
-        (["--write-set", "x", "--data-dir", ".", "--niches", "cooking"], "no niche 'cooking'"),
+        (["--data", "DATA", "--judge-model", "x"], "--judge-url"),
+        (["--data", "DATA", "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
+        (["--data", "DATA", "--base-url", "here"], "'here'"),
+        (["--data", "DATA", "--prices", "absent.yaml"], "absent.yaml"),
+        (["--data", "DATA", "--cost", "free"], "list, attributed, capacity"),
+        (["--write-set", "x", "--data-dir", ".", "--niches", "cooking"], "'cooking'"),
+        (["--write-set", "x", "--data-dir", ".", "--ask-generalist", "so"], "zero-shot"),
     ],
+    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_told_in_a_line(
+def test_what_cannot_be_done_is_named_in_a_line(
     data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
-    said: str,
+    named: str,
 ) -> None:
-    """With the remedy."""
+    """The option, the file or the value that is wrong."""
     given = [str(data) if option == "DATA" else option for option in options]
 
-    told = refused(capsys, "compare", "--out", str(tmp_path / "out"), *given)
+    error = refused(capsys, "compare", "--out", str(tmp_path / "out"), *given)
 
-    assert said in told
-    assert "\n" not in told
+    assert named in error
+    assert "\n" not in error
 
 
-def test_a_gateway_that_is_not_there_is_told(
+def test_a_gateway_that_is_not_there_is_named(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In a line."""
-    told = refused(
+    """By its address."""
+    error = refused(
         capsys,
         *("compare", "--data", str(data), "--out", str(tmp_path / "out")),
         *("--base-url", "http://127.0.0.1:1/v1"),
     )
 
-    assert "127.0.0.1:1/v1/models: " in told
-    assert "start the server" in told
+    assert "127.0.0.1:1/v1/models" in error
 
 
 def test_results_of_something_else_are_not_mixed_up(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A folder with other files is refused."""
-    told = refused(capsys, "compare", "--data", str(data), "--out", str(tmp_path))
+    error = refused(capsys, "compare", "--data", str(data), "--out", str(tmp_path))
 
-    assert "models.json is none of them" in told
+    assert "models.json" in error

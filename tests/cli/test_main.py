@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import yaml
 
 from cli.main import main
 from deployments.models.cache import cache_dir
+from lab.specialists.niches.registry import NICHES
+from tests.cli.commands import refused
 
 ROOT = Path(__file__).parents[2]
 LOCAL_CACHE = cache_dir(os.environ)
@@ -22,7 +25,13 @@ STACK: dict[str, Any] = {
         {"name": "sql", "model": "tiny", "engine": "fake", "domain": "sql", "adapter": "sql"}
     ],
 }
-COMMANDS = ("serve", "demo", "models", "route", "config", "train", "evaluate", "specialists")
+COMMANDS = (
+    *("serve", "demo", "models pull", "models list", "models convert", "route", "config check"),
+    *("train", "evaluate", "benchmark", "compare", "replay", "plan"),
+    *("specialists train", "specialists new", "specialists evaluate", "specialists curve"),
+)
+HEAVY = {"ray", "torch", "transformers", "peft", "sklearn", "scipy", "onnxruntime"}
+"""What takes seconds to import."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +44,6 @@ def written(tmp_path: Path, **changes: Any) -> str:
     path = tmp_path / "niche.yaml"
     path.write_text(yaml.safe_dump(STACK | changes))
     return str(path)
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What `niche` says on stderr when it cannot do as asked, after its own name."""
-    assert main(arguments) == 2
-    out, error = capsys.readouterr()
-    assert out == ""
-    assert "Traceback" not in error
-    assert error.endswith("\n")
-    assert error.startswith("niche: ")
-    return error.removeprefix("niche: ").removesuffix("\n")
 
 
 def test_config_check_says_what_a_file_describes(
@@ -77,9 +75,10 @@ def test_models_list_shows_the_known(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_missing_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The remedy stands in the same line."""
-    said = refused(capsys, "config", "check", "--config", "nowhere.yaml")
+    (said,) = refused(capsys, "config", "check", "--config", "nowhere.yaml").splitlines()
 
-    assert said == "nowhere.yaml: no such file; name another with --config"
+    assert "nowhere.yaml" in said
+    assert "--config" in said
 
 
 def test_a_faulty_file_has_a_line_for_each_fault(
@@ -92,7 +91,8 @@ def test_a_faulty_file_has_a_line_for_each_fault(
 
     assert len(lines) == 2
     assert all(line.startswith(f"{path}: ") for line in lines)
-    assert any("gateway.port" in line and "(value 0)" in line for line in lines)
+    assert any("gateway.port" in line and "0" in line.split("gateway.port")[1] for line in lines)
+    assert any("colour" in line and "red" in line for line in lines)
 
 
 def test_config_check_lets_the_engines_look_at_their_options(
@@ -104,7 +104,8 @@ def test_config_check_lets_the_engines_look_at_their_options(
 
     said = refused(capsys, "config", "check", "--config", path)
 
-    assert said.startswith("model 'big': engine_options.colour: unknown key; allowed: ")
+    assert "'big'" in said
+    assert "engine_options.colour" in said
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
@@ -115,7 +116,7 @@ def test_a_stack_whose_models_are_not_here_does_not_start(
     said = refused(capsys, command, "--config", written(tmp_path))
 
     assert said.splitlines() == [said]
-    assert "run: niche models pull all-minilm-l6-v2" in said
+    assert "niche models pull all-minilm-l6-v2" in said
 
 
 def test_a_store_that_cannot_be_written_is_one_line(
@@ -127,7 +128,8 @@ def test_a_store_that_cannot_be_written_is_one_line(
 
     said = refused(capsys, "serve", "--config", path)
 
-    assert said.startswith(f"gateway.shadow.path: the store {store!r} cannot be written (")
+    assert "gateway.shadow.path" in said
+    assert store in said
 
 
 def test_a_decision_log_that_cannot_be_written_is_one_line(
@@ -139,7 +141,8 @@ def test_a_decision_log_that_cannot_be_written_is_one_line(
 
     said = refused(capsys, "serve", "--config", path)
 
-    assert said.startswith(f"observability.decision_log.path: cannot write to {log['path']!r} (")
+    assert "observability.decision_log.path" in said
+    assert log["path"] in said
 
 
 def test_route_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -147,14 +150,15 @@ def test_route_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path
     said = refused(capsys, "route", "hello", "--config", written(tmp_path))
 
     assert said.splitlines() == [said]
-    assert "run: niche models pull all-minilm-l6-v2" in said
+    assert "niche models pull all-minilm-l6-v2" in said
 
 
 def test_pulling_an_unknown_model_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
     """The error names what there is."""
     said = refused(capsys, "models", "pull", "gpt-9")
 
-    assert said.startswith("no model named 'gpt-9'; known names: all-minilm-l6-v2, ")
+    assert "'gpt-9'" in said
+    assert "all-minilm-l6-v2" in said
 
 
 def test_training_an_unknown_niche_lists_the_known(
@@ -163,7 +167,8 @@ def test_training_an_unknown_niche_lists_the_known(
     """The error names what there is."""
     said = refused(capsys, "specialists", "train", "poems", "--data-dir", str(tmp_path))
 
-    assert said == "no niche 'poems'; known: sql, tools, math, biomed, support"
+    assert "'poems'" in said
+    assert ", ".join(NICHES) in said
 
 
 @pytest.mark.parametrize(
@@ -185,14 +190,15 @@ def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str], arguments:
     assert capsys.readouterr().err.startswith("usage: niche")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """`niche --help` lists it, and its own help shows its options."""
-    for arguments in (["--help"], [command, "--help"]):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        assert ended.value.code == 0
-        assert command in capsys.readouterr().out
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    """As pyproject.toml has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.split() == ["niche", project["version"]]
 
 
 def test_a_port_in_use_is_one_line(
@@ -206,14 +212,53 @@ def test_a_port_in_use_is_one_line(
 
     if "models pull" in said:
         pytest.skip("the encoder is not in the local cache: run `niche models pull`")
-    assert said.startswith(f"gateway.port: cannot listen on 127.0.0.1:{port} (")
+    assert "gateway.port" in said
+    assert f"127.0.0.1:{port}" in said
+    assert "--port" in said
 
 
-@pytest.mark.parametrize("module", ["cli.main", "gateway.config", "cli.demo"])
-def test_help_is_quick(module: str) -> None:
-    """Importing the command loads neither Ray nor torch, which take seconds."""
-    heavy = ("ray", "torch", "transformers", "peft", "sklearn", "scipy")
-    code = f"import sys, {module}; print(sorted(set({heavy!r}) & set(sys.modules)))"
+_EVERY_HELP = """
+import contextlib, io, json, sys
+from cli.main import main
+
+def help_of(command):
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        main([*command.split(), "--help"])
+    return shown.getvalue()
+
+print(json.dumps([{name: help_of(name) for name in COMMANDS}, sorted(sys.modules)]))
+"""
+
+
+def test_every_help_is_quick_and_shows_its_usage() -> None:
+    """Neither Ray nor torch is loaded for the help of any command, or of any of its actions."""
+    code = _EVERY_HELP.replace("COMMANDS", repr(COMMANDS))
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    helps, loaded = json.loads(done.stdout)
+    assert [
+        name for name, text in helps.items() if not text.startswith(f"usage: niche {name} ")
+    ] == []
+    assert HEAVY & {*loaded} == set()
+
+
+def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a line on what it does."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {name.split()[0] for name in COMMANDS} <= listed
+
+
+@pytest.mark.parametrize("module", ["gateway.config", "cli.ray_environment"])
+def test_what_is_imported_before_ray_does_not_import_it(module: str) -> None:
+    """Ray reads its environment at import: whoever prepares it must come first."""
+    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
 
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
@@ -233,4 +278,4 @@ def test_the_module_is_the_command() -> None:
     )
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "niche: nowhere.yaml: no such file; name another with --config\n"
+    assert done.stderr.startswith("niche: nowhere.yaml: ")

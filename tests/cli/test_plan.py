@@ -60,23 +60,23 @@ def test_a_remote_engines_seconds_are_not_trusted(capsys, stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "named"),
     [
-        ([], "which domains are asked is not known; give --mix"),
-        (["--mix", "sql=1"], "nothing is known of what sql takes"),
-        (["--seconds", "law=1"], "--seconds: no model law; there are generalist, sql"),
-        (["--measured", "nowhere.json"], "--measured nowhere.json: cannot be read"),
-        (["--measured", "niche.yaml"], "niche.yaml: no report of a load test; give another"),
-        (["--metrics", "http://127.0.0.1:9/metrics"], "is the gateway running?"),
-        (["--metrics", "nonsense"], "--metrics nonsense: "),
+        ([], ["--mix"]),
+        (["--mix", "sql=1"], ["sql"]),
+        (["--seconds", "law=1"], ["--seconds", "law", "generalist, sql"]),
+        (["--measured", "nowhere.json"], ["--measured", "nowhere.json"]),
+        (["--measured", "README.md"], ["README.md"]),
+        (["--metrics", "http://127.0.0.1:9/metrics"], ["--metrics", "http://127.0.0.1:9/metrics"]),
+        (["--metrics", "nonsense"], ["--metrics", "nonsense"]),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=" ".join,
 )
-def test_what_is_missing_is_told_in_a_line(capsys, stack, words, said) -> None:
-    """With the remedy."""
+def test_what_is_missing_is_named_in_a_line(capsys, stack, words, named) -> None:
+    """The option, and what is wrong with it."""
     line = refused(capsys, "plan", "--config", stack, "--rps", "10", *words)
 
-    assert said in line
+    assert [part for part in named if part not in line] == []
     assert "\n" not in line
 
 

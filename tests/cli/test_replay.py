@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from cli.replaying import replay_given
-from lab.replay.outcomes import RecordedRow, gather
 from tests.cli.commands import refused
 
 
@@ -28,24 +26,26 @@ def rows(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "named"),
     [
-        ([], "give a FILE of outcomes, or --set NAME with --data-dir DIR"),
-        (["--set", "routellm_mmlu"], "--set and --data-dir go together"),
-        (["x.jsonl", "--data-dir", "y"], "--set and --data-dir go together"),
-        (["nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file"),
-        (["--set", "mmlu", "--data-dir", "."], "no outcomes 'mmlu'; known: routellm_mmlu, "),
+        ([], ["FILE", "--set"]),
+        (["--set", "routellm_mmlu"], ["--data-dir"]),
+        (["x.jsonl", "--data-dir", "y"], ["--set", "--data-dir"]),
+        (["nowhere.jsonl"], ["nowhere.jsonl"]),
+        (["--set", "mmlu", "--data-dir", "."], ["'mmlu'", "routellm_mmlu"]),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=" ".join,
 )
-def test_a_line_says_what_is_wrong(capsys, arguments, said):
-    """And what would do."""
-    assert said in refused(capsys, "replay", *arguments)
+def test_a_line_names_what_is_wrong(capsys, arguments, named):
+    """Option, file or value."""
+    error = refused(capsys, "replay", *arguments)
+
+    assert [part for part in named if part not in error] == []
 
 
 def test_costs_must_be_known(capsys, rows):
     """They are in the file, or given as prices."""
-    assert "has no cost of 'small'" in refused(capsys, "replay", rows)
+    assert "'small'" in refused(capsys, "replay", rows)
 
 
 @pytest.mark.parametrize("given", ["small", "small=x", "=3", "small=-1", "small=inf", "small=nan"])
@@ -53,7 +53,7 @@ def test_a_price_names_a_model_and_a_number(capsys, rows, given):
     """Anything else is refused by name."""
     with pytest.raises(SystemExit):
         main(["replay", rows, "--price", given])
-    assert f"{given!r} is no price, such as small=0.24" in capsys.readouterr().err
+    assert repr(given) in capsys.readouterr().err
 
 
 def test_it_prints_tables_and_writes_a_report(capsys, rows, tmp_path):
@@ -69,9 +69,7 @@ def test_it_prints_tables_and_writes_a_report(capsys, rows, tmp_path):
     capsys.readouterr()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    assert "report.json is none of them" in refused(
-        capsys, *command, "--out", str(tmp_path / "mine")
-    )
+    assert "report.json" in refused(capsys, *command, "--out", str(tmp_path / "mine"))
 
 
 def test_a_file_without_groups_beside_one_with_them_is_a_group(capsys, rows, tmp_path):
@@ -82,11 +80,3 @@ def test_a_file_without_groups_beside_one_with_them_is_a_group(capsys, rows, tmp
     assert main(["replay", rows, str(other), "--price", "small=1", "large=10"]) == 0
 
     assert "domain means" in capsys.readouterr().out
-
-
-def test_without_groups_only_what_needs_none_is_replayed():
-    """The instance oracle is left beside the mix."""
-    costs = {"a": 1.0, "b": 2.0}
-    rows = [RecordedRow(text, {"a": 0.0, "b": 1.0}, costs) for text in "xyz"]
-    found = replay_given(gather(rows), None, None)
-    assert [of.name for of in found.policies] == ["best content-blind mix", "instance oracle"]

@@ -10,29 +10,29 @@ EVALUATE = ("specialists", "evaluate")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "named"),
     [
-        ([], "name niches, or give --all"),
-        (["sql", "--all"], "name niches, or give --all"),
-        (["poems"], "no niche 'poems'; known: sql, tools, math, biomed, support"),
-        (["sql", "--adapter", "sql"], "--adapter sql: is no NAME=PATH"),
-        (["sql", "--adapter", "tools=x"], "--adapter tools=x: tools is not among the niches"),
-        (["sql", "--rows", "3"], "model 'smollm2-135m-instruct' is not in"),
+        ([], "--all"),
+        (["sql", "--all"], "--all"),
+        (["poems"], "'poems'"),
+        (["sql", "--adapter", "sql"], "--adapter sql"),
+        (["sql", "--adapter", "tools=x"], "--adapter tools=x"),
+        (["sql", "--rows", "3"], "'smollm2-135m-instruct'"),
     ],
     ids=["nothing", "both", "unknown", "no pair", "a foreign pair", "no model"],
 )
 def test_what_cannot_be_done_is_refused_in_a_line(
     arguments: list[str],
-    message: str,
+    named: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The line says what would do."""
+    """The line names what is wrong."""
     monkeypatch.setenv("NICHE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
-    assert message in refused(capsys, *EVALUATE, *arguments, "--data-dir", str(tmp_path))
+    assert named in refused(capsys, *EVALUATE, *arguments, "--data-dir", str(tmp_path))
 
 
 def test_a_folder_that_holds_something_else_is_not_written_to(
@@ -44,4 +44,4 @@ def test_a_folder_that_holds_something_else_is_not_written_to(
 
     said = refused(capsys, *EVALUATE, "sql", "--data-dir", folder, "--out", folder)
 
-    assert "matrix.md is none of them" in said
+    assert "matrix.md" in said

@@ -42,31 +42,31 @@ def written(path: Path, *rows: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "named"),
     [
-        (["train", "--out", "a"], "give --data FILE or --from-log LOG to train on your own"),
-        (["train", "--out", "a", "--from-log", "x"], "--from-log and --feedback go together"),
-        (["train", "--out", "a", "--data", "x", "--feedback", "y"], "go together"),
-        (["train", "--out", "a", "--data", "x", "--delta", "0.1"], "give --alpha too"),
-        (["train", "--out", "a", "--data", "x", "--config", "y"], "y: no such file"),
-        (["train", "--out", "a", "--data", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No s"),
-        (["train", "--out", "a", "--data-dir", "nowhere"], "nowhere"),
-        ([*EVALUATE], "give --data FILE, or --set NAME with --data-dir DIR"),
-        ([*EVALUATE, "--set", "clinc150"], "--set and --data-dir go together"),
-        ([*EVALUATE, "--data", "x", "--data-dir", "y"], "--set and --data-dir go together"),
-        ([*EVALUATE, "--data", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file"),
-        ([*EVALUATE, "--set", "mnist", "--data-dir", "."], "unknown set 'mnist'; known: "),
+        (["train", "--out", "a"], ["--data", "--from-log", "--data-dir"]),
+        (["train", "--out", "a", "--from-log", "x"], ["--from-log", "--feedback"]),
+        (["train", "--out", "a", "--data", "x", "--feedback", "y"], ["--from-log", "--feedback"]),
+        (["train", "--out", "a", "--data", "x", "--delta", "0.1"], ["--delta", "--alpha"]),
+        (["train", "--out", "a", "--data", "x", "--config", "y.yaml"], ["y.yaml"]),
+        (["train", "--out", "a", "--data", "nowhere.jsonl"], ["nowhere.jsonl"]),
+        (["train", "--out", "a", "--data-dir", "nowhere"], ["nowhere"]),
+        ([*EVALUATE], ["--data", "--set"]),
+        ([*EVALUATE, "--set", "clinc150"], ["--set", "--data-dir"]),
+        ([*EVALUATE, "--data", "x", "--data-dir", "y"], ["--set", "--data-dir"]),
+        ([*EVALUATE, "--data", "nowhere.jsonl"], ["nowhere.jsonl"]),
+        ([*EVALUATE, "--set", "mnist", "--data-dir", "."], ["'mnist'", "clinc150"]),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=" ".join,
 )
 def test_what_makes_no_sense_is_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    capsys: pytest.CaptureFixture[str], arguments: list[str], named: list[str]
 ) -> None:
-    """The remedy stands in it, and nothing was written."""
+    """It names what is wrong, and nothing was written."""
     said = refused(capsys, *arguments)
 
     assert said.splitlines() == [said]
-    assert message in said
+    assert [part for part in named if part not in said] == []
     assert list(Path().iterdir()) == []
 
 
@@ -76,7 +76,7 @@ def test_a_level_lies_between_0_and_1(capsys: pytest.CaptureFixture[str], value:
     with pytest.raises(SystemExit):
         main(["train", "--data", "x", "--out", "a", f"--alpha={value}"])
 
-    assert f"'{value}' is no number between 0 and 1, such as 0.05" in capsys.readouterr().err
+    assert f"'{value}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("command", "name"), [("train", "thesis.txt"), ("evaluate", "thesis.txt")])
@@ -93,7 +93,8 @@ def test_a_folder_with_other_files_is_not_written_to(
 
     mark = "artifact.json" if command == "train" else "report.md"
     said = capsys.readouterr().err
-    assert f"--out mine: holds files, and {mark} is none of them; name an empty or a new" in said
+    assert "--out mine" in said
+    assert mark in said
     assert [path.name for path in out.iterdir()] == [name]
 
 
@@ -107,7 +108,7 @@ def test_the_report_of_an_artifact_is_not_overwritten(
 
     said = refused(capsys, *EVALUATE, "--data", data, "--out", str(out))
 
-    assert said.startswith("--out mine: holds an artifact, whose own report would be lost")
+    assert "--out mine" in said
 
 
 def test_a_file_is_no_folder(capsys: pytest.CaptureFixture[str], data: str) -> None:
@@ -116,9 +117,7 @@ def test_a_file_is_no_folder(capsys: pytest.CaptureFixture[str], data: str) -> N
 
     assert main(["train", "--data", data, "--out", "mine"]) == 2
 
-    assert "niche: --out mine: cannot be a folder (File exists); name another" in (
-        capsys.readouterr().err
-    )
+    assert "--out mine" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["train", "--out", "a"], [*EVALUATE]], ids=["train", "again"])

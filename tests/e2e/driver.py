@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from cli.demo import wait_until_ready
 from cli.ray_environment import ray_environment
+from cli.stack import wait_until_ready
 from deployments.models.cache import cache_dir
 from gateway.config import NicheConfig, load_config
 

@@ -92,7 +92,7 @@ def test_no_request_is_lost_with_the_classifier(apart: Apart) -> None:
     answers = [apart.ask() for _ in range(5)]
 
     assert all(answer.is_success for answer in answers)
-    assert answers[0].headers["x-niche-reason"] == "unclassified"
+    assert answers[0].headers["x-niche-reason"] == "classifier_unavailable"
     assert answers[0].headers["x-niche-model"] == "generalist"
     assert eventually(lambda: routed(apart.ask()), 60)
     assert eventually(lambda: httpx.get(f"{apart.stack.url}/readyz", timeout=60).is_success, 60)

@@ -18,17 +18,18 @@ from starlette.types import ASGIApp
 
 from deployments.engine import Engine
 from deployments.spec import ModelSpec, Price
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.config import (
     DecisionLogSection,
     GatewaySection,
     NicheConfig,
     ObservabilitySection,
 )
+from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
 from router.config import RouterConfig
-from router.router import Router
+from router.policy import Policy
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
 CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "please SELECT"}]}
@@ -116,20 +117,20 @@ def make_gateway(
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
     )
-    stack = Stack(
+    dependencies = Dependencies(
         config=config,
-        router=Router(classifier, {"sql": ("sql-model",)}, "big", RouterConfig()),
+        policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
+        classifier=scorer or classifier,
         backends={"big": big, "sql-model": sql},
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
-        scorer=scorer,
         judge=judge,
         multiprocess_dir=multiprocess_dir,
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,
     )
-    return Gateway(build_app(stack), metrics, clock, big, sql, classifier)
+    return Gateway(build_app(dependencies), metrics, clock, big, sql, classifier)
 
 
 @contextmanager

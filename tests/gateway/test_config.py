@@ -1,22 +1,35 @@
 """`niche.yaml`: what is taken, and the one clear line for each fault."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from gateway.config import ConfigError, NicheConfig, load_config, parse_config
+from gateway.config import (
+    ConfigError,
+    GradingSection,
+    NicheConfig,
+    load_config,
+    parse_config,
+)
 from lab.specialists.niches.registry import NICHES
 
 ROOT = Path(__file__).parents[2]
 
 GENERALIST = {"name": "big", "model": "tiny", "engine": "fake"}
+JUDGE = {"base_url": "http://judge/v1", "model": "wise"}
 SQL = {"name": "sql", "model": "tiny", "engine": "fake", "domain": "sql"}
 
 
 def raw(*specialists: dict[str, Any], **sections: Any) -> dict[str, Any]:
     return {"generalist": GENERALIST, "specialists": list(specialists)} | sections
+
+
+def shadow(**settings: Any) -> dict[str, Any]:
+    return raw(SQL, gateway={"shadow": {"path": "evidence.db"} | settings})
 
 
 def faults(config: Any) -> list[str]:
@@ -65,104 +78,147 @@ def test_a_configuration_does_not_change() -> None:
     """What was validated stays as it was."""
     config = parse_config(raw(), "niche.yaml")
 
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(ValidationError):
         config.gateway.port = 1
 
 
 @pytest.mark.parametrize(
-    ("config", "line"),
+    ("config", "key", "named"),
     [
-        pytest.param(
-            raw(colour="red"),
-            "colour: unknown key (value 'red'); allowed here: "
-            "generalist, specialists, router, gateway, "
-            "observability",
-            id="an unknown section",
-        ),
+        pytest.param(raw(colour="red"), "colour", ["'red'", "router"], id="an unknown section"),
         pytest.param(
             raw(observability={"money": 80}),
-            "observability.money: unknown key (value 80); "
-            "allowed here: currency, decision_log, tracing",
+            "observability.money",
+            ["80", "decision_log"],
             id="an unknown key",
         ),
         pytest.param(
             raw(SQL | {"modle": "x"}),
-            "specialists.0.modle: unknown key (value 'x'); allowed here: name, model, adapter, "
-            "domain, begins, engine, engine_options, system_prompt, resources, replicas, "
-            "autoscaling, limits, price",
+            "specialists.0.modle",
+            ["'x'", "model"],
             id="an unknown key of a specialist",
         ),
         pytest.param(
-            raw(gateway={"port": 70000}),
-            "gateway.port: Input should be less than or equal to 65535 (value 70000)",
-            id="a bad number",
+            raw(gateway={"port": 70000}), "gateway.port", ["70000", "65535"], id="a bad number"
         ),
         pytest.param(
-            raw(gateway={"replicas": "two"}),
-            "gateway.replicas: Input should be a valid integer, unable to parse string as an "
-            "integer (value 'two')",
-            id="no number",
+            raw(gateway={"replicas": "two"}), "gateway.replicas", ["'two'"], id="no number"
         ),
         pytest.param(
             raw(router={"min_confidence": 1.5}),
-            "router.min_confidence: Input should be less than or equal to 1 (value 1.5)",
+            "router.min_confidence",
+            ["1.5"],
             id="no probability",
         ),
         pytest.param(
-            raw(observability={"currency": ""}),
-            "observability.currency: String should have at least 1 character (value '')",
-            id="no currency",
+            raw(observability={"currency": ""}), "observability.currency", ["''"], id="no currency"
         ),
         pytest.param(
             raw(SQL | {"engine": "vlm"}),
-            "specialists.0.engine: Value error, no engine 'vlm'; allowed: fake, openai, "
-            "transformers (value 'vlm')",
+            "specialists.0.engine",
+            ["'vlm'", "transformers"],
             id="an unknown engine",
         ),
-        pytest.param({}, "generalist: required, and absent", id="no generalist"),
+        pytest.param({}, "generalist", [], id="no generalist"),
+        pytest.param(raw(SQL, SQL), "specialists[0].name", ["'sql'"], id="a name twice"),
         pytest.param(
-            raw(SQL, SQL),
-            "specialists[0].name: 'sql' is taken; names must differ",
-            id="a name twice",
-        ),
-        pytest.param(
-            raw(SQL | {"name": "big"}),
-            "specialists[0].name: 'big' is taken; names must differ",
-            id="the generalist's name",
+            raw(SQL | {"name": "big"}), "specialists[0].name", ["'big'"], id="the generalist's name"
         ),
         pytest.param(
             raw(SQL | {"name": "auto"}),
-            "specialists[0].name: 'auto' is taken; names must differ",
+            "specialists[0].name",
+            ["'auto'"],
             id="a specialist named auto",
         ),
         pytest.param(
             raw(generalist=GENERALIST | {"name": "auto"}),
-            "generalist.name: 'auto' asks for a routed answer; choose another",
+            "generalist.name",
+            ["'auto'"],
             id="a generalist named auto",
         ),
         pytest.param(
             raw(GENERALIST | {"name": "other"}),
-            "specialists[0].domain: a specialist ('other') needs a domain",
+            "specialists[0].domain",
+            ["'other'"],
             id="a specialist without a domain",
         ),
         pytest.param(
             raw(SQL | {"domain": "general"}),
-            "specialists[0].domain: 'general' is the generalist's; name a niche",
+            "specialists[0].domain",
+            ["'general'"],
             id="a specialist for everything",
         ),
         pytest.param(
             raw(generalist=GENERALIST | {"domain": "sql"}),
-            "generalist.domain: the generalist has no domain; remove the key",
+            "generalist.domain",
+            [],
             id="a generalist with a domain",
         ),
-        pytest.param(None, "expected a mapping of sections, got NoneType", id="an empty file"),
-        pytest.param([1], "expected a mapping of sections, got list", id="a list"),
-        pytest.param("x", "expected a mapping of sections, got str", id="a word"),
+        pytest.param(
+            shadow(grading=[{"specialist": "sq"}]),
+            "gateway.shadow.grading",
+            ["sq", "sql"],
+            id="grading of nobody",
+        ),
+        pytest.param(
+            shadow(sample_ratio=0), "gateway.shadow.sample_ratio", ["0"], id="a sample of nothing"
+        ),
+        pytest.param(
+            shadow(grading=[{"specialist": "sql", "grade": "x"}]),
+            "gateway.shadow.grading.0.grade",
+            ["'x'", "method"],
+            id="an unknown key of a grading",
+        ),
+        pytest.param(
+            raw(SQL | {"initial_state": "shadow"}),
+            "specialists[0].initial_state",
+            ["'shadow'", "gateway.shadow"],
+            id="a state that nothing would end",
+        ),
+        pytest.param(
+            shadow(judge=JUDGE | {"base_url": "http://127.0.0.1:8000/v1/"}),
+            "gateway.shadow.judge",
+            ["'wise'"],
+            id="a judge asked through this gateway",
+        ),
+        pytest.param(
+            shadow(grading=[{"specialist": "sql"}, {"specialist": "sql"}]),
+            "gateway.shadow",
+            ["grading", "sql"],
+            id="two gradings of one specialist",
+        ),
+        pytest.param(
+            shadow(grading=[{"specialist": "sql", "method": "judge"}]),
+            "gateway.shadow",
+            ["sql", "gateway.shadow.judge"],
+            id="judged without a judge",
+        ),
+        pytest.param(
+            shadow(grading=[{"specialist": "sql", "keys": ["x"]}]),
+            "gateway.shadow.grading.0",
+            ["keys", "method: json"],
+            id="keys of what need not be JSON",
+        ),
+        pytest.param(
+            shadow(grading=[{"specialist": "sql", "grader": "best"}]),
+            "gateway.shadow.grading.0.grader",
+            ["'best'", "choice"],
+            id="an unknown grader",
+        ),
     ],
 )
-def test_a_fault_is_one_line_with_key_and_value(config: Any, line: str) -> None:
+def test_a_fault_is_one_line_with_key_and_value(config: Any, key: str, named: list[str]) -> None:
     """The error names the key as it is written, the value, and what is allowed."""
-    assert faults(config) == [line]
+    [line] = faults(config)
+
+    assert line.startswith(f"{key}: ")
+    assert all(word in line for word in named)
+
+
+@pytest.mark.parametrize("content", [None, [1], "x"], ids=["an empty file", "a list", "a word"])
+def test_a_file_is_a_mapping(content: Any) -> None:
+    """Nothing else has sections."""
+    assert len(faults(content)) == 1
 
 
 def test_every_fault_has_its_line() -> None:
@@ -178,18 +234,21 @@ def test_a_missing_key_does_not_repeat_its_section() -> None:
     """What else stands in the section, such as an upstream's options, is not shown."""
     nameless = {"model": "tiny", "engine_options": {"base_url": "http://user:secret@upstream"}}
 
-    assert faults(raw(generalist=nameless)) == ["generalist.name: required, and absent"]
+    [line] = faults(raw(generalist=nameless))
+
+    assert line.startswith("generalist.name: ")
+    assert "secret" not in line
 
 
 def test_a_missing_file_names_the_option() -> None:
     """The error says how to name another file."""
-    with pytest.raises(ConfigError, match=r"^nowhere\.yaml: no such file; name another with --con"):
+    with pytest.raises(ConfigError, match=r"^nowhere\.yaml: .*--config"):
         load_config(Path("nowhere.yaml"))
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     """What cannot be read is an error of the configuration."""
-    with pytest.raises(ConfigError, match=r"cannot be read: Is a directory$"):
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path))):
         load_config(tmp_path)
 
 
@@ -224,3 +283,35 @@ def test_a_file_says_what_its_model_holds(tmp_path: Path) -> None:
 
     assert load_config(path) == config
     assert isinstance(config, NicheConfig)
+
+
+@pytest.mark.parametrize(
+    ("url", "fair"),
+    [
+        pytest.param("http://judge/v1", False, id="on the judge's server"),
+        pytest.param("http://other/v1", True, id="on another server"),
+    ],
+)
+def test_the_judge_is_none_of_those_it_judges(url: str, fair: bool) -> None:
+    """A model of the same name on another server is another model."""
+    upstream = {"engine": "openai", "model": "wise", "engine_options": {"base_url": url}}
+    config = raw(SQL | upstream, gateway={"shadow": {"path": "x", "judge": JUDGE}})
+
+    if fair:
+        assert parse_config(config, "x").gateway.shadow.judge.model == "wise"
+    else:
+        assert len(faults(config)) == 1
+
+
+def test_without_a_grading_a_specialist_is_graded_by_feedback() -> None:
+    """The default asks for nothing that the operator has not set up."""
+    grading = {"specialist": "sql", "method": "judge"}
+    section = parse_config(shadow(grading=[grading], judge=JUDGE), "x").gateway.shadow
+
+    assert section.grading_of("sql") == GradingSection(**grading)
+    assert section.grading_of("tools").method == "feedback"
+
+
+def test_nothing_is_compared_by_default() -> None:
+    """A stack that says nothing about it compares nothing, and writes nothing down."""
+    assert parse_config({"generalist": GENERALIST}, "x").gateway.shadow is None

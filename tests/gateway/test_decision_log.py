@@ -18,7 +18,7 @@ from deployments.protocol import Message, Unavailable
 from gateway.config import ConfigError, DecisionLogSection
 from gateway.decision_log import DecisionLog
 from gateway.record import Record
-from lab.routing.data.feedback import from_log, prompt_sha256
+from lab.routing.feedback import from_log, prompt_sha256
 from router.types import Decision, Query, Reason
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
@@ -28,13 +28,13 @@ HASH = hashlib.sha256(b"please SELECT").hexdigest()
 ROUTED = {
     "request_id": "abc",
     "time": 1_700_000_000.5,
-    "asked": "auto",
+    "requested_model": "auto",
     "domain": "sql",
-    "first": "sql-model",
+    "first_candidate": "sql-model",
     "model": "sql-model",
     "reason": "routed",
     "confidence": 0.9,
-    "scope": 1.0,
+    "ood_score": -1.0,
     "probabilities": {"sql": 0.9, "general": pytest.approx(0.1)},
     "status": 200,
     "prompt_sha256": HASH,
@@ -141,8 +141,8 @@ async def test_a_model_by_name_is_logged_as_such(tmp_path):
     """What was asked tells routed requests from others, which have no scores."""
     line = await logged(tmp_path / "log", CHAT | {"model": "big"})
 
-    assert (line["asked"], line["reason"], line["model"]) == ("big", "requested", "big")
-    assert not {"scope", "probabilities"} & set(line)
+    assert (line["requested_model"], line["reason"], line["model"]) == ("big", "requested", "big")
+    assert not {"ood_score", "probabilities"} & set(line)
 
 
 async def test_who_was_to_answer_and_who_did(tmp_path):
@@ -151,7 +151,7 @@ async def test_who_was_to_answer_and_who_did(tmp_path):
 
     line = await logged(tmp_path / "log", CHAT, sql=down)
 
-    assert (line["first"], line["model"]) == ("sql-model", "big")
+    assert (line["first_candidate"], line["model"]) == ("sql-model", "big")
     assert (line["domain"], line["reason"]) == ("sql", "unhealthy")
 
 
@@ -223,8 +223,8 @@ def log_of(path: Path, drops: list[None] | None = None, **options: Any) -> Decis
 
 def record(text: str) -> Record:
     decision = Decision("sql", ("sql-model",), Reason.ROUTED, 0.9)
-    found = Record("abc", 0.0, asked="auto", query=Query(text=text))
-    found.decided(decision)
+    found = Record("abc", 0.0, requested_model="auto", query=Query(text=text))
+    found.decided(decision, 0.0, 0.0)
     return found
 
 

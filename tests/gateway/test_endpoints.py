@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from deployments.protocol import Unavailable
-from gateway.app import Stack
 from gateway.config import NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.openapi import describe
 from tests.fakes import FakeBackend
@@ -89,5 +89,5 @@ def test_the_description_knows_every_parameter(kind):
 
 def test_a_model_without_a_backend_is_an_error():
     """A stack that cannot reach a configured model is refused when it is made."""
-    with pytest.raises(ValueError, match="no backend for big"):
-        Stack(NicheConfig(generalist=GENERALIST), None, {}, None, None, None)
+    with pytest.raises(ValueError, match="big"):
+        Dependencies(NicheConfig(generalist=GENERALIST), None, None, {}, None, None, None)

@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
-from gateway.errors import TABLE, GatewayError, InvalidValue, fault_of
+from gateway.errors import TABLE, GatewayError, InvalidValue, error_response
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from gateway.errors import TABLE, GatewayError, InvalidValue, fault_of
 )
 def test_errors_become_faults(error, status, code, parameter):
     """Each error has its status, code and parameter."""
-    fault = fault_of(error, "id-1")
+    fault = error_response(error, "id-1")
 
     assert (fault.status, fault.code, fault.body.error.param) == (status, code, parameter)
 
@@ -27,12 +27,12 @@ def test_errors_become_faults(error, status, code, parameter):
 @pytest.mark.parametrize("error", [RuntimeError("host-17"), Unavailable("big", "host-17")])
 def test_inner_words_stay_inside(error):
     """What an unexpected error or a dead model says is not told to clients."""
-    assert "host-17" not in fault_of(error, "id-1").body.error.message
+    assert "host-17" not in error_response(error, "id-1").body.error.message
 
 
 def test_an_unexpected_error_quotes_the_request():
     """The client of an unexpected failure gets the id under which the log has it."""
-    assert "id-1" in fault_of(KeyError("x"), "id-1").body.error.message
+    assert "id-1" in error_response(KeyError("x"), "id-1").body.error.message
 
 
 def test_subclasses_take_the_nearest_row():
@@ -41,7 +41,7 @@ def test_subclasses_take_the_nearest_row():
     class Worse(Overloaded):
         pass
 
-    assert fault_of(Worse("big", 1, 1.0), "id").status == 503
+    assert error_response(Worse("big", 1, 1.0), "id").status == 503
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_subclasses_take_the_nearest_row():
 )
 def test_retry_after_is_whole_seconds(seconds, header):
     """Retry-After is an integer of at least one."""
-    assert fault_of(Overloaded("big", 1, seconds), "id").headers == {"retry-after": header}
+    assert error_response(Overloaded("big", 1, seconds), "id").headers == {"retry-after": header}
 
 
 def test_every_refusal_has_a_row():

@@ -7,7 +7,6 @@ import pytest
 
 from deployments.log import JsonFormatter
 from deployments.protocol import Unavailable
-from gateway.log import ACCESS_LOGGER
 from gateway.scoring import ScoringFailed
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
@@ -34,7 +33,7 @@ async def test_one_line_per_request(lines):
     body = CHAT | {"user": "u-7", "metadata": {"team": "blue"}}
     await make_gateway().post(body, **{"x-request-id": "abc"})
 
-    [line] = [line for line in lines() if line["logger"] == ACCESS_LOGGER]
+    [line] = [line for line in lines() if line["logger"] == "gateway.access"]
     assert {key: line[key] for key in line if key not in {"time", "level", "logger"}} == {
         "message": "request",
         "request_id": "abc",

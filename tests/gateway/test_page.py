@@ -8,7 +8,6 @@ import pytest
 
 import gateway.page
 from cli.demo import SAMPLES
-from cli.reference import TABLES
 from router.types import Reason
 from tests.gateway.stacks import make_gateway
 
@@ -113,9 +112,8 @@ def test_scripts_import_files_that_are_there(name):
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_its_words(reason):
-    """As in the README's table."""
+    """No decision is left unexplained."""
     assert f"  {reason}: " in text("decision.js")
-    assert f"| `{reason}` | " in TABLES["reasons"]()
 
 
 def test_the_examples_are_the_demos():

@@ -33,8 +33,8 @@ async def test_the_decision_comes_with_its_probabilities_and_thresholds():
         "confidence": 0.9,
         "probabilities": {"sql": 0.9, "general": pytest.approx(0.1)},
         "min_confidence": 0.0,
-        "scope": 1.0,
-        "scope_threshold": 0.5,
+        "ood_score": -1.0,
+        "max_ood_score": -0.5,
         "truncated": False,
         "guarantee": None,
     }
@@ -74,15 +74,15 @@ async def test_a_model_that_is_down_is_passed_over():
 
 async def test_a_doubt_is_named():
     """With the generalist as the model."""
-    gateway = make_gateway(classifier=FakeClassifier({"SELECT": "sql"}, scope=0.1))
+    gateway = make_gateway(classifier=FakeClassifier({"SELECT": "sql"}, ood_score=-0.1))
     body = (await gateway.post(ASKED, PATH)).json()
-    assert (body["model"], body["reason"], body["domain"]) == ("big", "out_of_scope", "sql")
+    assert (body["model"], body["reason"], body["domain"]) == ("big", "out_of_distribution", "sql")
 
 
 async def test_without_scores_the_generalist_would_answer():
     """A classifier that is down is a reason and no error."""
     body = (await make_gateway(scorer=Broken()).post(ASKED, PATH)).json()
-    assert (body["model"], body["reason"]) == ("big", "unclassified")
+    assert (body["model"], body["reason"]) == ("big", "classifier_unavailable")
     assert body["probabilities"] == {}
     assert body["min_confidence"] is None
 

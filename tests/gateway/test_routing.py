@@ -1,4 +1,4 @@
-"""The router of a gateway whose classifier is elsewhere."""
+"""The policy of a configuration, loaded without the encoder."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import pytest
 
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
-from gateway.routing import load_deciding_router
-from lab.routing.training.train import TrainConfig, train
+from gateway.routing import load_policy
+from lab.routing.train import TrainConfig, train
 from router.config import GuaranteeConfig, RouterConfig
 from router.errors import ArtifactError, GuaranteeError, UnknownDomain
-from router.types import Query, Reason, Scores
+from router.types import Reason, Scores
 from tests.gateway.stacks import GENERALIST
 from tests.router.fakes import HashingEncoder, toy_rows
 
@@ -32,31 +32,28 @@ def config(artifact: Path, domain: str) -> NicheConfig:
 
 def test_it_decides_without_an_encoder(artifact: Path) -> None:
     """Scores from elsewhere are enough, and the encoder's files need not be here."""
-    router = load_deciding_router(config(artifact, "sql"))
+    policy = load_policy(config(artifact, "sql"))
 
-    decision = router.decide(Scores({"sql": 0.9, "general": 0.1}, 1.0, 0.5), lambda _: True)
+    decision = policy.decide(Scores({"sql": 0.9, "general": 0.1}, -1.0, -0.5), lambda _: True)
 
     assert (decision.candidates, decision.reason) == (("special", "big"), Reason.ROUTED)
 
 
-def test_it_makes_no_scores(artifact: Path) -> None:
-    """Who asks it for scores is told where they are made."""
-    with pytest.raises(NotImplementedError, match="the classifier's deployment"):
-        load_deciding_router(config(artifact, "sql")).scores([Query(text="hello")])
-
-
 def test_a_domain_that_the_artifact_lacks_is_refused(artifact: Path) -> None:
     """A specialist that could never be routed to stops the start here as well."""
-    with pytest.raises(UnknownDomain, match="poems"):
-        load_deciding_router(config(artifact, "poems"))
+    with pytest.raises(UnknownDomain) as raised:
+        load_policy(config(artifact, "poems"))
+
+    for named in ("poems", "general, sql, tools", str(artifact), "router.artifact"):
+        assert named in str(raised.value)
 
 
 def test_a_guarantee_over_domains_without_a_specialist_is_refused(artifact: Path) -> None:
     """What was calibrated on all niches together says nothing about one of them."""
     settings = config(artifact, "sql")
     promised = settings.router.model_copy(update={"guarantee": GuaranteeConfig(alpha=0.1)})
-    with pytest.raises(GuaranteeError, match="tools have no specialist here"):
-        load_deciding_router(settings.model_copy(update={"router": promised}))
+    with pytest.raises(GuaranteeError, match="tools"):
+        load_policy(settings.model_copy(update={"router": promised}))
 
 
 def test_an_artifact_that_cannot_be_verified_is_refused(artifact: Path, tmp_path: Path) -> None:
@@ -65,4 +62,4 @@ def test_an_artifact_that_cannot_be_verified_is_refused(artifact: Path, tmp_path
     (tmp_path / "head.safetensors").write_bytes(b"damaged")
 
     with pytest.raises(ArtifactError, match="sha256"):
-        load_deciding_router(config(tmp_path, "sql"))
+        load_policy(config(tmp_path, "sql"))

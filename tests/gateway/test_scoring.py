@@ -23,7 +23,7 @@ class Worker:
         assert self.go.wait(10)
         if "poison" in texts:
             raise ValueError("no such text")
-        return [Scores({text: 1.0}, 1.0, 0.0) for text in texts if text != "swallowed"]
+        return [Scores({text: 1.0}, -1.0, 0.0) for text in texts if text != "swallowed"]
 
 
 @asynccontextmanager

@@ -51,7 +51,7 @@ def test_the_classifier_is_built_where_it_is_apart():
 
 def test_a_classifier_in_the_gateway_is_no_application():
     """Asking for the classifier's application without its section is an error that names it."""
-    with pytest.raises(ConfigError, match=r"router\.deployment: required"):
+    with pytest.raises(ConfigError, match=r"router\.deployment"):
         build(classifier, {"config": CONFIG, "cache_dir": "/models"})
 
 

@@ -3,7 +3,6 @@
 from deployments.protocol import Chunk, Usage
 from deployments.spec import ModelSpec, Price
 from gateway.tally import Costs, Tally, costs_of
-from tests.fakes import FakeClock
 
 
 def end(prompt, completion, seconds=0.5):
@@ -12,35 +11,21 @@ def end(prompt, completion, seconds=0.5):
 
 def test_a_prompt_counts_once_for_all_its_choices():
     """With n answers the prompt counts once and every answer's tokens and seconds count."""
-    tally = Tally(4, 2, FakeClock(), lambda gap: None)
+    tally = Tally(4, 2)
 
     for index, prompt in enumerate([10, 10, 30, 30]):
         tally.add(index, end(prompt, 5))
 
     assert tally.usage == Usage(40, 20, 4, 2.0)
-    assert tally.complete
 
 
 def test_a_cut_answer_counts_what_was_seen():
-    """Without a usage the tokens that passed are counted, and the tally is not complete."""
-    tally = Tally(1, 1, FakeClock(), lambda gap: None)
+    """Without a usage the tokens that passed are counted."""
+    tally = Tally(1, 1)
 
     tally.add(0, Chunk("abc", tokens=3))
 
-    assert (tally.usage, tally.complete) == (Usage(0, 3), False)
-
-
-def test_gaps_are_per_token_and_per_choice():
-    """The time between two pieces of one choice is shared among the tokens of the second."""
-    clock, gaps = FakeClock(), []
-    tally = Tally(2, 2, clock, gaps.append)
-
-    tally.add(0, Chunk("a", tokens=1))
-    clock.advance(1.0)
-    tally.add(1, Chunk("a", tokens=1))
-    tally.add(0, Chunk("b", tokens=4))
-
-    assert gaps == [0.25]
+    assert tally.usage == Usage(0, 3)
 
 
 def test_costs_are_three_figures():

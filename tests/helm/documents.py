@@ -13,9 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from deployments.engines.fake import FakeOptions
-from deployments.engines.openai import OpenAIOptions
-from deployments.engines.transformers import Options
+from cli.reference import ENGINE_OPTIONS
 from deployments.spec import engine_names
 from gateway.config import NicheConfig
 from loadtests.traffic.scenario import names as scenarios
@@ -23,7 +21,6 @@ from loadtests.traffic.scenario import names as scenarios
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "helm" / "niche"
 
-_ENGINES = {"fake": FakeOptions, "openai": OpenAIOptions, "transformers": Options}
 _TABLE = re.compile(r"(<!-- begin: values -->\n).*?(<!-- end: values -->)", re.DOTALL)
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>[\w.-]+):(?: (?P<value>[^#]*))?(?:#.*)?$")
 
@@ -92,7 +89,7 @@ def _configuration() -> dict[str, Any]:
     template = "#/definitions/{model}"
     config = NicheConfig.model_json_schema(ref_template=template)
     parts = {"NicheConfig": config, **config.pop("$defs")}
-    for engine, options in _ENGINES.items():
+    for engine, options in sorted(ENGINE_OPTIONS.items()):
         parts[f"Options-{engine}"] = options.model_json_schema(ref_template=template)
     # Where a model server is, and where the gateway writes, is the chart's to know.
     for part in ("Options-openai", "ShadowSection", "DecisionLogSection"):
@@ -100,7 +97,7 @@ def _configuration() -> dict[str, Any]:
     parts["Scenario"] = {"enum": list(scenarios())}
     spec = parts["ModelSpec"]
     spec["properties"]["engine"]["enum"] = list(engine_names())
-    spec["allOf"] = [_options_of(engine) for engine in _ENGINES]
+    spec["allOf"] = [_options_of(engine) for engine in sorted(ENGINE_OPTIONS)]
     return {name: _untitled(part) for name, part in sorted(parts.items())}
 
 

@@ -15,6 +15,7 @@ pytestmark = needs_helm
 OF_ONE_MACHINE = {
     "RAY_AUTH_MODE",  # the operator sets it
     "RAY_SERVE_LOG_TO_STDERR",  # a terminal shows the stack's answers, and no log
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S",  # it may be busy; a pod has its CPU to itself
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S",  # nobody waits for Ctrl-C here
     "RAY_SERVE_HAPROXY_NBTHREAD",
     "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC",

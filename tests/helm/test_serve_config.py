@@ -12,7 +12,7 @@ from deployments.spec import ModelSpec
 from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
 from gateway.config import NicheConfig, load_config, parse_config
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
-from gateway.routing import load_deciding_router
+from gateway.routing import load_policy
 from gateway.serve_app import GatewayArguments, ModelArguments, classifier, gateway, model
 from tests.helm.charts import VALUES, Rendered, rendered
 from tests.helm.documents import ROOT
@@ -62,7 +62,7 @@ def test_the_gateway_can_decide(values):
     config = _config(rendered(values))
 
     if config.router.artifact == "default":
-        assert load_deciding_router(config)
+        assert load_policy(config)
 
 
 def test_there_is_an_application_per_part(values):

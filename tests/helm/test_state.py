@@ -54,7 +54,10 @@ def test_evidence_and_decisions_have_a_place_by_themselves():
     """Sections that name no path get one on the volume."""
     config = rendered("state").niche
 
-    assert config["gateway"]["shadow"] == {"share": 0.1, "path": "/var/lib/niche/evidence.db"}
+    assert config["gateway"]["shadow"] == {
+        "sample_ratio": 0.1,
+        "path": "/var/lib/niche/evidence.db",
+    }
     assert config["observability"]["decision_log"]["path"] == "/var/lib/niche/decisions.jsonl"
 
 

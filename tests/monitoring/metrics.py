@@ -10,7 +10,7 @@ import ray.dashboard.modules.metrics.dashboards as rays
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from gateway.evidence.metrics import LiveMetrics
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.metrics import Metrics
 
 _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
@@ -19,7 +19,7 @@ _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_
 def gateway_series() -> dict[str, set[str]]:
     """The labels of every series that a gateway shows, by its name."""
     registry = CollectorRegistry()
-    made = [*vars(Metrics(registry)).values(), *vars(LiveMetrics(registry)).values()]
+    made = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
     return {
         f"{metric._name}{suffix}": {*metric._labelnames, *(["le"] if suffix == "_bucket" else [])}
         for metric in made

@@ -1,4 +1,4 @@
-"""What happens, and what the rules make of it: series by time for `promtool test rules`."""
+"""Cases for the rules: series over time for `promtool test rules`."""
 
 from dataclasses import dataclass, field
 
@@ -55,18 +55,18 @@ def first_tokens(all_of_them: str, fast: str) -> dict[str, str]:
     }
 
 
-def passed_over(reason: str, times: str, answered: str = "") -> dict[str, str]:
-    """Counts of a model that was passed over, and of its answers; none: it never answered."""
+def fallbacks(reason: str, times: str, answered: str = "") -> dict[str, str]:
+    """Counts of fallbacks from a model, and of its answers; none: it never answered."""
     answers = {'niche_requests_total{job="niche", model="sql", reason="routed"}': answered}
     series = f'niche_dispatch_fallbacks_total{{job="niche", model="sql", reason="{reason}"}}'
     return {series: times} | (answers if answered else {})
 
 
-def reasons(usual: str, out_of_scope: str) -> dict[str, str]:
+def reasons(usual: str, out_of_distribution: str) -> dict[str, str]:
     """Counts of requests by reason."""
     return {
         'niche_requests_total{job="niche", reason="routed"}': usual,
-        'niche_requests_total{job="niche", reason="out_of_scope"}': out_of_scope,
+        'niche_requests_total{job="niche", reason="out_of_distribution"}': out_of_distribution,
     }
 
 
@@ -99,8 +99,8 @@ def evidence(log_e_value: float, state: str) -> dict[str, str]:
     }
 
 
-def up(*verdicts: str) -> dict[str, str]:
-    """What each gateway says of a model."""
+def model_up(*verdicts: str) -> dict[str, str]:
+    """The health of a model, as each gateway reports it."""
     return {
         f'niche_model_up{{job="niche", model="sql", instance="{place}"}}': said
         for place, said in enumerate(verdicts)
@@ -109,79 +109,85 @@ def up(*verdicts: str) -> dict[str, str]:
 
 BUDGET = 'niche_shadow_budget_used_ratio{job="niche", limit="tokens"}'
 STORE = 'niche_evidence_store_errors_total{job="niche"}'
-LINES = 'niche_decision_log_drops_total{job="niche"}'
-REFUSED = 'niche_errors_total{job="niche", code="gateway_overloaded"}'
+DROPPED_LINES = 'niche_decision_log_drops_total{job="niche"}'
+REJECTED = 'niche_errors_total{job="niche", code="gateway_overloaded"}'
 
-_BURNS = "NicheFailuresBurnBudget"
-_LATE = "NicheSlowAnswersBurnBudget"
+_ERRORS = "NicheErrorBudgetBurn"
+_LATENCY = "NicheLatencyBudgetBurn"
 ALERTS = (
-    AlertCase(f"{_BURNS}Fast", "a fifth fails", requests("0+80x90", "0+20x90"), "70m", JOB),
-    AlertCase(f"{_BURNS}Fast", "few fail", requests("0+999x90", "0+1x90"), "70m", None),
-    AlertCase(f"{_BURNS}Fast", "it is over", requests("0+80x90", "0+20x10 200x80"), "50m", None),
-    AlertCase(f"{_BURNS}Fast", "nearly no traffic", requests("0x90", "0x30 1x60"), "35m", None),
-    AlertCase(f"{_BURNS}Slowly", "2 % fail", requests("0+98x150", "0+2x150"), "1d", JOB, "10m"),
-    AlertCase(f"{_BURNS}Slowly", "0.4 %", requests("0+996x150", "0+4x150"), "1d", None, "10m"),
-    AlertCase(f"{_LATE}Fast", "most are late", first_tokens("0+100x90", "0+10x90"), "70m", JOB),
-    AlertCase(f"{_LATE}Fast", "some are", first_tokens("0+100x90", "0+80x90"), "70m", None),
-    AlertCase(f"{_LATE}Slowly", "a fifth", first_tokens("0+100x150", "0+80x150"), "1d", JOB, "10m"),
-    AlertCase(f"{_LATE}Slowly", "few", first_tokens("0+100x150", "0+96x150"), "1d", None, "10m"),
-    AlertCase("NicheMetricsAbsent", "nothing is told", {}, "10m", {}),
+    AlertCase(f"{_ERRORS}Fast", "a fifth fails", requests("0+80x90", "0+20x90"), "70m", JOB),
+    AlertCase(f"{_ERRORS}Fast", "few fail", requests("0+999x90", "0+1x90"), "70m", None),
+    AlertCase(f"{_ERRORS}Fast", "it is over", requests("0+80x90", "0+20x10 200x80"), "50m", None),
+    AlertCase(f"{_ERRORS}Fast", "nearly no traffic", requests("0x90", "0x30 1x60"), "35m", None),
+    AlertCase(f"{_ERRORS}Slow", "2 % fail", requests("0+98x150", "0+2x150"), "1d", JOB, "10m"),
+    AlertCase(f"{_ERRORS}Slow", "0.4 %", requests("0+996x150", "0+4x150"), "1d", None, "10m"),
+    AlertCase(f"{_LATENCY}Fast", "most are late", first_tokens("0+100x90", "0+10x90"), "70m", JOB),
+    AlertCase(f"{_LATENCY}Fast", "some are", first_tokens("0+100x90", "0+80x90"), "70m", None),
+    AlertCase(
+        f"{_LATENCY}Slow", "a fifth", first_tokens("0+100x150", "0+80x150"), "1d", JOB, "10m"
+    ),
+    AlertCase(f"{_LATENCY}Slow", "few", first_tokens("0+100x150", "0+96x150"), "1d", None, "10m"),
+    AlertCase("NicheMetricsAbsent", "no gateway reports", {}, "10m", {}),
     AlertCase(
         "NicheMetricsAbsent",
-        "a gateway tells",
+        "a gateway reports",
         {'niche_requests_in_flight{job="niche"}': "0x20"},
         "10m",
         None,
     ),
     AlertCase(
-        "NicheGatewayRefuses",
-        "a tenth is refused",
-        {REFUSED: "0+10x30"} | requests("0+100x30", "0x30"),
+        "NicheGatewayOverloaded",
+        "a tenth is rejected",
+        {REJECTED: "0+10x30"} | requests("0+100x30", "0x30"),
         "20m",
         JOB,
     ),
     AlertCase(
-        "NicheGatewayRefuses",
+        "NicheGatewayOverloaded",
         "few are",
-        {REFUSED: "0+1x30"} | requests("0+100x30", "0x30"),
+        {REJECTED: "0+1x30"} | requests("0+100x30", "0x30"),
         "20m",
         None,
     ),
-    AlertCase("NicheModelUnhealthy", "one gateway is told so", up("1x20", "1 0x19"), "8m", SQL),
-    AlertCase("NicheModelUnhealthy", "for a minute", up("1x5 0 1x20"), "6m", None),
-    AlertCase("NicheModelFailsRequests", "all", passed_over("unhealthy", "0+9x30"), "20m", SQL),
+    AlertCase(
+        "NicheModelUnhealthy", "one gateway sees it down", model_up("1x20", "1 0x19"), "8m", SQL
+    ),
+    AlertCase("NicheModelUnhealthy", "for a minute", model_up("1x5 0 1x20"), "6m", None),
+    AlertCase("NicheModelFailsRequests", "all", fallbacks("unhealthy", "0+9x30"), "20m", SQL),
     AlertCase(
         "NicheModelFailsRequests",
         "one of a hundred",
-        passed_over("unhealthy", "0+1x30", "0+99x30"),
+        fallbacks("unhealthy", "0+1x30", "0+99x30"),
         "20m",
         None,
     ),
     AlertCase(
         "NicheModelFailsRequests",
         "two of four in the night",
-        passed_over("unhealthy", "0x5 2x30", "0x5 2x30"),
+        fallbacks("unhealthy", "0x5 2x30", "0x5 2x30"),
         "11m",
         None,
     ),
     AlertCase(
         "NicheModelOverloaded",
-        "a tenth is passed over",
-        passed_over("overloaded", "0+10x40", "0+90x40"),
+        "a tenth falls back",
+        fallbacks("overloaded", "0+10x40", "0+90x40"),
         "30m",
         SQL,
     ),
     AlertCase(
         "NicheModelOverloaded",
         "few are",
-        passed_over("overloaded", "0+1x40", "0+99x40"),
+        fallbacks("overloaded", "0+1x40", "0+99x40"),
         "30m",
         None,
     ),
-    AlertCase("NicheDecisionLogLosesLines", "one is lost", {LINES: "0x5 1x20"}, "8m", JOB),
-    AlertCase("NicheDecisionLogLosesLines", "that was long ago", {LINES: "0x5 1x40"}, "30m", None),
+    AlertCase("NicheDecisionLogDropsLines", "one is lost", {DROPPED_LINES: "0x5 1x20"}, "8m", JOB),
     AlertCase(
-        "NicheOutOfScopeJump",
+        "NicheDecisionLogDropsLines", "that was long ago", {DROPPED_LINES: "0x5 1x40"}, "30m", None
+    ),
+    AlertCase(
+        "NicheOutOfDistributionIncrease",
         "from 5 % to 30 %",
         reasons("0+95x240", "0+5x216 1085+40x24"),
         "38h",
@@ -189,7 +195,7 @@ ALERTS = (
         "10m",
     ),
     AlertCase(
-        "NicheOutOfScopeJump",
+        "NicheOutOfDistributionIncrease",
         "always 30 %",
         reasons("0+70x240", "0+30x240"),
         "38h",
@@ -223,14 +229,14 @@ ALERTS = (
     AlertCase("NicheRoutingCostsMore", "twice", costs("0+2x20", "0+1x20"), "3h", JOB, "10m"),
     AlertCase("NicheRoutingCostsMore", "half", costs("0+1x20", "0+2x20"), "3h", None, "10m"),
     AlertCase(
-        "NicheEvidenceSaysDemote",
+        "NicheActiveSpecialistIsWorse",
         "it is pinned",
         evidence(3.5, "active"),
         "8m",
         JOB | {"specialist": "sql", "claim": "worse"},
     ),
-    AlertCase("NicheEvidenceSaysDemote", "too little", evidence(2.5, "active"), "8m", None),
-    AlertCase("NicheEvidenceSaysDemote", "it was", evidence(3.5, "probation"), "8m", None),
+    AlertCase("NicheActiveSpecialistIsWorse", "too little", evidence(2.5, "active"), "8m", None),
+    AlertCase("NicheActiveSpecialistIsWorse", "it was", evidence(3.5, "probation"), "8m", None),
     AlertCase(
         "NicheSpecialistOnProbation",
         "it is",
@@ -240,15 +246,15 @@ ALERTS = (
     ),
     AlertCase("NicheSpecialistOnProbation", "it is active", evidence(0, "active"), "2m", None),
     AlertCase(
-        "NicheShadowBudgetNearEnd",
+        "NicheShadowBudgetAlmostSpent",
         "95 %",
         {BUDGET: "0.95x20"},
         "8m",
         JOB | {"limit": "tokens"},
     ),
-    AlertCase("NicheShadowBudgetNearEnd", "half", {BUDGET: "0.5x20"}, "8m", None),
-    AlertCase("NicheEvidenceStoreFails", "again and again", {STORE: "0+1x40"}, "20m", JOB),
-    AlertCase("NicheEvidenceStoreFails", "once", {STORE: "0x5 1x40"}, "25m", None),
+    AlertCase("NicheShadowBudgetAlmostSpent", "half", {BUDGET: "0.5x20"}, "8m", None),
+    AlertCase("NicheEvidenceStoreErrors", "again and again", {STORE: "0+1x40"}, "20m", JOB),
+    AlertCase("NicheEvidenceStoreErrors", "once", {STORE: "0x5 1x40"}, "25m", None),
 )
 
 _SAME = "0+1x30"
@@ -277,9 +283,13 @@ RECORDS = (
         for window, step in WINDOWS.items()
     ),
     RecordCase("job:niche_request_failures:ratio_rate1h", reasons(_SAME, _SAME), "1h", 0),
-    RecordCase("job:niche_out_of_scope:ratio_rate1h", reasons("0+3x30", _SAME), "1h", 0.25),
+    RecordCase("job:niche_out_of_distribution:ratio_rate1h", reasons("0+3x30", _SAME), "1h", 0.25),
     RecordCase(
-        "job:niche_out_of_scope:ratio_rate1d", reasons("0+3x30", _SAME), "1d", 0.25, step="2h"
+        "job:niche_out_of_distribution:ratio_rate1d",
+        reasons("0+3x30", _SAME),
+        "1d",
+        0.25,
+        step="2h",
     ),
     RecordCase("job:niche_savings:ratio_rate1d", costs(_SAME, "0+4x30"), "1d", 0.75, step="2h"),
     *(

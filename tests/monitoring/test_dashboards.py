@@ -3,103 +3,120 @@
 import json
 import re
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 import yaml
 
 from deployments.protocol import Overloaded
-from lab.dashboards.dashboard import COLUMNS
-from lab.dashboards.files import DASHBOARDS, FOLDER, text_of
 from router.selection.moments import LEAST_COUNT
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import comparing, outcomes
 from tests.gateway.stacks import CHAT, Gateway, on_loopback
+from tests.monitoring.dashboards import DASHBOARDS, QUERIES, panels
 from tests.monitoring.metrics import gateway_series, named_by_ray, selectors
 from tests.monitoring.prometheus import promtool, scraping
 from tests.monitoring.tools import needs_prometheus
 
-ROOT = Path(__file__).parents[2]
-QUERIES = [
-    (dashboard.uid, panel.title, query.expr)
-    for dashboard in DASHBOARDS
-    for panel in dashboard.panels
-    for query in panel.queries
-]
+COLUMNS = 24
+"""The width of Grafana's grid."""
 OTHERS = ("ray_", "autoscaler_", "vllm:")
+UNITS = {"_seconds": "s", "_seconds_bucket": "s", "_ms_bucket": "ms", "_ratio": "percentunit"}
+"""Grafana's unit of a metric, by the end of the metric's name."""
 NOT_SQL = [{"role": "user", "content": "hi"}]
-FILLED = {"$__rate_interval": "20s", "$__range": "1m", "$job": ".+", "$model": ".+"}
+
+each_query = pytest.mark.parametrize("query", QUERIES, ids=str)
+each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 
 
-def filled(expr: str) -> str:
-    """An expression with Grafana's variables filled in."""
-    for name, value in FILLED.items():
-        expr = expr.replace(name, value)
-    return expr
+@each_dashboard
+def test_a_dashboard_has_its_own_address(name):
+    """Its uid is the name of its file; its tag is the one by which the dashboards are linked."""
+    dashboard = DASHBOARDS[name]
+
+    assert (dashboard["uid"], dashboard["tags"]) == (f"niche-{name}", ["niche"])
 
 
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
-def test_the_files_are_fresh(dashboard):
-    """Each file is what the code makes; `make docs` writes them anew."""
-    path = ROOT / FOLDER / f"{dashboard.uid}.json"
-
-    assert path.read_text(encoding="utf-8") == text_of(dashboard)
-
-
-def test_no_file_is_left_over():
-    """The folder holds the dashboards and nothing else."""
-    files = {path.name for path in (ROOT / FOLDER).iterdir()}
-
-    assert files == {f"{dashboard.uid}.json" for dashboard in DASHBOARDS}
-
-
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
-def test_panels_lie_beside_each_other(dashboard):
+@each_dashboard
+def test_panels_lie_beside_each_other(name):
     """No panel covers another or leaves the grid, and each has a number of its own."""
-    panels = dashboard.model()["panels"]
+    shown = DASHBOARDS[name]["panels"]
     taken = [
         (x, y)
-        for place in (panel["gridPos"] for panel in panels)
+        for place in (panel["gridPos"] for panel in shown)
         for x in range(place["x"], place["x"] + place["w"])
         for y in range(place["y"], place["y"] + place["h"])
     ]
 
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) < COLUMNS
-    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len({panel["id"] for panel in shown}) == len(shown)
 
 
-@pytest.mark.parametrize(("uid", "title", "expr"), QUERIES)
-def test_every_metric_and_label_of_a_query_exists(uid, title, expr):
+@each_dashboard
+def test_a_panel_explains_itself_and_asks_the_chosen_data_source(name):
+    """It has a title and a description; its queries are told apart and go to the source that is
+    chosen on the page; a panel of one number asks for one moment, the others for a time range."""
+    for panel in panels(name):
+        targets = panel["targets"]
+        sources = [of["datasource"]["uid"] for of in (panel, *targets)]
+
+        assert panel["title"], panel
+        assert panel["description"], panel
+        assert set(sources) == {"${datasource}"}, panel["title"]
+        assert len({of["refId"] for of in targets}) == len(targets), panel["title"]
+        assert {of["instant"] for of in targets} == {panel["type"] == "stat"}, panel["title"]
+        assert {of["range"] for of in targets} == {panel["type"] != "stat"}, panel["title"]
+
+
+@each_query
+def test_every_metric_and_label_of_a_query_exists(query):
     """A query names the gateway's own metrics with labels that they have, or known ones of Ray and
     vLLM."""
     series = gateway_series()
-    for name, labels in selectors(filled(expr)):
+    for name, labels in selectors(query.filled):
         if name.startswith(OTHERS):
-            assert named_by_ray(name), (uid, title, name)
+            assert named_by_ray(name), name
         else:
-            assert labels <= series[name] | {"job"}, (uid, title, name)
+            assert labels <= series[name] | {"job"}, name
+
+
+@each_query
+def test_a_legend_names_labels_that_the_query_keeps(query):
+    """What stands in double braces is a label by which the query groups."""
+    named = set(re.findall(r"{{(\w+)}}", query.legend))
+    kept = {label for by in re.findall(r"by \(([^)]*)\)", query.expr) for label in by.split(", ")}
+
+    assert named <= kept
+
+
+def test_a_panel_tells_its_curves_apart():
+    """No two queries of a panel have the same legend."""
+    assert len({str(query) for query in QUERIES}) == len(QUERIES)
+
+
+@each_query
+def test_a_unit_is_that_of_the_metric(query):
+    """Seconds, milliseconds and ratios are shown as such."""
+    ends = {name: end for name, _ in selectors(query.filled) for end in UNITS if name.endswith(end)}
+
+    assert {UNITS[end] for end in ends.values()} <= {query.unit}, ends
 
 
 def test_every_query_can_be_restricted_to_one_installation():
     """Every metric of the gateway and of Ray is filtered by `job`."""
     unfiltered = {
-        name
-        for _, _, expr in QUERIES
-        for name, labels in selectors(filled(expr))
-        if "job" not in labels
+        name for query in QUERIES for name, labels in selectors(query.filled) if "job" not in labels
     }
 
     assert all("vllm" in name for name in unfiltered)
 
 
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
-def test_the_variables_that_queries_use_are_chosen_on_the_page(dashboard):
+@each_dashboard
+def test_the_variables_that_queries_use_are_chosen_on_the_page(name):
     """No query and no legend refers to a variable that its dashboard lacks."""
-    model = dashboard.model()
-    known = {choice["name"] for choice in model["templating"]["list"]}
-    used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(model["panels"])))
+    known = {choice["name"] for choice in DASHBOARDS[name]["templating"]["list"]}
+    used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(DASHBOARDS[name]["panels"])))
 
     assert used <= known
 
@@ -108,8 +125,8 @@ def test_the_variables_that_queries_use_are_chosen_on_the_page(dashboard):
 def test_promtool_parses_every_query(tmp_path):
     """Each query is an expression to Prometheus itself."""
     rules = [
-        {"record": "parsed", "expr": filled(expr), "labels": {"n": str(n)}}
-        for n, (_, _, expr) in enumerate(QUERIES)
+        {"record": "parsed", "expr": query.filled, "labels": {"n": str(n)}}
+        for n, query in enumerate(QUERIES)
     ]
     path = tmp_path / "queries.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
@@ -144,7 +161,7 @@ def test_a_real_prometheus_answers_every_query(tmp_path):
         tmp_path,
         big=FakeBackend("big", pieces=("ri", "ght")),
         sql=FakeBackend("sql-model", pieces=("ri", "ght")),
-        shadow={"cost_per_day": 5.0},
+        shadow={"max_cost_per_day": 5.0},
     )
     with (
         on_loopback(gateway.app) as url,
@@ -158,10 +175,10 @@ def test_a_real_prometheus_answers_every_query(tmp_path):
         use(client, gateway, 2)
         prometheus.scraped(4)
         silent = [
-            (uid, title)
-            for uid, title, expr in QUERIES
-            if not prometheus.query(filled(expr))
-            and not any(name.startswith(OTHERS) for name, _ in selectors(filled(expr)))
+            str(query)
+            for query in QUERIES
+            if not prometheus.query(query.filled)
+            and not any(name.startswith(OTHERS) for name, _ in selectors(query.filled))
         ]
 
     assert silent == []

@@ -1,12 +1,13 @@
-"""Recording and alert rules: each says what it should, and says nothing when it should not."""
+"""Recording and alert rules: each fires exactly when it should."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lab.dashboards.queries import mixed
+from tests.monitoring.dashboards import DASHBOARDS, query
 from tests.monitoring.metrics import gateway_series, selectors
 from tests.monitoring.prometheus import promtool
 from tests.monitoring.rule_cases import ALERTS, RECORDS
@@ -24,7 +25,7 @@ RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 
 
 def checked(folder: Path, step: str, series: dict[str, str], **expected: Any) -> tuple[int, str]:
-    """What promtool says of series, and of what is expected of them."""
+    """The verdict of promtool on what is expected of these series."""
     given = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": step, "input_series": given, **expected}
     groups = [of["name"] for of in yaml.safe_load(FILE.read_text(encoding="utf-8"))["groups"]]
@@ -40,7 +41,7 @@ def checked(folder: Path, step: str, series: dict[str, str], **expected: Any) ->
     return promtool("test", "rules", str(path))
 
 
-def being(expr: str, value: float | None, labels: dict[str, str]) -> dict[str, Any]:
+def has_value(expr: str, value: float | None, labels: dict[str, str]) -> dict[str, Any]:
     """An expression that has one value, or none, as promtool expects it; rounding does not
     matter."""
     pairs = ", ".join(f'{label}="{text}"' for label, text in labels.items())
@@ -74,7 +75,7 @@ def test_alerts(case, tmp_path):
 @pytest.mark.parametrize("case", RECORDS, ids=lambda case: f"{case.name} {case.value}")
 def test_records(case, tmp_path):
     """A recording rule has the value that follows from the series by hand."""
-    test = {"eval_time": case.at, **being(case.name, case.value, case.labels)}
+    test = {"eval_time": case.at, **has_value(case.name, case.value, case.labels)}
 
     status, said = checked(tmp_path, case.step, case.series, promql_expr_test=[test])
 
@@ -134,12 +135,23 @@ def test_every_runbook_is_of_an_alert():
     assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == list(ALERT_RULES)
 
 
+def test_every_panel_that_a_runbook_names_exists():
+    """What an entry quotes is the title of a panel, or of a row of panels."""
+    text = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    quoted = {" ".join(title.split()) for title in re.findall(r'"([A-Z][^"]*)"', text)}
+    titles = {panel["title"] for of in DASHBOARDS.values() for panel in of["panels"]}
+
+    assert quoted
+    assert quoted - titles == set()
+
+
 @pytest.mark.parametrize("name", ALERT_RULES)
 def test_every_alert_says_how_urgent_it_is(name):
     """The severities are those that the runbooks explain."""
     assert ALERT_RULES[name]["labels"]["severity"] in {"page", "ticket", "info"}
 
 
+OVERALL = query("savings", "Quality difference", "lower bound")
 QUALITY = "niche_evidence_quality_difference_ratio"
 
 
@@ -167,10 +179,10 @@ def shares(**per_step: int) -> dict[str, str]:
     ids=["weighted by share", "one without traffic does not matter", "one is unknown"],
 )
 def test_the_difference_over_all_traffic(series, value, tmp_path):
-    """The dashboards' figure is each specialist's difference times its share, or none where a share
+    """The dashboard's figure is each specialist's difference times its share, or none where a share
     has no difference."""
-    expr = mixed(QUALITY, "low").replace("$__range", "30m").replace("$job", ".+")
-    test = {"eval_time": "40m", **being(expr, value, {})}
+    expr = OVERALL.expr.replace("$__range", "30m").replace("$job", ".+")
+    test = {"eval_time": "40m", **has_value(expr, value, {})}
 
     status, said = checked(tmp_path, "1m", series, promql_expr_test=[test])
 

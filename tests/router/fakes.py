@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 
 from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt
-from lab.routing.data.rows import Row
+from lab.routing.rows import Row
 from router.classifier import Encoded
 from router.types import Query, Scores
 

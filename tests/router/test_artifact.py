@@ -58,13 +58,13 @@ def test_weights_survive_the_disk_in_whatever_order_they_lie_in_memory(trained, 
     whole = replace(
         trained[1].trained,
         head=head,
-        scope=replace(trained[1].trained.scope, prototypes=vectors),
+        ood=replace(trained[1].trained.ood, prototypes=vectors),
         exemplars=Exemplars(("a", "b", "c"), ("sql",) * 3, vectors),
     )
     save_artifact(tmp_path, whole, ENCODER, "0", {})
     _, found = read_artifact(tmp_path)
     assert (found.head.weights == head.weights).all()
-    assert found.scope.prototypes == pytest.approx(vectors, abs=0.01)
+    assert found.ood.prototypes == pytest.approx(vectors, abs=0.01)
     assert found.exemplars.vectors == pytest.approx(vectors, abs=0.01)
 
 
@@ -72,11 +72,11 @@ def test_all_that_was_learnt_is_read_back(trained):
     """Scales, thresholds and calibration rows are those of the training."""
     _, found = read_artifact(trained[0])
     learnt = trained[1].trained
-    assert (found.scope.energy, found.scope.likeness) == (
-        learnt.scope.energy,
-        learnt.scope.likeness,
+    assert (found.ood.energy, found.ood.similarity) == (
+        learnt.ood.energy,
+        learnt.ood.similarity,
     )
-    assert found.scope.threshold == learnt.scope.threshold
+    assert found.ood.max_score == learnt.ood.max_score
     assert found.min_confidence == learnt.min_confidence
     for name in ("confidence", "misroute", "excess_loss", "grid"):
         kept = getattr(found.calibration, name)
@@ -95,7 +95,7 @@ def test_the_default_is_a_directory_of_the_package():
 def test_an_absent_file_is_named(artifact, file):
     """The error names the file and what to do."""
     (artifact / file).unlink()
-    with pytest.raises(ArtifactError, match=rf"{file} cannot be read .*train one"):
+    with pytest.raises(ArtifactError, match=rf"{file}.*router\.artifact"):
         load_artifact(artifact, ENCODER)
 
 
@@ -105,21 +105,21 @@ def test_altered_tensors_are_refused(artifact):
     raw = bytearray(file.read_bytes())
     raw[-1] ^= 1
     file.write_bytes(raw)
-    with pytest.raises(ArtifactError, match="has sha256"):
+    with pytest.raises(ArtifactError, match="sha256"):
         load_artifact(artifact, ENCODER)
 
 
 def test_a_newer_version_is_refused(artifact):
     """An artifact of a later program asks for an update of this one."""
     edit(artifact, version=VERSION + 1)
-    with pytest.raises(ArtifactError, match=rf"has version {VERSION + 1}.*update the program"):
+    with pytest.raises(ArtifactError, match=rf"version {VERSION + 1}.* {VERSION}"):
         load_artifact(artifact, ENCODER)
 
 
 def test_an_older_version_asks_for_a_training(artifact):
     """What an earlier program wrote is not guessed at."""
     edit(artifact, version=VERSION - 1)
-    with pytest.raises(ArtifactError, match=r"has version .*train again"):
+    with pytest.raises(ArtifactError, match=rf"version {VERSION - 1}.* {VERSION}"):
         load_artifact(artifact, ENCODER)
 
 
@@ -150,19 +150,19 @@ def test_unknown_keys_and_numbers_that_are_none_are_refused(artifact, change):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "message"),
+    ("tensors", "named"),
     [
-        ({"bias": None}, "lacks the tensor 'bias'"),
-        ({"weights": np.ones((2, WIDTH), np.float32)}, "do not fit"),
+        ({"bias": None}, "'bias'"),
+        ({"weights": np.ones((2, WIDTH), np.float32)}, "weights of shape"),
         ({"exemplars": np.ones((1, WIDTH), np.float16)}, "1 vectors"),
         ({"exemplars": np.ones((12, WIDTH + 1), np.float16)}, "exemplars of shape"),
     ],
     ids=["absent", "shape", "exemplars", "width"],
 )
-def test_tensors_that_do_not_fit_are_refused(artifact, tensors, message):
+def test_tensors_that_do_not_fit_are_refused(artifact, tensors, named):
     """Absent or misshapen tensors are named even when the checksum is right."""
     replace_tensors(artifact, **tensors)
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(ArtifactError, match=named):
         load_artifact(artifact, ENCODER)
 
 
@@ -170,7 +170,7 @@ def test_weights_that_are_not_numbers_are_refused(artifact):
     """A weight that is not finite is found even when the checksum is right."""
     bias = load((artifact / "head.safetensors").read_bytes())["bias"]
     replace_tensors(artifact, bias=np.full_like(bias, np.nan))
-    with pytest.raises(ArtifactError, match="not a finite number"):
+    with pytest.raises(ArtifactError, match="weight"):
         load_artifact(artifact, ENCODER)
 
 
@@ -178,5 +178,5 @@ def test_tensors_that_are_no_tensors_are_refused(artifact):
     """A file with the right checksum and the wrong format is named."""
     (artifact / "head.safetensors").write_bytes(b"junk")
     edit(artifact, tensors_sha256=hashlib.sha256(b"junk").hexdigest())
-    with pytest.raises(ArtifactError, match="not a safetensors file"):
+    with pytest.raises(ArtifactError, match="safetensors file"):
         load_artifact(artifact, ENCODER)

@@ -48,7 +48,7 @@ def test_a_query_without_text_abstains(classifier, encoder, text):
     """Without text the domain is general for sure, and nothing is encoded."""
     [scores] = classifier.scores([Query(text=text)])
     assert scores.probabilities == {GENERAL: 1.0, "sql": 0.0, "tools": 0.0}
-    assert scores.scope == scores.scope_threshold
+    assert scores.ood_score == scores.max_ood_score
     assert encoder.encoded == []
 
 

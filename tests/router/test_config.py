@@ -6,10 +6,10 @@ from pydantic import ValidationError
 from router.config import GuaranteeConfig, RouterConfig
 
 
-@pytest.mark.parametrize("setting", [{"min_confidence": 0.9}, {"scope_threshold": 0.0}])
+@pytest.mark.parametrize("setting", [{"min_confidence": 0.9}, {"max_ood_score": 0.0}])
 def test_a_guarantee_leaves_no_threshold_to_the_operator(setting):
     """A threshold of the operator's own would void what was calibrated; the error says which."""
-    with pytest.raises(ValidationError, match="remove min_confidence and scope_threshold"):
+    with pytest.raises(ValidationError, match="max_ood_score"):
         RouterConfig(guarantee=GuaranteeConfig(alpha=0.05), **setting)
 
 

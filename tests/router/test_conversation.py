@@ -7,7 +7,7 @@ import pytest
 
 from deployments.protocol import Message
 from router.classifier import Encoded
-from router.conversation import ConversationReader, FollowUp, system_text, user_turns
+from router.conversation import ConversationReader, FollowUpDetector, system_text, user_turns
 from router.types import GENERAL, Query, Scores
 
 TOPICS = ("tables", "songs")
@@ -18,7 +18,7 @@ WIDTH = len(TOPICS) + 4
 class Words:
     """What the fake encoder and classifier see in a text."""
 
-    leans: bool = False
+    follow_up: bool = False
     sql: float = 0.0
     general: float = 0.5
     topic: str | None = None
@@ -29,7 +29,7 @@ class Words:
 UNSURE = Words(topic="tables")
 NICHE = Words(sql=1.0, general=0.0, topic="tables")
 CHAT = Words(general=1.0)
-LEANS = Words(leans=True, general=1.0)
+FOLLOW_UP = Words(follow_up=True, general=1.0)
 
 
 class World:
@@ -38,10 +38,10 @@ class World:
     def __init__(self, **texts: Words) -> None:
         self.texts = {text.replace("_", " "): words for text, words in texts.items()}
         self.batches: list[list[str]] = []
-        # first whether words lean, then what they are about, then what they are likely to be: small
-        # beside the topic, for closeness is the inner product
+        # first whether it is a follow-up, then what it is about, then what it is likely to be:
+        # small beside the topic, for closeness is the inner product
         weights = np.array([1.0] + [0.0] * (WIDTH - 1), np.float32)
-        self.reader = ConversationReader(self.encode, self.score, FollowUp(weights, -0.005))
+        self.reader = ConversationReader(self.encode, self.score, FollowUpDetector(weights, -0.005))
 
     def encode(self, texts):
         if texts:
@@ -49,7 +49,7 @@ class World:
         seen = [self.texts[text] for text in texts]
         rows = [
             (
-                *(0.01 * w.leans, *(w.topic == topic for topic in TOPICS)),
+                *(0.01 * w.follow_up, *(w.topic == topic for topic in TOPICS)),
                 *(0.01 * w.sql, 0.01 * w.general, 0.01 * w.strange),
             )
             for w in seen
@@ -60,7 +60,7 @@ class World:
     def score(self, vectors, truncated):
         seen = (100 * vectors[:, -3:]).round(3).tolist()
         return [
-            Scores({"sql": sql, GENERAL: general}, 1 - strange, 0.5, min_confidence=0.6)
+            Scores({"sql": sql, GENERAL: general}, strange - 1, -0.5, min_confidence=0.6)
             for sql, general, strange in seen
         ]
 
@@ -68,7 +68,7 @@ class World:
         """The text that decides in a conversation of the user's turns, the latest last."""
         said = [Message("user", turn) for turn in turns]
         before = [] if system is None else [Message("system", system)]
-        [text] = self.reader.deciding([Query((*before, *said))]).texts
+        [text] = self.reader.read([Query((*before, *said))]).texts
         return text
 
 
@@ -106,10 +106,10 @@ def test_a_query_without_system_message_has_no_system_text():
 
 
 def test_a_follow_up_is_told_by_the_sign_of_its_score():
-    """Vectors lean when their product with the weights is above minus the bias."""
-    follow_up = FollowUp(np.array([1.0, -1.0], np.float32), -0.5)
+    """Vectors are follow-ups when their product with the weights is above minus the bias."""
+    follow_up = FollowUpDetector(np.array([1.0, -1.0], np.float32), -0.5)
     vectors = np.array([[1, 0], [0, 1], [0.5, 0], [2, 1]], np.float32)
-    assert follow_up.leans(vectors).tolist() == [True, False, False, True]
+    assert follow_up.is_follow_up(vectors).tolist() == [True, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_follow_up_is_told_by_the_sign_of_its_score():
 def test_a_follow_up_of_no_use_is_refused(weights, bias):
     """Weights are a vector, and every number is finite."""
     with pytest.raises(ValueError, match="weight"):
-        FollowUp(weights.astype(np.float32), bias)
+        FollowUpDetector(weights.astype(np.float32), bias)
 
 
 def test_words_that_stand_alone_decide_by_one_vector():
@@ -132,31 +132,31 @@ def test_words_that_stand_alone_decide_by_one_vector():
 
 def test_words_that_lean_leave_the_decision_to_the_turn_before():
     """A follow-up stays with what it follows."""
-    assert World(first=NICHE, last=LEANS).decides("first", "last") == "first"
+    assert World(first=NICHE, last=FOLLOW_UP).decides("first", "last") == "first"
 
 
 def test_a_follow_up_may_follow_a_follow_up():
     """The first turn back that stands alone decides."""
-    world = World(oldest=CHAT, asked=NICHE, again=LEANS, last=LEANS)
+    world = World(oldest=CHAT, asked=NICHE, again=FOLLOW_UP, last=FOLLOW_UP)
     assert world.decides("oldest", "asked", "again", "last") == "asked"
 
 
 def test_where_all_turns_lean_the_oldest_that_is_looked_at_decides():
     """Nobody looks further back than three turns."""
-    world = World(**{letter: LEANS for letter in "abcdef"})
+    world = World(**{letter: FOLLOW_UP for letter in "abcdef"})
     assert world.decides(*"abcdef") == "c"
 
 
 def test_words_that_lean_on_nothing_decide_themselves():
     """The only turn decides, whatever it is."""
-    assert World(last=LEANS).decides("last") == "last"
+    assert World(last=FOLLOW_UP).decides("last") == "last"
 
 
 def test_what_a_tool_says_does_not_decide():
     """After a tool's or the assistant's turn the user's last words decide."""
     world = World(asked=NICHE)
     query = conversation(("user", "asked"), ("assistant", "wait"), ("tool", "{}"))
-    assert world.reader.deciding([query]).texts == ("asked",)
+    assert world.reader.read([query]).texts == ("asked",)
 
 
 def test_words_on_the_same_topic_stay_with_the_turn_before():
@@ -214,9 +214,9 @@ def test_a_system_prompt_does_not_decide_over_the_words(last, system, both):
 
 
 def test_a_follow_up_is_looked_up_before_the_system_prompt_is_read():
-    """The turn that a follow-up leans on is what is read below the system prompt."""
+    """The turn before a follow-up is what is read below the system prompt."""
     world = World(
-        **{"asked": UNSURE, "last": LEANS, "system": NICHE, "system\nasked": NICHE},
+        **{"asked": UNSURE, "last": FOLLOW_UP, "system": NICHE, "system\nasked": NICHE},
     )
     assert world.decides("asked", "last", system="system") == "system\nasked"
 
@@ -226,7 +226,7 @@ def test_of_words_too_long_the_ends_are_read_alone(text):
     """The first or last paragraph decides when a specialist would get it, and the cut is kept."""
     long = Words(general=1.0, cut=True)
     world = World(**{text: long, "pasted": CHAT, "asked": NICHE})
-    deciding = world.reader.deciding([Query(text=text)])
+    deciding = world.reader.read([Query(text=text)])
     assert deciding.texts == ("asked",)
     assert deciding.truncated.tolist() == [True]
 
@@ -255,24 +255,24 @@ def test_a_single_paragraph_is_not_read_twice():
 
 
 def test_queries_of_a_batch_are_encoded_together():
-    """One pass for all last turns, and one more for the turns before those that lean."""
-    world = World(first=NICHE, second=CHAT, third=NICHE, again=LEANS, alone=NICHE)
+    """One pass for all last turns, and one more for the turns before the follow-ups."""
+    world = World(first=NICHE, second=CHAT, third=NICHE, again=FOLLOW_UP, alone=NICHE)
     queries = [
         conversation(("user", "first"), ("user", "again")),
         Query(text="alone"),
         conversation(("user", "third"), ("user", "again")),
         conversation(("user", "first"), ("user", "second")),
     ]
-    assert world.reader.deciding(queries).texts == ("first", "alone", "third", "second")
+    assert world.reader.read(queries).texts == ("first", "alone", "third", "second")
     assert world.batches == [["again", "alone", "again", "second"], ["first", "third"]]
 
 
 def test_a_query_decides_alike_in_any_batch():
     """Vectors and texts are those that the query has alone."""
-    world = World(first=NICHE, again=LEANS, chat=CHAT)
+    world = World(first=NICHE, again=FOLLOW_UP, chat=CHAT)
     queries = [Query(text="chat"), conversation(("user", "first"), ("user", "again"))]
-    together = world.reader.deciding(queries)
-    alone = [world.reader.deciding([query]) for query in queries]
+    together = world.reader.read(queries)
+    alone = [world.reader.read([query]) for query in queries]
     assert together.texts == tuple(text for one in alone for text in one.texts)
     assert np.array_equal(together.vectors, np.concatenate([one.vectors for one in alone]))
 
@@ -280,7 +280,7 @@ def test_a_query_decides_alike_in_any_batch():
 def test_a_query_without_words_has_no_vector():
     """Silent queries keep their place among the texts, and have none among the vectors."""
     world = World(asked=NICHE)
-    deciding = world.reader.deciding([Query(), Query(text="asked"), Query(text=" ")])
+    deciding = world.reader.read([Query(), Query(text="asked"), Query(text=" ")])
     assert deciding.texts == ("", "asked", "")
     assert deciding.vectors.shape == (1, WIDTH)
     assert deciding.truncated.tolist() == [False]
@@ -289,5 +289,5 @@ def test_a_query_without_words_has_no_vector():
 def test_silence_encodes_nothing():
     """A batch in which nobody speaks costs no pass."""
     world = World()
-    assert world.reader.deciding([Query()]).texts == ("",)
+    assert world.reader.read([Query()]).texts == ("",)
     assert world.batches == []

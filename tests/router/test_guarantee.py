@@ -44,19 +44,19 @@ def test_a_single_step_accepts_all():
 
 
 @pytest.mark.parametrize(
-    ("confidence", "steps", "message"),
+    ("confidence", "steps", "named"),
     [
-        ([NEVER, NEVER], 5, "no row that is routed"),
-        ([], 5, r"must have the shape \(n,\), n > 0, not \(0,\)"),
-        ([[0.5]], 5, r"must have the shape \(n,\), n > 0, not \(1, 1\)"),
-        ([0.5, np.nan], 5, r"validation_confidence\[1\] must be a probability, or -inf .* not nan"),
-        ([0.5], 0, "steps must be at least 1, not 0"),
+        ([NEVER, NEVER], 5, "validation_confidence"),
+        ([], 5, r"validation_confidence.*\(0,\)"),
+        ([[0.5]], 5, r"validation_confidence.*\(1, 1\)"),
+        ([0.5, np.nan], 5, r"validation_confidence\[1\].*nan"),
+        ([0.5], 0, r"steps.*0"),
     ],
     ids=["all general", "empty", "two axes", "not a number", "no steps"],
 )
-def test_rows_that_make_no_grid_are_refused(confidence, steps, message):
+def test_rows_that_make_no_grid_are_refused(confidence, steps, named):
     """The error names what is wrong."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         threshold_grid(confidence, steps)
 
 
@@ -214,29 +214,35 @@ def test_a_risk_that_is_too_high_is_said_to_be(wrong, remedy):
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("changed", "named"),
     [
-        ({"alpha": 0}, "alpha must lie strictly between 0 and 1, not 0"),
-        ({"alpha": np.nan}, "alpha must lie strictly between 0 and 1, not nan"),
-        ({"delta": 1.0}, "delta must lie strictly between 0 and 1, not 1.0"),
-        ({"risk": "harm"}, "risk must be one of misroute, excess_loss, not 'harm'"),
-        ({"confidence": []}, r"confidence must have the shape \(n,\), n > 0, not \(0,\)"),
-        ({"confidence": [0.9, np.nan]}, r"confidence\[1\] must be a probability, or -inf"),
-        ({"confidence": [0.9, np.inf]}, r"confidence\[1\] must be a probability, .* not inf"),
-        ({"confidence": [1.1, 0.9]}, r"confidence\[0\] must be a probability, .* not 1.1"),
-        ({"loss": [0]}, r"its shape is \(1,\), that of the confidence \(2,\)"),
-        ({"loss": [0, 0.5]}, r"loss\[1\] must be 0 or 1, not 0.5"),
-        ({"loss": [np.nan, 0]}, r"loss\[0\] must be 0 or 1, not nan"),
-        ({"loss": [0, -1.5], "risk": "excess_loss"}, r"loss\[1\] must be in \[-1, 1\], not -1.5"),
-        ({"loss": [0, np.nan], "risk": "excess_loss"}, r"loss\[1\] must be in \[-1, 1\], not nan"),
-        ({"grid": []}, "grid must hold at least one threshold, all finite"),
-        ({"grid": [0.5, NEVER]}, "grid must hold at least one threshold, all finite"),
+        ({"alpha": 0}, r"alpha.*0"),
+        ({"alpha": np.nan}, r"alpha.*nan"),
+        ({"delta": 1.0}, r"delta.*1\.0"),
+        ({"risk": "harm"}, r"risk.*misroute, excess_loss.*harm"),
+        ({"confidence": []}, r"confidence.*\(0,\)"),
+        ({"confidence": [0.9, np.nan]}, r"confidence\[1\].*nan"),
+        ({"confidence": [0.9, np.inf]}, r"confidence\[1\].*inf$"),
+        ({"confidence": [1.1, 0.9]}, r"confidence\[0\].*1\.1"),
+        ({"loss": [0]}, r"loss.*\(1,\).*\(2,\)"),
+        ({"loss": [0, 0.5]}, r"loss\[1\].*0\.5"),
+        ({"loss": [np.nan, 0]}, r"loss\[0\].*nan"),
+        ({"loss": [0, -1.5], "risk": "excess_loss"}, r"loss\[1\].*-1\.5"),
+        ({"loss": [0, np.nan], "risk": "excess_loss"}, r"loss\[1\].*nan"),
+        ({"grid": []}, "grid"),
+        ({"grid": [0.5, NEVER]}, "grid"),
+    ],
+    ids=[
+        *("alpha 0", "alpha nan", "delta 1", "no such risk"),
+        *("no confidence", "confidence nan", "confidence inf", "confidence above 1"),
+        *("too few losses", "half a misroute", "misroute nan", "loss below -1", "loss nan"),
+        *("no grid", "grid with -inf"),
     ],
 )
-def test_arguments_out_of_range_are_refused(changed, message):
+def test_arguments_out_of_range_are_refused(changed, named):
     """The error names the argument, where it is wrong, and what would be right."""
     good = {"confidence": [0.9, 0.8], "loss": [0, 1], "grid": [0.5], "alpha": 0.1, "delta": 0.1}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         guarantee(**{**good, "risk": "misroute", **changed})
 
 

@@ -69,7 +69,7 @@ def skewed(rng, expected):
     return np.where(rng.random(len(expected)) < (expected + 0.02) / 1.02, 1.0, -0.02)
 
 
-def violations(bounded, loss_of, population, alpha, rows):
+def violations(bounded, loss_of, population, alpha, rows, draws=DRAWS):
     """Shares of draws in which the risk at the chosen threshold is above alpha; mean share routed.
 
     Returns:
@@ -77,15 +77,15 @@ def violations(bounded, loss_of, population, alpha, rows):
     """
     rng = np.random.default_rng(5)
     wrong, naive, share = 0, 0, 0.0
-    for _ in range(DRAWS):
+    for _ in range(draws):
         confidence, expected = population.draw(rng, rows)
         loss = loss_of(rng, expected)
         found = bounded(confidence, loss, GRID, alpha)
         wrong += found.threshold is not None and population.risk(found.threshold) > alpha
         chosen = plug_in(confidence, loss, alpha)
         naive += chosen is not None and population.risk(chosen) > alpha
-        share += found.share / DRAWS
-    return wrong / DRAWS, naive / DRAWS, share
+        share += found.share / draws
+    return wrong / draws, naive / draws, share
 
 
 ABOVE = 1 + 1e-9  # the risk is a hair above alpha: as hard as it gets
@@ -104,7 +104,7 @@ def test_misroutes_above_alpha_are_as_rare_as_promised(alpha, shape):
     assert naive > 10 * DELTA
 
 
-@pytest.mark.parametrize("loss_of", [paired, skewed])
+@pytest.mark.parametrize("loss_of", [paired, skewed], ids=["paired", "skewed"])
 @pytest.mark.parametrize("shape", [1, 2, 5], ids=["flat", "rising", "steep"])
 def test_excess_losses_above_alpha_are_as_rare_as_promised(loss_of, shape):
     """The same for paired scores, of which most are ties, and for rare large losses."""
@@ -115,11 +115,13 @@ def test_excess_losses_above_alpha_are_as_rare_as_promised(loss_of, shape):
 
 
 @pytest.mark.parametrize(
-    ("bounded", "loss_of", "least"), [(misroute, errors_of, 0.55), (excess, paired, 0.3)]
+    ("bounded", "loss_of", "least"),
+    [(misroute, errors_of, 0.55), (excess, paired, 0.3)],
+    ids=["misroutes", "excess losses"],
 )
 def test_much_of_what_could_be_routed_is(bounded, loss_of, least):
     """Where the risk crosses alpha at 71 % of the rows, 2,000 rows find that share of them."""
-    _, _, share = violations(bounded, loss_of, Risky(0.1, 3), 0.05, 2000)
+    _, _, share = violations(bounded, loss_of, Risky(0.1, 3), 0.05, 2000, draws=100)
     assert share > least
 
 

@@ -100,14 +100,16 @@ def test_models_do_not_share_a_breaker():
 
 def test_an_undeclared_model_is_an_error_that_names_the_declared_ones():
     """A model that was not declared is named, with those that were."""
-    with pytest.raises(UnknownModel, match=r"no model 'x'; declared: m"):
+    with pytest.raises(UnknownModel, match=r"'x'.*m"):
         Health(["m"]).record("x", True, 0.0)
 
 
-@pytest.mark.parametrize("settings", [{"failures_to_open": 0}, {"open_seconds": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [{"failures_to_open": 0}, {"open_seconds": 0.0}], ids=["failures", "seconds"]
+)
 def test_settings_must_be_above_zero(settings):
     """A breaker that could never open or close is refused at once."""
-    with pytest.raises(ValueError, match="above zero"):
+    with pytest.raises(ValueError, match=next(iter(settings))):
         Health(["m"], **settings)
 
 
@@ -118,7 +120,7 @@ def test_the_transition_table_is_exactly_the_documented_one(state, event):
     if after:
         assert {transition(state, event)} == after
     else:
-        with pytest.raises(UnknownTransition, match=f"{state} cannot take {event}"):
+        with pytest.raises(UnknownTransition, match=f"{state}.*{event}"):
             transition(state, event)
 
 

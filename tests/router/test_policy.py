@@ -5,8 +5,10 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy import Thresholds, decide
-from router.types import GENERAL, Reason, Scores
+from router.config import RouterConfig
+from router.guarantee import Guarantee
+from router.policy import Policy, Thresholds, decide
+from router.types import GENERAL, Neighbour, Reason, Scores
 
 TABLE = {"sql": ("sql-a", "sql-b"), "tools": ("tools-a",)}
 MODELS = {"sql-a", "sql-b", "tools-a", "boss"}
@@ -19,8 +21,8 @@ thresholds = st.builds(
 all_scores = st.builds(
     Scores,
     probabilities=st.dictionaries(st.sampled_from([GENERAL, "sql", "tools", "law"]), anything),
-    scope=anything,
-    scope_threshold=anything,
+    ood_score=anything,
+    max_ood_score=anything,
     min_confidence=anything,
 )
 alive = st.frozensets(st.sampled_from(sorted(MODELS)))
@@ -30,13 +32,13 @@ def everyone(model):
     return True
 
 
-def scores(domain="sql", confidence=0.9, scope=1.0):
+def scores(domain="sql", confidence=0.9, ood_score=-1.0):
     rest = GENERAL if domain != GENERAL else "sql"
-    return Scores({domain: confidence, rest: 1 - confidence}, scope, 0.0, min_confidence=0.6)
+    return Scores({domain: confidence, rest: 1 - confidence}, ood_score, 0.0, min_confidence=0.6)
 
 
-def test_sure_and_familiar_query_goes_to_the_specialists_then_the_generalist():
-    """A confident, familiar query is routed, with every specialist before the generalist."""
+def test_sure_query_in_distribution_goes_to_the_specialists_then_the_generalist():
+    """A confident query in distribution is routed, with every specialist before the generalist."""
     decision = decide(scores(), TABLE, "boss", everyone, Thresholds())
     assert decision.reason is Reason.ROUTED
     assert decision.candidates == ("sql-a", "sql-b", "boss")
@@ -52,7 +54,7 @@ def test_general_query_goes_to_the_generalist():
 def test_an_infeasible_guarantee_routes_nothing():
     """When no threshold gives what was asked for, a specialist's query goes to the generalist."""
     decision = decide(scores(), TABLE, "boss", everyone, Thresholds(infeasible=True))
-    assert (decision.reason, decision.candidates) == (Reason.NO_GUARANTEE, ("boss",))
+    assert (decision.reason, decision.candidates) == (Reason.GUARANTEE_INFEASIBLE, ("boss",))
 
 
 def test_domain_without_specialists_is_general():
@@ -61,14 +63,14 @@ def test_domain_without_specialists_is_general():
     assert (decision.reason, decision.candidates) == (Reason.GENERAL, ("boss",))
 
 
-def test_domain_of_unproven_specialists_goes_to_the_generalist():
-    """A sure, familiar query of a domain whose specialists may get no traffic says so."""
+def test_domain_without_active_specialists_goes_to_the_generalist():
+    """A query of a domain whose specialists may get no traffic says so."""
     decision = decide(scores(), {"sql": ()}, "boss", everyone, Thresholds())
-    assert (decision.reason, decision.candidates) == (Reason.UNPROVEN, ("boss",))
+    assert (decision.reason, decision.candidates) == (Reason.NO_ACTIVE_SPECIALIST, ("boss",))
 
 
-def test_doubts_come_before_unproven_specialists():
-    """A query that would not have been routed anyway is not called unproven."""
+def test_doubts_come_before_inactive_specialists():
+    """A query that would not have been routed anyway does not blame the specialists."""
     decision = decide(scores(confidence=0.59), {"sql": ()}, "boss", everyone, Thresholds())
     assert decision.reason is Reason.LOW_CONFIDENCE
 
@@ -79,16 +81,16 @@ def test_unsure_query_is_low_confidence():
     assert (decision.reason, decision.candidates) == (Reason.LOW_CONFIDENCE, ("boss",))
 
 
-def test_unfamiliar_query_is_out_of_scope():
-    """Below the artifact's familiarity the generalist answers."""
-    decision = decide(scores(scope=-0.1), TABLE, "boss", everyone, Thresholds())
-    assert (decision.reason, decision.candidates) == (Reason.OUT_OF_SCOPE, ("boss",))
+def test_query_unlike_the_training_prompts_is_out_of_distribution():
+    """Above the artifact's OOD score the generalist answers."""
+    decision = decide(scores(ood_score=0.1), TABLE, "boss", everyone, Thresholds())
+    assert (decision.reason, decision.candidates) == (Reason.OUT_OF_DISTRIBUTION, ("boss",))
 
 
 def test_operator_thresholds_replace_the_artifacts():
     """A threshold of the operator's counts instead of the artifact's."""
-    doubtful = scores(confidence=0.55, scope=-0.1)
-    decision = decide(doubtful, TABLE, "boss", everyone, Thresholds(0.5, -1.0))
+    doubtful = scores(confidence=0.55, ood_score=0.1)
+    decision = decide(doubtful, TABLE, "boss", everyone, Thresholds(0.5, 1.0))
     assert decision.reason is Reason.ROUTED
 
 
@@ -105,8 +107,8 @@ def test_no_available_specialist_is_unhealthy():
 
 
 def test_scores_that_are_not_numbers_are_a_doubt():
-    """A confidence or a familiarity that is not a number never reaches a specialist."""
-    for bad in (scores(scope=math.nan), Scores({"sql": math.nan}, 1.0, 0.0)):
+    """A confidence or an OOD score that is not a number never reaches a specialist."""
+    for bad in (scores(ood_score=math.nan), Scores({"sql": math.nan}, -1.0, 0.0)):
         decision = decide(bad, TABLE, "boss", everyone, Thresholds())
         assert decision.candidates == ("boss",)
 
@@ -123,10 +125,10 @@ def test_every_decision_names_known_models_and_ends_with_the_generalist(found, l
 
 
 @given(all_scores, alive, fractions, fractions, st.floats(-9, 9), st.floats(0, 9))
-def test_lowering_a_threshold_never_adds_a_fallback(found, living, low, gap, scope, drop):
+def test_loosening_a_threshold_never_adds_a_fallback(found, living, low, gap, ood_score, rise):
     """What is routed under strict thresholds is routed the same way under looser ones."""
-    strict = decide(found, TABLE, "boss", living.__contains__, Thresholds(low, scope))
-    looser = Thresholds(low * gap, scope - drop)
+    strict = decide(found, TABLE, "boss", living.__contains__, Thresholds(low, ood_score))
+    looser = Thresholds(low * gap, ood_score + rise)
     loose = decide(found, TABLE, "boss", living.__contains__, looser)
     if strict.reason is Reason.ROUTED:
         assert loose == strict
@@ -138,3 +140,72 @@ def test_a_decision_depends_on_its_arguments_alone(found, living, config):
     first = decide(found, TABLE, "boss", living.__contains__, config)
     again = decide(found, TABLE, "boss", living.__contains__, config)
     assert (first.candidates, first.reason) == (again.candidates, again.reason)
+
+
+def policy(guarantee=None, **settings):
+    return Policy({"sql": ("sql-a",)}, "boss", RouterConfig(**settings), guarantee)
+
+
+def test_a_policy_decides_by_its_table_and_keeps_the_scores():
+    """The decision follows from the scores, the specialists and the generalist."""
+    given_scores = scores()
+    decision = policy().decide(given_scores, everyone)
+    assert (decision.candidates, decision.reason) == (("sql-a", "boss"), Reason.ROUTED)
+    assert decision.scores is given_scores
+
+
+def test_a_specialist_that_is_not_active_gets_nothing():
+    """The table of specialists is that of the active ones, and the decision says so."""
+    decision = policy().decide(scores(), everyone, active=lambda model: False)
+    assert (decision.candidates, decision.reason) == (("boss",), Reason.NO_ACTIVE_SPECIALIST)
+
+
+def test_the_configuration_sets_the_thresholds():
+    """The operator's confidence replaces the artifact's."""
+    decision = policy(min_confidence=0.95).decide(scores(), everyone)
+    assert decision.reason is Reason.LOW_CONFIDENCE
+
+
+def test_a_guarantee_sets_the_confidence():
+    """The guarantee's threshold replaces the artifact's."""
+    promise = Guarantee(0.05, 0.05, "misroute", 0.91, 90, 100, 0.0, 0.04)
+    found = policy(promise)
+    assert found.decide(scores(), everyone).reason is Reason.LOW_CONFIDENCE
+    explained = found.explain(scores())
+    assert (explained.min_confidence, explained.guarantee) == (0.91, promise.sentence())
+
+
+def test_without_a_threshold_that_gives_the_guarantee_nothing_is_routed():
+    """An infeasible guarantee is kept by routing nothing, and the explanation says so."""
+    nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
+    found = policy(nothing)
+    assert found.decide(scores(), everyone).reason is Reason.GUARANTEE_INFEASIBLE
+    assert found.explain(scores()).guarantee == nothing.sentence()
+
+
+def test_a_requested_model_is_the_only_candidate():
+    """Who names a model gets that one or an error."""
+    decision = policy().requested("sql-a", "sql")
+    assert (decision.candidates, decision.reason) == (("sql-a",), Reason.REQUESTED)
+    assert (decision.domain, decision.confidence) == ("sql", 1.0)
+
+
+def test_a_query_without_scores_goes_to_the_generalist():
+    """The reason says that nobody classified it."""
+    decision = policy().unclassified()
+    assert (decision.candidates, decision.reason) == (("boss",), Reason.CLASSIFIER_UNAVAILABLE)
+    assert decision.scores is None
+
+
+def test_an_explanation_shows_the_thresholds_in_force():
+    """The operator's thresholds are shown where they replace the artifact's."""
+    found = policy(max_ood_score=2.0).explain(scores())
+    assert (found.max_ood_score, found.min_confidence) == (2.0, 0.6)
+    assert (found.probabilities, found.ood_score) == (scores().probabilities, -1.0)
+
+
+def test_an_explanation_shows_the_neighbours_that_it_is_given():
+    """The classifier finds them, if it kept any training prompts."""
+    near = (Neighbour("count the rows", "sql", 0.9),)
+    assert policy().explain(scores(), near).neighbours == near
+    assert policy().explain(scores()).neighbours == ()

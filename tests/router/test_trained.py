@@ -60,29 +60,29 @@ def test_without_paired_outcomes_there_is_no_such_guarantee():
 def test_without_calibration_rows_there_is_no_guarantee():
     """The error asks for rows."""
     empty = Calibration(np.zeros(0), np.zeros(0, np.bool_), np.zeros(0), np.array([0.5]))
-    with pytest.raises(GuaranteeError, match="with more rows"):
+    with pytest.raises(GuaranteeError, match="misroute"):
         empty.guarantee(GuaranteeConfig(alpha=0.1))
 
 
 def test_calibration_columns_of_different_length_are_refused():
     """Each row has all three."""
-    with pytest.raises(ValueError, match="400 confidences, 3 misroutes"):
+    with pytest.raises(ValueError, match=r"400.*3"):
         replace(calibration(), misroute=np.zeros(3, np.bool_))
 
 
 def test_exemplars_of_different_length_are_refused():
     """Each exemplar has a text, a domain and a vector."""
-    with pytest.raises(ValueError, match="1 texts, 2 domains, 2 vectors"):
+    with pytest.raises(ValueError, match=r"1.*2.*2"):
         Exemplars(("a",), ("sql", "sql"), np.zeros((2, 3), np.float32))
 
 
-@pytest.mark.parametrize("part", ["exemplars", "scope"])
+@pytest.mark.parametrize("part", ["exemplars", "ood"])
 def test_parts_of_different_dimensions_are_refused(trained, part):
     """The error names the part that does not fit the head."""
     whole = trained[1].trained
     odd = {
         "exemplars": Exemplars(("a",), ("sql",), np.zeros((1, 3), np.float32)),
-        "scope": replace(whole.scope, prototypes=np.zeros((1, 3), np.float32)),
+        "ood": replace(whole.ood, prototypes=np.zeros((1, 3), np.float32)),
     }[part]
-    with pytest.raises(ValueError, match="do not fit weights"):
+    with pytest.raises(ValueError, match={"exemplars": "exemplars", "ood": "prototypes"}[part]):
         replace(whole, **{part: odd})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.specialists.evaluation.prompts import FEW_SHOT, INSTRUCTIONS, ZERO_SHOT, Way, ask, room
-from lab.specialists.evaluation.tasks import GENERAL, Question, Task
+from lab.specialists.evaluation.tasks import GENERAL, Question, Task, general_task, niche_tasks
 from lab.specialists.niches.niche import Example, Niche
 from router.grading.registry import GRADERS
 
@@ -32,6 +32,15 @@ _INSTRUCTIONS = {
         "Like this: (3 + 4) * 2 = 14"
     ),
 }
+
+
+def default_rows(
+    niches: Sequence[Niche], count: int, data_dir: Path, way: Way | None
+) -> Iterator[dict[str, Any]]:
+    """Rows of default niches, as many of each, and as many general ones; see `comparison_rows`."""
+    tasks = [niche_tasks(niche, count, data_dir)[0] for niche in niches]
+    tasks.append(general_task(max(1, count // 2), data_dir))  # of each of its two sources
+    return comparison_rows(tasks, data_dir, way)
 
 
 def comparison_rows(

@@ -11,6 +11,9 @@ from lab.specialists.evaluation.plots import draw_matrix
 from lab.specialists.evaluation.run import Report
 from lab.specialists.evaluation.tables import sentences, tables
 
+MARKDOWN = "matrix.md"
+"""A folder that has it holds a run's figures."""
+
 
 def write_report(folder: Path, report: Report, about: Sequence[str]) -> tuple[Path, ...]:
     """Writes the three files and returns them.

@@ -12,11 +12,12 @@ from starlette.applications import Starlette
 
 from deployments.protocol import Chunk, Load, ModelCard, Prompt, Usage
 from deployments.spec import ModelSpec, Price
-from gateway.app import Stack, build_app
+from gateway.app import build_app
 from gateway.config import GatewaySection, NicheConfig
+from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from router.config import RouterConfig
-from router.router import Router
+from router.policy import Policy
 from router.types import GENERAL, Query, Scores
 
 DOMAINS = ("sql", "tools", "math", "biomed", "support", GENERAL)
@@ -52,7 +53,7 @@ class SoftClassifier:
         found = next((domain for mark, domain in MARKS.items() if mark in text), GENERAL)
         shares = {domain: 0.006 * place for place, domain in enumerate(DOMAINS, start=1)}
         shares[found] += 1 - sum(shares.values())
-        return Scores(shares, scope=0.83, scope_threshold=0.41, min_confidence=0.61)
+        return Scores(shares, ood_score=-0.83, max_ood_score=-0.41, min_confidence=0.61)
 
 
 @dataclass
@@ -106,15 +107,16 @@ def showcase(word_seconds: float = 0.0, keys: Path | None = None) -> Showcase:
         gateway=GatewaySection(api_keys_file=str(keys) if keys else None),
     )
     table = {name: (name,) for name in niches}
-    stack = Stack(
+    dependencies = Dependencies(
         config=config,
-        router=Router(SoftClassifier(), table, "generalist", RouterConfig()),
+        policy=Policy(table, "generalist", RouterConfig()),
+        classifier=SoftClassifier(),
         backends=backends,
         metrics=Metrics(CollectorRegistry()),
         clock=monotonic,
         wall_clock=time,
     )
-    return Showcase(build_app(stack), backends)
+    return Showcase(build_app(dependencies), backends)
 
 
 def _spec(name: str, domain: str | None, price: float) -> ModelSpec:

@@ -37,10 +37,9 @@ def test_an_example_is_answered_and_explained(page, url):
     assert answers(page) == [ANSWERS["sql"]]
     decision = page.locator("#decision")
     assert "sql answered" in decision.inner_text()
-    assert "The classifier is sure" in decision.inner_text()
     assert decision.locator(".bars li").first.inner_text().split() == ["sql", "88.0", "%"]
     assert decision.locator(".bars li").count() == 6
-    assert "61 % is needed" in decision.inner_text()
+    assert "61 %" in decision.inner_text()
     assert decision.locator("dt:text-is('Saved') + dd").inner_text() == "67 %"
 
 
@@ -81,7 +80,7 @@ def test_a_named_model_is_asked(page, stack, url):
     page.get_by_label("Model").select_option("math")
     ask(page, "Why is the sky blue?")
     assert answers(page) == [ANSWERS["math"]]
-    assert "You chose this model yourself." in page.locator("#decision").inner_text()
+    assert "math" in page.locator("#decision").inner_text()
     assert page.locator(".bars").count() == 0
 
 
@@ -125,18 +124,18 @@ def test_a_key_is_asked_for_and_stays_in_the_tab(page, tmp_path):
     keys.write_text("right\n")
     with on_loopback(showcase(keys=keys).app) as url:
         page.goto(url)
-        field = page.get_by_label("This gateway asks for an API key.")
+        field = page.get_by_label("API key")
         field.fill("wrong")
-        page.get_by_role("button", name="Use it").click()
-        page.wait_for_selector("text=That key is not accepted.")
+        page.get_by_role("button", name="Use key").click()
+        page.wait_for_function("() => document.getElementById('key-error').textContent")
         field.fill("right")
-        page.get_by_role("button", name="Use it").click()
+        page.get_by_role("button", name="Use key").click()
         page.wait_for_selector("#model option[value='sql']", state="attached")
         ask(page, "play something")
         assert answers(page) == [ANSWERS["tools"]]
         assert page.evaluate("sessionStorage.length") == 1
         assert page.evaluate("localStorage.length") == 0
-        page.get_by_role("button", name="Forget it").click()
+        page.get_by_role("button", name="Forget key").click()
         page.wait_for_function("() => sessionStorage.length === 0")
 
 
@@ -155,8 +154,8 @@ def test_without_a_comparison_the_page_says_so(page, url, off):
     """And how to switch it on."""
     page.route("**/v1/niche/evidence", lambda route: route.fulfill(**off))
     page.goto(url)
-    page.wait_for_selector("text=The live comparison is off.")
-    assert "gateway.shadow" in page.locator("#comparison").inner_text()
+    page.wait_for_selector("#comparison >> text=gateway.shadow")
+    assert page.locator("#comparison .verdict").count() == 0
 
 
 def test_the_comparison_begins_with_its_verdict(page, url):
@@ -165,13 +164,11 @@ def test_the_comparison_begins_with_its_verdict(page, url):
     page.goto(url)
     page.wait_for_selector("#comparison .verdict")
     text = page.locator("#comparison").inner_text()
-    assert (
-        "Over all requests, answers are better than the generalist's; "
-        "all answers together cost 45.1 % less." in text
-    )
+    verdict = page.locator("#comparison .verdict")
+    assert verdict.get_attribute("data-quality") == "better"
+    assert "45.1 % less" in verdict.inner_text()
     assert "+5.2 points" in text
-    assert "which the savings leave out" in text
-    assert "95 % sure: +2.1 to +8.3" in text
+    assert "+2.1 to +8.3" in text
     rows = page.locator("#comparison tbody tr")
     assert rows.locator("th").all_inner_texts() == [
         "all requests",
@@ -185,27 +182,21 @@ def test_the_comparison_begins_with_its_verdict(page, url):
 
 
 @pytest.mark.parametrize(
-    ("quality", "said"),
+    ("quality", "verdict"),
     [
-        (
-            {"mean": 0.0, "low": -0.01, "high": 0.01},
-            "as good as the generalist's, to within 2.0 points",
-        ),
-        ({"mean": 0.0, "low": -0.2, "high": 0.2}, "It cannot be told yet whether"),
-        (
-            {"mean": -0.1, "low": -0.2, "high": -0.05},
-            "worse than the generalist's by more than 2.0",
-        ),
+        ({"mean": 0.0, "low": -0.01, "high": 0.01}, "as good"),
+        ({"mean": 0.0, "low": -0.2, "high": 0.2}, "open"),
+        ({"mean": -0.1, "low": -0.2, "high": -0.05}, "worse"),
     ],
     ids=["as good", "open", "worse"],
 )
-def test_the_verdict_is_that_of_the_interval(page, url, quality, said):
+def test_the_verdict_is_that_of_the_interval(page, url, quality, verdict):
     """Against the margin that the operator allowed."""
     comparison = EVIDENCE["totals"]["comparison"] | {"quality": quality}
     compared(page, EVIDENCE | {"totals": EVIDENCE["totals"] | {"comparison": comparison}})
     page.goto(url)
     page.wait_for_selector("#comparison .verdict")
-    assert said in page.locator("#comparison .verdict").inner_text()
+    assert page.locator("#comparison .verdict").get_attribute("data-quality") == verdict
 
 
 def test_each_specialist_shows_its_state_and_its_evidence(page, url):
@@ -218,10 +209,9 @@ def test_each_specialist_shows_its_state_and_its_evidence(page, url):
     assert cards.locator("[aria-current=step]").all_inner_texts() == [
         *("active", "active", "probation", "shadow")
     ]
-    assert "pinned by the operator" in cards.nth(1).inner_text()
-    assert cards.nth(1).locator(".tests .value").first.text_content() == (
-        "0.4 of 60, not acted on in this state"
-    )
+    assert cards.nth(1).locator(".badge.pinned").count() == 1
+    value = cards.nth(1).locator(".tests .idle .value").first
+    assert value.text_content().startswith("0.4 of 60, ")
     cards.nth(2).locator("summary").click()
     assert "e-value 66.2 reached 60" in cards.nth(2).inner_text()
 

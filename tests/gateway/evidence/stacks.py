@@ -1,18 +1,20 @@
 """Gateways that compare: the fake specialist `sql-model` against the generalist `big`."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from gateway.evidence.config import ShadowSection
+from gateway.config import ShadowSection
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, Gateway, make_gateway, until
 
 
 def section(folder: Path, **settings: Any) -> ShadowSection:
     """A comparison of every request, unless `settings` say otherwise."""
-    every = {"share": 1.0, "trial_share": 1.0, "store_texts": True}
+    every = {"sample_ratio": 1.0, "trial_sample_ratio": 1.0, "store_texts": True}
     return ShadowSection(path=str(folder / "evidence.db"), **(every | settings))
 
 
@@ -36,6 +38,15 @@ async def compared(gateway: Gateway, request_id: str, **body: Any) -> httpx.Resp
     response = await gateway.post(CHAT | body, **{"x-request-id": request_id})
     await until(lambda: outcomes(gateway) > before)
     return response
+
+
+def claims(folder: Path) -> list[str]:
+    """The requests whose comparison has begun: it claims its request in its first step.
+
+    Asked when the gateway has ended, for then its store has done all that it was to do.
+    """
+    with closing(sqlite3.connect(folder / "evidence.db")) as store:
+        return [request_id for (request_id,) in store.execute("SELECT request_id FROM pair")]
 
 
 def outcomes(gateway: Gateway) -> float:

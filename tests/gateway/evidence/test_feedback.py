@@ -1,10 +1,15 @@
 """`POST /v1/feedback`: which answers it finds, and how it grades pairs of them."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
-from gateway.evidence.config import GradingSection
+from gateway.config import GradingSection
+from gateway.errors import StoreError
+from gateway.evidence.feedback import AnsweredRequests
+from gateway.evidence.sqlite_store import SqliteStore
+from gateway.evidence.store import StoreExecutor
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import (
     compared,
@@ -151,34 +156,35 @@ async def test_an_answer_that_is_not_compared_takes_scores(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "code", "words"),
+    ("said", "status", "code", "parameter"),
     [
-        ({"score": 1}, 404, "answer_not_found", "No answer has the id 'r9'"),
-        ({}, 400, "missing_required_parameter", "Send a score in [0, 1], a correction, or both."),
-        ({"score": 1.5}, 400, "invalid_value", "score: expected float <= 1.0 (sent: 1.5)."),
-        ({"score": True}, 400, "invalid_type", "score: expected float | null, got bool"),
-        ({"stars": 5}, 400, "unknown_parameter", "stars: the API has no such parameter here."),
+        pytest.param({"score": 1}, 404, "answer_not_found", "request_id", id="unknown answer"),
+        pytest.param({}, 400, "missing_required_parameter", "score", id="nothing said"),
+        pytest.param({"score": 1.5}, 400, "invalid_value", "score", id="score above one"),
+        pytest.param({"score": True}, 400, "invalid_type", "score", id="score of another type"),
+        pytest.param({"stars": 5}, 400, "unknown_parameter", "stars", id="unknown parameter"),
     ],
 )
-async def test_bad_feedback_is_refused(tmp_path, said, status, code, words):
-    """Each fault has its code, and a sentence that names the thing."""
+async def test_bad_feedback_is_refused(tmp_path, said, status, code, parameter):
+    """Each fault has its code, and names the parameter."""
     gateway = comparing(tmp_path)
     async with gateway.serving():
         reply = await tell(gateway, "r9", **said)
 
-    assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
-    assert words in reply.json()["error"]["message"]
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (status, code, parameter)
 
 
 async def test_a_model_that_did_not_answer_cannot_be_scored(tmp_path):
-    """The error says how the answer that was sent is scored."""
+    """The error names the parameter to leave out."""
     gateway = comparing(tmp_path)
     async with gateway.serving():
         await gateway.post(CHAT | {"model": "sql-model"}, **{"x-request-id": "r1"})
         reply = await tell(gateway, "r1", score=1, model="big")
 
-    assert reply.status_code == 404
-    assert "has no answer of model 'big'" in reply.json()["error"]["message"]
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (404, "answer_not_found", "model")
+    assert "'big'" in error["message"]
 
 
 @pytest.mark.parametrize("correction", ["not json", ""])
@@ -191,7 +197,7 @@ async def test_a_correction_that_is_no_answer_is_refused(tmp_path, correction):
         reply = await tell(gateway, "r1", correction=correction)
 
         assert reply.status_code == 400
-        assert reply.json()["error"]["message"].startswith("correction: ")
+        assert reply.json()["error"]["param"] == "correction"
         assert (await evidence_of(gateway))["waiting"] == 1
 
 
@@ -204,13 +210,54 @@ async def test_a_correction_to_the_generalists_answer_is_checked_too(tmp_path):
         await compared(gateway, "r1")
         reply = await tell(gateway, "r1", correction="not json")
 
-    assert reply.status_code == 400
-    assert "the grader 'json' finds no answer in it" in reply.json()["error"]["message"]
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "correction")
+    assert "'json'" in reply.json()["error"]["message"]
 
 
 async def test_without_a_comparison_there_is_no_feedback():
     """Where nothing is compared feedback is refused with the remedy."""
     reply = await tell(make_gateway(), "r1", score=1)
 
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "shadow_off")
-    assert "gateway.shadow is not set" in reply.json()["error"]["message"]
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "shadow_disabled")
+    assert "gateway.shadow" in reply.json()["error"]["message"]
+
+
+@pytest.fixture
+def executor(tmp_path):
+    executor = StoreExecutor(SqliteStore(str(tmp_path / "evidence.db")))
+    yield executor
+    executor.close()
+
+
+async def found(executor, names):
+    return [await executor.run(lambda store, name=name: store.model_of(name)) for name in names]
+
+
+async def test_two_who_write_at_once_lose_nothing(executor):
+    """Feedback writes what the housekeeping is writing, while more answers come."""
+    answers = AnsweredRequests(executor, lambda: 1.0, 60)
+    for name in ("a", "b", "c"):
+        answers.add(name, "big")
+    first, second = (asyncio.create_task(answers.write()) for _ in range(2))
+    await asyncio.sleep(0)
+    answers.add("d", "big")
+    await asyncio.gather(first, second)
+    await answers.write()
+
+    assert await found(executor, "abcd") == ["big"] * 4
+
+
+async def test_what_could_not_be_written_is_written_later(executor, tmp_path):
+    """A store that fails costs no answer, neither those it was given nor those that came since."""
+    answers = AnsweredRequests(executor, lambda: 1.0, 60)
+    answers.add("a", "big")
+    with sqlite3.connect(tmp_path / "evidence.db") as other:
+        other.execute("ALTER TABLE answer RENAME TO hidden")
+    with pytest.raises(StoreError):
+        await answers.write()
+    answers.add("b", "big")
+    with sqlite3.connect(tmp_path / "evidence.db") as other:
+        other.execute("ALTER TABLE hidden RENAME TO answer")
+    await answers.write()
+
+    assert await found(executor, "ab") == ["big", "big"]

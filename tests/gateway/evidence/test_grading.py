@@ -1,25 +1,30 @@
-"""Grading: rules, and what clients say."""
+"""Grading: by a rule, by the judge, by feedback of clients."""
 
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from deployments.protocol import Chunk, Message, Overloaded, Prompt, Usage
 from deployments.spec import ModelSpec
-from gateway.evidence.config import GradingSection
-from gateway.evidence.grading import Grading, UnusableCorrection, default_grader
-from gateway.evidence.store import Compared, Given, Note
-from router.selection.standing import Version
+from gateway.config import GradingSection, JudgeSection
+from gateway.evidence.grading import Grading, Judge, UnusableCorrection, default_grader
+from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer
+from router.selection.record import Version
+from tests.fakes import FakeBackend
+from tests.gateway.evidence.stacks import compared, comparing, evidence_of
 
 ADAPTERS = Path(__file__).parents[3] / "deployments" / "adapters"
 
 
 def pair(specialist, generalist):
-    return Compared(
+    return AnswerPair(
         "r1",
         Version("a", "b"),
         0.0,
-        Given("sql", 1.0, 0.0, specialist),
-        Given("big", 1.0, 0.0, generalist),
+        ModelAnswer("sql", 1.0, 0.0, specialist),
+        ModelAnswer("big", 1.0, 0.0, generalist),
     )
 
 
@@ -42,16 +47,18 @@ def grading(grader="text", **settings):
 )
 def test_the_rule_json(answer, keys, score):
     """An answer passes if it is JSON as it stands, with the wanted keys in its object."""
-    assert grading(by="json", keys=keys).by_rule(pair(answer, "{}"))[0] == score
+    assert grading(method="json", keys=keys).by_rule(pair(answer, "{}"))[0] == score
 
 
 def test_a_correction_outweighs_scores():
     """What the answer should have been says more than how it was liked."""
-    notes = {"sql": Note(score=1.0, correction="Paris"), "big": Note(score=0.0)}
+    notes = {"sql": AnswerFeedback(score=1.0, correction="Paris"), "big": AnswerFeedback(score=0.0)}
     assert grading().by_feedback(pair("London", "paris"), notes) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("notes", [{}, {"sql": Note(score=1.0)}, {"big": Note(score=1.0)}])
+@pytest.mark.parametrize(
+    "notes", [{}, {"sql": AnswerFeedback(score=1.0)}, {"big": AnswerFeedback(score=1.0)}]
+)
 def test_one_score_is_no_grade(notes):
     """A pair needs a score for each of its answers."""
     assert grading().by_feedback(pair("a", "b"), notes) is None
@@ -59,12 +66,12 @@ def test_one_score_is_no_grade(notes):
 
 def test_a_correction_without_texts_is_no_grade():
     """Where the answers were not kept there is nothing to hold against it."""
-    assert grading().by_feedback(pair(None, None), {"sql": Note(correction="x")}) is None
+    assert grading().by_feedback(pair(None, None), {"sql": AnswerFeedback(correction="x")}) is None
 
 
 def test_a_correction_that_the_grader_cannot_use_is_an_error():
     """The error names the grader."""
-    with pytest.raises(UnusableCorrection, match="the grader 'json' cannot use it"):
+    with pytest.raises(UnusableCorrection, match="'json'"):
         grading("json").against("{}", "no json")
 
 
@@ -82,3 +89,121 @@ def test_the_default_grader_is_that_of_the_adapters_niche(adapter, grader):
     if adapter in ("sql", "tools") and not (ADAPTERS / adapter).is_dir():
         pytest.skip(f"no adapter {adapter}")
     assert default_grader(ModelSpec(name="x", model="none", adapter=adapter)) == grader
+
+
+PROMPT = Prompt("r1", (Message("system", "be brief"), Message("user", "why is the sky blue?")))
+
+
+@dataclass
+class Opinionated(FakeBackend):
+    """An engine that answers what `says` makes of a question."""
+
+    name: str = "judge"
+    says: Callable[[str], str] = lambda question: "TIE"
+    started: list[str] = field(default_factory=list)
+
+    async def start(self):
+        self.started.append("start")
+
+    async def stop(self):
+        self.started.append("stop")
+
+    async def alive(self):
+        pass
+
+    async def stream(self, prompt) -> AsyncGenerator[Chunk]:
+        self.prompts.append(prompt)
+        if self.refusal is not None:
+            raise self.refusal
+        yield Chunk(text=self.says(prompt.messages[0].content))
+        yield Chunk(finish_reason="stop", usage=Usage(40, 2))
+
+
+def prefers(word):
+    """Names the answer that holds the word."""
+
+    def says(question):
+        first = question.split("<answer_a>")[1].split("</answer_a>")[0]
+        return "A" if word in first else "B"
+
+    return says
+
+
+async def test_a_judge_is_asked_in_both_orders():
+    """Its tokens are those of both questions; the rule is that of `router.grading.judge`."""
+    verdict = await Judge(Opinionated(says=prefers("good")), 60).compare(PROMPT, "good", "bad")
+    assert verdict.scores == (1.0, 0.0)
+    assert verdict.usage == Usage(80, 4)
+
+
+async def test_a_reply_that_cannot_be_read_is_no_verdict():
+    """No score is made up, and the tokens are counted."""
+    verdict = await Judge(Opinionated(says=lambda _: "Hm."), 60).compare(PROMPT, "good", "bad")
+    assert (verdict.scores, verdict.usage) == (None, Usage(80, 4))
+
+
+async def test_equal_answers_need_no_judge():
+    """The same text is a tie, for nothing."""
+    judge = Opinionated()
+    verdict = await Judge(judge, 60).compare(PROMPT, "same", " same\n")
+    assert (verdict.scores, verdict.usage, judge.prompts) == ((0.5, 0.5), Usage(0, 0), [])
+
+
+async def test_the_judge_sees_the_whole_request():
+    """It is asked greedily, with every turn, and told its deadline."""
+    judge = Opinionated()
+    await Judge(judge, 7.0).compare(PROMPT, "good", "bad")
+    question = judge.prompts[0]
+    assert "system: be brief\nuser: why is the sky blue?" in question.messages[0].content
+    assert (question.sampling.temperature, question.deadline_seconds) == (0.0, 7.0)
+    assert len({prompt.request_id for prompt in judge.prompts}) == 2
+
+
+SHADOW = {
+    "grading": (GradingSection(specialist="sql-model", method="judge"),),
+    "judge": JudgeSection(base_url="http://judge/v1", model="wise"),
+    "store_texts": False,
+}
+
+
+async def test_pairs_are_judged_at_once(tmp_path):
+    """A judged pair is evidence as soon as both answers are there, and its tokens are counted."""
+    judge = Opinionated(says=prefers("world"))
+    big = FakeBackend("big", pieces=("nothing",))
+    gateway = comparing(tmp_path, big=big, judge=judge, shadow=SHADOW)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        found = await evidence_of(gateway)
+
+    assert (found["pairs"], found["means"]) == (1, {"specialist": 1.0, "generalist": 0.0})
+    assert gateway.sample("niche_shadow_tokens_total", model="shadow/judge") == 84
+    assert judge.started == ["start", "stop"]
+
+
+async def test_a_judge_that_fails_grades_nothing(tmp_path):
+    """The comparison is lost and counted; no grade is made up."""
+    judge = Opinionated(refusal=Overloaded("judge", 1, 1.0))
+    big = FakeBackend("big", pieces=("nothing",))
+    gateway = comparing(tmp_path, big=big, judge=judge, shadow=SHADOW)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        found = await evidence_of(gateway)
+
+    assert (found["pairs"], found["waiting"]) == (0, 0)
+    labels = {"specialist": "sql-model", "outcome": "failed"}
+    assert gateway.sample("niche_shadow_comparisons_total", **labels) == 1
+
+
+async def test_a_judge_that_rambles_proves_nothing(tmp_path):
+    """What cannot be read is no tie: it is counted as failed, and its tokens as used."""
+    judge = Opinionated(says=lambda _: "Both have their charm.")
+    big = FakeBackend("big", pieces=("nothing",))
+    gateway = comparing(tmp_path, big=big, judge=judge, shadow=SHADOW)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        found = await evidence_of(gateway)
+
+    assert found["pairs"] == 0
+    labels = {"specialist": "sql-model", "outcome": "failed"}
+    assert gateway.sample("niche_shadow_comparisons_total", **labels) == 1
+    assert gateway.sample("niche_shadow_tokens_total", model="shadow/judge") == 84

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from gateway.evidence.metrics import LiveMetrics
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.sqlite_store import SqliteStore
 from gateway.metrics import exposition
 from router.config import SelectionConfig
@@ -41,7 +41,7 @@ BUDGET = "niche_shadow_budget_used_ratio"
 
 def test_names_types_and_labels():
     """The metrics are exactly these."""
-    made = vars(LiveMetrics(CollectorRegistry())).values()
+    made = vars(EvidenceMetrics(CollectorRegistry())).values()
     metrics = [metric for metric in made if isinstance(metric, MetricWrapperBase)]
     assert {item._name: (item._type, item._labelnames) for item in metrics} == GOLDEN
 
@@ -91,7 +91,7 @@ async def test_what_the_evidence_has_to_reach_is_in_the_metrics(tmp_path):
 
 async def test_the_used_part_of_the_budget_is_in_the_metrics(tmp_path):
     """Of each limit that is set, the part that was used today is shown."""
-    gateway = comparing(tmp_path, shadow={"tokens_per_day": 40, "cost_per_day": 2.0})
+    gateway = comparing(tmp_path, shadow={"max_tokens_per_day": 40, "max_cost_per_day": 2.0})
     store = SqliteStore(str(tmp_path / "evidence.db"))
     store.spend("2023-11-14", 10, 1.0)  # the day of the gateway's wall clock
     store.close()
@@ -106,8 +106,8 @@ async def test_the_used_part_of_the_budget_is_in_the_metrics(tmp_path):
 SCRIPT = """
 import sys
 from prometheus_client import CollectorRegistry
-from gateway.evidence.metrics import LiveMetrics
-metrics = LiveMetrics(CollectorRegistry())
+from gateway.evidence.metrics import EvidenceMetrics
+metrics = EvidenceMetrics(CollectorRegistry())
 metrics.pairs.labels("sql").set(int(sys.argv[1]))
 metrics.comparisons.labels("sql", "graded").inc()
 print("counted", flush=True)

@@ -1,15 +1,27 @@
-"""Answers that nobody sees: which requests are compared, and what that must not do."""
+"""Shadow answers: which requests are compared, and what that must not do."""
 
 import asyncio
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from deployments.protocol import Overloaded, Unavailable
-from gateway.evidence.sampling import part_of
+from gateway.config import NicheConfig
+from gateway.evidence.shadow import Sampling, part_of
+from router.selection.lifecycle import State
+from router.types import Decision, Reason
 from tests.fakes import FakeBackend, FakeClassifier
-from tests.gateway.evidence.stacks import compared, comparing, evidence_of, order, tell
-from tests.gateway.stacks import CHAT, events_of, until
+from tests.gateway.evidence.stacks import (
+    claims,
+    compared,
+    comparing,
+    evidence_of,
+    order,
+    tell,
+)
+from tests.gateway.stacks import CHAT, GENERALIST, SPECIALIST, events_of, until
 
 GENERAL = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -75,11 +87,11 @@ async def test_nothing_is_asked_while_the_user_waits(tmp_path):
     async with gateway.serving():
         asking = asyncio.create_task(gateway.post(CHAT))
         await until(lambda: sql.open_streams == 1)
-        await asyncio.sleep(0.02)
         assert gateway.big.prompts == []
 
         sql.gate.set()
         await asking
+        assert gateway.big.prompts == []  # and not before its last byte
         await until(lambda: gateway.big.prompts)
 
 
@@ -87,7 +99,7 @@ async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
     """A request whose hash lies below the share is compared, another is not."""
     ids = [f"r{number}" for number in range(60)]
     picked = {name for name in ids if part_of(name, "sql-model") < 0.2}
-    gateway = comparing(tmp_path, shadow={"share": 0.2})
+    gateway = comparing(tmp_path, shadow={"sample_ratio": 0.2})
     async with gateway.serving():
         for name in ids:
             if name in picked:
@@ -98,6 +110,16 @@ async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
     asked = {prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.prompts}
     assert asked == picked
     assert 5 <= len(picked) <= 20
+
+
+async def test_a_comparison_claims_its_request_first(tmp_path):
+    """Which the tests of what is not compared rely on: as soon as it begins, the store knows."""
+    gateway = comparing(tmp_path)
+    async with gateway.serving():
+        await gateway.post(CHAT, **{"x-request-id": "r1"})
+        await asyncio.sleep(0)
+
+    assert claims(tmp_path) == ["r1"]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +135,9 @@ async def test_other_requests_are_not_compared(tmp_path, body):
     gateway = comparing(tmp_path)
     async with gateway.serving():
         await gateway.post(body)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
 
-    assert len(gateway.big.prompts) == (body is GENERAL)
-    assert [
-        prompt.request_id for prompt in gateway.big.prompts if "shadow" in prompt.request_id
-    ] == []
+    assert claims(tmp_path) == []
 
 
 async def test_a_request_that_moved_on_is_not_compared(tmp_path):
@@ -127,10 +146,10 @@ async def test_a_request_that_moved_on_is_not_compared(tmp_path):
     gateway = comparing(tmp_path, sql=sql)
     async with gateway.serving():
         response = await gateway.post(CHAT)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
 
     assert response.headers["x-niche-reason"] == "overloaded"
-    assert (len(sql.prompts), len(gateway.big.prompts)) == (1, 1)
+    assert claims(tmp_path) == []
 
 
 async def test_a_failed_answer_is_not_compared(tmp_path):
@@ -139,9 +158,9 @@ async def test_a_failed_answer_is_not_compared(tmp_path):
     gateway = comparing(tmp_path, sql=sql)
     async with gateway.serving():
         await gateway.post(CHAT | {"stream": True})
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
 
-    assert gateway.big.prompts == []
+    assert claims(tmp_path) == []
 
 
 async def test_without_room_a_comparison_is_left_out(tmp_path):
@@ -160,7 +179,7 @@ async def test_without_room_a_comparison_is_left_out(tmp_path):
 async def test_a_busy_gateway_compares_nothing(tmp_path):
     """While more requests are answered than the limit, no comparison is begun."""
     slow = FakeBackend("big", gate=asyncio.Event())
-    gateway = comparing(tmp_path, big=slow, shadow={"busy_requests": 1})
+    gateway = comparing(tmp_path, big=slow, shadow={"max_requests_in_flight": 1})
     async with gateway.serving():
         talking = asyncio.create_task(gateway.post(GENERAL))
         await until(lambda: slow.open_streams == 1)
@@ -174,7 +193,7 @@ async def test_a_busy_gateway_compares_nothing(tmp_path):
 
 async def test_the_budget_of_tokens_is_kept(tmp_path):
     """Once the day's tokens are used up nothing more is asked; the evidence says so."""
-    gateway = comparing(tmp_path, shadow={"tokens_per_day": 15})
+    gateway = comparing(tmp_path, shadow={"max_tokens_per_day": 15})
     async with gateway.serving():
         for name in ("r1", "r2", "r3"):
             await compared(gateway, name)
@@ -188,7 +207,7 @@ async def test_the_budget_of_tokens_is_kept(tmp_path):
 
 async def test_the_budget_of_money_is_kept(tmp_path):
     """Once the day's money is used up nothing more is asked, whatever tokens are left."""
-    gateway = comparing(tmp_path, shadow={"cost_per_day": 0.0001})
+    gateway = comparing(tmp_path, shadow={"max_cost_per_day": 0.0001})
     async with gateway.serving():
         for name in ("r1", "r2"):
             await compared(gateway, name)
@@ -197,7 +216,13 @@ async def test_the_budget_of_money_is_kept(tmp_path):
     assert gateway.sample("niche_shadow_cost_currency_total", model="big") == pytest.approx(130e-6)
 
 
-@pytest.mark.parametrize("broken", [{"cut": True}, {"failure": Unavailable("big", "gone")}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param({"cut": True}, id="cut"),
+        pytest.param({"failure": Unavailable("big", "gone")}, id="failed"),
+    ],
+)
 async def test_what_broke_off_is_of_the_budget_too(tmp_path, broken):
     """The tokens that came are counted, though nobody said how many the prompt had."""
     big = FakeBackend("big", fails_after=2, **broken)
@@ -219,7 +244,8 @@ async def test_a_failing_model_costs_the_comparison_alone(tmp_path, caplog):
 
     assert response.status_code == 200
     assert outcome(gateway, "failed") == 1
-    assert any(record.message == "a comparison failed" for record in caplog.records)
+    [failure] = [record for record in caplog.records if record.name == "gateway.evidence"]
+    assert (failure.fields["request_id"], failure.fields["specialist"]) == ("r1", "sql-model")
 
 
 async def test_a_model_that_is_down_is_not_asked(tmp_path):
@@ -241,12 +267,15 @@ async def test_on_probation_it_is_the_other_way_round(tmp_path):
         response = await compared(gateway, "r1")
 
     assert response.headers["x-niche-model"] == "big"
-    assert response.headers["x-niche-reason"] == "unproven"
+    assert response.headers["x-niche-reason"] == "no_active_specialist"
     assert [prompt.request_id for prompt in gateway.big.prompts] == ["r1"]
     assert [prompt.request_id for prompt in gateway.sql.prompts] == ["r1-shadow"]
 
 
-@pytest.mark.parametrize("actions", [["retire"], ["demote", "retire"]])
+@pytest.mark.parametrize(
+    "actions",
+    [pytest.param(["retire"], id="active"), pytest.param(["demote", "retire"], id="on-probation")],
+)
 async def test_who_is_retired_is_asked_nothing(tmp_path, actions):
     """A retired specialist gets no traffic, and no comparison either."""
     gateway = comparing(tmp_path)
@@ -254,22 +283,22 @@ async def test_who_is_retired_is_asked_nothing(tmp_path, actions):
         for action in actions:
             await order(gateway, action)
         response = await gateway.post(CHAT)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
 
-    assert response.headers["x-niche-reason"] == "unproven"
-    assert gateway.sql.prompts == []
+    assert response.headers["x-niche-reason"] == "no_active_specialist"
+    assert claims(tmp_path) == []
 
 
 async def test_doubtful_requests_are_no_ones_on_probation(tmp_path):
     """What would not have been routed is not compared either."""
-    classifier = FakeClassifier({"SELECT": "sql"}, scope=0.1)
+    classifier = FakeClassifier({"SELECT": "sql"}, ood_score=-0.1)
     gateway = comparing(tmp_path, classifier=classifier)
     async with gateway.serving():
         await order(gateway, "demote")
         await gateway.post(CHAT)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
 
-    assert gateway.sql.prompts == []
+    assert claims(tmp_path) == []
 
 
 async def test_without_store_texts_no_word_is_written(tmp_path):
@@ -309,3 +338,60 @@ def words_in(folder: Path) -> set[bytes]:
     """Which of the telling words stand in any file of a folder."""
     data = b"".join(path.read_bytes() for path in folder.iterdir())
     return {word for word in (b"alpha-answer", b"omega-answer", b"my-secret") if word in data}
+
+
+SECOND = SPECIALIST.model_copy(update={"name": "sql-new"})
+CONFIG = NicheConfig(generalist=GENERALIST, specialists=(SPECIALIST, SECOND))
+IDS = [f"request-{number}" for number in range(2000)]
+
+
+def sampling(**states):
+    known = {"sql-model": State.ACTIVE, "sql-new": State.SHADOW} | states
+    return Sampling(CONFIG, sample_ratio=0.1, trial_sample_ratio=0.3, state=known.__getitem__)
+
+
+def decision(first="sql-model", reason=Reason.ROUTED):
+    return Decision("sql", (first, "big"), reason, 0.9)
+
+
+def test_hashes_are_even():
+    """The numbers of many ids are as even draws are, by the Kolmogorov-Smirnov test."""
+    assert kstest([part_of(name, "sql-model") for name in IDS], "uniform").pvalue > 0.01
+
+
+def test_specialists_are_picked_apart():
+    """What is picked for one says nothing about what is picked for another."""
+    parts = np.array([[part_of(name, model) for model in ("a", "b")] for name in IDS])
+    assert abs(np.corrcoef(parts.T)[0, 1]) < 0.07
+
+
+def test_each_specialist_has_its_share():
+    """Who answers is compared on a tenth of the requests, who is on trial on three tenths."""
+    picked = [sampling().picked(name, decision()) for name in IDS]
+    shares = [np.mean([model in some for some in picked]) for model in ("sql-model", "sql-new")]
+    assert np.allclose(shares, [0.1, 0.3], atol=0.03)
+
+
+def test_the_same_request_is_always_picked_alike():
+    """Another gateway, asked about the same id, says the same."""
+    assert [sampling().picked(name, decision()) for name in IDS[:50]] == [
+        sampling().picked(name, decision()) for name in IDS[:50]
+    ]
+
+
+def test_only_those_who_answer_or_are_on_trial_are_picked():
+    """An active one that was not asked first, a candidate and a retired one are left alone."""
+    for state in (State.ACTIVE, State.CANDIDATE, State.RETIRED):
+        found = sampling(**{"sql-new": state})
+        picked = {model for name in IDS for model in found.picked(name, decision())}
+        assert picked == {"sql-model"}
+    unproven = decision("big", Reason.NO_ACTIVE_SPECIALIST)
+    found = sampling(**{"sql-model": State.PROBATION})
+    picked = {model for name in IDS for model in found.picked(name, unproven)}
+    assert picked == {"sql-model", "sql-new"}
+
+
+def test_doubts_are_not_picked():
+    """A request that is not sent for its domain is nobody's to be compared on."""
+    for reason in set(Reason) - {Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST}:
+        assert not any(sampling().picked(name, decision(reason=reason)) for name in IDS[:200])

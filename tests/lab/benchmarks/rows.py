@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.routing.data.rows import Row
+from lab.routing.rows import Row
 
 WORDS = {
     "bank": ("balance", "transfer", "account", "card", "loan"),

@@ -12,10 +12,10 @@ from lab.benchmarks.conversation import (
     follow_up_figures,
 )
 from lab.benchmarks.dialogues import Dialogue
-from lab.routing.data.rows import Row
-from lab.routing.training.follow_up import Utterance
+from lab.routing.follow_up import Utterance
+from lab.routing.rows import Row
 from router.artifact import load_artifact
-from router.conversation import FollowUp
+from router.conversation import FollowUpDetector
 from router.types import GENERAL, Query
 from tests.router.fakes import HashingEncoder
 
@@ -43,7 +43,7 @@ def encoder():
 @pytest.fixture(scope="module")
 def found(trained, encoder):
     [vector] = encoder.encode([AGAIN]).vectors
-    follow_up = FollowUp(np.asarray(vector, np.float32), -0.9)
+    follow_up = FollowUpDetector(np.asarray(vector, np.float32), -0.9)
     return ablation(DIALOGUES, load_artifact(trained[0], encoder), encoder, follow_up)
 
 
@@ -101,7 +101,7 @@ def figures():
     ]
     prompts = [Row(text, GENERAL, text) for text in ("again", "poem", "story", "why")]
     return follow_up_figures(
-        utterances, prompts, encoder, FollowUp(np.asarray(vector, np.float32), -0.9)
+        utterances, prompts, encoder, FollowUpDetector(np.asarray(vector, np.float32), -0.9)
     )
 
 

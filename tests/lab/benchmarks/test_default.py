@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lab.benchmarks.default import default, destinations, flips, own_test_rows
-from lab.routing.data.rows import Row
+from lab.routing.rows import Row
 from router.types import Scores
 from tests.router.fakes import HashingEncoder, toy_rows
 
@@ -14,7 +14,7 @@ CLASSES = ("general", "sql", "tools")
 class OneWord:
     """`tools` where the text plays, `sql` where it selects, in lower case alone; else `general`.
 
-    Whatever says please is nobody's: its familiarity is below the threshold.
+    Whatever says please is nobody's: its OOD score is above the threshold.
     """
 
     classes_ = CLASSES
@@ -25,7 +25,7 @@ class OneWord:
     def _of(self, text):
         domain = "tools" if "play" in text else "sql" if "select" in text else "general"
         found = {name: 0.9 if name == domain else 0.05 for name in CLASSES}
-        return Scores(found, scope=0.0 if "please" in text else 1.0, scope_threshold=0.5)
+        return Scores(found, ood_score=0.0 if "please" in text else -1.0, max_ood_score=-0.5)
 
 
 ROWS = [
@@ -42,7 +42,7 @@ def changed():
 
 
 def test_a_destination_is_what_the_policy_decides():
-    """A specialist that is not familiar with a text does not get it."""
+    """A text that is out of distribution goes to no specialist."""
     found = destinations(OneWord(), ["play it", "please play it", "select it", "why"])
     assert found.tolist() == ["tools", "general", "sql", "general"]
 

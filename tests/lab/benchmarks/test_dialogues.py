@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from lab.benchmarks.dialogues import Material, dialogues
-from lab.routing.data.rows import Row
+from lab.routing.rows import Row
 from router.types import GENERAL
 
 FOLLOW_UPS = ("and for 2019?", "the same for Rome")

@@ -50,9 +50,9 @@ def test_a_right_answer_is_told_to_the_judge(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("auto", "generalist"),
     [
-        (said("same "), said("same")),
-        (said("x", error="e"), said("y")),
-        (said("x"), said("", error="e")),
+        pytest.param(said("same "), said("same"), id="the same answer"),
+        pytest.param(said("x", error="e"), said("y"), id="a failed arm"),
+        pytest.param(said("x"), said("", error="e"), id="a failed baseline"),
     ],
 )
 def test_what_is_clear_is_not_asked(tmp_path: Path, auto: Outcome, generalist: Outcome) -> None:
@@ -63,19 +63,30 @@ def test_what_is_clear_is_not_asked(tmp_path: Path, auto: Outcome, generalist: O
 @pytest.mark.parametrize(
     ("first", "second", "quality"),
     [
-        ("VERDICT: A", "VERDICT: B", 1.0),
-        ("VERDICT: B", "VERDICT: A", 0.0),
-        ("VERDICT: A", "VERDICT: A", 0.5),  # it likes the first one, whichever that is
-        ("VERDICT: A", "Verdict: neither", 0.5),
-        ("At first VERDICT: B, but no.\n**VERDICT: A**", "verdict: b", 1.0),
-        ("I cannot say", "VERDICT: B", 0.5),
+        pytest.param("VERDICT: A", "VERDICT: B", 1.0, id="better in both orders"),
+        pytest.param("VERDICT: A", "VERDICT: TIE", 0.75, id="better in one order"),
+        pytest.param("VERDICT: B", "I cannot say", None, id="one reply is unreadable"),
     ],
 )
-def test_both_orders_must_agree(first: str, second: str, quality: float) -> None:
-    """Else there is no preference."""
+def test_the_quality_is_the_grade_of_both_replies(
+    first: str, second: str, quality: float | None
+) -> None:
+    """Each order is half of it."""
     words = {"auto/first": said(first), "auto/second": said(second)}
 
     assert judged_quality("auto", said("x"), said("y"), words) == quality
+
+
+def test_a_missing_reply_is_no_verdict() -> None:
+    """What was not said is not made up."""
+    words = {"auto/first": said("VERDICT: A")}
+
+    assert judged_quality("auto", said("x"), said("y"), words) is None
+
+
+def test_the_same_answer_is_as_good() -> None:
+    """Without a judge."""
+    assert judged_quality("auto", said("y "), said("y"), {}) == 0.5
 
 
 def test_the_baseline_is_as_good_as_itself() -> None:

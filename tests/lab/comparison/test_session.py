@@ -1,7 +1,6 @@
 """Whole comparisons against a toy gateway."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -184,16 +183,26 @@ async def test_a_judge_decides_where_no_grader_can(tmp_path: Path) -> None:
     assert (tmp_path / "judgements.jsonl").read_text().count("VERDICT") >= 2
 
 
-async def test_what_the_judge_left_open_is_told(tmp_path: Path) -> None:
-    """A judge that says nothing would make any two arms look alike."""
+async def test_a_prompt_without_a_verdict_is_left_out(tmp_path: Path) -> None:
+    """For all arms, so that they stay comparable; the notes say how many replies were lost."""
     line = json.dumps({"prompt": "sql poem", "grader": "judge", "domain": "sql"})
-    rows = [row for row in rows_in(tmp_path, 1, line) if row.grader == "judge"]
+    rows = rows_in(tmp_path, 20, line)
 
     found = await compared(ToyGateway(), rows, settings_in(tmp_path), judge="judge")
 
-    assert found.figures.arm("auto").quality.value == 0.5
-    told = " ".join(found.verdict.notes)
-    assert re.search(r"The judge left (\d+) of \1 questions open", told)
+    asked, unreadable = found.figures.judgements
+    assert asked == unreadable > 0
+    assert found.figures.rows == len(rows) - 1
+    assert any(f"{unreadable} of the judge's {asked}" in note for note in found.verdict.notes)
+
+
+async def test_a_judge_without_any_verdict_is_refused(tmp_path: Path) -> None:
+    """There is nothing to compare by."""
+    line = json.dumps({"prompt": "sql poem", "grader": "judge", "domain": "sql"})
+    rows = [row for row in rows_in(tmp_path, 1, line) if row.grader == "judge"]
+
+    with pytest.raises(ComparisonError, match="--judge-model"):
+        await compared(ToyGateway(), rows, settings_in(tmp_path), judge="judge")
 
 
 async def test_rows_for_a_judge_need_one(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from lab.planning.measurements import Measurements, PlanError
+from lab.planning.errors import PlanError
+from lab.planning.measurements import Measurements
 from lab.planning.plan import GatewayReplicas, Plan, format_plan, plan, rates_by_domain
 from lab.planning.queue import Limits
 from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, WORK

@@ -1,4 +1,4 @@
-"""Distributions that take little room."""
+"""Distributions in little memory."""
 
 import json
 
@@ -52,5 +52,5 @@ def test_parts_add_up_to_the_whole() -> None:
 
 def test_what_is_no_histogram_is_not_added() -> None:
     """It says so."""
-    with pytest.raises(TypeError, match="no histogram"):
+    with pytest.raises(TypeError, match="bins"):
         of([]).merge({"bins": 3, "sum": 0.0})

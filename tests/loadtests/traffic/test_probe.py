@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""The state of a server."""
 
 import asyncio
 
@@ -6,22 +6,22 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from loadtests.traffic.caller import Server
-from loadtests.traffic.probe import in_flight, ready, settled, wait_until_ready
+from loadtests.traffic.client import Server
+from loadtests.traffic.probe import ready, requests_in_flight, wait_until_idle, wait_until_ready
 from tests.deployments.upstream import serving
 
 
 class Gauge:
     """A gateway that has so many requests in flight, one fewer each time it is asked."""
 
-    def __init__(self, counts: list[int], *, well: bool = True) -> None:
-        self.counts, self.well = counts, well
+    def __init__(self, counts: list[int], *, healthy: bool = True) -> None:
+        self.counts, self.healthy = counts, healthy
 
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/readyz", self._ready), Route("/metrics", self._metrics)])
 
     def _ready(self, _):
-        return PlainTextResponse("", 200 if self.well else 503)
+        return PlainTextResponse("", 200 if self.healthy else 503)
 
     def _metrics(self, _):
         count = self.counts.pop(0) if len(self.counts) > 1 else self.counts[0]
@@ -31,38 +31,38 @@ class Gauge:
         )
 
 
-async def told(gauge: Gauge, what, *more):
+async def asked(gauge: Gauge, what, *more):
     async with serving(gauge.app()) as port:
         return await asyncio.to_thread(what, Server(f"http://127.0.0.1:{port}"), *more)
 
 
 async def test_a_server_is_ready_when_it_says_so() -> None:
     """Not when it says something else."""
-    assert await told(Gauge([0]), ready)
-    assert not await told(Gauge([0], well=False), ready)
+    assert await asked(Gauge([0]), ready)
+    assert not await asked(Gauge([0], healthy=False), ready)
 
 
 async def test_requests_in_flight_are_read_from_the_metrics() -> None:
     """The one metric, not others that begin alike."""
-    assert await told(Gauge([4]), in_flight) == 4.0
+    assert await asked(Gauge([4]), requests_in_flight) == 4.0
 
 
-async def test_a_server_settles_when_nothing_is_in_flight() -> None:
+async def test_a_server_is_idle_when_nothing_is_in_flight() -> None:
     """It is asked until then."""
     gauge = Gauge([2, 1, 0])
 
-    assert await told(gauge, settled, 5.0) == 0.0
+    assert await asked(gauge, wait_until_idle, 5.0) == 0.0
     assert gauge.counts == [0]
 
 
-async def test_a_leak_is_told_when_time_is_over() -> None:
+async def test_a_leak_is_reported_when_time_is_over() -> None:
     """It does not wait for ever."""
-    assert await told(Gauge([3]), settled, 0.3) == 3.0
+    assert await asked(Gauge([3]), wait_until_idle, 0.3) == 3.0
 
 
-async def test_nobody_is_not_ready_and_tells_nothing() -> None:
+async def test_a_server_that_is_gone_is_not_ready_and_has_no_count() -> None:
     """Which is not zero."""
-    nobody = Server("http://127.0.0.1:9")
+    absent = Server("http://127.0.0.1:9")
 
-    assert not await asyncio.to_thread(wait_until_ready, nobody, 0.3)
-    assert await asyncio.to_thread(in_flight, nobody) is None
+    assert not await asyncio.to_thread(wait_until_ready, absent, 0.3)
+    assert await asyncio.to_thread(requests_in_flight, absent) is None

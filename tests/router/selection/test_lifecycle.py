@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import UnknownTransition
-from router.selection.lifecycle import BEGINNINGS, TESTED, Event, State, can, transition
+from router.selection.lifecycle import INITIAL_EVENTS, TESTED, Event, State, can, transition
 
 LEGAL = {
     ("candidate", "promote", "shadow"),
@@ -29,7 +29,7 @@ LEGAL = {
     ("probation", "retire", "retired"),
     ("retired", "promote", "shadow"),
 }
-ORDERS_AND_TESTS = [event for event in Event if event not in BEGINNINGS.values()]
+ORDERS_AND_TESTS = [event for event in Event if event not in INITIAL_EVENTS.values()]
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(State, ORDERS_AND_TESTS)))
@@ -38,16 +38,16 @@ def test_what_is_not_in_the_table_is_refused(state, event):
     after = {left: right for left, word, right in LEGAL if word == event}.get(state)
     assert can(state, event) == (after is not None)
     if after is None:
-        with pytest.raises(UnknownTransition, match=f"{state} cannot take {event}; it can"):
+        with pytest.raises(UnknownTransition, match=f"{state}.*{event}"):
             transition(state, event)
     else:
         assert transition(state, event) == after
 
 
-@pytest.mark.parametrize(("state", "begin"), list(product(State, BEGINNINGS)))
+@pytest.mark.parametrize(("state", "begin"), list(product(State, INITIAL_EVENTS)))
 def test_a_new_version_begins_anew_from_everywhere(state, begin):
     """Whatever became of the last version, the next begins as it is declared to."""
-    assert transition(state, BEGINNINGS[begin]) is begin
+    assert transition(state, INITIAL_EVENTS[begin]) is begin
 
 
 @given(st.lists(st.sampled_from(TESTED), max_size=30))

@@ -10,14 +10,14 @@ import math
 import numpy as np
 import pytest
 
-from router.selection.betting import TEAM, team_growth, together
+from router.selection.betting import MIXTURE_SIZE, mix, mixture_growth
 from router.selection.evidence import Evidence, Pair
 
 MARGIN, ALPHA = 0.02, 0.05
 DIFFERENCES = np.array([-1.0, 0.0, 1.0])
 NEVER = 10**9
-PURSES = np.where(np.eye(TEAM) == 1, 0.0, -np.inf)
-SHARES_OF_WEALTH = np.exp([together(purse) for purse in PURSES]).astype(np.float32)
+UNITS = np.where(np.eye(MIXTURE_SIZE) == 1, 0.0, -np.inf)
+WEIGHTS = np.exp([mix(unit) for unit in UNITS]).astype(np.float32)
 SHARES = pytest.mark.parametrize("discordant", [0.2, 0.4])
 
 
@@ -30,13 +30,13 @@ def streams(mean, discordant, runs, length, seed):
 
 def log_e_values(found, mean):
     """Evidence for less than `mean`, after each pair: as `Evidence.e_values`, for all streams."""
-    growth = team_growth((DIFFERENCES + 1) / 2, (mean + 1) / 2).astype(np.float32)
+    growth = mixture_growth((DIFFERENCES + 1) / 2, (mean + 1) / 2).astype(np.float32)
     won = (found == 1).cumsum(axis=1, dtype=np.float32)
     lost = (found == -1).cumsum(axis=1, dtype=np.float32)
     tied = np.arange(1, found.shape[1] + 1, dtype=np.float32) - won - lost
     wealth = np.zeros_like(won)
-    for (at_loss, at_tie, at_win), share in zip(growth.T, SHARES_OF_WEALTH, strict=True):
-        wealth += share * np.exp(np.minimum(at_loss * lost + at_tie * tied + at_win * won, 80))
+    for (at_loss, at_tie, at_win), weight in zip(growth.T, WEIGHTS, strict=True):
+        wealth += weight * np.exp(np.minimum(at_loss * lost + at_tie * tied + at_win * won, 80))
     return np.log(wealth)
 
 
@@ -103,7 +103,7 @@ def test_the_interval_covers_the_difference_at_all_times(discordant, mean):
     """At most one stream in twenty ever has an interval that misses its true difference."""
     found = streams(mean, discordant, 500, 2000, seed=5)
 
-    # The interval misses a mean where one of the two teams that bet on it wins 2 / alpha.
+    # The interval misses a mean where one of the two mixtures that bet on it reaches 2 / alpha.
     above = log_e_values(found, mean).max(axis=1)
     below = log_e_values(-found, -mean).max(axis=1)
     missed = (np.maximum(above, below) >= math.log(2 / ALPHA)).mean()
@@ -112,13 +112,14 @@ def test_the_interval_covers_the_difference_at_all_times(discordant, mean):
 
 
 def late_alarm(found, pairs):
-    """Pairs until the restarted gamblers of `Evidence` reach `pairs`."""
-    growth = team_growth((DIFFERENCES + 1) / 2, (1 - MARGIN) / 2)
-    purses, reached = np.zeros((len(found), growth.shape[1])), np.zeros(found.shape, dtype=bool)
+    """Pairs until the restarted e-processes of `Evidence` reach `pairs`."""
+    growth = mixture_growth((DIFFERENCES + 1) / 2, (1 - MARGIN) / 2)
+    wealths = np.zeros((*found.shape, growth.shape[1]))
+    last = wealths[:, 0]
     for number, differences in enumerate(found.T):
-        purses = np.maximum(purses, 0) + growth[differences + 1]
-        reached[:, number] = together(purses) >= math.log(pairs)
-    return first(reached)
+        last = np.maximum(last, 0) + growth[differences + 1]
+        wealths[:, number] = last
+    return first(mix(wealths) >= math.log(pairs))
 
 
 @SHARES

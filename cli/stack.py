@@ -1,0 +1,125 @@
+"""The whole stack on this machine, for as long as a command needs it."""
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import httpx
+
+from cli.models import needed
+from cli.options import DEFAULT_STACK, add_config, cache, check_engines, port
+from cli.ray_environment import ray_environment
+from deployments.models.resolve import resolve
+from gateway.config import ConfigError, LaunchError, NicheConfig, load_config
+
+_READY_SECONDS = 300
+_READY_IN_A_ROW = 6
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """`--config PATH` and `--port N`."""
+    add_config(parser)
+    parser.add_argument("--port", type=port, help="listen here instead of the configured port")
+
+
+@contextmanager
+def running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
+    """The stack that the options of `add_stack` name: its base URL, and its configuration.
+
+    Raises:
+        ConfigError: the configuration cannot be used on this machine.
+        LaunchError: a part of the stack did not start.
+        ModelError: a model's files are not here.
+    """
+    config = load_config(arguments.config)
+    if arguments.port is not None:
+        edge = config.gateway.model_copy(update={"port": arguments.port})
+        config = config.model_copy(update={"gateway": edge})
+    _check(config)
+    state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
+    try:
+        os.environ.update(ray_environment(state_dir, os.environ))
+        what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
+        names = ", ".join(spec.name for spec in config.models)
+        _say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
+        started = time.monotonic()
+        # Ray reads its environment when it is imported.
+        from cli.launch import running_stack
+
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        with running_stack(config, cache(), state_dir / "run", _say) as url:
+            # Only now: Ray sets handlers of its own while it starts.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _interrupt)
+            _say("every part is up; waiting until the gateway answers")
+            wait_until_ready(url, _READY_SECONDS)
+            _say(f"ready after {time.monotonic() - started:.0f} s")
+            yield url, config
+    finally:
+        shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _say(step: str) -> None:
+    print(f"niche: {step}", file=sys.stderr, flush=True)
+
+
+def _check(config: NicheConfig) -> None:
+    """Finds what would stop the stack later, while it can still be said in one line."""
+    from gateway.decision_log import open_log
+    from gateway.evidence.sqlite_store import checked
+    from gateway.routing import load_deciding_router
+
+    check_engines(config)
+    load_deciding_router(config)
+    if config.observability.decision_log is not None:
+        os.close(open_log(Path(config.observability.decision_log.path)))
+    if config.gateway.shadow is not None:
+        checked(config.gateway.shadow.path).close()
+    for name in needed(config):
+        resolve(name, cache())
+    edge = config.gateway
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((edge.host, edge.port))
+        except OSError as error:
+            raise ConfigError(
+                f"gateway.port: cannot listen on {edge.host}:{edge.port} ({error.strerror}); "
+                "stop what uses it, or choose another with --port"
+            ) from error
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    del signum, frame
+    raise KeyboardInterrupt
+
+
+def wait_until_ready(url: str, timeout_seconds: float) -> None:
+    """Returns when `/readyz` has said so for a while: every gateway replica has to find out.
+
+    Raises:
+        LaunchError: it did not in time; the message holds its last answer.
+    """
+    deadline, last = time.monotonic() + timeout_seconds, "no answer"
+    ready = 0
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=30)
+            ready, last = (ready + 1 if answer.is_success else 0), answer.text
+        except httpx.TransportError as error:
+            ready, last = 0, repr(error)
+        if ready == _READY_IN_A_ROW:
+            return
+        time.sleep(0.25)
+    raise LaunchError(f"the stack was not ready after {timeout_seconds:.0f} s: {last}")

@@ -1,0 +1,128 @@
+"""Keys of `niche.yaml` that were renamed: how an error names them, and a file with the new names.
+
+Only the names and values that changed are replaced; the rest of a file, comments included, stays as
+it is written. Pure: text in, text out.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+Place = tuple[int | str, ...]
+"""The keys and indices from the top of a file to a value."""
+
+
+class MigrationError(Exception):
+    """A file cannot be rewritten by itself; the message names the key and what to do by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A key that was renamed.
+
+    Attributes:
+        place: where it stood; `*` is any item of a list.
+        name: its new name, in the same section.
+        negated: whether its value changed its sign.
+    """
+
+    place: tuple[str, ...]
+    name: str
+    negated: bool = False
+
+    def hint(self) -> str:
+        """What an error says."""
+        sign = ", and its value changed its sign" if self.negated else ""
+        return f"renamed to {self.name}{sign}; niche config migrate rewrites the file"
+
+
+_SHADOW = ("gateway", "shadow")
+
+RENAMES = (
+    Rename(("generalist", "begins"), "initial_state"),
+    Rename(("specialists", "*", "begins"), "initial_state"),
+    Rename(("router", "scope_threshold"), "max_ood_score", negated=True),
+    Rename(("router", "max_batch"), "max_batch_size"),
+    Rename(("router", "selection", "late_pairs"), "pairs_per_false_alarm"),
+    Rename((*_SHADOW, "share"), "sample_ratio"),
+    Rename((*_SHADOW, "trial_share"), "trial_sample_ratio"),
+    Rename((*_SHADOW, "busy_requests"), "max_requests_in_flight"),
+    Rename((*_SHADOW, "tokens_per_day"), "max_tokens_per_day"),
+    Rename((*_SHADOW, "cost_per_day"), "max_cost_per_day"),
+    Rename((*_SHADOW, "grading", "*", "by"), "method"),
+)
+
+_NUMBER = re.compile(r"[-+]?[0-9.][0-9.eE+_-]*")
+_BY_PLACE = {rename.place: rename for rename in RENAMES}
+
+
+def rename_at(place: Place) -> Rename | None:
+    """What became of a key that stands at a place; None: it was not renamed."""
+    return _BY_PLACE.get(tuple("*" if isinstance(part, int) else part for part in place))
+
+
+def migrate(text: str) -> str:
+    """The text of a `niche.yaml` with the new names; the same text if it has none of the old ones.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+        MigrationError: a key has its new name beside it, or a value is no plain number.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    edits = dict.fromkeys(edit for found in _renamed(root) for edit in _edits(text, *found))
+    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    start: int
+    end: int
+    text: str
+
+
+_Found = tuple[Rename, yaml.Node, yaml.Node]
+"""What is renamed, its key, and its value."""
+
+
+def _renamed(node: yaml.Node | None, place: Place = ()) -> Iterator[_Found]:
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _renamed(item, (*place, index))
+    elif isinstance(node, yaml.MappingNode):
+        names = {key.value for key, _ in node.value}
+        for key, value in node.value:
+            rename = rename_at((*place, key.value))
+            if rename is not None:
+                _check_alone(rename, key, names)
+                yield rename, key, value
+            # What is merged stands in this section.
+            yield from _renamed(value, place if key.value == "<<" else (*place, key.value))
+
+
+def _check_alone(rename: Rename, key: yaml.Node, names: set[str]) -> None:
+    if rename.name in names:
+        raise MigrationError(
+            f"{_line(key)}: both {key.value} and its new name {rename.name} are set; remove one"
+        )
+
+
+def _edits(text: str, rename: Rename, key: yaml.Node, value: yaml.Node) -> Iterator[_Edit]:
+    yield _Edit(key.start_mark.index, key.end_mark.index, rename.name)
+    if not rename.negated or value.tag == "tag:yaml.org,2002:null":
+        return
+    start, end = value.start_mark.index, value.end_mark.index
+    if start < key.end_mark.index or not _NUMBER.fullmatch(text[start:end]):
+        raise MigrationError(f"{_line(key)}: {key.value}: write its value as a plain number")
+    yield _Edit(start, end, _negated(text[start:end]))
+
+
+def _negated(number: str) -> str:
+    return number[1:] if number.startswith("-") else f"-{number.removeprefix('+')}"
+
+
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"

@@ -1,0 +1,55 @@
+"""What a gateway is made of: all that is passed in from outside, in one frozen value."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from deployments.engine import Engine
+from deployments.protocol import Backend
+from gateway.config import NicheConfig
+from gateway.metrics import Metrics
+from gateway.scoring import DeployedScorer
+from router.classifier import Classifier
+from router.policy import Policy
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """See the module.
+
+    Attributes:
+        config: the validated configuration.
+        policy: decides about `auto`.
+        classifier: scores queries for it: on a thread of this process, or elsewhere.
+        backends: a backend for every configured model, by name.
+        metrics: on the registry that `/metrics` shows.
+        clock: monotonic seconds.
+        wall_clock: Unix time in seconds.
+        judge: the engine of the judge of `gateway.shadow`; None: there is none.
+        multiprocess_dir: where all gateway processes keep their metrics, if there are several.
+        tracer_provider: exports the traces, and is shut down at the end; None: no traces.
+        readiness_timeout_seconds: how long a health check may take.
+        readiness_interval_seconds: how often each model is checked.
+
+    Raises:
+        ValueError: a configured model has no backend.
+    """
+
+    config: NicheConfig
+    policy: Policy
+    classifier: Classifier | DeployedScorer
+    backends: Mapping[str, Backend]
+    metrics: Metrics
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    judge: Engine | None = None
+    multiprocess_dir: str | None = None
+    tracer_provider: TracerProvider | None = None
+    readiness_timeout_seconds: float = 5.0
+    readiness_interval_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        missing = {spec.name for spec in self.config.models} - set(self.backends)
+        if missing:
+            raise ValueError(f"no backend for {', '.join(sorted(missing))}; pass one each")

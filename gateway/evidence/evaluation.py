@@ -1,0 +1,218 @@
+"""The online evaluation of one gateway process, put together: specialists are compared with the
+generalist on live requests."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from deployments.engine import Engine
+from deployments.protocol import Chunk, Prompt
+from deployments.spec import ModelSpec
+from gateway.config import GradingSection, ShadowSection
+from gateway.dependencies import Dependencies
+from gateway.dialects.parse import CompletionRequest
+from gateway.errors import StoreError
+from gateway.evidence.budget import Budget
+from gateway.evidence.feedback import AnsweredRequests, Feedback
+from gateway.evidence.grading import Grading, Judge, Pairs, default_grader
+from gateway.evidence.metrics import EvidenceMetrics
+from gateway.evidence.shadow import GatewayState, Sampling, ServedAnswer, Shadow
+from gateway.evidence.sqlite_store import checked
+from gateway.evidence.states import (
+    FOLLOW_SECONDS,
+    DeclaredSpecialist,
+    SpecialistStates,
+    version_of,
+)
+from gateway.evidence.store import ModelAnswer, StoreExecutor
+from gateway.observer import RequestObserver
+from gateway.record import Record
+from gateway.tally import Costs
+from router.selection.lifecycle import State
+from router.selection.record import Rules
+from router.types import Decision
+
+_MINUTE = 60.0
+_log = logging.getLogger("gateway.evidence")
+
+
+@dataclass(frozen=True)
+class OnlineEvaluation:
+    """The comparison of one gateway process: the parts that requests, endpoints and the gateway's
+    start and end need.
+
+    Attributes:
+        gradings: how each specialist's pairs are graded.
+        engine: the judge's.
+    """
+
+    section: ShadowSection
+    executor: StoreExecutor
+    states: SpecialistStates
+    gradings: Mapping[str, Grading]
+    budget: Budget
+    answers: AnsweredRequests
+    feedback: Feedback
+    sampling: Sampling
+    shadow: Shadow
+    metrics: EvidenceMetrics
+    engine: Engine | None
+
+    async def keep_going(self) -> None:
+        """Follows the states and stores answers until it is cancelled."""
+        if self.engine is not None:
+            await self.engine.start()
+        turns = 0
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                await self.states.follow()
+                await self._maintain(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
+            except Exception:  # noqa: BLE001 - without it no demotion is noticed
+                _log.exception("following the states failed, and goes on")
+            turns += 1
+
+    async def close(self) -> None:
+        """Cancels running comparisons, and stores what is not stored yet."""
+        await self.shadow.close()
+        with suppress(StoreError):
+            await self.answers.write()
+        if self.engine is not None:
+            await self.engine.stop()
+        self.executor.close()
+
+    async def _maintain(self, *, minutely: bool) -> None:
+        try:
+            await self.answers.write()
+            if minutely:
+                await self.answers.forget()
+                used = self.budget.used_ratios(await self.budget.today())
+                for limit, ratio in used.items():
+                    self.metrics.budget.labels(limit).set(ratio)
+        except StoreError as error:
+            self.metrics.store_errors.inc()
+            _log.warning("the store cannot be used", extra={"fields": {"detail": str(error)}})
+
+
+class ShadowTap(RequestObserver):
+    """Takes note of one answer: who gave it, for feedback to find it, and its text, only if it is
+    to be compared.
+
+    Args:
+        evaluation: is told.
+        record: of the request.
+        timeout_seconds: what the request may take.
+    """
+
+    def __init__(
+        self, evaluation: OnlineEvaluation, record: Record, timeout_seconds: float
+    ) -> None:
+        self._evaluation, self._record, self._timeout = evaluation, record, timeout_seconds
+        self._prompt: Prompt | None = None
+        self._first = ""
+        self._specialists: tuple[str, ...] = ()
+        self._started = self._ended = 0.0
+        self._pieces: list[str] = []
+
+    @override
+    def received(self, request: CompletionRequest) -> None:
+        """Several answers to one request are not compared."""
+        if request.choices == 1:
+            self._prompt = request.prompt(0, self._record.request_id, self._timeout)
+
+    @override
+    def decided(self, decision: Decision, started: float, ended: float) -> None:
+        """Whether to compare is decided before the request is answered."""
+        self._first, self._started, self._ended = decision.candidates[0], ended, ended
+        if self._prompt is not None:
+            self._specialists = self._evaluation.sampling.picked(self._record.request_id, decision)
+
+    @override
+    def chunk(self, index: int, chunk: Chunk, time: float) -> None:
+        if self._specialists:
+            self._pieces.append(chunk.text)
+            self._ended = time
+
+    @override
+    def delivered(self, costs: Costs) -> None:
+        """An answer of another model than decided is not compared."""
+        record, evaluation = self._record, self._evaluation
+        evaluation.answers.add(record.request_id, record.model)
+        if self._prompt is None or not self._specialists or record.model != self._first:
+            return
+        seconds, text = self._ended - self._started, "".join(self._pieces)
+        answer = ModelAnswer(record.model, seconds, costs.list_price, text)
+        served = ServedAnswer(record.request_id, self._prompt, answer, evaluation.answers.now())
+        evaluation.shadow.begin(served, self._specialists)
+
+
+def build_online_evaluation(
+    dependencies: Dependencies, gateway: GatewayState
+) -> OnlineEvaluation | None:
+    """The comparison; None where `gateway.shadow` is not set.
+
+    Raises:
+        ConfigError: the store cannot be opened.
+        StoreError: it cannot be written.
+    """
+    config, wall_clock = dependencies.config, dependencies.wall_clock
+    section = config.gateway.shadow
+    if section is None:
+        return None
+    metrics = EvidenceMetrics(dependencies.metrics.registry)
+    store = checked(section.path)
+    executor = StoreExecutor(store)
+    states = _states(dependencies, section, executor, metrics)
+    states.register(store)
+    gradings = {
+        spec.name: _grading(section.grading_of(spec.name), spec) for spec in config.specialists
+    }
+    pairs = Pairs(executor, states, gradings, _judge(dependencies, section), section.store_texts)
+    budget = Budget(executor, section.max_tokens_per_day, section.max_cost_per_day, wall_clock)
+    answers = AnsweredRequests(executor, wall_clock, section.feedback_hours * 3600)
+    ratios = section.sample_ratio, section.trial_sample_ratio
+    return OnlineEvaluation(
+        section=section,
+        executor=executor,
+        states=states,
+        gradings=gradings,
+        budget=budget,
+        answers=answers,
+        feedback=Feedback(config, answers, pairs, metrics),
+        sampling=Sampling(config, *ratios, states.state),
+        shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
+        metrics=metrics,
+        engine=dependencies.judge,
+    )
+
+
+def _judge(dependencies: Dependencies, section: ShadowSection) -> Judge | None:
+    if dependencies.judge is None or section.judge is None:
+        return None
+    return Judge(dependencies.judge, section.judge.timeout_seconds)
+
+
+def _grading(settings: GradingSection, spec: ModelSpec) -> Grading:
+    return Grading(settings, settings.grader or default_grader(spec))
+
+
+def _states(
+    dependencies: Dependencies,
+    section: ShadowSection,
+    executor: StoreExecutor,
+    metrics: EvidenceMetrics,
+) -> SpecialistStates:
+    config = dependencies.config
+    declared = {
+        spec.name: DeclaredSpecialist(
+            version_of(spec, config.generalist, section, config.router.selection),
+            State(spec.initial_state),
+        )
+        for spec in config.specialists
+    }
+    rules = Rules(config.router.selection, max(len(declared), 1))
+    return SpecialistStates(executor, declared, rules, dependencies.wall_clock, metrics)

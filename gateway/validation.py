@@ -1,0 +1,97 @@
+"""Bodies as wire types; what is wrong with a value, and where: msgspec's verdicts as this gateway's
+errors.
+
+msgspec says "Expected `int` <= 16 - at `$.n`"; a client wants the code, the parameter `n`, and the
+value it sent.
+"""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from gateway.body import decode_object, read_body
+from gateway.config import GatewaySection
+from gateway.errors import (
+    GatewayError,
+    InvalidType,
+    InvalidValue,
+    MissingParameter,
+    UnknownParameter,
+    UnsupportedParameter,
+)
+
+Body = TypeVar("Body")
+
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
+_FIELD = re.compile(r"field `(?P<name>.*)`$", re.DOTALL)
+_STEP = re.compile(r"\[(?P<index>\d+)\]|(?P<key>\w+)")
+
+_SHOWN_CHARACTERS = 80
+"""How much of a client's own value an error repeats."""
+
+_KINDS: tuple[tuple[str, type[GatewayError]], ...] = (
+    ("Object missing required field", MissingParameter),
+    ("Object contains unknown field", UnknownParameter),
+    ("Expected `null`, got", UnsupportedParameter),
+    ("Expected", InvalidType),
+)
+
+
+async def read_as(request: Request, kind: type[Body], limits: GatewaySection) -> Body:
+    """Reads and validates the body of a request.
+
+    Raises:
+        GatewayError: it is no such thing; the error names the place.
+    """
+    seconds = limits.body_timeout_seconds
+    data = await read_body(request.scope, request.receive, limits.max_body_bytes, seconds)
+    raw = decode_object(data)
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise validation_error(str(error), raw) from None
+
+
+def validation_error(verdict: str, body: dict[str, Any]) -> GatewayError:
+    """Turns a message of `msgspec.ValidationError` into the error that names the parameter."""
+    place = _PLACE.search(verdict)
+    path, words = (place["path"], verdict[: place.start()]) if place else ("", verdict)
+    kind = next((kind for start, kind in _KINDS if words.startswith(start)), InvalidValue)
+    if kind is InvalidType and ", got `" not in words:
+        kind = InvalidValue  # of the right type, and outside a bound
+    if field := _FIELD.search(words):
+        path = f"{path}.{field['name']}" if path else field["name"]
+    if len(path) > 2 * _SHOWN_CHARACTERS:
+        path = path[: 2 * _SHOWN_CHARACTERS]
+    return kind(f"{path}: {_sentence(kind, words, _value_at(path, body))}", path or None)
+
+
+def _sentence(kind: type[GatewayError], words: str, value: str) -> str:
+    if kind is MissingParameter:
+        return "required, but missing."
+    if kind is UnknownParameter:
+        return "unknown parameter."
+    if kind is UnsupportedParameter:
+        return "not supported; leave it out."
+    expected = words.replace("`", "")
+    if expected.startswith("Invalid value"):
+        return f"{value} is not supported." if value else "the value is not supported."
+    return f"{expected[0].lower()}{expected[1:]}{f' (sent: {value})' if value else ''}."
+
+
+def _value_at(path: str, body: dict[str, Any]) -> str:
+    """The offending value if it is a scalar, shortened; conversations are not repeated."""
+    value: Any = body
+    for step in _STEP.finditer(path):
+        try:
+            value = value[step["key"]] if step["index"] is None else value[int(step["index"])]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    if not isinstance(value, str | int | float):
+        return ""
+    if isinstance(value, int) and value.bit_length() > 256:  # its digits would be slow and useless
+        return "a huge integer"
+    shown = value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value
+    return ascii(shown)[:_SHOWN_CHARACTERS]

@@ -1,1 +1,0 @@
-"""Grafana dashboards, written from here into the chart: `python -m lab.dashboards.files`."""

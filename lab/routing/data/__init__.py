@@ -1,1 +1,0 @@
-"""Labelled prompts: read from files and logs, and separated into splits that share nothing."""

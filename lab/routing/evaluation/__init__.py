@@ -1,1 +1,0 @@
-"""What a router does on labelled rows: figures, curves, reports and their pictures."""

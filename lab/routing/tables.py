@@ -1,0 +1,108 @@
+"""The figures of an evaluation as tables, for Markdown and for a terminal.
+
+Rule: what users or data files wrote is escaped; it can neither break a table nor become a link.
+"""
+
+import math
+from collections.abc import Iterable
+
+from lab.routing.values import Evaluation
+from lab.statistics.interval import Interval
+from lab.statistics.table import Table
+from router.guarantee import Guarantee
+
+_SHOWN_PAIRS = 10
+
+
+def figures(found: Evaluation) -> Table:
+    """The single figures, with their intervals where they are shares of rows."""
+    return Table(
+        ("figure", "value", "95% interval"),
+        tuple(
+            (name, f"{value:.4f}", _interval(found.intervals.get(name)))
+            for name, value in found.metrics().items()
+        ),
+    )
+
+
+def domains(found: Evaluation) -> Table:
+    """A line for each domain that the classifier knows."""
+    titles = ("domain", "rows", "precision", "recall", "95% interval", "F1")
+    return Table(
+        (*titles, "went to its own model", "to a wrong specialist"),
+        tuple(
+            (
+                *(of.domain, f"{of.rows}", _number(of.precision), _number(of.recall)),
+                *(_interval(of.recall_interval), _number(of.f1)),
+                *(_number(of.served), _number(of.elsewhere)),
+            )
+            for of in found.domains
+        ),
+    )
+
+
+def confusions(found: Evaluation) -> Table:
+    """The wrong first choices that come most often."""
+    return Table(
+        ("belongs to", "first choice", "rows"),
+        tuple(
+            (domain, choice, f"{rows}")
+            for domain, choice, rows in found.confusion.pairs()[:_SHOWN_PAIRS]
+        ),
+    )
+
+
+def outside(found: Evaluation) -> Table:
+    """A line for each label whose rows no specialist should get."""
+    return Table(
+        ("label", "rows", "a specialist got", "95% interval", "most of them went to"),
+        tuple(
+            (of.domain, f"{of.rows}", _number(of.routed), _interval(of.interval), of.most or "-")
+            for of in found.outside
+        ),
+    )
+
+
+def sources(found: Evaluation) -> Table:
+    """A line for each source and domain."""
+    return Table(
+        ("source", "domain", "rows", "went where it belongs"),
+        tuple((of.source, of.domain, f"{of.rows}", _number(of.right)) for of in found.sources),
+    )
+
+
+def mistakes(found: Evaluation) -> Table:
+    """The mistakes, the most confident first."""
+    return Table(
+        ("confidence", "belongs to", "first choice", "went to", "prompt"),
+        tuple(
+            (f"{of.confidence:.4f}", of.domain, of.choice, of.went_to, of.text)
+            for of in found.mistakes
+        ),
+    )
+
+
+def guarantees(levels: Iterable[Guarantee], found: Evaluation) -> Table:
+    """A line for each level, with what its threshold does to the rows of an evaluation."""
+    return Table(
+        ("alpha", "delta", "risk", "routed here", "misrouted of it", "what is guaranteed"),
+        tuple(
+            (f"{of.alpha:g}", f"{of.delta:g}", of.risk, *_effect(of, found), of.sentence())
+            for of in levels
+        ),
+    )
+
+
+def _effect(level: Guarantee, found: Evaluation) -> tuple[str, str]:
+    if level.threshold is None:
+        return "nothing", "-"
+    point = found.risk_coverage.at(level.threshold)
+    return f"{point.coverage:.1%}", f"{point.risk:.2%}"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _interval(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:.4f} to {interval.high:.4f}"

@@ -1,1 +1,0 @@
-"""Labelled rows to an artifact. Nothing that serves imports it."""

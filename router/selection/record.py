@@ -1,0 +1,239 @@
+"""What is on record about a specialist: its state, the evidence in that state, what moves it on.
+
+Rule: each visit to a state begins without evidence. A specialist whose quality is no worse than the
+generalist's less the margin is ever moved to probation by `worse` with a probability of at most
+alpha over all specialists together, and by `worse_lately` once in `pairs_per_false_alarm` pairs on
+average; one that is worse ever becomes active by `not_worse` or `better` with alpha at most. Pure:
+time is passed in.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+from router.config import SelectionConfig
+from router.selection.evidence import Evidence, Pair
+from router.selection.lifecycle import INITIAL_EVENTS, TESTED, Cause, Event, State, can, transition
+from router.selection.moments import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the tests are set to, and how many specialists there are: they share alpha."""
+
+    selection: SelectionConfig
+    specialists: int
+
+    @property
+    def margin(self) -> float:
+        """How much less quality counts as no worse."""
+        return self.selection.margin
+
+    @property
+    def level(self) -> float:
+        """Each specialist's part of alpha."""
+        return self.selection.alpha / self.specialists
+
+    def log_threshold(self, event: Event) -> float:
+        """What the logarithm of an e-value has to reach."""
+        settings = self.selection
+        if event is Event.WORSE_LATELY:
+            return math.log(settings.pairs_per_false_alarm * self.specialists)
+        alpha = settings.retire_alpha if event is Event.HOPELESS else settings.alpha
+        return math.log(self.specialists / alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What evidence is about, as fingerprints: it ends when either changes.
+
+    `baseline` stands for the generalist and for how answers are graded and tested.
+    """
+
+    specialist: str
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialistRecord:
+    """A specialist's state, since when (Unix seconds), and the evidence since then.
+
+    A pinned one is moved by the operator alone.
+    """
+
+    state: State
+    since: float
+    version: Version
+    pinned: bool = False
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Specialist less generalist, on average, each with its interval."""
+
+    quality: Interval
+    latency_seconds: Interval | None
+    cost: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state, and what was known then; `before` is None for a specialist's first."""
+
+    time: float
+    before: State | None
+    after: State
+    event: Event
+    cause: Cause
+    reason: str
+    version: str
+    pairs: int
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A test of a record: logarithms of its e-value and of what that has to reach.
+
+    `in_force` says that it can move the specialist out of its state.
+    """
+
+    event: Event
+    log_e_value: float
+    log_threshold: float
+    in_force: bool
+
+    @property
+    def decided(self) -> bool:
+        """Whether it moves the specialist."""
+        return self.in_force and self.log_e_value >= self.log_threshold
+
+
+def claims(record: SpecialistRecord, rules: Rules) -> tuple[Claim, ...]:
+    """Every claim, in the order of `TESTED`."""
+    values = record.evidence.e_values(rules.margin)
+    may_cost_more = _may_cost_more(record.evidence, rules)
+    found = (values.worse, values.worse_lately, values.not_worse, values.better, values.worse)
+    return tuple(
+        Claim(
+            event,
+            value,
+            rules.log_threshold(event),
+            not record.pinned
+            and can(record.state, event)
+            and not (event is Event.NOT_WORSE and may_cost_more),
+        )
+        for event, value in zip(TESTED, found, strict=True)
+    )
+
+
+def compare(evidence: Evidence, rules: Rules) -> Comparison | None:
+    """The mean differences, with intervals at a specialist's part of alpha; None without pairs."""
+    quality = evidence.quality(rules.level)
+    if quality is None:
+        return None
+    return Comparison(
+        quality,
+        evidence.latency_seconds.interval(rules.level),
+        evidence.cost.interval(rules.level),
+    )
+
+
+def register(
+    record: SpecialistRecord | None, version: Version, initial_state: State, now: float
+) -> tuple[SpecialistRecord, Transition | None]:
+    """The record of a specialist as it is now configured.
+
+    A new specialist begins as it is declared to, and so does a new version of one. Evidence about
+    another version is dropped; a pinned one keeps its state.
+
+    Args:
+        record: as it was left; None: there is none yet.
+        version: what is configured now.
+        initial_state: candidate, shadow or active.
+        now: Unix seconds.
+    """
+    if record is not None and record.version == version:
+        return record, None
+    if record is not None and (record.pinned or record.version.specialist == version.specialist):
+        return replace(record, version=version, evidence=Evidence()), None
+    reason = "new here" if record is None else "a new version"
+    event = INITIAL_EVENTS[initial_state]
+    before = None if record is None else record.state
+    after = SpecialistRecord(initial_state, now, version)
+    return after, Transition(
+        now, before, initial_state, event, Cause.VERSION, reason, version.specialist, 0, None
+    )
+
+
+def record_pair(
+    record: SpecialistRecord, pair: Pair, rules: Rules, now: float
+) -> tuple[SpecialistRecord, Transition | None]:
+    """The record after one pair more, and the transition that this brings about, if any.
+
+    Args:
+        record: of the specialist.
+        pair: the newest.
+        rules: what the tests are set to.
+        now: Unix seconds.
+    """
+    evidence = record.evidence.after(pair, rules.margin)
+    record = replace(record, evidence=evidence)
+    decided = next((claim for claim in claims(record, rules) if claim.decided), None)
+    if decided is None:
+        return record, None
+    return _moved(record, decided.event, Cause.EVIDENCE, _reason(decided, rules), rules, now)
+
+
+def apply_event(
+    record: SpecialistRecord, event: Event, reason: str, rules: Rules, now: float
+) -> tuple[SpecialistRecord, Transition]:
+    """The record after an order of the operator, whom a pin does not stop.
+
+    Args:
+        record: of the specialist.
+        event: what the operator wants.
+        reason: the operator's, kept with the transition.
+        rules: as of `record_pair`.
+        now: Unix seconds.
+
+    Raises:
+        UnknownTransition: the order makes no sense in this state.
+    """
+    return _moved(record, event, Cause.OPERATOR, reason, rules, now)
+
+
+def _moved(
+    record: SpecialistRecord, event: Event, cause: Cause, reason: str, rules: Rules, now: float
+) -> tuple[SpecialistRecord, Transition]:
+    after = transition(record.state, event)
+    change = Transition(
+        time=now,
+        before=record.state,
+        after=after,
+        event=event,
+        cause=cause,
+        reason=reason,
+        version=record.version.specialist,
+        pairs=record.evidence.pairs,
+        comparison=compare(record.evidence, rules),
+    )
+    return SpecialistRecord(after, now, record.version, record.pinned), change
+
+
+def _may_cost_more(evidence: Evidence, rules: Rules) -> bool:
+    cost = evidence.cost.interval(rules.level)
+    return cost is None or cost.high > 0
+
+
+def _reason(claim: Claim, rules: Rules) -> str:
+    points = f"{100 * rules.margin:g} points"
+    words = {
+        Event.WORSE: f"worse than the generalist by more than {points}",
+        Event.WORSE_LATELY: f"lately worse than the generalist by more than {points}",
+        Event.NOT_WORSE: f"not worse than the generalist by {points}, and not more expensive",
+        Event.BETTER: "better than the generalist",
+        Event.HOPELESS: f"still worse than the generalist by more than {points}",
+    }[claim.event]
+    reached, needed = math.exp(min(claim.log_e_value, 700)), math.exp(claim.log_threshold)
+    return f"{words}: e-value {reached:.3g} of {needed:.3g}"

@@ -1,0 +1,73 @@
+"""`niche config migrate`: the new file in its place, the old one beside it."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+OLD = "router: {max_batch: 8}  # a comment\r\n"
+NEW = "router: {max_batch_size: 8}  # a comment\r\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "niche.yaml"
+    path.write_bytes(OLD.encode())
+    return path
+
+
+def test_the_old_file_is_kept(file: Path) -> None:
+    """Whoever regrets it has the old one, byte by byte."""
+    assert main(["config", "migrate", str(file)]) == 0
+
+    assert file.read_bytes() == NEW.encode()
+    assert file.with_name("niche.yaml.old").read_bytes() == OLD.encode()
+
+
+def test_a_file_without_old_names_is_left_alone(file: Path) -> None:
+    """There is nothing to do, and nothing to keep."""
+    file.write_bytes(NEW.encode())
+
+    assert main(["config", "migrate", str(file)]) == 0
+
+    assert [path.name for path in file.parent.iterdir()] == ["niche.yaml"]
+
+
+def test_a_kept_file_is_not_overwritten(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command stops before it changes anything, and names it."""
+    file.with_name("niche.yaml.old").write_text("precious")
+
+    assert main(["config", "migrate", str(file)]) != 0
+
+    assert "niche.yaml.old" in capsys.readouterr().err
+    assert file.read_bytes() == OLD.encode()
+    assert file.with_name("niche.yaml.old").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"router: [", id="no YAML"),
+        pytest.param(b"router: \xff", id="no text"),
+        pytest.param(b"router: {max_batch: 1, max_batch_size: 2}", id="both names"),
+    ],
+)
+def test_what_cannot_be_migrated_is_left_alone(
+    file: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error names the file."""
+    file.write_bytes(content)
+
+    assert main(["config", "migrate", str(file)]) != 0
+
+    assert str(file) in capsys.readouterr().err
+    assert [path.name for path in file.parent.iterdir()] == ["niche.yaml"]
+
+
+def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is made of nothing."""
+    assert main(["config", "migrate", str(tmp_path / "niche.yaml")]) != 0
+
+    assert "niche.yaml" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,58 @@
+"""Waiting for a stack, against a real server on loopback."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from cli.stack import wait_until_ready
+from gateway.config import LaunchError
+from tests.cli.servers import serving
+from tests.fakes import FakeBackend
+from tests.gateway.stacks import make_gateway
+
+
+def test_a_ready_stack_is_not_waited_for() -> None:
+    """It returns at the first good answer."""
+    with serving(make_gateway()) as url:
+        started = time.monotonic()
+        wait_until_ready(url, 30)
+
+    assert time.monotonic() - started < 10
+
+
+def test_a_stack_that_becomes_ready_is_waited_for() -> None:
+    """A model that is still loading is asked again until it can answer."""
+    big = FakeBackend("big", illness="still loading")
+    gateway = make_gateway(big)
+
+    def recover() -> None:
+        big.illness = None
+        gateway.clock.advance(60)  # a verdict gets old, and is asked for again
+
+    with serving(gateway) as url:
+        threading.Timer(0.3, recover).start()
+        wait_until_ready(url, 30)
+
+    assert big.illness is None
+
+
+def test_a_stack_that_stays_sick_is_given_up() -> None:
+    """The error tells how long it waited and which model was the cause."""
+    big = FakeBackend("big", illness="no weights")
+
+    with (
+        serving(make_gateway(big)) as url,
+        pytest.raises(LaunchError, match="big"),
+    ):
+        wait_until_ready(url, 0.6)
+
+
+def test_a_port_where_nobody_listens_is_given_up() -> None:
+    """A stack that never came up is told from one that is sick."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    with pytest.raises(LaunchError, match="ConnectError"):
+        wait_until_ready(url, 0.3)

@@ -1,0 +1,149 @@
+"""Labelled prompts: reproducible, licensed, and varied; the public data is needed for some."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lab.datasets.draw import draw, sample
+from lab.datasets.layouts import INSTRUCTIONS, LAYOUTS, instruct, vary
+from lab.datasets.manifest import DatasetError
+from lab.datasets.sources import DATASETS
+from lab.routing import default_prompts
+from lab.specialists.niches.registry import NICHES
+from lab.specialists.niches.sql import prompt as sql_prompt
+
+SAMPLE = sql_prompt(["home team", "score"], "What was the score of Fulham?")
+
+
+def test_a_draw_depends_on_text_and_purpose_alone():
+    """The same text draws the same number, and another one for another purpose."""
+    assert draw("a", "x") == draw("a", "x")
+    assert len({draw("a", "x"), draw("a", "y"), draw("b", "x")}) == 3
+
+
+def test_a_sample_does_not_depend_on_order_or_repetition():
+    """The same texts are picked however they come."""
+    texts = [f"text {number}" for number in range(50)]
+    assert sample(texts, 10) == sample([*reversed(texts), *texts], 10)
+    assert len(set(sample(texts, 10))) == 10
+
+
+def test_every_layout_keeps_the_question():
+    """No layout loses what is asked, whatever the draw."""
+    for number in range(200):
+        question = f"what is the score of team {number}?"
+        assert question in vary(sql_prompt(["team", "score"], question)).lower()
+
+
+def test_layouts_vary_and_stay():
+    """A prompt always gets the same layout; many prompts get many."""
+    found = {vary(sql_prompt(["team"], f"Q{n}"))[:6] for n in range(200)}
+    assert len(found) > len(set(LAYOUTS)) / 2
+    assert vary(SAMPLE) == vary(SAMPLE)
+
+
+@pytest.mark.parametrize("niche", INSTRUCTIONS)
+def test_a_minority_of_texts_has_an_instruction(niche):
+    """The text is always whole and most often alone, and every instruction occurs."""
+    texts = [f"Text {number} {{}}." for number in range(1000)]
+    found = [instruct(niche, text) for text in texts]
+    assert all(text in made for text, made in zip(texts, found, strict=True))
+    assert 0.2 < sum(text != made for text, made in zip(texts, found, strict=True)) / 1000 < 0.3
+    around = {made.replace(text, "{}") for text, made in zip(texts, found, strict=True)}
+    assert around == {*INSTRUCTIONS[niche], "{}"}
+
+
+def near_misses():
+    lines = default_prompts.NEAR_MISSES.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_near_misses_are_well_formed():
+    """Each line is a distinct text with a known domain."""
+    rows = near_misses()
+    assert {row["domain"] for row in rows} == {"general", *NICHES}
+    assert len({row["text"] for row in rows}) == len(rows)
+    assert all(set(row) == {"text", "domain"} and row["text"].strip() for row in rows)
+
+
+def test_an_absent_data_set_is_named(tmp_path):
+    """The error of the manifest reaches the caller."""
+    with pytest.raises(DatasetError, match="wikisql"):
+        default_prompts.rows(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    where = os.environ.get("NICHE_DATA_DIR")
+    if not where:
+        pytest.skip("NICHE_DATA_DIR does not name the directory of the public data sets")
+    return default_prompts.rows(Path(where))
+
+
+@pytest.mark.data
+def test_all_domains_are_in_all_splits_of_training(rows):
+    """Each domain has rows to learn from, to tune on, and to be measured on, in like numbers."""
+    counts = Counter((row.domain, row.split) for row in rows)
+    for split in ("train", "validation", "test", "unseen"):
+        found = [counts[domain, split] for domain in ("general", *NICHES)]
+        assert min(found) >= 100
+        assert max(found) <= 3 * min(found)
+
+
+@pytest.mark.data
+def test_only_licensed_sources_train_or_tune(rows):
+    """What may not be shipped is measured on, never learnt from."""
+    closed = {name for name, dataset in DATASETS.items() if not dataset.ship}
+    used = {row.source.split(" ")[0] for row in rows if row.split in ("train", "validation")}
+    assert not used & closed
+
+
+@pytest.mark.data
+def test_unseen_sources_are_in_no_other_split(rows):
+    """Training, validation and test know nothing of the unseen sources."""
+    unseen = {row.source for row in rows if row.split == "unseen"}
+    assert not unseen & {row.source for row in rows if row.split != "unseen"}
+
+
+@pytest.mark.data
+def test_near_misses_are_split_by_their_text(rows):
+    """About a third of the near misses is kept for the test, and none is used for tuning."""
+    splits = Counter(row.split for row in rows if row.group.startswith("near/"))
+    assert set(splits) == {"train", "test"}
+    assert 0.2 < splits["test"] / splits.total() < 0.45
+
+
+@pytest.mark.data
+def test_a_word_problem_is_never_general(rows):
+    """All of GSM8K's problems belong to `math`, whether they fold into an equation or not."""
+    found = Counter(row.domain for row in rows if "gsm8k" in row.source)
+    assert set(found) == {"math"}
+
+
+@pytest.mark.data
+def test_what_a_banks_customer_says_is_never_taught_as_general(rows):
+    """Neither what `support` has an intent for, nor what it has none for."""
+    texts = {row.text for row in rows if row.domain == "general"}
+    assert "report my lost visa card" not in texts
+    assert "i need my routing number for my checking account at bb&t bank" not in texts
+    messages = [row for row in rows if row.group.startswith("clinc150_bank/")]
+    assert {(row.domain, row.split) for row in messages} == {("support", "unseen")}
+
+
+@pytest.mark.data
+def test_a_shops_customers_are_told_from_a_banks_by_whole_intents(rows):
+    """No intent of the shop's stands on two sides, so that tuning sees new ones."""
+    groups = {(row.group, row.split) for row in rows if row.source.startswith("bitext")}
+    assert len(groups) == len({group for group, _ in groups})
+    assert {split for _, split in groups} == {"train", "validation", "calibration", "test"}
+
+
+@pytest.mark.data
+def test_no_general_prompt_asks_for_a_function_of_tools(rows):
+    """Requests that the `tools` niche serves are not taught as general."""
+    texts = {row.text for row in rows if row.source.startswith("clinc150")}
+    assert "please reserve a table for 2 at lucky's under the name melissa at 7 pm" not in texts
+    assert not any("playlist" in text and text.startswith("add") for text in texts)

@@ -1,0 +1,73 @@
+"""Fitting on vectors: sub-clusters that roll up, prototypes shared out, exemplars spread."""
+
+import numpy as np
+import pytest
+
+from lab.routing.fit import Part, fit_head, fit_prototypes, pick_exemplars
+from router.types import GENERAL
+
+CLASSES = (GENERAL, "sql")
+
+
+def two_kinds(each=40):
+    """Two classes, each at two opposite corners of the plane: no line parts them."""
+    rng = np.random.default_rng(0)
+    corners = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]], np.float32)
+    vectors = np.repeat(corners, each, axis=0) + rng.normal(0, 0.1, (4 * each, 2))
+    return Part(vectors.astype(np.float32), np.repeat([0, 0, 1, 1], each))
+
+
+def accuracy(head, rows):
+    found = head.probabilities(head.logits(rows.vectors)).argmax(axis=1)
+    return float((found == rows.truth).mean())
+
+
+def test_sub_clusters_part_what_one_row_per_domain_cannot():
+    """Domains that lie crosswise need two sub-clusters each."""
+    rows = two_kinds()
+    assert accuracy(fit_head(CLASSES, rows, 1, 30.0, seed=0), rows) < 0.8
+    assert accuracy(fit_head(CLASSES, rows, 2, 30.0, seed=0), rows) == 1.0
+
+
+def test_copies_are_learnt_with_their_rows():
+    """Classes told apart by one number are so by another, where their copies differ in that."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 50)
+    side = np.where(truth == 0, 1.0, -1.0)
+    noise = rng.normal(0, 0.1, (100, 2))
+    rows = Part((np.stack([side, 0 * side], axis=1) + noise).astype(np.float32), truth)
+    moved = Part((np.stack([0 * side, side], axis=1) + noise).astype(np.float32), truth)
+    assert accuracy(fit_head(CLASSES, rows, 1, 30.0, 0), moved) < 0.9
+    assert accuracy(fit_head(CLASSES, rows, 1, 30.0, 0, moved.vectors), moved) == 1.0
+
+
+def test_a_part_with_copies_repeats_the_truth():
+    """Two copies of each row, in turns, have the rows' labels."""
+    rows = Part(np.zeros((2, 3), np.float32), np.array([0, 1]))
+    found = rows.with_copies(np.ones((4, 3), np.float32))
+    assert found.truth.tolist() == [0, 1, 0, 1, 0, 1]
+    assert found.vectors.shape == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("per_niche", "most", "expected"),
+    [(5, 100, 5), (50, 7, 7), (50, 100, 20)],
+    ids=["as wished", "shared out", "few rows"],
+)
+def test_prototypes_are_of_niches_alone_and_no_more_than_their_rows_bear(per_niche, most, expected):
+    """Wished for, capped in all, and at most one for four rows of the niche."""
+    assert len(fit_prototypes(CLASSES, two_kinds(), per_niche, most, seed=0)) == expected
+
+
+def test_a_prototype_lies_where_its_niche_does():
+    """The two centres of the niche are its two corners."""
+    found = fit_prototypes(CLASSES, two_kinds(), 2, 100, seed=0)
+    assert sorted(np.sign(found).tolist()) == [[-1.0, 1.0], [1.0, -1.0]]
+
+
+def test_exemplars_are_spread_over_the_sub_clusters():
+    """Each sub-cluster has its share of them."""
+    rows = two_kinds()
+    head = fit_head(CLASSES, rows, 2, 30.0, seed=0)
+    owners = head.logits(rows.vectors)[pick_exemplars(head, rows.vectors, 8)].argmax(axis=1)
+    assert np.bincount(owners).tolist() == [2, 2, 2, 2]
