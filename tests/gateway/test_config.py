@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gateway.config import ConfigError, NicheConfig, load_config, parse_config
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 
 ROOT = Path(__file__).parents[2]
 
