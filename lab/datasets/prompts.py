@@ -17,7 +17,7 @@ from lab.datasets.draw import draw, sample
 from lab.datasets.manifest import read_rows, read_text
 from lab.datasets.sources import DATASETS
 from lab.datasets.spacing import joined
-from lab.specialists.niche import Split
+from lab.specialists.niche import Niche, Split
 from lab.specialists.niches.math import NICHE as MATH
 from lab.specialists.niches.math import folded
 from lab.specialists.registry import NICHES
@@ -86,14 +86,19 @@ def _calibrating(row: LabelledPrompt) -> LabelledPrompt:
 
 def _niches(data_dir: Path) -> Iterator[LabelledPrompt]:
     for niche in NICHES.values():
-        source = _source(*niche.datasets)
-        for split, count in _SIZES.items():
-            examples = {example.prompt: example for example in niche.examples(split, data_dir)}
-            for prompt in sample(examples, count):
-                group = prompt.lower() if niche.groups_are_kinds else examples[prompt].group
-                yield LabelledPrompt(
-                    niche.restyle(prompt), niche.name, f"{niche.name}/{group}", split, source
-                )
+        yield from niche_rows(niche, data_dir)
+
+
+def niche_rows(niche: Niche, data_dir: Path) -> Iterator[LabelledPrompt]:
+    """The prompts of a niche's own rows, as users might write them."""
+    source = _source(*niche.datasets)
+    for split, count in _SIZES.items():
+        examples = {example.prompt: example for example in niche.examples(split, data_dir)}
+        for prompt in sample(examples, count):
+            group = prompt.lower() if niche.groups_are_kinds else examples[prompt].group
+            yield LabelledPrompt(
+                niche.restyle(prompt), niche.name, f"{niche.name}/{group}", split, source
+            )
 
 
 def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
