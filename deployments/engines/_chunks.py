@@ -1,4 +1,4 @@
-"""One answer of the transformers engine as it grows: tokens in, chunks out."""
+"""From the tokens of one answer of the transformers engine to its chunks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +9,8 @@ from deployments.engines._text import StopScanner, TokenDecoder
 from deployments.protocol import Chunk, FinishReason, TokenLogprob, Usage
 
 
-class Answer:
-    """One answer as it grows.
+class ChunkBuilder:
+    """Builds the chunks of one answer as its tokens come.
 
     Args:
         row: the request's settings and scores, as the sampler keeps them.
