@@ -22,7 +22,7 @@ from lab.comparison.lineup import Wanted
 from lab.comparison.prices import Prices, read_prices
 from lab.comparison.rows import read_rows
 from lab.machine import commit, machine
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 
 if TYPE_CHECKING:
     from lab.comparison.session import Found, Settings
@@ -277,15 +277,14 @@ def _write_set(arguments: argparse.Namespace) -> int:
     """Writes the file and says what is in it."""
     if arguments.data_dir is None:
         raise CommandError("--write-set needs --data-dir DIR: where the public data sets lie")
-    from lab.specialists.evaluation.comparison_set import WAYS_TO_ASK, default_rows
+    from lab.specialists.evaluation.comparison_set import GENERALIST_PROMPTS, default_rows
 
     niches = [default_niche(name) for name in arguments.niches or NICHES]
-    if arguments.ask_generalist not in WAYS_TO_ASK:
-        raise CommandError(
-            f"--ask-generalist {arguments.ask_generalist}: is none of {', '.join(WAYS_TO_ASK)}"
-        )
-    way = WAYS_TO_ASK[arguments.ask_generalist]
-    rows = list(default_rows(niches, arguments.rows, arguments.data_dir, way))
+    if arguments.ask_generalist not in GENERALIST_PROMPTS:
+        known = ", ".join(GENERALIST_PROMPTS)
+        raise CommandError(f"--ask-generalist {arguments.ask_generalist}: is none of {known}")
+    style = GENERALIST_PROMPTS[arguments.ask_generalist]
+    rows = list(default_rows(niches, arguments.rows, arguments.data_dir, style))
     text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     try:
         arguments.write_set.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from gateway.config import ConfigError, LaunchError
 from lab.comparison.errors import ComparisonError
 from lab.datasets.manifest import DatasetError
 from lab.planning.traffic import PlanError
-from lab.specialists.recipes.errors import RecipeError
+from lab.specialists.errors import RecipeError
 from router.errors import RouterError
 
 COMMANDS = {

@@ -19,7 +19,7 @@ from lab.benchmarks.static import StaticEncoder
 from lab.benchmarks.tasks import default_task, public_task
 from lab.routing import default_prompts, public_prompts
 from lab.routing.follow_up import read_utterances
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
 from router.encoders.encoder import Encoder

@@ -14,7 +14,7 @@ import yaml
 
 from cli.main import main
 from deployments.models.cache import cache_dir
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 from tests.cli.commands import refused
 
 ROOT = Path(__file__).parents[2]
