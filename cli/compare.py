@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options, in groups."""
     parser.description = (
         "Asks a running gateway the same prompts in several ways (routed; one model for all; its "
-        "models dealt at random), grades the answers, and says what routing saves, what it costs "
+        "models at random), grades the answers, and says what routing saves, what it costs "
         "in quality, and how sure that is: on the terminal, in report.json and in report.html. A "
         "run that was cut goes on with the same command."
     )
@@ -91,14 +91,17 @@ def _add_arms(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    running = parser.add_argument_group("how it is asked")
+    running = parser.add_argument_group("how the requests are made")
     running.add_argument(
         "--concurrency", type=positive, default=4, help="requests at a time (default: 4)"
     )
     running.add_argument(
-        "--warm-up", type=positive, default=2, help="forgotten requests per model (default: 2)"
+        "--warm-up",
+        type=positive,
+        default=2,
+        help="requests per model that do not count (default: 2)",
     )
-    running.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    running.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     running.add_argument(
         "--timeout", type=positive, default=120, help="seconds per request (default: 120)"
     )
@@ -106,13 +109,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--max-tokens",
         type=positive,
         default=256,
-        help="of an answer whose row names no number (default: 256)",
+        help="of an answer, where its row has no max_tokens (default: 256)",
     )
     running.add_argument(
         "--max-requests",
         type=positive,
         default=20_000,
-        help="more are refused before the first one (default: 20000)",
+        help="a comparison that needs more does not start (default: 20000)",
     )
 
 

@@ -71,9 +71,9 @@ def add_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
         "--test-data",
         type=Path,
         metavar="FILE",
-        help="the like, to test on (default: a tenth of --data, held out by group or prompt)",
+        help="rows to test on (default: a tenth of --data, held out by group or prompt)",
     )
-    parser.add_argument("--system-prompt", metavar="TEXT", help="what the specialist is told first")
+    parser.add_argument("--system-prompt", metavar="TEXT", help="the specialist's system prompt")
     parser.add_argument(
         "--grader",
         help=f"what counts as right: {', '.join(GRADERS)} (default: json where all answers are "
