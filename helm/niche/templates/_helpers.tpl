@@ -81,9 +81,11 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* A worker group with the defaults for what it does not say, as YAML. Takes root, group (its name). */}}
+{{/* A worker group with the defaults for what it does not say, as YAML; and `pods`, the most that it may
+     have. Takes root, group (its name). */}}
 {{- define "niche.workerGroup" -}}
-{{- include "niche.withDefaults" (dict "own" (index .root.Values.workerGroups .group) "defaults" .root.Values.workerGroupDefaults) -}}
+{{- $own := include "niche.withDefaults" (dict "own" (index .root.Values.workerGroups .group) "defaults" .root.Values.workerGroupDefaults) | fromYaml -}}
+{{- set $own "pods" (ternary $own.maxReplicas $own.minReplicas .root.Values.autoscaler.enabled) | toYaml -}}
 {{- end -}}
 
 {{- define "niche.modelServer" -}}

@@ -237,10 +237,12 @@ spec:
           {{- include "niche.selectorLabels" $root | nindent 10 }}
           ray.io/group: {{ .group }}
     {{- end }}
+  {{- $part := dict "root" $root "image" $image "pullPolicy" $pullPolicy }}
   {{- $initial := list }}
-  {{- if include "niche.pullsModels" . }}{{ $initial = append $initial (include "niche.pullContainer" (dict "root" $root "image" $image "pullPolicy" $pullPolicy) | fromYaml) }}{{ end }}
   {{- if $copied }}{{ $initial = append $initial (include "niche.artifactContainer" $root | fromYaml) }}{{ end }}
-  {{- if and $edge $values.monitoring.gateway.enabled }}{{ $initial = append $initial (include "niche.exporterContainer" (dict "root" $root "image" $image "pullPolicy" $pullPolicy) | fromYaml) }}{{ end }}
+  {{- if $edge }}{{ $initial = append $initial (include "niche.checkContainer" $part | fromYaml) }}{{ end }}
+  {{- if include "niche.pullsModels" . }}{{ $initial = append $initial (include "niche.pullContainer" $part | fromYaml) }}{{ end }}
+  {{- if and $edge $values.monitoring.gateway.enabled }}{{ $initial = append $initial (include "niche.exporterContainer" $part | fromYaml) }}{{ end }}
   {{- with concat $initial $values.extraInitContainers }}
   initContainers:
     {{- toYaml . | nindent 4 }}
@@ -290,16 +292,7 @@ spec:
           mountPath: /etc/niche/api-keys
           readOnly: true
         {{- end }}
-        {{- if $artifact }}
-        - name: router-artifact
-          mountPath: {{ include "niche.artifactDirectory" $root }}
-          readOnly: true
-          {{- if eq $values.routerArtifact.source "persistentVolumeClaim" }}
-          {{- with $values.routerArtifact.persistentVolumeClaim.subPath }}
-          subPath: {{ . }}
-          {{- end }}
-          {{- end }}
-        {{- end }}
+        {{- include "niche.artifactMount" $root | nindent 8 }}
         {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -392,6 +385,50 @@ spec:
     name: {{ .Values.routerArtifact.configMap.name }}
   {{- else }}
   emptyDir: {}
+  {{- end }}
+{{- end -}}
+
+{{/* Where the gateway reads the artifact, unless the image holds it. */}}
+{{- define "niche.artifactMount" -}}
+{{- $source := .Values.routerArtifact -}}
+{{- if ne $source.source "included" -}}
+- name: router-artifact
+  mountPath: {{ include "niche.artifactDirectory" . }}
+  readOnly: true
+  {{- if eq $source.source "persistentVolumeClaim" }}
+  {{- with $source.persistentVolumeClaim.subPath }}
+  subPath: {{ . }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* Validates niche.yaml, the engines' options and the router's artifact before anything else starts.
+     KubeRay deletes a failed pod at once, and its log with it: hence the wait. */}}
+{{- define "niche.checkContainer" -}}
+name: check-config
+image: {{ .image }}
+imagePullPolicy: {{ .pullPolicy }}
+command:
+  - /bin/sh
+  - -c
+  - niche config check --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
+terminationMessagePolicy: FallbackToLogsOnError
+securityContext:
+  {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
+env:
+  {{- include "niche.rayEnv" (dict "root" .root) | trim | nindent 2 }}
+resources:
+  limits: {memory: 2Gi}
+  requests: {cpu: 500m, memory: 2Gi}
+volumeMounts:
+  {{- include "niche.writableMounts" .root | nindent 2 }}
+  - name: config
+    mountPath: /etc/niche/config
+    readOnly: true
+  {{- include "niche.artifactMount" .root | nindent 2 }}
+  {{- with .root.Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
 
