@@ -21,7 +21,7 @@ from tests.helm.apiserver import FOLDER, HOW_TO_GET_APISERVER, serving
 from tests.helm.charts import VALUES
 from tests.helm.documents import CHART
 from tests.helm.marks import needs_crds, needs_helm
-from tests.helm.schemas import crds
+from tests.helm.rendered.schemas import crds
 from tests.helm.tools import KUBECTL, helms
 
 pytestmark = [
