@@ -67,12 +67,12 @@ class Rendered:
     @property
     def serve_config(self) -> dict[str, Any]:
         """Its Serve configuration."""
-        return yaml.safe_load(self.service["serveConfigV2"])
+        return _load(self.service["serveConfigV2"])
 
     @property
     def niche(self) -> dict[str, Any]:
         """Its `niche.yaml`."""
-        return yaml.safe_load(self.one("ConfigMap", self.name)["data"]["niche.yaml"])
+        return _load(self.one("ConfigMap", self.name)["data"]["niche.yaml"])
 
     @property
     def name(self) -> str:
@@ -131,9 +131,8 @@ def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
-def load_all(text: str) -> tuple[dict[str, Any], ...]:
-    """The objects of a stream of YAML."""
-    return tuple(item for item in yaml.load_all(text, Loader=yaml.CSafeLoader) if item)
+def _load(text: str) -> dict[str, Any]:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def run(helm: str, *arguments: str) -> Outcome:
@@ -180,4 +179,5 @@ def everywhere() -> Iterator[tuple[str, Rendered]]:
 
 def _objects(outcome: Outcome) -> Rendered:
     assert outcome.code == 0, outcome.errors
-    return Rendered(load_all(outcome.output))
+    documents = yaml.load_all(outcome.output, Loader=yaml.CSafeLoader)
+    return Rendered(tuple(item for item in documents if item))

@@ -183,7 +183,10 @@ BREAKING: dict[str, tuple[str, Change]] = {
         "group-setting-without-autoscaler",
         _all(_unscaled, _in_worker(idleTimeoutSeconds=9)),
     ),
-    "priority": ("priority-before-2.56", _all(_in_cluster(rayVersion="2.55.0"), _in_worker(priority=1))),
+    "priority": (
+        "priority-before-2.56",
+        _all(_in_cluster(rayVersion="2.55.0"), _in_worker(priority=1)),
+    ),
     "autoscaler": ("autoscaler-chosen-twice", _environment("RAY_enable_autoscaler_v2")),
     "restart": ("restarting-pod", _in_worker(template=_restarting)),
     "redis-variable": ("redis-beside-its-options", _environment("RAY_REDIS_ADDRESS")),

@@ -1,16 +1,16 @@
-"""The pods: who may do what, what they mount, and what makes a new Ray cluster."""
+"""The pods: what they may do, what they mount, and what makes a new Ray cluster."""
 
-from collections.abc import Iterator
-from typing import Any
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from cli.ray_environment import ray_environment
-from tests.helm.charts import NEWEST, RELEASE, VALUES, Rendered, load_all, rendered, run
 from tests.helm.documents import ROOT
-from tests.helm.marks import needs_helm
-
-pytestmark = needs_helm
+from tests.helm.rendered.charts import changed, containers, everywhere, rendered
 
 OF_ONE_MACHINE = {
     "RAY_AUTH_MODE",  # the operator sets it
@@ -29,108 +29,88 @@ OF_ONE_MACHINE = {
 TOKEN = "service-account-token"
 
 
-def _containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from pod["spec"].get("initContainers", [])
-    yield from pod["spec"]["containers"]
-
-
-def _own(pod: dict[str, Any]) -> list[dict[str, Any]]:
-    """The containers that the chart makes, not the values' extra ones."""
-    return [it for it in _containers(pod) if it["name"] not in ("wait", "logs")]
-
-
-def _environment(container: dict[str, Any]) -> dict[str, Any]:
+def _environment(container):
     return {entry["name"]: entry.get("value") for entry in container.get("env", [])}
 
 
-def _with(*changes: str, values: str = "defaults") -> Rendered:
-    """A set of values with changes, as `--set` takes them."""
-    sets = [part for change in changes for part in ("--set", change)]
-    outcome = run(NEWEST, "template", RELEASE, ".", "--values", str(VALUES[values]), *sets)
-    assert outcome.code == 0, outcome.errors
-    return Rendered(tuple(load_all(outcome.output)))
+def _initial(chart, group):
+    """The names of a group's init containers, in their order."""
+    spec = chart.ray_pods[group]["spec"]
+    return [container["name"] for container in spec.get("initContainers", [])]
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_pods_are_restricted(values):
-    """Every pod keeps Kubernetes' restricted standard, and its root is read-only."""
-    for name, pod in rendered(values).pods():
-        context = pod["spec"]["securityContext"]
-        assert context["runAsNonRoot"], name
-        assert context["seccompProfile"]["type"] == "RuntimeDefault", name
-        for container in _own(pod):
-            own = container["securityContext"]
-            assert own["allowPrivilegeEscalation"] is False, (name, container["name"])
-            assert own["readOnlyRootFilesystem"], (name, container["name"])
-            assert own["capabilities"] == {"drop": ["ALL"]}, (name, container["name"])
+def _volumes(chart, group):
+    return {volume["name"]: volume for volume in chart.ray_pods[group]["spec"]["volumes"]}
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_no_pod_gets_a_token(values):
+def test_pods_are_restricted():
+    """Every pod meets Kubernetes' restricted standard, and its root file system is read-only."""
+    of_values = ("wait", "logs")  # containers of ci/extra-values.yaml
+    for values, chart in everywhere():
+        for name, pod in chart.pods.items():
+            context = pod["spec"]["securityContext"]
+            assert context["runAsNonRoot"], (values, name)
+            assert context["seccompProfile"]["type"] == "RuntimeDefault", (values, name)
+            for container in containers(pod):
+                own = container.get("securityContext")
+                assert container["name"] in of_values or own == {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                }, (values, name, container["name"])
+
+
+def test_no_pod_gets_a_token():
     """No container has the service account's token but the autoscaler's."""
-    chart = rendered(values)
-    for name, pod in chart.pods():
-        assert pod["spec"]["automountServiceAccountToken"] is False, name
-        mounts = [m["name"] for it in _containers(pod) for m in it.get("volumeMounts", [])]
-        assert TOKEN not in mounts, name
-    scales = chart.cluster["enableInTreeAutoscaling"]
-    options = chart.cluster.get("autoscalerOptions", {})
+    for values, chart in everywhere():
+        for name, pod in chart.pods.items():
+            mounts = [it["name"] for part in containers(pod) for it in part.get("volumeMounts", [])]
+            assert pod["spec"]["automountServiceAccountToken"] is False, (values, name)
+            assert TOKEN not in mounts, (values, name)
+        scales = chart.cluster["enableInTreeAutoscaling"]
+        mounts = chart.cluster.get("autoscalerOptions", {}).get("volumeMounts", [])
+        assert scales == (TOKEN in [mount["name"] for mount in mounts]), values
+        assert scales == (TOKEN in _volumes(chart, "head")), values
 
-    assert scales == (TOKEN in [mount["name"] for mount in options.get("volumeMounts", [])])
-    assert scales == (TOKEN in [volume["name"] for volume in chart.head["spec"]["volumes"]])
 
-
-@pytest.mark.parametrize("values", VALUES)
-def test_mounts_have_volumes(values):
+def test_mounts_have_volumes():
     """Every mount names a volume of its pod, no path is mounted twice, no volume unused."""
-    chart = rendered(values)
-    for name, pod in chart.pods():
-        volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
-        mounted = {TOKEN} if TOKEN in volumes else set()
-        for container in _containers(pod):
-            paths = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
-            assert len(paths) == len(set(paths)), name
-            mounted |= {mount["name"] for mount in container.get("volumeMounts", [])}
-        assert mounted == volumes, name
+    for values, chart in everywhere():
+        for name, pod in chart.pods.items():
+            mounted = set()
+            for container in containers(pod):
+                mounts = container.get("volumeMounts", [])
+                assert len({it["mountPath"] for it in mounts}) == len(mounts), (values, name)
+                mounted |= {it["name"] for it in mounts}
+            volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
+            assert mounted == volumes - {TOKEN}, (values, name)
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_ray_s_container_is_the_first(values):
-    """KubeRay takes the first container for Ray's, and it may stop in order."""
-    chart = rendered(values)
-    for pod in (chart.head, *(group["template"] for group in chart.groups.values())):
-        first = pod["spec"]["containers"][0]
-        assert first["name"].startswith("ray-")
-        assert first["lifecycle"]["preStop"]["exec"]["command"][-1] == "ray stop"
-        assert "command" not in first  # the operator writes it
+def test_ray_s_container_is_the_first():
+    """KubeRay takes the first container for Ray's, writes its command, and stops it in order."""
+    for values, chart in everywhere():
+        for pod in chart.ray_pods.values():
+            first = pod["spec"]["containers"][0]
+            assert first["name"].startswith("ray-"), values
+            assert first["lifecycle"]["preStop"]["exec"]["command"][-1] == "ray stop", values
+            assert "command" not in first, values
+            assert first["resources"]["limits"] == first["resources"]["requests"], values
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_the_head_computes_nothing(values):
+def test_the_head_computes_nothing():
     """Ray may place no replica on the head, and it takes no requests."""
-    chart = rendered(values)
-    parameters = chart.cluster["headGroupSpec"]["rayStartParams"]
-
-    assert (parameters["num-cpus"], parameters["num-gpus"]) == ("0", "0")
-    assert chart.service["excludeHeadPodFromServeSvc"] is True
-
-
-@pytest.mark.parametrize("values", VALUES)
-def test_limits_equal_requests(values):
-    """Ray's pods get what they promise to Ray."""
-    chart = rendered(values)
-    for pod in (chart.head, *(group["template"] for group in chart.groups.values())):
-        resources = pod["spec"]["containers"][0]["resources"]
-        assert resources["limits"] == resources["requests"]
+    for values, chart in everywhere():
+        parameters = chart.cluster["headGroupSpec"]["rayStartParams"]
+        assert (parameters["num-cpus"], parameters["num-gpus"]) == ("0", "0"), values
+        assert chart.service["excludeHeadPodFromServeSvc"] is True, values
 
 
 def test_ray_has_the_environment_of_one_machine():
     """What `niche serve` sets for Ray, the chart sets too, but for what is one machine's."""
     wanted = ray_environment(ROOT, {})
     wanted = {key: value for key, value in wanted.items() if key not in OF_ONE_MACHINE}
-    chart = rendered("defaults")
 
-    for pod in (chart.head, chart.groups["cpu"]["template"]):
+    for pod in rendered("defaults").ray_pods.values():
         assert wanted.items() <= _environment(pod["spec"]["containers"][0]).items()
 
 
@@ -141,55 +121,111 @@ def test_processes_agree_on_authentication():
     chart = rendered("extra")
 
     assert chart.cluster["authOptions"] == {"mode": "disabled"}
-    for pod in (chart.head, chart.groups["cpu"]["template"]):
+    for pod in chart.ray_pods.values():
         assert _environment(pod["spec"]["containers"][0])["RAY_AUTH_MODE"] == "disabled"
 
 
 def test_a_gpu_group_reaches_its_nodes():
-    """A group with GPUs asks for them, tolerates their taint, and has its own everything."""
+    """A group with GPUs asks for them, tolerates their taint, and overrides the defaults."""
     group = rendered("gpu-group").groups["gpu"]
     spec = group["template"]["spec"]
     [container] = spec["containers"]
+    taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert container["image"] == "niche-cuda:0.1.0"
-    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in spec[
-        "tolerations"
-    ]
-    assert spec["tolerations"][0]["key"] == "dedicated"
+    assert [it["key"] for it in spec["tolerations"]] == ["dedicated", taint["key"]]
+    assert taint in spec["tolerations"]
     assert spec["runtimeClassName"] == "nvidia"
     assert spec["nodeSelector"] == {"cloud.example/accelerator": "l4"}
-    [shared] = [volume for volume in spec["volumes"] if volume["name"] == "shm"]
-    assert shared["emptyDir"] == {"medium": "Memory", "sizeLimit": "8Gi"}
+    assert _volumes(rendered("gpu-group"), "gpu")["shm"]["emptyDir"]["sizeLimit"] == "8Gi"
     assert (group["minReplicas"], group["maxReplicas"]) == (0, 5)
     assert (group["idleTimeoutSeconds"], group["priority"]) == (900, 10)
 
 
 def test_a_cpu_group_asks_for_no_gpu():
     """A group without GPUs neither asks for them nor tolerates their taint."""
-    spec = rendered("gpu-group").groups["cpu"]["template"]["spec"]
+    spec = rendered("gpu-group").ray_pods["cpu"]["spec"]
 
     assert "tolerations" not in spec
     assert set(spec["containers"][0]["resources"]["limits"]) == {"cpu", "memory"}
 
 
-def test_only_the_edge_has_the_keys():
-    """API keys, the artifact and the exporter are in the gateway's group alone."""
-    chart = _with("apiKeys.existingSecret=keys", values="gpu-group")
-    volumes = {
-        name: {volume["name"] for volume in group["template"]["spec"]["volumes"]}
-        for name, group in chart.groups.items()
+def test_only_the_gateway_s_group_has_what_is_the_gateway_s():
+    """API keys, check and exporter are in no other group, but for a classifier's own group."""
+    chart = changed("gpu-group", 'apiKeys.existingSecret="keys"')
+    apart = rendered("classifier")
+
+    assert {"api-keys", "gateway-metrics"} <= set(_volumes(chart, "cpu"))
+    assert {"api-keys", "gateway-metrics"}.isdisjoint(_volumes(chart, "gpu"))
+    assert "check-config" in _initial(chart, "cpu")
+    assert "check-config" not in _initial(chart, "gpu")
+    assert "gateway-metrics" in _volumes(apart, "small-gpu")
+    assert "check-config" in _initial(apart, "small-gpu")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ("artifact-image", "emptyDir"),
+        ("artifact-download", "emptyDir"),
+        ("artifact-volume", "persistentVolumeClaim"),
+        ("artifact-config-map", "configMap"),
+    ],
+)
+def test_the_artifact_is_checked_where_it_will_be_read(values, kind):
+    """It is mounted from its source, copied first if need be; check and Ray see it at one path."""
+    chart = rendered(values)
+    order = _initial(chart, "cpu")
+    mounts = {
+        container["name"]: mount
+        for container in containers(chart.ray_pods["cpu"])
+        for mount in container["volumeMounts"]
+        if mount["name"] == "router-artifact"
     }
 
-    assert {"api-keys", "gateway-metrics"} <= volumes["cpu"]
-    assert {"api-keys", "gateway-metrics"}.isdisjoint(volumes["gpu"])
+    assert kind in _volumes(chart, "cpu")["router-artifact"]
+    assert order[: order.index("check-config")] == ["router-artifact"] * (kind == "emptyDir")
+    assert mounts["check-config"] == mounts["ray-worker"]
+    assert mounts["ray-worker"]["mountPath"] == chart.niche["router"]["artifact"]
 
 
-def test_the_classifier_has_its_artifact():
-    """A classifier of its own finds the artifact and shows its metrics on its group's pods."""
-    group = rendered("classifier").groups["small-gpu"]["template"]["spec"]
+def _check(tmp_path, chart):
+    """Runs the init container's command on the chart's `niche.yaml`, without its wait."""
+    [container] = [it for it in containers(chart.ray_pods["cpu"]) if it["name"] == "check-config"]
+    [mount] = [it for it in container["volumeMounts"] if it["name"] == "config"]
+    (tmp_path / "niche.yaml").write_text(yaml.safe_dump(chart.niche), encoding="utf-8")
+    *shell, script = container["command"]
+    script = script.replace(mount["mountPath"], str(tmp_path)).replace("sleep 60", "true")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        [*shell, script],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert "gateway-metrics" in {volume["name"] for volume in group["volumes"]}
+
+@pytest.mark.slow
+def test_the_check_fails_with_the_configuration_s_own_lines(tmp_path):
+    """What the chart leaves to `niche config check` stops the pod, and the log names the key."""
+    bad = changed("fake", "niche.router.guarantee.alpha=0.02")  # not all domains have specialists
+
+    checked = _check(tmp_path, bad)
+
+    assert checked.returncode == 2
+    assert "router.guarantee" in checked.stderr
+    assert _check(tmp_path, rendered("fake")).returncode == 0
+
+
+def test_the_check_sees_what_the_gateway_sees():
+    """The file is that of the ConfigMap, and what the values mount for Ray is there too."""
+    chart = rendered("extra")
+    [check] = [it for it in containers(chart.ray_pods["cpu"]) if it["name"] == "check-config"]
+
+    assert _volumes(chart, "cpu")["config"]["configMap"]["name"] == chart.name
+    assert {"config", "certificates"} <= {mount["name"] for mount in check["volumeMounts"]}
 
 
 @pytest.mark.parametrize(
@@ -198,16 +234,16 @@ def test_the_classifier_has_its_artifact():
 )
 def test_model_files_come_first(values, pulls):
     """Workers get the files that the configuration names, unless that is switched off."""
-    for group in rendered(values).groups.values():
-        initial = [it["name"] for it in group["template"]["spec"].get("initContainers", [])]
-        assert ("pull-models" in initial) == pulls
+    chart = rendered(values)
+
+    for group in chart.groups:
+        assert ("pull-models" in _initial(chart, group)) == pulls
 
 
 @pytest.mark.parametrize(
     "change",
     [
         "niche.specialists[1].replicas=3",
-        "niche.specialists[1].limits.max_queued_requests=9",
         "niche.generalist.price.machine_per_hour=1",
         "niche.gateway.max_body_bytes=1000",
         "workerGroups.cpu.maxReplicas=6",
@@ -215,31 +251,22 @@ def test_model_files_come_first(values, pulls):
 )
 def test_a_change_of_the_configuration_keeps_the_cluster(change):
     """Pods stay as they are, so that the change reaches the running cluster."""
-    before, after = rendered("fake"), _with(change, values="fake")
+    before, after = rendered("fake"), changed("fake", change)
 
-    assert after.head == before.head
-    assert after.groups["cpu"]["template"] == before.groups["cpu"]["template"]
+    assert after.ray_pods == before.ray_pods
     assert after.objects != before.objects
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("values", "change"),
     [
-        "image.tag=v9",
-        "routerArtifact.revision=v2",
-        "niche.generalist.model=another",
-        "apiKeys.values={a-key-for-trials}",
+        ("fake", 'image.tag="v9"'),
+        ("fake", 'routerArtifact.revision="v2"'),
+        ("fake", 'niche.generalist.model="another"'),
+        ("fake", 'apiKeys.values=["a-key-for-trials"]'),
+        ("api-keys", 'apiKeys.revision="third"'),
     ],
 )
-def test_a_change_that_needs_new_pods_makes_them(change):
+def test_a_change_that_needs_new_pods_makes_them(values, change):
     """What a running pod would not notice changes the pods of the gateway."""
-    before, after = rendered("fake"), _with(change, values="fake")
-
-    assert after.groups["cpu"]["template"] != before.groups["cpu"]["template"]
-
-
-def test_another_revision_of_keys_makes_new_pods():
-    """Keys that changed behind the same secret reach the gateway by their revision."""
-    before, after = rendered("api-keys"), _with("apiKeys.revision=third", values="api-keys")
-
-    assert after.groups["cpu"]["template"] != before.groups["cpu"]["template"]
+    assert changed(values, change).ray_pods["cpu"] != rendered(values).ray_pods["cpu"]

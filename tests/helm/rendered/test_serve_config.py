@@ -3,22 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ray.serve.schema import ServeDeploySchema
 
+from cli.main import main
 from deployments.builder import serve_options
 from deployments.engine import EngineContext
 from deployments.spec import ModelSpec
 from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
 from gateway.config import NicheConfig, load_config, parse_config
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
-from gateway.routing import load_policy
 from gateway.serve_app import GatewayArguments, ModelArguments, classifier, gateway, model
-from tests.helm.charts import VALUES, Rendered, rendered
 from tests.helm.documents import ROOT
-from tests.helm.marks import needs_helm
-
-pytestmark = [needs_helm, pytest.mark.parametrize("values", VALUES)]
+from tests.helm.rendered.charts import Rendered, everywhere, rendered
 
 BUILDERS = {
     "gateway.serve_app:model": (model, ModelArguments),
@@ -45,157 +41,136 @@ def _placed(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key != "label_selector"}
 
 
-def test_serve_takes_the_configuration(values):
-    """Ray Serve's own schema loads it."""
-    schema = ServeDeploySchema.model_validate(rendered(values).serve_config)
-
-    assert schema.applications
-
-
-def test_the_configuration_is_valid(values):
-    """The content of `niche.yaml` has no fault."""
-    assert _config(rendered(values)).generalist.name
+def test_serve_takes_the_configuration():
+    """Ray Serve's own schema accepts it."""
+    for values, chart in everywhere():
+        assert ServeDeploySchema.model_validate(chart.serve_config).applications, values
 
 
-def test_the_gateway_can_decide(values):
-    """A gateway with the included artifact makes its router of the configuration, and so starts."""
-    config = _config(rendered(values))
+def test_the_check_accepts_the_configuration(tmp_path):
+    """The init container's command finds nothing, wherever the image holds the artifact."""
+    for values, chart in everywhere():
+        if chart.niche.get("router", {}).get("artifact", "default") == "default":
+            path = tmp_path / f"{values}.yaml"
+            path.write_text(chart.one("ConfigMap", chart.name)["data"]["niche.yaml"])
+            assert main(["config", "check", "--config", str(path)]) == 0, values
 
-    if config.router.artifact == "default":
-        assert load_policy(config)
 
-
-def test_there_is_an_application_per_part(values):
+def test_there_is_an_application_per_part():
     """As on one machine: each model, the classifier where it is apart, the gateway at the root."""
-    chart = rendered(values)
-    config = _config(chart)
-    parts = [spec.app_name for spec in config.models]
-    parts += [ROUTER_APP] if config.router.deployment else []
-    routes = {name: app["route_prefix"] for name, app in _apps(chart).items()}
+    for values, chart in everywhere():
+        config = _config(chart)
+        parts = [spec.app_name for spec in config.models]
+        parts += [ROUTER_APP] if config.router.deployment else []
+        routes = {name: app["route_prefix"] for name, app in _apps(chart).items()}
 
-    assert list(routes) == [*parts, GATEWAY_APP]
-    assert routes == dict.fromkeys(parts) | {GATEWAY_APP: "/"}
+        assert routes == dict.fromkeys(parts) | {GATEWAY_APP: "/"}, values
 
 
-def test_the_builders_take_their_arguments(values):
+def test_the_builders_take_their_arguments():
     """Every application's builder exists and its arguments are valid."""
-    for app in rendered(values).serve_config["applications"]:
-        _builder, arguments = BUILDERS[app["import_path"]]
-        arguments.model_validate(app["args"])
+    for _values, chart in everywhere():
+        for app in _apps(chart).values():
+            _builder, arguments = BUILDERS[app["import_path"]]
+            arguments.model_validate(app["args"])
 
 
-def test_a_model_is_what_the_configuration_says(values):
+def test_a_model_is_what_the_configuration_says():
     """An application's model is that of `niche.yaml`, but for what it need not restart for."""
-    chart = rendered(values)
-    apps = _apps(chart)
     defaults = ModelSpec(name="x", model="x")
     later = dict.fromkeys(("replicas", "autoscaling", "limits", "price", "domain"))
     later = {key: getattr(defaults, key) for key in later}
+    for values, chart in everywhere():
+        apps = _apps(chart)
+        for spec in _config(chart).models:
+            given = ModelArguments.model_validate(apps[spec.app_name]["args"]).spec
+            assert given == spec.model_copy(update=later), values
 
-    for spec in _config(chart).models:
-        given = ModelArguments.model_validate(apps[spec.app_name]["args"]).spec
-        assert given == spec.model_copy(update=later)
 
-
-def test_a_model_gets_the_options_of_one_machine(values):
+def test_a_model_gets_the_options_of_one_machine():
     """Replicas, limits and resources are those that `deployments/builder.py` would ask for."""
-    chart = rendered(values)
-    apps = _apps(chart)
-
-    for spec in _config(chart).models:
-        wanted, said = serve_options(spec), _deployment(apps[spec.app_name])
-        assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"]
-        assert said == {key: wanted.get(key) for key in said}
-        assert {"num_replicas", "autoscaling_config"} & set(wanted) <= set(said)
-
-
-def test_the_gateway_has_the_whole_configuration(values):
-    """What the gateway is told is what `niche.yaml` says."""
-    chart = rendered(values)
-
-    assert _apps(chart)[GATEWAY_APP]["args"]["config"] == chart.niche
+    for values, chart in everywhere():
+        apps = _apps(chart)
+        for spec in _config(chart).models:
+            wanted, said = serve_options(spec), _deployment(apps[spec.app_name])
+            assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
+            assert said == {key: wanted.get(key) for key in said}, values
+            assert {"num_replicas", "autoscaling_config"} & set(wanted) <= set(said), values
 
 
-def test_the_gateway_gets_the_options_of_one_machine(values):
-    """Its replicas and resources are those that `gateway/ingress.py` would ask for."""
-    chart = rendered(values)
-    app = _apps(chart)[GATEWAY_APP]
-    arguments = GatewayArguments.model_validate(app["args"])
-    context = GatewayContext(EngineContext(arguments.cache_dir), arguments.metrics_dir)
-    wanted = build_gateway(_config(chart), context)._bound_deployment  # Serve shows it nowhere else
-    said = _deployment(app)
+def test_the_gateway_gets_the_options_of_one_machine():
+    """It has the whole configuration, and the replicas and resources of `gateway/ingress.py`."""
+    for values, chart in everywhere():
+        app = _apps(chart)[GATEWAY_APP]
+        arguments = GatewayArguments.model_validate(app["args"])
+        context = GatewayContext(EngineContext(arguments.cache_dir), arguments.metrics_dir)
+        built = build_gateway(arguments.config, context)
+        wanted = built._bound_deployment  # Serve shows it nowhere else
+        said = _deployment(app)
 
-    assert said["name"] == wanted.name
-    assert said["num_replicas"] == wanted.num_replicas
-    assert _placed(said["ray_actor_options"]) == wanted.ray_actor_options
-
-
-def test_a_change_beside_it_leaves_the_classifier_alone(values):
-    """The classifier's application is told nothing of specialists, comparisons and what is kept."""
-    app = _apps(rendered(values)).get(ROUTER_APP)
-    config = app["args"]["config"] if app else {}
-
-    assert {"specialists", "observability"}.isdisjoint(config)
-    assert {"shadow", "api_keys_file"}.isdisjoint(config.get("gateway", {}))
+        assert app["args"]["config"] == chart.niche, values
+        assert said["name"] == wanted.name
+        assert said["num_replicas"] == wanted.num_replicas, values
+        assert _placed(said["ray_actor_options"]) == wanted.ray_actor_options, values
 
 
-def test_the_classifier_gets_the_options_of_one_machine(values):
+def test_the_classifier_gets_the_options_of_one_machine():
     """Its resources are those that `gateway/classifier.py` would ask for."""
-    app = _apps(rendered(values)).get(ROUTER_APP)
-    if app is None:
-        assert _config(rendered(values)).router.deployment is None
-        return
+    app = _apps(rendered("classifier"))[ROUTER_APP]
     arguments = GatewayArguments.model_validate(app["args"])
-    apart = arguments.config.router.deployment
-    assert apart is not None
-    wanted = classifier_options(arguments.config, apart, arguments.metrics_dir)
+    assert arguments.config.router.deployment is not None
+    wanted = classifier_options(
+        arguments.config, arguments.config.router.deployment, arguments.metrics_dir
+    )
 
     assert _deployment(app)["name"] == CLASSIFIER
     assert _placed(_deployment(app)["ray_actor_options"]) == wanted["ray_actor_options"]
 
 
-def test_replicas_find_their_group(values):
-    """A replica that is placed asks for a label that a worker group has."""
-    chart = rendered(values)
-    labels = [group["labels"] for group in chart.groups.values()]
-    wanted = [
-        deployment["ray_actor_options"].get("label_selector")
-        for app in chart.serve_config["applications"]
-        for deployment in app["deployments"]
-    ]
+def test_a_change_beside_it_leaves_the_classifier_alone():
+    """The classifier's application does not name specialists, comparisons and logs."""
+    config = _apps(rendered("classifier"))[ROUTER_APP]["args"]["config"]
 
-    assert [selector for selector in wanted if selector and selector not in labels] == []
-    assert _deployment(_apps(chart)[GATEWAY_APP])["ray_actor_options"]["label_selector"]
+    assert {"specialists", "observability"}.isdisjoint(config)
+    assert {"shadow", "api_keys_file"}.isdisjoint(config["gateway"])
 
 
-def test_what_is_not_said_is_the_project_s(values):
+def test_replicas_find_their_group():
+    """A replica that is placed asks for a label that a worker group has; the gateway's is."""
+    for values, chart in everywhere():
+        labels = [group["labels"] for group in chart.groups.values()]
+        wanted = {
+            name: _deployment(app)["ray_actor_options"].get("label_selector")
+            for name, app in _apps(chart).items()
+        }
+
+        assert [it for it in wanted.values() if it and it not in labels] == [], values
+        assert wanted[GATEWAY_APP], values
+
+
+def test_the_default_is_the_project_s():
     """Where the values say nothing of models, they are those of the project's `niche.yaml`."""
-    said = VALUES[values].read_text(encoding="utf-8")
-    chart = _config(rendered(values))
-    project = load_config(ROOT / "niche.yaml")
+    chart, project = _config(rendered("defaults")), load_config(ROOT / "niche.yaml")
 
-    assert (chart.models == project.models) or "\nniche:\n" in f"\n{said}"
-    assert (chart.gateway.replicas == project.gateway.replicas) or "replicas:" in said
+    assert chart.models == project.models
+    assert chart.gateway.replicas == project.gateway.replicas
 
 
-def test_the_paths_are_mounted(values):
-    """Model files, keys, artifact and metrics lie where the applications look."""
-    chart = rendered(values)
-    group = _deployment(_apps(chart)[GATEWAY_APP])["ray_actor_options"]["label_selector"]
-    [container] = [
-        it["template"]["spec"]["containers"][0]
-        for it in chart.groups.values()
-        if it["labels"] == group
-    ]
-    mounts = {Path(mount["mountPath"]) for mount in container["volumeMounts"]}
-    arguments = _apps(chart)[GATEWAY_APP]["args"]
-    keys = arguments["config"]["gateway"].get("api_keys_file")
-    observed = arguments["config"].get("observability", {})
-    written = [arguments["config"]["gateway"].get("shadow"), observed.get("decision_log")]
-    artifact = arguments["config"].get("router", {}).get("artifact", "default")
+def test_the_paths_are_mounted():
+    """Model files, keys, artifact, metrics and what is written lie where the gateway looks."""
+    for values, chart in everywhere():
+        app = _apps(chart)[GATEWAY_APP]
+        group = _deployment(app)["ray_actor_options"]["label_selector"]["niche-group"]
+        container = chart.ray_pods[group]["spec"]["containers"][0]
+        mounts = {Path(mount["mountPath"]) for mount in container["volumeMounts"]}
+        config = _config(chart)
+        files = [
+            config.gateway.api_keys_file,
+            config.gateway.shadow and config.gateway.shadow.path,
+            config.observability.decision_log and config.observability.decision_log.path,
+        ]
+        folders = [app["args"]["cache_dir"], app["args"].get("metrics_dir")]
+        folders += [config.router.artifact] if config.router.artifact != "default" else []
 
-    assert Path(arguments["cache_dir"]) in mounts
-    assert "metrics_dir" not in arguments or Path(arguments["metrics_dir"]) in mounts
-    assert keys is None or Path(keys).parent in mounts
-    assert {Path(part["path"]).parent for part in written if part} <= mounts
-    assert artifact == "default" or Path(artifact) in mounts
+        assert {Path(it) for it in folders if it} <= mounts, values
+        assert {Path(it).parent for it in files if it} <= mounts, values
