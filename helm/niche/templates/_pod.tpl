@@ -407,25 +407,12 @@ spec:
      It waits before it fails: KubeRay deletes a failed pod at once, and its log with it. */}}
 {{- define "niche.checkContainer" -}}
 name: check-config
-image: {{ .image }}
-imagePullPolicy: {{ .pullPolicy }}
 command:
   - /bin/sh
   - -c
   - niche config check --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
 terminationMessagePolicy: FallbackToLogsOnError
-securityContext:
-  {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
-env:
-  {{- include "niche.rayEnv" (dict "root" .root) | trim | nindent 2 }}
-resources:
-  limits: {memory: 2Gi}
-  requests: {cpu: 500m, memory: 2Gi}
-volumeMounts:
-  {{- include "niche.writableMounts" .root | nindent 2 }}
-  - name: config
-    mountPath: /etc/niche/config
-    readOnly: true
+{{ include "niche.commandContainer" . }}
   {{- include "niche.artifactMount" .root | nindent 2 }}
   {{- with .root.Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
@@ -435,9 +422,16 @@ volumeMounts:
 {{/* Downloads the model files that are not in the cache; pods that share it take turns. */}}
 {{- define "niche.pullContainer" -}}
 name: pull-models
+command: [niche, models, pull, --config, /etc/niche/config/niche.yaml]
+{{ include "niche.commandContainer" . }}
+  - name: models
+    mountPath: {{ .root.Values.modelCache.mountPath }}
+{{- end -}}
+
+{{/* What an init container that runs `niche` has, its volume mounts last. Takes root, image, pullPolicy. */}}
+{{- define "niche.commandContainer" -}}
 image: {{ .image }}
 imagePullPolicy: {{ .pullPolicy }}
-command: [niche, models, pull, --config, /etc/niche/config/niche.yaml]
 securityContext:
   {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
 env:
@@ -447,8 +441,6 @@ resources:
   requests: {cpu: 500m, memory: 2Gi}
 volumeMounts:
   {{- include "niche.writableMounts" .root | nindent 2 }}
-  - name: models
-    mountPath: {{ .root.Values.modelCache.mountPath }}
   - name: config
     mountPath: /etc/niche/config
     readOnly: true
