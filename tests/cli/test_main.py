@@ -108,6 +108,15 @@ def test_config_check_lets_the_engines_look_at_their_options(
     assert "engine_options.colour" in said
 
 
+def test_config_check_asks_the_artifact_for_the_domains(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A specialist of a domain that the router's artifact does not know is found at once."""
+    path = written(tmp_path, specialists=[STACK["specialists"][0] | {"domain": "poems"}])
+
+    assert "poems" in refused(capsys, "config", "check", "--config", path)
+
+
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_a_stack_whose_models_are_not_here_does_not_start(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str

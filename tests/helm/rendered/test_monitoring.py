@@ -5,12 +5,8 @@ import json
 import pytest
 import yaml
 
-from tests.helm.charts import rendered
 from tests.helm.documents import CHART
-from tests.helm.marks import needs_helm
-from tests.helm.selectors import ports, selected
-
-pytestmark = needs_helm
+from tests.helm.rendered.charts import rendered
 
 
 @pytest.mark.parametrize("values", ["monitoring", "no-exporter", "values-gpu-vllm"])
@@ -18,10 +14,10 @@ def test_monitors_find_ports(values):
     """Every endpoint of a PodMonitor is a port of each pod that it selects, or of the gateway's."""
     chart = rendered(values)
     for monitor in chart.all("PodMonitor"):
-        pods = selected(chart, monitor["spec"]["selector"])
+        pods = chart.selected(monitor["spec"]["selector"])
         assert pods
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
-            assert [pod for pod in pods if endpoint["port"] in ports(chart, pod)], endpoint
+            assert [pod for pod in pods if endpoint["port"] in chart.ports(pod)], endpoint
 
 
 def test_the_gateway_s_metrics_are_scraped_once():

@@ -4,11 +4,7 @@ import json
 
 import pytest
 
-from tests.helm.charts import VALUES, rendered
-from tests.helm.marks import needs_helm
-from tests.helm.selectors import of_ray, selected
-
-pytestmark = needs_helm
+from tests.helm.rendered.charts import everywhere, rendered
 
 
 @pytest.mark.parametrize("values", ["ingress", "http-route"])
@@ -23,29 +19,27 @@ def test_routes_lead_to_the_service(values):
     assert service["spec"]["ports"][0]["port"] == 8000
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_ports_have_a_protocol(values):
+def test_ports_have_a_protocol():
     """Every port of a service and a pod says TCP: server-side apply keys lists by it."""
-    chart = rendered(values)
-    ports = [port for item in chart.all("Service") for port in item["spec"]["ports"]]
-    ports += chart.service["serveService"]["spec"]["ports"]
-    for _name, pod in chart.pods():
-        ports += [port for it in pod["spec"]["containers"] for port in it.get("ports", [])]
+    for values, chart in everywhere():
+        ports = [port for item in chart.all("Service") for port in item["spec"]["ports"]]
+        ports += chart.service["serveService"]["spec"]["ports"]
+        for pod in chart.pods.values():
+            ports += [port for it in pod["spec"]["containers"] for port in it.get("ports", [])]
 
-    assert [port for port in ports if port.get("protocol") != "TCP"] == []
+        assert [port for port in ports if port.get("protocol") != "TCP"] == [], values
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_policies_cover_every_pod(values):
+def test_policies_cover_every_pod():
     """Where there are policies, each pod that serves has one for either direction."""
-    chart = rendered(values)
-    policies = chart.all("NetworkPolicy")
-    covered = {pod for policy in policies for pod in selected(chart, policy["spec"]["podSelector"])}
-    others = (*chart.all("Deployment"), *chart.all("Job"))
-    serving = of_ray(chart) | {it["metadata"]["name"] for it in others}
+    for values, chart in everywhere():
+        policies = chart.all("NetworkPolicy")
+        covered = [chart.selected(policy["spec"]["podSelector"]) for policy in policies]
+        others = (*chart.all("Deployment"), *chart.all("Job"))
+        serving = set(chart.ray_pods) | {it["metadata"]["name"] for it in others}
 
-    assert covered == (serving if policies else set())
-    assert all(it["spec"]["policyTypes"] == ["Ingress", "Egress"] for it in policies)
+        assert set().union(*covered) == (serving if policies else set()), values
+        assert all(it["spec"]["policyTypes"] == ["Ingress", "Egress"] for it in policies), values
 
 
 def test_ray_s_pods_reach_each_other():
@@ -53,8 +47,8 @@ def test_ray_s_pods_reach_each_other():
     chart = rendered("network-policy")
     for policy in chart.all("NetworkPolicy"):
         inward, outward = policy["spec"]["ingress"][0], policy["spec"]["egress"][0]
-        assert selected(chart, inward["from"][0]["podSelector"]) == of_ray(chart)
-        assert selected(chart, outward["to"][0]["podSelector"]) == of_ray(chart)
+        assert chart.selected(inward["from"][0]["podSelector"]) == set(chart.ray_pods)
+        assert chart.selected(outward["to"][0]["podSelector"]) == set(chart.ray_pods)
         assert "ports" not in inward
         assert "ports" not in outward
 
@@ -77,7 +71,7 @@ def _clients(values: str) -> list[set[str]]:
         if [port["port"] for port in rule.get("ports", [])] == [8000]
     ]
     own = [peer["podSelector"] for peer in rule["from"] if "podSelector" in peer]
-    return [selected(chart, selector) for selector in own]
+    return [chart.selected(selector) for selector in own]
 
 
 def test_only_the_operator_reaches_the_dashboard():
@@ -104,7 +98,7 @@ def test_model_servers_answer_ray_alone():
 
     [rule] = policy["ingress"]
     ray, *others = rule["from"]
-    assert selected(chart, ray["podSelector"]) == of_ray(chart)
+    assert chart.selected(ray["podSelector"]) == set(chart.ray_pods)
     assert others == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     ]
@@ -115,9 +109,9 @@ def test_deployments_select_their_pods():
     chart = rendered("model-servers")
     for deployment in chart.all("Deployment"):
         name = deployment["metadata"]["name"]
-        assert selected(chart, deployment["spec"]["selector"]) == {name}
+        assert chart.selected(deployment["spec"]["selector"]) == {name}
         service = chart.one("Service", name)
-        assert selected(chart, {"matchLabels": service["spec"]["selector"]}) == {name}
+        assert chart.selected({"matchLabels": service["spec"]["selector"]}) == {name}
 
 
 def test_incremental_upgrades_have_no_other_way_in():

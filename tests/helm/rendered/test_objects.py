@@ -3,66 +3,38 @@
 import base64
 import json
 import re
-import tomllib
 
 import pytest
-import yaml
 
-from router.types import GENERAL
-from tests.helm.charts import NEWEST, RELEASE, VALUES, Rendered, rendered, run
-from tests.helm.documents import CHART, ROOT
-from tests.helm.marks import needs_helm
-from tests.helm.selectors import selected
-
-pytestmark = needs_helm
+from tests.helm.rendered.charts import (
+    NEWEST,
+    RELEASE,
+    VALUES,
+    Rendered,
+    everywhere,
+    rendered,
+    run,
+)
 
 RAY = ("head", "worker")
 
 
-def test_versions_are_the_project_s():
-    """Ray's version is the one that is installed, the application's that of the package."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-
-    assert f"ray[serve]=={rendered('defaults').cluster['rayVersion']}" in project["dependencies"]
-    assert chart["appVersion"] == project["version"]
-
-
-def test_domains_are_the_artifact_s():
-    """The chart knows the domains that the included artifact knows."""
-    path = ROOT / "router" / "artifacts" / "default" / "artifact.json"
-    known = set(json.loads(path.read_text(encoding="utf-8"))["classes"]) - {GENERAL}
-    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-
-    assert set(values["routerArtifact"]["domains"]) == known
-
-
-def test_the_image_has_what_the_operator_runs():
-    """KubeRay's probes and start command need bash and wget, and so does the chart's test."""
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-
-    assert re.search(r"apt-get install .*\bwget\b", dockerfile)
-    assert "FROM python:3.11-slim" in dockerfile  # Debian, which has bash
-
-
-@pytest.mark.parametrize("values", VALUES)
-def test_budgets_are_numbers(values):
+def test_budgets_are_numbers():
     """A budget counts pods of one group or server by a whole number: shares need a scale."""
-    chart = rendered(values)
-    for budget in chart.all("PodDisruptionBudget"):
-        assert isinstance(budget["spec"]["minAvailable"], int)
-        assert len(selected(chart, budget["spec"]["selector"])) == 1
+    for values, chart in everywhere():
+        for budget in chart.all("PodDisruptionBudget"):
+            assert isinstance(budget["spec"]["minAvailable"], int), values
+            assert len(chart.selected(budget["spec"]["selector"])) == 1, values
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_kubernetes_scales_no_pod_of_ray(values):
+def test_kubernetes_scales_no_pod_of_ray():
     """HPA and KEDA have Deployments for targets, which then say no number of replicas."""
-    chart = rendered(values)
-    deployments = {it["metadata"]["name"]: it for it in chart.all("Deployment")}
-    for scaler in (*chart.all("HorizontalPodAutoscaler"), *chart.all("ScaledObject")):
-        target = deployments[scaler["spec"]["scaleTargetRef"]["name"]]
-        assert "replicas" not in target["spec"]
-        assert target["metadata"]["labels"]["app.kubernetes.io/component"] not in RAY
+    for values, chart in everywhere():
+        deployments = {it["metadata"]["name"]: it for it in chart.all("Deployment")}
+        for scaler in (*chart.all("HorizontalPodAutoscaler"), *chart.all("ScaledObject")):
+            target = deployments[scaler["spec"]["scaleTargetRef"]["name"]]
+            assert "replicas" not in target["spec"], values
+            assert target["metadata"]["labels"]["app.kubernetes.io/component"] not in RAY, values
 
 
 def _served(chart: Rendered, name: str) -> list[str]:
@@ -114,25 +86,6 @@ def test_keys_of_the_values_are_a_secret():
     assert base64.b64encode(b"a-key-for-trials").decode() not in json.dumps(others)
 
 
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        ("artifact-image", "emptyDir"),
-        ("artifact-download", "emptyDir"),
-        ("artifact-volume", "persistentVolumeClaim"),
-        ("artifact-config-map", "configMap"),
-    ],
-)
-def test_the_artifact_has_its_source(values, kind):
-    """The gateway's group mounts the artifact from where the values say."""
-    spec = rendered(values).groups["cpu"]["template"]["spec"]
-    [volume] = [it for it in spec["volumes"] if it["name"] == "router-artifact"]
-    copies = [it["name"] for it in spec["initContainers"]].count("router-artifact")
-
-    assert kind in volume
-    assert copies == (kind == "emptyDir")
-
-
 def test_extra_objects_are_filled_in():
     """Objects of the operator's own may use the chart's names."""
     names = {item["metadata"]["name"] for item in rendered("extra").all("ConfigMap")}
@@ -146,14 +99,29 @@ def _notes(values: str, *more: str) -> str:
     return run(NEWEST, *command, *more).output.split("NOTES:")[1]
 
 
-def test_notes_tell_what_is_lost():
-    """Who keeps evidence or decisions without a persistent volume is told, and nobody else."""
-    lost = "are lost when their pod ends"
-
-    assert lost in _notes("state-each", "--set", "state.persistence.enabled=false")
-    assert lost not in _notes("state-each")
-    assert lost not in _notes("defaults")
-    assert "on one node" in _notes("state")
+@pytest.mark.parametrize(
+    ("values", "changes", "named"),
+    [
+        ("defaults", (), {"apiKeys.existingSecret", "gcsFaultTolerance.enabled"}),
+        ("api-keys", (), {"gcsFaultTolerance.enabled"}),
+        ("gcs-fault-tolerance", (), {"apiKeys.existingSecret"}),
+        ("state-each", (), {"apiKeys.existingSecret", "gcsFaultTolerance.enabled"}),
+        (
+            "state-each",
+            ("--set", "state.persistence.enabled=false"),
+            {"apiKeys.existingSecret", "gcsFaultTolerance.enabled", "state.persistence.enabled"},
+        ),
+        (
+            "state",
+            (),
+            {"apiKeys.existingSecret", "gcsFaultTolerance.enabled", "state.persistence.oneNode"},
+        ),
+    ],
+    ids=["defaults", "keys", "redis", "state-each", "state-lost", "state-on-one-node"],
+)
+def test_notes_warn_of_what_is_missing(values, changes, named):
+    """A warning names the key that would end it, and only where it is needed."""
+    assert set(re.findall(r"\(([\w.]+)\)", _notes(values, *changes))) == named
 
 
 @pytest.mark.parametrize(
@@ -166,7 +134,6 @@ def test_notes_name_what_exists(values):
     loading = {it["metadata"]["name"] for it in chart.all("Job")}
 
     assert set(re.findall(r"job/([\w-]+)", notes)) == {it for it in loading if it[-2:] != "-w"}
-
     assert f"kubectl get rayservice {chart.name} -n default" in notes
     services = set(re.findall(r"svc/([\w-]+)", notes))
     assert services <= {chart.service["serveService"]["metadata"]["name"]}

@@ -1,17 +1,10 @@
 """What the gateway writes: where it lies, who shares it, and what is refused."""
 
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 
-from tests.helm.charts import VALUES, Rendered, rendered
-from tests.helm.marks import needs_helm
-from tests.helm.selectors import selected
-
-pytestmark = needs_helm
-
-CACHES = ("state", "state-each")
+from tests.helm.rendered.charts import Rendered, everywhere, rendered
 
 
 def _writing(chart: Rendered) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
@@ -26,28 +19,15 @@ def _writing(chart: Rendered) -> dict[str, tuple[dict[str, Any], dict[str, Any]]
     return found
 
 
-@pytest.mark.parametrize("values", VALUES)
-def test_only_the_gateway_s_group_writes(values):
+def test_only_the_gateway_s_group_writes():
     """The gateway's group has the volume, writable, and no other has it."""
-    chart = rendered(values)
-    app = chart.serve_config["applications"][-1]
-    group = app["deployments"][0]["ray_actor_options"]["label_selector"]["niche-group"]
-    writing = _writing(chart)
+    for values, chart in everywhere():
+        app = chart.serve_config["applications"][-1]
+        group = app["deployments"][0]["ray_actor_options"]["label_selector"]["niche-group"]
+        writing = _writing(chart)
 
-    assert set(writing) == {group}
-    assert "readOnly" not in writing[group][1]
-
-
-@pytest.mark.parametrize("values", VALUES)
-def test_what_is_written_lies_there(values):
-    """The evidence and the decision log, where they are configured, lie on the volume."""
-    chart = rendered(values)
-    [(_volume, mount)] = _writing(chart).values()
-    config = chart.niche
-    parts = [config["gateway"].get("shadow"), config.get("observability", {}).get("decision_log")]
-
-    for part in filter(None, parts):
-        assert PurePosixPath(part["path"]).parent == PurePosixPath(mount["mountPath"])
+        assert set(writing) == {group}, values
+        assert "readOnly" not in writing[group][1], values
 
 
 def test_evidence_and_decisions_have_a_place_by_themselves():
@@ -68,7 +48,7 @@ def test_without_persistence_it_is_bounded():
     assert volume["emptyDir"] == {"sizeLimit": "2Gi"}
 
 
-@pytest.mark.parametrize("values", CACHES)
+@pytest.mark.parametrize("values", ["state", "state-each"])
 def test_a_persistent_state_outlives_the_release(values):
     """The claim is kept, and the gateway's pods mount it."""
     chart = rendered(values)
@@ -86,7 +66,7 @@ def test_pods_that_share_a_file_share_a_node():
     [term] = affinity["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
 
     assert term["topologyKey"] == "kubernetes.io/hostname"
-    assert selected(chart, term["labelSelector"]) == {"edge"}
+    assert chart.selected(term["labelSelector"]) == {"edge"}
     assert "nodeAffinity" in affinity
     assert "affinity" not in chart.groups["cpu"]["template"]["spec"]
 

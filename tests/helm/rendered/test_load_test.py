@@ -10,25 +10,17 @@ from typing import Any
 
 import pytest
 
-from loadtests.traffic.scenario import names
 from tests.deployments.upstream import serving
 from tests.gateway.stacks import make_gateway
-from tests.helm.charts import NEWEST, RELEASE, VALUES, Rendered, load_all, rendered, run
-from tests.helm.documents import CHART, ROOT
-from tests.helm.marks import needs_helm
-from tests.helm.selectors import selected
-
-pytestmark = needs_helm
+from tests.helm.documents import ROOT
+from tests.helm.rendered.charts import Rendered, changed, everywhere, rendered
 
 VALUES_OF_IT = "load-test"
 WRITTEN = {"/tmp", "/home/niche"}
 
 
 def _with(*changes: str) -> Rendered:
-    sets = [part for change in changes for part in ("--set-json", change)]
-    outcome = run(NEWEST, "template", RELEASE, ".", "--values", str(VALUES[VALUES_OF_IT]), *sets)
-    assert outcome.code == 0, outcome.errors
-    return Rendered(tuple(load_all(outcome.output)))
+    return changed(VALUES_OF_IT, *changes)
 
 
 def _jobs(chart: Rendered) -> dict[str, dict[str, Any]]:
@@ -44,13 +36,12 @@ def _container(job: dict[str, Any]) -> dict[str, Any]:
     return container
 
 
-@pytest.mark.parametrize("values", [name for name in VALUES if name != VALUES_OF_IT])
-def test_nothing_is_loaded_unasked(values):
+def test_nothing_is_loaded_unasked():
     """Without `loadTest.enabled` there is neither a Job nor a mention of one."""
-    chart = rendered(values)
-
-    assert _all(chart) == []
-    assert "load-test" not in json.dumps(chart.objects)
+    for values, chart in everywhere():
+        if values != VALUES_OF_IT:
+            assert _all(chart) == [], values
+            assert "load-test" not in json.dumps(chart.objects), values
 
 
 def test_one_pod_asks_alone():
@@ -71,7 +62,7 @@ def test_workers_find_their_master():
 
     assert (workers["spec"]["completions"], workers["spec"]["parallelism"]) == (3, 3)
     assert "--expect-workers 3" in _container(master)["command"][2]
-    assert selected(chart, {"matchLabels": service["spec"]["selector"]}) == {
+    assert chart.selected({"matchLabels": service["spec"]["selector"]}) == {
         master["metadata"]["name"]
     }
     assert [port["port"] for port in service["spec"]["ports"]] == [5557]
@@ -119,29 +110,18 @@ def test_the_key_comes_from_its_secret():
 )
 def test_another_run_is_another_job(change):
     """A Job cannot be changed, so what changes its pods changes its name."""
-    names_of = [[job["metadata"]["name"] for job in _all(it)] for it in (_with(), _with(change))]
+    before, after = rendered(VALUES_OF_IT), _with(change)
+    names = [{job["metadata"]["name"] for job in _all(chart)} for chart in (before, after)]
 
-    assert set(names_of[0]).isdisjoint(names_of[1])
-    assert _with().one("Service") != _with(change).one("Service")
+    assert names[0].isdisjoint(names[1])
+    assert before.one("Service") != after.one("Service")
 
 
 def test_other_changes_run_nothing_again():
     """A change of the stack leaves a load test that has run alone."""
-    assert _all(_with()) == _all(_with("workerGroupDefaults.maxReplicas=7"))
+    after = _with("workerGroupDefaults.maxReplicas=7")
 
-
-def test_the_scenarios_are_the_project_s():
-    """The schema knows every scenario, and no other is rendered."""
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-
-    assert schema["definitions"]["Scenario"]["enum"] == list(names())
-
-
-def test_the_image_can_run_it():
-    """The image has Locust, which is an extra of the package."""
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-
-    assert "[tracing,load]" in dockerfile
+    assert _all(after) == _all(rendered(VALUES_OF_IT))
 
 
 def test_only_its_own_pods_reach_it():
@@ -151,12 +131,12 @@ def test_only_its_own_pods_reach_it():
     [policy] = [
         it["spec"]
         for it in chart.all("NetworkPolicy")
-        if selected(chart, it["spec"]["podSelector"]) == own
+        if chart.selected(it["spec"]["podSelector"]) == own
     ]
 
     [rule] = policy["ingress"]
     assert [port["port"] for port in rule["ports"]] == [5557]
-    assert [selected(chart, peer["podSelector"]) for peer in rule["from"]] == [own]
+    assert [chart.selected(peer["podSelector"]) for peer in rule["from"]] == [own]
 
 
 def _command(job: dict[str, Any], out: Path) -> tuple[list[str], dict[str, str]]:

@@ -1,12 +1,10 @@
 """Renders the chart with the real helm: each set of values once per helm, several at a time."""
 
-import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,7 +19,7 @@ VALUES = {
         *sorted(CHART.glob("values-*.yaml")),
     )
 }
-"""The matrix: every file of `ci/`, and the examples, by name."""
+"""Every file of `ci/`, and the examples, by name."""
 
 NEWEST = next(reversed(helms()), "")
 """The newest helm that is here; empty where there is none."""
@@ -69,12 +67,12 @@ class Rendered:
     @property
     def serve_config(self) -> dict[str, Any]:
         """Its Serve configuration."""
-        return yaml.safe_load(self.service["serveConfigV2"])
+        return _load(self.service["serveConfigV2"])
 
     @property
     def niche(self) -> dict[str, Any]:
         """Its `niche.yaml`."""
-        return yaml.safe_load(self.one("ConfigMap", self.name)["data"]["niche.yaml"])
+        return _load(self.one("ConfigMap", self.name)["data"]["niche.yaml"])
 
     @property
     def name(self) -> str:
@@ -91,18 +89,50 @@ class Rendered:
         """The worker groups by name."""
         return {group["groupName"]: group for group in self.cluster["workerGroupSpecs"]}
 
-    def pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every pod that the chart describes: where, and its metadata and spec."""
-        yield "head", self.head
-        yield from ((name, group["template"]) for name, group in self.groups.items())
-        for item in (*self.all("Deployment"), *self.all("Job")):
-            yield item["metadata"]["name"], item["spec"]["template"]
-        yield from ((item["metadata"]["name"], item) for item in self.all("Pod"))
+    @property
+    def ray_pods(self) -> dict[str, dict[str, Any]]:
+        """The pod templates of the Ray cluster: the head's, and each worker group's by its name."""
+        return {"head": self.head} | {name: it["template"] for name, it in self.groups.items()}
+
+    @property
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """Every pod that the chart describes, by template or object name."""
+        owners = (*self.all("Deployment"), *self.all("Job"))
+        return (
+            self.ray_pods
+            | {item["metadata"]["name"]: item["spec"]["template"] for item in owners}
+            | {item["metadata"]["name"]: item for item in self.all("Pod")}
+        )
+
+    def selected(self, selector: dict[str, Any]) -> set[str]:
+        """The pods that a label selector matches; the operator labels worker pods by group."""
+        found = set()
+        for name, pod in self.pods.items():
+            labels = pod["metadata"]["labels"]
+            labels = labels | ({"ray.io/group": name} if name in self.groups else {})
+            if selector.get("matchLabels", {}).items() <= labels.items() and all(
+                labels.get(rule["key"]) in rule["values"]
+                for rule in selector.get("matchExpressions", [])
+            ):
+                found.add(name)
+        return found
+
+    def ports(self, pod: str) -> dict[str, int]:
+        """The container ports of a pod, by name."""
+        return {
+            port["name"]: port["containerPort"]
+            for container in containers(self.pods[pod])
+            for port in container.get("ports", [])
+        }
 
 
-def load_all(text: str) -> list[dict[str, Any]]:
-    """The objects of a stream of YAML."""
-    return [item for item in yaml.load_all(text, Loader=yaml.CSafeLoader) if item]
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """The containers of a pod, the init containers first."""
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+
+
+def _load(text: str) -> dict[str, Any]:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def run(helm: str, *arguments: str) -> Outcome:
@@ -120,34 +150,34 @@ def run_all(commands: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], Outcom
         return dict(zip(wanted, pool.map(lambda command: run(*command), wanted), strict=True))
 
 
-def template(helm: str, values: str) -> tuple[str, ...]:
-    """The command that renders a set of values."""
-    return (helm, "template", RELEASE, ".", "--values", str(VALUES[values]))
-
-
-def lint(helm: str, values: str) -> tuple[str, ...]:
-    """The command that lints with a set of values."""
-    return (helm, "lint", "--strict", ".", "--values", str(VALUES[values]))
+def template(helm: str, values: str, *changes: str) -> tuple[str, ...]:
+    """The command that renders a set of values with changes, each as `--set-json` takes it."""
+    sets = [part for change in changes for part in ("--set-json", change)]
+    return (helm, "template", RELEASE, ".", "--values", str(VALUES[values]), *sets)
 
 
 @cache
-def matrix() -> dict[tuple[str, ...], Outcome]:
-    """Every helm's `lint` and `template` of every set of values."""
-    return run_all(
-        make(helm, values) for helm in helms() for values in VALUES for make in (lint, template)
-    )
+def _matrix() -> dict[tuple[str, ...], Outcome]:
+    return run_all(template(helm, values) for helm in helms() for values in VALUES)
 
 
 @cache
 def rendered(values: str, helm: str = NEWEST) -> Rendered:
     """A set of values as a helm renders it."""
-    outcome = matrix()[template(helm, values)]
+    return _objects(_matrix()[template(helm, values)])
+
+
+def changed(values: str, *changes: str) -> Rendered:
+    """A set of values with changes, as the newest helm renders it."""
+    return _objects(run(*template(NEWEST, values, *changes)))
+
+
+def everywhere() -> Iterator[tuple[str, Rendered]]:
+    """Every set of values by name, as the newest helm renders it."""
+    return ((values, rendered(values)) for values in VALUES)
+
+
+def _objects(outcome: Outcome) -> Rendered:
     assert outcome.code == 0, outcome.errors
-    return Rendered(tuple(load_all(outcome.output)))
-
-
-def values_of(text: str, folder: Path) -> str:
-    """A file of values with that content; returns its path."""
-    path = folder / f"{re.sub(r'[^a-z]+', '-', text.lower())[:40]}.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
+    documents = yaml.load_all(outcome.output, Loader=yaml.CSafeLoader)
+    return Rendered(tuple(item for item in documents if item))

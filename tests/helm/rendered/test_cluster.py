@@ -18,14 +18,12 @@ import pytest
 import yaml
 
 from tests.helm.apiserver import FOLDER, HOW_TO_GET_APISERVER, serving
-from tests.helm.charts import VALUES
 from tests.helm.documents import CHART
-from tests.helm.marks import needs_crds, needs_helm
-from tests.helm.schemas import crds
+from tests.helm.rendered.charts import VALUES
+from tests.helm.rendered.schemas import crds, needs_crds
 from tests.helm.tools import KUBECTL, helms
 
 pytestmark = [
-    needs_helm,
     needs_crds,
     pytest.mark.cluster,
     pytest.mark.slow,

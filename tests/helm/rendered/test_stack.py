@@ -15,11 +15,10 @@ import yaml
 from openai import OpenAI
 
 from deployments.models.cache import cache_dir
-from tests.helm.charts import rendered
 from tests.helm.documents import ROOT
-from tests.helm.marks import needs_helm
+from tests.helm.rendered.charts import rendered
 
-pytestmark = [needs_helm, pytest.mark.serve, pytest.mark.slow]
+pytestmark = [pytest.mark.serve, pytest.mark.slow]
 
 
 @dataclass
@@ -79,7 +78,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     config = _on_this_machine(folder)
     path = _written(config, folder / "first.yaml")
-    command = [sys.executable, "-m", "tests.helm.stack_driver", str(path), "cpu"]
+    command = [sys.executable, "-m", "tests.helm.rendered.stack_driver", str(path), "cpu"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

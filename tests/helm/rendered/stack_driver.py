@@ -1,6 +1,6 @@
 """Runs a Serve configuration file on a local Ray, in a process of its own.
 
-    python -m tests.helm.stack_driver CONFIG GROUP
+    python -m tests.helm.rendered.stack_driver CONFIG GROUP
 
 Each line on stdin is the path of a configuration to deploy over the last one. After each, a line of
 JSON on stdout tells the processes of all replicas by application. It stops when stdin closes.
