@@ -2,13 +2,13 @@
 
 FROM python:3.11-slim AS build
 
-# pip reads it from the environment. For an image without CUDA packages, name PyTorch's index of CPU
-# builds; left empty, pip takes torch as its usual index has it.
+# pip reads this from the environment. For an image without CUDA packages, set it to PyTorch's index of
+# CPU builds; if it is empty, pip installs torch from its usual index.
 ARG PIP_EXTRA_INDEX_URL=
 
 WORKDIR /build
 RUN python -m venv /venv
-# What changes seldom comes first: a change of the code does not fetch torch again.
+# What changes seldom comes first, so that a change of the code does not download torch again.
 RUN /venv/bin/pip install --no-cache-dir torch==2.13.0
 COPY pyproject.toml constraints.txt README.md LICENSE niche.yaml ./
 COPY gateway gateway
@@ -39,14 +39,15 @@ ENV PATH=/venv/bin:$PATH \
 
 WORKDIR /app
 COPY niche.yaml ./
-# Loopback would be the container's own; which interfaces of the host are open is for `docker run -p`.
+# Listen on all interfaces of the container; `docker run -p` decides which of the host's are open.
 RUN sed -i 's/^  host: 127\.0\.0\.1$/  host: 0.0.0.0/' niche.yaml \
  && grep -q '^  host: 0\.0\.0\.0$' niche.yaml
 
 USER niche
-# Smoke test: the packages come from the wheel, with the files that they need beside the code.
-RUN python -c "import gateway, router, deployments; print(gateway.__file__, router.__file__, deployments.__file__)" \
- && python -c "from deployments.models.adapters import load_adapter; print(load_adapter('sql'), load_adapter('tools'))" \
+# Smoke test: the wheel holds every package and the files beside the code, serving imports no offline
+# work, and the commands of the chart run.
+RUN python -c "import sys, gateway.serve_app, gateway.exporter; assert not {'lab', 'cli'} & set(sys.modules)" \
+ && python -c "import lab, cli; from deployments.models.adapters import load_adapter; print(load_adapter('sql'), load_adapter('tools'))" \
  && python -m loadtests.traffic --help \
  && niche models list \
  && niche config check

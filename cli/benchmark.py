@@ -1,4 +1,4 @@
-"""`niche benchmark NAME`: the project's figures, each beside the bar that it is held to."""
+"""`niche benchmark NAME`: the router's figures on public data sets, each beside its target."""
 
 import argparse
 import dataclasses
@@ -28,8 +28,8 @@ _ALL = "all"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.description = (
-        "Prints a table per benchmark: figure, value with its 95% interval, bar, met or missed; "
-        "and the commit and machine it was measured on."
+        "Prints a table per benchmark: figure, value with its 95% interval, target, met or "
+        "missed; and the commit and machine it was measured on."
     )
     parser.add_argument(
         "names",

@@ -22,7 +22,7 @@ from lab.comparison.judge import Judge
 from lab.comparison.prices import Prices, read_prices
 from lab.comparison.rows import read_rows
 from lab.machine import commit, machine
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 
 if TYPE_CHECKING:
     from lab.comparison.session import ComparisonResult, Settings
@@ -91,14 +91,17 @@ def _add_arms(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    running = parser.add_argument_group("how it is asked")
+    running = parser.add_argument_group("how the requests are made")
     running.add_argument(
         "--concurrency", type=positive, default=4, help="requests at a time (default: 4)"
     )
     running.add_argument(
-        "--warm-up", type=positive, default=2, help="forgotten requests per model (default: 2)"
+        "--warm-up",
+        type=positive,
+        default=2,
+        help="requests per model that do not count (default: 2)",
     )
-    running.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    running.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     running.add_argument(
         "--timeout", type=positive, default=120, help="seconds per request (default: 120)"
     )
@@ -106,13 +109,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--max-tokens",
         type=positive,
         default=256,
-        help="of an answer whose row names no number (default: 256)",
+        help="of an answer, where its row has no max_tokens (default: 256)",
     )
     running.add_argument(
         "--max-requests",
         type=positive,
         default=20_000,
-        help="more are refused before the first one (default: 20000)",
+        help="a comparison that needs more does not start (default: 20000)",
     )
 
 
@@ -277,15 +280,14 @@ def _write_set(arguments: argparse.Namespace) -> int:
     """Writes the file and says what is in it."""
     if arguments.data_dir is None:
         raise CommandError("--write-set needs --data-dir DIR: where the public data sets lie")
-    from lab.specialists.evaluation.comparison_set import WAYS_TO_ASK, default_rows
+    from lab.specialists.evaluation.comparison_set import GENERALIST_PROMPTS, default_rows
 
     niches = [default_niche(name) for name in arguments.niches or NICHES]
-    if arguments.ask_generalist not in WAYS_TO_ASK:
-        raise CommandError(
-            f"--ask-generalist {arguments.ask_generalist}: is none of {', '.join(WAYS_TO_ASK)}"
-        )
-    way = WAYS_TO_ASK[arguments.ask_generalist]
-    rows = list(default_rows(niches, arguments.rows, arguments.data_dir, way))
+    if arguments.ask_generalist not in GENERALIST_PROMPTS:
+        known = ", ".join(GENERALIST_PROMPTS)
+        raise CommandError(f"--ask-generalist {arguments.ask_generalist}: is none of {known}")
+    style = GENERALIST_PROMPTS[arguments.ask_generalist]
+    rows = list(default_rows(niches, arguments.rows, arguments.data_dir, style))
     text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     try:
         arguments.write_set.write_text(text, encoding="utf-8")

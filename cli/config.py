@@ -25,8 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from gateway.routing import load_policy  # brings numpy and tokenizers, and --help is quick
+
     config = load_config(arguments.config)
     check_engines(config)
+    load_policy(config)  # the artifact knows the domains, and what it can guarantee
     print(f"{arguments.config}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"

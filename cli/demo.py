@@ -8,14 +8,11 @@ import httpx
 
 from cli.stack import add_stack, running
 from gateway.config import LaunchError, NicheConfig
+from lab.specialists.registry import NICHES
 from router.types import GENERAL, Reason
 
 SAMPLES: dict[str, str] = {
-    "sql": "Columns: name, country, year of birth\nQuestion: Which singers are from France?",
-    "tools": "play the newest album by Miles Davis on Spotify",
-    "math": "A baker made 48 rolls and sold 29 of them. How many rolls are left?",
-    "biomed": "Two patients on carbamazepine developed hyponatremia and confusion.",
-    "support": "Why was my card payment declined at the supermarket?",
+    **{name: niche.sample for name, niche in NICHES.items() if niche.sample},
     GENERAL: "Why is the sky blue?",
 }
 """A request for each domain of the default stack."""

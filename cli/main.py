@@ -16,7 +16,7 @@ from gateway.config import ConfigError, LaunchError
 from lab.comparison.errors import ComparisonError
 from lab.datasets.manifest import DatasetError
 from lab.planning.errors import PlanError
-from lab.specialists.recipes.errors import RecipeError
+from lab.specialists.errors import RecipeError
 from router.errors import RouterError
 
 COMMANDS = {
@@ -28,10 +28,10 @@ COMMANDS = {
     "config": "check a configuration, or rename its old keys",
     "train": "train a router on labelled prompts and report its figures",
     "evaluate": "measure a router on labelled prompts",
-    "benchmark": "measure the router on public data sets, beside the bars it is held to",
-    "compare": "does routing pay on your own prompts?",
+    "benchmark": "measure the router on public data sets, against its targets",
+    "compare": "measure whether routing pays on your own prompts",
     "replay": "replay routing policies over recorded answers of any models",
-    "plan": "how many replicas, GPUs and how much money a given traffic takes",
+    "plan": "how many replicas and GPUs a traffic needs, and what they cost",
     "specialists": "train specialists, measure them, make new ones from examples",
 }
 """What each command does; it is declared by `add_options` of the module `cli.NAME`."""

@@ -42,7 +42,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def add_data_dir(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
     """`--data-dir PATH`."""
     parser.add_argument(
-        "--data-dir", type=Path, required=required, help="where the public data sets lie"
+        "--data-dir", type=Path, required=required, metavar="DIR", help="where the public sets lie"
     )
 
 

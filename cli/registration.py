@@ -1,28 +1,26 @@
-"""One more specialist in `niche.yaml`, by inserting text: everything else stays byte for byte.
+"""One more specialist in `niche.yaml`; comments and the order of keys stay.
 
-Rule: what was inserted is believed only when it was read again. The new text must parse to the old
-content with the new specialist after the others, and be valid; else the file stays as it is.
+Rule: the new text is believed only when it was read again. It must parse to the old content with
+the new specialist after the others, and be valid; else the file stays as it is.
 """
 
-import json
+import io
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.events import (
-    CollectionEndEvent,
-    CollectionStartEvent,
-    ScalarEvent,
-    SequenceStartEvent,
-)
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from gateway.config import ConfigError, parse_config
 
 _KEY = "specialists"
-_Event = Any  # its class says that it may lack marks; what was parsed has them
 
 
 def register(path: Path, entry: Mapping[str, Any], *, dry_run: bool = False) -> None:
@@ -57,9 +55,7 @@ def register(path: Path, entry: Mapping[str, Any], *, dry_run: bool = False) -> 
 
 def as_lines(entry: Mapping[str, Any]) -> str:
     """The specialist as an item of a list in YAML."""
-    # The innermost mappings stand on one line, as people write them.
-    text = yaml.safe_dump([dict(entry)], sort_keys=False, default_flow_style=None, width=10_000)
-    return str(text).rstrip("\n")
+    return _dumped(_writer(0), [_item(entry)]).rstrip("\n")
 
 
 def inserted(text: str, entry: Mapping[str, Any], source: str) -> str:
@@ -74,85 +70,90 @@ def inserted(text: str, entry: Mapping[str, Any], source: str) -> str:
         ConfigError: the text has a form that cannot be added to.
     """
     old = yaml.safe_load(text)
-    place, piece = _insertion(text, entry)
-    new = text[:place] + piece + text[place:]
     wanted = old | {_KEY: [*(old.get(_KEY) or []), dict(entry)]}
-    try:
-        as_wanted = yaml.safe_load(new) == wanted
-    except yaml.YAMLError:
-        as_wanted = False
-    if not as_wanted:
-        raise ConfigError(
-            f"{source}: its form does not let a specialist be added; add by hand, under {_KEY}:\n"
-            f"{as_lines(entry)}"
-        )
-    return new
+    with suppress(YAMLError):
+        for new in _with_item(text, _item(entry)):
+            with suppress(yaml.YAMLError):
+                if yaml.safe_load(new) == wanted:
+                    return new
+    raise ConfigError(
+        f"{source}: its form does not let a specialist be added; add by hand, under {_KEY}:\n"
+        f"{as_lines(entry)}"
+    )
 
 
-def _insertion(text: str, entry: Mapping[str, Any]) -> tuple[int, str]:
-    """Where something is to be inserted, and what."""
-    root, values = _values(text)
-    found = values.get(_KEY)
-    in_json = json.dumps(dict(entry), ensure_ascii=False)  # which is YAML too
-    if found is None:
-        everything = [event for events in values.values() for event in events]
-        if root.flow_style:
-            return _solid(everything)[-1].end_mark.index, f', "{_KEY}": [{in_json}]'
-        lines = [f"{_KEY}:", *(f"  {line}" for line in as_lines(entry).splitlines())]
-        return _below(text, everything, root.start_mark.column, lines)
-    first = found[0]
-    if _is(SequenceStartEvent, first) and not first.flow_style:
-        # The event ends before the first dash, or after it where the list is not indented.
-        dash = first.end_mark.column - (text[first.end_mark.index] != "-")
-        return _below(text, found, dash, as_lines(entry).splitlines())
-    items = _solid(found[1:-1])
-    place = (items or [first])[-1].end_mark.index
-    return place, f", {in_json}" if items else in_json
-
-
-def _values(text: str) -> tuple[_Event, dict[str, list[_Event]]]:
-    """The start of the root mapping, and the events of the value of each of its keys."""
-    _, _, root, *events = yaml.parse(text)
-    values: dict[str, list[_Event]] = {}
-    depth, key = 0, None
-    for event in events:
-        depth += _is(CollectionStartEvent, event) - _is(CollectionEndEvent, event)
-        if depth < 0:
-            break
-        if key is None:
-            key = getattr(event, "value", "")
-            values[key] = []
-        else:
-            values[key].append(event)
-            key = key if depth else None
-    return root, values
-
-
-def _solid(events: list[_Event]) -> list[_Event]:
-    """The events that stand for characters: the end of a block is where the next thing begins."""
-    return [
-        event
-        for event in events
-        if not _is(CollectionEndEvent, event) or event.start_mark.index < event.end_mark.index
-    ]
-
-
-def _is(kind: type, event: _Event) -> bool:
-    return isinstance(event, kind)
-
-
-def _below(text: str, events: list[_Event], column: int, lines: list[str]) -> tuple[int, str]:
-    """Lines at a column, below the last of the events and the comments that belong to it."""
-    last = _solid(events)[-1]
-    is_block = _is(ScalarEvent, last) and last.style in ("|", ">")
-    place = last.end_mark.index
-    if not is_block:  # the end of one is a line's start already
-        place = text.find("\n", place) + 1 or len(text)
-    deeper = re.compile(rf" {{{column + 1},}}#.*\n?")
-    while comment := deeper.match(text, place):
-        place = comment.end()
-    # An empty line would be one more line of some block scalars.
-    above = [] if is_block else [""]
+def _with_item(text: str, item: CommentedMap) -> Iterator[str]:
+    """The text with the item, best first."""
+    document = YAML().load(text)
+    listed = document.get(_KEY)
+    in_block = isinstance(listed, CommentedSeq) and not listed.fa.flow_style()
+    writer = _writer(listed.lc.col if in_block else 2)
+    # Read again by the writer, which has the list's own indentation.
+    document = writer.load(text.replace("\r\n", "\n"))
+    in_json = document.fa.flow_style()
+    if document.get(_KEY) is None:
+        document[_quoted(_KEY) if in_json else _KEY] = []
+    elif not in_block:
+        item.fa.set_flow_style()
+    document[_KEY].append(_quoted(item) if in_json else item)
+    new = _dumped(writer, document)
     line_end = "\r\n" if "\r\n" in text else "\n"
-    piece = "".join(f"{' ' * column}{line}".rstrip() + line_end for line in [*above, *lines])
-    return place, piece if text[:place].endswith("\n") else line_end + piece
+    if not in_json and not item.fa.flow_style():
+        yield _with_comments_below(new, item).replace("\n", line_end)
+    yield new.replace("\n", line_end)
+
+
+def _with_comments_below(text: str, item: CommentedMap) -> str:
+    """The new item is written below the comments that belong to what follows: they change places,
+    and an empty line sets the item off. Not where the last value is a text over several lines,
+    which empty lines may be part of."""
+    lines = text.splitlines(keepends=True)
+    listed = YAML().load(text)[_KEY]
+    start, column = listed.lc.item(len(listed) - 1)[0], listed.lc.col
+    end, first = start + len(item), start
+    of_others = re.compile(rf" {{0,{column}}}#|\s*$")
+    while first and of_others.match(lines[first - 1]):
+        first -= 1
+    above = ["\n"] if len(listed) > 1 else []
+    return "".join([*lines[:first], *above, *lines[start:end], *lines[first:start], *lines[end:]])
+
+
+def _item(entry: Mapping[str, Any]) -> CommentedMap:
+    """A block mapping whose inner mappings stand on one line each, as people write them."""
+    item = CommentedMap()
+    for key, value in entry.items():
+        item[key] = _value(value)
+    item.fa.set_block_style()
+    return item
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        inner = CommentedMap((key, _value(of)) for key, of in value.items())
+        inner.fa.set_flow_style()
+        return inner
+    # What reads the file takes `yes` and the like for something else than text.
+    if isinstance(value, str) and yaml.safe_load(value) != value:
+        return SingleQuotedScalarString(value)
+    return value
+
+
+def _quoted(value: Any) -> Any:
+    """As JSON has it, which is YAML too."""
+    if isinstance(value, Mapping):
+        return {_quoted(key): _quoted(of) for key, of in value.items()}
+    return DoubleQuotedScalarString(value) if isinstance(value, str) else value
+
+
+def _writer(offset: int) -> YAML:
+    writer = YAML()
+    writer.preserve_quotes = True
+    writer.width = 1_000_000
+    writer.indent(mapping=2, sequence=offset + 2, offset=offset)
+    return writer
+
+
+def _dumped(writer: YAML, document: Any) -> str:
+    out = io.StringIO()
+    writer.dump(document, out)
+    return out.getvalue()

@@ -21,8 +21,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.description = (
         "Each row has a prompt, and a score and a cost per model. Prints quality over "
-        "cost (AIQ), RouteLLM's APGR and CPT, and what each policy is better by than the same "
-        "shares of the models assigned at random. Needs no running stack."
+        "cost (AIQ), RouteLLM's APGR and CPT, and each policy's lead over choosing the models "
+        "at random in the same shares. Needs no running stack."
     )
     parser.add_argument(
         "outcomes",
@@ -49,7 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--artifact", help="also replay a trained router: `default`, or a directory (encodes all)"
     )
-    parser.add_argument("--sample", type=positive, metavar="N", help="replay N prompts, by lot")
+    parser.add_argument(
+        "--sample", type=positive, metavar="N", help="replay a random sample of N prompts"
+    )
     parser.add_argument("--out", type=Path, help="write report.json and its pictures here")
     add_encoder(parser)
     parser.set_defaults(run=_replay)

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from cli import specialists_curve, specialists_evaluate, specialists_new
 from cli.options import add_data_dir, positive
-from cli.specialists_options import add_training, default_niche, settings, workplace
-from lab.specialists.niches.registry import NICHES
-from lab.specialists.recipes.defaults import RECIPES
+from cli.specialists_options import add_training, default_niche, settings, workspace
+from lab.specialists.registry import NICHES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     niche = default_niche(arguments.name)
-    stages = [settings(arguments, stage) for stage in RECIPES[niche.name]]
-    place = workplace(arguments, Path("work") / niche.name)
-    from lab.specialists.recipes.make import make_specialist
+    stages = [settings(arguments, stage) for stage in niche.recipe]
+    space = workspace(arguments, Path("work") / niche.name)
+    from lab.specialists.training.make import make_specialist
 
     out = arguments.out or Path("specialists") / niche.name
-    made = make_specialist(niche, place, stages, out, arguments.test_rows)
+    made = make_specialist(niche, space, stages, out, arguments.test_rows)
     print(f"{out}: {made.sentence()}")
     return 0

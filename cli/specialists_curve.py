@@ -1,4 +1,4 @@
-"""`niche specialists curve NAME`: how good a specialist gets with how many examples."""
+"""`niche specialists curve NAME`: a specialist's quality by its number of examples."""
 
 import argparse
 from pathlib import Path
@@ -18,12 +18,11 @@ from cli.specialists_options import (
     default_niche,
     file_of,
     settings,
-    workplace,
+    workspace,
 )
-from lab.specialists.niches.niche import Niche
-from lab.specialists.recipes.config import TrainConfig
-from lab.specialists.recipes.defaults import RECIPES, settings_for
-from lab.specialists.recipes.workplace import Workplace
+from lab.specialists.niche import Niche
+from lab.specialists.recipe import TrainConfig, settings_for
+from lab.specialists.training.workspace import Workspace
 
 _ALL = "all"
 _SIZES = (50, 200, 1000)
@@ -33,7 +32,7 @@ def add(actions: Subparsers) -> None:
     """Declares the action."""
     parser = actions.add_parser(
         "curve",
-        help="measure how good a specialist gets with how many examples",
+        help="measure a specialist's quality by its number of examples",
         description="Trains one specialist per size, each on some of the rows of the next larger, "
         "grades all on the same test rows and writes curve.json, curve.md and curve.png. Sizes "
         "that are done are not run again.",
@@ -69,31 +68,30 @@ def _sizes(text: str) -> tuple[int | None, ...]:
 
 def _curve(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    place = workplace(arguments, Path("work") / f"{arguments.name}-curve")
-    niche, whole = _niche(arguments, place)
-    available = len(list(niche.examples("train", place.data_dir)))
+    space = workspace(arguments, Path("work") / f"{arguments.name}-curve")
+    niche, whole = _niche(arguments, space)
+    available = len(list(niche.examples("train", space.data_dir)))
     runs = _runs(arguments, whole, available)
-    out = results_folder(arguments.out or place.work_dir / "curve", "curve.json")
+    out = results_folder(arguments.out or space.work_dir / "curve", "curve.json")
     import torch
 
-    from lab.specialists.recipes.curve import Finished, learning_curve
-    from lab.specialists.recipes.curve_report import write_curve
-    from lab.specialists.recipes.make import require_fitting
+    from lab.specialists.training.curve import TrainedAdapter, learning_curve, write_curve
+    from lab.specialists.training.make import require_lengths
 
     if arguments.data is not None:
-        require_fitting(niche, place, whole.max_length_tokens)
+        require_lengths(niche, space, whole.max_length_tokens)
     if arguments.threads:  # the base is graded before anything is trained
         torch.set_num_threads(arguments.threads)
-    last = [] if arguments.adapter is None else [Finished(arguments.adapter)]
+    last = [] if arguments.adapter is None else [TrainedAdapter(arguments.adapter)]
     points = []
-    for point in learning_curve(niche, place, [*runs, *last], arguments.test_rows):
+    for point in learning_curve(niche, space, [*runs, *last], arguments.test_rows):
         points.append(point)
         print(
             f"{point.rows:,} rows: quality {point.quality:.3f} [{point.low:.3f}, {point.high:.3f}]",
             flush=True,
         )
         if point.rows:  # a run that is cut leaves the curve so far
-            write_curve(niche, place.base, points, out)
+            write_curve(niche, space.base, points, out)
     print(f"{out}: curve.json, curve.md and curve.png are written")
     return 0
 
@@ -110,13 +108,13 @@ def _check(arguments: argparse.Namespace) -> None:
                 raise CommandError(f"--{option.replace('_', '-')} goes with --data FILE")
 
 
-def _niche(arguments: argparse.Namespace, place: Workplace) -> tuple[Niche, TrainConfig]:
+def _niche(arguments: argparse.Namespace, space: Workspace) -> tuple[Niche, TrainConfig]:
     """The niche, and the settings for all of its rows."""
     if arguments.data is None:
         niche = default_niche(arguments.name)
-        return niche, settings(arguments, RECIPES[niche.name][0])
-    own = own_niche(arguments.name, file_of(arguments), place)
-    return own.niche, own_settings(arguments, len(own.rows["train"]), place)
+        return niche, settings(arguments, niche.recipe[0])
+    own = own_niche(arguments.name, file_of(arguments), space)
+    return own.niche, own_settings(arguments, len(own.rows["train"]), space)
 
 
 def _runs(arguments: argparse.Namespace, whole: TrainConfig, available: int) -> list[TrainConfig]:

@@ -1,4 +1,4 @@
-"""`niche specialists evaluate`: every model on every niche, and who wins which."""
+"""`niche specialists evaluate`: every model on every niche, and which wins which."""
 
 import argparse
 import os
@@ -16,8 +16,8 @@ from cli.options import (
 )
 from cli.specialists_options import BASE, default_niche
 from lab.machine import commit, machine
-from lab.specialists.niches.niche import Niche
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.niche import Niche
+from lab.specialists.registry import NICHES
 
 if TYPE_CHECKING:
     from lab.specialists.evaluation.run import Settings
@@ -29,7 +29,7 @@ def add(actions: Subparsers) -> None:
     """Declares the action."""
     parser = actions.add_parser(
         "evaluate",
-        help="measure every specialist on every niche, beside the generalist",
+        help="measure every specialist and the generalist on every niche",
         description="Asks specialists and the generalist the test rows of every niche, grades the "
         "answers, and writes matrix.md, matrix.json and matrix.png. Answers are kept: a run that "
         "was cut goes on where it stood.",
@@ -59,7 +59,7 @@ def add(actions: Subparsers) -> None:
     parser.add_argument(
         "--compare-prompts",
         action="store_true",
-        help="instead: ask the generalist alone, in every way, on validation rows",
+        help="instead: compare styles of prompt for the generalist alone, on validation rows",
     )
     _add_computing(parser)
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
@@ -83,13 +83,16 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     niches = _niches(arguments)
     adapters = _adapters(arguments.adapter, [niche.name for niche in niches])
-    from lab.specialists.evaluation.plan import Wanted, compare_ways, plan
-    from lab.specialists.evaluation.report import MARKDOWN, write_report
+    from lab.specialists.evaluation.plan import (
+        EvaluationConfig,
+        make_plan,
+        plan_prompt_comparison,
+    )
+    from lab.specialists.evaluation.report import MARKDOWN, sentences, tables, write_report
     from lab.specialists.evaluation.run import run
-    from lab.specialists.evaluation.tables import sentences, tables
 
     out = results_folder(arguments.out, MARKDOWN)
-    wanted = Wanted(
+    config = EvaluationConfig(
         niches=niches,
         generalist=arguments.generalist,
         data_dir=arguments.data_dir,
@@ -100,7 +103,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         base_of_specialists=arguments.base_of_specialists,
     )
     settings = _settings(arguments)
-    report = run(compare_ways(wanted) if arguments.compare_prompts else plan(wanted), settings)
+    plan = plan_prompt_comparison if arguments.compare_prompts else make_plan
+    report = run(plan(config), settings)
     print("\n\n".join(table.text() for table in tables(report)))
     print("", *report.plan.notes, *sentences(report.matrix), sep="\n")
     about = (

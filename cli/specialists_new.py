@@ -20,20 +20,19 @@ from cli.specialists_options import (
     add_training,
     file_of,
     settings,
-    workplace,
+    workspace,
 )
 from deployments.models.adapters import ADAPTERS
 from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig, load_config
-from lab.specialists.niches.from_file import NicheFile, OwnNiche, niche_from_file
-from lab.specialists.recipes.config import TrainConfig
-from lab.specialists.recipes.defaults import settings_for
-from lab.specialists.recipes.errors import OtherRunError
-from lab.specialists.recipes.workplace import Workplace
+from lab.specialists.errors import OtherRunError
+from lab.specialists.from_file import LoadedNiche, NicheFile, niche_from_file
+from lab.specialists.recipe import TrainConfig, settings_for
+from lab.specialists.training.workspace import Workspace
 from router.types import GENERAL
 
 if TYPE_CHECKING:
-    from lab.specialists.recipes.publish import Provenance
+    from lab.specialists.training.publish import Provenance
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _FILES = frozenset(
@@ -72,16 +71,16 @@ def add(actions: Subparsers) -> None:
     parser.set_defaults(run=_new)
 
 
-def own_niche(name: str, given: NicheFile, place: Workplace) -> OwnNiche:
-    """The niche of a file; says what it found in it.
+def own_niche(name: str, file: NicheFile, space: Workspace) -> LoadedNiche:
+    """The niche of a file; prints what it holds.
 
     Raises:
         DatasetError: the rows cannot be used.
     """
-    own = niche_from_file(name, given, _Tokens(place.base_dir))
+    own = niche_from_file(name, file, _Tokens(space.base_dir))
     counts = ", ".join(f"{len(rows):,} {part}" for part, rows in own.rows.items())
     print(
-        f"{given.data.name}: {counts} rows; graded by {own.niche.graders[0]}, answers of up to "
+        f"{file.data.name}: {counts} rows; graded by {own.niche.graders[0]}, answers of up to "
         f"{own.niche.max_answer_tokens} tokens, system prompt {own.niche.system_prompt!r}"
     )
     for note in own.notes:
@@ -104,17 +103,17 @@ class _Tokens:
         return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def own_settings(arguments: argparse.Namespace, rows: int, place: Workplace) -> TrainConfig:
+def own_settings(arguments: argparse.Namespace, rows: int, space: Workspace) -> TrainConfig:
     """The settings for so many rows of one's own, where the options say nothing else.
 
     Raises:
         CommandError: the model does not take so long an example as asked for.
     """
-    context = place.context_tokens or MOST_TOKENS
+    context = space.context_tokens or MOST_TOKENS
     wanted = arguments.max_length_tokens
     if wanted is not None and wanted > context:
         raise CommandError(
-            f"--max-length-tokens {wanted}: the context of {place.base} is {context}; give less"
+            f"--max-length-tokens {wanted}: the context of {space.base} is {context}; give less"
         )
     start = TrainConfig(max_length_tokens=min(context, MOST_TOKENS))
     return settings_for(rows, settings(arguments, start), arguments.epochs)
@@ -125,13 +124,13 @@ def _new(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path("specialists") / name
     _require_free(out, arguments.replace)
     stack = _stack(arguments, name, out)
-    place = workplace(arguments, Path("work") / name)
-    own = own_niche(name, file_of(arguments), place)
-    config = own_settings(arguments, len(own.rows["train"]), place)
-    entry = _entry(own, place.base, _reference(out, stack), stack, config)
+    space = workspace(arguments, Path("work") / name)
+    own = own_niche(name, file_of(arguments), space)
+    config = own_settings(arguments, len(own.rows["train"]), space)
+    entry = _entry(own, space.base, _reference(out, stack), stack, config)
     if stack is not None and stack.there is None:
         register(stack.path, entry, dry_run=True)
-    made = _made(own, place, config, out, replace=arguments.replace)
+    made = _made(own, space, config, out, replace=arguments.replace)
     _write_prompts(own, out / "prompts.jsonl", arguments.data.name)
     print(f"{out}: {made.sentence()}")
     if not made.clearly_better:
@@ -143,19 +142,19 @@ def _new(arguments: argparse.Namespace) -> int:
 
 
 def _made(
-    own: OwnNiche, place: Workplace, config: TrainConfig, out: Path, *, replace: bool
+    own: LoadedNiche, space: Workspace, config: TrainConfig, out: Path, *, replace: bool
 ) -> "Provenance":
-    from lab.specialists.recipes.make import make_specialist, require_fitting
+    from lab.specialists.training.make import make_specialist, require_lengths
 
-    require_fitting(own.niche, place, config.max_length_tokens)
+    require_lengths(own.niche, space, config.max_length_tokens)
     try:
-        return make_specialist(own.niche, place, [config], out)
+        return make_specialist(own.niche, space, [config], out)
     except OtherRunError as other:
         if not replace:
             raise
         print(f"{other.path}: is of another run; training starts again")
         other.path.unlink()
-        return make_specialist(own.niche, place, [config], out)
+        return make_specialist(own.niche, space, [config], out)
 
 
 def _name(name: str) -> str:
@@ -222,7 +221,7 @@ def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None
 
 
 def _entry(
-    own: OwnNiche, base: str, adapter: str, stack: _Stack | None, config: TrainConfig
+    own: LoadedNiche, base: str, adapter: str, stack: _Stack | None, config: TrainConfig
 ) -> dict[str, Any]:
     """The specialist as `niche.yaml` has it."""
     niche = own.niche
@@ -250,7 +249,7 @@ def _reference(out: Path, stack: _Stack | None) -> str:
     return str(out) if beside and not (ADAPTERS / out).is_dir() else str(out.resolve())
 
 
-def _write_prompts(own: OwnNiche, path: Path, source: str) -> None:
+def _write_prompts(own: LoadedNiche, path: Path, source: str) -> None:
     """The prompts as `niche train --data` reads them; those of the test stay in its test."""
     lines = []
     for part, rows in own.rows.items():

@@ -7,11 +7,11 @@ from pathlib import Path
 from cli.options import cache, positive, share
 from deployments.models.errors import ModelError
 from deployments.models.resolve import resolve
-from lab.specialists.niches.from_file import NicheFile
-from lab.specialists.niches.niche import Niche
-from lab.specialists.niches.registry import NICHES
-from lab.specialists.recipes.config import TrainConfig
-from lab.specialists.recipes.workplace import Workplace
+from lab.specialists.from_file import NicheFile
+from lab.specialists.niche import Niche
+from lab.specialists.recipe import TrainConfig
+from lab.specialists.registry import NICHES
+from lab.specialists.training.workspace import Workspace
 from router.grading.registry import GRADERS
 
 BASE = "smollm2-135m-instruct"
@@ -71,9 +71,9 @@ def add_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
         "--test-data",
         type=Path,
         metavar="FILE",
-        help="the like, to test on (default: a tenth of --data, held out by group or prompt)",
+        help="rows to test on (default: a tenth of --data, held out by group or prompt)",
     )
-    parser.add_argument("--system-prompt", metavar="TEXT", help="what the specialist is told first")
+    parser.add_argument("--system-prompt", metavar="TEXT", help="the specialist's system prompt")
     parser.add_argument(
         "--grader",
         help=f"what counts as right: {', '.join(GRADERS)} (default: json where all answers are "
@@ -131,12 +131,12 @@ def settings(arguments: argparse.Namespace, base: TrainConfig) -> TrainConfig:
     return replace(base, **changes)
 
 
-def workplace(arguments: argparse.Namespace, work_dir: Path) -> Workplace:
-    """Where a specialist is made.
+def workspace(arguments: argparse.Namespace, work_dir: Path) -> Workspace:
+    """The base model, data and working directory that the options name.
 
     Raises:
         ModelError: the base model is not here.
     """
     base_dir = resolve(arguments.base, cache())
     data_dir = getattr(arguments, "data_dir", None) or Path()
-    return Workplace(arguments.base, base_dir, data_dir, arguments.work_dir or work_dir)
+    return Workspace(arguments.base, base_dir, data_dir, arguments.work_dir or work_dir)

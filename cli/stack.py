@@ -78,10 +78,10 @@ def _check(config: NicheConfig) -> None:
     """Finds what would stop the stack later, while it can still be said in one line."""
     from gateway.decision_log import open_log
     from gateway.evidence.sqlite_store import checked
-    from gateway.routing import load_deciding_router
+    from gateway.routing import load_policy
 
     check_engines(config)
-    load_deciding_router(config)
+    load_policy(config)
     if config.observability.decision_log is not None:
         os.close(open_log(Path(config.observability.decision_log.path)))
     if config.gateway.shadow is not None:

@@ -68,8 +68,8 @@ def error_from(model: str, status: int, retry_after: str | None, body: str) -> B
     return Unavailable(model, f"upstream answered {status}: {message}")
 
 
-class Answer:
-    """Puts an upstream's events together; finish reason and usage wait for the last chunk."""
+class EventDecoder:
+    """Turns an upstream's events into chunks; finish reason and usage come with the last one."""
 
     def __init__(self, model: str) -> None:
         self._model = model

@@ -22,7 +22,7 @@ from deployments.engine import (
     parse_options,
     with_system_prompt,
 )
-from deployments.engines._openai_wire import Answer, error_from, request_body
+from deployments.engines._openai_wire import EventDecoder, error_from, request_body
 from deployments.protocol import Chunk, DeadlineExceeded, Load, ModelCard, Prompt, Unavailable
 from deployments.spec import ModelSpec
 
@@ -129,21 +129,21 @@ class OpenAIEngine:
         """
         asked = with_system_prompt(prompt, self._spec.system_prompt)
         clock = _Clock(prompt.deadline_seconds)
-        answer = Answer(self._spec.name)
+        decoder = EventDecoder(self._spec.name)
         with self._record.track(prompt.request_id) as work:
             async with self._translated(prompt.deadline_seconds):
                 response = await clock.limit(self._send(asked))
                 try:
                     # Read to the end, past [DONE]: only then can the connection be used again.
                     async for event in _events(response, clock):
-                        chunk = answer.read(self._without_key(event))
-                        work.tokens = answer.tokens
+                        chunk = decoder.read(self._without_key(event))
+                        work.tokens = decoder.tokens
                         if chunk is not None:
                             yield chunk
                 finally:
                     await response.aclose()
-            last = answer.last(clock.elapsed())
-            work.tokens, work.finished = answer.tokens, True
+            last = decoder.last(clock.elapsed())
+            work.tokens, work.finished = decoder.tokens, True
             yield last
 
     async def _send(self, prompt: Prompt) -> httpx.Response:

@@ -36,8 +36,8 @@ from deployments.engine import (
     parse_options,
     with_system_prompt,
 )
-from deployments.engines._answer import Answer
 from deployments.engines._budget import TokenBudget
+from deployments.engines._chunks import ChunkBuilder
 from deployments.engines._mailbox import Mailbox
 from deployments.engines._manager import PAGE_TOKENS, end_tokens_of, start_manager
 from deployments.engines._options import Options
@@ -250,7 +250,7 @@ class TransformersEngine:
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
         row = sampler.add(engine_id, prompt.sampling)
         complete = loaded.complete if prompt.messages else None
-        answer = Answer(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
+        answer = ChunkBuilder(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
         outputs = Mailbox[Any]()  # each output has all tokens so far: the newest will do
         manager.register_result_handler(engine_id, outputs.put)
         try:

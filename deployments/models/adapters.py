@@ -1,16 +1,15 @@
-"""Adapters: a specialist's trained difference from its base model.
+"""Adapters: LoRA weights that make a specialist of its base model.
 
-An adapter is a directory with PEFT's `adapter_config.json` and `adapter_model.safetensors`, and
-`niche.json`: the checksum of the weights, the base model's name, the niche, the system prompt it
-was trained with, and, where it says so, the base's layers that it keeps and what completes its
-answers.
+An adapter is a directory with PEFT's `adapter_config.json` and `adapter_model.safetensors`, and a
+card, `niche.json`: the checksum of the weights, the base model's name, the niche, the system prompt
+that it was trained with and, optionally, what completes its answers and what grades them.
 """
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from deployments.completions import Completion
 from deployments.models.cache import sha256_of
@@ -18,17 +17,21 @@ from deployments.models.errors import ModelError
 
 ADAPTERS = Path(__file__).parent.parent / "adapters"
 
-_WEIGHTS = "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+CARD = "niche.json"
 
 
 class AdapterCard(BaseModel):
     """`niche.json`, written after training; `base` is a name from `models.lock` or a hub id.
 
     Attributes:
-        layers: the decoder layers of the base that are kept, ascending from 0; None keeps all.
+        niche: the task that it was trained for.
+        base: the model that its weights are added to.
+        system_prompt: as in training.
+        sha256: of the weights' file.
         complete: what adds to its finished answers, a key of `deployments.completions`.
-        graders: what holds its answers against a right one, keys of `router.grading.registry`;
-            the first is the niche's measure.
+        graders: keys of `router.grading.registry`; the first is the niche's measure.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -37,26 +40,14 @@ class AdapterCard(BaseModel):
     base: str
     system_prompt: str
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    layers: tuple[int, ...] | None = None
     complete: Completion | None = None
     graders: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Adapter:
-    """A verified adapter; it was trained with `system_prompt`; `sha256` is of its weights.
-
-    `layers`, `complete` and `graders` are as in its card.
-    """
+class Adapter(AdapterCard):
+    """An adapter whose weights are those of its card; `path` is its directory."""
 
     path: Path
-    niche: str
-    base: str
-    system_prompt: str
-    sha256: str
-    layers: tuple[int, ...] | None = None
-    complete: Completion | None = None
-    graders: tuple[str, ...] = ()
 
 
 def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
@@ -76,21 +67,27 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
             f"no adapter {reference!r} and no such directory; "
             f"known names: {', '.join(known) or 'none'}"
         )
-    missing = [name for name in ("adapter_config.json", _WEIGHTS) if not (path / name).is_file()]
+    missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
     if missing:
         raise ModelError(f"adapter {reference!r}: {path} has no {', '.join(missing)}")
     card = _read_card(path, reference)
-    found = sha256_of(path / _WEIGHTS)
+    found = sha256_of(path / WEIGHTS)
     if found != card.sha256:
         raise ModelError(
-            f"adapter {reference!r}: sha256 of {_WEIGHTS} is {found}, "
-            f"niche.json says {card.sha256}; restore the file, or train it again"
+            f"adapter {reference!r}: sha256 of {WEIGHTS} is {found}, "
+            f"{CARD} says {card.sha256}; restore the file, or train it again"
         )
-    return Adapter(path=path, **dict(card))
+    return Adapter(path=path, **card.model_dump())
 
 
 def _read_card(path: Path, reference: str) -> AdapterCard:
     try:
-        return AdapterCard.model_validate_json((path / "niche.json").read_bytes())
-    except (OSError, ValidationError) as error:
-        raise ModelError(f"adapter {reference!r}: niche.json cannot be used: {error}") from error
+        fields: Any = json.loads((path / CARD).read_bytes())
+        if isinstance(fields, dict) and fields.get("layers") is not None:
+            raise ModelError(
+                f"adapter {reference!r}: {CARD} has `layers`, and adapters that keep only some "
+                "layers of their base are no longer served; train it again on the whole base"
+            )
+        return AdapterCard.model_validate(fields)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"adapter {reference!r}: {CARD} cannot be used: {error}") from error

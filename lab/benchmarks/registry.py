@@ -15,7 +15,7 @@ from lab.benchmarks.routellm import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
 from lab.routing import default_prompts, public_prompts
 from lab.routing.follow_up import read_utterances
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
 from router.encoders.encoder import Encoder

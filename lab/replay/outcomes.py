@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.routing.rows import wording
-from lab.statistics.jsonl import Fault, read_jsonl, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, shorten, string
 from router.errors import DataError
 
 Doubles = NDArray[np.float64]
@@ -253,7 +253,7 @@ def _parsed(cell: str, name: str) -> float:
     try:
         return float(cell)
     except ValueError:
-        raise Fault(f"{name} is {shown(cell)}; it must be a number") from None
+        raise Fault(f"{name} is {shorten(cell)}; it must be a number") from None
 
 
 def _row(value: Mapping[str, Any], layout: Layout) -> RecordedRow:
@@ -274,12 +274,12 @@ def _row(value: Mapping[str, Any], layout: Layout) -> RecordedRow:
 
 def _numbers(value: Any, name: str, most: float) -> dict[str, float]:
     if not isinstance(value, dict) or (name == "scores" and not value):
-        raise Fault(f"{name} is {shown(value)}; it must name each model with a number")
+        raise Fault(f"{name} is {shorten(value)}; it must name each model with a number")
     for model, number in value.items():
         # true and false are 1 and 0, as graders write them
         if not isinstance(number, int | float) or not 0 <= number <= most or math.isinf(number):
             allowed = "from 0 to 1" if most == 1 else "of at least 0"
-            raise Fault(f"{name}.{model} is {shown(number)}; it must be a number {allowed}")
+            raise Fault(f"{name}.{model} is {shorten(number)}; it must be a number {allowed}")
     return {model: float(number) for model, number in value.items()}
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from deployments.protocol import Message
 from lab.routing.rows import SPLITS, LabelledRow, wording
-from lab.statistics.jsonl import Fault, read_jsonl, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, shorten, string
 from router.classifier import text_of
 from router.errors import TrainingError
 from router.types import GENERAL, Query
@@ -174,7 +174,9 @@ def refuse_unknown(fields: Mapping[str, Any], allowed: Sequence[str], where: str
         if name not in allowed:
             close = difflib.get_close_matches(name, allowed, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise Fault(f"{where}unknown field {shown(name)}; {hint}allowed: {', '.join(allowed)}")
+            raise Fault(
+                f"{where}unknown field {shorten(name)}; {hint}allowed: {', '.join(allowed)}"
+            )
 
 
 def domain_of(value: Any) -> str:
@@ -188,8 +190,8 @@ def domain_of(value: Any) -> str:
         likely = re.sub(r"[^a-z0-9._-]+", "-", name.casefold()).strip("-._")[:63]
         hint = f"; write {likely!r}" if DOMAIN.fullmatch(likely) else ""
         raise Fault(
-            f"domain {shown(name)}: allowed are up to 63 lower-case letters, digits, '.', '_' and "
-            f"'-', beginning with a letter or digit{hint}"
+            f"domain {shorten(name)}: allowed are up to 63 lower-case letters, digits, '.', '_' "
+            f"and '-', beginning with a letter or digit{hint}"
         )
     return name
 
@@ -201,14 +203,14 @@ def score_of(value: Any, name: str) -> float:
         Fault: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise Fault(f"{name} is {shown(value)}; it must be a number from 0 to 1")
+        raise Fault(f"{name} is {shorten(value)}; it must be a number from 0 to 1")
     return float(value)
 
 
 def _labelled(query: Query, fields: dict[str, Any], source: str) -> LabelledQuery:
     split = fields.get("split")
     if split is not None and split not in SPLITS:
-        raise Fault(f"no split {shown(split)}; allowed: {', '.join(SPLITS)}")
+        raise Fault(f"no split {shorten(split)}; allowed: {', '.join(SPLITS)}")
     group = fields.get("group")
     given = fields.get("source")
     return LabelledQuery(
@@ -223,17 +225,17 @@ def _labelled(query: Query, fields: dict[str, Any], source: str) -> LabelledQuer
 
 def _turns(messages: Any) -> tuple[Message, ...]:
     if not isinstance(messages, list) or not messages:
-        raise Fault(f"messages is {shown(messages)}; it must be a list of turns")
+        raise Fault(f"messages is {shorten(messages)}; it must be a list of turns")
     return tuple(_turn(turn, f"messages[{index}]") for index, turn in enumerate(messages))
 
 
 def _turn(turn: Any, name: str) -> Message:
     if not isinstance(turn, dict):
-        raise Fault(f"{name} is {shown(turn)}; it must be an object with role and content")
+        raise Fault(f"{name} is {shorten(turn)}; it must be an object with role and content")
     refuse_unknown(turn, _TURN_FIELDS, f"{name}: ")
     role = turn.get("role")
     if not isinstance(role, str) or role not in _ROLES:
-        raise Fault(f"{name}: no role {shown(role)}; allowed: {', '.join(_ROLES)}")
+        raise Fault(f"{name}: no role {shorten(role)}; allowed: {', '.join(_ROLES)}")
     return Message(_ROLES[role], string(turn.get("content"), f"{name}.content"))
 
 

@@ -7,21 +7,20 @@ another kind.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from lab.datasets.draw import draw, sample
-from lab.datasets.layouts import instruct, vary
 from lab.datasets.manifest import read_rows, read_text
 from lab.datasets.sources import DATASETS
 from lab.datasets.spacing import joined
 from lab.routing import unclear
-from lab.specialists.niches.math import MATH, folded
-from lab.specialists.niches.niche import Split
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.niche import Niche, Split
+from lab.specialists.niches.math import NICHE as MATH
+from lab.specialists.niches.math import folded
+from lab.specialists.registry import NICHES
 
 GENERAL = "general"
 """What is no niche's; the same word as the router's."""
@@ -87,33 +86,19 @@ def _calibrating(row: LabelledPrompt) -> LabelledPrompt:
 
 def _niches(data_dir: Path) -> Iterator[LabelledPrompt]:
     for niche in NICHES.values():
-        source = _source(*niche.datasets)
-        restyle = _RESTYLES[niche.name]
-        for split, count in _SIZES.items():
-            examples = {example.prompt: example for example in niche.examples(split, data_dir)}
-            for prompt in sample(examples, count):
-                # The groups of `tools` are its functions, which stand in all splits.
-                group = prompt.lower() if niche.name == "tools" else examples[prompt].group
-                yield LabelledPrompt(
-                    restyle(prompt), niche.name, f"{niche.name}/{group}", split, source
-                )
+        yield from niche_rows(niche, data_dir)
 
 
-def _as_typed(prompt: str) -> str:
-    return prompt.lower().rstrip(".?!") if draw(prompt, "case") < 0.4 else prompt
-
-
-def _support(prompt: str) -> str:
-    return instruct("support", _as_typed(prompt))
-
-
-_RESTYLES: Mapping[str, Callable[[str], str]] = {
-    "sql": vary,
-    "tools": _as_typed,
-    "math": partial(instruct, "math"),
-    "biomed": partial(instruct, "biomed"),
-    "support": _support,
-}
+def niche_rows(niche: Niche, data_dir: Path) -> Iterator[LabelledPrompt]:
+    """The prompts of a niche's own rows, as users might write them."""
+    source = _source(*niche.datasets)
+    for split, count in _SIZES.items():
+        examples = {example.prompt: example for example in niche.examples(split, data_dir)}
+        for prompt in sample(examples, count):
+            group = prompt.lower() if niche.groups_are_kinds else examples[prompt].group
+            yield LabelledPrompt(
+                niche.restyle(prompt), niche.name, f"{niche.name}/{group}", split, source
+            )
 
 
 def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
@@ -129,7 +114,7 @@ def _word_problems(data_dir: Path) -> Iterator[LabelledPrompt]:
     """Problems whose solution is no short equation: not in the niche's own rows, and its own."""
     found = (r["question"] for r in read_rows("gsm8k", data_dir) if folded(r["answer"]) is None)
     for text in sample(found, 250):
-        yield _spread("gsm8k", instruct("math", text), text, "math")
+        yield _spread("gsm8k", MATH.restyle(text), text, "math")
 
 
 def _clinc(data_dir: Path) -> Iterator[LabelledPrompt]:

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from lab.routing.rows import LabelledRow, Splits, query_of
-from lab.statistics.jsonl import Fault, read_jsonl, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, shorten, string
 from router.classifier import TextEncoder
 from router.conversation import ConversationReader, DecidingTexts, FollowUpDetector, user_turns
 from router.errors import TrainingError
@@ -152,8 +152,8 @@ def deciding_texts(
 def _utterance(fields: dict[str, Any]) -> Utterance:
     is_follow_up = fields.get("is_follow_up")
     if not isinstance(is_follow_up, bool):
-        raise Fault(f"is_follow_up is {shown(is_follow_up)}; it must be true or false")
+        raise Fault(f"is_follow_up is {shorten(is_follow_up)}; it must be true or false")
     split = string(fields.get("split"), "split")
     if split not in ("train", "test"):
-        raise Fault(f"no split {shown(split)}; allowed: train, test")
+        raise Fault(f"no split {shorten(split)}; allowed: train, test")
     return Utterance(string(fields.get("text"), "text"), is_follow_up, split)

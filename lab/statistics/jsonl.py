@@ -53,7 +53,7 @@ def read_files(paths: Sequence[Path], parse: Callable[[Line], T]) -> list[list[T
     faults: list[str] = []
     found = [_read(path, parse, faults) for path in paths]
     if faults:
-        raise DataError(listed(faults))
+        raise DataError(format_faults(faults))
     for path, rows in zip(paths, found, strict=True):
         if not rows:
             raise DataError(f"{path} holds no rows; write one JSON object a line")
@@ -99,7 +99,7 @@ def string(value: Any, name: str) -> str:
         Fault: it is not.
     """
     if not isinstance(value, str):
-        raise Fault(f"{name} is {shown(value)}; it must be text")
+        raise Fault(f"{name} is {shorten(value)}; it must be text")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -110,14 +110,14 @@ def string(value: Any, name: str) -> str:
     return value
 
 
-def listed(faults: Sequence[str]) -> str:
+def format_faults(faults: Sequence[str]) -> str:
     """Faults as lines; of very many the first, and how many there are beyond them."""
     more = len(faults) - _MOST_FAULTS
     rest = [f"and {more:,} more"] if more > 0 else []
     return "\n".join([*faults[:_MOST_FAULTS], *rest])
 
 
-def shown(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A value as errors show it: short."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
@@ -150,7 +150,7 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Fault(f"not JSON: {shown(text.strip())}; write one JSON object a line") from error
+        raise Fault(f"not JSON: {shorten(text.strip())}; write one JSON object a line") from error
     if not isinstance(value, dict):
-        raise Fault(f"not an object: {shown(value)}; write one JSON object a line")
+        raise Fault(f"not an object: {shorten(value)}; write one JSON object a line")
     return value

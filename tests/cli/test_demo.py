@@ -6,7 +6,7 @@ from cli.demo import SAMPLES, show_samples
 from deployments.protocol import Unavailable
 from deployments.spec import ModelSpec
 from gateway.config import LaunchError, NicheConfig
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 from router.types import GENERAL
 from tests.cli.servers import serving
 from tests.fakes import FakeBackend, FakeClassifier

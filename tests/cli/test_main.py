@@ -14,7 +14,7 @@ import yaml
 
 from cli.main import main
 from deployments.models.cache import cache_dir
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 from tests.cli.commands import refused
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +106,15 @@ def test_config_check_lets_the_engines_look_at_their_options(
 
     assert "'big'" in said
     assert "engine_options.colour" in said
+
+
+def test_config_check_asks_the_artifact_for_the_domains(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A specialist of a domain that the router's artifact does not know is found at once."""
+    path = written(tmp_path, specialists=[STACK["specialists"][0] | {"domain": "poems"}])
+
+    assert "poems" in refused(capsys, "config", "check", "--config", path)
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])

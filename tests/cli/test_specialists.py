@@ -15,8 +15,8 @@ from deployments.models.adapters import load_adapter
 from deployments.models.cache import sha256_of
 from gateway.config import load_config
 from lab.routing.dataset import read_rows
-from lab.specialists.niches.registry import NICHES
-from lab.specialists.recipes.config import TrainConfig
+from lab.specialists.recipe import TrainConfig
+from lab.specialists.registry import NICHES
 from tests.cli.commands import refused
 from tests.deployments.tiny_model import save_tiny_model
 from tests.lab.specialists.toy_niche import toy_examples

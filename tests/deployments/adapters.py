@@ -9,8 +9,6 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from deployments.models.prune import keep_layers
-
 
 def save_adapter(folder: Path, base: Path, *, seed: int | None = None, **card: Any) -> Path:
     """Writes an adapter for `base`; the card gets what is given beyond the usual.
@@ -18,8 +16,6 @@ def save_adapter(folder: Path, base: Path, *, seed: int | None = None, **card: A
     Without a seed it changes nothing; with one it changes every linear layer at random.
     """
     model = AutoModelForCausalLM.from_pretrained(base)
-    if card.get("layers"):
-        keep_layers(model, card["layers"])
     lora = LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", task_type="CAUSAL_LM")
     peft = get_peft_model(model, lora)
     if seed is not None:

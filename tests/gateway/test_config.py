@@ -15,7 +15,7 @@ from gateway.config import (
     load_config,
     parse_config,
 )
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.registry import NICHES
 
 ROOT = Path(__file__).parents[2]
 

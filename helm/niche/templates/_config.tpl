@@ -1,6 +1,6 @@
-{{/* `niche.yaml` and the Serve configuration, both of `.Values.niche`. */}}
+{{/* `niche.yaml` and the Serve configuration, both from `.Values.niche`. */}}
 
-{{/* What is configured: all of the values or all of the project's, for half of each would be neither. */}}
+{{/* The configuration: either the values' or the project's own, never a mixture. */}}
 {{- define "niche.given" -}}
 {{- if .Values.niche }}{{ toYaml .Values.niche }}{{ else }}{{ .Files.Get "files/niche.yaml" }}{{ end -}}
 {{- end -}}
@@ -23,7 +23,7 @@
 /etc/niche/router
 {{- end -}}
 
-{{/* The content of `niche.yaml`: the values, and what the chart itself decides. */}}
+{{/* The content of `niche.yaml`: the values, and what the chart itself sets. */}}
 {{- define "niche.config" -}}
 {{- $root := . -}}
 {{- $config := include "niche.given" . | fromYaml -}}
@@ -48,16 +48,16 @@
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* The label by which Ray keeps a replica in a worker group. */}}
+{{/* The label by which Ray places a replica in a worker group. */}}
 {{- define "niche.labelSelector" -}}
 {{- with . }}
 label_selector: {niche-group: {{ . }}}
 {{- end }}
 {{- end -}}
 
-{{/* One application per model, one for the gateway, one for a classifier apart: what
-     `cli/launch.py` starts on one machine. What can change without a restart (replicas, limits)
-     stands under `deployments` and not in a model's `args`. */}}
+{{/* One application per model, one for the gateway, one for a separate classifier: as `niche serve` starts
+     on one machine. What can change without a restart (replicas, limits) is under `deployments` and not
+     in a model's `args`. */}}
 {{- define "niche.serveConfig" -}}
 {{- $config := include "niche.config" . | fromYaml -}}
 {{- $placement := .Values.placement -}}
@@ -101,7 +101,7 @@ applications:
   {{- end }}
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}
   {{- with dig "router" "deployment" nil $config }}
-  {{- /* Without what is not its own, a change of that leaves it alone; the comparison names specialists. */}}
+  {{- /* Only its own settings, so that a change of others does not restart it; `shadow` names specialists. */}}
   {{- $edge := dict "gateway" (omit $config.gateway "shadow" "api_keys_file") }}
   - name: router
     route_prefix: null
@@ -143,7 +143,7 @@ applications:
           {{- with include "niche.sharedMetrics" $metrics | trim }}{{ . | nindent 10 }}{{ end }}
 {{- end -}}
 
-{{/* The environment of a replica that keeps its metrics with those of its pod's others. */}}
+{{/* The environment of a replica whose metrics are added to those of the other replicas in its pod. */}}
 {{- define "niche.sharedMetrics" -}}
 {{- with . }}
 runtime_env:

@@ -1,10 +1,10 @@
-{{/* Names, labels, images: what all templates share. */}}
+{{/* Names, labels, images and other parts that the templates share. */}}
 
 {{- define "niche.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 47 characters: KubeRay makes longer names of it. */}}
+{{/* At most 47 characters: KubeRay appends to it. */}}
 {{- define "niche.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -18,8 +18,8 @@
 {{ include "niche.fullname" . }}-serve-svc
 {{- end -}}
 
-{{/* The labels that never change, by which pods are selected. A chart's new version must not change
-     pods: that would make a new Ray cluster. */}}
+{{/* The labels by which pods are selected. They never change, and pods have no others of the chart: a new
+     version of the chart must not change pods, which would create a new Ray cluster. */}}
 {{- define "niche.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "niche.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -36,7 +36,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{/* Metadata of an object. Takes root, name; component, labels, annotations where there are any. */}}
+{{/* Metadata of an object. Takes root, name; optionally component, labels, annotations. */}}
 {{- define "niche.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
@@ -54,7 +54,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* An image's reference. Takes root, image (which may replace parts of the chart's). */}}
+{{/* An image reference. Takes root, image (which overrides parts of `.Values.image`). */}}
 {{- define "niche.image" -}}
 {{- $image := merge (dict) .image .root.Values.image -}}
 {{- $name := trimPrefix "/" (printf "%s/%s" $image.registry $image.repository) -}}
@@ -81,16 +81,18 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* A worker group with the defaults for what it does not say, as YAML. Takes root, group (its name). */}}
+{{/* A worker group merged over the defaults, as YAML, with `pods`, the maximum number of its pods. Takes
+     root, group (its name). */}}
 {{- define "niche.workerGroup" -}}
-{{- include "niche.withDefaults" (dict "own" (index .root.Values.workerGroups .group) "defaults" .root.Values.workerGroupDefaults) -}}
+{{- $own := include "niche.withDefaults" (dict "own" (index .root.Values.workerGroups .group) "defaults" .root.Values.workerGroupDefaults) | fromYaml -}}
+{{- set $own "pods" (ternary $own.maxReplicas $own.minReplicas .root.Values.autoscaler.enabled) | toYaml -}}
 {{- end -}}
 
 {{- define "niche.modelServer" -}}
 {{- include "niche.withDefaults" (dict "own" (index .root.Values.modelServers .server) "defaults" .root.Values.modelServerDefaults) -}}
 {{- end -}}
 
-{{/* Key by key and not with `merge`, which takes 0 and false for absent. */}}
+{{/* Key by key: `merge` would treat 0 and false as absent. */}}
 {{- define "niche.withDefaults" -}}
 {{- $all := dict -}}
 {{- range $key, $value := .defaults -}}{{- $_ := set $all $key $value -}}{{- end -}}
@@ -102,7 +104,7 @@ annotations:
 {{ include "niche.fullname" .root }}-{{ .server }}
 {{- end -}}
 
-{{/* Environment of a map: name to value. */}}
+{{/* Environment variables from a map. */}}
 {{- define "niche.env" -}}
 {{- range $name, $value := . }}
 - name: {{ $name }}
@@ -121,7 +123,7 @@ requests:
   {{- toYaml $amounts | nindent 2 }}
 {{- end -}}
 
-{{/* Tolerations, with the GPU's where there are GPUs. Takes gpus, gpuResource, tolerations. */}}
+{{/* Tolerations, with that of the GPU taint if there are GPUs. Takes gpus, gpuResource, tolerations. */}}
 {{- define "niche.tolerations" -}}
 {{- $all := .tolerations -}}
 {{- if .gpus }}{{- $all = append $all (dict "key" .gpuResource "operator" "Exists" "effect" "NoSchedule") -}}{{- end -}}

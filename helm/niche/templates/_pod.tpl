@@ -1,15 +1,15 @@
-{{/* The pods of Ray: the head's template and a worker group's, and what both have. */}}
+{{/* Ray's pods: the templates of the head and of a worker group, and their common parts. */}}
 
 {{/* Takes root. */}}
 {{- define "niche.rayEnv" -}}
 {{- include "niche.env" .root.Values.ray.env }}
 {{- if not .root.Values.ray.auth.enabled }}
-- name: RAY_AUTH_MODE  # Ray's own default differs between its commands
+- name: RAY_AUTH_MODE  # Ray's commands have different defaults
   value: disabled
 {{- end }}
 - name: HOME
   value: /home/niche
-- name: USER  # for images in whose list of users the number is absent
+- name: USER  # for images in which the user id has no name
   value: niche
 - name: NICHE_CACHE
   value: {{ .root.Values.modelCache.mountPath }}
@@ -35,7 +35,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The root is read-only: what is written has a volume. */}}
+{{/* The root file system is read-only, so these directories are volumes. */}}
 {{- define "niche.writableMounts" -}}
 - name: tmp
   mountPath: /tmp
@@ -57,7 +57,7 @@
     sizeLimit: {{ . }}
 {{- end -}}
 
-{{/* Ends `ray` in order before the container is ended. */}}
+{{/* Stops Ray in order before the container is stopped. */}}
 {{- define "niche.lifecycle" -}}
 lifecycle:
   preStop:
@@ -65,7 +65,7 @@ lifecycle:
       command: [/bin/sh, -c, ray stop]
 {{- end -}}
 
-{{/* What every pod's spec says. Takes root, own (head or group). */}}
+{{/* The part of the spec that all pods have. Takes root, own (head, group or server). */}}
 {{- define "niche.podBasics" -}}
 serviceAccountName: {{ include "niche.serviceAccountName" .root }}
 automountServiceAccountToken: false
@@ -94,7 +94,7 @@ affinity:
 {{- include "niche.tolerations" .own }}
 {{- end -}}
 
-{{/* Takes root, own, component; annotations beside the own ones. */}}
+{{/* Takes root, own, component, annotations (added to those of own). */}}
 {{- define "niche.podMetadata" -}}
 labels:
   {{- include "niche.selectorLabels" .root | nindent 2 }}
@@ -151,7 +151,7 @@ spec:
     {{- include "niche.writableVolumes" . | nindent 4 }}
     {{- include "niche.sharedMemoryVolume" $own.shmSize | nindent 4 }}
     {{- if .Values.autoscaler.enabled }}
-    # Mounted by the autoscaler's container alone.
+    # Mounted only by the autoscaler's container.
     - name: service-account-token
       projected:
         sources:
@@ -171,7 +171,7 @@ spec:
     {{- end }}
 {{- end -}}
 
-{{/* Whether a group holds what answers HTTP or classifies: "true" or nothing. Takes root, group. */}}
+{{/* Whether a group runs the gateway or the classifier: "true" or empty. Takes root, group. */}}
 {{- define "niche.isEdge" -}}
 {{- $placement := .root.Values.placement -}}
 {{- $given := include "niche.given" .root | fromYaml -}}
@@ -179,7 +179,7 @@ spec:
 {{- if or (eq .group $placement.gateway) $classifies }}true{{ end -}}
 {{- end -}}
 
-{{/* Whether a group first gets model files: "true" or nothing. The gateway needs the encoder. */}}
+{{/* Whether a group downloads model files first: "true" or empty. The gateway needs the encoder. */}}
 {{- define "niche.pullsModels" -}}
 {{- $loads := include "niche.isEdge" . -}}
 {{- range (include "niche.models" .root | fromYaml).all -}}
@@ -188,7 +188,7 @@ spec:
 {{- if and .root.Values.modelCache.pull $loads }}true{{ end -}}
 {{- end -}}
 
-{{/* Annotations by which a new Ray cluster is made when something behind an unchanged name changed. */}}
+{{/* Annotations that create a new Ray cluster when something changed under the same name. */}}
 {{- define "niche.revisions" -}}
 {{- $values := .root.Values -}}
 {{- if include "niche.pullsModels" . -}}
@@ -237,10 +237,12 @@ spec:
           {{- include "niche.selectorLabels" $root | nindent 10 }}
           ray.io/group: {{ .group }}
     {{- end }}
+  {{- $part := dict "root" $root "image" $image "pullPolicy" $pullPolicy }}
   {{- $initial := list }}
-  {{- if include "niche.pullsModels" . }}{{ $initial = append $initial (include "niche.pullContainer" (dict "root" $root "image" $image "pullPolicy" $pullPolicy) | fromYaml) }}{{ end }}
   {{- if $copied }}{{ $initial = append $initial (include "niche.artifactContainer" $root | fromYaml) }}{{ end }}
-  {{- if and $edge $values.monitoring.gateway.enabled }}{{ $initial = append $initial (include "niche.exporterContainer" (dict "root" $root "image" $image "pullPolicy" $pullPolicy) | fromYaml) }}{{ end }}
+  {{- if $edge }}{{ $initial = append $initial (include "niche.checkContainer" $part | fromYaml) }}{{ end }}
+  {{- if include "niche.pullsModels" . }}{{ $initial = append $initial (include "niche.pullContainer" $part | fromYaml) }}{{ end }}
+  {{- if and $edge $values.monitoring.gateway.enabled }}{{ $initial = append $initial (include "niche.exporterContainer" $part | fromYaml) }}{{ end }}
   {{- with concat $initial $values.extraInitContainers }}
   initContainers:
     {{- toYaml . | nindent 4 }}
@@ -290,16 +292,7 @@ spec:
           mountPath: /etc/niche/api-keys
           readOnly: true
         {{- end }}
-        {{- if $artifact }}
-        - name: router-artifact
-          mountPath: {{ include "niche.artifactDirectory" $root }}
-          readOnly: true
-          {{- if eq $values.routerArtifact.source "persistentVolumeClaim" }}
-          {{- with $values.routerArtifact.persistentVolumeClaim.subPath }}
-          subPath: {{ . }}
-          {{- end }}
-          {{- end }}
-        {{- end }}
+        {{- include "niche.artifactMount" $root | nindent 8 }}
         {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -361,7 +354,7 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* How the gateway's pods share a persistent state: on one node, or in a directory each. */}}
+{{/* How the gateway's pods share a persistent state: on one node, or with a directory each. */}}
 {{- define "niche.onOneNode" -}}
 {{- if and .Values.state.persistence.enabled .Values.state.persistence.oneNode }}true{{ end -}}
 {{- end -}}
@@ -370,7 +363,7 @@ spec:
 {{- if and .Values.state.persistence.enabled (not .Values.state.persistence.oneNode) }}true{{ end -}}
 {{- end -}}
 
-{{/* A group's affinity, by which its pods go where one of them is: of this Ray cluster or the next.
+{{/* A group's affinity, with a term that keeps its pods on one node, also those of the next Ray cluster.
      Takes root, group, own. */}}
 {{- define "niche.besideItsGroup" -}}
 {{- $labels := include "niche.selectorLabels" .root | fromYaml | merge (dict "ray.io/group" .group) -}}
@@ -395,12 +388,50 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* Gets model files that the cache lacks; several pods wait for each other. */}}
+{{/* The mount of the router's artifact, unless the project's image contains it. */}}
+{{- define "niche.artifactMount" -}}
+{{- $source := .Values.routerArtifact -}}
+{{- if ne $source.source "included" -}}
+- name: router-artifact
+  mountPath: {{ include "niche.artifactDirectory" . }}
+  readOnly: true
+  {{- if eq $source.source "persistentVolumeClaim" }}
+  {{- with $source.persistentVolumeClaim.subPath }}
+  subPath: {{ . }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* Validates niche.yaml, the engines' options and the router's artifact before anything else starts.
+     It waits before it fails: KubeRay deletes a failed pod at once, and its log with it. */}}
+{{- define "niche.checkContainer" -}}
+name: check-config
+command:
+  - /bin/sh
+  - -c
+  - niche config check --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
+terminationMessagePolicy: FallbackToLogsOnError
+{{ include "niche.commandContainer" . }}
+  {{- include "niche.artifactMount" .root | nindent 2 }}
+  {{- with .root.Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Downloads the model files that are not in the cache; pods that share it take turns. */}}
 {{- define "niche.pullContainer" -}}
 name: pull-models
+command: [niche, models, pull, --config, /etc/niche/config/niche.yaml]
+{{ include "niche.commandContainer" . }}
+  - name: models
+    mountPath: {{ .root.Values.modelCache.mountPath }}
+{{- end -}}
+
+{{/* What an init container that runs `niche` has, its volume mounts last. Takes root, image, pullPolicy. */}}
+{{- define "niche.commandContainer" -}}
 image: {{ .image }}
 imagePullPolicy: {{ .pullPolicy }}
-command: [niche, models, pull, --config, /etc/niche/config/niche.yaml]
 securityContext:
   {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
 env:
@@ -410,14 +441,12 @@ resources:
   requests: {cpu: 500m, memory: 2Gi}
 volumeMounts:
   {{- include "niche.writableMounts" .root | nindent 2 }}
-  - name: models
-    mountPath: {{ .root.Values.modelCache.mountPath }}
   - name: config
     mountPath: /etc/niche/config
     readOnly: true
 {{- end -}}
 
-{{/* Puts the router's artifact into its volume. */}}
+{{/* Copies the router's artifact to its volume. */}}
 {{- define "niche.artifactContainer" -}}
 {{- $source := .Values.routerArtifact -}}
 name: router-artifact
@@ -445,7 +474,7 @@ volumeMounts:
     mountPath: /artifact
 {{- end -}}
 
-{{/* Shows the sums of the pod's gateway replicas. A sidecar that Kubernetes restarts by itself. */}}
+{{/* Exports the added-up metrics of the pod's gateway replicas; a native sidecar. */}}
 {{- define "niche.exporterContainer" -}}
 {{- $own := .root.Values.monitoring.gateway -}}
 name: gateway-metrics

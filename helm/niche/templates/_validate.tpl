@@ -1,297 +1,228 @@
-{{/* What the schema cannot see: values that do not fit each other. Every message names the key and
-     says what to do. */}}
+{{/* Refuses values that do not fit together, where the schema cannot tell: each error is one line that
+     starts with the key and says what to do.
+
+     Of niche.yaml itself only the five commonest mistakes are found here: a placement that does not
+     exist, a replica that fits no pod, a domain that the router's artifact does not know, an `openai`
+     model without a URL, and a path that cannot be written. `niche config check` finds the others, in
+     an init container of the gateway's pods. */}}
 
 {{- define "niche.validate" -}}
-{{- $complaints := compact (splitList "\n" (include "niche.complaints" .)) -}}
-{{- if $complaints -}}
-{{- fail (printf "\n\n%s\n" (join "\n" $complaints)) -}}
+{{- $errors := list -}}
+{{- range list "name" "placement" "capacity" "domain" "modelServer" "upgrade" "access" "state" -}}
+{{- $errors = concat $errors (include (printf "niche.%sErrors" .) $ | splitList "\n" | compact) -}}
 {{- end -}}
-{{- end -}}
-
-{{/* A line per complaint. */}}
-{{- define "niche.complaints" -}}
-{{ include "niche.complaintsOfName" . }}
-{{ include "niche.complaintsOfModels" . }}
-{{ include "niche.complaintsOfPlacement" . }}
-{{ include "niche.complaintsOfCapacity" . }}
-{{ include "niche.complaintsOfModelServers" . }}
-{{ include "niche.complaintsOfAccess" . }}
-{{ include "niche.complaintsOfSources" . }}
-{{ include "niche.complaintsOfState" . }}
+{{- with $errors -}}{{- fail (printf "\n\n%s\n" (join "\n" .)) -}}{{- end -}}
 {{- end -}}
 
-{{- define "niche.complaintsOfName" -}}
+{{- define "niche.nameErrors" -}}
 {{- $name := include "niche.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,45}[a-z0-9])?$" $name) }}
-fullnameOverride: {{ $name | quote }} is no name of a RayService; at most 47 small letters, digits and hyphens, a letter first
+fullnameOverride: {{ $name | quote }} is not a valid name; use at most 47 lowercase letters, digits and hyphens, starting with a letter
 {{- end }}
 {{- end -}}
 
-{{- define "niche.complaintsOfModels" -}}
-{{- $given := include "niche.given" . | fromYaml -}}
-{{- $names := list "auto" $given.generalist.name -}}
-{{- $domains := .Values.routerArtifact.domains -}}
-{{- range $index, $model := $given.specialists -}}
-{{- if has $model.name $names }}
-niche.specialists[{{ $index }}].name: {{ $model.name | quote }} is taken; names must differ
-{{- end -}}
-{{- $names = append $names $model.name -}}
-{{- if not $model.domain }}
-niche.specialists[{{ $index }}].domain: a specialist ({{ $model.name | quote }}) needs a domain
-{{- else if not (has $model.domain $domains) }}
-niche.specialists[{{ $index }}].domain: {{ $model.domain | quote }} is no domain of the router's artifact, which knows {{ join ", " $domains }}; name one of these, or an artifact in routerArtifact with its domains
-{{- end -}}
-{{- end -}}
-{{- if dig "router" "guarantee" nil $given -}}
-{{- $served := list -}}
-{{- range $given.specialists -}}{{- $served = append $served .domain -}}{{- end -}}
-{{- $unserved := list -}}
-{{- range $domains -}}{{- if not (has . $served) }}{{ $unserved = append $unserved . }}{{ end -}}{{- end -}}
-{{- with $unserved }}
-niche.router.guarantee: it is about all domains of the router's artifact, and {{ join ", " . }} have no specialist, so the gateway would not start; declare them, name an artifact without them in routerArtifact, or remove the guarantee
-{{- end -}}
-{{- end -}}
-{{- with $given.generalist.domain }}
-niche.generalist.domain: the generalist has no domain; remove the key
-{{- end -}}
-{{- if eq $given.generalist.name "auto" }}
-niche.generalist.name: "auto" asks for a routed answer; choose another
-{{- end -}}
-{{- range $model := (include "niche.models" . | fromYaml).all -}}
-{{- if gt (int (dig "autoscaling" "min_replicas" 1 $model)) (int (dig "autoscaling" "max_replicas" 1 $model)) }}
-niche: {{ $model.name }}: autoscaling.min_replicas is above autoscaling.max_replicas
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "niche.complaintsOfPlacement" -}}
+{{- define "niche.placementErrors" -}}
 {{- $values := .Values -}}
 {{- $groups := keys $values.workerGroups | sortAlpha -}}
-{{- if not $groups }}
-workerGroups: there is none; name at least one
-{{- end -}}
-{{- range $key := list "gateway" "classifier" -}}
-{{- $group := index $values.placement $key -}}
-{{- if and (or $group (eq $key "gateway")) (not (has $group $groups)) }}
-placement.{{ $key }}: no worker group {{ $group | quote }}; there are {{ join ", " $groups }}
-{{- end -}}
-{{- end -}}
+{{- $wanted := dict "placement.gateway" $values.placement.gateway -}}
+{{- with $values.placement.classifier }}{{ $_ := set $wanted "placement.classifier" . }}{{ end -}}
 {{- $models := list -}}
-{{- range (include "niche.models" . | fromYaml).all -}}{{- $models = append $models .name -}}{{- end -}}
+{{- range (include "niche.models" . | fromYaml).all }}{{ $models = append $models .name }}{{ end -}}
 {{- range $model, $group := $values.placement.models -}}
+{{- $_ := set $wanted (printf "placement.models.%s" $model) $group -}}
 {{- if not (has $model $models) }}
-placement.models: no model {{ $model | quote }} in niche; there are {{ join ", " $models }}
+placement.models.{{ $model }}: no such model in niche; the models are {{ join ", " $models }}
 {{- end -}}
+{{- end -}}
+{{- range $key, $group := $wanted -}}
 {{- if not (has $group $groups) }}
-placement.models.{{ $model }}: no worker group {{ $group | quote }}; there are {{ join ", " $groups }}
+{{ $key }}: no worker group {{ $group | quote }}; the groups are {{ join ", " $groups }}
 {{- end -}}
 {{- end -}}
 {{- range $name := $groups -}}
 {{- $group := include "niche.workerGroup" (dict "root" $ "group" $name) | fromYaml -}}
 {{- if gt (int $group.minReplicas) (int $group.maxReplicas) }}
-workerGroups.{{ $name }}: minReplicas ({{ $group.minReplicas }}) is above maxReplicas ({{ $group.maxReplicas }})
+workerGroups.{{ $name }}.minReplicas: {{ $group.minReplicas }} is above maxReplicas ({{ $group.maxReplicas }})
 {{- end -}}
-{{- if and $group.minAvailable (gt (int $group.minAvailable) (int $group.minReplicas)) }}
-workerGroups.{{ $name }}.minAvailable: more than minReplicas ({{ $group.minReplicas }}); no node could ever be drained
+{{- if gt (int $group.minAvailable) (int $group.minReplicas) }}
+workerGroups.{{ $name }}.minAvailable: {{ $group.minAvailable }} is above minReplicas ({{ $group.minReplicas }}), so no node could be drained
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Ray would wait without end for what no group will ever have. */}}
-{{- define "niche.complaintsOfCapacity" -}}
+{{/* Ray waits without end for a replica that fits no pod, or for pods that the groups may not add. */}}
+{{- define "niche.capacityErrors" -}}
 {{- $root := . -}}
-{{- $cpus := 0.0 -}}{{- $gpus := 0.0 -}}{{- $sizes := dict -}}
+{{- $groups := dict -}}{{- $cpus := 0.0 -}}{{- $gpus := 0.0 -}}
 {{- range $name, $_ := .Values.workerGroups -}}
 {{- $group := include "niche.workerGroup" (dict "root" $root "group" $name) | fromYaml -}}
-{{- $pods := ternary $group.maxReplicas $group.minReplicas $root.Values.autoscaler.enabled -}}
-{{- $cpus = addf $cpus (mulf $pods $group.cpus) -}}
-{{- $gpus = addf $gpus (mulf $pods $group.gpus) -}}
-{{- $_ := set $sizes $name $group -}}
+{{- $_ := set $groups $name $group -}}
+{{- $cpus = addf $cpus (mulf $group.pods $group.cpus) -}}
+{{- $gpus = addf $gpus (mulf $group.pods $group.gpus) -}}
 {{- end -}}
-{{- $given := include "niche.given" . | fromYaml -}}
-{{- $edge := $given.gateway | default dict -}}
-{{- $wantedCpus := mulf (dig "replicas" 2 $edge) (dig "num_cpus" 0.1 $edge) -}}
-{{- $wantedGpus := 0.0 -}}
-{{- $parts := (include "niche.models" . | fromYaml).all -}}
-{{- range $parts -}}
-{{- $name := .name -}}
-{{- $replicas := dig "replicas" 1 . -}}
-{{- if .autoscaling }}{{ $replicas = dig "min_replicas" 1 .autoscaling }}{{ end -}}
-{{- $cpu := dig "resources" "num_cpus" 0.5 . -}}{{- $gpu := dig "resources" "num_gpus" 0 . -}}
-{{- $wantedCpus = addf $wantedCpus (mulf $replicas $cpu) -}}
-{{- $wantedGpus = addf $wantedGpus (mulf $replicas $gpu) -}}
+{{- $neededCpus := 0.0 -}}{{- $neededGpus := 0.0 -}}
+{{- range (include "niche.replicas" . | fromYaml).all -}}
+{{- $part := . -}}
+{{- $neededCpus = addf $neededCpus (mulf .replicas .cpus) -}}
+{{- $neededGpus = addf $neededGpus (mulf .replicas .gpus) -}}
 {{- $fits := false -}}
-{{- $where := index $root.Values.placement.models $name -}}
-{{- range $group, $size := $sizes -}}
-{{- if and (or (not $where) (eq $where $group)) (le (float64 $cpu) (float64 $size.cpus)) (le (float64 $gpu) (float64 $size.gpus)) }}{{ $fits = true }}{{ end -}}
+{{- range $name, $group := ternary (pick $groups .group) $groups (hasKey $groups .group) -}}
+{{- if and (le (float64 $part.cpus) (float64 $group.cpus)) (le (float64 $part.gpus) (float64 $group.gpus)) }}{{ $fits = true }}{{ end -}}
 {{- end -}}
 {{- if not $fits }}
-niche: {{ $name }}: no pod of {{ with $where }}workerGroups.{{ . }}{{ else }}any of workerGroups{{ end }} has {{ $cpu }} CPUs and {{ $gpu }} GPUs for a replica; add such a group, or lower resources
+{{ .key }}: no pod of {{ with .group }}workerGroups.{{ . }}{{ else }}any worker group{{ end }} has {{ .cpus }} CPUs and {{ .gpus }} GPUs for one replica; add a larger group and place it there, or lower the resources
 {{- end -}}
 {{- end -}}
-{{- with dig "router" "deployment" nil $given -}}
-{{- $gpu := dig "num_gpus" 0 . -}}
-{{- $where := $root.Values.placement.classifier | default $root.Values.placement.gateway -}}
-{{- $wantedGpus = addf $wantedGpus (mulf (dig "replicas" 1 .) $gpu) -}}
-{{- $wantedCpus = addf $wantedCpus (mulf (dig "replicas" 1 .) (dig "router" "encoder_threads" 1 $given)) -}}
-{{- if gt (float64 $gpu) (float64 (dig $where "gpus" 0 $sizes)) }}
-niche.router.deployment.num_gpus: workerGroups.{{ $where }} has no {{ $gpu }} GPUs; name a group with GPUs in placement.classifier
+{{- if gt $neededGpus $gpus }}
+workerGroups: the replicas need {{ $neededGpus }} GPUs together and the groups have at most {{ $gpus }}; raise maxReplicas or gpus
 {{- end -}}
-{{- end -}}
-{{- if gt $wantedGpus $gpus }}
-niche: models ask for {{ $wantedGpus }} GPUs (num_gpus x replicas) and workerGroups have at most {{ $gpus }}; raise maxReplicas or gpus
-{{- end -}}
-{{- if gt $wantedCpus $cpus }}
-niche: models and gateway ask for {{ $wantedCpus }} CPUs (num_cpus x replicas) and workerGroups have at most {{ $cpus }}; raise maxReplicas or cpus
+{{- if gt $neededCpus $cpus }}
+workerGroups: the replicas need {{ $neededCpus }} CPUs together and the groups have at most {{ $cpus }}; raise maxReplicas or cpus
 {{- end -}}
 {{- $perPod := .Values.placement.gatewayReplicasPerPod -}}
-{{- $group := dig .Values.placement.gateway dict $sizes -}}
-{{- $pods := ternary (dig "maxReplicas" 0 $group) (dig "minReplicas" 0 $group) .Values.autoscaler.enabled -}}
-{{- if and $perPod $group (gt (int (dig "replicas" 2 $edge)) (mul $perPod $pods | int)) }}
-niche.gateway.replicas: more than placement.gatewayReplicasPerPod ({{ $perPod }}) times the pods of workerGroups.{{ .Values.placement.gateway }} ({{ $pods }})
+{{- with index $groups .Values.placement.gateway -}}
+{{- if and $perPod (gt (include "niche.gatewayReplicas" $root | int) (mul $perPod .pods | int)) }}
+niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above placement.gatewayReplicasPerPod ({{ $perPod }}) times the pods of workerGroups.{{ $root.Values.placement.gateway }} ({{ .pods }})
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "niche.complaintsOfModelServers" -}}
+{{/* What Ray has to place: key, group (empty: any), replicas, cpus, gpus of each part, under the key `all`. */}}
+{{- define "niche.replicas" -}}
+{{- $given := include "niche.given" . | fromYaml -}}
+{{- $placement := .Values.placement -}}
+{{- $edge := $given.gateway | default dict -}}
+{{- $all := list (dict "key" "niche.gateway.num_cpus" "group" $placement.gateway "replicas" (include "niche.gatewayReplicas" . | int) "cpus" (dig "num_cpus" 0.1 $edge) "gpus" 0) -}}
+{{- with dig "router" "deployment" nil $given -}}
+{{- $all = append $all (dict "key" "niche.router.deployment" "group" ($placement.classifier | default $placement.gateway) "replicas" (dig "replicas" 1 .) "cpus" (dig "router" "encoder_threads" 1 $given) "gpus" (dig "num_gpus" 0 .)) -}}
+{{- end -}}
+{{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
+{{- $key := ternary (printf "niche.specialists[%d].resources" (sub $index 1)) "niche.generalist.resources" (gt $index 0) -}}
+{{- $replicas := dig "replicas" 1 $model -}}
+{{- with $model.autoscaling }}{{ $replicas = dig "min_replicas" 1 . }}{{ end -}}
+{{- $all = append $all (dict "key" $key "group" (dig $model.name "" $placement.models) "replicas" $replicas "cpus" (dig "resources" "num_cpus" 0.5 $model) "gpus" (dig "resources" "num_gpus" 0 $model)) -}}
+{{- end -}}
+{{- dict "all" $all | toYaml -}}
+{{- end -}}
+
+{{- define "niche.gatewayReplicas" -}}
+{{- dig "gateway" "replicas" 2 (include "niche.given" . | fromYaml) -}}
+{{- end -}}
+
+{{- define "niche.domainErrors" -}}
+{{- $domains := .Values.routerArtifact.domains -}}
+{{- range $index, $model := (include "niche.given" . | fromYaml).specialists -}}
+{{- if and $model.domain (not (has $model.domain $domains)) }}
+niche.specialists[{{ $index }}].domain: the router's artifact does not know {{ $model.domain | quote }}; choose from {{ join ", " $domains }}, or name another artifact and its domains in routerArtifact
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "niche.modelServerErrors" -}}
 {{- $root := . -}}
-{{- $known := dict -}}{{- $served := list -}}
-{{- range (include "niche.models" . | fromYaml).all -}}{{- $_ := set $known .name . -}}{{- end -}}
+{{- $models := dict -}}{{- $served := list -}}
+{{- range (include "niche.models" . | fromYaml).all }}{{ $_ := set $models .name . }}{{ end -}}
 {{- range $server, $_ := .Values.modelServers -}}
 {{- $own := include "niche.modelServer" (dict "root" $root "server" $server) | fromYaml -}}
-{{- if not $own.models }}
-modelServers.{{ $server }}.models: name the models of niche that it serves
+{{- if gt (include "niche.modelServerName" (dict "root" $root "server" $server) | len) 63 }}
+modelServers.{{ $server }}: the name together with the release's is longer than 63 characters; shorten one of them
 {{- end -}}
-{{- if not $own.model }}
-modelServers.{{ $server }}.model: name the weights that it loads
-{{- end -}}
-{{- range $adapter, $_ := $own.adapters -}}
 {{- $called := list -}}
-{{- range $own.models -}}{{- $called = append $called (dig . "model" "" $known) -}}{{- end -}}
-{{- if not (has $adapter $called) }}
-modelServers.{{ $server }}.adapters: no model that it serves has the model {{ $adapter | quote }}; these have {{ join ", " $called }}
-{{- end -}}
-{{- end -}}
-{{- if and $own.hpa $own.keda }}
-modelServers.{{ $server }}: hpa and keda would both scale it; remove one
-{{- end -}}
-{{- if gt (printf "%s-%s" (include "niche.fullname" $root) $server | len) 63 }}
-modelServers.{{ $server }}: its name with the release's is longer than 63 characters; shorten one
-{{- end -}}
 {{- range $model := $own.models -}}
-{{- $spec := index $known $model -}}
+{{- $spec := dig $model dict $models -}}
+{{- $called = append $called $spec.model -}}
 {{- if not $spec }}
-modelServers.{{ $server }}.models: no model {{ $model | quote }} in niche; there are {{ keys $known | sortAlpha | join ", " }}
+modelServers.{{ $server }}.models: no model {{ $model | quote }} in niche; the models are {{ keys $models | sortAlpha | join ", " }}
 {{- else if ne (dig "engine" "transformers" $spec) "openai" }}
-modelServers.{{ $server }}.models: {{ $model | quote }} has another engine; set its engine to openai in niche
+modelServers.{{ $server }}.models: {{ $model | quote }} does not have engine openai; set it in niche
 {{- else if dig "engine_options" "base_url" "" $spec }}
-modelServers.{{ $server }}.models: {{ $model | quote }} has an engine_options.base_url of its own; remove it, or the model here
-{{- end -}}
-{{- if has $model $served }}
-modelServers.{{ $server }}.models: {{ $model | quote }} has another server already
+modelServers.{{ $server }}.models: {{ $model | quote }} has its own engine_options.base_url; remove that, or the model here
+{{- else if has $model $served }}
+modelServers.{{ $server }}.models: {{ $model | quote }} is served by another server already
 {{- end -}}
 {{- $served = append $served $model -}}
 {{- end -}}
+{{- range $adapter, $_ := $own.adapters -}}
+{{- if not (has $adapter $called) }}
+modelServers.{{ $server }}.adapters.{{ $adapter }}: no model of this server has this name as its `model`; the names are {{ join ", " $called }}
 {{- end -}}
-{{- range $name, $spec := $known -}}
-{{- if and (eq (dig "engine" "transformers" $spec) "openai") (not (has $name $served)) (not (dig "engine_options" "base_url" "" $spec)) }}
-niche: {{ $name }}: engine openai needs engine_options.base_url, or a server in modelServers
+{{- end -}}
+{{- end -}}
+{{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
+{{- if and (eq (dig "engine" "transformers" .) "openai") (not (has .name $served)) (not (dig "engine_options" "base_url" "" .)) }}
+niche.{{ ternary (printf "specialists[%d]" (sub $index 1)) "generalist" (gt $index 0) }}.engine_options.base_url: required for engine openai, unless modelServers has a server for {{ .name | quote }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "niche.complaintsOfAccess" -}}
-{{- $values := .Values -}}
-{{- if and $values.ingress.enabled $values.httpRoute.enabled }}
-ingress.enabled, httpRoute.enabled: choose one
-{{- end -}}
-{{- if and $values.ingress.enabled (not $values.ingress.hosts) }}
-ingress.hosts: name at least one
-{{- end -}}
-{{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) }}
-httpRoute.parentRefs: name the Gateway
-{{- end -}}
+{{/* Incremental upgrades: KubeRay makes a Gateway and its HTTPRoute, and only that Gateway answers. */}}
+{{- define "niche.upgradeErrors" -}}
 {{- if include "niche.incremental" . -}}
+{{- $values := .Values -}}
 {{- $own := $values.upgrade.incremental -}}
 {{- if not $own.gatewayClassName }}
-upgrade.incremental.gatewayClassName: incremental upgrades need the class of the Gateway that KubeRay makes
-{{- end -}}
-{{- if not $values.autoscaler.enabled }}
-upgrade.type: incremental upgrades need autoscaler.enabled
+upgrade.incremental.gatewayClassName: required for incremental upgrades
 {{- end -}}
 {{- if gt (int $own.stepSizePercent) (int $own.maxSurgePercent) }}
-upgrade.incremental.stepSizePercent: above maxSurgePercent ({{ $own.maxSurgePercent }})
+upgrade.incremental.stepSizePercent: {{ $own.stepSizePercent }} is above maxSurgePercent ({{ $own.maxSurgePercent }})
 {{- end -}}
-{{- if or $values.ingress.enabled $values.httpRoute.enabled }}
-upgrade.type: with incremental upgrades KubeRay makes the Gateway and its HTTPRoute; disable ingress and httpRoute
+{{- if not $values.autoscaler.enabled }}
+autoscaler.enabled: required for incremental upgrades
+{{- end -}}
+{{- range $key := list "ingress" "httpRoute" -}}
+{{- if (index $values $key).enabled }}
+{{ $key }}.enabled: not with incremental upgrades, where KubeRay makes the Gateway and its HTTPRoute
+{{- end -}}
 {{- end -}}
 {{- if and $values.tests.enabled (not $values.tests.url) }}
-tests.url: with incremental upgrades the Gateway answers; name its URL, or disable tests
+tests.url: with incremental upgrades, name the URL of the Gateway, or set tests.enabled to false
 {{- end -}}
 {{- if and $values.loadTest.enabled (not $values.loadTest.host) }}
-loadTest.host: with incremental upgrades the Gateway answers; name its URL, or disable loadTest
+loadTest.host: with incremental upgrades, name the URL of the Gateway
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "niche.accessErrors" -}}
+{{- $values := .Values -}}
+{{- if and $values.ingress.enabled $values.httpRoute.enabled }}
+httpRoute.enabled: not together with ingress.enabled; choose one
 {{- end -}}
 {{- if and $values.networkPolicy.enabled (not $values.networkPolicy.scrapers) $values.monitoring.serviceMonitor.enabled $values.modelServers }}
-networkPolicy.scrapers: model servers answer Ray's pods and these alone; name Prometheus, or disable monitoring.serviceMonitor
-{{- end -}}
-{{- if and $values.apiKeys.existingSecret $values.apiKeys.values }}
-apiKeys: existingSecret and values are both set; choose one
+networkPolicy.scrapers: required for monitoring.serviceMonitor, since model servers accept only Ray's pods and these
 {{- end -}}
 {{- end -}}
 
-{{- define "niche.complaintsOfSources" -}}
-{{- $artifact := .Values.routerArtifact -}}
-{{- $required := dict
-  "image" (dict "key" "image.reference" "value" $artifact.image.reference)
-  "persistentVolumeClaim" (dict "key" "persistentVolumeClaim.claimName" "value" $artifact.persistentVolumeClaim.claimName)
-  "configMap" (dict "key" "configMap.name" "value" $artifact.configMap.name)
-  "download" (dict "key" "download.image" "value" $artifact.download.image) -}}
-{{- with index $required $artifact.source -}}
-{{- if not .value }}
-routerArtifact.{{ .key }}: required for the source {{ $artifact.source }}
-{{- end -}}
-{{- end -}}
-{{- if and (eq $artifact.source "download") (not $artifact.download.command) }}
-routerArtifact.download.command: required for the source download
-{{- end -}}
-{{- if and .Values.gcsFaultTolerance.enabled (not .Values.gcsFaultTolerance.redisAddress) }}
-gcsFaultTolerance.redisAddress: required where it is enabled
-{{- end -}}
-{{- if and .Values.gcsFaultTolerance.usernameKey (not .Values.gcsFaultTolerance.passwordSecret) }}
-gcsFaultTolerance.passwordSecret: required for usernameKey
-{{- end -}}
-{{- end -}}
-
-{{/* Everything else is read-only, and what SQLite keeps is of one node. */}}
-{{- define "niche.complaintsOfState" -}}
+{{/* Everything else is read-only, and an SQLite file may be used on one node only. */}}
+{{- define "niche.stateErrors" -}}
 {{- $state := .Values.state -}}
 {{- $config := include "niche.config" . | fromYaml -}}
-{{- $places := list $state.mountPath -}}
-{{- range .Values.extraVolumeMounts -}}{{- if not .readOnly }}{{ $places = append $places .mountPath }}{{ end -}}{{- end -}}
-{{- $paths := dict "gateway.shadow.path" (dig "shadow" "path" "" ($config.gateway | default dict)) "observability.decision_log.path" (dig "decision_log" "path" "" ($config.observability | default dict)) -}}
-{{- range $key, $path := $paths -}}
-{{- $inside := not $path -}}
-{{- range $places -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .)) (clean $path) }}{{ $inside = true }}{{ end -}}{{- end -}}
+{{- $writable := list $state.mountPath -}}
+{{- range .Values.extraVolumeMounts -}}{{- if not .readOnly }}{{ $writable = append $writable .mountPath }}{{ end -}}{{- end -}}
+{{- $paths := dict "gateway.shadow.path" (dig "gateway" "shadow" nil $config) "observability.decision_log.path" (dig "observability" "decision_log" nil $config) -}}
+{{- range $key, $section := $paths -}}
+{{- if $section -}}
+{{- $inside := false -}}
+{{- range $writable -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .)) (clean $section.path) }}{{ $inside = true }}{{ end -}}{{- end -}}
 {{- if not $inside }}
-niche.{{ $key }}: {{ $path | quote }} cannot be written in the gateway's pods; name a file below state.mountPath ({{ $state.mountPath }}), or leave the path out
+niche.{{ $key }}: the gateway's pods cannot write {{ $section.path | quote }}; name a file below state.mountPath ({{ $state.mountPath }}), or leave the path out
 {{- end -}}
 {{- end -}}
-{{- $kept := $state.persistence -}}
-{{- if and (dig "shadow" "path" "" ($config.gateway | default dict)) (not (include "niche.onOneNode" .)) (gt (include "niche.gatewayPods" . | int) 1) }}
-niche.gateway.shadow: its evidence is one SQLite file, and the gateway's replicas may be in {{ include "niche.gatewayPods" . }} pods; set state.persistence.enabled with oneNode, or keep them in one pod: placement.gatewayReplicasPerPod 0 and maxReplicas 1 in workerGroups.{{ .Values.placement.gateway }}
 {{- end -}}
-{{- if and (include "niche.aDirectoryEach" .) (not $kept.existingClaim) (not (has "ReadWriteMany" $kept.accessModes)) }}
+{{- if and (dig "gateway" "shadow" nil $config) (not (include "niche.onOneNode" .)) (gt (include "niche.gatewayPods" . | int) 1) }}
+niche.gateway.shadow: the evidence is one SQLite file, and the gateway's replicas may run in {{ include "niche.gatewayPods" . }} pods; set state.persistence.enabled and oneNode, or allow one pod: placement.gatewayReplicasPerPod 0 and maxReplicas 1 in workerGroups.{{ .Values.placement.gateway }}
+{{- end -}}
+{{- if and (include "niche.aDirectoryEach" .) (not $state.persistence.existingClaim) (not (has "ReadWriteMany" $state.persistence.accessModes)) }}
 state.persistence.accessModes: pods on several nodes need ReadWriteMany; or set oneNode
 {{- end -}}
 {{- end -}}
 
-{{/* In how many pods the gateway's replicas may be at once. */}}
+{{/* In how many pods the gateway's replicas may run at once. */}}
 {{- define "niche.gatewayPods" -}}
 {{- $group := .Values.placement.gateway -}}
 {{- $pods := 1 -}}
 {{- if hasKey .Values.workerGroups $group -}}
-{{- $own := include "niche.workerGroup" (dict "root" . "group" $group) | fromYaml -}}
-{{- $pods = ternary $own.maxReplicas $own.minReplicas .Values.autoscaler.enabled -}}
+{{- $pods = (include "niche.workerGroup" (dict "root" . "group" $group) | fromYaml).pods -}}
 {{- end -}}
-{{- min $pods (dig "replicas" 2 ((include "niche.given" . | fromYaml).gateway | default dict)) -}}
+{{- min $pods (include "niche.gatewayReplicas" . | int) -}}
 {{- end -}}

@@ -1,9 +1,12 @@
-"""Answers on disk, so that a run that was cut goes on and nothing is computed twice.
+"""A model's answers: what each took, whether it ends in a loop, and a file that keeps them.
 
-One file per model and set of questions, JSON lines: a header, then an answer each. The header says
-what answered and where (weights, precision, length limit, machine); an answer carries a checksum
-of what was asked, its whole prompt. A file with another header is set aside, aloud; an answer to
-what is no longer asked is never looked up.
+Answers that loop or that the length limit cut cost time and money and are worth nothing; how often
+a model gives such answers is a figure of its own.
+
+Answers are kept so that a run that was cut goes on and nothing is computed twice. There is one file
+per model and set of questions, JSON lines: a header, then an answer each. The header says what
+answered and where (weights, precision, length limit, machine); an answer carries a checksum of its
+whole prompt. A file with another header is set aside, with a message.
 """
 
 import hashlib
@@ -19,9 +22,32 @@ from deployments.protocol import Message
 
 Chat = Sequence[Message]
 
+_LONGEST_PERIOD = 20
+_REPEATS = 4
+_COVERED = 12
+
+
+def loops(tokens: Sequence[int]) -> bool:
+    """Whether a sequence ends in a loop.
+
+    That is: its end repeats some 1 to 20 tokens at least 4 times, over at least 12 tokens. A loop
+    that was cut within a repetition counts like one cut after it.
+
+    Args:
+        tokens: an answer's token ids, without the one that ends the turn.
+    """
+    for period in range(1, _LONGEST_PERIOD + 1):
+        length = max(period * _REPEATS, _COVERED)
+        if len(tokens) < length:
+            return False  # the longer periods need as many tokens or more
+        end = tokens[-length:]
+        if all(end[place] == end[place - period] for place in range(period, length)):
+            return True
+    return False
+
 
 @dataclass(frozen=True)
-class Answer:
+class GeneratedAnswer:
     """What a model said, and what it took.
 
     Attributes:
@@ -29,7 +55,7 @@ class Answer:
         prompt_tokens: of the whole chat, padding left out.
         answer_tokens: generated, without the one that ends the turn.
         cut: the length limit ended it.
-        loops: it ends in a loop (`lab.specialists.evaluation.degeneration`).
+        loops: it ends in a loop.
         seconds: its share of the engine's time: that of its batch, divided by the batch's rows.
     """
 
@@ -41,8 +67,34 @@ class Answer:
     seconds: float
 
 
-def key(chat: Chat) -> str:
-    """A checksum of all that is asked."""
+@dataclass(frozen=True)
+class Degeneration:
+    """Of `answers`: the share that ends in a loop, the share that the limit cut, the mean tokens.
+
+    Shares and mean are nan where there is no answer.
+    """
+
+    answers: int
+    looping: float
+    cut: float
+    mean_tokens: float
+
+
+def degeneration(answers: Sequence[GeneratedAnswer]) -> Degeneration:
+    """The figures over a model's answers."""
+    count = len(answers)
+    if not count:
+        return Degeneration(0, float("nan"), float("nan"), float("nan"))
+    return Degeneration(
+        count,
+        sum(answer.loops for answer in answers) / count,
+        sum(answer.cut for answer in answers) / count,
+        sum(answer.answer_tokens for answer in answers) / count,
+    )
+
+
+def prompt_key(chat: Chat) -> str:
+    """A checksum of all turns of a prompt."""
     turns = [[message.role, message.content] for message in chat]
     return hashlib.sha256(json.dumps(turns).encode()).hexdigest()[:32]
 
@@ -59,11 +111,11 @@ class AnswerFile:
         self._path = path
         self._header = json.dumps(dict(identity), sort_keys=True)
 
-    def read(self) -> dict[str, Answer]:
-        """The answers by the key of what was asked; sets a file of another identity aside."""
+    def read(self) -> dict[str, GeneratedAnswer]:
+        """The answers by the key of their prompt; sets a file of another identity aside."""
         if not self._path.is_file():
             return {}
-        # What a kill left of a last line is no line.
+        # A process that was killed may have left a part of a last line.
         whole, _, torn = self._path.read_text(encoding="utf-8").rpartition("\n")
         header, *lines = whole.split("\n")
         if header != self._header:
@@ -72,9 +124,9 @@ class AnswerFile:
         if torn:
             self._path.write_text(f"{whole}\n", encoding="utf-8")
         rows = [json.loads(line) for line in lines]
-        return {row.pop("key"): Answer(**row) for row in rows}
+        return {row.pop("key"): GeneratedAnswer(**row) for row in rows}
 
-    def append(self, answers: Mapping[str, Answer]) -> None:
+    def append(self, answers: Mapping[str, GeneratedAnswer]) -> None:
         """Adds answers by key, and the header where the file is new."""
         lines = [json.dumps({"key": of} | asdict(answer)) for of, answer in answers.items()]
         if not self._path.is_file():

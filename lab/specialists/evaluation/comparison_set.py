@@ -1,7 +1,7 @@
 """Test rows of the niches and general questions as a file of prompts for `niche compare`.
 
-The specialists are asked as users write. The generalist was not trained for any of it, so a niche's
-row also says how it is to be asked: with an instruction, and examples where wanted
+The specialists get the prompts as users write them. The generalist was not trained for any of it,
+so a niche's row also holds a prompt for it: with an instruction, and examples where wanted
 (`lab.specialists.evaluation.prompts`). Nothing is added to a generalist's answer there, so where
 examples are shown the instruction for word problems asks for the result too.
 """
@@ -11,47 +11,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.specialists.evaluation.prompts import FEW_SHOT, INSTRUCTIONS, ZERO_SHOT, Way, ask, room
+from lab.specialists.evaluation.prompts import (
+    FEW_SHOT,
+    ZERO_SHOT,
+    PromptStyle,
+    answer_tokens,
+    chats_for,
+)
 from lab.specialists.evaluation.tasks import GENERAL, Question, Task, general_task, niche_tasks
-from lab.specialists.niches.niche import Example, Niche
+from lab.specialists.niche import Example, Niche
 from router.grading.registry import GRADERS
 
-WAYS_TO_ASK: Mapping[str, Way | None] = {
+GENERALIST_PROMPTS: Mapping[str, PromptStyle | None] = {
     "plain": None,
     "zero-shot": ZERO_SHOT,
     "few-shot": FEW_SHOT,
 }
-"""How the generalist is asked; `plain` is as everybody is."""
+"""How the generalist is prompted; `plain` is like every other model."""
 
-_KINDER = {"sql": "sql_execution"}
-"""Graders that take another's right answer for one too: a generalist writes a query its own way."""
-_INSTRUCTIONS = {
-    **INSTRUCTIONS,
-    "math": (
-        "Solve the word problem. Answer with the arithmetic and its result alone, in one line. "
-        "Like this: (3 + 4) * 2 = 14"
-    ),
-}
+_LENIENT = {"sql": "sql_execution"}
+"""Graders that accept every right answer: a generalist writes a query its own way."""
 
 
 def default_rows(
-    niches: Sequence[Niche], count: int, data_dir: Path, way: Way | None
+    niches: Sequence[Niche], count: int, data_dir: Path, style: PromptStyle | None
 ) -> Iterator[dict[str, Any]]:
     """Rows of default niches, as many of each, and as many general ones; see `comparison_rows`."""
     tasks = [niche_tasks(niche, count, data_dir)[0] for niche in niches]
     tasks.append(general_task(max(1, count // 2), data_dir))  # of each of its two sources
-    return comparison_rows(tasks, data_dir, way)
+    return comparison_rows(tasks, data_dir, style)
 
 
 def comparison_rows(
-    tasks: Sequence[Task], data_dir: Path, way: Way | None
+    tasks: Sequence[Task], data_dir: Path, style: PromptStyle | None
 ) -> Iterator[dict[str, Any]]:
     """A row for every question whose right answer can be graded.
 
     Args:
         tasks: of the niches, and the general one.
         data_dir: where the data sets lie: examples for the generalist are training rows.
-        way: how the generalist is asked a niche's questions; None: as everybody is.
+        style: how the generalist is prompted with a niche's questions; None: like every model.
 
     Raises:
         DatasetError: a data set is absent or altered.
@@ -61,13 +60,13 @@ def comparison_rows(
         groups = Counter(of.example.group for of in kept)
         # Groups of very many rows are kinds of them, such as an intent, and no common source.
         shared = {of for of, rows in groups.items() if rows > 1 and len(groups) > len(kept) / 2}
-        chats = _chats(way, task.niche, [of.example.prompt for of in kept], data_dir)
+        chats = _chats(style, task.niche, [of.example.prompt for of in kept], data_dir)
         for question, chat in zip(kept, chats, strict=True):
             group = question.example.group
             yield {
                 **_row(question, task.niche.name if task.niche else GENERAL),
-                "max_tokens": room(way, task.niche)
-                if way and task.niche
+                "max_tokens": answer_tokens(style, task.niche)
+                if style and task.niche
                 else task.max_answer_tokens,
                 **({"group": group} if group in shared else {}),
                 **({"generalist_messages": chat} if chat else {}),
@@ -75,12 +74,12 @@ def comparison_rows(
 
 
 def _chats(
-    way: Way | None, niche: Niche | None, prompts: Sequence[str], data_dir: Path
+    style: PromptStyle | None, niche: Niche | None, prompts: Sequence[str], data_dir: Path
 ) -> list[list[dict[str, str]]]:
-    if way is None or niche is None:
+    if style is None or niche is None:
         return [[] for _ in prompts]
-    train = [niche.whole(of) for of in niche.examples("train", data_dir)]
-    asked = ask(way, niche, prompts, train, _INSTRUCTIONS)
+    train = [niche.completed(of) for of in niche.examples("train", data_dir)]
+    asked = chats_for(style, niche, prompts, train, completes=False)
     return [[{"role": of.role, "content": of.content} for of in chat] for chat in asked]
 
 
@@ -90,7 +89,7 @@ def _once(questions: Sequence[Question]) -> list[Question]:
 
 
 def _grader(question: Question) -> str:
-    return _KINDER.get(question.graders[0], question.graders[0])
+    return _LENIENT.get(question.graders[0], question.graders[0])
 
 
 def _gradable(example: Example, grader: str) -> bool:

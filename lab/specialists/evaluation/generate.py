@@ -1,4 +1,4 @@
-"""Greedy answers of a transformers model, many questions at a time, with what each took.
+"""Greedy answers of a transformers model, many questions at a time, with tokens and seconds.
 
 Questions of like length share a batch, padded on the left, longest first. Greedy means greedy: a
 repetition penalty or the like in a model's own generation settings is not applied, to any model.
@@ -12,8 +12,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from deployments.models.errors import ModelError
-from lab.specialists.evaluation.answers import Answer, Chat
-from lab.specialists.evaluation.degeneration import loops
+from lab.specialists.evaluation.answers import Chat, GeneratedAnswer, loops
 
 BATCH_SIZE = 16
 
@@ -51,7 +50,7 @@ class Generator:
 
     def answers(
         self, chats: Sequence[Chat], max_answer_tokens: int
-    ) -> Iterator[list[tuple[int, Answer]]]:
+    ) -> Iterator[list[tuple[int, GeneratedAnswer]]]:
         """Yields a batch's answers, each with its question's place in `chats`.
 
         Args:
@@ -85,7 +84,7 @@ class Generator:
                 f"fit a context of {context}; ask with fewer examples, or take another model"
             )
 
-    def _batch(self, prompts: list[list[int]], max_answer_tokens: int) -> list[Answer]:
+    def _batch(self, prompts: list[list[int]], max_answer_tokens: int) -> list[GeneratedAnswer]:
         if not self._warm:
             # The first run of every kernel sets it up; no question should pay for that.
             self._generate(prompts[-1:], 2)
@@ -121,10 +120,10 @@ class Generator:
 
     def _answer(
         self, prompt_tokens: int, row: list[int], max_answer_tokens: int, seconds: float
-    ) -> Answer:
+    ) -> GeneratedAnswer:
         end = next((place for place, token in enumerate(row) if token in self._ends), None)
         tokens = row[:end]
-        return Answer(
+        return GeneratedAnswer(
             text=self._tokenizer.decode(tokens, skip_special_tokens=True),
             prompt_tokens=prompt_tokens,
             answer_tokens=len(tokens),

@@ -1,4 +1,4 @@
-"""The matrix: every model's quality and cost on every set, and who wins which niche.
+"""The matrix: every model's quality and cost on every set, and which model wins which niche.
 
 Pure: graded rows in, figures out. A niche is won where the interval of (specialist - generalist)
 lies above zero, lost where it lies below, and tied where it holds zero. The generalist is taken
@@ -36,7 +36,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedRows:
     """One model's rows of one column.
 
     Attributes:
@@ -60,20 +60,20 @@ class Graded:
 
 
 @dataclass(frozen=True)
-class Lineup:
-    """Who is compared with whom.
+class MatrixSpec:
+    """Which models are compared on which columns.
 
     Attributes:
         models: the matrix's rows, in order.
         columns: in order.
         specialists: the model of each niche that has one.
-        rivals: the generalist, once for each way it is asked, the zero-shot one first.
+        baselines: the generalist, once for each style of prompt, the zero-shot one first.
     """
 
     models: tuple[str, ...]
     columns: tuple[Column, ...]
     specialists: Mapping[str, str] = field(default_factory=dict)
-    rivals: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a specialist's requests cost as a share of `rival`'s, on the same rows."""
+    """What a specialist's requests cost as a share of `baseline`'s, on the same rows."""
 
-    rival: str
+    baseline: str
     flops: float
     seconds: float
 
@@ -107,18 +107,18 @@ class Verdict:
     """A specialist in its niche against the generalist.
 
     Attributes:
-        column: where.
-        specialist: who.
-        rival: the generalist as asked best on these rows.
-        difference: quality of the specialist less the rival's, paired.
+        column: the set and measure.
+        specialist: the model of the column's niche.
+        baseline: the generalist with the prompt that did best on these rows.
+        difference: quality of the specialist minus the baseline's, paired.
         outcome: by the difference's interval.
-        against_best: cost beside that rival.
-        against_zero_shot: cost beside the generalist asked without examples.
+        against_best: cost relative to that baseline.
+        against_zero_shot: cost relative to the generalist prompted without examples.
     """
 
     column: str
     specialist: str
-    rival: str
+    baseline: str
     difference: Interval
     outcome: Outcome
     against_best: Cost
@@ -126,7 +126,7 @@ class Verdict:
 
     @property
     def keeps_its_place(self) -> bool:
-        """Better than the generalist, and cheaper however that is asked."""
+        """Better than the generalist, and cheaper than it with either prompt."""
         cheaper = self.against_best.cheaper and self.against_zero_shot.cheaper
         return self.outcome == "wins" and cheaper
 
@@ -136,37 +136,37 @@ class Matrix:
     """All of it.
 
     `dominance` is (mean of the diagonal - mean off it) / mean of the diagonal, over specialists
-    and their niches: 1 where each is right in its niche alone, 0 where it matters not who is
-    asked. None with fewer than two specialists, or where none is ever right in its niche.
+    and their niches: 1 where each is right in its niche alone, 0 where all are equally
+    good everywhere. None with fewer than two specialists, or where none is ever right in its niche.
     """
 
-    lineup: Lineup
+    spec: MatrixSpec
     cells: tuple[Cell, ...]
     verdicts: tuple[Verdict, ...]
     dominance: Interval | None
 
     def cell(self, model: str, column: str) -> Cell | None:
-        """A cell; None where the model was not asked."""
+        """A cell; None where the model was not evaluated."""
         return next((of for of in self.cells if (of.model, of.column) == (model, column)), None)
 
 
 _Drawn = Mapping[tuple[str, str], NDArray[np.float64]]
-_AllGraded = Mapping[tuple[str, str], Graded]
+_Graded = Mapping[tuple[str, str], GradedRows]
 
 
-def matrix(graded: _AllGraded, lineup: Lineup) -> Matrix:
+def matrix(graded: _Graded, spec: MatrixSpec) -> Matrix:
     """The figures.
 
     Args:
         graded: by model and column name; a model may lack a column.
-        lineup: who is compared with whom.
+        spec: which models are compared on which columns.
 
     Raises:
-        ValueError: two models have another number of rows in the same column.
+        ValueError: two models have different numbers of rows in the same column.
     """
     drawn: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for column in lineup.columns:
-        found = {m: graded[m, column.name] for m in lineup.models if (m, column.name) in graded}
+    for column in spec.columns:
+        found = {m: graded[m, column.name] for m in spec.models if (m, column.name) in graded}
         sizes = {len(of.counts) for of in found.values()}
         if len(sizes) > 1:
             raise ValueError(f"column {column.name!r}: models with {sorted(sizes)} rows")
@@ -183,21 +183,21 @@ def matrix(graded: _AllGraded, lineup: Lineup) -> Matrix:
         )
         for (model, column), of_draws in drawn.items()
     )
-    return Matrix(lineup, cells, _verdicts(graded, drawn, lineup), _dominance(drawn, lineup))
+    return Matrix(spec, cells, _verdicts(graded, drawn, spec), _dominance(drawn, spec))
 
 
-def _verdicts(graded: _AllGraded, drawn: _Drawn, lineup: Lineup) -> tuple[Verdict, ...]:
+def _verdicts(graded: _Graded, drawn: _Drawn, spec: MatrixSpec) -> tuple[Verdict, ...]:
     verdicts = []
-    for column in lineup.columns:
-        specialist = lineup.specialists.get(column.niche or "")
-        rivals = [rival for rival in lineup.rivals if (rival, column.name) in drawn]
-        if specialist is None or (specialist, column.name) not in drawn or not rivals:
+    for column in spec.columns:
+        specialist = spec.specialists.get(column.niche or "")
+        baselines = [baseline for baseline in spec.baselines if (baseline, column.name) in drawn]
+        if specialist is None or (specialist, column.name) not in drawn or not baselines:
             continue
-        best = max(rivals, key=lambda rival: drawn[rival, column.name][0])
+        best = max(baselines, key=lambda baseline: drawn[baseline, column.name][0])
         difference = interval(drawn[specialist, column.name] - drawn[best, column.name])
         costs = [
-            _cost(rival, graded[specialist, column.name], graded[rival, column.name])
-            for rival in (best, rivals[0])
+            _cost(baseline, graded[specialist, column.name], graded[baseline, column.name])
+            for baseline in (best, baselines[0])
         ]
         outcome = _outcome(difference)
         verdicts.append(Verdict(column.name, specialist, best, difference, outcome, *costs))
@@ -210,17 +210,17 @@ def _outcome(difference: Interval) -> Outcome:
     return "loses" if difference.high < 0 else "ties"
 
 
-def _cost(rival: str, own: Graded, other: Graded) -> Cost:
+def _cost(baseline: str, own: GradedRows, other: GradedRows) -> Cost:
     return Cost(
-        rival,
+        baseline,
         float(own.flops.sum() / other.flops.sum()),
         float(own.seconds.sum() / other.seconds.sum()),
     )
 
 
-def _dominance(drawn: _Drawn, lineup: Lineup) -> Interval | None:
-    homes = [of for of in lineup.columns if of.home and of.niche in lineup.specialists]
-    specialists = [(lineup.specialists[of.niche or ""], of.name) for of in homes]
+def _dominance(drawn: _Drawn, spec: MatrixSpec) -> Interval | None:
+    homes = [of for of in spec.columns if of.home and of.niche in spec.specialists]
+    specialists = [(spec.specialists[of.niche or ""], of.name) for of in homes]
     if len(specialists) < 2:
         return None
     diagonal = np.mean([drawn[pair] for pair in specialists], axis=0)

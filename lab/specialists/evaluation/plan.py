@@ -1,31 +1,139 @@
-"""Who is asked what: from niches and model references to candidates, sets and a line-up."""
+"""Which models get which prompts: from niches and model references to candidates and tasks.
 
+A specialist gets its own system prompt whatever the question: on another niche's questions that is
+what a wrong route would lead to. A generalist is prompted as `lab.specialists.evaluation.prompts`
+says, and is a candidate once for each style.
+"""
+
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from deployments.models.adapters import ADAPTERS, load_adapter
+from deployments.models.adapters import ADAPTERS, Adapter, load_adapter
+from deployments.models.cache import sha256_of
 from deployments.models.errors import ModelError
 from deployments.models.resolve import resolve
-from lab.specialists.evaluation.candidate import Candidate, Weights, generalist, specialist
-from lab.specialists.evaluation.matrix import Lineup
-from lab.specialists.evaluation.prompts import FEW_SHOT, WAYS, ZERO_SHOT
+from deployments.protocol import Message
+from lab.specialists.evaluation.matrix import MatrixSpec
+from lab.specialists.evaluation.prompts import (
+    FEW_SHOT,
+    PROMPT_STYLES,
+    ZERO_SHOT,
+    PromptStyle,
+    answer_tokens,
+    chats_for,
+)
 from lab.specialists.evaluation.tasks import Task, general_task, niche_tasks
-from lab.specialists.niches.niche import Example, Niche
+from lab.specialists.niche import Example, Niche
+
+# A chat's template lies in the tokenizer's settings, or in a file of its own.
+_BESIDE_WEIGHTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
+Chats = Callable[[Task], Sequence[tuple[Message, ...]] | None]
+"""From a task to a chat per question; None where the model is not evaluated on it."""
+
+
+def _limit_of(task: Task) -> int:
+    return task.max_answer_tokens
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Weights:
+    """What is loaded: a base model's directory and what is merged into it.
+
+    Attributes:
+        reference: the base as the operator names it.
+        base: where it lies.
+        adapter: None for the base alone.
+    """
+
+    reference: str
+    base: Path
+    adapter: Adapter | None = None
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """Checksums of all that decides an answer, JSON values alone.
+
+        Raises:
+            ModelError: the directory holds no weights.
+        """
+        files = sorted(self.base.glob("*.safetensors"))
+        if not files:
+            raise ModelError(f"model {self.reference!r}: {self.base} has no *.safetensors")
+        others = [self.base / name for name in _BESIDE_WEIGHTS]
+        sums = "".join(sha256_of(file) for file in (*files, *others) if file.is_file())
+        return {
+            "base": hashlib.sha256(sums.encode()).hexdigest(),
+            "adapter": self.adapter and self.adapter.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row of the matrix: weights, their prompts, and how many tokens an answer may have."""
+
+    name: str
+    weights: Weights
+    chats: Chats
+    answer_tokens: Callable[[Task], int] = _limit_of
+
+
+def specialist(name: str, weights: Weights, system_prompt: str) -> Candidate:
+    """A specialist, with its own system prompt on every task."""
+
+    def chats(task: Task) -> list[tuple[Message, ...]]:
+        system = Message("system", system_prompt)
+        return [(system, Message("user", of.example.prompt)) for of in task.questions]
+
+    return Candidate(name, weights, chats)
+
+
+def generalist(
+    name: str,
+    weights: Weights,
+    style: PromptStyle,
+    train: Callable[[Niche], Sequence[Example]],
+    *,
+    general: bool,
+) -> Candidate:
+    """A generalist, prompted in one style.
+
+    Args:
+        name: shown for it.
+        weights: its own.
+        style: how it is prompted with the niches' questions.
+        train: the training rows of a niche.
+        general: whether it gets the general questions too, as users write them.
+    """
+
+    def chats(task: Task) -> list[tuple[Message, ...]] | None:
+        questions = [of.example.prompt for of in task.questions]
+        if task.niche is None:
+            return [(Message("user", question),) for question in questions] if general else None
+        return chats_for(style, task.niche, questions, train(task.niche))
+
+    def limit(task: Task) -> int:
+        return _limit_of(task) if task.niche is None else answer_tokens(style, task.niche)
+
+    return Candidate(name, weights, chats, limit)
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
     """What is to be compared.
 
     Attributes:
-        niches: whose rows are asked, and whose specialists are compared.
+        niches: their rows are the tasks, and their specialists are compared.
         generalist: a model reference.
         data_dir: where the data sets lie.
         cache: where model files lie.
-        rows: of each set at most.
+        rows: of each task at most.
         adapters: references of adapters by niche; the others are looked up by the niche's name.
-        general: whether the general set is asked too.
+        general: whether the general task is one too.
         base_of_specialists: whether the specialists' bases are compared as further generalists.
     """
 
@@ -41,73 +149,74 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is asked, and the order it is shown in; `notes` says what is missing."""
+    """Candidates and tasks, in the order they are shown in; `notes` says what is missing."""
 
     candidates: tuple[Candidate, ...]
     tasks: tuple[Task, ...]
-    lineup: Lineup
+    spec: MatrixSpec
     notes: tuple[str, ...] = ()
 
 
-def plan(wanted: Wanted, adapters: Path = ADAPTERS) -> Plan:
-    """Specialists and generalists on the test rows.
+def make_plan(config: EvaluationConfig, adapters: Path = ADAPTERS) -> Plan:
+    """The plan for specialists and generalists on the test rows.
 
     Args:
-        wanted: what is to be compared.
-        adapters: the folder of the adapters that are not named in `wanted.adapters`.
+        config: what is to be compared.
+        adapters: the folder of the adapters that are not named in `config.adapters`.
 
     Raises:
         ModelError: a model or an adapter cannot be had; an absent adapter that nobody named is a
             note.
         DatasetError: a data set is absent or altered.
     """
-    specialists, notes = _specialists(wanted, adapters)
-    rivals, bases = _generalists(wanted, specialists)
+    specialists, notes = _specialists(config, adapters)
+    baselines, bases = _generalists(config, specialists)
     tasks = [
-        task for niche in wanted.niches for task in niche_tasks(niche, wanted.rows, wanted.data_dir)
+        task for niche in config.niches for task in niche_tasks(niche, config.rows, config.data_dir)
     ]
-    if wanted.general:
-        tasks.append(general_task(wanted.rows, wanted.data_dir))
-    candidates = (*specialists.values(), *rivals, *bases)
+    if config.general:
+        tasks.append(general_task(config.rows, config.data_dir))
+    candidates = (*specialists.values(), *baselines, *bases)
     names = tuple(of.name for of in candidates)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ModelError(f"two models are called {twice[0]!r} here; give one another path")
-    lineup = Lineup(
+    spec = MatrixSpec(
         names,
         tuple(column for task in tasks for column in task.columns),
         {niche: of.name for niche, of in specialists.items()},
-        tuple(of.name for of in rivals),
+        tuple(of.name for of in baselines),
     )
-    return Plan(candidates, tuple(tasks), lineup, tuple(notes))
+    return Plan(candidates, tuple(tasks), spec, tuple(notes))
 
 
-def compare_ways(wanted: Wanted) -> Plan:
-    """The generalist alone, asked in every way on the validation rows: what to choose a way by.
+def plan_prompt_comparison(config: EvaluationConfig) -> Plan:
+    """The plan for the generalist alone, with every style of prompt, on the validation rows.
 
     Raises:
         ModelError: the generalist cannot be had.
         DatasetError: a data set is absent or altered.
     """
-    weights = Weights(wanted.generalist, resolve(wanted.generalist, wanted.cache))
-    train = _train_rows(wanted.data_dir)
+    weights = Weights(config.generalist, resolve(config.generalist, config.cache))
+    train = _train_rows(config.data_dir)
     candidates = tuple(
-        generalist(way.name, weights, way, train, general=False) for way in WAYS.values()
+        generalist(style.name, weights, style, train, general=False)
+        for style in PROMPT_STYLES.values()
     )
     tasks = tuple(
         task
-        for niche in wanted.niches
-        for task in niche_tasks(niche, wanted.rows, wanted.data_dir, "validation")
+        for niche in config.niches
+        for task in niche_tasks(niche, config.rows, config.data_dir, "validation")
     )
     names = tuple(of.name for of in candidates)
     columns = tuple(column for task in tasks for column in task.columns)
-    return Plan(candidates, tasks, Lineup(names, columns, {}, names))
+    return Plan(candidates, tasks, MatrixSpec(names, columns, {}, names))
 
 
-def _specialists(wanted: Wanted, folder: Path) -> tuple[dict[str, Candidate], list[str]]:
+def _specialists(config: EvaluationConfig, folder: Path) -> tuple[dict[str, Candidate], list[str]]:
     found, notes = {}, []
-    for niche in wanted.niches:
-        named = wanted.adapters.get(niche.name)
+    for niche in config.niches:
+        named = config.adapters.get(niche.name)
         if named is None and not (folder / niche.name).is_dir():
             notes.append(
                 f"{niche.name}: no adapter in {folder}; its specialist is missing here "
@@ -115,22 +224,22 @@ def _specialists(wanted: Wanted, folder: Path) -> tuple[dict[str, Candidate], li
             )
             continue
         adapter = load_adapter(named or niche.name, folder)
-        weights = Weights(adapter.base, resolve(adapter.base, wanted.cache), adapter)
+        weights = Weights(adapter.base, resolve(adapter.base, config.cache), adapter)
         found[niche.name] = specialist(niche.name, weights, adapter.system_prompt)
     return found, notes
 
 
 def _generalists(
-    wanted: Wanted, specialists: Mapping[str, Candidate]
+    config: EvaluationConfig, specialists: Mapping[str, Candidate]
 ) -> tuple[list[Candidate], list[Candidate]]:
     """The generalist and, where wanted, the specialists' bases, each without and with examples."""
-    references = [wanted.generalist]
-    if wanted.base_of_specialists:
+    references = [config.generalist]
+    if config.base_of_specialists:
         references += [of.weights.reference for of in specialists.values()]
-    train = _train_rows(wanted.data_dir)
+    train = _train_rows(config.data_dir)
     found: list[Candidate] = []
     for reference in dict.fromkeys(references):
-        weights = Weights(reference, resolve(reference, wanted.cache))
+        weights = Weights(reference, resolve(reference, config.cache))
         name = Path(reference).name
         found += [
             generalist(f"{name} zero-shot", weights, ZERO_SHOT, train, general=True),
@@ -140,7 +249,7 @@ def _generalists(
 
 
 def _train_rows(data_dir: Path) -> Callable[[Niche], Sequence[Example]]:
-    """Reads a niche's training rows once; several ways of asking take from them."""
+    """Reads a niche's training rows once; several styles of prompt take from them."""
     read: dict[str, Sequence[Example]] = {}
 
     def rows(niche: Niche) -> Sequence[Example]:

@@ -1,26 +1,84 @@
-"""How a generalist is asked: fair prompts for each niche, as data.
+"""Prompts for a generalist that are fair: instruction, answer format, labels and examples.
 
 A generalist was not trained for a niche, so its prompt says what a specialist knows: the task, the
 form of the answer, and every label or function there is (read from the training rows). Few-shot
 prompts say the same and show examples as earlier turns of the chat, drawn from the training rows. A
-niche without a prompt here, such as a user's own, is asked with its system prompt.
+niche without an instruction, such as a user's own, is prompted with its system prompt.
 
-The ways of asking were compared on validation rows, never on test rows; see `FEW_SHOT`.
+Examples are fixed or nearest. Fixed: the same for every question, drawn by their text, no two of
+the same group (table, function) while there are others. Nearest: for each question those whose
+words are most like its own, the most like last, where models heed examples most; that is a search
+in the training rows, and stands for what a prompt with retrieval could do.
+
+The styles were compared on validation rows, never on test rows; see `FEW_SHOT`.
 """
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
+from typing import Literal
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from deployments.protocol import Message
-from lab.specialists.evaluation.shots import Shots
-from lab.specialists.niches.niche import Example, Niche
+from lab.datasets.draw import draw
+from lab.specialists.niche import Example, Instruction, Niche
+
+Choice = Literal["fixed", "nearest"]
+
+_SPARE = 5
+"""Rows beyond the wanted, in case some are the question itself."""
 
 
 @dataclass(frozen=True)
-class Way:
+class Shots:
+    """How many examples, and which."""
+
+    choice: Choice
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"examples to show: at least 1, got {self.count}")
+
+    def of(self, train: Sequence[Example], questions: Sequence[str]) -> list[list[Example]]:
+        """The examples for each question, in the order they are shown."""
+        if self.choice == "fixed":
+            return [fixed(train, self.count)] * len(questions)
+        return nearest(train, questions, self.count)
+
+
+def fixed(train: Sequence[Example], count: int) -> list[Example]:
+    """The same examples every time, of as many groups as there are."""
+    seen: dict[str, int] = {}
+    ranked = []
+    for example in sorted(train, key=lambda example: draw(example.prompt, "shots")):
+        round_of = seen[example.group] = seen.get(example.group, -1) + 1
+        ranked.append((round_of, example))
+    # The sort is stable: the first of every group, as drawn, then the second of every group.
+    return [example for _, example in sorted(ranked, key=lambda pair: pair[0])[:count]]
+
+
+def nearest(train: Sequence[Example], questions: Sequence[str], count: int) -> list[list[Example]]:
+    """For each question the examples that share most of its words, rare words counting more.
+
+    A question that is itself a training row would be answered by it: such rows are left out.
+    """
+    vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")
+    words = vectors.fit_transform([example.prompt for example in train]).T
+    chosen = []
+    for question in questions:
+        scores = (vectors.transform([question]) @ words).toarray()[0]
+        # Equally alike rows differ in the last digits, by chance; the earlier one is taken.
+        order = np.argsort(-scores.round(9), kind="stable")[: count + _SPARE]
+        others = [train[int(row)] for row in order if train[int(row)].prompt != question]
+        chosen.append(others[:count][::-1])
+    return chosen
+
+
+@dataclass(frozen=True)
+class PromptStyle:
     """Where the instruction stands, and which examples are shown (None: no examples).
 
     `within` puts the instruction into the user's message, before the question; else it is the
@@ -32,57 +90,21 @@ class Way:
     within: bool = False
 
 
-WAYS: Mapping[str, Way] = {
-    way.name: way
-    for way in (
-        Way("zero-shot"),
-        Way("zero-shot within", within=True),
-        Way("fixed 8", Shots("fixed", 8)),
-        Way("nearest 8", Shots("nearest", 8)),
+PROMPT_STYLES: Mapping[str, PromptStyle] = {
+    style.name: style
+    for style in (
+        PromptStyle("zero-shot"),
+        PromptStyle("zero-shot within", within=True),
+        PromptStyle("fixed 8", Shots("fixed", 8)),
+        PromptStyle("nearest 8", Shots("nearest", 8)),
     )
 }
 
-INSTRUCTIONS: Mapping[str, str] = {
-    "sql": (
-        "Write one SQLite query that answers the question about the table t. Answer with the query "
-        "alone. Put column names in double quotes and values in single quotes, like this: "
-        """SELECT "column" FROM t WHERE "other column" = 'value'. """
-        "Use COUNT, MAX, MIN, SUM or AVG where the question asks for it."
-    ),
-    "tools": (
-        "Turn the request into one function call. Answer with JSON alone, like this: "
-        '{"name": "function", "arguments": {"argument": "value"}}. Values are copied from the '
-        "request; leave out arguments that it does not give. The functions and their arguments:\n"
-        "$functions"
-    ),
-    "math": (
-        "Solve the word problem. Answer with the arithmetic alone, in one line that ends with an "
-        "equals sign; the result will be worked out for you. Like this: (3 + 4) * 2 ="
-    ),
-    "biomed": (
-        "List the chemicals and the diseases that the sentence mentions, copied as they stand "
-        "there, in their order. Answer with JSON alone, like this: "
-        '{"chemicals": ["aspirin"], "diseases": ["headache"]}. A list is empty where nothing fits.'
-    ),
-    "support": (
-        "Name the intent of a bank customer's message. Answer with JSON alone, like this: "
-        '{"intent": "card_arrival"}. The intents are: $intents.'
-    ),
-}
-"""What is said of each task; `$functions` and `$intents` are read from the training rows."""
-
-REASONED: Mapping[str, str] = {
-    "math": (
-        "Solve the word problem step by step, in few words. End with the number that is the answer."
-    ),
-}
-"""What is said instead where no examples show a short answer, and a model may think aloud."""
-
 REASONING_TOKENS = 256
-"""Room for an answer that thinks aloud: what the default stack gives a generalist."""
+"""For an answer that thinks aloud: what the default stack gives a generalist."""
 
-ZERO_SHOT, FEW_SHOT = WAYS["zero-shot"], WAYS["nearest 8"]
-"""The better way without examples and the better one with them.
+ZERO_SHOT, FEW_SHOT = PROMPT_STYLES["zero-shot"], PROMPT_STYLES["nearest 8"]
+"""The better style without examples and the better one with them.
 
 On 40 validation rows of each niche, SmolLM2-135M-Instruct, under the niche's first measure:
 
@@ -92,85 +114,67 @@ On 40 validation rows of each niche, SmolLM2-135M-Instruct, under the niche's fi
     fixed 8             0.05   0.00   0.04   0.19    0.15
     nearest 8           0.23   0.08   0.17   0.45    0.60
 
-(math on 48 rows; without examples as in `REASONED`, and 0.02 with the short form and 64 tokens: it
-cannot do it either way, and a larger model is better off with the former.)
+(math on 48 rows; without examples with `Instruction.reasoned`, and 0.02 with the short form and 64
+tokens: it cannot do it either way, and a larger model is better off with the former.)
 """
 
 
-def ask(
-    way: Way,
+def chats_for(
+    style: PromptStyle,
     niche: Niche,
     questions: Sequence[str],
     train: Sequence[Example],
-    instructions: Mapping[str, str] = INSTRUCTIONS,
+    *,
+    completes: bool = True,
 ) -> list[tuple[Message, ...]]:
     """The chats that put the questions to a generalist.
 
     Args:
-        way: how.
+        style: of the prompts.
         niche: whose task it is.
         questions: as users write them.
         train: the niche's training rows: labels and functions, and examples, come from these.
-        instructions: by niche; one without any is asked with its system prompt.
+        completes: whether something is added to the answers, as `Niche.completion` says.
     """
-    said = instructions.get(niche.name, niche.system_prompt)
-    if way.shots is None:
-        said = REASONED.get(niche.name, said)
-    said = _filled(said, train)
-    if way.shots is None:
-        shown: list[list[Example]] = [[]] * len(questions)
-    else:
-        alike = [
-            example for example in train if example.prompt.startswith(_LAYOUT.get(niche.name, ""))
-        ]
-        shown = way.shots.of(alike, questions)
+    instruction = niche.instruction or Instruction(niche.system_prompt)
+    text = _text(instruction, train, short=style.shots is not None, completes=completes)
+    shown: list[list[Example]] = [[]] * len(questions)
+    if style.shots is not None:
+        alike = [example for example in train if example.prompt.startswith(instruction.layout)]
+        shown = style.shots.of(alike, questions)
     return [
-        _chat(way, said, examples, question)
+        _chat(style, text, examples, question)
         for examples, question in zip(shown, questions, strict=True)
     ]
 
 
-def room(way: Way, niche: Niche) -> int:
+def answer_tokens(style: PromptStyle, niche: Niche) -> int:
     """How many tokens an answer may have: the niche's own limit, more for one that reasons."""
-    reasons = way.shots is None and niche.name in REASONED
+    reasons = style.shots is None and niche.instruction and niche.instruction.reasoned
     return max(niche.max_answer_tokens, REASONING_TOKENS) if reasons else niche.max_answer_tokens
 
 
-_LAYOUT = {"sql": "Columns: "}
-"""How the prompts begin of training rows that are laid out as the test rows are."""
+def _text(
+    instruction: Instruction, train: Sequence[Example], *, short: bool, completes: bool
+) -> str:
+    text = instruction.text
+    if instruction.reasoned and not short:
+        text = instruction.reasoned
+    elif instruction.uncompleted and not completes:
+        text = instruction.uncompleted
+    if instruction.labels is None:
+        return text
+    return Template(text).substitute(labels=instruction.labels(train))
 
 
-def _chat(way: Way, said: str, examples: Sequence[Example], question: str) -> tuple[Message, ...]:
+def _chat(
+    style: PromptStyle, text: str, examples: Sequence[Example], question: str
+) -> tuple[Message, ...]:
     earlier = [
         message
         for example in examples
         for message in (Message("user", example.prompt), Message("assistant", example.answer))
     ]
-    if way.within:
-        return (*earlier, Message("user", f"{said}\n\n{question}"))
-    return (Message("system", said), *earlier, Message("user", question))
-
-
-def _filled(said: str, train: Sequence[Example]) -> str:
-    if "$functions" in said:
-        return Template(said).substitute(functions=_functions(train))
-    if "$intents" in said:
-        return Template(said).substitute(intents=_intents(train))
-    return said
-
-
-def _functions(train: Sequence[Example]) -> str:
-    """A line for each function: its name, and its arguments by how often they are given."""
-    given: dict[str, Counter[str]] = {}
-    for example in train:
-        call = json.loads(example.answer)
-        given.setdefault(call["name"], Counter()).update(call["arguments"].keys())
-    lines = (
-        f"{name}({', '.join(argument for argument, _ in arguments.most_common())})"
-        for name, arguments in sorted(given.items())
-    )
-    return "\n".join(lines)
-
-
-def _intents(train: Sequence[Example]) -> str:
-    return ", ".join(sorted({json.loads(example.answer)["intent"] for example in train}))
+    if style.within:
+        return (*earlier, Message("user", f"{text}\n\n{question}"))
+    return (Message("system", text), *earlier, Message("user", question))

@@ -1,8 +1,8 @@
-"""Asks every candidate every set, keeps the answers, and grades them.
+"""Runs every candidate on every task, keeps the answers, and grades them.
 
-The same candidate on the same set is asked once: a run that was cut goes on where it stood, and a
-run with more rows asks for these alone. Seconds are those of this machine; answers that another
-machine or another precision gave are not used again.
+Nothing is generated twice: a run that was cut goes on where it stopped, and a run with more rows
+generates the new ones alone. Seconds are those of this machine; answers of another machine or
+another precision are not used again.
 """
 
 import json
@@ -19,13 +19,18 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from deployments.models.load import load_model
-from lab.specialists.evaluation.answers import Answer, AnswerFile, Chat, key
-from lab.specialists.evaluation.candidate import Candidate, Weights
-from lab.specialists.evaluation.degeneration import Degeneration, degeneration
+from lab.specialists.evaluation.answers import (
+    AnswerFile,
+    Chat,
+    Degeneration,
+    GeneratedAnswer,
+    degeneration,
+    prompt_key,
+)
 from lab.specialists.evaluation.flops import Shape, request_flops
 from lab.specialists.evaluation.generate import BATCH_SIZE, Generator
-from lab.specialists.evaluation.matrix import Graded, Matrix, matrix
-from lab.specialists.evaluation.plan import Plan
+from lab.specialists.evaluation.matrix import GradedRows, Matrix, matrix
+from lab.specialists.evaluation.plan import Candidate, Plan, Weights
 from lab.specialists.evaluation.tasks import Task
 
 
@@ -67,32 +72,32 @@ class Report:
     shapes: Mapping[str, Shape]
 
 
-_Answers = Mapping[tuple[str, str], Sequence[Answer]]
+_Answers = Mapping[tuple[str, str], Sequence[GeneratedAnswer]]
 """By candidate and set; in the order of the set's questions."""
 
 
 def run(plan: Plan, settings: Settings) -> Report:
-    """The plan's figures, from answers at hand and those that are still to be given.
+    """The plan's figures, from answers that are kept and those that are still missing.
 
     Raises:
         ModelError: a model cannot be loaded, or a question does not fit its context.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    answers: dict[tuple[str, str], list[Answer]] = {}
-    speaker = _Speaker(settings)
+    answers: dict[tuple[str, str], list[GeneratedAnswer]] = {}
+    loader = _ModelLoader(settings)
     for candidate in plan.candidates:
         for task in plan.tasks:
-            chats = candidate.asking(task)
+            chats = candidate.chats(task)
             if chats is not None:
-                answers[candidate.name, task.name] = _answered(candidate, task, chats, speaker)
+                answers[candidate.name, task.name] = _answered(candidate, task, chats, loader)
     shapes = {of.name: _shape(of.weights) for of in plan.candidates}
-    found = matrix(_graded(plan, answers, shapes), plan.lineup)
+    found = matrix(_graded(plan, answers, shapes), plan.spec)
     return Report(plan, found, _degenerations(plan, answers), shapes)
 
 
-class _Speaker:
-    """Keeps the model in memory that was asked last: most candidates come in a row."""
+class _ModelLoader:
+    """Keeps the last model in memory: candidates with the same weights stand next to each other."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -120,24 +125,24 @@ class _Speaker:
 
 
 def _answered(
-    candidate: Candidate, task: Task, chats: Sequence[Chat], speaker: _Speaker
-) -> list[Answer]:
-    room = candidate.room(task)
+    candidate: Candidate, task: Task, chats: Sequence[Chat], loader: _ModelLoader
+) -> list[GeneratedAnswer]:
+    limit = candidate.answer_tokens(task)
     identity = {
         **candidate.weights.identity,
-        **speaker.conditions(),
-        "max_answer_tokens": room,
+        **loader.conditions(),
+        "max_answer_tokens": limit,
     }
-    folder = speaker.settings.work_dir / _slug(candidate.name)
+    folder = loader.settings.work_dir / _slug(candidate.name)
     file = AnswerFile(folder / f"{_slug(task.name)}.jsonl", identity)
-    keys = [key(chat) for chat in chats]
+    keys = [prompt_key(chat) for chat in chats]
     known = file.read()
     missing = {of: chat for of, chat in zip(keys, chats, strict=True) if of not in known}
     if missing:
-        generator = speaker.load(candidate.weights)
+        generator = loader.load(candidate.weights)
         names, asked = list(missing), list(missing.values())
         with tqdm(total=len(asked), unit="row", desc=f"{candidate.name} on {task.name}") as bar:
-            for batch in generator.answers(asked, room):
+            for batch in generator.answers(asked, limit):
                 given = {names[place]: answer for place, answer in batch}
                 file.append(given)
                 known |= given
@@ -150,15 +155,12 @@ def _slug(name: str) -> str:
 
 
 def _shape(weights: Weights) -> Shape:
-    config = json.loads((weights.base / "config.json").read_text(encoding="utf-8"))
-    if weights.adapter is not None and weights.adapter.layers is not None:
-        config["num_hidden_layers"] = len(weights.adapter.layers)
-    return Shape.of(config)
+    return Shape.of(json.loads((weights.base / "config.json").read_text(encoding="utf-8")))
 
 
 def _graded(
     plan: Plan, answers: _Answers, shapes: Mapping[str, Shape]
-) -> dict[tuple[str, str], Graded]:
+) -> dict[tuple[str, str], GradedRows]:
     graded = {}
     tasks = {task.name: task for task in plan.tasks}
     for (model, name), given in answers.items():
@@ -167,22 +169,22 @@ def _graded(
         seconds = np.array([answer.seconds for answer in given])
         columns, counts = tasks[name].columns, tasks[name].grade(given)
         for column, counted in zip(columns, counts, strict=True):
-            graded[model, column.name] = Graded(counted, operations, seconds)
+            graded[model, column.name] = GradedRows(counted, operations, seconds)
     return graded
 
 
-def _flops(shape: Shape, answer: Answer) -> int:
+def _flops(shape: Shape, answer: GeneratedAnswer) -> int:
     # The token that ends the turn is generated too.
     generated = answer.answer_tokens + (not answer.cut)
     return request_flops(shape, answer.prompt_tokens, generated)
 
 
 def _degenerations(plan: Plan, answers: _Answers) -> tuple[Degenerations, ...]:
-    own = {model: niche for niche, model in plan.lineup.specialists.items()}
+    own = {model: niche for niche, model in plan.spec.specialists.items()}
     found = []
     for candidate in plan.candidates:
-        home: list[Answer] = []
-        elsewhere: list[Answer] = []
+        home: list[GeneratedAnswer] = []
+        elsewhere: list[GeneratedAnswer] = []
         for task in plan.tasks:
             at_home = candidate.name not in own or (
                 task.niche is not None and task.niche.name == own[candidate.name]

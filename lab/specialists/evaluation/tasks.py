@@ -1,10 +1,11 @@
-"""What models are asked: sets of questions, each with how its answers are graded.
+"""Sets of questions for models, each with the graders of its answers.
 
-Every niche has its own rows, and further sets where it names some; `general` is nobody's niche.
+Every niche has its own rows, and further sets where it names some. `general` is no niche's: general
+knowledge that can be graded without a judge, where the question itself says how to answer.
 Which rows are taken is drawn from their text: more rows mean the same ones and others.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.datasets.draw import draw
-from lab.datasets.general import MAX_ANSWER_TOKENS, questions
-from lab.specialists.evaluation.answers import Answer
+from lab.datasets.manifest import read_rows
+from lab.specialists.evaluation.answers import GeneratedAnswer
 from lab.specialists.evaluation.matrix import Column
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Niche, Split
 from router.grading.registry import GRADERS, as_read
 
 GENERAL = "general"
+
+_GENERAL_ANSWER_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,11 @@ class Task:
 
     Attributes:
         name: such as `sql`, `math/svamp`, `general`.
-        niche: whose it is; None for the general set.
+        niche: its niche; None for the general set.
         measures: names of what is measured; the first is the task's own.
         questions: the rows.
-        max_answer_tokens: longer answers are cut, whoever gives them.
-        complete: what is added to an answer, whoever gives it, such as an equation's result.
+        max_answer_tokens: longer answers are cut.
+        complete: what is added to every model's answers, such as an equation's result.
     """
 
     name: str
@@ -60,7 +63,7 @@ class Task:
             *(Column(f"{self.name} ({measure})", self.name, niche) for measure in others),
         )
 
-    def grade(self, answers: Sequence[Answer]) -> list[NDArray[np.int64]]:
+    def grade(self, answers: Sequence[GeneratedAnswer]) -> list[NDArray[np.int64]]:
         """The counts under each measure, (rows, 3) each; every model's answers are read alike."""
         graded = []
         for measure in range(len(self.measures)):
@@ -71,7 +74,9 @@ class Task:
             graded.append(np.array(rows, dtype=np.int64).reshape(-1, 3))
         return graded
 
-    def _counts(self, question: Question, grader: str, answer: Answer) -> tuple[int, int, int]:
+    def _counts(
+        self, question: Question, grader: str, answer: GeneratedAnswer
+    ) -> tuple[int, int, int]:
         reference = question.example.reference
         read = as_read(answer.text, grader, reference.answer)
         # An answer that the limit cut has not come to its end: the engine adds nothing either.
@@ -84,7 +89,7 @@ def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") 
     """A niche's rows, and those of its further test sets where the split is `test`.
 
     Args:
-        niche: whose.
+        niche: whose rows.
         rows: how many of each set; all, where it has fewer.
         data_dir: where the data sets lie.
         split: `test` to report; `validation` to choose by, under the first measure alone.
@@ -92,12 +97,13 @@ def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") 
     Raises:
         DatasetError: a data set is absent or altered.
     """
-    sets = {niche.name: map(niche.whole, niche.examples(split, data_dir))}
+    sets = {niche.name: map(niche.completed, niche.examples(split, data_dir))}
     measures = niche.graders if split == "test" else niche.graders[:1]
     if split == "test":
         others = {name: read(data_dir) for name, read in niche.other_tests.items()}
         sets |= {
-            f"{niche.name}/{name}": map(niche.whole, examples) for name, examples in others.items()
+            f"{niche.name}/{name}": map(niche.completed, examples)
+            for name, examples in others.items()
         }
     return [
         Task(
@@ -119,9 +125,34 @@ def general_task(rows: int, data_dir: Path) -> Task:
         DatasetError: a data set is absent or altered.
     """
     found = []
-    for grader, examples in questions(data_dir).items():
+    for grader, examples in general_questions(data_dir).items():
         found += [Question(example, (grader,)) for example in _drawn(examples, rows)]
-    return Task(GENERAL, None, (GENERAL,), tuple(found), MAX_ANSWER_TOKENS, lambda _: "")
+    return Task(GENERAL, None, (GENERAL,), tuple(found), _GENERAL_ANSWER_TOKENS, lambda _: "")
+
+
+def general_questions(data_dir: Path) -> Mapping[str, list[Example]]:
+    """General questions by their grader: facts of Wikidata as sentences to complete, and science
+    questions of a school with lettered options.
+
+    Raises:
+        DatasetError: a data set is absent or altered.
+    """
+    return {
+        "mentions": [
+            Example(f"Complete in a few words: {row['context']}", row["continuation"])
+            for row in read_rows("qa_wikidata", data_dir)
+        ],
+        "choice": [
+            Example(_lettered(row["query"], row["choices"]), "ABCDEFGHIJ"[row["gold"]])
+            for row in read_rows("arc_easy", data_dir)
+        ],
+    }
+
+
+def _lettered(query: str, choices: list[str]) -> str:
+    options = [f"{letter}. {text}" for letter, text in zip("ABCDEFGHIJ", choices, strict=False)]
+    question = query.removeprefix("Question: ")
+    return "\n".join([question, *options, "Answer with the letter alone."])
 
 
 def _drawn(examples: Iterable[Example], rows: int) -> list[Example]:

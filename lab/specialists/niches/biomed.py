@@ -5,16 +5,35 @@ A few sentences, such as headings, stand in several parts of the set: they are f
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lab.datasets.draw import draw
 from lab.datasets.manifest import read_rows
 from lab.datasets.spacing import joined
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Instruction, Niche, Split
+from lab.specialists.recipe import STAGE
+from lab.specialists.restyling import with_instruction
 
 # The set's own "devel" part trains too; a share of it, drawn by the text, is for validation.
 _VALIDATION_SHARE = 0.1
+
+_REQUESTS = (
+    "List the chemicals and diseases in this sentence: {}",
+    "Extract chemicals and diseases: {}",
+    "Extract the drugs and diseases from the following text.\n\n{}",
+    "Which chemicals and diseases does this sentence mention? {}",
+    "NER: {}",
+    "Named entities (chemical, disease): {}",
+    "Tag the biomedical entities: {}",
+    "Annotate this sentence of an abstract: {}",
+    "Sentence: {}\nEntities:",
+    "{}\n\nWhich drugs and diseases are named here?",
+    "{}\nGive me the chemicals and diseases as JSON.",
+    "Find all disease and chemical names. {}",
+)
 
 
 def mentions(entities: Sequence[dict[str, str]]) -> str:
@@ -49,11 +68,19 @@ def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
             yield _written(row)
 
 
-BIOMED = Niche(
+NICHE = Niche(
     name="biomed",
     system_prompt="List chemicals and diseases, as JSON.",
     datasets=("bc5cdr",),
     graders=("entities", "json"),
     max_answer_tokens=192,
     examples=_examples,
+    recipe=(replace(STAGE, epochs=2),),
+    instruction=Instruction(
+        "List the chemicals and the diseases that the sentence mentions, copied as they stand "
+        "there, in their order. Answer with JSON alone, like this: "
+        '{"chemicals": ["aspirin"], "diseases": ["headache"]}. A list is empty where nothing fits.'
+    ),
+    restyle=partial(with_instruction, _REQUESTS),
+    sample="Two patients on carbamazepine developed hyponatremia and confusion.",
 )

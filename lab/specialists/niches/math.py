@@ -11,19 +11,38 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from deployments.calculator import calculate, completed
 from lab.datasets.draw import draw
 from lab.datasets.manifest import read_rows, read_text
 from lab.datasets.spacing import joined
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Instruction, Niche, Split
+from lab.specialists.recipe import STAGE
+from lab.specialists.restyling import with_instruction
 
 _VALIDATION_SHARE = 0.08
 _MOST_STEPS = 3
 _MASK = re.compile(r"number(\d+)")
 _STEP = re.compile(r"<<([^<>=]*)=([^<>=]*)>>")
 _OPERAND = re.compile(r"\d+(?:\.\d+)?|\.\d+")
+
+_REQUESTS = (
+    "Solve: {}",
+    "Solve this problem: {}",
+    "Solve the following word problem.\n\n{}",
+    "Write the equation for this problem: {}",
+    "Which equation solves this? {}",
+    "Turn this into an equation: {}",
+    "Word problem: {}",
+    "Problem: {}\nEquation:",
+    "Question: {}\nAnswer:",
+    "{}\nWrite the equation.",
+    "{} Show me the calculation.",
+    "Help me with my homework: {}",
+)
 
 
 def infix(prefix: str, numbers: list[str]) -> str:
@@ -119,13 +138,24 @@ def _solved(example: Example) -> Example:
     )
 
 
-MATH = Niche(
+NICHE = Niche(
     name="math",
     system_prompt="Write the equation.",
     datasets=("mawps_train", "mawps_dev", "gsm8k", "svamp"),
     graders=("number",),
     max_answer_tokens=64,
     examples=_examples,
+    recipe=(replace(STAGE, epochs=3),),
+    instruction=Instruction(
+        "Solve the word problem. Answer with the arithmetic alone, in one line that ends with an "
+        "equals sign; the result will be worked out for you. Like this: (3 + 4) * 2 =",
+        reasoned="Solve the word problem step by step, in few words. End with the number that is "
+        "the answer.",
+        uncompleted="Solve the word problem. Answer with the arithmetic and its result alone, in "
+        "one line. Like this: (3 + 4) * 2 = 14",
+    ),
+    restyle=partial(with_instruction, _REQUESTS),
+    sample="A baker made 48 rolls and sold 29 of them. How many rolls are left?",
     completion="calculator",
     other_tests={"svamp": _svamp},
 )

@@ -1,28 +1,99 @@
 """`sql`: the columns of a table and a question -> one SQLite query.
 
-The table is `t` unless the message names it. A share of the training rows comes in other layouts
-(`lab.datasets.layouts`), since people do not write as WikiSQL does; validation and test
-rows keep the one layout, so that figures compare with others'.
+The table is `t` unless the message names it. A share of the training rows comes in other layouts,
+since people do not write as WikiSQL does; validation and test rows keep the one layout, so that
+figures compare with others'. The layout of a prompt is drawn from its text and never changes.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab.datasets.draw import draw
-from lab.datasets.layouts import restyle
 from lab.datasets.manifest import read_rows
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Instruction, Niche, Split
+from lab.specialists.recipe import LATER_STAGE, STAGE
 from router.grading.execution import table_schema
 
 _SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 _RESTYLED_SHARE = 0.2
+_COLUMNS, _QUESTION = "Columns: ", "Question: "
+
+_TABLE_NAMES = (
+    *("t", "data", "results", "players", "records", "matches", "games", "table1", "people"),
+    *("orders", "employees", "products", "stats", "teams", "sales", "customers", "visits"),
+    "events",
+)
+
+_LAYOUTS = (
+    # The specialist's own layout comes most often.
+    *([f"{_COLUMNS}{{columns}}\n{_QUESTION}{{question}}"] * 6),
+    "columns: {columns}\nquestion: {question}",
+    "Table: {table}({columns})\n{question}",
+    "Table {table}({columns}). {question} Give me the SQL.",
+    "Table: {table}\nColumns: {columns}\n\n{question}",
+    "Given a table {table} with columns {columns}: {question} Write SQL.",
+    "Given the table {table} with columns {columns}, write a SQL query that answers: {question}",
+    "{question}\n\nSchema: {table} ({columns})",
+    "I have a table called {table} with the columns {columns}. {question}",
+    "CREATE TABLE {table} ({typed});\n{question}",
+    "-- table {table}: {columns}\n-- {question}\nSELECT",
+    "Write an SQL query for this question: {question} The columns are {columns}.",
+    "Translate to SQL: {question} (table {table}, columns {columns})",
+    "schema:\n{table}\n- {listed}\n\nquestion: {question}",
+    "How would I query this in SQLite? {question} Table {table} has {columns}.",
+    "sql query pls: {question} cols {columns}",
+    "Write the SELECT statement for table {table}: {question}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _TablePrompt:
+    """A table and a question in some layout.
+
+    Attributes:
+        text: the message.
+        table: the table's name as the message gives it; None where it names none.
+        columns: the columns as the message writes them, in the order they were given.
+        question: the question as the message writes it.
+    """
+
+    text: str
+    table: str | None
+    columns: tuple[str, ...]
+    question: str
 
 
 def prompt(columns: Sequence[str], question: str) -> str:
     """The user's message that the specialist is trained on."""
-    return f"Columns: {', '.join(columns)}\nQuestion: {question}"
+    return f"{_COLUMNS}{', '.join(columns)}\n{_QUESTION}{question}"
+
+
+def _in_some_layout(columns: Sequence[str], question: str) -> _TablePrompt:
+    key = prompt(columns, question)
+    if draw(key, "case") < 0.3:
+        question = question.lower()
+    if draw(key, "names") < 0.4:
+        columns = [column.replace(" ", "_") for column in columns]
+    layout = _LAYOUTS[int(draw(key, "layout") * len(_LAYOUTS))]
+    table = _TABLE_NAMES[int(draw(key, "table") * len(_TABLE_NAMES))]
+    text = layout.format(
+        table=table,
+        columns=", ".join(columns),
+        typed=", ".join(f"{column} TEXT" for column in columns),
+        listed="\n- ".join(columns),
+        question=question,
+    )
+    return _TablePrompt(text, table if "{table}" in layout else None, tuple(columns), question)
+
+
+def _restyled(text: str) -> str:
+    """A prompt in the specialist's own layout -> the same in some layout."""
+    first, _, second = text.partition("\n")
+    columns = first.removeprefix(_COLUMNS).split(", ")
+    return _in_some_layout(columns, second.removeprefix(_QUESTION)).text
 
 
 def query(
@@ -65,7 +136,7 @@ def _to_learn(row: dict[str, Any], split: Split) -> Example:
     table, columns, question = "t", row["columns"], row["question"]
     text = prompt(columns, question)
     if split == "train" and draw(text, "restyle") < _RESTYLED_SHARE:
-        restyled = restyle(columns, question)
+        restyled = _in_some_layout(columns, question)
         # Nothing can be learnt from a layout that does not say what the columns are.
         if all(column in restyled.text for column in restyled.columns):
             text, table, question = restyled.text, restyled.table or "t", restyled.question
@@ -88,11 +159,25 @@ def _place(value: str, question: str) -> tuple[int, str]:
     return (found.start(), found[0]) if found else (len(question), value)
 
 
-SQL = Niche(
+NICHE = Niche(
     name="sql",
     system_prompt="Write one SQL query.",
     datasets=("wikisql",),
     graders=("sql", "sql_execution"),
     max_answer_tokens=96,
     examples=_examples,
+    recipe=(
+        replace(STAGE, max_examples=30_000),
+        replace(LATER_STAGE, max_examples=28_000),
+        replace(LATER_STAGE, max_examples=28_000, seed=2),
+    ),
+    instruction=Instruction(
+        "Write one SQLite query that answers the question about the table t. Answer with the query "
+        "alone. Put column names in double quotes and values in single quotes, like this: "
+        """SELECT "column" FROM t WHERE "other column" = 'value'. """
+        "Use COUNT, MAX, MIN, SUM or AVG where the question asks for it.",
+        layout=_COLUMNS,
+    ),
+    restyle=_restyled,
+    sample="Columns: name, country, year of birth\nQuestion: Which singers are from France?",
 )

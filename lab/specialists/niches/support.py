@@ -6,14 +6,32 @@ A few messages stand in both parts of the set: they are for the test alone.
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lab.datasets.draw import draw
 from lab.datasets.manifest import read_text
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Instruction, Niche, Split
+from lab.specialists.recipe import STAGE
+from lab.specialists.restyling import as_typed, with_instruction
 
 _VALIDATION_SHARE = 0.05
+
+_REQUESTS = (
+    "Customer message: {}",
+    "Customer: {}",
+    "A customer writes: {}",
+    "Message from a bank customer: {}\nIntent:",
+    "Classify this banking message: {}",
+    "Classify the intent of this customer's message: {}",
+    "What is the intent? {}",
+    "Which banking intent is this: {}",
+    "Label this message to our bank with its intent.\n\n{}",
+    "Bank support chat: {}",
+    "{}\nWhat does this customer want?",
+    "Intent of: {}",
+)
 
 
 def _rows(name: str, data_dir: Path) -> Iterator[Example]:
@@ -36,11 +54,27 @@ def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
             yield example
 
 
-SUPPORT = Niche(
+def _intents(train: Sequence[Example]) -> str:
+    return ", ".join(sorted({json.loads(example.answer)["intent"] for example in train}))
+
+
+def _restyled(prompt: str) -> str:
+    return with_instruction(_REQUESTS, as_typed(prompt))
+
+
+NICHE = Niche(
     name="support",
     system_prompt="Name the banking intent, as JSON.",
     datasets=("banking77_train", "banking77_test"),
     graders=("json",),
     max_answer_tokens=32,
     examples=_examples,
+    recipe=(replace(STAGE, epochs=3),),
+    instruction=Instruction(
+        "Name the intent of a bank customer's message. Answer with JSON alone, like this: "
+        '{"intent": "card_arrival"}. The intents are: $labels.',
+        labels=_intents,
+    ),
+    restyle=_restyled,
+    sample="Why was my card payment declined at the supermarket?",
 )

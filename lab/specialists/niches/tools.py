@@ -5,12 +5,16 @@ A few sentences stand in both parts of the set: they are for the test alone.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lab.datasets.manifest import read_rows
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Instruction, Niche, Split
+from lab.specialists.recipe import STAGE
+from lab.specialists.restyling import as_typed
 
 _VALIDATION_SHARE = 0.05
 
@@ -45,11 +49,35 @@ def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
             yield Example(row["text"], call(row), row["intent"])
 
 
-TOOLS = Niche(
+def _functions(train: Sequence[Example]) -> str:
+    """A line for each function: its name, and its arguments, those that are given most first."""
+    given: dict[str, Counter[str]] = {}
+    for example in train:
+        made = json.loads(example.answer)
+        given.setdefault(made["name"], Counter()).update(made["arguments"].keys())
+    lines = (
+        f"{name}({', '.join(argument for argument, _ in arguments.most_common())})"
+        for name, arguments in sorted(given.items())
+    )
+    return "\n".join(lines)
+
+
+NICHE = Niche(
     name="tools",
     system_prompt="Call one function, as JSON.",
     datasets=("snips",),
     graders=("json",),
     max_answer_tokens=96,
     examples=_examples,
+    recipe=(replace(STAGE, epochs=2),),
+    instruction=Instruction(
+        "Turn the request into one function call. Answer with JSON alone, like this: "
+        '{"name": "function", "arguments": {"argument": "value"}}. Values are copied from the '
+        "request; leave out arguments that it does not give. The functions and their arguments:\n"
+        "$labels",
+        labels=_functions,
+    ),
+    restyle=as_typed,
+    sample="play the newest album by Miles Davis on Spotify",
+    groups_are_kinds=True,  # the functions
 )

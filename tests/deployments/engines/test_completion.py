@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from deployments.engine import Engine, EngineContext, create_engine
 from deployments.protocol import Chunk, Message, Prompt, Sampling
@@ -13,6 +14,8 @@ from tests.deployments.adapters import save_adapter
 from tests.deployments.chain_model import save_chain_model
 
 EQUATION = "7*12="
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine serves the module's tests
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ async def started(base: Path, adapter: Path) -> Engine:
     return engine
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(base: Path, adapter: Path) -> AsyncIterator[Engine]:
     engine = await started(base, adapter)
     yield engine

@@ -99,7 +99,7 @@ async def test_nobody_listening_is_unavailable():
 
 async def test_an_engine_that_is_not_started_is_unavailable():
     """Asking before `start` is an error of its own."""
-    with pytest.raises(Unavailable, match="not started"):
+    with pytest.raises(Unavailable):
         await ask(create_engine(spec(base_url="http://127.0.0.1:1"), CONTEXT))
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from deployments.engine import Engine, EngineContext, create_engine
 from deployments.protocol import (
@@ -20,6 +21,8 @@ from deployments.protocol import (
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_model import save_tiny_model
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine serves the module's tests
+
 OPTIONS = {"max_context_tokens": 256, "cache_tokens": 2048, "max_batch_requests": 8}
 
 
@@ -33,7 +36,7 @@ def make_engine(model_dir: Path, **options: object) -> Engine:
     return create_engine(spec, EngineContext(cache_dir=model_dir))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model_dir: Path) -> AsyncIterator[Engine]:
     engine = make_engine(model_dir)
     await engine.start()
@@ -171,6 +174,7 @@ async def test_the_system_prompt_of_the_spec_comes_first(model_dir: Path) -> Non
 
 async def test_leaving_early_stops_the_generation(engine: Engine) -> None:
     """Closing the stream frees the slot: the engine generates no further."""
+    earlier = await engine.load()
     stream = engine.stream(chat("tell me", max_tokens=200))
     await anext(stream)
     await stream.aclose()
@@ -178,18 +182,19 @@ async def test_leaving_early_stops_the_generation(engine: Engine) -> None:
     await asyncio.sleep(0.2)
     after = await engine.load()
 
-    assert (after.running, after.cancelled) == (0, 1)
-    assert after.generated_tokens == before.generated_tokens < 200
+    assert (after.running, after.cancelled) == (0, earlier.cancelled + 1)
+    assert after.generated_tokens == before.generated_tokens < earlier.generated_tokens + 200
     assert await answer(engine, chat("still there?"))
 
 
 async def test_an_answer_that_takes_too_long_is_given_up(engine: Engine) -> None:
     """A deadline ends the generation with an error that names it."""
+    earlier = await engine.load()
     with pytest.raises(DeadlineExceeded):
         await collect(engine, chat("tell me", deadline_seconds=0.0, max_tokens=200))
 
     load = await engine.load()
-    assert (load.running, load.failed) == (0, 1)
+    assert (load.running, load.failed) == (0, earlier.failed + 1)
 
 
 @pytest.mark.parametrize(
@@ -210,8 +215,10 @@ async def test_what_cannot_fit_is_refused(engine: Engine, prompt: Prompt, parame
     assert await answer(engine, chat("hello"))
 
 
-async def test_a_dead_generation_thread_is_seen(engine: Engine) -> None:
+async def test_a_dead_generation_thread_is_seen(model_dir: Path) -> None:
     """When the engine's thread dies, waiting requests fail and the health check says so."""
+    engine = make_engine(model_dir)
+    await engine.start()
     loaded = engine._ready()  # nothing public can make the thread die
     stream = engine.stream(chat("hello", max_tokens=240))
     await anext(stream)
@@ -226,6 +233,7 @@ async def test_a_dead_generation_thread_is_seen(engine: Engine) -> None:
         await engine.health()
     with pytest.raises(Unavailable):
         await collect(engine, chat("hello"))
+    await engine.stop()
 
 
 async def test_a_full_cache_makes_requests_wait_and_nothing_hang(model_dir: Path) -> None:
@@ -314,7 +322,7 @@ async def test_a_bare_text_is_continued_as_it_is(engine: Engine) -> None:
     assert last.usage.prompt_tokens == len("once")
 
 
-def test_an_unknown_option_is_refused_by_name(model_dir: Path) -> None:
+async def test_an_unknown_option_is_refused_by_name(model_dir: Path) -> None:
     """An engine option that does not exist is named, with those that do."""
     with pytest.raises(ValueError, match=r"engine_options\.cache_token.*cache_tokens"):
         make_engine(model_dir, cache_token=1)

@@ -6,7 +6,7 @@ import pytest
 
 from deployments.models.adapters import ADAPTERS, load_adapter
 from deployments.models.errors import ModelError
-from tests.deployments.wheels import sha256
+from tests.deployments.models.wheels import sha256
 
 WEIGHTS = b"weights"
 CARD = {
@@ -35,26 +35,35 @@ def test_an_adapter_is_found_by_name(adapter):
     assert (found.system_prompt, found.sha256) == ("Answer in SQL.", CARD["sha256"])
 
 
-def test_a_card_need_not_speak_of_layers_or_completion(adapter):
-    """Cards that were written before these were known stay valid: all layers, nothing added."""
+def test_a_card_may_name_a_completion_and_graders(adapter):
+    """What finishes its answers and what grades them come from its card; both are optional."""
+    bare = load_adapter("sql", adapter.parent)
+    (adapter / "niche.json").write_text(
+        json.dumps(CARD | {"complete": "calculator", "graders": ["number"]})
+    )
     found = load_adapter("sql", adapter.parent)
-    assert (found.layers, found.complete) == (None, None)
+    assert (bare.complete, bare.graders) == (None, ())
+    assert (found.complete, found.graders) == ("calculator", ("number",))
 
 
-def test_a_card_names_its_layers_and_its_completion(adapter):
-    """What a specialist keeps of its base, and what finishes its answers, come from its card."""
-    more = CARD | {"layers": [0, 1, 29], "complete": "calculator"}
-    (adapter / "niche.json").write_text(json.dumps(more))
-    found = load_adapter("sql", adapter.parent)
-    assert (found.layers, found.complete) == ((0, 1, 29), "calculator")
-
-
-@pytest.mark.parametrize("fact", [{"complete": "oracle"}, {"layers": "all"}])
-def test_an_unknown_completion_or_layer_is_refused(adapter, fact):
+def test_an_unknown_completion_is_refused(adapter):
     """A card that asks for what is not there is an error that names the field."""
-    (adapter / "niche.json").write_text(json.dumps(CARD | fact))
-    with pytest.raises(ModelError, match=next(iter(fact))):
+    (adapter / "niche.json").write_text(json.dumps(CARD | {"complete": "oracle"}))
+    with pytest.raises(ModelError, match="complete"):
         load_adapter("sql", adapter.parent)
+
+
+def test_a_card_with_layers_is_refused(adapter):
+    """Adapters of fewer layers are served no more: on the whole base they would answer wrongly."""
+    (adapter / "niche.json").write_text(json.dumps(CARD | {"layers": [0, 1, 29]}))
+    with pytest.raises(ModelError, match=r"'sql'.*`layers`.*train it again"):
+        load_adapter("sql", adapter.parent)
+
+
+def test_a_card_whose_layers_are_null_is_read(adapter):
+    """Earlier versions wrote the key into every card."""
+    (adapter / "niche.json").write_text(json.dumps(CARD | {"layers": None}))
+    assert load_adapter("sql", adapter.parent).niche == "sql"
 
 
 def test_an_adapter_is_found_by_path(adapter, tmp_path):
@@ -64,14 +73,14 @@ def test_an_adapter_is_found_by_path(adapter, tmp_path):
 
 def test_an_unknown_adapter_lists_the_known(adapter):
     """The error names what there is."""
-    with pytest.raises(ModelError, match=r"'poems'.*known names: sql"):
+    with pytest.raises(ModelError, match=r"'poems'.*sql"):
         load_adapter("poems", adapter.parent)
 
 
 def test_altered_weights_are_refused(adapter):
     """The checksum of the card is that of the weights, or the adapter is not used."""
     (adapter / "adapter_model.safetensors").write_bytes(b"other")
-    with pytest.raises(ModelError, match=rf"'sql'.*niche\.json says {CARD['sha256']}"):
+    with pytest.raises(ModelError, match=CARD["sha256"]):
         load_adapter("sql", adapter.parent)
 
 
@@ -83,10 +92,13 @@ def test_a_missing_file_is_named(adapter, name):
         load_adapter("sql", adapter.parent)
 
 
-def test_a_malformed_card_is_refused(adapter):
+@pytest.mark.parametrize(
+    "card", ['{"niche": "sql"}', "[]", "{", ""], ids=["half", "a list", "cut", "empty"]
+)
+def test_a_malformed_card_is_refused(adapter, card):
     """A card without its facts is an error that names the adapter."""
-    (adapter / "niche.json").write_text('{"niche": "sql"}')
-    with pytest.raises(ModelError, match=r"'sql': niche\.json"):
+    (adapter / "niche.json").write_text(card)
+    with pytest.raises(ModelError, match=r"'sql'.*niche\.json"):
         load_adapter("sql", adapter.parent)
 
 

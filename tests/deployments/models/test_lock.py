@@ -27,11 +27,11 @@ def test_a_malformed_lock_file_is_named(tmp_path, text):
     """The error names the file."""
     path = tmp_path / "models.lock"
     path.write_text(text)
-    with pytest.raises(ModelError, match=r"models\.lock: cannot be used"):
+    with pytest.raises(ModelError, match=r"models\.lock"):
         read_lock(path)
 
 
 def test_an_unknown_entry_lists_the_known():
     """The error names what there is."""
-    with pytest.raises(ModelError, match="'x'; known names: all-minilm-l6-v2, smollm2"):
+    with pytest.raises(ModelError, match=r"'x'.*all-minilm-l6-v2, smollm2"):
         entry("x", read_lock())

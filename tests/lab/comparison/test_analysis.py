@@ -144,7 +144,7 @@ def test_a_sample_of_two_arms_has_what_can_be_had() -> None:
     assert (found.arms[0].models, found.domains[0].routes) == ({}, {})
 
 
-DOMAINS = ["sql"] * 50 + ["tools"] * 50
+HALVES = ["sql"] * 50 + ["tools"] * 50
 
 
 def test_each_domain_gets_the_model_that_answers_it_best() -> None:
@@ -156,7 +156,7 @@ def test_each_domain_gets_the_model_that_answers_it_best() -> None:
         arm("other", [0.5] * 100),
     ]
 
-    found = domain_oracle(sample_of(arms, DOMAINS))
+    found = domain_oracle(sample_of(arms, HALVES))
 
     assert found.quality.tolist() == [1] * 100
     assert found.list_cost[:50].tolist() == [3] * 50
@@ -167,7 +167,7 @@ def test_without_anybody_else_there_is_no_oracle() -> None:
     """The router and its controls are none."""
     arms = [arm(name, [1] * 100) for name in ("auto", "generalist", "shuffle")]
 
-    assert domain_oracle(sample_of(arms, DOMAINS)) is None
+    assert domain_oracle(sample_of(arms, HALVES)) is None
 
 
 def test_the_share_of_the_way_is_that_of_the_means() -> None:
@@ -177,7 +177,7 @@ def test_the_share_of_the_way_is_that_of_the_means() -> None:
     auto, oracle = (np.arange(100) < 50).astype(float), (np.arange(100) < 60).astype(float)
     arms = [arm("auto", auto), arm("generalist", generalist)]
 
-    found = gap_closed(sample_of(arms, rng.permutation(DOMAINS).tolist()), arm("oracle", oracle))
+    found = gap_closed(sample_of(arms, rng.permutation(HALVES).tolist()), arm("oracle", oracle))
 
     assert found.width.value == pytest.approx(0.4)
     assert found.closed.value == pytest.approx(0.75)
@@ -188,7 +188,7 @@ def test_where_there_is_no_way_there_is_no_share() -> None:
     """An oracle that is no better than the generalist: nobody divides by that."""
     arms = [arm("auto", [0, 1] * 50), arm("generalist", [1, 0] * 50)]
 
-    found = gap_closed(sample_of(arms, DOMAINS), arm("oracle", [1, 0] * 50))
+    found = gap_closed(sample_of(arms, HALVES), arm("oracle", [1, 0] * 50))
 
     assert found.closed is None
     assert found.width.value == 0

@@ -38,7 +38,7 @@ def test_no_file_is_listed_twice() -> None:
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     """The error names what there is."""
-    with pytest.raises(DatasetError, match=r"unknown data set 'poems'; known: .*snips.*wikisql"):
+    with pytest.raises(DatasetError, match=r"'poems'.*snips.*wikisql"):
         read_text("poems", tmp_path)
 
 
@@ -59,7 +59,7 @@ def test_an_altered_file_is_refused_before_a_row_is_read(tmp_path: Path) -> None
     path.parent.mkdir(parents=True)
     path.write_bytes(b'{"instruction": "not the file"}\n')
 
-    with pytest.raises(DatasetError, match=rf"sha256 [0-9a-f]{{64}}, expected {entry.sha256}"):
+    with pytest.raises(DatasetError, match=entry.sha256):
         next(read_rows("self_instruct", tmp_path))
 
 

@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from lab.datasets.draw import draw, sample
-from lab.datasets.layouts import INSTRUCTIONS, LAYOUTS, instruct, vary
 from lab.datasets.manifest import DatasetError
 from lab.datasets.sources import DATASETS
 from lab.routing import default_prompts
-from lab.specialists.niches.registry import NICHES
-from lab.specialists.niches.sql import prompt as sql_prompt
-
-SAMPLE = sql_prompt(["home team", "score"], "What was the score of Fulham?")
+from lab.specialists.registry import NICHES
 
 
 def test_a_draw_depends_on_text_and_purpose_alone():
@@ -31,31 +27,6 @@ def test_a_sample_does_not_depend_on_order_or_repetition():
     assert len(set(sample(texts, 10))) == 10
 
 
-def test_every_layout_keeps_the_question():
-    """No layout loses what is asked, whatever the draw."""
-    for number in range(200):
-        question = f"what is the score of team {number}?"
-        assert question in vary(sql_prompt(["team", "score"], question)).lower()
-
-
-def test_layouts_vary_and_stay():
-    """A prompt always gets the same layout; many prompts get many."""
-    found = {vary(sql_prompt(["team"], f"Q{n}"))[:6] for n in range(200)}
-    assert len(found) > len(set(LAYOUTS)) / 2
-    assert vary(SAMPLE) == vary(SAMPLE)
-
-
-@pytest.mark.parametrize("niche", INSTRUCTIONS)
-def test_a_minority_of_texts_has_an_instruction(niche):
-    """The text is always whole and most often alone, and every instruction occurs."""
-    texts = [f"Text {number} {{}}." for number in range(1000)]
-    found = [instruct(niche, text) for text in texts]
-    assert all(text in made for text, made in zip(texts, found, strict=True))
-    assert 0.2 < sum(text != made for text, made in zip(texts, found, strict=True)) / 1000 < 0.3
-    around = {made.replace(text, "{}") for text, made in zip(texts, found, strict=True)}
-    assert around == {*INSTRUCTIONS[niche], "{}"}
-
-
 def near_misses():
     lines = default_prompts.NEAR_MISSES.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
@@ -64,7 +35,7 @@ def near_misses():
 def test_near_misses_are_well_formed():
     """Each line is a distinct text with a known domain."""
     rows = near_misses()
-    assert {row["domain"] for row in rows} == {"general", *NICHES}
+    assert {row["domain"] for row in rows} <= {"general", *NICHES}
     assert len({row["text"] for row in rows}) == len(rows)
     assert all(set(row) == {"text", "domain"} and row["text"].strip() for row in rows)
 

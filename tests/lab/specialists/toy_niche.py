@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Niche, Split
 
 
 def toy_examples(count: int) -> list[Example]:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lab.statistics.jsonl import Fault, read_jsonl, read_log, shown, string
+from lab.statistics.jsonl import Fault, read_jsonl, read_log, shorten, string
 from router.errors import DataError
 
 
@@ -79,7 +79,7 @@ def test_long_values_are_shown_short(tmp_path):
     with pytest.raises(DataError) as raised:
         read_jsonl(path, number)
     assert len(str(raised.value)) < 200 + len(str(path))
-    assert shown("x" * 100).endswith("xxx...")
+    assert shorten("x" * 100).endswith("xxx...")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.comparison.rows import read_rows
-from lab.specialists.evaluation.comparison_set import WAYS_TO_ASK, comparison_rows
+from lab.specialists.evaluation.comparison_set import GENERALIST_PROMPTS, comparison_rows
 from lab.specialists.evaluation.tasks import Question, Task, niche_tasks
-from lab.specialists.niches.niche import Example, Niche
+from lab.specialists.niche import Example, Niche
 from tests.lab.specialists.evaluation.toy_run import ONE
 
 QUIZ = Task(
@@ -25,7 +25,7 @@ QUIZ = Task(
 
 def rows_of(folder: Path, *niches: Niche, way: str = "plain") -> list[dict]:
     tasks = [niche_tasks(niche, 6, folder)[0] for niche in niches]
-    return list(comparison_rows(tasks, folder, WAYS_TO_ASK[way]))
+    return list(comparison_rows(tasks, folder, GENERALIST_PROMPTS[way]))
 
 
 def grouped(groups: list[str]) -> Niche:
@@ -49,7 +49,7 @@ def test_a_row_says_whose_it_is_and_how_it_is_graded(tmp_path: Path) -> None:
 
 def test_a_general_question_is_asked_as_it_stands() -> None:
     """It is nobody's niche, and says itself how to answer."""
-    (row,) = comparison_rows([QUIZ], Path("unused"), WAYS_TO_ASK["few-shot"])
+    (row,) = comparison_rows([QUIZ], Path("unused"), GENERALIST_PROMPTS["few-shot"])
 
     assert (row["domain"], row["grader"], row["max_tokens"]) == ("general", "choice", 32)
     assert "generalist_messages" not in row

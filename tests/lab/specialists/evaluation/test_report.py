@@ -7,19 +7,18 @@ from pathlib import Path
 import pytest
 
 from lab.specialists.evaluation.matrix import Cost, Verdict
-from lab.specialists.evaluation.plan import plan
-from lab.specialists.evaluation.report import write_report
+from lab.specialists.evaluation.plan import make_plan
+from lab.specialists.evaluation.report import sentences, tables, write_report
 from lab.specialists.evaluation.run import Report, run
-from lab.specialists.evaluation.tables import sentences, tables
 from lab.statistics.interval import Interval
-from tests.lab.specialists.evaluation.toy_run import adapters, settings, toy_wanted
+from tests.lab.specialists.evaluation.toy_run import adapters, settings, toy_config
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     folder = tmp_path_factory.mktemp("run")
     found = adapters(folder)
-    return run(plan(toy_wanted(folder, rows=4), found), settings(folder))
+    return run(make_plan(toy_config(folder, rows=4), found), settings(folder))
 
 
 def test_the_three_files_are_written(report: Report, tmp_path: Path) -> None:

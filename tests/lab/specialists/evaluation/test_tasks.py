@@ -1,19 +1,23 @@
 """Sets of questions: which rows, and how answers are graded."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lab.specialists.evaluation.answers import Answer
-from lab.specialists.evaluation.tasks import Question, Task, niche_tasks
-from lab.specialists.niches.niche import Example
-from lab.specialists.niches.registry import NICHES
+from lab.specialists.evaluation.answers import GeneratedAnswer
+from lab.specialists.evaluation.tasks import Question, Task, general_questions, niche_tasks
+from lab.specialists.niche import Example
+from lab.specialists.registry import NICHES
+from router.grading.registry import GRADERS
 from tests.lab.specialists.evaluation.toy_run import ONE, TWO
 
 
 def graded(task: Task, text: str, cut: bool = False) -> list[list[int]]:
-    return [list(map(int, counts[0])) for counts in task.grade([Answer(text, 1, 1, cut, False, 0)])]
+    answer = GeneratedAnswer(text, 1, 1, cut, loops=False, seconds=0)
+    return [list(map(int, counts[0])) for counts in task.grade([answer])]
 
 
 def task_of(name: str, example: Example) -> Task:
@@ -110,3 +114,30 @@ def test_an_equation_is_worked_out_unless_it_was_cut() -> None:
 
     assert graded(task, "3 + 4 =") == [[1, 1, 1]]
     assert graded(task, "3 + 4 =", cut=True) == [[0, 1, 1]]
+
+
+@pytest.fixture(scope="module")
+def general() -> Mapping[str, list[Example]]:
+    where = os.environ.get("NICHE_DATA_DIR")
+    if not where:
+        pytest.skip("NICHE_DATA_DIR does not name the directory of the public data sets")
+    return general_questions(Path(where))
+
+
+@pytest.mark.data
+def test_every_general_questions_own_answer_is_right(general: Mapping[str, list[Example]]) -> None:
+    """By the grader that it is listed under."""
+    for grader, examples in general.items():
+        assert len(examples) > 2000
+        wrong = [of for of in examples if not GRADERS[grader](of.answer, of.reference).hits]
+        assert wrong == []
+
+
+@pytest.mark.data
+def test_options_are_lettered_and_the_answer_is_one_of_them(
+    general: Mapping[str, list[Example]],
+) -> None:
+    """The question says how to answer, as a user would."""
+    for example in general["choice"]:
+        assert f"\n{example.answer}. " in example.prompt
+        assert example.prompt.endswith("\nAnswer with the letter alone.")

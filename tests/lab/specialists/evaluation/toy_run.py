@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lab.specialists.evaluation.plan import Wanted
+from lab.specialists.evaluation.plan import EvaluationConfig
 from lab.specialists.evaluation.run import Settings
-from lab.specialists.niches.niche import Example, Niche, Split
+from lab.specialists.niche import Example, Niche, Split
 from tests.deployments.adapters import save_adapter
 from tests.deployments.chain_model import save_chain_model
 from tests.deployments.tiny_model import save_tiny_model
@@ -28,10 +28,10 @@ TWO: Niche = replace(
 """Half of the answers are `yes`; there is a further test set."""
 
 
-def toy_wanted(folder: Path, **over: object) -> Wanted:
+def toy_config(folder: Path, **over: object) -> EvaluationConfig:
     """A random generalist; `adapters(folder)` must have been made."""
     base = save_tiny_model(folder / "babbler")
-    wanted = Wanted((ONE, TWO), str(base), folder, folder / "cache", rows=10)
+    wanted = EvaluationConfig((ONE, TWO), str(base), folder, folder / "cache", rows=10)
     return replace(wanted, **over)
 
 

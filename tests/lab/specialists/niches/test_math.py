@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.calculator import calculate
-from lab.specialists.niches.math import MATH, folded, infix
+from lab.specialists.niches.math import NICHE, folded, infix
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_what_does_not_fold_is_left_out(solution: str) -> None:
 
 def test_the_calculator_completes_its_answers() -> None:
     """The specialist writes the equation; the result is worked out."""
-    assert MATH.completion == "calculator"
-    assert MATH.complete("8 - 2 =") == " 6"
+    assert NICHE.completion == "calculator"
+    assert NICHE.complete("8 - 2 =") == " 6"

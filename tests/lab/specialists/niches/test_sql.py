@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.specialists.niches.sql import _to_learn, prompt, query
+from lab.specialists.niches.sql import NICHE, _to_learn, prompt, query
 from router.grading.execution import table_schema
 
 _NAME = st.text("ab \"'`;-é", min_size=1, max_size=6).filter(str.strip)
@@ -100,6 +100,23 @@ def test_validation_rows_keep_the_one_layout() -> None:
     for number in range(100):
         learnt = _to_learn(row(f"Who was at club {number}?"), "validation")
         assert learnt.prompt.startswith("Columns: player name, year, club\nQuestion: Who")
+
+
+def test_every_layout_keeps_the_question() -> None:
+    """No layout loses what is asked, whichever is drawn."""
+    for number in range(200):
+        question = f"what is the score of team {number}?"
+        assert question in NICHE.restyle(prompt(["team", "score"], question)).lower()
+
+
+def test_layouts_vary_and_stay() -> None:
+    """A prompt always gets the same layout; many prompts get many."""
+    prompts = [prompt(["team"], f"Q{number}") for number in range(200)]
+
+    made = [NICHE.restyle(text) for text in prompts]
+
+    assert len({text[:6] for text in made}) > 8
+    assert made == [NICHE.restyle(text) for text in prompts]
 
 
 @pytest.fixture(scope="module")

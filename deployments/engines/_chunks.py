@@ -1,0 +1,81 @@
+"""From the tokens of one answer of the transformers engine to its chunks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from deployments.engines._sampler import Row
+from deployments.engines._text import StopScanner, TokenDecoder
+from deployments.protocol import Chunk, FinishReason, TokenLogprob, Usage
+
+
+class ChunkBuilder:
+    """Builds the chunks of one answer as its tokens come.
+
+    Args:
+        row: the request's settings and scores, as the sampler keeps them.
+        prompt_tokens: for the usage.
+        tokenizer: the model's.
+        end_tokens: ids that end an answer; they count, and are not shown.
+        complete: from an answer that the model ended itself to what is added to it; what is added
+            is text alone, no token of the usage, and ends at a stop string like any text.
+    """
+
+    def __init__(
+        self,
+        row: Row,
+        prompt_tokens: int,
+        tokenizer: Any,
+        end_tokens: frozenset[int],
+        complete: Callable[[str], str] | None = None,
+    ) -> None:
+        self.done = False
+        self._row = row
+        self._tokenizer, self._end_tokens = tokenizer, end_tokens
+        self._decoder = TokenDecoder(tokenizer.backend_tokenizer)
+        self._stops = StopScanner(row.sampling.stop)
+        self._complete, self._said = complete, ""
+        self._prompt_tokens = prompt_tokens
+        self._seen = self._reported = 0
+
+    def advance(self, tokens: list[int], finished: bool) -> Chunk | None:
+        """The chunk for what is new among all `tokens` so far; None when nothing can be shown
+        yet."""
+        fresh, ended = tokens[self._seen :], False
+        text, logprobs, used = "", [], 0
+        for token in fresh:
+            used += 1
+            if token in self._end_tokens:
+                ended = True
+                break
+            logprobs.extend(self._logprob(self._seen + used - 1, token))
+            text += self._push(self._decoder.push(token))
+            if self._stops.stopped:
+                break
+        self._seen += used
+        if not (finished or self._stops.stopped):
+            return self._chunk(text, logprobs) if text or logprobs else None
+        self.done = True
+        if ended and self._complete is not None:
+            text += self._push(self._complete(self._said))
+        if not self._stops.stopped:
+            text += self._stops.flush()
+        reason: FinishReason = "stop" if ended or self._stops.stopped else "length"
+        usage = Usage(self._prompt_tokens, self._seen, 0, self._row.engine_seconds)
+        return replace(self._chunk(text, logprobs), finish_reason=reason, usage=usage)
+
+    def _push(self, text: str) -> str:
+        """What of the text may be shown now."""
+        self._said += text
+        return self._stops.push(text)
+
+    def _chunk(self, text: str, logprobs: list[TokenLogprob]) -> Chunk:
+        tokens, self._reported = self._seen - self._reported, self._seen
+        return Chunk(text, tokens, logprobs=tuple(logprobs))
+
+    def _logprob(self, position: int, token: int) -> list[TokenLogprob]:
+        if self._row.sampling.top_logprobs is None:
+            return []
+        scores = self._row.scores[position]
+        top = tuple((self._tokenizer.decode([other]), value) for other, value in scores.top)
+        return [TokenLogprob(self._tokenizer.decode([token]), scores.logprob, top)]

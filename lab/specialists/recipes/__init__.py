@@ -1,1 +1,0 @@
-"""Training recipes: a niche and a base model in, an adapter with its model card out."""

@@ -1,0 +1,1 @@
+"""Training: a niche and a base model in, an adapter with its model card out."""

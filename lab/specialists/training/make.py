@@ -1,0 +1,91 @@
+"""A niche -> a specialist that is trained, graded and published: what a recipe does, in order."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+
+from lab.specialists.errors import RecipeError
+from lab.specialists.evaluation.score import evaluate
+from lab.specialists.niche import Niche, Split
+from lab.specialists.recipe import TrainConfig
+from lab.specialists.training.batches import encode
+from lab.specialists.training.publish import Provenance, publish, to_half_precision
+from lab.specialists.training.train import Stage, train_stages
+from lab.specialists.training.workspace import Workspace
+from lab.statistics.jsonl import format_faults
+
+# It is there to show what training did, and talks at length: many rows would take longer than
+# grading the specialist itself.
+_BASE_ROWS = 200
+_TRAINED_ON: tuple[Split, ...] = ("train", "validation")
+
+
+def make_specialist(
+    niche: Niche,
+    workspace: Workspace,
+    configs: Sequence[TrainConfig],
+    out: Path,
+    test_rows: int | None = None,
+) -> Provenance:
+    """Trains, grades on test rows, the base model alone on some of them, and publishes to `out`.
+
+    Args:
+        niche: what to train for.
+        workspace: base model, data and working directory.
+        configs: the settings of each stage of training, at least one.
+        out: the adapter's directory; replaced if it exists.
+        test_rows: how many to grade; None takes all.
+
+    Raises:
+        RecipeError: an example does not fit, or the checkpoint is of another run.
+        DatasetError: a data set is absent or altered.
+    """
+    adapter, stages = train_stages(niche, workspace, configs)
+    # What is graded is what ships: at half precision, read back from disk.
+    shipped = to_half_precision(adapter, workspace.work_dir / "shipped")
+    score = evaluate(niche, workspace.base_dir, shipped, workspace.data_dir, test_rows)
+    before = evaluate(
+        niche,
+        workspace.base_dir,
+        None,
+        workspace.data_dir,
+        min(test_rows or _BASE_ROWS, _BASE_ROWS),
+    )
+    facts = Provenance(workspace.base, stages, score, before, _hardware(stages[-1]))
+    publish(niche, shipped, out, facts)
+    return facts
+
+
+def require_lengths(niche: Niche, workspace: Workspace, max_length_tokens: int) -> None:
+    """Returns when every row fits: prompt and answer; in the test the longest answer allowed.
+
+    Raises:
+        RecipeError: some do not; each has a line.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(workspace.base_dir)
+    tested = list(niche.examples("test", workspace.data_dir))
+    trained_on = [
+        example for part in _TRAINED_ON for example in niche.examples(part, workspace.data_dir)
+    ]
+    encoded = encode([*trained_on, *tested], tokenizer, niche.system_prompt, max_length_tokens)
+    faults = [
+        f"{row.origin or row.prompt[:60]}: {of.answer_start} tokens and up to "
+        f"{niche.max_answer_tokens} of an answer, more than max_length_tokens="
+        f"{max_length_tokens}; shorten it or raise the limit"
+        for row, of in zip(tested, encoded[len(trained_on) :], strict=True)
+        if of.answer_start + niche.max_answer_tokens > max_length_tokens
+    ]
+    if faults:
+        raise RecipeError(format_faults(faults))
+
+
+def _hardware(stage: Stage) -> str:
+    """What it ran on, in words."""
+    if stage.result.device == "cuda":
+        return torch.cuda.get_device_name()
+    cores = stage.config.threads or os.cpu_count() or 1
+    return f"{cores} CPU core{'s' if cores > 1 else ''} ({platform.machine()})"

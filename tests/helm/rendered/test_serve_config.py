@@ -1,0 +1,176 @@
+"""`serveConfigV2`: Ray Serve takes it, and it is the same stack as `niche.yaml`."""
+
+from pathlib import Path
+from typing import Any
+
+from ray.serve.schema import ServeDeploySchema
+
+from cli.main import main
+from deployments.builder import serve_options
+from deployments.engine import EngineContext
+from deployments.spec import ModelSpec
+from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
+from gateway.config import NicheConfig, load_config, parse_config
+from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
+from gateway.serve_app import GatewayArguments, ModelArguments, classifier, gateway, model
+from tests.helm.documents import ROOT
+from tests.helm.rendered.charts import Rendered, everywhere, rendered
+
+BUILDERS = {
+    "gateway.serve_app:model": (model, ModelArguments),
+    "gateway.serve_app:gateway": (gateway, GatewayArguments),
+    "gateway.serve_app:classifier": (classifier, GatewayArguments),
+}
+
+
+def _config(chart: Rendered) -> NicheConfig:
+    return parse_config(chart.niche, "niche.yaml")
+
+
+def _apps(chart: Rendered) -> dict[str, dict[str, Any]]:
+    return {app["name"]: app for app in chart.serve_config["applications"]}
+
+
+def _deployment(app: dict[str, Any]) -> dict[str, Any]:
+    [deployment] = app["deployments"]
+    return deployment
+
+
+def _placed(options: dict[str, Any]) -> dict[str, Any]:
+    """Actor options without where the actor is to be."""
+    return {key: value for key, value in options.items() if key != "label_selector"}
+
+
+def test_serve_takes_the_configuration():
+    """Ray Serve's own schema accepts it."""
+    for values, chart in everywhere():
+        assert ServeDeploySchema.model_validate(chart.serve_config).applications, values
+
+
+def test_the_check_accepts_the_configuration(tmp_path):
+    """The init container's command finds nothing, wherever the image holds the artifact."""
+    for values, chart in everywhere():
+        if chart.niche.get("router", {}).get("artifact", "default") == "default":
+            path = tmp_path / f"{values}.yaml"
+            path.write_text(chart.one("ConfigMap", chart.name)["data"]["niche.yaml"])
+            assert main(["config", "check", "--config", str(path)]) == 0, values
+
+
+def test_there_is_an_application_per_part():
+    """As on one machine: each model, the classifier where it is apart, the gateway at the root."""
+    for values, chart in everywhere():
+        config = _config(chart)
+        parts = [spec.app_name for spec in config.models]
+        parts += [ROUTER_APP] if config.router.deployment else []
+        routes = {name: app["route_prefix"] for name, app in _apps(chart).items()}
+
+        assert routes == dict.fromkeys(parts) | {GATEWAY_APP: "/"}, values
+
+
+def test_the_builders_take_their_arguments():
+    """Every application's builder exists and its arguments are valid."""
+    for _values, chart in everywhere():
+        for app in _apps(chart).values():
+            _builder, arguments = BUILDERS[app["import_path"]]
+            arguments.model_validate(app["args"])
+
+
+def test_a_model_is_what_the_configuration_says():
+    """An application's model is that of `niche.yaml`, but for what it need not restart for."""
+    defaults = ModelSpec(name="x", model="x")
+    later = dict.fromkeys(("replicas", "autoscaling", "limits", "price", "domain"))
+    later = {key: getattr(defaults, key) for key in later}
+    for values, chart in everywhere():
+        apps = _apps(chart)
+        for spec in _config(chart).models:
+            given = ModelArguments.model_validate(apps[spec.app_name]["args"]).spec
+            assert given == spec.model_copy(update=later), values
+
+
+def test_a_model_gets_the_options_of_one_machine():
+    """Replicas, limits and resources are those that `deployments/builder.py` would ask for."""
+    for values, chart in everywhere():
+        apps = _apps(chart)
+        for spec in _config(chart).models:
+            wanted, said = serve_options(spec), _deployment(apps[spec.app_name])
+            assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
+            assert said == {key: wanted.get(key) for key in said}, values
+            assert {"num_replicas", "autoscaling_config"} & set(wanted) <= set(said), values
+
+
+def test_the_gateway_gets_the_options_of_one_machine():
+    """It has the whole configuration, and the replicas and resources of `gateway/ingress.py`."""
+    for values, chart in everywhere():
+        app = _apps(chart)[GATEWAY_APP]
+        arguments = GatewayArguments.model_validate(app["args"])
+        context = GatewayContext(EngineContext(arguments.cache_dir), arguments.metrics_dir)
+        built = build_gateway(arguments.config, context)
+        wanted = built._bound_deployment  # Serve shows it nowhere else
+        said = _deployment(app)
+
+        assert app["args"]["config"] == chart.niche, values
+        assert said["name"] == wanted.name
+        assert said["num_replicas"] == wanted.num_replicas, values
+        assert _placed(said["ray_actor_options"]) == wanted.ray_actor_options, values
+
+
+def test_the_classifier_gets_the_options_of_one_machine():
+    """Its resources are those that `gateway/classifier.py` would ask for."""
+    app = _apps(rendered("classifier"))[ROUTER_APP]
+    arguments = GatewayArguments.model_validate(app["args"])
+    assert arguments.config.router.deployment is not None
+    wanted = classifier_options(
+        arguments.config, arguments.config.router.deployment, arguments.metrics_dir
+    )
+
+    assert _deployment(app)["name"] == CLASSIFIER
+    assert _placed(_deployment(app)["ray_actor_options"]) == wanted["ray_actor_options"]
+
+
+def test_a_change_beside_it_leaves_the_classifier_alone():
+    """The classifier's application does not name specialists, comparisons and logs."""
+    config = _apps(rendered("classifier"))[ROUTER_APP]["args"]["config"]
+
+    assert {"specialists", "observability"}.isdisjoint(config)
+    assert {"shadow", "api_keys_file"}.isdisjoint(config["gateway"])
+
+
+def test_replicas_find_their_group():
+    """A replica that is placed asks for a label that a worker group has; the gateway's is."""
+    for values, chart in everywhere():
+        labels = [group["labels"] for group in chart.groups.values()]
+        wanted = {
+            name: _deployment(app)["ray_actor_options"].get("label_selector")
+            for name, app in _apps(chart).items()
+        }
+
+        assert [it for it in wanted.values() if it and it not in labels] == [], values
+        assert wanted[GATEWAY_APP], values
+
+
+def test_the_default_is_the_project_s():
+    """Where the values say nothing of models, they are those of the project's `niche.yaml`."""
+    chart, project = _config(rendered("defaults")), load_config(ROOT / "niche.yaml")
+
+    assert chart.models == project.models
+    assert chart.gateway.replicas == project.gateway.replicas
+
+
+def test_the_paths_are_mounted():
+    """Model files, keys, artifact, metrics and what is written lie where the gateway looks."""
+    for values, chart in everywhere():
+        app = _apps(chart)[GATEWAY_APP]
+        group = _deployment(app)["ray_actor_options"]["label_selector"]["niche-group"]
+        container = chart.ray_pods[group]["spec"]["containers"][0]
+        mounts = {Path(mount["mountPath"]) for mount in container["volumeMounts"]}
+        config = _config(chart)
+        files = [
+            config.gateway.api_keys_file,
+            config.gateway.shadow and config.gateway.shadow.path,
+            config.observability.decision_log and config.observability.decision_log.path,
+        ]
+        folders = [app["args"]["cache_dir"], app["args"].get("metrics_dir")]
+        folders += [config.router.artifact] if config.router.artifact != "default" else []
+
+        assert {Path(it) for it in folders if it} <= mounts, values
+        assert {Path(it).parent for it in files if it} <= mounts, values
