@@ -157,10 +157,14 @@ class Experiment:
                 spec["adapter"] = self.planted[1]
             _set_model(spec, self.specialists, stand_ins)
         _set_model(made["generalist"], generalist, stand_ins)
-        shadow = {"path": str(state), "store_texts": True, "max_tokens_per_day": 100_000_000}
-        shadow |= {"sample_ratio": 1.0, "trial_sample_ratio": 1.0}
-        shadow |= {"max_concurrent": 32, "max_requests_in_flight": 64}
-        made["gateway"] = {**(made.get("gateway") or {}), "shadow": shadow}
+        shadow = {
+            "path": str(state),
+            "store_texts": True,
+            "sample_ratio": 1,
+            "trial_sample_ratio": 1,
+        }
+        limits = {"max_concurrent": 32, "max_requests_in_flight": 64, "max_tokens_per_day": 10**8}
+        made["gateway"] = {**(made.get("gateway") or {}), "shadow": shadow | limits}
         return made
 
 
