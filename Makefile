@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast check lint format type contracts links constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
+.PHONY: help install install-dev models run demo test test-fast check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,15 +42,16 @@ run: models ## Start the stack, show one request per domain, serve until Ctrl-C
 demo: models ## Start the stack, show one request per domain, stop
 	$(NICHE) demo
 
-# The tests that start a stack want all cores, so they come after the others and one by one.
+# Tests that start a stack want every core, so they come after the others and one by one.
 WORKERS ?= 2
+UNIT = tests --ignore=tests/e2e --ignore=tests/helm/rendered --ignore=tests/monitoring
 
-test: install-dev models ## The whole test suite, the stack with real models included
-	$(RUN) pytest -m "not serve" -n $(WORKERS)
-	$(RUN) pytest -m serve
+test: install-dev models ## Unit tests, then the real stack's main paths; needs the model files (177 MB, once)
+	$(RUN) pytest $(UNIT) -n $(WORKERS) --dist worksteal --durations 10
+	$(RUN) pytest tests/e2e --durations 10
 
-test-fast: install-dev ## The tests that start no stack
-	$(RUN) pytest -m "not serve and not slow" -n $(WORKERS)
+test-fast: install-dev ## Unit tests that take less than five seconds each; needs no model files
+	$(RUN) pytest $(UNIT) -m "not slow" -n $(WORKERS) --dist worksteal
 
 # Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
 LOAD ?= mixed --baseline
@@ -58,7 +59,7 @@ LOAD ?= mixed --baseline
 loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
 	$(RUN) loadtests.traffic $(LOAD)
 
-check: lint type contracts links ## Formatting, lints, types, import contracts, links of the documents
+check: lint type contracts links collection ## Formatting, lints, types, import contracts, links, equal collection of tests
 
 lint: install-dev
 	$(RUN) ruff format --check .
@@ -73,6 +74,9 @@ contracts: install-dev
 links: install-dev
 	$(RUN) tests.docs.links
 
+collection: install-dev
+	$(RUN) tests.collection
+
 format: install-dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
@@ -84,7 +88,7 @@ docs: install-dev ## Write docs/reference and the chart's schema anew from the c
 chart-tools: install-dev
 	$(RUN) tests.helm.tools
 
-chart: chart-tools ## The tests of the Helm chart, with helm 3 and helm 4
+chart: chart-tools ## The tests of the Helm chart; needs helm 3 and helm 4, which it fetches
 	$(RUN) pytest tests/helm -m "not serve and not cluster"
 
 chart-cluster: chart-tools ## Install the chart on a real kube-apiserver, which is built once
@@ -94,7 +98,7 @@ chart-cluster: chart-tools ## Install the chart on a real kube-apiserver, which 
 monitoring-tools: install-dev
 	$(RUN) tests.monitoring.tools
 
-monitoring: monitoring-tools ## The tests of dashboards and alert rules, with a real Prometheus
+monitoring: monitoring-tools ## The tests of dashboards and alert rules; needs Prometheus, which it fetches
 	$(RUN) pytest tests/monitoring
 
 constraints: install-dev ## Pin what the dependencies bring along, as installed now

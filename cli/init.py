@@ -35,7 +35,7 @@ _SPECIALIST = """\
 domain: {domain}  # the label of its prompts; models of one domain stand in for each other
 """
 _STATE = """\
-# begins: shadow  # no traffic until it is proven; needs gateway.shadow
+# initial_state: shadow  # no requests until it has proven itself; needs gateway.shadow
 """
 _FOOT = """\
 router:
@@ -47,7 +47,7 @@ gateway:
   # To compare specialists with the generalist on live traffic:
   # shadow:
   #   path: evidence.db  # keeps states and evidence
-  #   share: 0.05  # of an active specialist's requests
+  #   sample_ratio: 0.05  # of an active specialist's requests
 """
 
 

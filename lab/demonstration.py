@@ -50,8 +50,7 @@ _GENERALIST = f"{STAND_IN}0.3,sql=0.23,tools=0.08,math=0.17,biomed=0.45,support=
 _SPECIALIST_CHOSEN = (Reason.ROUTED.value, Reason.NO_ACTIVE_SPECIALIST.value)  # be it active or not
 _READY_SECONDS, _PAIR_SECONDS = 900.0, 60.0
 _MAX_TOKENS = 256
-_WINDOW = 60
-"""Requests over which the plot shows shares of the traffic."""
+_WINDOW = 60  # requests over which the plot shows shares of the traffic
 
 
 def stand_in_shares(name: str) -> dict[str, float]:
@@ -157,10 +156,10 @@ class Experiment:
                 spec["adapter"] = self.planted[1]
             _set_model(spec, self.specialists, stand_ins)
         _set_model(made["generalist"], generalist, stand_ins)
-        shadow = {"path": str(state), "store_texts": True, "max_tokens_per_day": 100_000_000}
-        shadow |= {"sample_ratio": 1.0, "trial_sample_ratio": 1.0}
-        shadow |= {"max_concurrent": 32, "max_requests_in_flight": 64}
-        made["gateway"] = {**(made.get("gateway") or {}), "shadow": shadow}
+        shadow = {"path": str(state), "store_texts": True, "max_tokens_per_day": 10**8}
+        shadow |= {"sample_ratio": 1, "trial_sample_ratio": 1, "max_concurrent": 32}
+        shadow |= {"max_requests_in_flight": 64}
+        made["gateway"] = (made.get("gateway") or {}) | {"shadow": shadow}
         return made
 
 
@@ -453,7 +452,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs it; returns the exit code: 0, done; 2, impossible; 130, interrupted."""
+    """Runs it; the exit code: 0 done, 2 impossible, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)
@@ -471,8 +470,8 @@ def _run(arguments: argparse.Namespace) -> int:
     swap = round(arguments.swap_at * len(rows))
     generalists = (arguments.generalist, arguments.better)
     out.mkdir(parents=True)  # results are not overwritten
-    code = 0
-    with serving_stand_ins(rows, (*generalists, arguments.specialists)) as url:
+    code, models = 0, (*generalists, arguments.specialists)
+    with serving_stand_ins(rows, models) as url:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the stack too
         try:
             for phase, (name, part) in enumerate(
@@ -487,7 +486,7 @@ def _run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             code = 130
     if _complete(stream):
-        found = {**figures(stream), "arguments": vars(arguments), "commit": commit()}
+        found = figures(stream) | {"arguments": vars(arguments), "commit": commit()}
         text = json.dumps({**found, "machine": machine()}, indent=1, default=str)
         (out / "report.json").write_text(f"{text}\n", encoding="utf-8")
         draw(stream, swap, out / "shares.png")

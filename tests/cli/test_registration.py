@@ -198,7 +198,7 @@ def test_a_dry_run_changes_nothing(stack: Path) -> None:
 
 def test_what_would_not_be_valid_is_not_written(stack: Path) -> None:
     """The gateway's own check comes before the file is replaced; it names the file."""
-    with pytest.raises(ConfigError, match=r"niche\.yaml: specialists\[0\]\.name: 'big' is taken"):
+    with pytest.raises(ConfigError, match=r"niche\.yaml: specialists\[0\]\.name: 'big'"):
         register(stack, ENTRY | {"name": "big"})
 
     assert stack.read_text() == STACK

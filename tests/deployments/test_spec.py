@@ -23,7 +23,9 @@ def test_a_name_that_urls_and_labels_take_is_taken(name: str) -> None:
     assert make(name=name).app_name == f"model-{name}"
 
 
-@pytest.mark.parametrize("name", ["", "SQL", "-a", ".a", "a b", "a/b", "é", "a\n", "x" * 64])
+@pytest.mark.parametrize(
+    "name", ["", "SQL", "-a", ".a", "a b", "a/b", pytest.param("é", id="accent"), "a\n", "x" * 64]
+)
 def test_another_name_is_refused(name: str) -> None:
     """A name that would need escaping somewhere is refused where it is written."""
     with pytest.raises(ValidationError) as refused:

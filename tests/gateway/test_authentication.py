@@ -13,7 +13,7 @@ def gateway(tmp_path):
     return make_gateway(api_keys_file=str(path))
 
 
-@pytest.mark.parametrize("key", ["first-key", "s\u00e9cond-key"])
+@pytest.mark.parametrize("key", ["first-key", pytest.param("s\u00e9cond-key", id="accent")])
 def test_each_key_of_the_file_is_accepted(tmp_path, key):
     """Every line of the file is a key."""
     path = tmp_path / "keys"

@@ -106,7 +106,7 @@ def test_a_users_own_file_becomes_a_directory_that_loads(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["own"]
 
 
-@pytest.mark.parametrize("content", [b"", b"GGU", b"\x93NUMPY"])
+@pytest.mark.parametrize("content", [b"", b"GGU", pytest.param(b"\x93NUMPY", id="numpy")])
 def test_what_is_no_gguf_file_is_refused(tmp_path, content):
     """The first bytes tell, and the message names the file."""
     path = tmp_path / "other.gguf"

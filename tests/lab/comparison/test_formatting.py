@@ -19,7 +19,12 @@ def test_a_share_is_told_in_percent() -> None:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(4e-5, "40 \u00b5s"), (0.0042, "4.2 ms"), (0.083, "83 ms"), (1.2345, "1.23 s")],
+    [
+        pytest.param(4e-5, "40 \u00b5s", id="microseconds"),
+        (0.0042, "4.2 ms"),
+        (0.083, "83 ms"),
+        (1.2345, "1.23 s"),
+    ],
 )
 def test_a_time_is_told_in_the_unit_that_fits(value: float, told: str) -> None:
     """From microseconds on."""

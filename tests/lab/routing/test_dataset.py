@@ -145,7 +145,10 @@ def test_a_faulty_row_is_named_with_its_remedy(file, bad, named):
         read_rows(file(row(), bad))
 
 
-@pytest.mark.parametrize("name", ["sql", "a" * 63, "0.b_c-d", "A", "", "-a", "a b", "a" * 64, "é"])
+@pytest.mark.parametrize(
+    "name",
+    ["sql", "a" * 63, "0.b_c-d", "A", "", "-a", "a b", "a" * 64, pytest.param("é", id="accent")],
+)
 def test_a_domain_may_be_called_what_niche_yaml_allows(name):
     """The pattern here and the one of the configuration agree."""
     try:
