@@ -3,13 +3,13 @@
 import argparse
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
 from cli.options import CommandError, add_config, share
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig, load_config
-from lab.planning.fleet import Machine
 from lab.planning.measurements import (
     Measurements,
     from_load_test,
@@ -18,8 +18,9 @@ from lab.planning.measurements import (
     merged,
     with_given_values,
 )
-from lab.planning.plan import GatewayReplicas, format_plan, plan, rates_by_domain
-from lab.planning.queue import Limits
+
+if TYPE_CHECKING:
+    from lab.planning.fleet import Machine
 
 _TIMEOUT_SECONDS = 10.0
 _GIVEN = {
@@ -116,6 +117,10 @@ def named(text: str) -> tuple[str, float]:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
+    # scipy takes a moment to import
+    from lab.planning.plan import GatewayReplicas, format_plan, plan, rates_by_domain
+    from lab.planning.queue import Limits
+
     config = load_config(arguments.config)
     _check(arguments, config)
     machines = [_machine(spec) for spec in config.models]
@@ -148,7 +153,9 @@ def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
                 raise CommandError(f"--{option}: no model {name}; there are {', '.join(names)}")
 
 
-def _machine(spec: ModelSpec) -> Machine:
+def _machine(spec: ModelSpec) -> "Machine":
+    from lab.planning.fleet import Machine
+
     scaling = spec.autoscaling
     return Machine(
         spec.name,
