@@ -18,7 +18,7 @@ class Slots:
 
     @property
     def taken(self) -> int:
-        """How many are in use."""
+        """The number of slots in use."""
         return self._taken
 
     @contextmanager
@@ -26,7 +26,7 @@ class Slots:
         """Holds a slot.
 
         Raises:
-            TooManyRequests: there is none left.
+            TooManyRequests: all slots are in use.
         """
         if self._taken >= self._limit:
             raise TooManyRequests(

@@ -1,4 +1,4 @@
-"""The composition of the HTTP edge: everything is passed in, and importing this does nothing.
+"""Composes the HTTP edge from its dependencies; importing this module has no effects.
 
 Recording -> ErrorHandling -> Authentication -> Admission -> routes
 """
@@ -51,7 +51,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
 
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
-        ValueError: it holds no key.
+        ValueError: that file holds no key.
         ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
     """
     limits = dependencies.config.gateway
@@ -118,7 +118,7 @@ def _observe(
 def _lifespan(
     readiness: Readiness, evaluation: OnlineEvaluation | None, closing: ExitStack
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """What runs beside the requests, from the first to the last."""
+    """Runs the background tasks while the app serves requests."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -183,7 +183,7 @@ def _readiness(dependencies: Dependencies) -> Readiness:
 
 
 def _parts(dependencies: Dependencies) -> dict[str, Part]:
-    """What must answer: the models, and the classifier, whose name no model can have."""
+    """The parts that readiness checks: the models, and a deployed classifier."""
     classifier = dependencies.classifier
     if isinstance(classifier, Classifier):
         return dict(dependencies.backends)
@@ -210,7 +210,7 @@ def _answering_routes(
     health = Health(spec.name for spec in config.models)
 
     def available(model: str) -> bool:
-        # In this order: a yes of `Health` may be the permission to probe.
+        # `Health` comes last: its yes may grant the one probe of a broken model.
         return not readiness.down(model) and health.available(model, clock())
 
     access = Access(available, _active(evaluation))
@@ -230,7 +230,7 @@ def _preview_route(
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
 ) -> Route:
-    # Not by `Health`: its yes may be the permission to probe, and a preview asks no model.
+    # Without `Health`: its yes may grant a probe, and a preview asks no model.
     access = Access(lambda model: not readiness.down(model), _active(evaluation))
     preview = Preview(dependencies, AutoRouter(dependencies.policy, scorer, access))
     return Route("/v1/niche/route", preview, methods=["POST"])
@@ -255,12 +255,12 @@ def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Ro
 
 
 def _active(evaluation: OnlineEvaluation | None) -> Callable[[str], bool]:
-    """Which specialists get traffic: each, where nothing is compared."""
+    """Whether a specialist gets traffic; without an online evaluation every specialist does."""
     return (lambda _: True) if evaluation is None else evaluation.states.active
 
 
 def _translate(request: Request, error: Exception) -> NoReturn:
-    """Starlette's own refusals become ours, and are rendered where all are."""
+    """Translates Starlette's routing errors into gateway errors."""
     status = getattr(error, "status_code", None)
     headers = getattr(error, "headers", None)
     path = ascii(request.url.path[:80])

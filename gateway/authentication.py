@@ -4,7 +4,7 @@ open.
     a-key              may send requests
     operator another   may also change the states of specialists
 
-Rule: if no key is an operator's, every key is.
+Rule: if the file has no operator's key, every key counts as an operator's.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ class ApiKeys:
 
     Args:
         keys: may send requests.
-        operators: may also change states; none: every key may.
+        operators: may also change states; if there are none, every key may.
 
     Raises:
-        ValueError: there is no key, which would lock everybody out.
+        ValueError: there is no key, so every request would be refused.
     """
 
     def __init__(self, keys: Iterable[str], operators: Iterable[str] = ()) -> None:
@@ -39,12 +39,12 @@ class ApiKeys:
 
     @classmethod
     def from_file(cls, path: Path) -> "ApiKeys":
-        """Reads one key per line, after the word `operator` for an operator's; blank lines do not
-        count.
+        """Reads one key per line, prefixed with `operator` for an operator's key; skips blank
+        lines.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it holds no key.
+            ValueError: the file holds no key.
         """
         lines = path.read_text(encoding="utf-8").splitlines()
         keys = [line.strip() for line in lines if line.strip()]
@@ -52,7 +52,7 @@ class ApiKeys:
         return cls((key for key in keys if not key.startswith(_OPERATOR)), operators)
 
     def accept(self, key: bytes) -> bool:
-        """Whether the key is one of these; takes the same time whichever it is."""
+        """Whether the key is accepted; takes the same time for every key."""
         return _among(key, self._digests)
 
     def accept_operator(self, key: bytes) -> bool:
@@ -61,7 +61,7 @@ class ApiKeys:
 
 
 class Authentication:
-    """Lets requests to `/v1/` pass only with an accepted key."""
+    """Refuses requests to `/v1/` without an accepted key."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app, self._keys = app, keys
@@ -85,11 +85,11 @@ def _digests(keys: Iterable[str]) -> tuple[bytes, ...]:
 
 def _among(key: bytes, digests: tuple[bytes, ...]) -> bool:
     digest = hashlib.sha256(key).digest()
-    return sum(hmac.compare_digest(digest, known) for known in digests) > 0
+    return sum(hmac.compare_digest(digest, accepted) for accepted in digests) > 0
 
 
-def _refused(why: str) -> InvalidApiKey:
+def _refused(reason: str) -> InvalidApiKey:
     return InvalidApiKey(
-        f"{why}; send the header 'authorization: Bearer <key>'.",
+        f"{reason}; send the header 'authorization: Bearer <key>'.",
         headers={"www-authenticate": "Bearer"},
     )

@@ -1,7 +1,7 @@
-"""From the request's bytes to a JSON object: bounded, and stricter than `json`.
+"""Parses the request's bytes into a JSON object, with size limits and stricter than `json`.
 
-Refused are what parsers differ on or drop in silence: duplicated keys, NaN and infinities, lone
-surrogates, bytes that are not UTF-8, nesting beyond the stack.
+It refuses input that parsers treat differently or drop silently: duplicate keys, NaN and
+infinities, lone surrogates, bytes that are not UTF-8, nesting beyond the stack.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ async def read_body(
     """Receives the whole body of a JSON request.
 
     Raises:
-        BodyTooSlow: it is not here after `limit_seconds`.
+        BodyTooSlow: it was not complete after `limit_seconds`.
         UnsupportedMediaType: it is not declared as `application/json`.
-        BodyTooLarge: it is, or says that it is, longer than `limit_bytes`.
-        ClientGone: the client left before its end.
+        BodyTooLarge: its length, declared or actual, exceeds `limit_bytes`.
+        ClientGone: the client disconnected before the end of the body.
     """
     headers = dict(scope["headers"])
     _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
@@ -48,7 +48,7 @@ async def _receive_all(receive: Receive, limit_bytes: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone("The client left while it sent its request.")
+            raise ClientGone("The client disconnected while sending its request.")
         body += message.get("body", b"")
         if len(body) > limit_bytes:
             raise _too_large(limit_bytes)
@@ -60,12 +60,12 @@ def decode_object(body: bytes) -> dict[str, Any]:
     """Parses a body that must be one JSON object.
 
     Raises:
-        MalformedBody: it is not; the message says where and why.
+        MalformedBody: it is not a JSON object; the message says where and why.
     """
     try:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-        if "\\u" in text:  # only an escape can have made a lone surrogate
+        if "\\u" in text:  # only escapes can produce lone surrogates
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise MalformedBody(f"The body is not valid Unicode: {error.reason}.") from None
@@ -73,7 +73,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
         raise MalformedBody("The body is nested too deeply.") from None
     except json.JSONDecodeError as error:
         raise MalformedBody(f"The body is not JSON: {error.msg} at byte {error.pos}.") from None
-    except ValueError:  # the interpreter's bound on the digits of an integer
+    except ValueError:  # Python limits the digits of an integer
         raise MalformedBody("The body holds a number with too many digits.") from None
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object.")
@@ -89,7 +89,7 @@ def _check_media_type(header: str) -> None:
 
 
 def _too_large(limit_bytes: int) -> BodyTooLarge:
-    # The rest of the body is left unread: the connection cannot be used again.
+    # The rest of the body stays unread, so the connection cannot be reused.
     return BodyTooLarge(f"The body exceeds {limit_bytes} bytes.", headers={"connection": "close"})
 
 
@@ -99,7 +99,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                name = ascii(key[:80])[1:-1]  # nothing has checked its Unicode yet
+                name = ascii(key[:80])[1:-1]  # its Unicode is not validated yet
                 raise InvalidValue(f"The key '{name}' appears twice in one object.", name)
             seen.add(key)
     return result

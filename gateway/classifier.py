@@ -1,7 +1,7 @@
-"""The classifier as a Serve application of its own, and the gateway's way to it.
+"""The classifier as a separate Serve application, and the gateway's client for it.
 
-It may compute on a GPU and serves all gateway replicas. A request does not depend on it: one that
-it does not classify in time goes to the generalist.
+It may run on a GPU and serves all gateway replicas. If it does not classify a request in time, the
+request goes to the generalist.
 """
 
 import asyncio
@@ -36,22 +36,22 @@ _log = logging.getLogger("gateway.classifier")
 
 
 class ClassifierServer:
-    """One replica of the classifier. Plain: `build_classifier` wraps it for Serve.
+    """One replica of the classifier; `build_classifier` wraps it for Serve.
 
     Args:
-        classifier: computes on a thread, so that the event loop never waits for it.
-        max_batch: queries that share a forward pass at most.
-        metrics: count the sizes of batches.
+        classifier: runs on a worker thread, so it never blocks the event loop.
+        max_batch: the most queries that share a forward pass.
+        metrics: record the sizes of batches.
     """
 
     def __init__(self, classifier: Classifier, max_batch: int, metrics: Metrics) -> None:
-        # The first pass allocates, on a GPU for seconds: no request is to wait for that.
+        # Warm up: the first pass allocates memory, which takes seconds on a GPU.
         classifier.scores([Query(text="a first text")])
         on_batch = metrics.router_batch_size.observe
         self._scorer = BatchingScorer(classifier.scores, max_batch, on_batch)
 
     async def score_all(self, queries: Sequence[Query]) -> list[Scores]:
-        """The scores of queries, in order; calls that wait for the thread share a forward pass.
+        """The scores of queries, in order; waiting calls share a forward pass.
 
         Raises:
             Unavailable: the classifier failed.
@@ -59,28 +59,27 @@ class ClassifierServer:
         try:
             return list(await asyncio.gather(*map(self._scorer.score, queries)))
         except ScoringFailed as error:
-            # In words, for the class of the fault may not exist where the caller runs.
+            # As text: the caller's process may not be able to import the exception's class.
             raise Unavailable(CLASSIFIER, f"it failed: {error}") from None
 
     async def health(self) -> None:
-        """Returns when the replica answers at all."""
+        """Returns if the replica responds."""
 
 
 class BatchedClassifier(ClassifierServer):
-    """What Serve runs: the classifier of a configuration behind `serve.batch`.
+    """The class that Serve runs: the configured classifier behind `serve.batch`.
 
-    Serve closes a batch when its waiting time is over, also while the classifier is busy with
-    another. So it may hand over as many as it likes, and those that wait are joined in
-    `score_all`.
+    Serve closes a batch when its wait time is over, even while the classifier still computes
+    another. So several batches may run at once; `score_all` merges the queries that wait.
     """
 
-    def __init__(self, settings: RouterConfig, wanted: ClassifierDeployment, cache: Path) -> None:
+    def __init__(self, router: RouterConfig, settings: ClassifierDeployment, cache: Path) -> None:
         log_requests()
-        classifier = load_classifier(settings, cache, "cuda" if wanted.num_gpus else "cpu")
-        super().__init__(classifier, wanted.max_batch_size, Metrics(CollectorRegistry()))
+        classifier = load_classifier(router, cache, "cuda" if settings.num_gpus else "cpu")
+        super().__init__(classifier, settings.max_batch_size, Metrics(CollectorRegistry()))
         self._batched = serve.batch(
-            max_batch_size=wanted.max_batch_size,
-            batch_wait_timeout_s=wanted.batch_wait_seconds,
+            max_batch_size=settings.max_batch_size,
+            batch_wait_timeout_s=settings.batch_wait_seconds,
             max_concurrent_batches=_UNBOUNDED,
         )(self.score_all)
 
@@ -90,36 +89,36 @@ class BatchedClassifier(ClassifierServer):
 
 
 def build_classifier(
-    config: NicheConfig, wanted: ClassifierDeployment, cache_dir: Path, metrics_dir: Path | None
+    config: NicheConfig, settings: ClassifierDeployment, cache_dir: Path, metrics_dir: Path | None
 ) -> serve.Application:
-    """The Serve application that classifies; it has no HTTP route.
+    """The classifier's Serve application; it has no HTTP route.
 
     Args:
         config: the validated configuration.
-        wanted: its `router.deployment`.
-        cache_dir: where model files lie.
+        settings: its `router.deployment`.
+        cache_dir: the directory of the model files.
         metrics_dir: where the gateway replicas of this node keep their metrics.
     """
-    options = classifier_options(config, wanted, metrics_dir)
+    options = classifier_options(config, settings, metrics_dir)
     deployment = serve.deployment(**options)(BatchedClassifier)
-    return deployment.bind(config.router, wanted, cache_dir)
+    return deployment.bind(config.router, settings, cache_dir)
 
 
 def classifier_options(
-    config: NicheConfig, wanted: ClassifierDeployment, metrics_dir: Path | None
+    config: NicheConfig, settings: ClassifierDeployment, metrics_dir: Path | None
 ) -> dict[str, Any]:
-    """Serve's options for the classifier; pure."""
+    """Serve's options for the classifier."""
     actor: dict[str, Any] = {
         "num_cpus": config.router.encoder_threads,
-        "num_gpus": wanted.num_gpus,
+        "num_gpus": settings.num_gpus,
     }
     if metrics_dir is not None:
         actor["runtime_env"] = {"env_vars": sharing_variables(metrics_dir)}
     edge = config.gateway
     return {
         "name": CLASSIFIER,
-        "num_replicas": wanted.replicas,
-        # As many as all gateways admit: beyond its limit Serve lets callers wait and try again.
+        "num_replicas": settings.replicas,
+        # As many as all gateways admit: beyond this limit, Serve's callers back off and retry.
         "max_ongoing_requests": edge.replicas * edge.max_concurrent_requests,
         "ray_actor_options": actor,
         "health_check_period_s": 5,
@@ -129,7 +128,7 @@ def classifier_options(
 
 
 class RemoteScorer:
-    """Asks the classifier's application; while it reports itself down, no request waits for it.
+    """Scores queries with the classifier's application; fails at once while that is down.
 
     Args:
         application: `ROUTER_APP`.
@@ -154,12 +153,12 @@ class RemoteScorer:
             async with asyncio.timeout(self._timeout):
                 return await self._application.ask(lambda handle: handle.score.remote(query))
         except TimeoutError:
-            raise ScoringFailed(f"no answer of the classifier in {self._timeout:g} s") from None
+            raise ScoringFailed(f"no answer from the classifier in {self._timeout:g} s") from None
         except BackendError as error:
             raise ScoringFailed(f"the classifier failed: {error!r}") from error
 
     async def health(self) -> None:
-        """See `DeployedScorer`; the verdict stands until the next question."""
+        """See `DeployedScorer`; `score` uses the result until the next health check."""
         try:
             await self._application.health()
         except Unavailable as error:

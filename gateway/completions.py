@@ -1,7 +1,7 @@
-"""The two endpoints that answer: parse, decide, open, then render whole or as a stream.
+"""The two completion endpoints: parse, route, open, then render a whole body or a stream.
 
-Rule: nothing is sent before the first chunk is there, so every earlier failure keeps its HTTP
-status; after it, a failure is an event with an `error` key, and no `[DONE]` follows.
+Rule: the response starts with the first chunk, so every earlier failure has its own HTTP status. A
+later failure in a stream is an event with an `error` key, and no `[DONE]` follows.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from router.types import Decision
 STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would hold events back
+    (b"x-accel-buffering", b"no"),  # otherwise nginx buffers events
 ]
-FAREWELL_SECONDS = 5.0
-"""How long after the deadline a client that reads nothing may hold its slot."""
+FINAL_WRITE_SECONDS = 5.0
+"""How long after the deadline the final write may take for a client that stopped reading."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Exchange:
         self._costs: Costs | None = None
 
     async def run(self) -> None:
-        """Answers, or raises what a response has yet to say."""
+        """Sends the answer; raises every error that occurs before the response starts."""
         started = self._clock()
         decision = await self._endpoint.decider.decide(self._request.model, self._request.query)
         self._observer.decided(decision, started, self._clock())
@@ -92,10 +92,10 @@ class _Exchange:
 
     async def _start(self, decision: Decision) -> list[Answer]:
         request, model = self._request, decision.candidates[0]
-        left = max(self._until - asyncio.get_running_loop().time(), 0.0)
+        remaining = max(self._until - asyncio.get_running_loop().time(), 0.0)
         self._observer.dispatched(request, model, self._clock())
         request_id, trace = self._record.request_id, self._record.trace_headers
-        prompts = [request.prompt(i, request_id, left, trace) for i in range(request.choices)]
+        prompts = [request.prompt(i, request_id, remaining, trace) for i in range(request.choices)]
         async with within(self._limit_seconds, self._until, model):
             return await start_streams(self._endpoint.dispatcher, decision, prompts)
 
@@ -128,11 +128,11 @@ class _Exchange:
         try:
             async with self._reading(merged):
                 await self._send_events(merged, renderer)
-        except Exception as error:  # noqa: BLE001 - the status is sent: only an event can say it
+        except Exception as error:  # noqa: BLE001 - status already sent: report in an event
             tail = sse(report_failure(self._scope, error).body)
-        farewell = asyncio.get_running_loop().time() + FAREWELL_SECONDS
+        write_until = asyncio.get_running_loop().time() + FINAL_WRITE_SECONDS
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(max(self._until, farewell)):
+            async with asyncio.timeout_at(max(self._until, write_until)):
                 await self._write(tail, more=False)
 
     async def _send_events(self, merged: Merged, renderer: Renderer) -> None:
@@ -157,7 +157,7 @@ class _Exchange:
 
     @asynccontextmanager
     async def _reading(self, merged: Merged) -> AsyncIterator[None]:
-        """Until the end or the deadline; then the streams are closed and the tokens counted."""
+        """Reads until the end or the deadline, then closes the streams and reports the usage."""
         try:
             async with within(self._limit_seconds, self._until, self._record.model), merged:
                 yield

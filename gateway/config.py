@@ -27,11 +27,11 @@ AUTO = "auto"
 
 
 class ConfigError(Exception):
-    """`niche.yaml` cannot be used; the message has a line for each fault."""
+    """`niche.yaml` cannot be used; the message has one line per error."""
 
 
 class LaunchError(Exception):
-    """The configured stack did not start on this machine; the message says which part and why."""
+    """The configured stack did not start; the message says which part failed and why."""
 
 
 class _Section(BaseModel):
@@ -39,7 +39,7 @@ class _Section(BaseModel):
 
 
 class GradingSection(_Section):
-    """How two answers to a request of one specialist's domain get their scores."""
+    """How pairs of answers about one specialist are graded."""
 
     specialist: str = Field(description="whose pairs of answers")
     method: Literal["feedback", "judge", "json"] = Field(
@@ -76,7 +76,7 @@ class JudgeSection(_Section):
     base_url: str = Field(
         pattern=r"^https?://[^/\s]+", description="including the version, e.g. http://host:8000/v1"
     )
-    model: str = Field(min_length=1, description="must be none of the models that are compared")
+    model: str = Field(min_length=1, description="must not be one of the compared models")
     api_key_env: str | None = Field(
         default=None, description="the environment variable that holds the key; None: no key"
     )
@@ -85,7 +85,7 @@ class JudgeSection(_Section):
 
 
 class ShadowSection(_Section):
-    """Compares answers in the background, and moves specialists by what that shows."""
+    """Compares answers in the background and promotes or demotes specialists accordingly."""
 
     path: str = Field(
         min_length=1,
@@ -151,8 +151,8 @@ class ShadowSection(_Section):
 
     def grading_of(self, specialist: str) -> GradingSection:
         """How a specialist's pairs are graded."""
-        found = (part for part in self.grading if part.specialist == specialist)
-        return next(found, GradingSection(specialist=specialist))
+        configured = (part for part in self.grading if part.specialist == specialist)
+        return next(configured, GradingSection(specialist=specialist))
 
 
 class GatewaySection(_Section):
@@ -239,7 +239,8 @@ class NicheConfig(_Section):
 
     generalist: ModelSpec = Field(description="model that answers everything no specialist answers")
     specialists: tuple[ModelSpec, ...] = Field(
-        default=(), description="those of one domain in this order: the next is asked if one fails"
+        default=(),
+        description="specialists; within a domain the next in order is asked if one fails",
     )
     router: RouterConfig = Field(default=RouterConfig(), description="how the domain is decided")
     gateway: GatewaySection = Field(default=GatewaySection(), description="the HTTP edge")
@@ -293,7 +294,7 @@ class NicheConfig(_Section):
         return self
 
     def _is_compared(self, judge: JudgeSection) -> bool:
-        """Whether a judge is one of the models here, asked through this gateway or beside it."""
+        """Whether the judge is one of the compared models, directly or through this gateway."""
         edge, url = self.gateway, judge.base_url.rstrip("/")
         if url == f"http://{edge.host}:{edge.port}/v1":
             return True
@@ -306,7 +307,7 @@ class NicheConfig(_Section):
 
     @property
     def models(self) -> tuple[ModelSpec, ...]:
-        """Every model, the generalist first."""
+        """All models, the generalist first."""
         return (self.generalist, *self.specialists)
 
     def models_of(self, domain: str) -> tuple[str, ...]:
@@ -318,7 +319,7 @@ def load_config(path: Path) -> NicheConfig:
     """Reads and validates a configuration file.
 
     Raises:
-        ConfigError: the file is absent, is not YAML, or has faults; all are named at once.
+        ConfigError: the file is absent, is not YAML, or has errors; the message lists all of them.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -327,13 +328,13 @@ def load_config(path: Path) -> NicheConfig:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        # YAML's own words are a paragraph; a fault is a line.
+        # YAML's message has several lines; an error here has one.
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     return parse_config(raw, str(path))
 
 
 def parse_config(raw: Any, source: str) -> NicheConfig:
-    """Validates a configuration that was already read; `source` names it in errors."""
+    """Validates a parsed configuration; `source` names it in errors."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{source}: expected a mapping of sections, got {type(raw).__name__}")
     try:
@@ -352,18 +353,18 @@ def _lines(error: ValidationError, source: str) -> list[str]:
         elif fault["type"] == "value_error" and not fault["loc"]:
             lines.append(f"{source}: {fault['ctx']['error']}")
         elif fault["type"] == "missing":
-            lines.append(f"{source}: {where}: required, but missing")  # its input is the section
+            lines.append(f"{source}: {where}: required, but missing")  # the input is the section
         elif fault["type"] == "extra_forbidden":
             allowed = ", ".join(_keys_at(fault["loc"][:-1]))
-            given = f"{source}: {where}: unknown key (value {fault['input']!r})"
-            lines.append(f"{given}; allowed here: {allowed}")
+            unknown_key = f"{source}: {where}: unknown key (value {fault['input']!r})"
+            lines.append(f"{unknown_key}; allowed here: {allowed}")
         else:
             lines.append(f"{source}: {where}: {fault['msg']} (value {fault['input']!r})")
     return lines
 
 
 def _keys_at(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section at a place of the file may have."""
+    """The allowed keys of the section that holds this location."""
     section: Any = NicheConfig
     for part in place:
         if isinstance(part, str):

@@ -1,7 +1,7 @@
-"""Keys of `niche.yaml` that were renamed: how an error names them, and a file with the new names.
+"""Renamed keys of `niche.yaml`: the hint in an error, and the migration of a file.
 
-Only the names and values that changed are replaced; the rest of a file, comments included, stays as
-it is written. Pure: text in, text out.
+Migration replaces only the names and values that changed; the rest of the file, comments included,
+stays as it is. Pure: text in, text out.
 """
 
 import re
@@ -15,7 +15,7 @@ Place = tuple[int | str, ...]
 
 
 class MigrationError(Exception):
-    """A file cannot be rewritten by itself; the message names the key and what to do by hand."""
+    """A file cannot be migrated automatically; the message names the key and the manual fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Rename:
     """A key that was renamed.
 
     Attributes:
-        place: where it stood; `*` is any item of a list.
+        place: its location; `*` is any item of a list.
         name: its new name, in the same section.
-        negated: whether its value changed its sign.
+        negated: whether its value changed sign.
     """
 
     place: tuple[str, ...]
@@ -33,7 +33,7 @@ class Rename:
     negated: bool = False
 
     def hint(self) -> str:
-        """What an error says."""
+        """The hint for an error message."""
         sign = ", and its value changed its sign" if self.negated else ""
         return f"renamed to {self.name}{sign}; niche config migrate rewrites the file"
 
@@ -59,19 +59,19 @@ _BY_PLACE = {rename.place: rename for rename in RENAMES}
 
 
 def rename_at(place: Place) -> Rename | None:
-    """What became of a key that stands at a place; None: it was not renamed."""
+    """The rename of the key at this location; None: it was not renamed."""
     return _BY_PLACE.get(tuple("*" if isinstance(part, int) else part for part in place))
 
 
 def migrate(text: str) -> str:
-    """The text of a `niche.yaml` with the new names; the same text if it has none of the old ones.
+    """The text of a `niche.yaml` with the new names; unchanged if it has no old names.
 
     Raises:
-        yaml.YAMLError: it is not YAML.
-        MigrationError: a key has its new name beside it, or a value is no plain number.
+        yaml.YAMLError: the text is not YAML.
+        MigrationError: old and new name are both set, or a value is not a plain number.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    edits = dict.fromkeys(edit for found in _renamed(root) for edit in _edits(text, *found))
+    edits = dict.fromkeys(edit for renamed in _renamed(root) for edit in _edits(text, *renamed))
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
@@ -85,7 +85,7 @@ class _Edit:
 
 
 _Found = tuple[Rename, yaml.Node, yaml.Node]
-"""What is renamed, its key, and its value."""
+"""The rename, the key's node, and the value's node."""
 
 
 def _renamed(node: yaml.Node | None, place: Place = ()) -> Iterator[_Found]:
@@ -99,7 +99,7 @@ def _renamed(node: yaml.Node | None, place: Place = ()) -> Iterator[_Found]:
             if rename is not None:
                 _check_alone(rename, key, names)
                 yield rename, key, value
-            # What is merged stands in this section.
+            # Merged keys belong to this section.
             yield from _renamed(value, place if key.value == "<<" else (*place, key.value))
 
 

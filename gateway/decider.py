@@ -1,7 +1,7 @@
-"""From the model that a client names to a decision: by the policy for `auto`, else that model.
+"""Turns the requested model into a decision: the policy's for `auto`, else that model.
 
-Scoring takes milliseconds and happens elsewhere, on a thread or in another process; deciding takes
-microseconds and happens on the event loop.
+Scoring takes milliseconds and runs on a thread or in another process; deciding takes microseconds
+and runs on the event loop.
 """
 
 import logging
@@ -22,8 +22,8 @@ class Access:
     """Which models may answer.
 
     Attributes:
-        available: whether a model is healthy enough to be asked now.
-        active: whether the state of a specialist lets it answer at all.
+        available: whether a model is healthy enough for a request now.
+        active: whether a specialist's state lets it get traffic.
     """
 
     available: Callable[[str], bool]
@@ -35,8 +35,8 @@ class AutoRouter:
     """Routes queries for `auto`: scores them, then decides.
 
     Attributes:
-        policy: decides.
-        scorer: scores queries for it.
+        policy: chooses the model from the scores.
+        scorer: scores queries.
         access: says which models may be asked; called on the event loop.
     """
 
@@ -45,23 +45,23 @@ class AutoRouter:
     access: Access
 
     async def route(self, query: Query) -> Decision:
-        """Where a query goes; without scores, to the generalist."""
+        """The decision for a query; the generalist's if scoring fails."""
         try:
             scores = await self.scorer.score(query)
         except ScoringFailed as error:
             _log.warning("a request was not classified: %s", error)
             return self.policy.unclassified()
-        # A yes of `available` may be the permission to probe a model, so only the models that the
-        # decision turns on are asked about.
+        # `available` may grant the one probe of a broken model, so the policy calls it only for
+        # the models that this decision may use.
         return self.policy.decide(scores, self.access.available, self.access.active)
 
 
 class Decider:
-    """Decides for one gateway process.
+    """Chooses the model of each request, for one gateway process.
 
     Args:
         config: names the models.
-        router: decides about `auto`.
+        router: handles `auto`.
     """
 
     def __init__(self, config: NicheConfig, router: AutoRouter) -> None:
@@ -69,10 +69,10 @@ class Decider:
         self._router = router
 
     async def decide(self, model: str, query: Query) -> Decision:
-        """Where the request goes.
+        """The decision for a request.
 
         Raises:
-            ModelNotFound: no such model is configured.
+            ModelNotFound: the model is not configured.
         """
         if model == AUTO:
             return await self._router.route(query)

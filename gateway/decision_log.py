@@ -1,33 +1,33 @@
 """The decision log: a file with a line of JSON for every decision, written after its answer.
 
-It is off unless `observability.decision_log` is set, and is what `niche train --from-log` reads.
-Every request that got as far as a decision has one line, in UTF-8, with these keys; one that has
-nothing to say is absent.
+It is off unless `observability.decision_log` is set; `niche train --from-log` reads it. Every
+request that reached a decision has one line, in UTF-8, with these keys; keys without a value are
+absent.
 
     request_id      as in the response header `x-request-id`
     time            Unix seconds when the answer ended
     requested_model the `model` of the request: `auto`, or a model by name
     domain          the likeliest domain; for a model by name that model's own
-    first_candidate the model that was to answer
-    model           the model that answered, or was the first to be asked when none did
+    first_candidate the model that was asked first
+    model           the model that answered; if none did, `first_candidate`
     reason          as in the response header `x-niche-reason`
     confidence      calibrated probability of `domain`; 1 for a model by name
     ood_score       how unlike the training prompts the text was
     probabilities   calibrated probability of each domain
-    status          HTTP status; 499 when the client left before the end
-    prompt_sha256   SHA-256 of what was asked, in hexadecimal; see `router.classifier`
+    status          HTTP status; 499 when the client disconnected
+    prompt_sha256   SHA-256 of the prompt, in hexadecimal; see `router.classifier`
     messages        a chat as it was sent, [{"role", "content"}, ...]
     text            a completion's prompt as it was sent; the first of several
 
 `prompts: hashed` leaves out `messages` and `text`, and `none` leaves out `prompt_sha256` too. A
-hash hides a prompt from who reads the log, not from who can guess the prompt.
+hash hides a prompt from readers of the log, but not from anyone who can guess it.
 
 Rule: the event loop never waits for the disk. Lines go through a bounded queue to a thread; when it
 is full, or the disk refuses, the line is dropped, counted and reported. Each line is one `write` to
 the end of the file: any number of processes of one machine may share it, and rotation works by
-copying and truncating. Two things can cut a line: a full disk, and the end of a process in the
-midst of that write, since the kernel then stops copying between two pages. A reader skips what is
-not JSON.
+copying and truncating. Two things can cut a line: a full disk, and a process that is killed during
+the write, since the kernel then stops copying between two pages. A reader skips lines that are not
+JSON.
 """
 
 import logging
@@ -51,7 +51,7 @@ _log = logging.getLogger("gateway.decision_log")
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A line; the module says what its keys mean."""
+    """One line; the module's docstring defines the keys."""
 
     request_id: str
     time: float
@@ -70,10 +70,10 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def open_log(path: Path) -> int:
-    """A file descriptor that appends; a new file can be read by its owner alone.
+    """Opens the file for appending; a new file is readable by its owner only.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: the file cannot be written.
     """
     try:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -88,7 +88,7 @@ class DecisionLog:
     """The log as one gateway process writes it; its thread starts with the first line.
 
     Args:
-        settings: where, and what of the prompts.
+        settings: the path, and how much of the prompts to log.
         wall_clock: Unix time in seconds.
         on_drop: called for each line that is dropped, on any thread.
 
@@ -109,7 +109,7 @@ class DecisionLog:
         self._before = b""
 
     def note(self, record: Record) -> None:
-        """Queues the line of a request that has ended; a request without a decision has none."""
+        """Queues the line of a finished request, if it has a decision."""
         if record.decision is None:
             return
         if not self._room.acquire(blocking=False):
@@ -133,14 +133,14 @@ class DecisionLog:
             if os.write(self._file, data) < len(data):
                 self._before = b"\n"
                 self._drop(record, "the disk is full")
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would hear of it
+        except Exception as error:  # noqa: BLE001 - on this thread, nothing else reports it
             self._drop(record, repr(error))
         finally:
             self._room.release()
 
-    def _drop(self, record: Record, why: str) -> None:
+    def _drop(self, record: Record, reason: str) -> None:
         self._on_drop()
-        fields = {"request_id": record.request_id, "detail": why}
+        fields = {"request_id": record.request_id, "detail": reason}
         _log.warning("a line of the decision log was dropped", extra={"fields": fields})
 
     def _line(self, record: Record, decision: Decision, now: float) -> Line:
@@ -165,7 +165,7 @@ class DecisionLog:
 
 
 class LoggedDecision(RequestObserver):
-    """Adds one request to the log."""
+    """Writes one request to the decision log."""
 
     def __init__(self, log: DecisionLog, record: Record) -> None:
         self._to, self._record = log, record

@@ -1,4 +1,4 @@
-"""What a gateway is made of: all that is passed in from outside, in one frozen value."""
+"""The gateway's dependencies: everything that is passed in, in one frozen value."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from router.policy import Policy
 
 @dataclass(frozen=True)
 class Dependencies:
-    """See the module.
+    """The gateway's dependencies.
 
     Attributes:
         config: the validated configuration.
-        policy: decides about `auto`.
-        classifier: scores queries for it: on a thread of this process, or elsewhere.
+        policy: chooses the model for `auto`.
+        classifier: scores queries, on a thread of this process or in another process.
         backends: a backend for every configured model, by name.
-        metrics: on the registry that `/metrics` shows.
+        metrics: on the registry that `/metrics` exposes.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
-        judge: the engine of the judge of `gateway.shadow`; None: there is none.
+        judge: the engine of `gateway.shadow.judge`; None: no judge.
         multiprocess_dir: where all gateway processes keep their metrics, if there are several.
-        tracer_provider: exports the traces, and is shut down at the end; None: no traces.
+        tracer_provider: exports the traces; the gateway shuts it down; None: no traces.
         readiness_timeout_seconds: how long a health check may take.
         readiness_interval_seconds: how often each model is checked.
 

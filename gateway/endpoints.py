@@ -1,4 +1,4 @@
-"""The endpoints that ask no model: models, health, metrics, and the API's description."""
+"""The endpoints that call no model: models, health, metrics, and the OpenAPI document."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ class Catalogue:
 
     Args:
         config: names the models.
-        created: Unix time in seconds, for all of them: when this gateway started.
+        created: when this gateway started, in Unix seconds; reported for every model.
     """
 
     def __init__(self, config: NicheConfig, created: int) -> None:
@@ -47,7 +47,7 @@ class Catalogue:
         """`GET /v1/models/{model}`.
 
         Raises:
-            ModelNotFound: there is none of this name.
+            ModelNotFound: no model has this name.
         """
         name = request.path_params["model"]
         if name not in self._models:
@@ -77,7 +77,7 @@ class Probes:
 
 
 class Exposition:
-    """`/metrics`, in the format that the scraper accepts."""
+    """`/metrics`, in the format that the scraper's `Accept` header asks for."""
 
     def __init__(self, registry: CollectorRegistry, multiprocess_dir: str | None) -> None:
         self._registry, self._multiprocess_dir = registry, multiprocess_dir

@@ -1,4 +1,4 @@
-"""Failures as clients see them: one table from exception class to status, type and code.
+"""How clients see failures: a table from exception class to status, type and code.
 
     GatewayError
     |-- MalformedBody, UnsupportedMediaType, BodyTooLarge        the bytes
@@ -9,8 +9,8 @@
     |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
     `-- ClientGone                                                the client disconnected
 
-beside it `StoreError`, and the `BackendError` tree of `deployments.protocol`. Rule: an exception
-without a row is a 500 that says nothing but the request id; its traceback goes to the log alone.
+The table also covers `StoreError` and the `BackendError` tree of `deployments.protocol`. Rule: any
+other exception is a 500 that shows only the request id; its traceback goes to the log.
 """
 
 import math
@@ -29,11 +29,11 @@ from deployments.protocol import (
 )
 
 UNAVAILABLE_RETRY_SECONDS = 1
-"""A broken model's circuit stays open for seconds: sooner is useless, later is idle."""
+"""`Retry-After` for a broken model; its circuit stays open for a few seconds."""
 
 
 class GatewayError(Exception):
-    """A request that the gateway itself refuses; `parameter` is its place in the body, as in
+    """A request that the gateway refuses; `parameter` locates the cause in the body, such as
     `messages[0].role`."""
 
     def __init__(
@@ -111,7 +111,7 @@ class ShadowDisabled(GatewayError):
 
 
 class TransitionRefused(GatewayError):
-    """A change of state that is not possible in the specialist's state."""
+    """A change of state that the specialist's current state does not allow."""
 
 
 class ClientGone(GatewayError):
@@ -119,13 +119,13 @@ class ClientGone(GatewayError):
 
 
 class StoreError(Exception):
-    """The store of `gateway.shadow` cannot be read or written; the message says why, for the log
-    alone."""
+    """The store of `gateway.shadow` cannot be read or written; the message is only for the
+    log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of the table: HTTP status, and OpenAI's `type` and `code`."""
+    """A row of the table: HTTP status, OpenAI's `type` and `code`."""
 
     status: int
     type: str
@@ -164,7 +164,7 @@ TABLE: dict[type[Exception], Rule] = {
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """What OpenAI's clients read of an error."""
+    """An error in OpenAI's format."""
 
     message: str
     type: str
@@ -173,14 +173,14 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """The body of every answer that is an error."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An exception, translated: what to send and what to count."""
+    """A translated exception: what to send and what to count."""
 
     status: int
     code: str
@@ -189,12 +189,12 @@ class ErrorResponse:
 
     @property
     def unexpected(self) -> bool:
-        """Whether the traceback belongs in the log."""
+        """Whether to log the traceback."""
         return self.code == _UNEXPECTED.code
 
 
 def error_response(error: BaseException, request_id: str) -> ErrorResponse:
-    """Translates any exception by the table's nearest row in its class's ancestry."""
+    """Translates an exception by the table's row for its class or nearest base class."""
     rule = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), _UNEXPECTED)
     message, parameter = _words(error, request_id)
     detail = ErrorDetail(message=message, type=rule.type, param=parameter, code=rule.code)
@@ -209,7 +209,7 @@ def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
             return f"{error.parameter}: {error.reason}", error.parameter
         case BackendError():
             return _words_about_a_model(error), None
-        case StoreError():  # its words name a file: for the log
+        case StoreError():  # the message names a file: only for the log
             return "The evidence store is not available; try again later.", None
         case _:
             return f"The gateway failed; quote request id {request_id} when you report this.", None
@@ -222,7 +222,7 @@ def _words_about_a_model(error: BackendError) -> str:
             return f"Model {error.model!r} has a full queue; try again in {seconds} s."
         case DeadlineExceeded():
             return f"Model {error.model!r} did not finish within {error.seconds:g} s."
-        case Unavailable():  # its reason may name hosts and processes: for the log, not for clients
+        case Unavailable():  # the reason may name hosts: only for the log
             return f"Model {error.model!r} cannot answer now; try again later."
         case _:
             return "The model failed; try again later."

@@ -1,8 +1,8 @@
-"""Serves the metrics of a node's gateway replicas on a port of its own:
+"""Serves the metrics of a node's gateway replicas on a separate port:
 `python -m gateway.exporter DIRECTORY PORT`.
 
-On a cluster a request for `/metrics` reaches any replica on any node, so its values jump between
-nodes. One exporter per node serves that node's sums, and Prometheus adds the nodes up.
+On a cluster, a request for `/metrics` reaches any replica on any node, so values would jump between
+nodes. One exporter per node serves that node's sums, and Prometheus adds up the nodes.
 """
 
 import argparse
@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 
 
 def registry_of(metrics_dir: Path) -> CollectorRegistry:
-    """The sums over all processes that keep their metrics in a directory, read at every scrape."""
+    """A registry that sums the metrics files of all processes in a directory, at every scrape."""
     registry, collect = CollectorRegistry(), multiprocess.MultiProcessCollector
     collect(registry, str(metrics_dir))  # type: ignore[no-untyped-call]  # no types there
     return registry
 
 
 def main() -> None:
-    """Serves until it is stopped."""
+    """Runs the exporter until it is stopped."""
     parser = argparse.ArgumentParser(prog="python -m gateway.exporter")
     parser.add_argument("directory", type=Path, help="where the gateway keeps its metrics")
     parser.add_argument("port", type=int)

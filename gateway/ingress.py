@@ -1,7 +1,6 @@
-"""The gateway as a Serve deployment: one replica's parts put together, and its ASGI app handed to
-Serve.
+"""The gateway as a Serve deployment: builds a replica's parts and hands its ASGI app to Serve.
 
-The app itself (`gateway/app.py`) knows nothing of Ray.
+The app itself (`gateway/app.py`) does not depend on Ray.
 """
 
 import time
@@ -32,10 +31,9 @@ GATEWAY_APP = "gateway"
 
 @dataclass(frozen=True)
 class GatewayContext:
-    """What a gateway replica needs of its machine.
+    """The machine-specific settings of a gateway replica.
 
-    `metrics_dir` is shared by all gateway replicas of a node, so that each of them can serve the
-    sums.
+    All gateway replicas of a node share `metrics_dir`, so that each can serve the sums.
     """
 
     engine: EngineContext
@@ -43,7 +41,7 @@ class GatewayContext:
 
 
 class Gateway:
-    """One gateway replica. Plain: `build_gateway` wraps it for Serve."""
+    """One gateway replica; `build_gateway` wraps it for Serve."""
 
     def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
         self._config, self._context = config, context
@@ -77,16 +75,16 @@ class Gateway:
 
 
 class _OneRequestId:
-    """Drops our own `x-request-id` where Serve adds the request's."""
+    """Drops the gateway's `x-request-id` header when Serve adds its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope.get("headers", ())).get(b"x-request-id")
+        request_id = dict(scope.get("headers", ())).get(b"x-request-id")
 
         async def send_once(message: Message) -> None:
-            if message["type"] == "http.response.start" and given is not None:
+            if message["type"] == "http.response.start" and request_id is not None:
                 headers = [pair for pair in message["headers"] if pair[0] != b"x-request-id"]
                 message = {**message, "headers": headers}
             await send(message)
@@ -104,10 +102,10 @@ def _backend(spec: ModelSpec, counts: ReplicaCounts) -> ServeBackend:
 
 
 def _judge(config: NicheConfig, context: EngineContext) -> Engine | None:
-    """The engine of the judge of `gateway.shadow`, in this process: it is no model of the stack.
+    """The engine of `gateway.shadow.judge`; runs in this process, not as a Serve application.
 
     Raises:
-        ValueError: the variable of its key is not set.
+        ValueError: the environment variable of its key is not set.
     """
     judge = config.gateway.shadow.judge if config.gateway.shadow else None
     if judge is None:
@@ -145,8 +143,8 @@ def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Applica
     return serve.deployment(
         name=GATEWAY_APP,
         num_replicas=config.gateway.replicas,
-        # The gateway sheds load itself, with OpenAI's error body; Serve's limit only stands behind
-        # it.
+        # The gateway sheds load itself, with OpenAI's error body; Serve's limit is only a
+        # safeguard.
         max_ongoing_requests=config.gateway.max_concurrent_requests + 64,
         ray_actor_options=actor,
         graceful_shutdown_timeout_s=20,

@@ -1,7 +1,7 @@
 """The gateway's log: lines of JSON on stderr, one per request and one per failure.
 
-Rule: a line holds nothing of a prompt or an answer. Of the client's words it has the request id,
-`user` and `metadata`, which are there to be found again.
+Rule: no line contains text of a prompt or an answer. From the client it has only the request id,
+`user` and `metadata`, by which its requests can be found.
 """
 
 import logging
@@ -28,7 +28,7 @@ def log_requests() -> None:
 
 
 class RequestLog(RequestObserver):
-    """Logs one request: how it ended, and what its client is not told of its failures."""
+    """Logs how one request ended, and details of failures that the client does not receive."""
 
     def __init__(self, record: Record, scope: Scope) -> None:
         self._record = record
@@ -82,5 +82,5 @@ class RequestLog(RequestObserver):
         fields: Mapping[str, object],
         error: BaseException | None = None,
     ) -> None:
-        known = {"request_id": self._record.request_id, **fields}
-        _log.log(level, message, exc_info=error, extra={"fields": known})
+        all_fields = {"request_id": self._record.request_id, **fields}
+        _log.log(level, message, exc_info=error, extra={"fields": all_fields})

@@ -1,7 +1,7 @@
-"""Every metric: name, labels, buckets. Built on the registry that is passed in; base units.
+"""All metrics: names, labels, buckets. Created on the given registry, in base units.
 
 Label values come from closed sets: configured names, the router's domains and reasons, the codes of
-`gateway.errors.TABLE`. Nothing a client wrote becomes a label.
+`gateway.errors.TABLE`. No text from a client becomes a label.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from gateway.tally import Costs
 from router.dispatch import Answer, reason_to_leave
 from router.types import Decision, Reason
 
-# Seconds. From a fake engine's milliseconds to the longest request that the default limits allow.
+# Seconds, from a fake engine's milliseconds to the longest request under the default limits.
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 600)
 TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 ROUTER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
@@ -117,7 +117,7 @@ class Metrics:
     def _gauge(
         self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
     ) -> Gauge:
-        """`mode` says how the values of live processes are combined: by their sum or minimum."""
+        """`mode` says how to combine the values of live processes: by sum or minimum."""
         return Gauge(f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _histogram(
@@ -127,7 +127,7 @@ class Metrics:
 
 
 class ErrorMetrics(RequestObserver):
-    """Counts the error in which a request ended, if it did."""
+    """Counts the error of a failed request."""
 
     def __init__(self, metrics: Metrics, record: Record) -> None:
         self._metrics, self._record = metrics, record
@@ -139,7 +139,7 @@ class ErrorMetrics(RequestObserver):
 
 
 class RequestMetrics(RequestObserver):
-    """Counts one request for an answer; it is in flight from here to `ended`."""
+    """Counts one request for an answer; it is in flight from construction to `ended`."""
 
     def __init__(self, metrics: Metrics, record: Record) -> None:
         self._metrics, self._record = metrics, record
@@ -180,7 +180,7 @@ class RequestMetrics(RequestObserver):
     def generated(
         self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
     ) -> None:
-        """Counts what the answer took; nobody pays for one that is not complete."""
+        """Counts tokens, engine time and cost; an incomplete answer has no cost."""
         metrics, model = self._metrics, self._record.model
         metrics.prompt_tokens.labels(model).inc(usage.prompt_tokens)
         metrics.completion_tokens.labels(model).inc(usage.completion_tokens)
@@ -206,15 +206,15 @@ class RequestMetrics(RequestObserver):
 
 
 def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:
-    """The environment of a process that keeps its metrics with those of others.
+    """The environment variables of a process that shares its metrics with others.
 
-    prometheus_client decides at import whether it does: a process must start with them.
+    prometheus_client reads them at import, so the process must start with them.
     """
     return {"PROMETHEUS_MULTIPROC_DIR": str(multiprocess_dir)}
 
 
 def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> None:
-    """Removes the gauges of processes that ended from the sums; their counters stay."""
+    """Removes the gauges of ended processes from the sums; their counters stay."""
     for path in multiprocess_dir.glob("gauge_live*_*.db"):
         pid = path.stem.rsplit("_", 1)[1]
         if pid.isdigit() and not alive(int(pid)):
@@ -229,12 +229,12 @@ def exposition(
 
     Args:
         registry: this process's metrics.
-        multiprocess_dir: the folder where all processes keep theirs; if given, those are summed.
+        multiprocess_dir: the folder of all processes' metrics; if given, they are summed.
         accept: the client's `Accept` header, from which the format is chosen.
     """
     try:
         encode, content_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # the library's, for a version in the header that is no number
+    except (TypeError, ValueError):  # the library raises on a malformed version in the header
         encode, content_type = choose_encoder("")
     return encode(collected(registry, multiprocess_dir)), content_type
 

@@ -1,7 +1,7 @@
-"""What surrounds every request, outermost first: its record, its failures. Plain ASGI classes.
+"""The middleware around every request, as plain ASGI classes.
 
-`Recording` gives a request its id, its headers and its observer; `ErrorHandling` turns what was
-raised into a response.
+`Recording`, the outermost, gives a request its id, headers and observer; `ErrorHandling` turns
+exceptions into responses.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from gateway.responses import send_error
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _DROPPED_HEADERS = frozenset({b"x-request-disconnect-disabled"})
-"""Ray Serve's: it would keep models working for clients that have left."""
+"""Ray Serve's disconnect handling would let models keep working for disconnected clients."""
 
 
 class Recording:
-    """Opens a `Record` for each request, and tells its observer of the end.
+    """Opens a `Record` for each request and reports the request's end to its observer.
 
     Args:
         app: serves the request.
-        observe: the observer of a request, the record included.
+        observe: builds the observer of a request, including the record.
         clock: monotonic seconds.
     """
 
@@ -60,7 +60,7 @@ class Recording:
         with about(request_id=record.request_id, trace_id=record.trace_id):
             try:
                 await self._app(scope, receive, recording_send)
-            except asyncio.CancelledError:  # how some servers say that the client has left
+            except asyncio.CancelledError:  # how some servers report a disconnect
                 if not record.response_complete:
                     report_failure(scope, ClientGone("cancelled"))
                 raise
@@ -69,7 +69,7 @@ class Recording:
 
 
 class ErrorHandling:
-    """Sends an exception as the error it stands for, unless a response has begun."""
+    """Sends an exception as an error response, unless a response has started."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,12 +81,12 @@ class ErrorHandling:
             return
         try:
             await self._app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it untranslated
+        except Exception as error:  # noqa: BLE001 - the edge translates every exception
             response = report_failure(scope, error)
             if not record_of(scope).response_started and not isinstance(error, ClientGone):
                 await send_error(send, response)
 
 
 def _request_id(scope: Scope) -> str:
-    given = dict(scope["headers"]).get(b"x-request-id", b"")
-    return given.decode("ascii") if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    header = dict(scope["headers"]).get(b"x-request-id", b"")
+    return header.decode("ascii") if _SANE_ID.fullmatch(header) else uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""The wire of `GET /v1/models`, as msgspec types."""
+"""The wire types of `GET /v1/models`."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class NicheModel(Struct, frozen=True):
-    """What a model is for; `auto` is the router and has no engine."""
+    """A model's role in the stack; `auto` is the router and has no engine."""
 
     role: Literal["auto", "generalist", "specialist"]
     domain: str | None
@@ -14,7 +14,7 @@ class NicheModel(Struct, frozen=True):
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):
-    """A name that requests may give as `model`."""
+    """A model that requests may name."""
 
     id: str
     object: Literal["model"] = "model"

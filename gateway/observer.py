@@ -1,11 +1,11 @@
-"""The events of one request for an answer, and who is told of them.
+"""The events of one request for an answer, and who receives them.
 
     received -> decided -> dispatched -> answered -> chunk ... -> generated -> delivered -> ended
-    failed, at any point, when the request cannot be answered as it should
+    failed, at any point, when the request fails
 
-The record, the log, the metrics, the trace, the decision log and the comparison each are an
-observer; `gateway/app.py` composes them. Rule: an observer neither waits nor raises. Times are
-seconds on the gateway's monotonic clock.
+The record, log, metrics, trace, decision log and comparison are observers; `gateway/app.py`
+composes them. Rule: an observer neither blocks nor raises. Times are seconds on the gateway's
+monotonic clock.
 """
 
 from collections.abc import Iterable
@@ -21,44 +21,44 @@ from router.types import Decision
 
 
 class RequestObserver:
-    """Is told of one request's events, and ignores them; observers override what they need."""
+    """Receives one request's events. The methods do nothing; observers override what they need."""
 
     def received(self, request: CompletionRequest) -> None:
         """The request is valid."""
 
     def decided(self, decision: Decision, started: float, ended: float) -> None:
-        """The request has a model."""
+        """The router chose a model."""
 
     def dispatched(self, request: CompletionRequest, model: str, time: float) -> None:
-        """The first candidate is asked now."""
+        """The request is about to be sent to the first candidate."""
 
     def answered(self, answer: Answer, time: float) -> None:
-        """The first chunk is there, of the model that the last attempt found."""
+        """The first chunk arrived, from the model of the last attempt."""
 
     def chunk(self, index: int, chunk: Chunk, time: float) -> None:
-        """A chunk of choice `index` is there."""
+        """A chunk of choice `index` arrived."""
 
     def generated(
         self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
     ) -> None:
-        """The generation is over; `costs` is None where it is not complete."""
+        """The generation ended; `costs` is None if the answer is incomplete."""
 
     def delivered(self, costs: Costs) -> None:
-        """The client has the whole answer."""
+        """The whole answer was sent to the client."""
 
     def failed(self, error: BaseException, response: ErrorResponse) -> None:
-        """The request failed; the client is told `response`, if it can still be told."""
+        """The request failed; the client receives `response` if it is still connected."""
 
     def ended(self, time: float) -> None:
-        """The request is over, whatever came of it; this is always the last event."""
+        """The request is over, successful or not; this is always the last event."""
 
 
 class Observers(RequestObserver):
-    """Passes every event to several observers, in their order."""
+    """Passes every event to several observers, in order."""
 
     def __init__(self, observers: Iterable[RequestObserver]) -> None:
         self._all = tuple(observers)
-        # Chunks are many: only those are called who do something with one.
+        # There are many chunks: only observers that override `chunk` are called.
         self._of_chunks = tuple(
             observer for observer in self._all if type(observer).chunk is not RequestObserver.chunk
         )

@@ -1,5 +1,4 @@
-"""The API's description (OpenAPI 3.1), generated from the wire types and the tables that the code
-itself uses."""
+"""The OpenAPI 3.1 document, generated from the wire types and the tables that the code uses."""
 
 from typing import Any
 
@@ -46,7 +45,7 @@ _TYPES = (
 _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = "default"
 API_VERSION = "1"
-"""Of the paths under `/v1`, not of the gateway."""
+"""The version of the paths under `/v1`, not of the gateway."""
 _HEADERS = (
     "x-request-id",
     "x-niche-domain",
@@ -57,7 +56,7 @@ _HEADERS = (
 
 
 def describe() -> dict[str, Any]:
-    """The whole document."""
+    """The whole OpenAPI document."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
     bearer = {"type": "http", "scheme": "bearer"}
     return {
@@ -140,17 +139,17 @@ def _answering(
 
 
 def _deciding() -> dict[str, Any]:
-    said = "The routing decision for a conversation or a text, without an answer"
+    summary = "The routing decision for a conversation or a text, without an answer"
     content = {"application/json": {"schema": _reference(RouteBody)}}
     return {
         "operationId": "route",
-        "summary": said,
+        "summary": summary,
         "security": [{"bearer": []}, {}],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": _reference(RouteRequest)}},
         },
-        "responses": {"200": {"description": said, "content": content}, _ERRORS: _error()},
+        "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
     }
 
 

@@ -1,6 +1,6 @@
 """`POST /v1/niche/route`: the routing decision of a request for `auto`, without an answer.
 
-Rule: no model is asked, and nothing is counted as a request for an answer.
+Rule: it calls no model, and does not count as a request for an answer.
 """
 
 import msgspec
@@ -20,8 +20,8 @@ class Preview:
     """An ASGI endpoint.
 
     Args:
-        dependencies: have the limits and the clock.
-        router: decides; asking which models may be asked must change nothing.
+        dependencies: provide the limits and the clock.
+        router: decides; its `access` must have no side effects.
     """
 
     def __init__(self, dependencies: Dependencies, router: AutoRouter) -> None:

@@ -1,8 +1,8 @@
-"""Which models can answer: each is polled, one health check per model at a time; so is the
-classifier, if it is a deployment of its own.
+"""Polls the health of every model, one check per model at a time, and of the classifier if it is a
+separate deployment.
 
-`/readyz` shows the last results. Routing passes over a model that reported itself unavailable, so
-that no request has to find that out; a model whose health check timed out is still asked.
+`/readyz` shows the last results. Routing skips a model that reported itself unavailable; a model
+whose health check timed out still gets requests.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ _log = logging.getLogger("gateway.readiness")
 
 
 class Part(Protocol):
-    """What has a health check: every `Backend` is one."""
+    """Something with a health check, such as a `Backend`."""
 
     async def health(self) -> None:
-        """Returns when it can answer, else raises `Unavailable`."""
+        """Returns if it can answer, else raises `Unavailable`."""
 
 
 class Readiness:
     """The health checks of one gateway process.
 
     Args:
-        parts: the models, and what else requests need, by name.
+        parts: the models and other parts that requests need, by name.
         clock: monotonic seconds.
         timeout_seconds: how long a health check may take.
-        interval_seconds: how old a result may get.
+        interval_seconds: the maximum age of a result.
         on_verdict: called for every part after each check: its name, and whether it can answer.
     """
 
@@ -54,7 +54,7 @@ class Readiness:
         return model in self._down
 
     async def failing(self) -> dict[str, str]:
-        """The parts that fail their health check, and why; checks them if the results are old."""
+        """The parts that fail their health check, and why; checks again if the results are old."""
         async with self._asking:
             if self._clock() >= self._good_until:
                 await self._ask_all()
@@ -69,7 +69,7 @@ class Readiness:
 
     @property
     def _pause(self) -> float:
-        """A recovery is noticed sooner than a failure."""
+        """The time to the next check; shorter while a part is down, to notice a recovery soon."""
         return self._interval / 4 if self._failing else self._interval
 
     async def _ask_all(self) -> None:
@@ -84,7 +84,7 @@ class Readiness:
             self._on_verdict(name, name not in self._failing)
 
     async def _ask(self, part: Part) -> tuple[str | None, bool]:
-        """What is wrong with a part, if anything, and whether it reported that itself."""
+        """A part's failure, if any, and whether the part reported it itself."""
         try:
             async with asyncio.timeout(self._timeout):
                 await part.health()
@@ -92,6 +92,6 @@ class Readiness:
             return f"no answer within {self._timeout:g} s", False
         except Unavailable as error:
             return error.reason, True
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, it is not ready
+        except Exception as error:  # noqa: BLE001 - any failure means that it is not ready
             return type(error).__name__, False
         return None, False

@@ -1,5 +1,5 @@
-"""What is known of one HTTP request so far: the source of its headers, its log line and its
-counters. The request's scope holds it, and the observer of the request."""
+"""The facts about one HTTP request so far, for its headers, log line and counters. The request's
+scope holds the record and the observer."""
 
 from dataclasses import dataclass, field
 
@@ -15,26 +15,26 @@ from router.dispatch import Answer
 from router.types import Decision, Query
 
 NONE = "none"
-"""Stands where a request ended before its domain, model or reason was known."""
+"""The domain, model or reason of a request that ended before it was known."""
 _RECORD, _OBSERVER = "niche.record", "niche.observer"
 
 
 @dataclass
 class Record(RequestObserver):
-    """Filled while the request is served.
+    """The facts about one request, filled in while it is served.
 
     Attributes:
-        request_id: the client's, or new.
+        request_id: from the client, or generated.
         started: on the monotonic clock, in seconds.
         status: as sent; after a failure in the middle of a stream, the failure's.
         response_started, response_complete: how much of the response was sent.
         requested_model: the model that the client named.
-        query: what the client said, for the decision log alone.
+        query: the client's messages or text, only for the decision log.
         decision: where the request was sent.
-        user, metadata: the client's own words, for the log.
+        user, metadata: the client's labels of its request, for the log.
         finish_reasons: of the choices that were completed.
         trace_id: of the request's trace; None where it is not traced.
-        trace_headers: continue the trace at the model's server (W3C).
+        trace_headers: W3C headers that continue the trace at the model's server.
     """
 
     request_id: str
@@ -84,7 +84,7 @@ class Record(RequestObserver):
         self.status, self.code = response.status, response.code
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of the response, as far as they are known when it starts."""
+        """The response headers that are known when the response starts."""
         pairs = [("x-request-id", self.request_id)]
         if self.confidence is not None:
             pairs += [
@@ -99,7 +99,7 @@ class Record(RequestObserver):
 
 
 def store(scope: Scope, record: Record, observer: RequestObserver) -> None:
-    """Makes these the record and the observer of a request."""
+    """Sets the record and the observer of a request."""
     scope[_RECORD], scope[_OBSERVER] = record, observer
 
 
@@ -116,7 +116,7 @@ def observer_of(scope: Scope) -> RequestObserver:
 
 
 def report_failure(scope: Scope, error: BaseException) -> ErrorResponse:
-    """Tells the observer of a failure; returns what the client is told."""
+    """Reports a failure to the observer; returns the response for the client."""
     response = error_response(error, record_of(scope).request_id)
     observer_of(scope).failed(error, response)
     return response

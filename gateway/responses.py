@@ -1,4 +1,4 @@
-"""Whole JSON responses, and watching for a client that disconnects."""
+"""Sends whole JSON responses, and cancels work when the client disconnects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -10,11 +10,11 @@ from gateway.errors import ClientGone, ErrorResponse
 from gateway.record import Record
 
 LAST_SEND_SECONDS = 0.5
-"""How long the send of the last byte may still take after its client disconnected."""
+"""How long sending the last byte may take after the client disconnected."""
 
 
 async def send_bytes(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Sends a whole response; its length is added."""
+    """Sends a whole response and adds its content-length."""
     raw = {**headers, "content-length": str(len(body))}
     await send({"type": "http.response.start", "status": status, "headers": _encoded(raw.items())})
     await send({"type": "http.response.body", "body": body})
@@ -36,9 +36,9 @@ async def send_error(send: Send, response: ErrorResponse) -> None:
 async def while_connected(
     receive: Receive, record: Record, work: Callable[[], Awaitable[None]]
 ) -> None:
-    """Does the work, or cancels it the moment the client hangs up.
+    """Awaits the work; cancels it when the client disconnects.
 
-    The request's body must have been read. Whatever ends this, `work` has ended before it returns.
+    The request's body must have been read. `work` has always ended when this returns.
 
     Raises:
         ClientGone: the client disconnected before the response was complete.
@@ -49,7 +49,7 @@ async def while_connected(
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if (
             not task.done() and record.response_complete
-        ):  # servers say "disconnect" also after the last byte
+        ):  # servers send "disconnect" after the last byte too
             await asyncio.wait((task,), timeout=LAST_SEND_SECONDS)
         if not task.done():
             raise ClientGone("The client disconnected before its answer was complete.")

@@ -1,7 +1,7 @@
-"""What routes the requests of a configuration: the policy, and the classifier that scores for it.
+"""Loads what routes requests: the policy, and the classifier that scores for it.
 
-They are loaded apart: where the classifier is a deployment of its own, a gateway has the policy
-alone and loads no encoder.
+They are loaded separately: if the classifier is a separate deployment, a gateway needs only the
+policy and loads no encoder.
 """
 
 import logging
@@ -27,11 +27,11 @@ Device = Literal["cpu", "cuda"]
 
 
 def load_policy(config: NicheConfig) -> Policy:
-    """The policy, with what the artifact says about domains and guarantees; loads no encoder.
+    """The policy, with the artifact's domains and guarantees; loads no encoder.
 
     Raises:
-        RouterError: the artifact cannot be verified, does not know a specialist's domain, or can
-            guarantee nothing about the domains of these specialists.
+        RouterError: the artifact cannot be verified, does not know a specialist's domain, or
+            supports no guarantee for these domains.
     """
     _, trained = read_artifact(artifact_path(config.router.artifact))
     domains = dict.fromkeys(spec.domain for spec in config.specialists if spec.domain)
@@ -44,11 +44,11 @@ def load_policy(config: NicheConfig) -> Policy:
 
 
 def load_classifier(settings: RouterConfig, cache_dir: Path, device: Device) -> RouteClassifier:
-    """The encoder on a device, and the artifact, verified.
+    """Loads the encoder on a device, and verifies the artifact.
 
     Raises:
         RouterError: the artifact cannot be verified.
-        ModelError: the encoder's files are not here.
+        ModelError: the encoder's files are not in the cache.
     """
     encoder = _encoder(settings, cache_dir, device)
     return load_artifact(artifact_path(settings.artifact), encoder)
@@ -74,7 +74,7 @@ def _require_known(table: Iterable[str], classes: Sequence[str], artifact: str) 
         )
 
 
-def _guarantee(wanted: GuaranteeConfig, table: Iterable[str], trained: Trained) -> Guarantee:
+def _guarantee(settings: GuaranteeConfig, table: Iterable[str], trained: Trained) -> Guarantee:
     unserved = sorted(set(trained.head.classes) - set(table) - {GENERAL})
     if unserved:
         raise GuaranteeError(
@@ -82,7 +82,7 @@ def _guarantee(wanted: GuaranteeConfig, table: Iterable[str], trained: Trained) 
             f"and {', '.join(unserved)} have no specialist here. Declare one, or train an "
             f"artifact with their prompts as {GENERAL!r}."
         )
-    guarantee = trained.calibration.guarantee(wanted)
+    guarantee = trained.calibration.guarantee(settings)
     level = logging.INFO if guarantee.threshold is not None else logging.WARNING
     _log.log(level, "router guarantee: %s", guarantee.sentence())
     return guarantee

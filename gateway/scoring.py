@@ -1,8 +1,8 @@
-"""Scores of queries, many at a time.
+"""Scores queries in batches.
 
-Rule: a batch is never delayed to fill up. Queries that arrive while the worker computes are the
-next batch, in the order of their arrival: a query waits for the batch that is being computed, and
-for no other unless more than a batch waits before it.
+Rule: a batch is never delayed to fill up. Queries that arrive while the worker computes form the
+next batch, in order of arrival. So a query waits for the running batch only, unless the queue
+exceeds one batch.
 """
 
 import asyncio
@@ -18,32 +18,32 @@ _log = logging.getLogger("gateway.scoring")
 
 
 class ScoringFailed(Exception):
-    """There are no scores for a query, for a reason that is not in the query."""
+    """A query could not be scored, for a reason other than the query itself."""
 
 
 class Scorer(Protocol):
-    """What the decider asks for scores."""
+    """Scores queries."""
 
     async def score(self, query: Query) -> Scores:
-        """The scores of a query, or `ScoringFailed`."""
+        """The scores of a query; raises `ScoringFailed`."""
 
 
 class DeployedScorer(Scorer, Protocol):
     """A scorer in other processes, which may be down."""
 
     async def health(self) -> None:
-        """Returns when it can score, else raises `Unavailable`."""
+        """Returns if it can score, else raises `Unavailable`."""
 
 
 _Waiting = tuple[Query, asyncio.Future[Scores]]
 
 
 class BatchingScorer:
-    """Scores on one worker thread of its own; concurrent queries share a forward pass.
+    """Scores on a worker thread; concurrent queries share a forward pass.
 
     Args:
-        score_all: the scores of queries, in order; runs on the worker.
-        max_batch: queries in a batch at most.
+        score_all: scores queries, in order; runs on the worker.
+        max_batch: the most queries in a batch.
         on_batch: called with the size of each batch.
     """
 
@@ -59,7 +59,7 @@ class BatchingScorer:
         self._work: asyncio.Task[None] | None = None
 
     async def score(self, query: Query) -> Scores:
-        """The scores of a query; if `score_all` raises, `ScoringFailed` for all of the batch."""
+        """The scores of a query; `ScoringFailed` for the whole batch if `score_all` fails."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Scores] = loop.create_future()
         self._waiting.append((query, waiter))
@@ -79,20 +79,20 @@ class BatchingScorer:
         while batch := self._next_batch():
             try:
                 await self._compute(batch)
-            except Exception as error:  # noqa: BLE001 - it is the callers' to handle, unknown here
+            except Exception as error:  # noqa: BLE001 - passed on to the callers
                 _log.exception("scoring failed for a batch of %d", len(batch))
                 for _, waiter in batch:
                     if not waiter.done():
                         waiter.set_exception(ScoringFailed(repr(error)))
             finally:
                 for _, waiter in batch:
-                    waiter.cancel()  # does nothing to one that has its result
+                    waiter.cancel()  # no effect on a finished one
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < self._max_batch:
             query, waiter = self._waiting.popleft()
-            if not waiter.done():  # else its caller has left
+            if not waiter.done():  # otherwise its caller was cancelled
                 batch.append((query, waiter))
         return batch
 
@@ -100,7 +100,7 @@ class BatchingScorer:
         self._on_batch(len(batch))
         loop = asyncio.get_running_loop()
         queries = [query for query, _ in batch]
-        found = await loop.run_in_executor(self._worker, self._score_all, queries)
-        for (_, waiter), scores in list(zip(batch, found, strict=True)):
+        results = await loop.run_in_executor(self._worker, self._score_all, queries)
+        for (_, waiter), scores in list(zip(batch, results, strict=True)):
             if not waiter.done():
                 waiter.set_result(scores)

@@ -1,7 +1,7 @@
-"""The applications as a Ray Serve configuration file names them: an import path, and its `args`.
+"""Builders of the applications, for a Ray Serve config file: an import path and its `args`.
 
-The Helm chart writes such a file from what also makes `niche.yaml`; `cli/launch.py` starts the
-same applications by code. Rule: arguments are validated here, and nothing is started.
+The Helm chart writes such a file from the values that also make `niche.yaml`; `cli/launch.py`
+starts the same applications from code. Rule: this module validates arguments and starts nothing.
 """
 
 from pathlib import Path
@@ -24,13 +24,13 @@ class _Arguments(BaseModel):
 
 
 class ModelArguments(_Arguments):
-    """What one model's application is made of."""
+    """Arguments of one model's application."""
 
     spec: ModelSpec = Field(description="the model; how many replicas it has, Serve may override")
 
 
 class GatewayArguments(_Arguments):
-    """What the gateway's application is made of, and the classifier's."""
+    """Arguments of the gateway's and the classifier's applications."""
 
     config: NicheConfig = Field(description="the content of `niche.yaml`")
     metrics_dir: Path | None = Field(
@@ -44,16 +44,16 @@ def model(arguments: ModelArguments) -> serve.Application:
 
 
 def gateway(arguments: GatewayArguments) -> serve.Application:
-    """The application that answers HTTP."""
+    """The gateway's application, which serves HTTP."""
     context = GatewayContext(EngineContext(arguments.cache_dir), arguments.metrics_dir)
     return build_gateway(arguments.config, context)
 
 
 def classifier(arguments: GatewayArguments) -> serve.Application:
-    """The application of the classifier, for a configuration that has `router.deployment`.
+    """The classifier's application, for a configuration with `router.deployment`.
 
     Raises:
-        ConfigError: the classifier is in the gateway.
+        ConfigError: `router.deployment` is not set, so the classifier runs in the gateway.
     """
     config = arguments.config
     if config.router.deployment is None:

@@ -32,7 +32,7 @@ def sse(event: msgspec.Struct) -> bytes:
 
 @asynccontextmanager
 async def within(seconds: float, until: float, model: str) -> AsyncIterator[None]:
-    """Bounds a block in time; leaving it late cancels what it awaits.
+    """Limits the duration of a block; cancels it when the time is up.
 
     Args:
         seconds: the limit as the operator wrote it, for the error.
@@ -77,7 +77,7 @@ async def start_streams(
 
 async def close_answers(answers: Sequence[Answer]) -> None:
     """Closes the streams of answers, which frees their slots; closing twice does nothing."""
-    # One that fails while it is closed must not keep the others open.
+    # A stream that fails to close must not keep the others open.
     await asyncio.gather(*(answer.rest.aclose() for answer in answers), return_exceptions=True)
 
 

@@ -1,4 +1,4 @@
-"""What a request used, counted as its chunks pass, and what that costs: pure arithmetic."""
+"""Counts a request's usage as its chunks pass, and computes its cost."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,4 @@
-"""Bodies as wire types; what is wrong with a value, and where: msgspec's verdicts as this gateway's
-errors.
+"""Decodes bodies into wire types and translates msgspec's validation errors into gateway errors.
 
 msgspec says "Expected `int` <= 16 - at `$.n`"; a client wants the code, the parameter `n`, and the
 value it sent.
@@ -29,7 +28,7 @@ _FIELD = re.compile(r"field `(?P<name>.*)`$", re.DOTALL)
 _STEP = re.compile(r"\[(?P<index>\d+)\]|(?P<key>\w+)")
 
 _SHOWN_CHARACTERS = 80
-"""How much of a client's own value an error repeats."""
+"""The longest part of a client's value that an error repeats."""
 
 _KINDS: tuple[tuple[str, type[GatewayError]], ...] = (
     ("Object missing required field", MissingParameter),
@@ -43,7 +42,7 @@ async def read_as(request: Request, kind: type[Body], limits: GatewaySection) ->
     """Reads and validates the body of a request.
 
     Raises:
-        GatewayError: it is no such thing; the error names the place.
+        GatewayError: the body does not fit the type; the error names the parameter.
     """
     seconds = limits.body_timeout_seconds
     data = await read_body(request.scope, request.receive, limits.max_body_bytes, seconds)
@@ -60,7 +59,7 @@ def validation_error(verdict: str, body: dict[str, Any]) -> GatewayError:
     path, words = (place["path"], verdict[: place.start()]) if place else ("", verdict)
     kind = next((kind for start, kind in _KINDS if words.startswith(start)), InvalidValue)
     if kind is InvalidType and ", got `" not in words:
-        kind = InvalidValue  # of the right type, and outside a bound
+        kind = InvalidValue  # right type, but out of bounds
     if field := _FIELD.search(words):
         path = f"{path}.{field['name']}" if path else field["name"]
     if len(path) > 2 * _SHOWN_CHARACTERS:
@@ -91,7 +90,7 @@ def _value_at(path: str, body: dict[str, Any]) -> str:
             return ""
     if not isinstance(value, str | int | float):
         return ""
-    if isinstance(value, int) and value.bit_length() > 256:  # its digits would be slow and useless
+    if isinstance(value, int) and value.bit_length() > 256:  # formatting it would be slow
         return "a huge integer"
     shown = value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value
     return ascii(shown)[:_SHOWN_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The wire of `POST /v1/niche/route`: what is asked, and the decision with all it rests on."""
+"""The wire types of `POST /v1/niche/route`: the request, and the explained decision."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class RouteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RouteBody(Struct, frozen=True, kw_only=True):
-    """Where the request would go, and why: beside each score the threshold that is in force.
+    """Where the request would go, and why: each score with the threshold in force.
 
     Where the classifier did not answer, there are no scores: the reason is
     `classifier_unavailable`.

@@ -1,1 +1,1 @@
-"""The live comparison: shadow answers, their grades, the evidence, and what follows from it."""
+"""The online evaluation: shadow answers, grades, evidence, and changes of state."""

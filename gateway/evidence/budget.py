@@ -1,6 +1,6 @@
-"""What comparisons may use per day (UTC), counted over all gateways.
+"""The daily budget (UTC) of comparisons, shared by all gateways.
 
-Rule: no comparison starts once the limit is reached; a running one may pass it.
+Rule: no comparison starts once a limit is reached; a running one may exceed it.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from gateway.evidence.store import DailyUsage, StoreExecutor
 
 @dataclass(frozen=True)
 class Budget:
-    """The daily limits, and what was used of them.
+    """The daily limits and their use.
 
     Attributes:
-        max_tokens_per_day: of shadow answers and of the judge.
-        max_cost_per_day: the same in currency units; None: no limit.
+        max_tokens_per_day: for shadow answers and the judge.
+        max_cost_per_day: the same, in currency units; None: no limit.
         wall_clock: Unix time in seconds.
     """
 
@@ -26,7 +26,7 @@ class Budget:
     wall_clock: Callable[[], float]
 
     async def today(self) -> DailyUsage:
-        """The use of today.
+        """Today's usage.
 
         Raises:
             StoreError: the store cannot be used.
@@ -35,7 +35,7 @@ class Budget:
         return await self.executor.run(lambda store: store.spent(day))
 
     async def spend(self, tokens: int, cost: float) -> None:
-        """Adds to the use of today.
+        """Adds to today's usage.
 
         Raises:
             StoreError: the store cannot be used.
@@ -44,13 +44,13 @@ class Budget:
         await self.executor.run(lambda store: store.spend(day, tokens, cost))
 
     def is_spent(self, used: DailyUsage) -> bool:
-        """Whether no comparison may start."""
+        """Whether a limit is reached, so that no comparison may start."""
         return used.tokens >= self.max_tokens_per_day or (
             self.max_cost_per_day is not None and used.cost >= self.max_cost_per_day
         )
 
     def used_ratios(self, used: DailyUsage) -> dict[str, float]:
-        """The used part of each limit; 1 of a limit of zero."""
+        """The used fraction of each limit; 1 for a limit of zero."""
         limits: dict[str, tuple[float, float]] = {"tokens": (used.tokens, self.max_tokens_per_day)}
         if self.max_cost_per_day is not None:
             limits["cost"] = (used.cost, self.max_cost_per_day)

@@ -45,8 +45,8 @@ class EvidenceEndpoints:
     """The endpoints.
 
     Args:
-        dependencies: of the gateway.
-        evaluation: the comparison; None where `gateway.shadow` is not set.
+        dependencies: the gateway's.
+        evaluation: the online evaluation; None if `gateway.shadow` is not set.
     """
 
     def __init__(self, dependencies: Dependencies, evaluation: OnlineEvaluation | None) -> None:
@@ -80,8 +80,8 @@ class EvidenceEndpoints:
         evidence.
 
         Raises:
-            GatewayError: the body has a fault, there is no such specialist, or its state forbids
-                it.
+            GatewayError: the body is invalid, the specialist does not exist, or its state does
+                not allow the change.
             StoreError: the store cannot be used.
         """
         evaluation = self._enabled()
@@ -90,9 +90,9 @@ class EvidenceEndpoints:
         if name == self._config.generalist.name:
             raise InvalidValue(f"{name}: the generalist has no lifecycle.", "model")
         if name not in names:
-            known = ", ".join(names) or "none"
+            available = ", ".join(names) or "none"
             raise ModelNotFound(
-                f"Specialist {name[:80]!r} does not exist; available: {known}.", "model"
+                f"Specialist {name[:80]!r} does not exist; available: {available}.", "model"
             )
         order = await read_as(request, Order, self._config.gateway)
         try:
@@ -107,7 +107,7 @@ class EvidenceEndpoints:
         """`GET /v1/niche/pairs/{request_id}`.
 
         Raises:
-            AnswerNotFound: none of the request's pairs waits for a grade.
+            AnswerNotFound: no pair of this request waits for a grade.
             StoreError: the store cannot be used.
         """
         request_id = request.path_params["request_id"]

@@ -1,5 +1,5 @@
-"""The online evaluation of one gateway process, put together: specialists are compared with the
-generalist on live requests."""
+"""The online evaluation in one gateway process: compares specialists with the generalist on live
+requests."""
 
 import asyncio
 import logging
@@ -42,12 +42,12 @@ _log = logging.getLogger("gateway.evidence")
 
 @dataclass(frozen=True)
 class OnlineEvaluation:
-    """The comparison of one gateway process: the parts that requests, endpoints and the gateway's
-    start and end need.
+    """The online evaluation of one gateway process: the parts that requests, endpoints, startup and
+    shutdown need.
 
     Attributes:
         gradings: how each specialist's pairs are graded.
-        engine: the judge's.
+        engine: the judge's engine.
     """
 
     section: ShadowSection
@@ -72,12 +72,12 @@ class OnlineEvaluation:
             try:
                 await self.states.follow()
                 await self._maintain(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
-            except Exception:  # noqa: BLE001 - without it no demotion is noticed
-                _log.exception("following the states failed, and goes on")
+            except Exception:  # noqa: BLE001 - must go on, or demotions go unnoticed
+                _log.exception("following the states failed; will retry")
             turns += 1
 
     async def close(self) -> None:
-        """Cancels running comparisons, and stores what is not stored yet."""
+        """Cancels running comparisons and stores pending answers."""
         await self.shadow.close()
         with suppress(StoreError):
             await self.answers.write()
@@ -99,13 +99,13 @@ class OnlineEvaluation:
 
 
 class ShadowTap(RequestObserver):
-    """Takes note of one answer: who gave it, for feedback to find it, and its text, only if it is
-    to be compared.
+    """Notes which model answered one request, so that feedback finds it, and keeps the answer's
+    text if it will be compared.
 
     Args:
-        evaluation: is told.
-        record: of the request.
-        timeout_seconds: what the request may take.
+        evaluation: receives the answer.
+        record: the request's record.
+        timeout_seconds: the time limit of a shadow answer.
     """
 
     def __init__(
@@ -120,13 +120,13 @@ class ShadowTap(RequestObserver):
 
     @override
     def received(self, request: CompletionRequest) -> None:
-        """Several answers to one request are not compared."""
+        """Keeps the prompt, unless the request asks for several answers."""
         if request.choices == 1:
             self._prompt = request.prompt(0, self._record.request_id, self._timeout)
 
     @override
     def decided(self, decision: Decision, started: float, ended: float) -> None:
-        """Whether to compare is decided before the request is answered."""
+        """Chooses the specialists to compare, before the request is answered."""
         self._first, self._started, self._ended = decision.candidates[0], ended, ended
         if self._prompt is not None:
             self._specialists = self._evaluation.sampling.picked(self._record.request_id, decision)
@@ -139,7 +139,7 @@ class ShadowTap(RequestObserver):
 
     @override
     def delivered(self, costs: Costs) -> None:
-        """An answer of another model than decided is not compared."""
+        """Starts the comparison, unless another model answered than decided."""
         record, evaluation = self._record, self._evaluation
         evaluation.answers.add(record.request_id, record.model)
         if self._prompt is None or not self._specialists or record.model != self._first:
@@ -153,11 +153,11 @@ class ShadowTap(RequestObserver):
 def build_online_evaluation(
     dependencies: Dependencies, gateway: GatewayState
 ) -> OnlineEvaluation | None:
-    """The comparison; None where `gateway.shadow` is not set.
+    """Builds the online evaluation; None if `gateway.shadow` is not set.
 
     Raises:
         ConfigError: the store cannot be opened.
-        StoreError: it cannot be written.
+        StoreError: the store cannot be written.
     """
     config, wall_clock = dependencies.config, dependencies.wall_clock
     section = config.gateway.shadow

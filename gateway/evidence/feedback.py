@@ -1,8 +1,8 @@
-"""`POST /v1/feedback`: a client's score of an answer, or its correction; and which model answered
-which request, so that feedback finds it.
+"""`POST /v1/feedback`: a client's score or correction of an answer; and the record of which model
+answered which request.
 
-Rule: no request waits for the disk. The models of answers are stored in batches, and before each
-look-up; those of another gateway can be found after its next batch.
+Rule: no request waits for the disk. The answering models are stored in batches, and before each
+look-up; another gateway finds them after that.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ _LOOKS, _PAUSE_SECONDS = 4, 0.25
 
 
 class AnsweredRequests:
-    """The answered requests of one gateway process, and a way to find those of all.
+    """The requests that this process answered, and a look-up over all gateways' requests.
 
     Args:
-        executor: the way to the store.
+        executor: runs calls to the store.
         wall_clock: Unix time in seconds.
         keep_seconds: how long an answer can be found.
     """
@@ -54,18 +54,18 @@ class AnsweredRequests:
         self._unwritten.append(AnsweredRequest(request_id, model, self._wall_clock()))
 
     async def write(self) -> None:
-        """Stores what is not stored yet.
+        """Stores pending answers.
 
         Raises:
-            StoreError: the store cannot be used; nothing is lost by that.
+            StoreError: the store cannot be used; the answers stay pending.
         """
-        # Taken before the first wait, so that of two who write at once each has its own.
+        # Taken before the first await, so that concurrent calls write different answers.
         batch, self._unwritten = self._unwritten, _unwritten()
         if not batch:
             return
         try:
             await self._executor.run(lambda store: store.remember(batch))
-        except BaseException:  # cancelled, too; to write one twice does no harm
+        except BaseException:  # including cancellation; writing twice is harmless
             self._unwritten = _unwritten([*batch, *self._unwritten])
             raise
 
@@ -88,14 +88,14 @@ class AnsweredRequests:
         for look in range(_LOOKS):
             if look:
                 await asyncio.sleep(_PAUSE_SECONDS)
-            found = await self._executor.run(lambda store: store.model_of(request_id))
-            if found is not None:
-                return found
+            model = await self._executor.run(lambda store: store.model_of(request_id))
+            if model is not None:
+                return model
         return None
 
 
 def _unwritten(answers: Iterable[AnsweredRequest] = ()) -> deque[AnsweredRequest]:
-    """While the store cannot be written, the oldest are dropped."""
+    """A bounded queue: if the store stays unwritable, the oldest answers are dropped."""
     return deque(answers, maxlen=_MOST_UNWRITTEN)
 
 
@@ -103,10 +103,10 @@ class Feedback:
     """The endpoint.
 
     Args:
-        config: its limits hold here too.
+        config: has the limits of request bodies.
         answers: finds the model of an answer.
-        pairs: are graded by the feedback.
-        metrics: count the scores.
+        pairs: the pairs that feedback grades.
+        metrics: record the scores.
     """
 
     def __init__(
@@ -119,43 +119,43 @@ class Feedback:
         """`POST /v1/feedback`.
 
         Raises:
-            GatewayError: the body has a fault, or there is no such answer.
+            GatewayError: the body is invalid, or the answer is unknown.
             StoreError: the store cannot be used.
         """
-        said = await self._body(request)
-        answered_by = await self._answers.model_of(said.request_id)
+        feedback = await self._body(request)
+        answered_by = await self._answers.model_of(feedback.request_id)
         if answered_by is None:
             raise AnswerNotFound(
-                f"Request {said.request_id!r} has no known answer; send the x-request-id of a "
+                f"Request {feedback.request_id!r} has no known answer; send the x-request-id of a "
                 "recent answer.",
                 "request_id",
             )
-        model = said.model or answered_by
+        model = feedback.model or answered_by
         if model != answered_by:
-            await self._must_be_compared(said.request_id, model)
+            await self._must_be_compared(feedback.request_id, model)
         try:
-            if said.correction is not None:
-                await self._must_be_usable(said.request_id, model, said.correction)
-            return _json(await self._add(said, model))
+            if feedback.correction is not None:
+                await self._must_be_usable(feedback.request_id, model, feedback.correction)
+            return _json(await self._add(feedback, model))
         except UnusableCorrection as error:
             raise InvalidValue(f"correction: {error}.", "correction") from None
 
     async def _body(self, request: Request) -> FeedbackBody:
-        said = await read_as(request, FeedbackBody, self._limits)
-        if said.score is None and said.correction is None:
+        feedback = await read_as(request, FeedbackBody, self._limits)
+        if feedback.score is None and feedback.correction is None:
             raise MissingParameter("Send a score in [0, 1], a correction, or both.", "score")
-        if said.correction is not None and not self._pairs.store_texts:
+        if feedback.correction is not None and not self._pairs.store_texts:
             raise UnsupportedParameter(
                 "correction: this gateway keeps no answers to compare it with; send a score, or "
                 "set gateway.shadow.store_texts.",
                 "correction",
             )
-        return said
+        return feedback
 
     async def _must_be_compared(self, request_id: str, model: str) -> None:
-        """A shadow answer can be scored while its pair waits."""
+        """Raises unless this model's answer is part of a pair that waits for a grade."""
         pairs = await self._waiting(request_id)
-        names = {given.model for pair in pairs for given in (pair.specialist, pair.generalist)}
+        names = {answer.model for pair in pairs for answer in (pair.specialist, pair.generalist)}
         if model not in names:
             raise AnswerNotFound(
                 f"Request {request_id!r} has no answer of model {model[:80]!r} that waits for a "
@@ -164,7 +164,7 @@ class Feedback:
             )
 
     async def _must_be_usable(self, request_id: str, model: str, correction: str) -> None:
-        """A correction has to be right by the grader of each specialist that it is about."""
+        """Raises unless the grader of each affected specialist can use the correction."""
         about = {model, *(pair.specialist.model for pair in await self._waiting(request_id))}
         for name in about & self._pairs.gradings.keys():
             grading = self._pairs.gradings[name]
@@ -174,14 +174,16 @@ class Feedback:
     async def _waiting(self, request_id: str) -> Sequence[AnswerPair]:
         return await self._pairs.executor.run(lambda store: store.waiting(request_id))
 
-    async def _add(self, said: FeedbackBody, model: str) -> FeedbackReply:
-        note = AnswerFeedback(said.score, said.correction)
+    async def _add(self, feedback: FeedbackBody, model: str) -> FeedbackReply:
+        note = AnswerFeedback(feedback.score, feedback.correction)
         now = self._answers.now()
-        await self._pairs.executor.run(lambda store: store.note(said.request_id, model, note, now))
-        if said.score is not None:
-            self._metrics.feedback.labels(model).observe(said.score)
-        outcome = await self._pairs.settle(said.request_id)
-        return FeedbackReply(said.request_id, model, outcome or "noted")
+        await self._pairs.executor.run(
+            lambda store: store.note(feedback.request_id, model, note, now)
+        )
+        if feedback.score is not None:
+            self._metrics.feedback.labels(model).observe(feedback.score)
+        outcome = await self._pairs.settle(feedback.request_id)
+        return FeedbackReply(feedback.request_id, model, outcome or "noted")
 
 
 def _json(value: object) -> Response:

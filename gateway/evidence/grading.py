@@ -1,8 +1,8 @@
-"""From pairs of answers to evidence: each pair gets two scores, by a rule, by the judge, or by
-feedback of clients, and is recorded once.
+"""Grades pairs of answers: each gets two scores, by a rule, the judge, or clients' feedback, and
+becomes evidence once.
 
-The shadow answer or a client's feedback completes the grade, whichever comes last: each is stored
-before the other is looked for, and the store gives a pair to one gateway alone.
+The shadow answer or the feedback completes the grade, whichever comes last: each is stored before
+the other is looked up, and the store gives a pair to only one gateway.
 """
 
 import json
@@ -32,12 +32,12 @@ class UnusableCorrection(Exception):
 
 
 def default_grader(spec: ModelSpec) -> str:
-    """The grader of the niche that a specialist's adapter was trained for, else `text`."""
+    """The grader of the adapter's niche, else `text`."""
     if spec.adapter is None:
         return "text"
     try:
         graders = load_adapter(spec.adapter).graders
-    except ModelError:  # reported where the model is served
+    except ModelError:  # the replica that serves the model reports it
         return "text"
     return graders[0] if graders and graders[0] in GRADERS else "text"
 
@@ -51,16 +51,16 @@ class Grading:
 
     @property
     def judged(self) -> bool:
-        """Whether the judge has to be asked."""
+        """Whether the judge grades the pairs."""
         return self.settings.method == "judge"
 
     @property
     def awaits_feedback(self) -> bool:
-        """Whether a pair waits for feedback."""
+        """Whether pairs wait for feedback."""
         return self.settings.method == "feedback"
 
     def by_rule(self, compared: AnswerPair) -> Scores:
-        """The scores by the rule: whether each answer is valid JSON."""
+        """The scores by rule: whether each answer is valid JSON."""
         return self._is_json(compared.specialist), self._is_json(compared.generalist)
 
     def by_feedback(
@@ -83,7 +83,7 @@ class Grading:
         return specialist, generalist
 
     def against(self, answer: str | None, correction: str) -> float | None:
-        """The score of an answer compared with a right one; None if its text was not kept.
+        """The score of an answer against a correction; None if its text was not kept.
 
         Raises:
             UnusableCorrection: the grader cannot use the correction.
@@ -99,7 +99,7 @@ class Grading:
     def _is_json(self, answer: ModelAnswer) -> float:
         try:
             value = json.loads(answer.text or "")
-        except (ValueError, RecursionError):  # a huge number or a deep nesting is no JSON error
+        except (ValueError, RecursionError):  # not JSON, a huge number, or deep nesting
             return 0.0
         keys = self.settings.keys
         return float(not keys or (isinstance(value, dict) and set(keys) <= value.keys()))
@@ -112,9 +112,9 @@ def _noted(notes: Mapping[str, AnswerFeedback], answer: ModelAnswer) -> float | 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The scores of two answers, which sum to 1, and what the judge used.
+    """The scores of two answers, which sum to 1, and the judge's usage.
 
-    `scores` is None if its replies cannot be read.
+    `scores` is None if the judge's replies cannot be read.
     """
 
     scores: Scores | None
@@ -122,11 +122,11 @@ class Verdict:
 
 
 class Judge:
-    """Asks a model that is none of those compared; `router.grading.judge` has the rule.
+    """Asks the judge's model, by the rules of `router.grading.judge`.
 
     Args:
-        backend: the model.
-        timeout_seconds: for each of the two questions.
+        backend: the judge's model.
+        timeout_seconds: the limit for each of the two questions.
     """
 
     def __init__(self, backend: Backend, timeout_seconds: float) -> None:
@@ -171,17 +171,17 @@ def _request(prompt: Prompt) -> str:
 
 
 Outcome = Literal["graded", "waiting"]
-"""Whether a pair has its grade."""
+"""Whether a pair is graded or waits for feedback."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of one gateway.
+    """Stores and grades the pairs of one gateway.
 
     Attributes:
-        gradings: how each specialist's are graded.
-        judge: for those that are judged.
-        store_texts: whether answers may be written down.
+        gradings: how to grade each specialist's pairs.
+        judge: for the specialists that are judged.
+        store_texts: whether to store the texts of answers.
     """
 
     executor: StoreExecutor
@@ -191,7 +191,7 @@ class Pairs:
     store_texts: bool
 
     async def claim(self, request_id: str, specialist: str, time: float) -> bool:
-        """Whether a request may be compared: one id counts once, however often a client uses it.
+        """Whether to compare a request: each request id counts once, even if a client reuses it.
 
         Raises:
             StoreError: the store cannot be used.
@@ -199,7 +199,7 @@ class Pairs:
         return await self.executor.run(lambda store: store.claim(request_id, specialist, time))
 
     async def judged(self, compared: AnswerPair, prompt: Prompt) -> Verdict | None:
-        """The judge's verdict, where the specialist's pairs are judged.
+        """The judge's verdict; None if the specialist's pairs are not judged.
 
         Raises:
             BackendError: the judge did not answer.
@@ -210,11 +210,11 @@ class Pairs:
         return await self.judge.compare(prompt, first, second)
 
     async def add(self, compared: AnswerPair, judged: Scores | None) -> Outcome:
-        """Takes a pair that needs nothing but its grade.
+        """Stores a pair, and grades it if everything needed is there.
 
         Args:
             compared: both answers.
-            judged: their scores by the judge; None where the pair is not judged.
+            judged: the judge's scores; None if the pair is not judged.
 
         Raises:
             StoreError: the store cannot be used.
@@ -229,7 +229,7 @@ class Pairs:
         return "graded" if await self._settled(kept) else "waiting"
 
     async def settle(self, request_id: str) -> Outcome | None:
-        """Grades the pairs of a request that have enough feedback; None: none of its pairs waits.
+        """Grades a request's pairs that have enough feedback; None: no pair of it waits.
 
         Raises:
             UnusableCorrection: a grader cannot use the correction.
@@ -242,7 +242,7 @@ class Pairs:
         return "graded" if all(settled) else "waiting"
 
     async def _settled(self, compared: AnswerPair) -> bool:
-        """Whether the feedback so far is enough to grade a pair."""
+        """Grades a pair if it has enough feedback; returns whether it did."""
         notes = await self.executor.run(lambda store: store.notes(compared.request_id))
         grading = self.gradings[compared.specialist.model]
         scores = await self.executor.run(lambda _: grading.by_feedback(compared, notes))
@@ -253,11 +253,11 @@ class Pairs:
         return True
 
     async def _record(self, compared: AnswerPair, scores: Scores) -> None:
-        mine, other = compared.specialist, compared.generalist
+        specialist, generalist = compared.specialist, compared.generalist
         pair = Pair(
             specialist=scores[0],
             generalist=scores[1],
-            latency_seconds=mine.latency_seconds - other.latency_seconds,
-            cost=mine.cost - other.cost,
+            latency_seconds=specialist.latency_seconds - generalist.latency_seconds,
+            cost=specialist.cost - generalist.cost,
         )
-        await self.states.record(mine.model, pair, compared.version)
+        await self.states.record(specialist.model, pair, compared.version)

@@ -1,7 +1,6 @@
-"""Metrics of the online evaluation; labels are configured names and closed sets, units are base
-units.
+"""Metrics of the online evaluation, in base units; labels are configured names or closed sets.
 
-A gauge has the same value in every gateway process, so the newest value of a live one counts.
+A gauge has the same value in all gateway processes; the newest value of a live one counts.
 """
 
 import math
@@ -119,7 +118,7 @@ class EvidenceMetrics:
         claims: Sequence[Claim],
         comparison: Comparison | None,
     ) -> None:
-        """Shows the state of a specialist, and its evidence."""
+        """Sets the gauges of a specialist's state and evidence."""
         for state in State:
             self.state.labels(specialist, state).set(state is standing.state)
         self.pinned.labels(specialist).set(standing.pinned)
@@ -127,10 +126,10 @@ class EvidenceMetrics:
         for claim in claims:
             self.e_value.labels(specialist, claim.event).set(claim.log_e_value)
             self.threshold.labels(specialist, claim.event).set(claim.log_threshold)
-        known = comparison or Comparison(_UNKNOWN, None, None)
-        self._bounds(self.quality, specialist, known.quality)
-        self._bounds(self.latency, specialist, known.latency_seconds)
-        self._bounds(self.cost_difference, specialist, known.cost)
+        shown = comparison or Comparison(_UNKNOWN, None, None)
+        self._bounds(self.quality, specialist, shown.quality)
+        self._bounds(self.latency, specialist, shown.latency_seconds)
+        self._bounds(self.cost_difference, specialist, shown.cost)
 
     def count_transition(self, specialist: str, transition: Transition) -> None:
         """Counts a transition."""
@@ -140,7 +139,7 @@ class EvidenceMetrics:
 
     @staticmethod
     def _bounds(gauge: Gauge, specialist: str, interval: Interval | None) -> None:
-        # No number where there is none: that of an earlier state must not stay.
+        # NaN if there is no interval: the value of an earlier state must not stay.
         shown = interval or _UNKNOWN
         gauge.labels(specialist, "mean").set(shown.mean)
         gauge.labels(specialist, "low").set(shown.low)

@@ -17,7 +17,7 @@ from gateway.evidence.schemas import (
     TransitionBody,
 )
 from gateway.metrics import collected
-from router.selection import record as known
+from router.selection import record
 from router.selection.lifecycle import Event
 from router.selection.moments import Interval
 
@@ -40,7 +40,7 @@ _LARGEST_LOG = 700.0
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests answered since the start, by model; cost and baseline cost in currency units."""
+    """Requests answered since the gateway started, by model; costs in currency units."""
 
     requests: dict[str, int]
     cost: float
@@ -68,42 +68,42 @@ def read_traffic(registry: CollectorRegistry, multiprocess_dir: str | None) -> T
 
 @dataclass(frozen=True, slots=True)
 class ObservedSpecialist:
-    """A specialist, as the store and the metrics have it.
+    """A specialist, from the store and the metrics.
 
-    `waiting` pairs have no grade yet; `requests` it has answered.
+    `waiting`: its pairs without a grade; `requests`: those that it answered.
     """
 
     name: str
     domain: str
     requests: int
     waiting: int
-    standing: known.SpecialistRecord
-    transitions: Sequence[known.Transition]
+    standing: record.SpecialistRecord
+    transitions: Sequence[record.Transition]
 
 
-def render_specialist(seen: ObservedSpecialist, rules: known.Rules) -> SpecialistBody:
+def render_specialist(specialist: ObservedSpecialist, rules: record.Rules) -> SpecialistBody:
     """A specialist and its evidence."""
-    standing, evidence = seen.standing, seen.standing.evidence
+    standing, evidence = specialist.standing, specialist.standing.evidence
     means = Means(evidence.specialist.mean, evidence.generalist.mean) if evidence.pairs else None
     return SpecialistBody(
-        name=seen.name,
-        domain=seen.domain,
+        name=specialist.name,
+        domain=specialist.domain,
         state=standing.state.value,
         since=standing.since,
         pinned=standing.pinned,
         version=standing.version.specialist,
-        requests=seen.requests,
+        requests=specialist.requests,
         pairs=evidence.pairs,
-        waiting=seen.waiting,
+        waiting=specialist.waiting,
         means=means,
-        comparison=_comparison(known.compare(evidence, rules)),
-        tests=[_claim(claim) for claim in known.claims(standing, rules)],
-        transitions=[_transition(transition) for transition in seen.transitions],
+        comparison=_comparison(record.compare(evidence, rules)),
+        tests=[_claim(claim) for claim in record.claims(standing, rules)],
+        transitions=[_transition(transition) for transition in specialist.transitions],
     )
 
 
 def render_trusted(name: str, domain: str, requests: int, since: float) -> SpecialistBody:
-    """A specialist without comparisons: it is active, and there is no evidence about it."""
+    """A specialist that is not compared: active, without evidence."""
     return SpecialistBody(
         name=name,
         domain=domain,
@@ -122,8 +122,8 @@ def render_trusted(name: str, domain: str, requests: int, since: float) -> Speci
 
 
 def render_totals(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Totals:
-    """All traffic, compared with the all-generalist baseline."""
-    routed = sum(traffic.requests.get(one.name, 0) for one in specialists)
+    """All traffic, beside the all-generalist baseline."""
+    routed = sum(traffic.requests.get(specialist.name, 0) for specialist in specialists)
     savings = traffic.baseline_cost - traffic.cost
     return Totals(
         requests=traffic.total,
@@ -139,26 +139,30 @@ def render_totals(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> To
 
 def _overall(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Comparison | None:
     shares = {
-        one.name: traffic.requests[one.name] / traffic.total
-        for one in specialists
-        if traffic.requests.get(one.name)
+        specialist.name: traffic.requests[specialist.name] / traffic.total
+        for specialist in specialists
+        if traffic.requests.get(specialist.name)
     }
-    comparisons = {one.name: one.comparison for one in specialists if one.name in shares}
-    found = {name: one for name, one in comparisons.items() if one is not None}
-    quality = _mixed(shares, {name: one.quality for name, one in found.items()})
+    comparisons = {
+        specialist.name: specialist.comparison
+        for specialist in specialists
+        if specialist.name in shares
+    }
+    known = {name: each for name, each in comparisons.items() if each is not None}
+    quality = _mixed(shares, {name: each.quality for name, each in known.items()})
     if quality is None:
         return None
     return Comparison(
         quality,
-        _mixed(shares, {name: one.latency_seconds for name, one in found.items()}),
-        _mixed(shares, {name: one.cost for name, one in found.items()}),
+        _mixed(shares, {name: each.latency_seconds for name, each in known.items()}),
+        _mixed(shares, {name: each.cost for name, each in known.items()}),
     )
 
 
 def _mixed(
     shares: Mapping[str, float], differences: Mapping[str, Difference | None]
 ) -> Difference | None:
-    """The difference over all traffic; ends add up, for the intervals hold together."""
+    """The difference over all traffic; bounds add up, since all intervals hold jointly."""
     parts = [(share, differences.get(name)) for name, share in shares.items()]
     known_parts = [(share, part) for share, part in parts if part is not None]
     if not parts or len(known_parts) < len(parts):
@@ -170,18 +174,20 @@ def _mixed(
     )
 
 
-def _comparison(found: known.Comparison | None) -> Comparison | None:
-    if found is None:
+def _comparison(comparison: record.Comparison | None) -> Comparison | None:
+    if comparison is None:
         return None
-    quality = Difference(found.quality.mean, found.quality.low, found.quality.high)
-    return Comparison(quality, _difference(found.latency_seconds), _difference(found.cost))
+    quality = Difference(comparison.quality.mean, comparison.quality.low, comparison.quality.high)
+    return Comparison(
+        quality, _difference(comparison.latency_seconds), _difference(comparison.cost)
+    )
 
 
 def _difference(interval: Interval | None) -> Difference | None:
     return None if interval is None else Difference(interval.mean, interval.low, interval.high)
 
 
-def _claim(claim: known.Claim) -> ClaimBody:
+def _claim(claim: record.Claim) -> ClaimBody:
     name, sentence = _CLAIMS[claim.event]
     return ClaimBody(
         name=name,
@@ -192,7 +198,7 @@ def _claim(claim: known.Claim) -> ClaimBody:
     )
 
 
-def _transition(transition: known.Transition) -> TransitionBody:
+def _transition(transition: record.Transition) -> TransitionBody:
     before = transition.before
     return TransitionBody(
         time=transition.time,

@@ -1,9 +1,9 @@
 """The wire types of `/v1/niche/...` and `/v1/feedback`: the evidence, changes of state, feedback.
 
 Rules: differences are specialist minus generalist, per request, so more quality is positive and
-less latency or cost negative; times are Unix seconds; `null` stands where nothing was measured.
-An interval holds at every moment, however often one looks; those of one measure hold for all
-specialists together with probability `settings.confidence`.
+less latency or cost negative; times are Unix seconds; `null` means not measured. An interval holds
+at all times, however often it is read; the intervals of one measure hold for all specialists
+jointly with probability `settings.confidence`.
 """
 
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ class Means(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Specialist against generalist, on requests that both answered.
+    """Specialist compared with generalist, on requests that both answered.
 
     Quality is in [0, 1], so its difference in [-1, 1]: 0.02 is two points. Latency, to the end of
     the answer, and cost are null while there are too few pairs for an interval.
@@ -45,7 +45,7 @@ class Comparison(Struct, frozen=True):
 class ClaimBody(Struct, frozen=True):
     """One running test: its claim is accepted when `e_value` reaches `threshold`.
 
-    `in_force` says whether that would change the specialist's present state.
+    `in_force` says whether that would change the specialist's current state.
     """
 
     name: ClaimName
@@ -56,7 +56,7 @@ class ClaimBody(Struct, frozen=True):
 
 
 class TransitionBody(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """A change of state and its reason; `comparison` is what was known then.
+    """A change of state and its reason; `comparison` is as of that moment.
 
     `from` is null for a specialist that is new here.
     """
@@ -78,7 +78,7 @@ class SpecialistBody(Struct, frozen=True, kw_only=True):
     Attributes:
         since: when it entered this state.
         pinned: whether the operator keeps evidence from changing the state.
-        requests: answered by it since the gateway started.
+        requests: answered by this specialist since the gateway started.
         pairs: requests that both models answered and that were graded, in this state.
         waiting: pairs that wait for a grade.
         transitions: the newest first, at most fifty.
@@ -103,7 +103,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     """Everything since the gateway started, beside the all-generalist baseline.
 
     Attributes:
-        requests: answered, whatever their model.
+        requests: answered, by any model.
         routed: of these, answered by a specialist.
         cost: list price of the answers, in `currency`.
         baseline_cost: list price of the same tokens at the generalist.
@@ -171,7 +171,7 @@ class FeedbackBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         request_id: of the answer, from its header `x-request-id`.
-        model: the model of the answer; null: the one whose answer was sent.
+        model: the model of the answer; null: the one that the client got.
         score: how good that answer is.
         correction: a right answer; send it for right answers too, or the evidence is biased.
     """
@@ -183,7 +183,7 @@ class FeedbackBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class AnswerBody(Struct, frozen=True):
-    """One of two answers; `text` is null where texts are not kept."""
+    """One of two answers; `text` is null if texts are not stored."""
 
     model: str
     text: str | None

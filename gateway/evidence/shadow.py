@@ -1,9 +1,9 @@
-"""Shadow answers: a sample of the requests is answered by the other model as well, for comparison,
-in the background; nobody sees these answers.
+"""Shadow answers: for a sample of the requests, the other model answers too, in the background, for
+comparison only.
 
-Requests are picked by a hash of their id, so that every gateway picks the same ones. Rule: the user
-never waits. A comparison starts when the user's answer has ended, a few at a time; while the
-gateway is busy, the budget is spent or a model is down, it is skipped and counted.
+A hash of the request id picks the requests, so that every gateway picks the same ones. Rule: the
+user never waits. A comparison starts after the user's answer ended, a few at a time; if the gateway
+is busy, the budget is spent or a model is down, it is skipped and counted.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from router.types import Decision, Reason
 _log = logging.getLogger("gateway.evidence")
 
 JUDGE = "shadow/judge"
-"""The label of the judge's tokens and cost: no model can have this name."""
+"""The label of the judge's tokens and cost; no model can have this name."""
 
 Result = Outcome | Literal["busy", "budget", "unavailable", "repeated", "failed"]
 """How a comparison ended; `repeated`: the request's id was compared before."""
@@ -48,9 +48,10 @@ class Sampling:
 
     Attributes:
         config: the specialists.
-        sample_ratio: of the requests of an active specialist.
-        trial_sample_ratio: of the requests of a domain, for those on trial there.
-        state: where a specialist stands.
+        sample_ratio: the sampled fraction of an active specialist's requests.
+        trial_sample_ratio: the sampled fraction of a domain's requests, for specialists in
+            shadow or on probation.
+        state: the state of a specialist.
     """
 
     config: NicheConfig
@@ -59,9 +60,9 @@ class Sampling:
     state: Callable[[str], State]
 
     def picked(self, request_id: str, decision: Decision) -> tuple[str, ...]:
-        """The specialists whose answer to this request is compared with the generalist's.
+        """The specialists to compare with the generalist on this request.
 
-        Only requests that the classifier is sure about count.
+        Only requests that the classifier is sure about are compared.
         """
         if decision.reason not in _SENT_FOR_ITS_DOMAIN:
             return ()
@@ -82,10 +83,10 @@ class ServedAnswer:
     """An answer that was sent to a client.
 
     Attributes:
-        request_id: of the response.
-        prompt: what was asked.
+        request_id: the request's id.
+        prompt: the request's prompt.
         answer: the answer, with its text.
-        time: Unix seconds.
+        time: when it ended, in Unix seconds.
     """
 
     request_id: str
@@ -96,11 +97,11 @@ class ServedAnswer:
 
 @dataclass(frozen=True)
 class GatewayState:
-    """What the gateway is doing now.
+    """The gateway's current load and health.
 
     Attributes:
-        in_flight: how many requests are being answered.
-        down: whether a model is known to be unable to answer.
+        in_flight: the number of requests in flight.
+        down: whether a model is known to be down.
     """
 
     in_flight: Callable[[], int]
@@ -111,12 +112,12 @@ class Shadow:
     """The comparisons of one gateway process.
 
     Args:
-        dependencies: of the gateway.
-        section: its `gateway.shadow`.
-        pairs: get the answers.
-        budget: is kept.
-        gateway: says when it has no room for a comparison.
-        metrics: count.
+        dependencies: the gateway's.
+        section: the configuration's `gateway.shadow`.
+        pairs: stores and grades the answers.
+        budget: limits the comparisons.
+        gateway: says when there is no room for a comparison.
+        metrics: count comparisons, tokens and cost.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Shadow:
         self._running: set[asyncio.Task[None]] = set()
 
     def begin(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
-        """Starts comparing specialists with the generalist on an answered request; returns at
+        """Starts a comparison of specialists with the generalist, in the background; returns at
         once."""
         if len(self._running) >= self._section.max_concurrent or self._busy():
             self._count(specialists, "busy")
@@ -156,12 +157,12 @@ class Shadow:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _compare(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
-        """One answer after the other, so that a comparison takes little of what users need."""
+        """Asks one model at a time, to leave capacity for users."""
         answers = {served.answer.model: served.answer}
         for name in specialists:
             try:
                 result = await self._compared(served, name, answers)
-            except Exception as error:  # noqa: BLE001 - in the background nobody else would hear
+            except Exception as error:  # noqa: BLE001 - a background task: nothing else reports it
                 detail = repr(error)
                 fields = {"request_id": served.request_id, "specialist": name, "detail": detail}
                 _log.warning("a comparison failed", extra={"fields": fields})
@@ -194,7 +195,7 @@ class Shadow:
         return await self._pairs.add(compared, verdict.scores)
 
     async def _refusal(self, model: str) -> Result | None:
-        """Why nothing more is asked now, if so."""
+        """Why the comparison must not go on now; None: it may."""
         if self._busy():
             return "busy"
         if self._gateway.down(model):
@@ -202,30 +203,30 @@ class Shadow:
         return "budget" if self._budget.is_spent(await self._budget.today()) else None
 
     async def _ask(self, model: str, served: ServedAnswer) -> ModelAnswer:
-        asked = replace(
+        prompt = replace(
             served.prompt,
             request_id=f"{served.request_id}-shadow",
             sampling=replace(served.prompt.sampling, top_logprobs=None),
             deadline_seconds=self._timeout_seconds,
         )
-        started, text, used, whole = self._clock(), "", Usage(0, 0), False
+        started, text, usage, complete = self._clock(), "", Usage(0, 0), False
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
-                aclosing(self._backends[model].stream(asked)) as chunks,
+                aclosing(self._backends[model].stream(prompt)) as chunks,
             ):
                 async for chunk in chunks:
-                    text, whole = text + chunk.text, whole or chunk.usage is not None
-                    used = chunk.usage or Usage(0, used.completion_tokens + chunk.tokens)
+                    text, complete = text + chunk.text, complete or chunk.usage is not None
+                    usage = chunk.usage or Usage(0, usage.completion_tokens + chunk.tokens)
         finally:
-            # Broken answers count, too: a model that breaks all of them has a budget as well.
-            seconds, cost = self._clock() - started, await self._spend(model, used)
-        if not whole:
+            # Failed answers count too, so a model that always fails cannot exceed the budget.
+            seconds, cost = self._clock() - started, await self._spend(model, usage)
+        if not complete:
             raise Unavailable(model, "its answer was incomplete")
         return ModelAnswer(model, seconds, cost, text)
 
     async def _spend(self, model: str, usage: Usage) -> float:
-        """Counts what an answer used; returns its list price."""
+        """Counts an answer's usage; returns its list price."""
         cost = self._prices[model].of(usage.prompt_tokens, usage.completion_tokens)
         tokens = usage.prompt_tokens + usage.completion_tokens
         self._metrics.tokens.labels(model).inc(tokens)

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, tokens INTEGER, cost REA
 
 
 class SqliteStore:
-    """See `Store`. Whoever calls it does so on one thread at a time.
+    """See `Store`. Callers use it from one thread at a time.
 
     Args:
         path: the file; `:memory:` keeps nothing.
@@ -265,7 +265,7 @@ def checked(path: str) -> SqliteStore:
 
 
 def _made(path: Path) -> Path:
-    """The file, for its owner's eyes alone."""
+    """The file, created readable by its owner only."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:

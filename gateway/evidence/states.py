@@ -1,12 +1,12 @@
-"""The specialists' states as one gateway follows them: read again and again from the store.
+"""The specialists' states in one gateway, polled from the store.
 
-Evidence is about a version: a fingerprint of a model with its weights, and of what it is compared
-with.
+Evidence belongs to a version: fingerprints of the model with its weights, and of what it is
+compared with.
 
-Rule: the store is right. A gateway that changes a state acts on it at once; every other learns of
-it within `FOLLOW_SECONDS`. While the store cannot be read the last known states hold. The gateway
-that started last says which version of a specialist is meant: one that is shutting down neither
-brings the old version back nor adds to the evidence about the new one.
+Rule: the store is the source of truth. A gateway that changes a state acts on it at once; the
+others follow within `FOLLOW_SECONDS`. While the store cannot be read, the last known states hold.
+The gateway that started last sets the version of a specialist: one that is shutting down neither
+restores the old version nor adds evidence to the new one.
 """
 
 import hashlib
@@ -50,9 +50,9 @@ _EVENTS: dict[Action, Event] = {
 }
 
 _ANSWERS = {"model", "adapter", "domain", "engine", "engine_options", "system_prompt"}
-"""The keys of a model that its answers depend on, or the requests that it gets."""
+"""The keys of a model that affect its answers or which requests it gets."""
 _FIRST_NAMES = {"method": "by", "pairs_per_false_alarm": "late_pairs"}
-"""Keys that were renamed keep their first names here: a new name is no reason to drop evidence."""
+"""Renamed keys keep their first names here, so that a rename does not drop evidence."""
 _DIGITS = 12
 
 
@@ -68,11 +68,11 @@ class SpecialistStates:
     """The states of one gateway process.
 
     Args:
-        executor: the way to the store.
+        executor: runs calls to the store.
         declared: every specialist, by name.
-        rules: what the tests are set to.
+        rules: the settings of the tests.
         wall_clock: Unix time in seconds.
-        metrics: is told of states and transitions.
+        metrics: show states and transitions.
     """
 
     def __init__(
@@ -101,21 +101,21 @@ class SpecialistStates:
         return self.state(model) is State.ACTIVE
 
     def state(self, model: str) -> State:
-        """The state of a specialist, as far as this gateway knows."""
+        """The last known state of a specialist."""
         return self._standings[model].state
 
     def version(self, specialist: str) -> Version:
-        """The version that evidence about a specialist is about now."""
+        """The current version of a specialist."""
         return self._declared[specialist].version
 
     async def follow(self) -> None:
-        """Reads the states; a store that fails is reported and changes nothing."""
+        """Reads the states; logs a failure of the store and keeps the last known states."""
         try:
             standings = await self._executor.run(lambda store: store.standings())
         except StoreError as error:
             self._metrics.store_errors.inc()
             _log.warning(
-                "the states could not be read; the last known ones stay",
+                "the states could not be read; the last known ones stay in force",
                 extra={"fields": {"detail": str(error)}},
             )
             return
@@ -124,7 +124,7 @@ class SpecialistStates:
                 self._take(name, standings[name], None)
 
     async def record(self, specialist: str, pair: Pair, version: Version) -> None:
-        """Adds a pair to the evidence, unless it is about another version, and acts on it.
+        """Adds a pair to the evidence and acts on it; drops a pair about another version.
 
         Raises:
             StoreError: the store cannot be used.
@@ -142,10 +142,10 @@ class SpecialistStates:
         )
 
     async def order(self, specialist: str, action: Action, reason: str) -> SpecialistRecord:
-        """Carries out an operator's action; returns the new standing.
+        """Applies an operator's action; returns the new record.
 
         Raises:
-            UnknownTransition: it is not possible in this state.
+            UnknownTransition: the current state does not allow it.
             StoreError: the store cannot be used.
         """
 
@@ -182,7 +182,7 @@ class SpecialistStates:
 
 
 def _fields_of(name: str, transition: Transition) -> dict[str, Any]:
-    known = transition.comparison
+    comparison = transition.comparison
     return {
         "specialist": name,
         "before": transition.before,
@@ -192,9 +192,9 @@ def _fields_of(name: str, transition: Transition) -> dict[str, Any]:
         "reason": transition.reason,
         "version": transition.version,
         "pairs": transition.pairs,
-        "quality_difference": _bounds(known.quality if known else None),
-        "latency_difference_seconds": _bounds(known.latency_seconds if known else None),
-        "cost_difference": _bounds(known.cost if known else None),
+        "quality_difference": _bounds(comparison.quality if comparison else None),
+        "latency_difference_seconds": _bounds(comparison.latency_seconds if comparison else None),
+        "cost_difference": _bounds(comparison.cost if comparison else None),
     }
 
 
@@ -206,10 +206,10 @@ def _bounds(interval: Interval | None) -> list[float] | None:
 def version_of(
     specialist: ModelSpec, generalist: ModelSpec, shadow: ShadowSection, selection: SelectionConfig
 ) -> Version:
-    """The version of a specialist, and of everything else that its evidence depends on.
+    """The version of a specialist and of everything else that its evidence depends on.
 
-    A model that changes behind an endpoint keeps its version: change its entry, its system prompt
-    for instance, or leave it to the test of its latest answers.
+    A model that changes behind an endpoint keeps its version. To start new evidence, change its
+    entry, such as its system prompt; else the test of its latest answers detects the change.
     """
     grading = shadow.grading_of(specialist.name)
     judge = shadow.judge if grading.method == "judge" else None
@@ -229,12 +229,12 @@ def _model(spec: ModelSpec) -> str:
 
 
 def _weights(spec: ModelSpec) -> str:
-    """The checksum of an adapter's weights: they may change under the same name."""
+    """The checksum of an adapter's weights, which may change under the same name."""
     if spec.adapter is None:
         return ""
     try:
         return load_adapter(spec.adapter).sha256
-    except ModelError:  # where it is served from says so; here it has a name only
+    except ModelError:  # the replica reports it; the name has to do here
         return ""
 
 

@@ -1,7 +1,7 @@
-"""The store of states and evidence: an interface, for a cluster has many nodes.
+"""The interface of the store of states and evidence.
 
-Rule: what several gateways do at once is as if one had done it after the other. Calls may take
-milliseconds: `StoreExecutor` makes them one after the other, away from the event loop.
+Rule: concurrent changes by several gateways are serialised. Calls may take milliseconds, so
+`StoreExecutor` runs them one at a time, off the event loop.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class AnsweredRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """One of two compared answers; `text` is None where texts are not kept."""
+    """One of two compared answers; `text` is None if texts are not stored."""
 
     model: str
     latency_seconds: float
@@ -36,7 +36,7 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPair:
-    """A request that a specialist and the generalist answered, at a version of both."""
+    """The answers of a specialist and the generalist to one request, with their version."""
 
     request_id: str
     version: Version
@@ -63,39 +63,39 @@ class AnswerFeedback:
 
 @dataclass(frozen=True, slots=True)
 class DailyUsage:
-    """The use of comparisons on one day: tokens, and currency units by list price."""
+    """The usage of comparisons on one day: tokens, and list price in currency units."""
 
     tokens: int = 0
     cost: float = 0.0
 
 
 Change = Callable[[SpecialistRecord | None], tuple[SpecialistRecord, Transition | None]]
-"""From a specialist's standing, None if it has none, to the next and the transition to it."""
+"""Maps a specialist's record (None: new) to its next record and the transition, if any."""
 
 
 class Store(Protocol):
-    """Every method raises `StoreError` when it cannot do what it is for."""
+    """Every method raises `StoreError` when the store cannot be used."""
 
     def standings(self) -> Mapping[str, SpecialistRecord]:
-        """Each specialist's standing."""
+        """Each specialist's record."""
 
     def change(self, specialist: str, change: Change) -> tuple[SpecialistRecord, Transition | None]:
-        """Replaces a standing by what `change` makes of it, and keeps the transition; at once."""
+        """Replaces a record by the result of `change` and stores the transition, atomically."""
 
     def transitions(self, specialist: str, limit: int) -> Sequence[Transition]:
         """Its transitions, the newest first."""
 
     def remember(self, answers: Sequence[AnsweredRequest]) -> None:
-        """Takes note of who answered, so that feedback finds it."""
+        """Stores which models answered, so that feedback finds them."""
 
     def model_of(self, request_id: str) -> str | None:
-        """Who answered a request; None: not known, or forgotten."""
+        """The model that answered a request; None: unknown or forgotten."""
 
     def claim(self, request_id: str, specialist: str, time: float) -> bool:
-        """Whether a request may be compared for a specialist: once, and by one gateway."""
+        """Claims a request for a comparison; False if it is already claimed, by any gateway."""
 
     def keep(self, compared: AnswerPair) -> None:
-        """Keeps the two answers of a request that was claimed, until they are graded."""
+        """Stores the two answers of a claimed request until they are graded."""
 
     def waiting(self, request_id: str) -> Sequence[AnswerPair]:
         """The pairs of a request that are not graded."""
@@ -104,33 +104,33 @@ class Store(Protocol):
         """How many pairs of each specialist are not graded."""
 
     def take(self, compared: AnswerPair) -> bool:
-        """Ends the waiting of a pair, and forgets its texts and those of the feedback to it; False:
-        another gateway was quicker."""
+        """Takes a pair out of the waiting ones and deletes its texts and feedback; False: another
+        gateway took it first."""
 
     def note(self, request_id: str, model: str, note: AnswerFeedback, time: float) -> None:
-        """Keeps feedback; a later one to the same answer takes its place."""
+        """Stores feedback, replacing earlier feedback to the same answer."""
 
     def notes(self, request_id: str) -> Mapping[str, AnswerFeedback]:
         """The feedback to a request's answers, by model."""
 
     def spend(self, day: str, tokens: int, cost: float) -> None:
-        """Adds to what was spent on a day, such as `2026-11-23`."""
+        """Adds to the usage of a day, such as `2026-11-23`."""
 
     def spent(self, day: str) -> DailyUsage:
-        """What was spent on a day."""
+        """The usage of a day."""
 
     def forget(self, before: float) -> None:
         """Drops answers, pairs and feedback from before a time, in Unix seconds."""
 
     def close(self) -> None:
-        """Lets go of the store."""
+        """Closes the store."""
 
 
 class StoreExecutor:
-    """Calls a store on a thread of its own.
+    """Calls a store on a dedicated thread.
 
     Args:
-        store: closed with this.
+        store: closed together with the executor.
     """
 
     def __init__(self, store: Store) -> None:
@@ -138,7 +138,7 @@ class StoreExecutor:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evidence-store")
 
     async def run(self, task: Callable[[Store], _Result]) -> _Result:
-        """What the task returns.
+        """Runs a task on the store's thread; returns its result.
 
         Raises:
             StoreError: the store cannot be used.
@@ -146,6 +146,6 @@ class StoreExecutor:
         return await asyncio.get_running_loop().run_in_executor(self._thread, task, self._store)
 
     def close(self) -> None:
-        """Returns when all calls are over."""
+        """Closes the store once all calls are finished."""
         self._thread.shutdown()
         self._store.close()

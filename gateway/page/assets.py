@@ -1,7 +1,7 @@
 """The page's files, read once: markup, style and scripts, all from this folder.
 
-Rule: the page works without internet. Its Content-Security-Policy lets it load and ask nothing but
-this gateway, run no script that is not one of these files, and stand in no other page's frame.
+Rule: the page works without internet. Its Content-Security-Policy limits loads and requests to this
+gateway and scripts to these files, and forbids framing.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
-    # The files belong together and to this gateway's version: ask again at each visit.
+    # The files must match each other and the gateway's version: revalidate at each visit.
     "cache-control": "no-cache",
 }
 _MEDIA_TYPES = {
@@ -41,7 +41,7 @@ _FRONT = "index.html"
 
 
 class Page:
-    """`GET /` and `GET /page/NAME`; both are open, for they tell nothing of anybody's requests."""
+    """`GET /` and `GET /page/NAME`; both need no key, since they show nothing about requests."""
 
     def __init__(self) -> None:
         files = (path for path in Path(__file__).parent.iterdir() if path.suffix in _MEDIA_TYPES)

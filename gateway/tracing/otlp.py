@@ -1,7 +1,7 @@
-"""Spans on their way to a collector, by OTLP over HTTP.
+"""Exports spans to a collector, by OTLP over HTTP.
 
-They leave in batches on a thread of their own: a collector that is slow or gone costs spans and
-never an answer.
+A background thread sends them in batches: a slow or absent collector loses spans, but never
+delays an answer.
 """
 
 from opentelemetry.sdk.resources import Resource
@@ -11,11 +11,11 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from gateway.config import ConfigError, TracingSection
 
-_TIMEOUT_SECONDS = 5.0  # at the end of a gateway replica its last spans may take as long
+_TIMEOUT_SECONDS = 5.0  # also the limit for the last spans at shutdown
 
 
 def open_provider(settings: TracingSection) -> TracerProvider:
-    """Where a gateway's spans go; `shutdown` sends the last ones.
+    """Opens the exporter of a gateway's spans; `shutdown` sends the last ones.
 
     `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_EXPORTER_OTLP_HEADERS` (a key, say) are read from the
     environment by the exporter itself.
@@ -35,7 +35,7 @@ def open_provider(settings: TracingSection) -> TracerProvider:
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(settings.sample_ratio)),
         resource=Resource.create({"service.name": settings.service_name}),
-        shutdown_on_exit=False,  # the gateway does so, after its last request
+        shutdown_on_exit=False,  # the gateway calls it after its last request
     )
     exporter = OTLPSpanExporter(endpoint=settings.endpoint, timeout=_TIMEOUT_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -2,14 +2,14 @@
 
     POST /v1/chat/completions   arrival to last byte
       route                     the routing decision, queueing included
-      chat MODEL                from the question to its last token
-        queue                   until its engine began to work on it
-        prefill                 until its first token
-        decode                  until its last
+      chat MODEL                from dispatch to the last token
+        queue                   until the engine starts the request
+        prefill                 until the first token
+        decode                  until the last token
 
 Names and attributes follow the conventions for HTTP and generative AI; our own begin with `niche.`.
-An engine that does not tell how long it worked on the first token has no `queue`: its `prefill`
-holds both. Prompts and answers are in no span.
+If an engine does not report its time to the first token, there is no `queue` span, and `prefill`
+covers both. No span contains prompts or answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +34,10 @@ _W3C = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """Opens a trace per request, or goes on with the client's.
+    """Opens a trace per request, or continues the client's.
 
     Args:
-        tracer: keeps the spans.
+        tracer: records the spans.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
     """
@@ -48,7 +48,7 @@ class Tracing:
         self._tracer, self._clock, self._wall_clock = tracer, clock, wall_clock
 
     def begin(self, scope: Scope, record: Record) -> "RequestTrace":
-        """The trace of a request that has just arrived; puts its id into the record."""
+        """Begins the trace of a new request; puts its id into the record."""
         timeline = _Timeline(self._tracer, self._wall_clock() - self._clock())
         carrier = {
             name.decode("ascii"): value.decode("latin-1")
@@ -73,7 +73,7 @@ class Tracing:
 
 
 class _Timeline:
-    """Spans at times of the monotonic clock, which is `offset` seconds behind Unix time."""
+    """Records spans at monotonic times; Unix time is `offset` seconds ahead of them."""
 
     def __init__(self, tracer: Tracer, offset: float) -> None:
         self._tracer, self._offset = tracer, offset
@@ -96,7 +96,7 @@ class _Timeline:
         span.end(self.nanoseconds(time))
 
     def within(self, parent: Span, name: str, times: tuple[float, float]) -> None:
-        """A span that is over."""
+        """Records a finished span."""
         span = self.open(name, times[0], {}, set_span_in_context(parent))
         self.close(span, times[1])
 
@@ -123,7 +123,7 @@ class RequestTrace(RequestObserver):
 
     @override
     def dispatched(self, request: CompletionRequest, model: str, time: float) -> None:
-        """Puts into the record what continues this trace elsewhere."""
+        """Puts the headers that continue this trace into the record."""
         name = f"{_OPERATIONS[request.kind]} {model}"
         parent, attributes = set_span_in_context(self._span), _request_attributes(request, model)
         self._dispatched_at = time
@@ -156,7 +156,7 @@ class RequestTrace(RequestObserver):
         self._timeline.close(self._span, time)
 
     def _describe(self, model: Span, ended: float) -> None:
-        """What happened at the model, as far as it came."""
+        """Records the phases at the model, as far as the request got."""
         first = self._answered_at
         if first is None:
             self._timeline.within(model, "queue", (self._dispatched_at, ended))
@@ -170,7 +170,7 @@ class RequestTrace(RequestObserver):
 
 
 def _fail(span: Span, record: Record) -> None:
-    """A client's own mistake is no error of the server's span."""
+    """Marks the span as failed; a client's error (4xx) does not count as a server error."""
     if record.code is not None:
         span.set_attribute("error.type", record.code)
         if record.status >= 500:
@@ -179,7 +179,7 @@ def _fail(span: Span, record: Record) -> None:
 
 def _request_attributes(request: CompletionRequest, model: str) -> Attributes:
     sampling = request.sampling
-    known: dict[str, str | int | float | bool | Sequence[str] | None] = {
+    attributes: dict[str, str | int | float | bool | Sequence[str] | None] = {
         "gen_ai.operation.name": _OPERATIONS[request.kind],
         "gen_ai.provider.name": "niche",
         "gen_ai.request.model": model,
@@ -190,7 +190,7 @@ def _request_attributes(request: CompletionRequest, model: str) -> Attributes:
         "gen_ai.request.top_p": sampling.top_p,
         "gen_ai.request.seed": sampling.seed,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _response_attributes(record: Record) -> Attributes:

@@ -134,7 +134,7 @@ async def test_scores_come_from_the_deployment() -> None:
 @pytest.mark.parametrize(
     ("result", "why"),
     [
-        pytest.param(asyncio.Event(), "no answer of the classifier in 0.05 s", id="silence"),
+        pytest.param(asyncio.Event(), "no answer from the classifier in 0.05 s", id="silence"),
         pytest.param(Unavailable("classifier", "it failed: KeyError"), "KeyError", id="its fault"),
         pytest.param(
             RayTaskError("score", "traceback", ValueError("x")), "RayTaskError", id="an error"

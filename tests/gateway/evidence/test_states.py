@@ -272,7 +272,7 @@ async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog)
             bad = good.replace(b'"counts":[]', b'"counts":[[9000,3]]')
             bad = bad.replace(b'"count":0', b'"count":3')
             other.execute("UPDATE standing SET value = ?", (bad,))
-        await until(lambda: any("goes on" in record.message for record in caplog.records))
+        await until(lambda: any("will retry" in record.message for record in caplog.records))
         with sqlite3.connect(tmp_path / "evidence.db") as other:
             retired = good.replace(b'"active"', b'"retired"')
             other.execute("UPDATE standing SET value = ?", (retired,))
