@@ -1,8 +1,8 @@
-"""A trained router on disk: a directory with `artifact.json` and `head.safetensors`; no pickle.
+"""The artifact of a trained router: a directory with `artifact.json` and `head.safetensors`.
 
-`artifact.json` names the checksum of the tensors and of the encoder that they belong to. Loading
-refuses what is absent, altered, newer than this code, not finite, or made for another encoder, and
-says what to do about it.
+No pickle. `artifact.json` has the checksums of the tensors and of their encoder. Loading refuses an
+artifact that is absent, altered, newer than this code, not finite, or made for another encoder; the
+error names the remedy.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from router.ood import OodDetector, Scale
 from router.trained import Calibration, Exemplars, Trained
 
 VERSION = 2
-"""Of the layout below; a reader refuses any other."""
+"""The version of the layout below; readers refuse any other."""
 
 _JSON, _TENSORS = "artifact.json", "head.safetensors"
 _PACKAGES = ("numpy", "onnxruntime", "safetensors", "scikit-learn", "tokenizers")
@@ -56,7 +56,7 @@ class ScalePart(_Part):
 
 
 class OodPart(_Part):
-    """See `OodDetector`; the keys are those of the first artifacts."""
+    """See `OodDetector`; the keys keep the names of the first artifacts."""
 
     energy: ScalePart
     likeness: ScalePart = Field(description="of the similarity to the nearest prototype")
@@ -80,7 +80,7 @@ class Layout(_Part):
 
 
 def artifact_path(name: str) -> Path:
-    """The directory that a configuration means: `default`, or a directory of the operator's own."""
+    """The directory of an artifact; `default` is the one that ships with the package."""
     return Path(__file__).parent / "artifacts" / "default" if name == "default" else Path(name)
 
 
@@ -91,7 +91,7 @@ def save_artifact(
     data_sha256: str,
     metrics: dict[str, float],
 ) -> None:
-    """Writes a trained router into a directory, over what is there."""
+    """Writes a trained router into a directory, replacing an earlier one."""
     tensors = save(_tensors(trained))
     head, ood, exemplars = trained.head, trained.ood, trained.exemplars
     layout = Layout(
@@ -142,7 +142,7 @@ def load_artifact(path: Path, encoder: TextEncoder) -> RouteClassifier:
 
 
 def read_artifact(path: Path) -> tuple[Layout, Trained]:
-    """What an artifact says and what it holds, verified, without its encoder.
+    """Reads and verifies an artifact without its encoder.
 
     Raises:
         ArtifactError: as `load_artifact`.
@@ -163,7 +163,7 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         "weights": (head.weights, np.float32),
         "bias": (head.bias, np.float32),
         "domains": (head.domains, np.int64),
-        # Half precision moves a cosine by less than a thousandth.
+        # Half precision changes a cosine by less than 0.001.
         "prototypes": (trained.ood.prototypes, np.float16),
         "exemplars": (trained.exemplars.vectors, np.float16),
         "follow_up_weights": (trained.follow_up.weights, np.float32),
@@ -173,7 +173,7 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         "calibration_excess_loss": (calibration.excess_loss, np.float64),
         "calibration_grid": (calibration.grid, np.float64),
     }
-    # In C order: safetensors writes the memory as it lies and would scramble any other, silently.
+    # In C order: safetensors writes raw memory and would silently scramble any other order.
     return {name: np.ascontiguousarray(*pair) for name, pair in tensors.items()}
 
 
@@ -224,14 +224,14 @@ def _read_layout(path: Path) -> Layout:
         raw: Any = json.loads(_read(path))
     except ValueError as error:
         raise ArtifactError(f"{path} is not JSON ({error}); restore it, or train again") from error
-    found = raw.get("version") if isinstance(raw, dict) else None
-    if isinstance(found, int) and found > VERSION:
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > VERSION:
         raise ArtifactError(
-            f"{path} has version {found}, this program reads {VERSION}; update the program"
+            f"{path} has version {version}, this program reads {VERSION}; update the program"
         )
-    if isinstance(found, int) and found < VERSION:
+    if isinstance(version, int) and version < VERSION:
         raise ArtifactError(
-            f"{path} has version {found}, this program reads {VERSION}; train again"
+            f"{path} has version {version}, this program reads {VERSION}; train again"
         )
     try:
         return Layout.model_validate(raw)
@@ -245,10 +245,10 @@ def _read_layout(path: Path) -> Layout:
 
 def _read_tensors(path: Path, sha256: str) -> dict[str, Any]:
     raw = _read(path)
-    found = hashlib.sha256(raw).hexdigest()
-    if found != sha256:
+    actual = hashlib.sha256(raw).hexdigest()
+    if actual != sha256:
         raise ArtifactError(
-            f"{path} has sha256 {found}, {_JSON} expects {sha256}: the two are not from the same "
+            f"{path} has sha256 {actual}, {_JSON} expects {sha256}: the two are not from the same "
             "training, or one is damaged; restore both, or train again"
         )
     try:

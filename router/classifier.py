@@ -1,8 +1,8 @@
-"""Queries to scores: an encoder, then the trained head.
+"""Scores queries: an encoder, then the trained head.
 
-Rule: what decides is the last message of the user (the text itself, for a completion), or what it
-follows up; `router.conversation` says when. A query without any text there says nothing about a
-domain: it is certainly `general`, and its OOD score is the largest that is in distribution.
+Rule: the user's last message decides (the text itself, for a completion), or the message that it
+follows up, by the rules of `router.conversation`. A query without text is `general` with
+probability 1, and its OOD score is the largest that is in distribution.
 """
 
 import hashlib
@@ -30,15 +30,15 @@ class Encoded:
 
 
 class TextEncoder(Protocol):
-    """Turns texts into vectors, always the same ones for the same text."""
+    """Turns texts into vectors, deterministically."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """A readable name."""
 
     @property
     def sha256(self) -> str:
-        """Checksum of its weights: vectors of another encoder mean nothing to a head."""
+        """Checksum of its weights: a head works only with the vectors of its own encoder."""
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts' vectors, in order."""
@@ -50,14 +50,14 @@ class Classifier(Protocol):
 
     @property
     def classes_(self) -> Sequence[str]:
-        """The domains it tells apart."""
+        """The domains that it distinguishes."""
 
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of each query, in order; takes milliseconds of CPU time."""
 
 
 class RouteClassifier:
-    """The trained classifier: an encoder, and what was learnt on its vectors."""
+    """The trained classifier: an encoder, and the head trained on its vectors."""
 
     def __init__(self, encoder: TextEncoder, trained: Trained) -> None:
         self._encoder = encoder
@@ -71,15 +71,15 @@ class RouteClassifier:
 
     @property
     def trained(self) -> Trained:
-        """What was learnt."""
+        """The trained values."""
         return self._trained
 
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of each query, in order."""
         deciding = self._reader.read(queries)
-        found = iter(self._trained.scores(deciding.vectors, deciding.truncated))
+        scores = iter(self._trained.scores(deciding.vectors, deciding.truncated))
         return [
-            next(found) if text else self._trained.empty_query_scores() for text in deciding.texts
+            next(scores) if text else self._trained.empty_query_scores() for text in deciding.texts
         ]
 
     def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
@@ -102,16 +102,16 @@ class RouteClassifier:
 
 
 def text_of(query: Query) -> str:
-    """What the user said last; the whole text of a completion; empty when no user spoke."""
+    """The user's last message; the text of a completion; empty without a user message."""
     if query.text is not None:
         return query.text
     return next((turn.content for turn in reversed(query.messages) if turn.role == "user"), "")
 
 
 def prompt_sha256(query: Query) -> str:
-    """SHA-256 of what was asked: of the words alone where the user spoke once, else of the whole
-    conversation, for a follow-up means another thing in each."""
-    said = text_of(query).strip()
+    """SHA-256 of the prompt: of the message if the user sent only one, else of the whole
+    conversation, since the meaning of a follow-up depends on it."""
+    prompt = text_of(query).strip()
     if len(user_turns(query)) > 1:
-        said = json.dumps([[turn.role, turn.content.strip()] for turn in query.messages])
-    return hashlib.sha256(said.encode()).hexdigest()
+        prompt = json.dumps([[turn.role, turn.content.strip()] for turn in query.messages])
+    return hashlib.sha256(prompt.encode()).hexdigest()

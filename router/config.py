@@ -1,4 +1,4 @@
-"""How the router decides, as the operator writes it: frozen, validated on construction."""
+"""The router's settings in `niche.yaml`: frozen, validated on construction."""
 
 from typing import Literal, Self
 
@@ -10,11 +10,11 @@ class _Part(BaseModel):
 
 
 class GuaranteeConfig(_Part):
-    """What the operator wants to be sure of: with probability 1 - `delta`, at most `alpha`."""
+    """The guarantee to give: with probability 1 - `delta`, the risk is at most `alpha`."""
 
     alpha: float = Field(gt=0, lt=1, description="the largest risk among routed requests")
     delta: float = Field(
-        default=0.05, gt=0, lt=1, description="how improbable it must be that the risk is larger"
+        default=0.05, gt=0, lt=1, description="largest probability that the risk exceeds `alpha`"
     )
     risk: Literal["misroute", "excess_loss"] = Field(
         default="misroute",
@@ -24,7 +24,7 @@ class GuaranteeConfig(_Part):
 
 
 class ClassifierDeployment(_Part):
-    """The classifier as a Ray Serve deployment of its own, instead of inside the gateway."""
+    """The classifier as a separate Ray Serve deployment, instead of inside the gateway."""
 
     replicas: int = Field(default=1, ge=1, description="how many")
     num_gpus: float = Field(default=0, ge=0, description="GPUs per replica; 0 computes on CPU")
@@ -35,19 +35,19 @@ class ClassifierDeployment(_Part):
 
 
 class SelectionConfig(_Part):
-    """When a specialist has proven itself, or has not; in force where `gateway.shadow` is set."""
+    """When to promote or demote a specialist; in force if `gateway.shadow` is set."""
 
     margin: float = Field(
-        default=0.02, gt=0, lt=1, description="how much less quality than the generalist's will do"
+        default=0.02, gt=0, lt=1, description="how far its quality may be below the generalist's"
     )
     alpha: float = Field(
         default=0.05,
         gt=0,
         lt=1,
-        description="how improbable a wrong demotion or promotion must be, of all specialists",
+        description="largest probability of a wrong demotion or promotion, over all specialists",
     )
     retire_alpha: float = Field(
-        default=0.01, gt=0, lt=1, description="the same for retiring one for good"
+        default=0.01, gt=0, lt=1, description="the same for retiring a specialist"
     )
     pairs_per_false_alarm: int = Field(
         default=20_000,
@@ -59,7 +59,7 @@ class SelectionConfig(_Part):
 class RouterConfig(_Part):
     """Settings of the router.
 
-    A threshold of None takes the one that was chosen for the artifact when it was trained.
+    A threshold of None takes the artifact's, chosen in training.
     """
 
     artifact: str = Field(default="default", description="`default`, or a local artifact directory")
@@ -88,7 +88,7 @@ class RouterConfig(_Part):
         default=32, ge=1, description="waiting requests that share a forward pass in the gateway"
     )
     deployment: ClassifierDeployment | None = Field(
-        default=None, description="the classifier as a deployment of its own; else in the gateway"
+        default=None, description="the classifier as a separate deployment; None: in the gateway"
     )
 
     @model_validator(mode="after")

@@ -1,18 +1,18 @@
-"""Which words of a conversation decide: the user's last ones, where they say enough.
+"""Chooses the text of a conversation that decides: the user's last message, if it says enough.
 
 Rules:
 
-1. A follow-up ("and for 2019?") leaves the decision to the user's turn before it. A linear layer on
-   the vector that is computed anyway tells follow-ups.
-2. So do doubtful words that are close to the turn before them: the topic has not moved. Words are
-   doubtful when no specialist would get them, and they are not surely general either.
-3. Doubtful words that are close to the system prompt, where a table or a list of functions often
-   stands, are read below it.
-4. Of words too long for the encoder that no specialist would get, the last and the first paragraph
-   are read alone.
+1. A follow-up ("and for 2019?") leaves the decision to the user's previous turn. A linear layer on
+   the text's vector detects follow-ups.
+2. So does a doubtful text that is close to the previous turn: the topic has not changed. A text is
+   doubtful if no specialist would get it, and it is not surely general either.
+3. A doubtful text that is close to the system prompt, which often has a table or a list of
+   functions, is encoded again below the system prompt.
+4. Of a text that is too long for the encoder and that no specialist would get, the last and the
+   first paragraph are encoded separately.
 
-Readings 3 and 4 count only if a specialist would get them. What the assistant or a tool said never
-decides. Most requests are settled by one vector; each rule that applies costs another forward pass.
+Results of 3 and 4 count only if a specialist would get them. Messages of the assistant or a tool
+never decide. Most requests need one vector; each rule that applies costs another forward pass.
 """
 
 import re
@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from router.types import GENERAL, Query, Scores
 
 MAX_TURNS = 4
-"""Of the user that are looked at: the last one, and three before it."""
+"""User turns that are read: the last one, and three before it."""
 
 _SIMILAR = 0.4
-"""Cosine from which two texts are about the same thing; 19 in 20 random pairs are below."""
+"""Texts with at least this cosine count as similar; 19 in 20 random pairs are below it."""
 
 _SURELY_GENERAL = 0.99
-"""Probability of `GENERAL` from which words are a request of another kind, however close."""
+"""With at least this probability of `GENERAL`, a text is not doubtful."""
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
 
@@ -50,12 +50,12 @@ class Encoding(Protocol):
 
     @property
     def truncated(self) -> Bools:
-        """Which of them were cut before they were encoded, shape (n,)."""
+        """Which texts were cut before encoding, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FollowUpDetector:
-    """Tells follow-ups, which say nothing without what came before, from texts that stand alone.
+    """Detects follow-ups: texts that are unclear without the previous turn.
 
     Attributes:
         weights: shape (dimensions,).
@@ -81,12 +81,12 @@ class FollowUpDetector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidingTexts:
-    """The texts that decide about n queries.
+    """The deciding texts of n queries.
 
     Attributes:
-        texts: one per query; empty where no user spoke.
-        vectors: of the m texts that are not empty, in order, shape (m, dimensions).
-        truncated: which of these m were cut before they were encoded, shape (m,).
+        texts: one per query; empty without a user message.
+        vectors: of the m non-empty texts, in order, shape (m, dimensions).
+        truncated: which of these m texts were cut before encoding, shape (m,).
     """
 
     texts: tuple[str, ...]
@@ -95,30 +95,30 @@ class DecidingTexts:
 
 
 def user_turns(query: Query) -> tuple[str, ...]:
-    """What the user said, the latest first: at most `MAX_TURNS`, stripped, none of them empty.
+    """The user's messages, latest first: at most `MAX_TURNS`, stripped, without empty ones.
 
     A completion is one turn.
     """
     if query.text is not None:
-        said = [query.text]
+        messages = [query.text]
     else:
-        said = [turn.content for turn in reversed(query.messages) if turn.role == "user"]
-    return tuple(text for text in map(str.strip, said) if text)[:MAX_TURNS]
+        messages = [turn.content for turn in reversed(query.messages) if turn.role == "user"]
+    return tuple(text for text in map(str.strip, messages) if text)[:MAX_TURNS]
 
 
 def system_text(query: Query) -> str:
-    """The system messages, stripped, one below the other; empty where there are none."""
-    said = (turn.content.strip() for turn in query.messages if turn.role == "system")
-    return "\n".join(text for text in said if text)
+    """The system messages, stripped, one per line; empty if there are none."""
+    messages = (turn.content.strip() for turn in query.messages if turn.role == "system")
+    return "\n".join(text for text in messages if text)
 
 
 class ConversationReader:
-    """Finds what decides about queries.
+    """Finds the deciding text of each query.
 
     Args:
         encode: turns texts into vectors; called a few times per batch, never once per query.
-        score: what the classifier sees in vectors of shape (n, dimensions).
-        follow_up: tells follow-ups.
+        score: the classifier's scores of vectors of shape (n, dimensions).
+        follow_up: detects follow-ups.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ConversationReader:
         self._encode, self._score, self._follow_up = encode, score, follow_up
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
-        """The text that decides about each query, and its vector."""
+        """The deciding text of each query, and its vector."""
         said = [user_turns(query) for query in queries]
         spoken = [index for index, turns in enumerate(said) if turns]
         read = self._read([said[index][0] for index in spoken])
@@ -169,7 +169,7 @@ class ConversationReader:
         return self._if_routed(read, rows, below)
 
     def _with_end_paragraphs(self, read: DecidingTexts) -> DecidingTexts:
-        truncated = read.truncated  # the words were cut, whatever part of them decides
+        truncated = read.truncated  # report the cut, even if one paragraph decides
         paragraphs = [_PARAGRAPH.split(text) for text in read.texts]
         long = np.array([len(parts) > 1 for parts in paragraphs], np.bool_) & truncated
         for end in (-1, 0):
@@ -179,19 +179,19 @@ class ConversationReader:
         return DecidingTexts(read.texts, read.vectors, truncated)
 
     def _if_routed(self, read: DecidingTexts, rows: Indices, texts: Sequence[str]) -> DecidingTexts:
-        """`read` with these texts in these rows, where a specialist would get them."""
+        """`read`, with these rows replaced by these texts where a specialist would get them."""
         other = self._read(texts)
-        taken = np.flatnonzero(self._routed(other.vectors))
-        return _replaced(read, rows[taken], other, taken)
+        routed = np.flatnonzero(self._routed(other.vectors))
+        return _replaced(read, rows[routed], other, routed)
 
     def _read(self, texts: Sequence[str]) -> DecidingTexts:
-        found = self._encode(texts)
-        return DecidingTexts(tuple(texts), found.vectors, found.truncated)
+        encoded = self._encode(texts)
+        return DecidingTexts(tuple(texts), encoded.vectors, encoded.truncated)
 
     def _doubtful(self, read: DecidingTexts, rows: Indices) -> Bools:
-        """Which rows no specialist would get, although they are not surely general."""
+        """Which rows no specialist would get and are not surely general."""
         scores = self._scores(read.vectors[rows])
-        general = np.array([of.probabilities.get(GENERAL, 0.0) for of in scores])
+        general = np.array([each.probabilities.get(GENERAL, 0.0) for each in scores])
         return ~_routed(scores) & (general < _SURELY_GENERAL)
 
     def _routed(self, vectors: Floats) -> Bools:
@@ -202,8 +202,8 @@ class ConversationReader:
 
 
 def _routed(scores: Sequence[Scores]) -> Bools:
-    """Whether a specialist would get each, at the artifact's own thresholds."""
-    return np.array([_is_routed(of) for of in scores], np.bool_)
+    """Whether a specialist would get each text, at the artifact's thresholds."""
+    return np.array([_is_routed(each) for each in scores], np.bool_)
 
 
 def _is_routed(scores: Scores) -> bool:
@@ -220,11 +220,11 @@ def _similar(vectors: Floats, others: Floats) -> Bools:
 
 
 def _replaced(
-    read: DecidingTexts, rows: Indices, other: DecidingTexts, taken: Indices
+    read: DecidingTexts, rows: Indices, other: DecidingTexts, other_rows: Indices
 ) -> DecidingTexts:
-    """`read` with these rows from those `taken` of another reading."""
+    """`read`, with its `rows` replaced by `other_rows` of another reading."""
     texts, vectors, truncated = list(read.texts), read.vectors.copy(), read.truncated.copy()
-    for row, of in zip(rows, taken, strict=True):
-        texts[row] = other.texts[of]
-    vectors[rows], truncated[rows] = other.vectors[taken], other.truncated[taken]
+    for row, other_row in zip(rows, other_rows, strict=True):
+        texts[row] = other.texts[other_row]
+    vectors[rows], truncated[rows] = other.vectors[other_rows], other.truncated[other_rows]
     return DecidingTexts(tuple(texts), vectors, truncated)

@@ -1,8 +1,8 @@
-"""Asks a decision's candidates in turn until one begins to answer.
+"""Asks a decision's candidates in turn until one starts to answer.
 
-Rule: a model may be replaced only before its first chunk; what the client has seen is never taken
-back. Any refusal moves on to the next candidate, and so does taking too long to begin; a bad
-request does not, for another model cannot mend it, unless it is bad for being too long.
+Rule: fallback happens only before the first chunk, so the client never sees two models' text. Every
+error, and a late first chunk, moves on to the next candidate. An invalid prompt does not, since
+no other model can serve it, unless it is only too long for this one.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that has begun.
+    """An answer whose first chunk has arrived.
 
     Attributes:
-        model: who answers.
-        reason: the decision's, or why the request had to leave its first candidate.
+        model: the model that answers.
+        reason: the decision's, or why the first candidate was passed over.
         first: the first chunk.
         rest: the chunks after it; close it when leaving early.
         attempts: every model that was asked, in order; the last one answers.
@@ -54,7 +54,7 @@ class Answer:
 
 
 class _Report:
-    """Tells `Health` how one request ended, once; one that its client left says nothing."""
+    """Reports to `Health`, once, how a request ended; nothing if the client disconnected."""
 
     def __init__(self, model: str, health: Health, clock: Callable[[], float]) -> None:
         self.model = model
@@ -73,9 +73,9 @@ class _Report:
 
 
 class Rest(AsyncIterator[Chunk]):
-    """The chunks after the first; `aclose` it when leaving early, or the model works for nobody.
+    """The chunks after the first; call `aclose` when leaving early, to stop the generation.
 
-    Iterating raises the model's `BackendError`, or `Unavailable` when the last chunk never comes.
+    Iterating raises the model's `BackendError`, or `Unavailable` if the stream ends too early.
     """
 
     def __init__(self, stream: AsyncGenerator[Chunk], report: _Report) -> None:
@@ -98,22 +98,22 @@ class Rest(AsyncIterator[Chunk]):
         return chunk
 
     async def aclose(self) -> None:
-        """Stops the generation, if it still runs, and frees its slot."""
+        """Stops the generation and frees its slot."""
         self._report.closed = True
         await self._stream.aclose()
 
 
 class Dispatcher:
-    """Walks candidates through their backends.
+    """Opens an answer from the first candidate that can give one.
 
     Args:
         backends: every model that a decision may name.
-        health: is told of successes and failures.
+        health: receives successes and failures.
         clock: seconds, as `health` takes them.
-        first_chunk_seconds: how long a model may take to begin before the next is asked.
-            None leaves it all the time that it wants.
-        down: whether a model is known to be unable to answer; while there is another candidate,
-            a request does not go on waiting for such a one.
+        first_chunk_seconds: the time limit for the first chunk before the next candidate is
+            asked; None: no limit.
+        down: whether a model is known to be down; a request stops waiting for such a model if
+            there is another candidate.
     """
 
     def __init__(
@@ -131,10 +131,10 @@ class Dispatcher:
         self._down = down
 
     async def open(self, decision: Decision, prompt: Prompt) -> Answer:
-        """The answer of the first candidate that begins one.
+        """The answer of the first candidate that starts one.
 
         Raises:
-            BackendError: a candidate refused for good, or the last one failed: that one's error.
+            BackendError: the prompt is invalid for any model, or the last candidate failed.
         """
         attempts: list[Attempt] = []
         reason = decision.reason
@@ -154,7 +154,7 @@ class Dispatcher:
         stream = self._backends[model].stream(prompt)
         begun = False
         try:
-            # Not wait_for: on Python 3.11 it may swallow the cancellation of a client that left.
+            # Not wait_for: on Python 3.11 it may swallow a cancellation.
             async with asyncio.timeout(self._first_chunk_seconds):
                 first = await (anext(stream) if last else self._unless_down(model, stream))
             begun = True
@@ -170,7 +170,7 @@ class Dispatcher:
             report.ended(error)
             raise
         finally:
-            # Also when the client leaves while the model still thinks.
+            # Also if the client disconnects before the first chunk.
             if not begun:
                 await stream.aclose()
         report.chunk(first)
@@ -189,11 +189,11 @@ class Dispatcher:
             first.cancel()
             await asyncio.wait({first})
             if not first.cancelled():
-                first.exception()  # whatever it was, it has been seen
+                first.exception()  # mark the exception as retrieved
 
 
 def reason_to_leave(error: BackendError) -> Reason:
-    """Why a model that refused so is passed over for the next."""
+    """Why a model with this error is passed over."""
     if isinstance(error, Overloaded):
         return Reason.OVERLOADED
     return Reason.CONTEXT_LENGTH_EXCEEDED if isinstance(error, PromptTooLong) else Reason.UNHEALTHY
@@ -202,4 +202,4 @@ def reason_to_leave(error: BackendError) -> Reason:
 def _last_error(attempts: list[Attempt]) -> BackendError:
     if attempts and attempts[-1].error is not None:
         return attempts[-1].error
-    raise ValueError("a decision without candidates: nobody can be asked")
+    raise ValueError("the decision has no candidates")

@@ -1,16 +1,16 @@
-"""What can be wrong with a router before it takes its first request.
+"""Errors of setting up a router, before its first request.
 
     RouterError
-    |-- ArtifactError       the trained router on disk cannot be used: which file, and the remedy
-    |-- DataError           a file of prompts or judgements has faults: which lines, and the remedy
-    |-- EncoderError        the encoder's files are not there or not usable
-    |-- GuaranteeError      a guarantee was asked for and the artifact has no rows to make it from
-    |-- TrainingError       the labelled prompts do not suffice to train or to measure
-    |-- UnknownDomain       a specialist's domain is none that the classifier knows
-    |-- UnknownModel        a model's health was asked for, and no such model was declared
-    `-- UnknownTransition   a breaker or a specialist was told of what cannot happen in its state
+    |-- ArtifactError       an artifact cannot be used; names the file and the remedy
+    |-- DataError           a file of prompts or judgements has errors; names the lines
+    |-- EncoderError        the encoder's files are absent or unusable
+    |-- GuaranteeError      the artifact has no calibration rows for the guarantee
+    |-- TrainingError       too few labelled prompts to train or to measure
+    |-- UnknownDomain       the classifier does not know a specialist's domain
+    |-- UnknownModel        a model is not declared in `Health`
+    `-- UnknownTransition   an event is not possible in the current state
 
-While requests run nothing here is raised: a doubt becomes the `Reason` of a `Decision`.
+Requests raise none of these: a doubt becomes the `Reason` of a `Decision`.
 """
 
 
@@ -23,7 +23,7 @@ class ArtifactError(RouterError):
 
 
 class DataError(RouterError):
-    """A file cannot be read, or lines of it have faults; the message has a line for each."""
+    """A file cannot be read, or has invalid lines; the message has one line per error."""
 
 
 class EncoderError(RouterError):
@@ -31,7 +31,7 @@ class EncoderError(RouterError):
 
 
 class GuaranteeError(RouterError):
-    """The artifact's calibration rows say nothing about the risk that was asked for."""
+    """The artifact has no calibration rows for the requested risk."""
 
 
 class TrainingError(RouterError):
@@ -47,4 +47,4 @@ class UnknownModel(RouterError):
 
 
 class UnknownTransition(RouterError):
-    """The event is not possible in the state; the state has not changed."""
+    """The event is not possible in the current state, which does not change."""

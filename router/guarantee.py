@@ -4,30 +4,30 @@ The operator sets `alpha` and `delta`. With a probability of at least 1 - delta 
 calibration rows, the risk among the requests that are routed at the threshold is at most alpha:
 
     misroute      the share of the routed requests that go to a wrong specialist
-    excess_loss   by how much the specialists' mean score on the routed requests is below the
-                  generalist's on the same requests
+    excess_loss   the generalist's mean score on the routed requests minus the specialists'
+                  mean score on the same requests
 
 This is Learn-then-Test (Angelopoulos et al., arXiv:2110.01052). Each threshold of a grid is a null
-hypothesis, "the risk is above alpha"; they are tested in order, and the loosest that is rejected is
-taken. Nothing is assumed of the classifier; the risk need not grow from one threshold to the next.
+hypothesis, "the risk is above alpha"; they are tested in order, and the loosest rejected one is
+taken. This assumes nothing about the classifier; the risk need not be monotone in the threshold.
 
-The grid must not look at the calibration rows. `threshold_grid` makes one from the confidences of
+The grid must not depend on the calibration rows. `threshold_grid` makes one from the confidences of
 validation rows: then a threshold is a constant, the rows above it are independent draws from the
 routed requests, and given their number their errors are binomial. Hence the p-value of a misroute
-is that of the binomial distribution (its bound is Clopper and Pearson's), and that of an excess
-loss comes from betting (`router.selection.betting`): both hold for every number of rows.
+is binomial (its bound is Clopper and Pearson's), and that of an excess loss comes from betting
+(`router.selection.betting`): both are valid for every number of rows.
 
 The order is strict to loose, from three starts: the fallback procedure (Wiens and Dmitrienko,
-2005). Each start brings a part of delta; a threshold is tested at what its start and its
-predecessor leave it, and passes that on only when it is rejected. From one start at the strictest
-threshold a single error among its few rows would end everything. Mean share routed over 139
-simulated cases (13 risk profiles, alpha 0.02 to 0.1, 200 to 3,000 rows), and the most lost against
-the best rule for a case: one start at the top 10 % of the rows 0.34 and 0.95, one at the top 40 %
-0.56 and 0.30, the three 0.57 and 0.17.
+2005). Each start has a part of delta; a threshold is tested at the level of its start plus the
+level from its predecessor, and passes this on only if it is rejected. With one start at the
+strictest threshold, a single error among its few rows would end the test. Mean share routed over
+139 simulated cases (13 risk profiles, alpha 0.02 to 0.1, 200 to 3,000 rows), and the largest loss
+against the best rule for a case: one start at the top 10 % of the rows 0.34 and 0.95, one at the
+top 40 % 0.56 and 0.30, the three 0.57 and 0.17.
 
-What it does not cover: traffic unlike the calibration rows, rows that are near-copies of each
-other, a router changed after the rows were scored, an alpha picked among several by its result.
-Betting looks at the rows in the order given: the caller shuffles them with a fixed seed.
+It does not cover: traffic unlike the calibration rows, near-duplicate rows, a router changed after
+the rows were scored, an alpha chosen among several by its result. Betting depends on the order of
+the rows: the caller shuffles them with a fixed seed.
 """
 
 import math
@@ -44,26 +44,26 @@ Doubles = NDArray[np.float64]
 Risk = Literal["misroute", "excess_loss"]
 
 _STRICTEST_SHARE = 0.2
-# Where in the grid the sequence starts (0 is the strictest), and with which part of delta: with
-# `threshold_grid`, at the top 20, 40 and 80 % of the routed rows.
+# The starts of the sequence in the grid (0 is the strictest), each with its part of delta. With
+# `threshold_grid` these are at the top 20, 40 and 80 % of the routed rows.
 _STARTS = ((0.0, 0.25), (0.25, 0.5), (0.75, 0.25))
 
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """What can be promised at (`alpha`, `delta`), or why nothing can.
+    """The guarantee at (`alpha`, `delta`), or why there is none.
 
     Attributes:
         alpha: the largest risk allowed among routed requests.
-        delta: how improbable it must be that the risk is larger.
-        risk: which risk.
-        threshold: route at this confidence and above; None: no threshold is good enough.
+        delta: the largest probability that the risk exceeds alpha.
+        risk: the kind of risk.
+        threshold: route at this confidence and above; None: no threshold suffices.
         routed: calibration rows that are routed at the threshold.
         rows: all calibration rows.
         observed: the mean loss of the routed rows; None without a threshold.
-        bound: upper bound of the risk at the threshold, at the level at which it was tested (delta,
-            or the part of it that was left); without a threshold the smallest found. It shows how
-            much room there is; what is guaranteed is alpha.
+        bound: upper bound of the risk at the threshold, at the level of its test (delta or a part
+            of it); without a threshold the smallest bound found. It shows the slack; the guarantee
+            is alpha.
         reason: why there is no threshold, with the remedy; empty if there is one.
     """
 
@@ -79,11 +79,11 @@ class Guarantee:
 
     @property
     def share(self) -> float:
-        """Part of all calibration rows that is routed at the threshold."""
+        """The fraction of all calibration rows that is routed at the threshold."""
         return self.routed / self.rows
 
     def sentence(self) -> str:
-        """What is guaranteed and what share of the requests is routed, or why nothing is."""
+        """The guarantee and the share of requests routed, or why there is no guarantee."""
         if self.threshold is None:
             return f"infeasible: {self.reason}"
         return (
@@ -95,7 +95,7 @@ class Guarantee:
 
 
 def threshold_grid(validation_confidence: ArrayLike, steps: int = 50) -> Doubles:
-    """Decreasing thresholds: the first accepts the top fifth of the routed rows, the last all.
+    """Decreasing thresholds: the first accepts the top 20 % of the routed rows, the last all.
 
     Args:
         validation_confidence: of rows that are not calibration rows; -inf where the generalist
@@ -103,7 +103,7 @@ def threshold_grid(validation_confidence: ArrayLike, steps: int = 50) -> Doubles
         steps: how many, before equal ones are merged.
 
     Raises:
-        ValueError: a confidence is none, no row is routed, or `steps` is below 1.
+        ValueError: a confidence is not valid, no row is routed, or `steps` is below 1.
     """
     confidence = _confidences("validation_confidence", validation_confidence)
     routed = confidence[np.isfinite(confidence)]
@@ -119,7 +119,7 @@ def threshold_grid(validation_confidence: ArrayLike, steps: int = 50) -> Doubles
 def guarantee(
     confidence: ArrayLike, loss: ArrayLike, grid: ArrayLike, alpha: float, delta: float, risk: Risk
 ) -> Guarantee:
-    """The loosest threshold of `grid` at which the risk is at most `alpha`, but for `delta`.
+    """The loosest threshold of `grid` with risk at most `alpha`, with probability 1 - `delta`.
 
     Args:
         confidence: probability of the classifier's first choice; -inf where the generalist answers
@@ -129,8 +129,8 @@ def guarantee(
             `excess_loss`: the generalist's score less the specialist's, in [-1, 1].
         grid: thresholds chosen without these rows, see `threshold_grid`. Shape (m,).
         alpha: the largest risk, in (0, 1).
-        delta: how improbable it must be that the risk is larger, in (0, 1).
-        risk: which risk.
+        delta: the largest probability that the risk exceeds alpha, in (0, 1).
+        risk: the kind of risk.
 
     Raises:
         ValueError: an argument is out of its range, or the shapes do not agree.
@@ -141,11 +141,11 @@ def guarantee(
     confidences = _confidences("confidence", confidence)
     losses = _losses(loss, confidences, test)
     sequence = _sequence(grid, delta)
-    found = _loosest(confidences, losses, sequence, test)
-    if found is None:
+    loosest = _loosest(confidences, losses, sequence, test)
+    if loosest is None:
         bound, reason = _infeasible(confidences, losses, sequence, test)
         return Guarantee(alpha, delta, risk, None, 0, len(losses), None, bound, reason)
-    threshold, level = found
+    threshold, level = loosest
     routed = losses[confidences >= threshold]
     bound, mean = test.bound(routed, level), float(routed.mean())
     return Guarantee(alpha, delta, risk, threshold, len(routed), len(losses), mean, bound)
@@ -171,7 +171,7 @@ class _Misroute:
         return float(betaincinv(errors + 1, rows - errors, 1 - level)) if errors < rows else 1.0
 
     def rows_needed(self, level: float) -> float:
-        """Rows without an error that are enough."""
+        """The number of error-free rows that suffices."""
         return math.log(level) / math.log1p(-self.alpha)
 
 
@@ -198,7 +198,7 @@ class _ExcessLoss:
         return 2 * upper_bound(values, fixed_stakes(values, self.delta), level) - 1
 
     def rows_needed(self, level: float) -> float:
-        """Ties that are at least needed: with the largest stake on each."""
+        """The least number of ties that suffices, with the largest stake on each."""
         growth = LARGEST_LOSS * self.alpha / (1 - self.alpha)
         return -math.log(level) / math.log1p(growth)
 
@@ -221,23 +221,23 @@ def _sequence(grid: ArrayLike, delta: float) -> list[tuple[float, float]]:
 def _loosest(
     confidence: Doubles, loss: Doubles, sequence: list[tuple[float, float]], test: _Test
 ) -> tuple[float, float] | None:
-    """The last threshold that is rejected, and the level it was tested at."""
-    found, level = None, 0.0
+    """The loosest rejected threshold, and the level of its test."""
+    loosest, level = None, 0.0
     for threshold, start in sequence:
         level += start
         if level == 0:
-            continue  # nobody passed on anything
+            continue  # no level left here
         if test.p_value(loss[confidence >= threshold]) <= level:
-            found = threshold, level
+            loosest = threshold, level
         else:
             level = 0.0
-    return found
+    return loosest
 
 
 def _infeasible(
     confidence: Doubles, loss: Doubles, sequence: list[tuple[float, float]], test: _Test
 ) -> tuple[float, str]:
-    """The smallest bound at a start of the sequence, and why it is not small enough."""
+    """The smallest bound at a start of the sequence, and the reason why it does not suffice."""
     bound, _, threshold, level = min(
         (test.bound(losses, level), -len(losses), threshold, level)
         for threshold, level in sequence
@@ -273,7 +273,7 @@ def _confidences(name: str, value: ArrayLike) -> Doubles:
     confidence = np.asarray(value, dtype=np.float64)
     if confidence.ndim != 1 or not len(confidence):
         raise ValueError(f"{name} must have the shape (n,), n > 0, not {confidence.shape}")
-    # The sum of rounded probabilities may lie a little above 1.
+    # Sums of rounded probabilities may be slightly above 1.
     bad = ~((confidence == -np.inf) | ((confidence >= 0) & (confidence <= 1 + 1e-6)))
     if bad.any():
         raise ValueError(

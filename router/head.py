@@ -1,9 +1,9 @@
-"""The trained head: one linear layer over sub-clusters, rolled up to domains.
+"""The trained head: one linear layer over sub-clusters, summed per domain.
 
-A domain is several groups of prompts, not one: each gets a row of the layer. The probability of a
-domain is the sum over its sub-clusters. The negative energy of a query is log sum exp of its logits
-over the sub-clusters of all niches: low when none of them claims it. Those of `general` are left
-out, for general traffic is no reason to think that a specialist knows a query.
+A domain consists of several sub-clusters of prompts, each with its row of the layer. The
+probability of a domain is the sum over its sub-clusters. The negative energy of a query is log sum
+exp of its logits over the sub-clusters of all niches: low if the query fits none. `general` is left
+out, since likeness to general traffic does not mean that a specialist knows a query.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""Which models may be asked: a circuit breaker per model, as a table of transitions.
+"""A circuit breaker per model, as a table of transitions.
 
     closed     requests flow; after `failures_to_open` failures in a row -> open
     open       no request; after `open_seconds` -> half open
-    half_open  one request at a time passes as a probe: its success -> closed, its failure -> open
+    half_open  one request at a time passes as a probe: success -> closed, failure -> open
 
-Rule: a pair of state and event that is not in the table is an error and changes nothing. Time is
-passed in.
+Rule: a pair of state and event that is not in the table is an error and changes nothing. Callers
+pass the time in.
 """
 
 from collections.abc import Iterable
@@ -29,16 +29,16 @@ class BreakerEvent(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     TRIPPED = "tripped"
-    """A failure that fills the count."""
+    """The failure that reaches `failures_to_open`."""
     COOLED = "cooled"
-    """The time of being open has passed, and somebody asks."""
+    """`open_seconds` have passed, and a caller asks for the model."""
 
 
 _TRANSITIONS = {
     (BreakerState.CLOSED, BreakerEvent.SUCCESS): BreakerState.CLOSED,
     (BreakerState.CLOSED, BreakerEvent.FAILURE): BreakerState.CLOSED,
     (BreakerState.CLOSED, BreakerEvent.TRIPPED): BreakerState.OPEN,
-    # An open model is still heard of: requests from before, and a generalist is asked even then.
+    # Results arrive while open: of earlier requests, and of a generalist, which is always asked.
     (BreakerState.OPEN, BreakerEvent.SUCCESS): BreakerState.CLOSED,
     (BreakerState.OPEN, BreakerEvent.FAILURE): BreakerState.OPEN,
     (BreakerState.OPEN, BreakerEvent.COOLED): BreakerState.HALF_OPEN,
@@ -67,10 +67,10 @@ class _Breaker:
 
 
 class Health:
-    """The breakers of one gateway process, all asked and told on its event loop.
+    """The circuit breakers of one gateway process; used on its event loop only.
 
     Args:
-        models: every model that will be asked about.
+        models: every model that callers may name.
         failures_to_open: failures in a row that open a breaker.
         open_seconds: how long it stays open; also how long a probe may take before another is sent.
 
@@ -91,11 +91,11 @@ class Health:
         self._breakers = {model: _Breaker() for model in models}
 
     def available(self, model: str, now: float) -> bool:
-        """Whether a request may be sent now; a yes after the cooling time permits one probe.
+        """Whether a request may be sent now; after `open_seconds`, a yes grants one probe.
 
         Args:
             model: a declared model.
-            now: seconds on any clock that does not go back.
+            now: seconds on a monotonic clock.
 
         Raises:
             UnknownModel: the model was not declared.
@@ -107,12 +107,12 @@ class Health:
             return False
         if breaker.state is BreakerState.OPEN:
             breaker.state = transition(breaker.state, BreakerEvent.COOLED)
-        # A probe that never reports, for its client left, must not block the next for ever.
+        # A probe may never report, if its client disconnects: allow the next one later.
         breaker.ask_again_at = now + self._open_seconds
         return True
 
     def record(self, model: str, ok: bool, now: float) -> None:
-        """Takes note of how a request ended.
+        """Records whether a request succeeded.
 
         Raises:
             UnknownModel: the model was not declared.
@@ -139,5 +139,5 @@ class Health:
         try:
             return self._breakers[model]
         except KeyError:
-            known = ", ".join(sorted(self._breakers))
-            raise UnknownModel(f"no model {model!r}; declared: {known}") from None
+            declared = ", ".join(sorted(self._breakers))
+            raise UnknownModel(f"no model {model!r}; declared: {declared}") from None

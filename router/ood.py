@@ -1,10 +1,10 @@
-"""The out-of-distribution (OOD) score of a query: high where no niche has seen anything like it.
+"""The out-of-distribution (OOD) score of a query: high if it is unlike every niche's prompts.
 
-Two views, each blind where the other sees. The head's energy knows what tells the niches apart and
-misses what lies far off in a direction that it never needed; the distance to the nearest prototype
-knows where the training prompts lie and not what matters there. Both are brought to the scale of
-the niches' own validation rows (mean 0, standard deviation 1) and added; the score is the negative
-of the sum.
+It combines two measures that complement each other. The head's energy uses the directions that
+separate the niches, and misses distance in other directions; the similarity to the nearest
+prototype uses all directions, without knowing which of them matter. Both are standardised on the
+niches' validation rows (mean 0, standard deviation 1) and added; the score is the negative of the
+sum.
 
 Sources: Liu et al., Energy-based out-of-distribution detection, arXiv:2010.03759; Sun et al.,
 Out-of-distribution detection with deep nearest neighbors, arXiv:2204.06507.
@@ -36,7 +36,7 @@ class Scale:
 
     @classmethod
     def of(cls, values: Doubles) -> "Scale":
-        """The scale of values of shape (n,); values that are all alike keep their unit."""
+        """The scale of values of shape (n,); constant values get a spread of 1."""
         return cls(float(values.mean()), float(values.std()) or 1.0)
 
     def apply(self, values: Doubles) -> Doubles:

@@ -1,8 +1,8 @@
-"""From scores to a decision: pure, total, and the only place where a model is chosen.
+"""Turns scores into a decision: a pure, total function, and the only place that chooses a model.
 
-A request goes to a specialist when the classifier is sure of the domain, the query looks like what
-it was trained on, and a specialist of that domain is available. Every doubt sends it to the
-generalist, and is named.
+A request goes to a specialist if the classifier is sure of the domain, the query is like the
+training prompts, and a specialist of that domain is available. Otherwise it goes to the generalist,
+and the decision names the reason.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,9 +18,9 @@ if TYPE_CHECKING:  # numpy and scipy are not needed to decide
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The operator's own thresholds; None takes the artifact's, which come with the scores.
+    """The operator's thresholds; None takes the artifact's, which come with the scores.
 
-    `infeasible` says that a guarantee was asked for and no threshold gives it: nothing is routed.
+    `infeasible`: no threshold meets the configured guarantee, so nothing is routed.
     """
 
     min_confidence: float | None = None
@@ -33,22 +33,22 @@ def decide(
     table: Mapping[str, tuple[str, ...]],
     generalist: str,
     available: Callable[[str], bool],
-    config: Thresholds,
+    thresholds: Thresholds,
 ) -> Decision:
-    """Where a query with these scores goes.
+    """The decision for a query with these scores.
 
     Args:
-        scores: what the classifier sees.
-        table: the specialists of each domain that may get traffic, best first. A domain may have
-            specialists and none that may: then it is there, with nobody.
-        generalist: always the last candidate, even when it looks unhealthy: there is nobody else.
+        scores: the classifier's scores.
+        table: the active specialists of each domain, best first; empty for a domain whose
+            specialists are all inactive.
+        generalist: always the last candidate, even if it is unhealthy.
         available: whether a model may be asked now.
-        config: the operator's thresholds.
+        thresholds: the operator's thresholds.
     """
     domain = max(scores.probabilities, key=scores.probabilities.__getitem__, default=GENERAL)
     confidence = scores.probabilities.get(domain, 0.0)
     specialists: tuple[str, ...] = ()
-    reason = _doubt(scores, confidence, config)
+    reason = _doubt(scores, confidence, thresholds)
     if domain == GENERAL or domain not in table:
         reason = Reason.GENERAL
     elif reason is None and not table[domain]:
@@ -60,11 +60,11 @@ def decide(
     return Decision(domain, candidates, reason, confidence, scores)
 
 
-def _doubt(scores: Scores, confidence: float, config: Thresholds) -> Reason | None:
-    min_confidence, max_ood_score = _in_force(scores, config)
-    if config.infeasible:
+def _doubt(scores: Scores, confidence: float, thresholds: Thresholds) -> Reason | None:
+    min_confidence, max_ood_score = _in_force(scores, thresholds)
+    if thresholds.infeasible:
         return Reason.GUARANTEE_INFEASIBLE
-    # Written so that a number that is not one counts as a doubt.
+    # Negated comparisons, so that NaN counts as a doubt.
     if not confidence >= min_confidence:
         return Reason.LOW_CONFIDENCE
     if not scores.ood_score <= max_ood_score:
@@ -72,11 +72,11 @@ def _doubt(scores: Scores, confidence: float, config: Thresholds) -> Reason | No
     return None
 
 
-def _in_force(scores: Scores, config: Thresholds) -> tuple[float, float]:
-    """The confidence and the OOD score that count: the operator's, else the artifact's."""
+def _in_force(scores: Scores, thresholds: Thresholds) -> tuple[float, float]:
+    """The thresholds in force: the operator's, else the artifact's."""
     return (
-        scores.min_confidence if config.min_confidence is None else config.min_confidence,
-        scores.max_ood_score if config.max_ood_score is None else config.max_ood_score,
+        scores.min_confidence if thresholds.min_confidence is None else thresholds.min_confidence,
+        scores.max_ood_score if thresholds.max_ood_score is None else thresholds.max_ood_score,
     )
 
 
@@ -112,12 +112,12 @@ class Policy:
         available: Callable[[str], bool],
         active: Callable[[str], bool] = lambda _: True,
     ) -> Decision:
-        """Where a query with these scores goes.
+        """The decision for a query with these scores.
 
         Args:
-            scores: of the query.
+            scores: the query's scores.
             available: whether a model may be asked now.
-            active: whether a specialist gets traffic at all; by default each does.
+            active: whether a specialist's state lets it get traffic; by default, always true.
         """
         table = {
             domain: tuple(model for model in models if active(model))
@@ -126,7 +126,7 @@ class Policy:
         return decide(scores, table, self._generalist, available, self._thresholds)
 
     def requested(self, model: str, domain: str) -> Decision:
-        """The decision for a request that names its model: that model, and no other."""
+        """The decision for a request that names its model: only that model."""
         return Decision(domain, (model,), Reason.REQUESTED, 1.0)
 
     def unclassified(self) -> Decision:
@@ -134,11 +134,11 @@ class Policy:
         return Decision(GENERAL, (self._generalist,), Reason.CLASSIFIER_UNAVAILABLE, 0.0)
 
     def explain(self, scores: Scores, neighbours: tuple[Neighbour, ...] = ()) -> Explanation:
-        """Why a query with these scores is routed as it is: beside each score its threshold.
+        """Explains the decision for these scores: each score with its threshold.
 
         Args:
-            scores: of the query.
-            neighbours: the training prompts most like it, best first; see `RouteClassifier`.
+            scores: the query's scores.
+            neighbours: the most similar training prompts, best first; see `RouteClassifier`.
         """
         min_confidence, max_ood_score = _in_force(scores, self._thresholds)
         return Explanation(

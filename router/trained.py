@@ -1,4 +1,4 @@
-"""All that a training learns, as values: what an artifact holds, and what serves."""
+"""The values that training produces: the content of an artifact."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exemplars:
-    """Training prompts kept to explain decisions: the most typical ones of each sub-cluster.
+    """Training prompts that explain decisions: the most typical ones of each sub-cluster.
 
     Attributes:
         texts: m prompts.
@@ -40,13 +40,13 @@ class Exemplars:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Rows that neither training nor the choice of settings saw: what a guarantee is made from.
+    """Held-out rows for guarantees, unseen by training and by the choice of settings.
 
     Attributes:
-        confidence: of the specialist that would get each row; -inf where none would, shape (n,).
-        misroute: whether it would be the wrong one, shape (n,).
-        excess_loss: the generalist's score less the specialist's, in [-1, 1]; NaN where no paired
-            outcome was given, shape (n,).
+        confidence: of the specialist that would get each row; -inf if none would, shape (n,).
+        misroute: whether that specialist is the wrong one, shape (n,).
+        excess_loss: the generalist's score less the specialist's, in [-1, 1]; NaN without a paired
+            outcome, shape (n,).
         grid: thresholds to test, from the strictest; made without these rows.
     """
 
@@ -62,31 +62,36 @@ class Calibration:
                 f"{len(self.excess_loss)} excess losses"
             )
 
-    def guarantee(self, wanted: GuaranteeConfig) -> Guarantee:
-        """What these rows can guarantee; an infeasible one has no threshold.
+    def guarantee(self, settings: GuaranteeConfig) -> Guarantee:
+        """The guarantee that these rows support; an infeasible one has no threshold.
 
         Raises:
-            GuaranteeError: there are no rows for it.
+            GuaranteeError: there are no rows for this risk.
         """
-        known = np.ones(len(self.confidence), np.bool_)
-        # The outcomes are those of the row's own specialist: a wrong one is taken for the worst.
+        usable = np.ones(len(self.confidence), np.bool_)
+        # Outcomes exist only for a row's right specialist: a misroute counts as the largest loss.
         excess = np.where(self.misroute & np.isfinite(self.confidence), 1.0, self.excess_loss)
-        if wanted.risk == "excess_loss":
-            known = np.isfinite(excess)
-        if not known.any() or (
-            wanted.risk == "excess_loss" and not np.isfinite(self.excess_loss).any()
+        if settings.risk == "excess_loss":
+            usable = np.isfinite(excess)
+        if not usable.any() or (
+            settings.risk == "excess_loss" and not np.isfinite(self.excess_loss).any()
         ):
             raise GuaranteeError(
-                f"the artifact has no calibration rows for the risk {wanted.risk!r}; train it "
+                f"the artifact has no calibration rows for the risk {settings.risk!r}; train it "
                 + (
                     "with rows that hold specialist_score and generalist_score"
-                    if wanted.risk == "excess_loss"
+                    if settings.risk == "excess_loss"
                     else "with more rows"
                 )
             )
-        loss = excess if wanted.risk == "excess_loss" else self.misroute.astype(float)
+        loss = excess if settings.risk == "excess_loss" else self.misroute.astype(float)
         return guarantee(
-            self.confidence[known], loss[known], self.grid, wanted.alpha, wanted.delta, wanted.risk
+            self.confidence[usable],
+            loss[usable],
+            self.grid,
+            settings.alpha,
+            settings.delta,
+            settings.risk,
         )
 
 
@@ -96,11 +101,11 @@ class Trained:
 
     Attributes:
         head: domains and their weights.
-        ood: tells queries that are unlike the training prompts.
+        ood: detects queries that are unlike the training prompts.
         min_confidence: probability below which the generalist answers.
-        follow_up: tells follow-ups.
+        follow_up: detects follow-ups.
         exemplars: training prompts that explain decisions.
-        calibration: what guarantees are made from.
+        calibration: the rows for guarantees.
 
     Raises:
         ValueError: the parts do not have the same dimensions.
@@ -127,7 +132,7 @@ class Trained:
                 )
 
     def scores(self, vectors: Floats, truncated: NDArray[np.bool_]) -> list[Scores]:
-        """Everything that a decision needs to know of n vectors."""
+        """The scores of n vectors."""
         logits = self.head.logits(vectors)
         rows = zip(
             self.head.probabilities(logits).tolist(),
@@ -147,7 +152,7 @@ class Trained:
         ]
 
     def empty_query_scores(self) -> Scores:
-        """The scores of a query without any text: it is `general`, and in distribution."""
+        """The scores of a query without text: `general`, and in distribution."""
         return Scores(
             probabilities=dict.fromkeys(self.head.classes, 0.0) | {GENERAL: 1.0},
             ood_score=self.ood.max_score,

@@ -1,4 +1,4 @@
-"""The router's vocabulary: what it is asked, what it sees, what it decides. Frozen values."""
+"""The router's values: queries, scores and decisions. All are frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from enum import StrEnum
 from deployments.protocol import Message
 
 GENERAL = "general"
-"""The domain of everything that is no specialist's."""
+"""The domain of everything that belongs to no specialist."""
 
 
 class Reason(StrEnum):
-    """Why a model was chosen. A closed set: it is a metric label and a response header."""
+    """Why a model was chosen. A closed set, since it is a metric label."""
 
     ROUTED = "routed"
     GENERAL = "general"
@@ -28,7 +28,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a decision is made from: the conversation as the client sent it, or a bare text."""
+    """The input of a decision: the conversation as the client sent it, or a bare text."""
 
     messages: tuple[Message, ...] = ()
     text: str | None = None
@@ -36,14 +36,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the classifier sees in a query.
+    """The classifier's scores of a query.
 
     Attributes:
         probabilities: calibrated probability per domain, summing to 1; `GENERAL` is among them.
         ood_score: how unlike the training prompts the query is (higher is less like them).
         max_ood_score: above it the query is out of distribution.
-        truncated: whether the text was cut before it was encoded.
-        min_confidence: the artifact's own threshold on the confidence; below it the generalist
+        truncated: whether the text was cut before encoding.
+        min_confidence: the artifact's threshold on the confidence; below it the generalist
             answers.
     """
 
@@ -56,12 +56,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a request goes.
+    """The models that answer a request, and why.
 
     Attributes:
         domain: the likeliest domain (or the requested model's own).
-        candidates: models to ask, best first; the next is asked when one is unhealthy or
-            overloaded.
+        candidates: models to ask, best first; each is the fallback of the one before.
         reason: why the first candidate comes first.
         confidence: calibrated probability of `domain`; 1.0 when the model was requested by name.
     """
@@ -84,16 +83,16 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a text is routed as it is: the scores, the thresholds in force, and what it resembles.
+    """Explains a decision: the scores, the thresholds in force, and similar training prompts.
 
     Attributes:
         probabilities: calibrated probability per domain.
-        min_confidence: the threshold on the confidence that is in force.
+        min_confidence: the threshold in force on the confidence.
         ood_score: how unlike the training prompts the text is.
-        max_ood_score: the largest OOD score that is in distribution; the one in force.
+        max_ood_score: the threshold in force on the OOD score.
         truncated: whether the text was cut before it was encoded.
         neighbours: the nearest training prompts, best first.
-        guarantee: what is guaranteed, or why nothing is; None when no guarantee was asked for.
+        guarantee: the guarantee, or why it is infeasible; None if none is configured.
     """
 
     probabilities: Mapping[str, float]

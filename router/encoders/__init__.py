@@ -1,1 +1,1 @@
-"""Texts to vectors: the one package that runs a neural network."""
+"""Encodes texts as vectors: the only package that runs a neural network."""

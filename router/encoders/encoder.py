@@ -1,9 +1,8 @@
-"""Text to vectors on CPU: a frozen sentence encoder as a quantised graph on ONNX Runtime.
+"""Encodes texts on the CPU: a frozen sentence encoder as a quantised graph on ONNX Runtime.
 
-Rule: texts with the same number of tokens share a forward pass, and nothing is padded; so a text's
-vector is its own, whatever it is encoded with. Padding a batch would cost what sharing it gains.
-Several threads run passes side by side, each pass on one of them: none waits for another, and none
-spins.
+Rule: only texts with the same number of tokens share a forward pass, without padding; so a text's
+vector does not depend on the rest of the batch. Padding would cost as much as batching gains.
+Several threads run passes concurrently, each pass on one thread, without spinning.
 """
 
 from collections import defaultdict
@@ -32,15 +31,15 @@ class Encoder:
     Args:
         path: the directory with `model.safetensors`, `config.json` and `tokenizer.json`.
         cache_dir: where the converted model is kept.
-        threads: CPU threads, and forward passes at a time.
+        threads: CPU threads, which is also the number of concurrent forward passes.
         max_tokens: longer texts are cut, as `encoding` says, and reported as truncated.
 
     Attributes:
         name: the directory's name.
-        sha256: checksum of the weights that the graph was made from; an artifact is bound to it.
+        sha256: checksum of the original weights; artifacts refer to it.
 
     Raises:
-        EncoderError: the directory is not there, or is not such a model, or cannot be converted.
+        EncoderError: the directory is absent, holds no such model, or cannot be converted.
     """
 
     def __init__(
@@ -62,8 +61,8 @@ class Encoder:
         passes = list(_passes(cuts))
         batches = [np.array([cuts[row].ids for row in rows]) for rows in passes]
         vectors = np.empty((len(texts), self._width), np.float32)
-        for rows, found in zip(passes, self._map(self._run, batches), strict=True):
-            vectors[rows] = found
+        for rows, encoded in zip(passes, self._map(self._run, batches), strict=True):
+            vectors[rows] = encoded
         return Encoded(vectors, np.array([cut.truncated for cut in cuts], np.bool_))
 
     def count_tokens(self, text: str) -> int:
@@ -75,7 +74,7 @@ class Encoder:
 
 
 def _passes(cuts: Sequence[Cut]) -> Iterator[list[int]]:
-    """Rows that share a forward pass: of one length, and no more than fit."""
+    """The rows of each forward pass: of one length, and limited in number."""
     of_length: dict[int, list[int]] = defaultdict(list)
     for row, cut in enumerate(cuts):
         of_length[len(cut.ids)].append(row)
@@ -93,5 +92,5 @@ def _session(graph: Path) -> InferenceSession:
     except Exception as error:  # the library raises nothing narrower
         raise EncoderError(
             f"{graph} cannot be loaded ({error}); install the pinned onnxruntime, or remove the "
-            "file and let it be made anew"
+            "file, which is then made again"
         ) from error

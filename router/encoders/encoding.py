@@ -1,12 +1,12 @@
-"""What every encoder here has in common, so that all of them see the same text the same way.
+"""Tokenisation and pooling, shared by all encoders here.
 
-Rule for long texts: of more than `max_tokens` tokens the first three quarters of that number are
-kept, and the last quarter; what lies between is dropped. A question usually stands at one of the
-two ends. Megabytes are never tokenised: characters are dropped from the middle first, by the same
+Rule for long texts: of a text with more than `max_tokens` tokens, the first 3/4 `max_tokens` and
+the last 1/4 `max_tokens` are kept, and the middle is dropped, since a question is usually at one of
+the ends. Very long texts lose characters from the middle before tokenisation, by the same
 proportion.
 
-Rule for vectors: a text's tokens are averaged at the last layer, the middle one and the embeddings;
-each mean is scaled to length 1, and the three together are too.
+Rule for vectors: a text's tokens are averaged at the last layer, the middle layer and the
+embeddings; each mean is scaled to length 1, and so is their concatenation.
 """
 
 import hashlib
@@ -23,28 +23,28 @@ LAYERS = 3
 """Means per vector."""
 
 _FEWEST_TOKENS = 8
-# Few words are longer.
+# Few words have more characters.
 _CHARACTERS_PER_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The token ids of a text, special tokens included, and whether something was dropped."""
+    """The token ids of a text, special tokens included, and whether it was cut."""
 
     ids: list[int]
     truncated: bool
 
 
 class Tokens:
-    """From texts to token ids, cut as the module says.
+    """Tokenises texts, and cuts long ones as described above.
 
     Args:
         path: the model's directory, with `config.json` and `tokenizer.json`.
-        max_tokens: the most that a text keeps, special tokens included; by default what the
-            model takes.
+        max_tokens: the most tokens that a text keeps, special tokens included; by default the
+            model's limit.
 
     Raises:
-        EncoderError: there is no such model, or it does not take `max_tokens`.
+        EncoderError: the model is absent, or does not take `max_tokens`.
     """
 
     def __init__(self, path: Path, max_tokens: int | None = None) -> None:
@@ -62,7 +62,7 @@ class Tokens:
             raise EncoderError(
                 f"{file} cannot be read as a tokenizer ({error}); name a model directory with one"
             ) from error
-        # Model files bring settings of their own for both.
+        # Model files have settings for both; ignore them.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._tail = max_tokens // 4
@@ -78,11 +78,11 @@ class Tokens:
         return Cut(ids[: self._head] + ids[-self._tail :], truncated=True)
 
     def count(self, text: str) -> int:
-        """How many tokens the whole text has."""
+        """The number of tokens of the whole text."""
         return len(self._ids(text))
 
     def _ids(self, text: str) -> list[int]:
-        # Lone surrogates, which JSON can carry, are no characters; pairs of them are one.
+        # JSON can carry surrogates: pairs become one character, lone ones are replaced.
         sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return self._tokenizer.encode(sound).ids
 

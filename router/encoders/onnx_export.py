@@ -1,10 +1,10 @@
-"""From a model directory to the quantised graph in the cache, once.
+"""Converts a model directory to a quantised graph in the cache, once.
 
     <cache>/encoders/<first 16 of the weights' sha256>-int8-v1/encoder.onnx
     <cache>/encoders/<first 16 of the weights' sha256>-int8-v1/encoder.json    what it was made from
 
-Rule: a graph whose record does not fit is made anew. Of several processes that start at once, one
-converts and the others wait; the directory appears at once, by renaming.
+Rule: a graph whose record does not match is converted again. Of several processes that start at
+once, one converts and the others wait; renaming makes the directory appear atomically.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from router.encoders.encoding import WEIGHTS, Tokens, checksum
 from router.errors import EncoderError
 
 FORMAT = "int8-v1"
-"""Of the graph; another one gets directories of its own."""
+"""The version of the graph; each version has its own directories."""
 
 _GRAPH, _RECORD = "encoder.onnx", "encoder.json"
 _SAMPLES = Path(__file__).parent / "calibration_texts.txt"
@@ -43,12 +43,12 @@ class Converted:
 
 
 def encoder_dir(cache_dir: Path, sha256: str) -> Path:
-    """Where the graph of an encoder with these weights lies."""
+    """The directory of the graph for these weights."""
     return cache_dir / "encoders" / f"{sha256[:16]}-{FORMAT}"
 
 
 def prepare(path: Path, cache_dir: Path) -> Converted:
-    """Finds the graph of a model directory, converting it where the cache has none.
+    """Returns the graph of a model directory; converts it if the cache has none.
 
     Takes seconds the first time, and needs no network.
 
@@ -77,7 +77,7 @@ def prepare(path: Path, cache_dir: Path) -> Converted:
 
 
 def _sources(path: Path) -> dict[str, str]:
-    """The checksums of everything that a graph is made from."""
+    """The checksums of all inputs of the conversion."""
     files = [path / WEIGHTS, path / "config.json", path / "tokenizer.json", _SAMPLES]
     return {"format": FORMAT, **{file.name: checksum(file) for file in files}}
 
@@ -92,7 +92,7 @@ def _is_sound(target: Path, sources: dict[str, str]) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time; the system frees the lock of a process that died."""
+    """Holds a file lock, which the system frees if the process dies."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
@@ -119,7 +119,7 @@ def _install(path: Path, target: Path, sources: dict[str, str]) -> None:
 
 
 def _convert(path: Path) -> bytes:
-    # Only converting needs these.
+    # Imported here: only a conversion needs them.
     from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
 
@@ -148,5 +148,5 @@ def _convert(path: Path) -> bytes:
 
 def _sample_texts() -> list[str]:
     texts = _SAMPLES.read_text(encoding="utf-8").split("\n%%\n")
-    # Long inputs as well: a dozen at a time.
+    # Join a dozen texts, to have long inputs as well.
     return texts + ["\n".join(texts[start : start + 12]) for start in range(0, len(texts), 12)]

@@ -1,9 +1,9 @@
-"""A BERT encoder as an ONNX graph, built straight from its weights.
+"""Builds a BERT encoder as an ONNX graph, directly from its weights.
 
 One input, `ids` (texts, tokens), without padding: the texts of one pass have the same number of
-tokens. One output, `vectors` (texts, 3 x hidden). How the weight matrices are multiplied is given
-as a `Linear`; all else is in float32. Needs neither torch nor transformers, and the graph is
-smaller than an exported one: query, key and value are one product, and there is no mask.
+tokens. One output, `vectors` (texts, 3 x hidden). A `Linear` multiplies by the weight matrices; all
+else is in float32. Needs neither torch nor transformers, and the graph is smaller than an exported
+one: query, key and value are one product, and there is no mask.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _IR_VERSION = 11
 
 
 class BertConfig(BaseModel):
-    """What `config.json` must say; other keys do not matter here."""
+    """The required keys of `config.json`; others are ignored."""
 
     model_type: Literal["bert"]
     hidden_act: Literal["gelu"]
@@ -37,7 +37,7 @@ class BertConfig(BaseModel):
 
 
 class Graph:
-    """Nodes and constants, as they are added."""
+    """A graph under construction: its nodes and constants."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -101,13 +101,13 @@ class _Bert:
 
     def _embeddings(self) -> str:
         graph = self.graph
-        # A byte per number instead of four, with a scale per word: the largest table by far.
+        # The largest table by far: int8 instead of float32, with one scale per word.
         words = self._weights["embeddings.word_embeddings.weight"]
         scales = np.abs(words).max(axis=1, keepdims=True) / 127 + np.finfo(np.float32).tiny
         table = graph.constant(np.round(words / scales).astype(np.int8))
         rows = graph.node("Cast", graph.node("Gather", table, "ids"), to=TensorProto.FLOAT)
         x = graph.node("Mul", rows, graph.node("Gather", graph.constant(scales), "ids"))
-        # Every token is of the first type.
+        # Every token has the first token type.
         positions = (
             self._weights["embeddings.position_embeddings.weight"]
             + self._weights["embeddings.token_type_embeddings.weight"][0]

@@ -1,12 +1,12 @@
-"""Products with weights of seven bits and activations of eight, whose ranges are fixed beforehand.
+"""Matrix products with 7-bit weights and 8-bit activations, with ranges fixed in advance.
 
-Fixed ranges make a text's vector its own: ranges taken from a batch would let its companions in.
-Seven bits, because processors without dot products for bytes add pairs of products in 16 bits, and
-would overflow with eight.
+With fixed ranges a text's vector does not depend on the rest of its batch. Weights have seven bits
+because processors without int8 dot products add pairs of products in 16 bits, which overflow with
+eight.
 
-A few channels carry values many times larger than all others, and would take the range for
-themselves. They are divided before they are rounded, and their rows of the weights multiplied
-(SmoothQuant's idea, on outliers alone: scaling ordinary channels as well made it worse).
+A few channels have values many times larger than all others, and would dominate the range. They are
+divided before rounding, and the matching rows of the weights multiplied (as in SmoothQuant, but
+only for outliers: scaling ordinary channels too made it worse).
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 _WEIGHT_STEPS = 2**6  # to each side of zero
 _ACTIVATION_STEPS = 2**8 - 1
 _OUTLIER_QUANTILE = 0.95
-_OUTLIER_RATIO = 2.0  # below it, dividing costs time and gains nothing
+_OUTLIER_RATIO = 2.0  # below this, dividing gains nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class Range:
 
 
 def watching_linear(inputs: dict[str, str]) -> Linear:
-    """Products in float32; `inputs` gets the name of the activation that each one multiplies."""
+    """Products in float32; stores the name of each product's activation in `inputs`."""
 
     def linear(graph: Graph, name: str, x: str, weight: Floats, bias: Floats) -> str:
         inputs[name] = x
@@ -55,29 +55,29 @@ def observe(
 
     Args:
         model: its graph; gets the activations as outputs.
-        inputs: the activations by the name of the product that they go into.
-        texts: token ids, one text at least.
+        inputs: the activation of each product, by the product's name.
+        texts: token ids of at least one text.
     """
     for name in inputs.values():
         model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     runs = (session.run(list(inputs.values()), {"ids": np.array([ids])}) for ids in texts)
     lows, highs = _extremes(next(runs))
-    for found in runs:
-        low, high = _extremes(found)
+    for activations in runs:
+        low, high = _extremes(activations)
         lows = [np.minimum(*pair) for pair in zip(lows, low, strict=True)]
         highs = [np.maximum(*pair) for pair in zip(highs, high, strict=True)]
     return {name: Range(*pair) for name, *pair in zip(inputs, lows, highs, strict=True)}
 
 
-def _extremes(found: list[Floats]) -> tuple[list[Floats], list[Floats]]:
-    """Per channel, of activations of shape (1, tokens, channels)."""
-    low = [values.min(axis=(0, 1)) for values in found]
-    return low, [values.max(axis=(0, 1)) for values in found]
+def _extremes(activations: list[Floats]) -> tuple[list[Floats], list[Floats]]:
+    """Minima and maxima per channel, of activations of shape (1, tokens, channels)."""
+    low = [values.min(axis=(0, 1)) for values in activations]
+    return low, [values.max(axis=(0, 1)) for values in activations]
 
 
 def int8_linear(ranges: Mapping[str, Range]) -> Linear:
-    """Products of bytes; `ranges` are those of the activations, by the product's name."""
+    """Products in int8; `ranges` has each activation's range, by the product's name."""
 
     def linear(graph: Graph, name: str, x: str, weight: Floats, bias: Floats) -> str:
         spread = _outliers(ranges[name])
@@ -103,18 +103,18 @@ def int8_linear(ranges: Mapping[str, Range]) -> Linear:
     return linear
 
 
-def _outliers(seen: Range) -> Floats | None:
-    """By how much each channel is to be divided; None where all are much alike."""
-    largest = np.maximum(-seen.low, seen.high)
+def _outliers(channels: Range) -> Floats | None:
+    """The divisor of each channel; None if there are no outliers."""
+    largest = np.maximum(-channels.low, channels.high)
     usual = np.quantile(largest, _OUTLIER_QUANTILE)
     if usual == 0 or largest.max() <= _OUTLIER_RATIO * usual:
         return None
     return np.maximum(1, largest / usual).astype(np.float32)
 
 
-def _activation_scale(seen: Range, spread: Floats | None) -> tuple[Floats, NDArray[np.uint8]]:
+def _activation_scale(channels: Range, spread: Floats | None) -> tuple[Floats, NDArray[np.uint8]]:
     divisor = np.float32(1) if spread is None else spread
-    low = min(float((seen.low / divisor).min()), 0.0)
-    high = max(float((seen.high / divisor).max()), 0.0)
+    low = min(float((channels.low / divisor).min()), 0.0)
+    high = max(float((channels.high / divisor).max()), 0.0)
     scale = max((high - low) / _ACTIVATION_STEPS, float(np.finfo(np.float32).tiny))
     return np.array(scale, np.float32), np.array(round(-low / scale), np.uint8)

@@ -1,7 +1,7 @@
-"""The same encoder in torch: for a batched deployment on a GPU, and to check the quantised one.
+"""The encoder in torch: for batched deployments on a GPU, and to check the quantised one.
 
-The one file here that imports torch and transformers. Float32 on a CPU and float16 on a GPU, where
-the texts of a batch are padded to the longest; the mask keeps padding out of every mean.
+The only file here that imports torch and transformers. Float32 on a CPU, float16 on a GPU. The
+texts of a batch are padded to the longest; the mask excludes padding from every mean.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _TOKENS_PER_PASS = {"cpu": 2048, "cuda": 65536}
 
 
 class TorchEncoder:
-    """A sentence encoder in a local directory, on a device of torch's.
+    """A sentence encoder in a local directory, on a torch device.
 
     Args:
         path: the directory with `model.safetensors`, `config.json` and `tokenizer.json`.
@@ -33,8 +33,8 @@ class TorchEncoder:
         sha256: checksum of the weights; an artifact is bound to it.
 
     Raises:
-        EncoderError: the directory is not there, or is not such a model; or there is no such
-            device.
+        EncoderError: the directory is absent or holds no such model, or the device does not
+            exist.
     """
 
     def __init__(self, path: Path, device: str = "cpu", max_tokens: int = 256) -> None:
@@ -57,7 +57,7 @@ class TorchEncoder:
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Vectors of the texts, float32 (n, 3 x hidden) of length 1, and which texts were cut."""
         cuts = [self._tokens.of(text) for text in texts]
-        # Texts of like length share a batch, so that little is computed for padding.
+        # Texts of similar length share a batch, which needs little padding.
         order = sorted(range(len(cuts)), key=lambda row: len(cuts[row].ids))
         vectors = np.empty((len(cuts), LAYERS * self._model.config.hidden_size), np.float32)
         for rows in self._batches(order, cuts):

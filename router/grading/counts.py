@@ -1,4 +1,4 @@
-"""The waist of all graders: what an answer is held against, and what comes out."""
+"""The common input and output of all graders: a reference, and counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What is known of the right answer.
+    """The reference that an answer is compared with.
 
     Attributes:
         answer: a right answer.
@@ -19,11 +19,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One answer's, or many answers', grade: of `wanted` right items and `claimed` given ones,
-    `hits` agree.
+    """The grade of one or many answers: of `wanted` right items and `claimed` answered ones, `hits`
+    agree.
 
-    A pass or fail is one item wanted and one claimed, so the quality of many is then their
-    accuracy; for lists of items it is the micro-averaged F1.
+    A pass or fail counts as one item wanted and one claimed, so that `quality` is the accuracy; for
+    lists of items it is the micro-averaged F1.
     """
 
     hits: int = 0

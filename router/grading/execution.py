@@ -1,10 +1,10 @@
-"""Does a query return the same rows? Both run in sqlite, over rows made for the right one.
+"""Grades an SQL query by its result: it and the right query run in sqlite, on generated rows.
 
-The rows are drawn from a seed of the query itself (`router.grading.tables`), a few tables of
-them. The test is one-sided: queries that differ may agree by chance.
+The rows of a few tables are drawn with a seed from the right query (`router.grading.tables`). The
+test is one-sided: different queries may return the same rows by chance.
 
-Rule: an answer is the text of a stranger. It may read the tables with common functions; whatever
-writes, looks outside, runs long or grows large does not run, and is wrong.
+Rule: an answer is untrusted input. It may read the tables with common functions; a query that
+writes, accesses anything else, runs too long or returns too much is stopped and wrong.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from router.grading.tables import folded, rows_for
 
 _TABLES = 5
 _STEPS = 200_000
-"""Virtual-machine steps after which a query is given up: these tables need a few thousand."""
+"""Virtual-machine steps after which a query is stopped; these tables need a few thousand."""
 _SECONDS = 5.0
-"""The same for functions that work long in one step; others need milliseconds."""
+"""Seconds after which a query is stopped, for functions that run long in a single step."""
 _LOOK_EVERY_STEPS = 1000
 
 _LIMITS = {
@@ -33,7 +33,7 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
 }
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
-# None of them makes much of little, as `zeroblob` and `printf` do.
+# Without functions that make large values of small ones, such as `zeroblob` and `printf`.
 _FUNCTIONS = frozenset(
     [
         "abs",
@@ -105,8 +105,7 @@ def sql_execution(answer: str, reference: Reference) -> Counts:
     counts where the reference orders them.
 
     Raises:
-        ValueError: the reference has no schema that makes tables, or its own query does not run:
-            nothing can be graded by it.
+        ValueError: the reference has no valid schema, or its own query does not run.
     """
     if not reference.schema:
         raise ValueError("execution needs the table's schema beside the right query")
@@ -114,19 +113,19 @@ def sql_execution(answer: str, reference: Reference) -> Counts:
     rng = random.Random(seed)
     for _ in range(_TABLES):
         with _database(reference, rng) as database:
-            wanted = _run(database, reference.answer)
-            if wanted is None:
+            expected = _run(database, reference.answer)
+            if expected is None:
                 raise ValueError(f"the reference does not run: {reference.answer}")
-            # One row more than is wanted tells as much as all of them.
-            found = _run(database, answer, len(wanted) + 1)
-        if not _agree(found, wanted, in_order=bool(_ORDERED.search(reference.answer))):
+            # One row more than expected is enough to see a difference.
+            rows = _run(database, answer, len(expected) + 1)
+        if not _agree(rows, expected, in_order=bool(_ORDERED.search(reference.answer))):
             return passed(False)
     return passed(True)
 
 
 def _database(reference: Reference, rng: random.Random) -> "closing[sqlite3.Connection]":
     database = sqlite3.connect(":memory:")
-    # sqlite's own NOCASE knows ASCII alone.
+    # sqlite's own NOCASE handles only ASCII.
     database.create_collation("NOCASE", _without_case)
     try:
         database.executescript(reference.schema)
@@ -146,7 +145,7 @@ def _fill(database: sqlite3.Connection, query: str, rng: random.Random) -> None:
         quoted = '"' + table.replace('"', '""') + '"'
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({quoted})")]
         marks = ", ".join("?" * len(columns))
-        # A row that breaks a rule of the schema, such as a key that is there already, is left out.
+        # Rows that violate a constraint, such as a duplicate key, are skipped.
         insert = f"INSERT OR IGNORE INTO {quoted} VALUES ({marks})"
         database.executemany(insert, rows_for(columns, query, rng))
 
@@ -157,12 +156,12 @@ def _without_case(left: str, right: str) -> int:
 
 
 def _authorized(action: int, _: str | None, function: str | None, *__: str | None) -> int:
-    known = action == sqlite3.SQLITE_FUNCTION and (function or "").lower() in _FUNCTIONS
-    return sqlite3.SQLITE_OK if known or action in _READING else sqlite3.SQLITE_DENY
+    allowed_function = action == sqlite3.SQLITE_FUNCTION and (function or "").lower() in _FUNCTIONS
+    return sqlite3.SQLITE_OK if allowed_function or action in _READING else sqlite3.SQLITE_DENY
 
 
 def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> list[Any] | None:
-    """The rows of the query, comparable, `most` of them; None where it does not run."""
+    """The first `most` rows of a query, normalised for comparison; None if it fails."""
     database.set_progress_handler(_Budget().spent, _LOOK_EVERY_STEPS)
     try:
         cursor = database.execute(query.strip())
@@ -175,14 +174,14 @@ def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> l
 
 
 class _Budget:
-    """Steps and seconds of one query."""
+    """The limits of one query, in steps and seconds."""
 
     def __init__(self) -> None:
         self._looks = _STEPS // _LOOK_EVERY_STEPS
         self._until = time.monotonic() + _SECONDS
 
     def spent(self) -> bool:
-        """Asked at every look; sqlite ends the query when it is true."""
+        """The progress handler of sqlite; true stops the query."""
         self._looks -= 1
         return self._looks <= 0 or time.monotonic() > self._until
 
@@ -193,7 +192,7 @@ def _value(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _agree(found: list[Any] | None, wanted: list[Any], *, in_order: bool) -> bool:
-    if found is None or len(found) != len(wanted):
+def _agree(rows: list[Any] | None, expected: list[Any], *, in_order: bool) -> bool:
+    if rows is None or len(rows) != len(expected):
         return False
-    return found == wanted if in_order else Counter(found) == Counter(wanted)
+    return rows == expected if in_order else Counter(rows) == Counter(expected)

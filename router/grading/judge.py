@@ -1,17 +1,17 @@
-"""A language model as the judge of two answers: what it is asked, and what its replies are worth.
+"""A language model as the judge of two answers: the questions, and how to read the replies.
 
-A judge is asked twice, with the answers in either order, for judges favour a place: one that names
-the first answer both times has seen no difference. Each order is worth half of the grade. A reply
-that cannot be read is no verdict, and not a tie: a judge that rambles would prove every answer to
-be as good as the other.
+A judge is asked twice, with the answers in both orders, because judges have a position bias: one
+that prefers the first answer both times saw no difference. Each order counts for half of the grade.
+An unreadable reply is no verdict, rather than a tie: a rambling judge would otherwise make all
+answers look equal.
 """
 
 import re
 
 TIE = 0.5
-"""The score of an answer that is as good as the other; the same text needs no judge to get it."""
+"""The score of an answer that is as good as the other."""
 MAX_TOKENS = 512
-"""Of a reply: room for a judge that thinks aloud first."""
+"""The limit of a reply; leaves room for reasoning before the verdict."""
 
 _QUESTION = """Two assistants answered the same request. Which answer serves the request better?
 Judge what is right and asked for, not length or style.{reference}
@@ -35,21 +35,21 @@ _SCORES = {"A": 1.0, "B": 0.0, "TIE": TIE}
 
 
 def are_alike(first: str, second: str) -> bool:
-    """Whether two answers are the same text, which nobody has to judge."""
+    """Whether two answers are the same text, so that they need no judge."""
     return first.strip() == second.strip()
 
 
 def questions(request: str, first: str, second: str, reference: str = "") -> tuple[str, str]:
     """The two questions about two answers to a request: in one the first answer is A, in the other
-    it is B. They tell the judge the reference, a right answer, if one is known."""
+    it is B. They include the reference, a right answer, if there is one."""
     return _question(request, first, second, reference), _question(
         request, second, first, reference
     )
 
 
 def grade(forward: str | None, reverse: str | None) -> float | None:
-    """The first answer's score in [0, 1] by the replies to both questions; the second one's is the
-    rest. None: no verdict, for a reply is missing or cannot be read."""
+    """The first answer's score in [0, 1] by the replies to both questions; the second's is 1 minus
+    that. None: no verdict, since a reply is missing or unreadable."""
     first, second = read_reply(forward or ""), read_reply(reverse or "")
     if first is None or second is None:
         return None
@@ -57,13 +57,13 @@ def grade(forward: str | None, reverse: str | None) -> float | None:
 
 
 def read_reply(reply: str) -> float | None:
-    """The score of answer A by one reply; None: it cannot be read.
+    """The score of answer A by one reply; None: it is unreadable.
 
-    The last verdict counts, or a reply that is one word. A reply that merely names an answer may
-    mean either: "B. Answer A is wrong."
+    The last `VERDICT:` counts, or a reply of a single word. A reply that merely names an answer is
+    ambiguous: "B. Answer A is wrong."
     """
-    found, alone = _VERDICT.findall(reply), _ALONE.fullmatch(reply)
-    word = found[-1] if found else alone[1] if alone else ""
+    verdicts, single_word = _VERDICT.findall(reply), _ALONE.fullmatch(reply)
+    word = verdicts[-1] if verdicts else single_word[1] if single_word else ""
     return _SCORES.get(word.upper())
 
 

@@ -1,15 +1,15 @@
-"""Is the number right that an answer comes to?"""
+"""Grades the final number of an answer."""
 
 import math
 import re
 
 from router.grading.counts import Counts, Reference, passed
 
-# Half a cent, and room for its rounding: 0.88 stands for 0.875, and their floats are farther apart.
+# Half a cent, and a margin for float rounding: 0.88 must match 0.875.
 _TOLERANCE = 5e-3 + 1e-6
 
-# A minus right after a word or a closing parenthesis subtracts, or joins words; before a sum of
-# money it may stand before the currency.
+# A minus after a word or a closing parenthesis is a subtraction or a hyphen, not a sign; a sign may
+# precede the currency.
 _NUMBER = re.compile(
     r"(?P<sign>(?<![\w.)])[-\u2212][$\u20ac\u00a3]?)?"
     r"(?:(?P<whole>\d+) (?=\d+/\d))?"
@@ -27,18 +27,18 @@ def number(answer: str, reference: Reference) -> Counts:
     Raises:
         ValueError: the reference has no number.
     """
-    found, wanted = last_number(answer), last_number(reference.answer)
-    if wanted is None:
+    answered, expected = last_number(answer), last_number(reference.answer)
+    if expected is None:
         raise ValueError(f"the reference {reference.answer!r} has no number")
-    return passed(found is not None and abs(found - wanted) <= _TOLERANCE)
+    return passed(answered is not None and abs(answered - expected) <= _TOLERANCE)
 
 
 def last_number(text: str) -> float | None:
-    """The last number of a text; None if there is none, or only one that no float can hold."""
-    found = list(_NUMBER.finditer(text))
-    if not found:
+    """The last number of a text; None if there is none, or it exceeds a float."""
+    matches = list(_NUMBER.finditer(text))
+    if not matches:
         return None
-    last = found[-1]
+    last = matches[-1]
     top, bottom = float(last["top"].replace(",", "")), float(last["bottom"] or 1)
     if not bottom:
         return None

@@ -1,11 +1,11 @@
-"""Is an SQL query the same? Compared as text, after taking away what has no meaning."""
+"""Grades an SQL query by its text, normalised."""
 
 import re
 
 from router.grading.counts import Counts, Reference, passed
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[\w.]+|<=|>=|<>|!=|[^\s\w]")
-# With one of these among the conditions or after them their order means something, or might.
+# With one of these in or after the conditions, their order may matter.
 _ORDERED = frozenset(
     [
         "(",
@@ -28,9 +28,9 @@ _ORDERED = frozenset(
 
 def sql_exact(answer: str, reference: Reference) -> Counts:
     """Right if the queries are the same up to white space, letter case, a closing semicolon, and
-    the order of conditions that are joined by AND alone.
+    the order of conditions that are only joined by AND.
 
-    Quoted parts compare without regard to case too: WikiSQL's questions and cells disagree on it.
+    Quoted parts ignore case too, since WikiSQL's questions and cells differ in it.
     """
     return passed(_normal(answer) == _normal(reference.answer))
 

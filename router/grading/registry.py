@@ -1,4 +1,4 @@
-"""The graders by name, as niches and data files name them, and how answers are read for them."""
+"""The graders by name, and the extraction of what they read from an answer."""
 
 from router.grading.counts import Grader
 from router.grading.execution import sql_execution
@@ -23,15 +23,14 @@ _JSON = frozenset({"json", "entities"})
 
 
 def as_read(answer: str, grader: str, right: str) -> str:
-    """What of an answer a grader is given, whoever answered: models put queries and JSON into talk.
+    """The part of an answer that a grader reads: models put queries and JSON into other text.
 
-    A word problem's or a quiz's answer is read as it stands: there, what looks like a query is a
-    word of a sentence.
+    Other graders read the whole answer, since there a word like SELECT is not a query.
 
     Args:
-        answer: what was said.
+        answer: the model's answer.
         grader: a key of `GRADERS`.
-        right: the right answer; where it is a list in JSON, a list is looked for, else an object.
+        right: the right answer; if it is a JSON list, the part is a list, else an object.
     """
     if grader in _QUERIES:
         return query_in(answer)

@@ -1,4 +1,4 @@
-"""Is a JSON answer the same value, and how many of its items are right?"""
+"""Grades JSON answers: by equality, or by the number of right items."""
 
 import json
 from collections import Counter
@@ -14,14 +14,14 @@ def json_exact(answer: str, reference: Reference) -> Counts:
         ValueError: the reference is not JSON.
     """
     try:
-        found = json.loads(answer)
-    except (ValueError, RecursionError):  # a huge number or a deep nesting is no JSON error
+        answered = json.loads(answer)
+    except (ValueError, RecursionError):  # not JSON, a huge number, or deep nesting
         return passed(False)
-    return passed(_same(found, json.loads(reference.answer)))
+    return passed(_same(answered, json.loads(reference.answer)))
 
 
 def _same(left: Any, right: Any) -> bool:
-    # Python holds True equal to 1; JSON does not.
+    # In Python True == 1; in JSON they differ.
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, dict) and isinstance(right, dict):
@@ -34,19 +34,19 @@ def _same(left: Any, right: Any) -> bool:
 def entities(answer: str, reference: Reference) -> Counts:
     """Items of an object of lists of strings, such as `{"chemicals": [...], "diseases": [...]}`.
 
-    An item is its list's name and its text without regard to letter case and white space; one that
-    is mentioned twice counts twice. An answer that is no such object claims nothing, and what else
-    stands in one is passed over.
+    An item is its list's name and its text, ignoring letter case and white space; an item that
+    occurs twice counts twice. An answer that is not such an object has no items, and other values
+    in it are ignored.
 
     Raises:
-        ValueError: the reference is no object.
+        ValueError: the reference is not such an object.
     """
-    wanted = _items(reference.answer)
-    if wanted is None:
+    expected = _items(reference.answer)
+    if expected is None:
         raise ValueError(f"the reference is no object of lists in JSON: {reference.answer!r}")
-    found = _items(answer) or Counter()
-    hits = (found & wanted).total()
-    return Counts(hits, found.total(), wanted.total())
+    answered = _items(answer) or Counter()
+    hits = (answered & expected).total()
+    return Counts(hits, answered.total(), expected.total())
 
 
 def _items(text: str) -> Counter[tuple[str, str]] | None:

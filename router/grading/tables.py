@@ -1,9 +1,9 @@
-"""Rows that tell a query from its neighbours.
+"""Generates table rows on which a query and similar queries return different results.
 
-No table contents are at hand, so they are made for the query: some rows fulfil all its conditions,
-some fail exactly one, and there are values at, below and above each compared one. So another
-column, value, operator or aggregate shows in the result. No cell is empty: whichever column is
-counted, the count is the same.
+The data sets have no table contents, so rows are made for the query: some rows meet all its
+conditions, some fail exactly one, and there are values at, below and above each literal. So
+another column, value, operator or aggregate changes the result. No cell is NULL, so that the count
+of any column is the same.
 """
 
 import random
@@ -20,7 +20,7 @@ _CONDITION = re.compile(
     r"\s*(=|!=|<>|<=|>=|<|>)\s*"
     r"(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?))"  # a text or a number
 )
-# What sqlite takes for a number in a text; Python's float takes more, such as `nan` and `1_000`.
+# Texts that sqlite reads as a number; Python's float accepts more, such as `nan` and `1_000`.
 _NUMBER = re.compile(
     r"[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*", re.ASCII | re.IGNORECASE
 )
@@ -32,7 +32,7 @@ Cell = str | float
 
 
 def folded(name: str) -> str:
-    """A column's name as sqlite compares it: without regard to the case of ASCII letters alone."""
+    """A column's name as sqlite compares it: ignoring the case of ASCII letters only."""
     return name.translate(_ASCII_LOWER)
 
 
@@ -40,8 +40,8 @@ def rows_for(columns: Sequence[str], query: str, rng: random.Random) -> list[lis
     """Rows for a table of these columns, in random order.
 
     Args:
-        columns: as the table has them.
-        query: its comparisons of a column with a literal decide what is in the rows.
+        columns: the table's columns.
+        query: its comparisons of a column with a literal determine the rows.
         rng: draws the rest.
     """
     names = [folded(column) for column in columns]
@@ -58,18 +58,18 @@ def rows_for(columns: Sequence[str], query: str, rng: random.Random) -> list[lis
 
 def _conditions(query: str) -> list[_Condition]:
     """(folded column, operator, literal) of each comparison with a literal."""
-    found = []
+    conditions = []
     for *column, sign, text, bare in _CONDITION.findall(query):
         name = folded("".join(column).replace('""', '"'))
-        found.append((name, sign, bare or text.replace("''", "'")))
-    return found
+        conditions.append((name, sign, bare or text.replace("''", "'")))
+    return conditions
 
 
 def _plans(conditions: int, rng: random.Random) -> list[list[bool]]:
-    """For each row, which of the conditions it fulfils.
+    """For each row, which of the conditions it meets.
 
-    Few fulfil them all, so that what one condition less, or a weaker one, lets through outweighs
-    them: a largest or smallest value is then another.
+    Few rows meet all conditions, so that the rows added by dropping or weakening a condition
+    outnumber them, and change a maximum or minimum.
     """
     all_of_them = [[True] * conditions] * (_FULFIL_ALL if conditions else _ROWS)
     by_chance = [[rng.random() < 0.5 for _ in range(conditions)] for _ in range(_BY_CHANCE)]
@@ -78,7 +78,7 @@ def _plans(conditions: int, rng: random.Random) -> list[list[bool]]:
 
 
 def _drawn(sign: str, value: str, holds: bool, rng: random.Random) -> Cell:
-    """A value for which `column sign value` holds, or does not."""
+    """A value for which `column sign value` is true, or false."""
     if sign in ("!=", "<>"):
         sign, holds = "=", not holds
     below, above = _neighbours(value, rng)
@@ -93,10 +93,10 @@ def _drawn(sign: str, value: str, holds: bool, rng: random.Random) -> Cell:
 
 
 def _neighbours(value: str, rng: random.Random) -> tuple[Cell, Cell]:
-    """Values that sort before and after, as sqlite compares them: any number before any text."""
+    """A smaller and a larger value in sqlite's order, where numbers sort before texts."""
     if not _NUMBER.fullmatch(value):
         return value[:-1] if value else 0, value + rng.choice(" a")
     number = float(value)
-    step = max(1.0, abs(number) / 1e6)  # beside a large number 1 is nothing
+    step = max(1.0, abs(number) / 1e6)  # a step of 1 would vanish beside a large number
     below, above = (step * rng.choice((0.001, 1, 2, 3)) for _ in range(2))
     return number - below, number + above

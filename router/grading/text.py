@@ -1,18 +1,18 @@
-"""Is a plain text the same, which option does an answer choose, and what of it is talk?"""
+"""Grades plain texts and options, and extracts a query or JSON from the text around it."""
 
 import re
 
 from router.grading.counts import Counts, Reference, passed
 
 _FENCE = re.compile(r"```(?:[\w+-]*[ \t]*\n)?(.*?)(?:```|\Z)", re.DOTALL)
-# To a semicolon or an empty line, neither of them in quotes.
+# Up to a semicolon or an empty line outside quotes.
 _STATEMENT = (
     r"((?:\bWITH\s+\w+\s+AS\s*\(\s*)?\bSELECT\b"
     r"(?:'(?:[^']|'')*'|\"[^\"]*\"|(?!\n\s*\n)[^;])*;?)"
 )
 _QUERIES = (
     re.compile(r"`(\s*SELECT\b[^`]*)`", re.IGNORECASE),
-    re.compile(_STATEMENT),  # who shouts means the statement, not the word
+    re.compile(_STATEMENT),  # in capitals it is a statement, not a word
     re.compile(_STATEMENT, re.IGNORECASE),
 )
 _CLOSING = {"{": "}", "[": "]"}
@@ -22,31 +22,31 @@ _LETTER = re.compile(r"\b([B-HJ]\b|[AI]\b(?!['\u2019]|[ \t]+(?!(?:is|or|and)\b)[
 
 
 def text_exact(answer: str, reference: Reference) -> Counts:
-    """Right if both texts have the same words, without regard to letter case and white space."""
+    """Right if both texts have the same words, ignoring letter case and white space."""
     return passed(answer.lower().split() == reference.answer.lower().split())
 
 
 def choice(answer: str, reference: Reference) -> Counts:
-    """Right if the first capital letter that stands alone is the reference's option.
+    """Right if the first single capital letter is the reference's option.
 
-    The article `A` and the pronoun `I` are none; `A is right` is one.
+    The article `A` and the pronoun `I` do not count; `A is right` does.
     """
-    found = _LETTER.search(answer)
-    return passed(found is not None and found[1] == reference.answer.strip())
+    match = _LETTER.search(answer)
+    return passed(match is not None and match[1] == reference.answer.strip())
 
 
 def mentions(answer: str, reference: Reference) -> Counts:
-    """Right if the answer's first line that is not empty has the reference's words, one after the
-    other, without regard to letter case and marks.
+    """Right if the answer's first non-empty line contains the reference's words in sequence,
+    ignoring letter case and punctuation.
 
     Raises:
         ValueError: the reference has no word to mention.
     """
-    wanted = _words(reference.answer)
-    if not wanted:
+    expected = _words(reference.answer)
+    if not expected:
         raise ValueError(f"the reference {reference.answer!r} has no word")
     line = next((line for line in answer.splitlines() if line.strip()), "")
-    return passed(f" {wanted} " in f" {_words(line)} ")
+    return passed(f" {expected} " in f" {_words(line)} ")
 
 
 def _words(text: str) -> str:
@@ -54,31 +54,31 @@ def _words(text: str) -> str:
 
 
 def query_in(answer: str) -> str:
-    """A query without what a talkative model puts around it; without a query, the whole text.
+    """The query in an answer, without the text around it; the whole text if there is no query.
 
-    That is, in the first fenced block or else in all of it, the first statement from its `SELECT`
-    to its end.
+    The query is the first statement, from its `SELECT` to its end, in the first fenced block or, if
+    there is none, in the whole text.
     """
     text = _fenced(answer)
-    found = next(filter(None, (pattern.search(text) for pattern in _QUERIES)), None)
-    return (text if found is None else found[1]).strip()
+    match = next(filter(None, (pattern.search(text) for pattern in _QUERIES)), None)
+    return (text if match is None else match[1]).strip()
 
 
 def json_in(answer: str, opening: str) -> str:
-    """An object or a list in JSON without what is around it; without one, the whole text.
+    """The JSON object or list in an answer; the whole text if there is none.
 
     Args:
-        answer: what was said.
+        answer: the model's answer.
         opening: `{` takes the first object, `[` the first list.
     """
-    # What begins with it has no fence around it, though one may stand in a string of it.
+    # If the text begins with it, a fence can only be inside one of its strings.
     text = answer if answer.lstrip().startswith(opening) else _fenced(answer)
     return (_bracketed(text, opening) or text).strip()
 
 
 def _fenced(answer: str) -> str:
-    found = _FENCE.search(answer)
-    return found[1] if found else answer
+    match = _FENCE.search(answer)
+    return match[1] if match else answer
 
 
 def _bracketed(text: str, opening: str) -> str | None:

@@ -1,1 +1,1 @@
-"""Whether a specialist earns its traffic: evidence, tests that hold at any time, lifecycle."""
+"""Decides which specialists get traffic: evidence, anytime-valid tests, lifecycle."""

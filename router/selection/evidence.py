@@ -1,8 +1,8 @@
-"""What is known of a specialist against the generalist, from requests that both answered.
+"""Evidence that compares a specialist with the generalist, from requests that both answered.
 
 Each such pair gives a difference of two scores, in [-1, 1]. Mixtures of e-processes (`betting`) bet
 on its mean; the wealth of one is an e-value: under the hypothesis that it bets against, it ever
-reaches 1 / alpha with a probability of at most alpha, however often one looks.
+reaches 1 / alpha with a probability of at most alpha, however often it is checked.
 
     worse         against "at least as good as the generalist, but for the margin"
     worse_lately  the same, restarted whenever the wealth falls below 1 (an e-detector)
@@ -10,12 +10,12 @@ reaches 1 / alpha with a probability of at most alpha, however often one looks.
     better        against "not better than the generalist"
 
 All but `worse_lately` follow from the counts of the differences; so does the interval of their
-mean, which holds at all times together. `worse_lately` notices a specialist that turns bad after a
-long time: the others first have to win back what a good past has cost. Its value c is no bet at
-level 1 / c but an alarm that is false at most once in c pairs on average.
+mean, which holds at all times simultaneously. `worse_lately` detects a specialist that turns bad
+after a long time: the others first have to win back the wealth lost in a good past. A threshold c
+for it means at most one false alarm in c pairs on average, not a level of 1 / c.
 
-Rule: a score has three decimals, so that there are 2,001 differences at most and the evidence
-stays small, be it of a hundred pairs or of a million.
+Rule: scores are rounded to three decimals, so that there are at most 2,001 differences and the
+evidence stays small for any number of pairs.
 
 Sources: see `betting`; Shin, Ramdas and Rinaldo, E-detectors: a nonparametric framework for
 sequential change detection, arXiv:2203.03532.
@@ -41,7 +41,7 @@ Doubles = NDArray[np.float64]
 _Number = TypeVar("_Number", float, Doubles)
 
 _STEPS = 1000
-"""A score's three decimals."""
+"""The resolution of scores: three decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Pair:
 
     Attributes:
         specialist: the score of its answer, in [0, 1].
-        generalist: the score of the other's, in [0, 1].
+        generalist: the score of the generalist's answer, in [0, 1].
         latency_seconds: the specialist's less the generalist's.
         cost: the same, in currency units.
 
     Raises:
-        ValueError: a score is not within its bounds, or a difference is not finite.
+        ValueError: a score is out of bounds, or a difference is not finite.
     """
 
     specialist: float
@@ -72,7 +72,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class EValues:
-    """The natural logarithms of the e-values; the module says what each is evidence of."""
+    """The natural logarithms of the e-values that the module defines."""
 
     worse: float
     worse_lately: float
@@ -85,10 +85,10 @@ class Evidence:
     """The pairs of one specialist, since some moment.
 
     Attributes:
-        counts: how often each difference was seen: (thousandths, number), by difference.
+        counts: how often each difference occurred: (thousandths, number), by difference.
         lately: the log wealth of each e-process behind `worse_lately`.
         specialist: mean score of its answers.
-        generalist: mean score of the other's.
+        generalist: mean score of the generalist's answers.
         latency_seconds: of the differences in latency.
         cost: of the differences in cost.
     """
@@ -106,7 +106,7 @@ class Evidence:
         return self.specialist.count
 
     def after(self, pair: Pair, margin: float) -> "Evidence":
-        """With one pair more.
+        """The evidence with one more pair.
 
         Args:
             pair: the newest.
@@ -127,13 +127,13 @@ class Evidence:
         )
 
     def e_values(self, margin: float) -> EValues:
-        """How much there is to be said for each claim.
+        """The e-value of each claim, as logarithms.
 
         Args:
-            margin: in (0, 1); how much worse counts as no worse.
+            margin: in (0, 1); a smaller loss of quality counts as no worse.
         """
         values, counts = self._seen()
-        # A mirrored value bets that the mean is larger.
+        # Mirrored values bet that the mean is larger.
         return EValues(
             worse=mixture_log_wealth(values, counts, _unit(-margin)),
             worse_lately=float(mix(np.array(self.lately))),
@@ -142,9 +142,9 @@ class Evidence:
         )
 
     def quality(self, level: float) -> Interval | None:
-        """The mean difference; the interval ever misses it with a probability of at most `level`.
+        """The mean difference; its interval ever misses with a probability of at most `level`.
 
-        None where there is no pair.
+        None without pairs.
         """
         if not self.pairs:
             return None

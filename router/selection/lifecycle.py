@@ -1,6 +1,6 @@
-"""Which specialists get traffic: each one's state, as a table of transitions.
+"""The states of specialists, which decide who gets traffic, as a table of transitions.
 
-    candidate  declared, and asked nothing
+    candidate  declared; gets no requests
     shadow     the generalist answers; of some requests its answer is compared
     active     it answers; of some requests the generalist's answer is compared
     probation  was worse: as shadow, and of more requests

@@ -1,9 +1,8 @@
-"""Mean and spread of numbers without bounds, seen one by one, with an asymptotic confidence
-sequence.
+"""Running mean and variance of unbounded numbers, with an asymptotic confidence sequence.
 
-Seconds and money have no bounds that betting could use. By the central limit theorem, which needs
-a finite variance alone, the interval covers the mean at all times together with about the wanted
-probability; it is withheld until there are `LEAST_COUNT` numbers.
+Betting needs bounds, which seconds and money do not have. By the central limit theorem, which needs
+only a finite variance, the interval covers the mean at all times simultaneously with about the
+requested probability; there is no interval below `LEAST_COUNT` numbers.
 
 Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Time-uniform central limit theory and
 asymptotic confidence sequences, Annals of Statistics 52(6), 2024, arXiv:2103.06476.
@@ -13,15 +12,15 @@ import math
 from dataclasses import dataclass
 
 LEAST_COUNT = 20
-"""Numbers that an interval needs."""
+"""The least count that an interval needs."""
 
 _SHARPEST_AT = 300
-"""The number of numbers at which the interval is as narrow as it can be made."""
+"""The count at which the interval is tuned to be narrowest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean, and the bounds of what it estimates."""
+    """A mean with its confidence bounds."""
 
     mean: float
     low: float
@@ -37,13 +36,15 @@ class Moments:
     squares: float = 0.0
 
     def after(self, number: float) -> "Moments":
-        """With one number more."""
+        """The moments with one more number."""
         count = self.count + 1
         mean = self.mean + (number - self.mean) / count
         return Moments(count, mean, self.squares + (number - self.mean) * (number - mean))
 
     def interval(self, level: float) -> Interval | None:
-        """Misses the mean at any time with a probability of about `level`; None: too few numbers.
+        """The interval, which ever misses the mean with a probability of about `level`.
+
+        None if there are too few numbers.
 
         Args:
             level: in (0, 1).

@@ -1,10 +1,13 @@
-"""What is on record about a specialist: its state, the evidence in that state, what moves it on.
+"""A specialist's record: its state, the evidence since it entered it, and the tests that move it.
 
-Rule: each visit to a state begins without evidence. A specialist whose quality is no worse than the
-generalist's less the margin is ever moved to probation by `worse` with a probability of at most
-alpha over all specialists together, and by `worse_lately` once in `pairs_per_false_alarm` pairs on
-average; one that is worse ever becomes active by `not_worse` or `better` with alpha at most. Pure:
-time is passed in.
+    event                     limit on errors, over all specialists
+    worse                     wrongly demoted: ever, with probability at most `alpha`
+    worse_lately              wrongly demoted: once in `pairs_per_false_alarm` pairs on average
+    not_worse, better         wrongly promoted: ever, with probability at most `alpha`
+    hopeless                  wrongly retired: ever, with probability at most `retire_alpha`
+
+A demotion is wrong if the quality is at least the generalist's minus the margin, a promotion if it
+is below that. Rule: each visit to a state starts without evidence. Pure: the time is passed in.
 """
 
 import math
@@ -18,23 +21,23 @@ from router.selection.moments import Interval
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the tests are set to, and how many specialists there are: they share alpha."""
+    """The settings of the tests, and the number of specialists, which share alpha."""
 
     selection: SelectionConfig
     specialists: int
 
     @property
     def margin(self) -> float:
-        """How much less quality counts as no worse."""
+        """A loss of quality below this counts as no worse."""
         return self.selection.margin
 
     @property
     def level(self) -> float:
-        """Each specialist's part of alpha."""
+        """Each specialist's share of alpha."""
         return self.selection.alpha / self.specialists
 
     def log_threshold(self, event: Event) -> float:
-        """What the logarithm of an e-value has to reach."""
+        """The threshold on the logarithm of an event's e-value."""
         settings = self.selection
         if event is Event.WORSE_LATELY:
             return math.log(settings.pairs_per_false_alarm * self.specialists)
@@ -44,9 +47,9 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What evidence is about, as fingerprints: it ends when either changes.
+    """The version that evidence belongs to, as fingerprints; a change of either drops the evidence.
 
-    `baseline` stands for the generalist and for how answers are graded and tested.
+    `baseline` covers the generalist, the grading and the settings of the tests.
     """
 
     specialist: str
@@ -57,7 +60,7 @@ class Version:
 class SpecialistRecord:
     """A specialist's state, since when (Unix seconds), and the evidence since then.
 
-    A pinned one is moved by the operator alone.
+    Only the operator moves a pinned specialist.
     """
 
     state: State
@@ -69,7 +72,7 @@ class SpecialistRecord:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Specialist less generalist, on average, each with its interval."""
+    """Mean differences, specialist minus generalist, each with its interval."""
 
     quality: Interval
     latency_seconds: Interval | None
@@ -78,7 +81,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of state, and what was known then; `before` is None for a specialist's first."""
+    """A change of state, with the evidence then; `before` is None for a specialist's first."""
 
     time: float
     before: State | None
@@ -93,7 +96,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A test of a record: logarithms of its e-value and of what that has to reach.
+    """A test of a record: the logarithms of its e-value and of its threshold.
 
     `in_force` says that it can move the specialist out of its state.
     """
@@ -105,15 +108,15 @@ class Claim:
 
     @property
     def decided(self) -> bool:
-        """Whether it moves the specialist."""
+        """Whether the test moves the specialist now."""
         return self.in_force and self.log_e_value >= self.log_threshold
 
 
 def claims(record: SpecialistRecord, rules: Rules) -> tuple[Claim, ...]:
-    """Every claim, in the order of `TESTED`."""
+    """All claims, in the order of `TESTED`."""
     values = record.evidence.e_values(rules.margin)
     may_cost_more = _may_cost_more(record.evidence, rules)
-    found = (values.worse, values.worse_lately, values.not_worse, values.better, values.worse)
+    e_values = (values.worse, values.worse_lately, values.not_worse, values.better, values.worse)
     return tuple(
         Claim(
             event,
@@ -123,12 +126,12 @@ def claims(record: SpecialistRecord, rules: Rules) -> tuple[Claim, ...]:
             and can(record.state, event)
             and not (event is Event.NOT_WORSE and may_cost_more),
         )
-        for event, value in zip(TESTED, found, strict=True)
+        for event, value in zip(TESTED, e_values, strict=True)
     )
 
 
 def compare(evidence: Evidence, rules: Rules) -> Comparison | None:
-    """The mean differences, with intervals at a specialist's part of alpha; None without pairs."""
+    """The mean differences, with intervals at a specialist's share of alpha; None without pairs."""
     quality = evidence.quality(rules.level)
     if quality is None:
         return None
@@ -142,14 +145,14 @@ def compare(evidence: Evidence, rules: Rules) -> Comparison | None:
 def register(
     record: SpecialistRecord | None, version: Version, initial_state: State, now: float
 ) -> tuple[SpecialistRecord, Transition | None]:
-    """The record of a specialist as it is now configured.
+    """The record of a specialist under the current configuration.
 
-    A new specialist begins as it is declared to, and so does a new version of one. Evidence about
-    another version is dropped; a pinned one keeps its state.
+    A new specialist, or a new version of one, begins in its declared state. Evidence about another
+    version is dropped; a pinned specialist keeps its state.
 
     Args:
-        record: as it was left; None: there is none yet.
-        version: what is configured now.
+        record: the last record; None: there is none yet.
+        version: the configured version.
         initial_state: candidate, shadow or active.
         now: Unix seconds.
     """
@@ -169,12 +172,12 @@ def register(
 def record_pair(
     record: SpecialistRecord, pair: Pair, rules: Rules, now: float
 ) -> tuple[SpecialistRecord, Transition | None]:
-    """The record after one pair more, and the transition that this brings about, if any.
+    """The record after one more pair, and the resulting transition, if any.
 
     Args:
-        record: of the specialist.
-        pair: the newest.
-        rules: what the tests are set to.
+        record: the specialist's record.
+        pair: the new pair.
+        rules: the settings of the tests.
         now: Unix seconds.
     """
     evidence = record.evidence.after(pair, rules.margin)
@@ -188,17 +191,17 @@ def record_pair(
 def apply_event(
     record: SpecialistRecord, event: Event, reason: str, rules: Rules, now: float
 ) -> tuple[SpecialistRecord, Transition]:
-    """The record after an order of the operator, whom a pin does not stop.
+    """The record after an operator's action, and the transition; works on a pinned one too.
 
     Args:
-        record: of the specialist.
-        event: what the operator wants.
-        reason: the operator's, kept with the transition.
-        rules: as of `record_pair`.
+        record: the specialist's record.
+        event: the operator's action.
+        reason: the operator's reason, stored with the transition.
+        rules: the settings of the tests.
         now: Unix seconds.
 
     Raises:
-        UnknownTransition: the order makes no sense in this state.
+        UnknownTransition: the action is not possible in this state.
     """
     return _moved(record, event, Cause.OPERATOR, reason, rules, now)
 
