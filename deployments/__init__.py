@@ -1,5 +1,5 @@
-"""Models behind one protocol, on Ray Serve. Knows no routing and speaks no HTTP to clients.
+"""Models behind one protocol, on Ray Serve. Neither routes nor serves HTTP to clients.
 
-"Deployments" here are Ray Serve deployments; Kubernetes objects live in `helm/`. This module stays
-a docstring only: `router` imports `deployments.protocol`, and importing that runs this file.
+"Deployments" here are Ray Serve deployments; Kubernetes objects are in `helm/`. Keep this module
+empty: `router` imports `deployments.protocol`, which runs this file.
 """

@@ -1,4 +1,4 @@
-"""Model specs -> Serve applications. The one place where a model class meets Ray Serve."""
+"""Builds Serve applications from model specs. Only this file wraps a model class for Ray Serve."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from deployments.spec import Autoscaling, ModelSpec
 
 
 def build_model(spec: ModelSpec, context: EngineContext) -> serve.Application:
-    """The application that serves one model; it has no HTTP route."""
+    """The Serve application of one model; it has no HTTP route."""
     return serve.deployment(**serve_options(spec))(LoggingModelServer).bind(spec, context)
 
 
 def serve_options(spec: ModelSpec) -> dict[str, Any]:
-    """Serve's options for a model; pure."""
+    """Serve's options for a model."""
     resources = spec.resources
     actor: dict[str, Any] = {"num_cpus": resources.num_cpus, "num_gpus": resources.num_gpus}
     if resources.memory_bytes is not None:
@@ -36,11 +36,11 @@ def serve_options(spec: ModelSpec) -> dict[str, Any]:
     return options
 
 
-def _autoscaling(wanted: Autoscaling) -> dict[str, Any]:
+def _autoscaling(settings: Autoscaling) -> dict[str, Any]:
     return {
-        "min_replicas": wanted.min_replicas,
-        "max_replicas": wanted.max_replicas,
-        "target_ongoing_requests": wanted.target_ongoing_requests,
-        "upscale_delay_s": wanted.upscale_delay_seconds,
-        "downscale_delay_s": wanted.downscale_delay_seconds,
+        "min_replicas": settings.min_replicas,
+        "max_replicas": settings.max_replicas,
+        "target_ongoing_requests": settings.target_ongoing_requests,
+        "upscale_delay_s": settings.upscale_delay_seconds,
+        "downscale_delay_s": settings.downscale_delay_seconds,
     }

@@ -1,7 +1,7 @@
-"""Arithmetic for models that write an equation better than they work it out.
+"""A calculator for models that write equations better than they solve them.
 
-An expression is parsed, never executed: numbers, `+ - * /` and parentheses are all there is. Values
-are exact fractions.
+Expressions are parsed, never executed, and have only numbers, `+ - * /` and parentheses. Values are
+exact fractions.
 """
 
 import ast
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 _LONGEST = 200
-"""Letters of an expression; Python's parser needs no more than this to stay quick and flat."""
+"""The maximum length of an expression, which bounds the parser's time and depth."""
 
 _BINARY: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -21,7 +21,7 @@ _BINARY: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] =
 
 
 def calculate(expression: str) -> Fraction | None:
-    """The value of an arithmetic expression; None where it has none or is something else."""
+    """The value of an arithmetic expression; None if it is invalid or has no value."""
     text = expression.strip()
     if len(text) > _LONGEST or not set(text) <= set("0123456789.+-*/() "):
         return None
@@ -34,7 +34,7 @@ def calculate(expression: str) -> Fraction | None:
 def _value(node: ast.expr, text: str) -> Fraction:
     match node:
         case ast.Constant():
-            # As it is written: a float would round it.
+            # From the source text: a float would round it.
             return Fraction(text[node.col_offset : node.end_col_offset])
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, text)
@@ -44,9 +44,9 @@ def _value(node: ast.expr, text: str) -> Fraction:
 
 
 def completed(answer: str) -> str:
-    """What to add to an answer that ends in an open equation, such as `76 - 25 =`; else nothing.
+    """The text to add to an answer that ends in an open equation, such as `76 - 25 =`; else "".
 
-    The last line is read. Results are given as integers, or rounded to six digits after the point.
+    Reads the last line. Results are integers, or rounded to six decimals.
     """
     line = answer.rstrip().rpartition("\n")[2]
     if not line.endswith("="):

@@ -1,7 +1,7 @@
-"""What may be added to a finished answer, by the name that a niche and an adapter's card give it.
+"""Functions that complete a finished answer, by the name in a niche or an adapter's card.
 
-A model that writes an equation better than it works it out leaves the result to a calculator. What
-is added is no token of the model's: it costs nothing and has no log-probability.
+For example, a calculator adds the result of an equation that the model wrote. The added text has no
+tokens: it costs nothing and has no log-probabilities.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ COMPLETIONS: Mapping[Completion, Callable[[str], str]] = {"calculator": complete
 
 
 def completion(name: Completion | None) -> Callable[[str], str]:
-    """The function from an answer to what is added to it; without a name it adds nothing."""
+    """The function from an answer to the text to add; without a name it adds nothing."""
     return _nothing if name is None else COMPLETIONS[name]
 
 

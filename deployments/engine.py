@@ -1,8 +1,8 @@
-"""What an engine is: one file under `deployments/engines/` with `create(spec, context) -> Engine`.
+"""The engine interface. An engine is a file in `deployments/engines/` with `create`.
 
-An engine checks its own `engine_options` with a frozen pydantic model (`parse_options`), says the
-system prompt of its spec by one rule (`with_system_prompt`) and keeps a record of its work
-(`LoadRecorder`).
+`create(spec, context)` returns an `Engine`. An engine validates its `engine_options` with a frozen
+pydantic model (`parse_options`), adds the spec's system prompt with `with_system_prompt`, and
+counts its work with a `LoadRecorder`.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ Options = TypeVar("Options", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """What an engine may know of the machine: where model files lie."""
+    """The machine-specific settings of an engine: the directory of model files."""
 
     cache_dir: Path
 
 
 class Engine(Backend, Protocol):
-    """A backend that holds a model: it is started once, asked many times, and stopped once."""
+    """A backend that holds a model; it is started once and stopped once."""
 
     async def start(self) -> None:
-        """Loads the weights; may take minutes. Raises what makes the model unusable."""
+        """Loads the weights; may take minutes. Raises if the model cannot be used."""
 
     async def alive(self) -> None:
-        """Returns unless only a restart can mend this engine; else raises `Unavailable`.
+        """Raises `Unavailable` if only a restart can repair this engine.
 
-        Less than `health`: an engine whose upstream is down cannot answer, yet a restart is no
-        cure.
+        Weaker than `health`: an engine whose upstream is down is not healthy, but a restart does
+        not help.
         """
 
     async def stop(self) -> None:
-        """Frees everything; requests in flight end with `Unavailable` or are cancelled."""
+        """Frees all resources; requests in flight fail with `Unavailable` or are cancelled."""
 
 
 def create_engine(spec: ModelSpec, context: EngineContext) -> Engine:
@@ -60,7 +60,7 @@ def parse_options(model: type[Options], spec: ModelSpec) -> Options:
     """Validates `spec.engine_options` with the engine's own model.
 
     Raises:
-        ValueError: a line for each fault, each naming `engine_options.KEY`.
+        ValueError: one line per error, each naming `engine_options.KEY`.
     """
     try:
         return model.model_validate(spec.engine_options)
@@ -75,7 +75,7 @@ def parse_options(model: type[Options], spec: ModelSpec) -> Options:
 
 
 def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
-    """Puts `system_prompt` before a conversation without a system message; changes nothing else."""
+    """Prepends `system_prompt` to a conversation without a system message."""
     if not system_prompt or not prompt.messages:
         return prompt
     if any(message.role == "system" for message in prompt.messages):
@@ -84,7 +84,7 @@ def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
 
 
 class Work:
-    """One request's work: set `finished` before the last piece is handed out."""
+    """The work on one request; the engine sets `finished` before it yields the last chunk."""
 
     def __init__(self) -> None:
         self.finished = False
@@ -92,7 +92,7 @@ class Work:
 
 
 class LoadRecorder:
-    """Counts what an engine does. A request ends completed, failed or, left early, cancelled."""
+    """Counts an engine's requests. A request completes, fails, or is cancelled."""
 
     def __init__(self, recent: int = 256) -> None:
         self._running = self._completed = self._cancelled = self._failed = self._tokens = 0
@@ -100,14 +100,14 @@ class LoadRecorder:
 
     @contextmanager
     def track(self, request_id: str) -> Iterator[Work]:
-        """Counts the request as running inside the block, and its end by how the block is left."""
+        """Counts the request as running inside the block, then by how the block ends."""
         work = Work()
         self._running += 1
         self._recent.append(request_id)
         try:
             yield work
         except (GeneratorExit, asyncio.CancelledError):
-            # Whoever stops reading after the last piece has had the whole answer.
+            # A consumer that stops after the last chunk has the whole answer.
             self._cancelled += not work.finished
             self._completed += work.finished
             raise
@@ -121,7 +121,7 @@ class LoadRecorder:
             self._tokens += work.tokens
 
     def load(self, queued: int = 0) -> Load:
-        """The record so far; `queued` is the engine's own count of requests that wait."""
+        """The counts so far; `queued` is the engine's number of waiting requests."""
         return Load(
             running=self._running,
             queued=queued,

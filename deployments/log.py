@@ -1,7 +1,7 @@
 """The log of a replica: lines of JSON on stderr.
 
-A line has the message, what was passed as `extra={"fields": ...}`, and the fields that `about` has
-set for the request that is being served.
+A line has the message, the fields passed as `extra={"fields": ...}`, and the fields that `about`
+set for the current request.
 """
 
 import json
@@ -17,7 +17,7 @@ _about: ContextVar[Mapping[str, object] | None] = ContextVar("about", default=No
 
 @contextmanager
 def about(**fields: object) -> Iterator[None]:
-    """Puts fields into every line of this task, and of tasks that it starts, inside the block."""
+    """Adds fields to every log line of this task, and of tasks that it starts, in the block."""
     token = _about.set(fields)
     try:
         yield
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
+        """Formats one record."""
         line: dict[str, object] = {
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_as_json(name: str) -> None:
-    """Sends the lines of a logger and of those below it to stderr, from `info` on."""
+    """Sends a logger's lines, and its children's, to stderr, from `info` on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger(name)

@@ -1,11 +1,11 @@
-"""The narrow waist: all that the layers above may know about a model.
+"""The model protocol: the only interface between models and the layers above.
 
-An engine, a model on Ray Serve and a fake in a test are all a `Backend`. Values are frozen and
-cross process borders; errors carry facts, and the edge turns them into words.
+An engine, a model on Ray Serve and a fake in a test all implement `Backend`. Values are frozen and
+picklable; errors carry facts, and the gateway writes the messages.
 
     BackendError
     |-- InvalidPrompt      the model cannot serve the request; `parameter` names the reason
-    |   `-- PromptTooLong  it exceeds the model's context; another model's may be longer
+    |   `-- PromptTooLong  it exceeds the model's context; another model may have a longer one
     |-- Overloaded         its queue is full; retry after some seconds
     |-- Unavailable        no live replica or engine
     `-- DeadlineExceeded   not complete within the deadline
@@ -28,10 +28,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy, None what the model's operator has set;
-    `max_tokens` None means as many as fit the context.
+    """How to choose tokens. `temperature` 0 is greedy, None the model's default; `max_tokens` None
+    means as many as fit the context.
 
-    `top_logprobs` None asks for no log-probabilities, 0 for those of the chosen tokens alone.
+    `top_logprobs` None asks for no log-probabilities, 0 for those of the chosen tokens only.
     """
 
     max_tokens: int | None = None
@@ -46,11 +46,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked: either a chat (`messages`) or a bare `text` to be continued, never
+    """The input of a model: either a chat (`messages`) or a bare `text` to continue, never
     both.
 
-    `deadline_seconds` counts from the moment the engine takes the prompt: clocks differ between
-    nodes. `trace` are the headers that continue the request's trace (W3C) at another server.
+    `deadline_seconds` counts from the engine's receipt of the prompt, since clocks differ between
+    nodes. `trace` has the W3C headers that continue the request's trace at another server.
     """
 
     request_id: str
@@ -80,7 +80,7 @@ class Usage:
     """Tokens counted by the model's own tokenizer, and the seconds its engine worked for this
     request.
 
-    `prefill_seconds` passed from the beginning of that work to the first piece; None: not known.
+    `prefill_seconds`: from the start of that work to the first chunk; None: unknown.
     """
 
     prompt_tokens: int
@@ -92,7 +92,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer. The last one alone has `finish_reason` and `usage`."""
+    """A piece of an answer. Only the last one has `finish_reason` and `usage`."""
 
     text: str = ""
     tokens: int = 0
@@ -103,7 +103,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The counts of one replica, as it reports them itself."""
+    """The counts that one replica reports."""
 
     running: int = 0
     queued: int = 0
@@ -116,8 +116,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model is: its name, engine, weights and context length in tokens (None: not known
-    here)."""
+    """A model's name, engine, weights and context length in tokens (None:
+    unknown)."""
 
     name: str
     engine: str
@@ -127,7 +127,7 @@ class ModelCard:
 
 
 class BackendError(Exception):
-    """Any failure of a model that its caller may handle."""
+    """A failure of a model that the caller may handle."""
 
 
 class InvalidPrompt(BackendError):
@@ -167,18 +167,18 @@ class DeadlineExceeded(BackendError):
 
 
 class Backend(Protocol):
-    """A model that can be asked. Closing `stream` early (`aclose`) stops the generation and frees
-    its slot."""
+    """A model that answers prompts. Closing `stream` early (`aclose`) stops the generation and
+    frees its slot."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """Yields the answer in pieces; raises a `BackendError`, before the first piece where it
-        can."""
+        """Yields the answer in chunks; raises a `BackendError`, before the first chunk if
+        possible."""
 
     async def health(self) -> None:
-        """Returns when the model can answer, else raises `Unavailable`."""
+        """Returns if the model can answer, else raises `Unavailable`."""
 
     async def load(self) -> Load:
-        """The counts of the replica that is asked."""
+        """The counts of the replica that handles the call."""
 
     async def model_card(self) -> ModelCard:
-        """What is being served."""
+        """The card of the served model."""

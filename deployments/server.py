@@ -1,5 +1,4 @@
-"""The class that Ray Serve runs for one model: an engine, loaded before the replica counts as
-ready."""
+"""The class that Ray Serve runs for one model: an engine, loaded before the replica is ready."""
 
 import asyncio
 import logging
@@ -15,7 +14,7 @@ _log = logging.getLogger("deployments.server")
 
 
 class ModelServer:
-    """One replica of one model. Plain: `builder.py` alone wraps it for Serve."""
+    """One replica of one model; `builder.py` wraps it for Serve."""
 
     def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
         self._name = spec.name
@@ -24,10 +23,10 @@ class ModelServer:
         self._started = False
 
     async def check_health(self) -> None:
-        """Serve calls this before a replica is ready, and periodically after; it restarts a replica
-        that raises.
+        """Loads the engine on the first call; later raises if only a restart can repair it.
 
-        The first call loads the weights.
+        Serve calls this before a replica is ready and periodically after, and restarts a replica
+        that raises.
         """
         async with self._starting:
             if not self._started:
@@ -36,34 +35,34 @@ class ModelServer:
         await self._engine.alive()
 
     async def health(self) -> None:
-        """Returns when the model can answer."""
+        """Returns if the model can answer, else raises `Unavailable`."""
         await self._engine.health()
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """The engine's answer; cancelling the caller's request ends it here and in the engine."""
+        """The engine's answer; cancelling the request also cancels it in the engine."""
         try:
             async with aclosing(self._engine.stream(prompt)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except BackendError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises ends here
-            # A fault of the engine. Its class may not even exist where the caller runs.
+        except Exception as error:  # noqa: BLE001 - translates any error of an engine
+            # The caller's process may not be able to import the exception's class.
             fields = {"request_id": prompt.request_id, "model": self._name}
             _log.exception("an engine failed", extra={"fields": fields})
             raise Unavailable(self._name, f"its engine failed: {type(error).__name__}") from None
 
     async def load(self) -> Load:
-        """This replica's record."""
+        """The counts of this replica."""
         return await self._engine.load()
 
     async def model_card(self) -> ModelCard:
-        """What is being served."""
+        """The card of the served model."""
         return await self._engine.model_card()
 
 
 class LoggingModelServer(ModelServer):
-    """What Serve runs: a model in a process of its own, whose log is this one's to direct."""
+    """The class that Serve runs: a model in its own process, whose log it configures."""
 
     def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
         log_as_json("deployments")

@@ -1,4 +1,4 @@
-"""One model of the stack as the operator writes it: frozen, validated, with units in the names."""
+"""The configuration of one model: frozen, validated, with units in the names."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ class _Section(BaseModel):
 
 
 def engine_names() -> tuple[str, ...]:
-    """The engines that exist: one file each under `deployments/engines/`."""
+    """The available engines: one file each under `deployments/engines/`."""
     folder = Path(__file__).parent / "engines"
     return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
 
@@ -34,12 +34,12 @@ class Resources(_Section):
 
 
 class Autoscaling(_Section):
-    """Replicas by load, as Ray Serve's autoscaler takes it."""
+    """Settings of Ray Serve's autoscaler."""
 
     min_replicas: int = Field(default=1, ge=0, description="0 stops all replicas of an idle model")
     max_replicas: int = Field(default=1, ge=1, description="upper limit")
     target_ongoing_requests: float = Field(
-        default=8, gt=0, description="requests in progress per replica that scaling aims at"
+        default=8, gt=0, description="target of requests in progress per replica"
     )
     upscale_delay_seconds: float = Field(
         default=10, ge=0, description="how long load must be high before a replica is added"
@@ -58,7 +58,7 @@ class Autoscaling(_Section):
 
 
 class Limits(_Section):
-    """How many requests a model takes before it refuses more."""
+    """Limits beyond which a model refuses requests."""
 
     max_ongoing_requests: int = Field(default=64, ge=1, description="requests per replica at once")
     max_queued_requests: int = Field(
@@ -113,7 +113,7 @@ class ModelSpec(_Section):
         default_factory=dict, description="the engine's own settings; each engine checks its own"
     )
     system_prompt: str | None = Field(
-        default=None, description="system message of conversations that have none"
+        default=None, description="system message for conversations without one"
     )
     resources: Resources = Field(default=Resources(), description="what one replica reserves")
     replicas: int = Field(

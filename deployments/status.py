@@ -1,16 +1,16 @@
-"""How many replicas of each model Serve's controller counts as running, asked rarely."""
+"""The number of running replicas of each model, from Serve's controller, cached."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 
 
 class ReplicaCounts:
-    """Shares one answer of the controller among all who ask within a short time.
+    """Caches the controller's answer for a short time.
 
     Args:
-        fetch: asks the controller; blocks, so it runs on a thread. Replicas by application.
+        fetch: asks the controller for replicas by application; blocks, so it runs on a thread.
         clock: monotonic seconds.
-        fresh_seconds: how long an answer is good.
+        fresh_seconds: how long an answer is cached.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class ReplicaCounts:
         self._good_until = float("-inf")
 
     async def running(self, app: str) -> int:
-        """The running replicas of an application; 0 for one that is not deployed."""
+        """The number of running replicas of an application; 0 if it is not deployed."""
         async with self._asking:
             if self._clock() >= self._good_until:
                 self._counts = await asyncio.to_thread(self._fetch)

@@ -1,1 +1,1 @@
-"""Engines, one a file, named in a spec as the file is; files that begin with `_` are parts."""
+"""Engines: one per file, and a spec names the file; files with a leading `_` are shared parts."""

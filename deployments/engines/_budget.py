@@ -1,8 +1,8 @@
-"""Who may use the KV cache: each request reserves room for its whole answer before it starts.
+"""Admission to the KV cache: a request reserves room for its whole answer before it starts.
 
-transformers' manager would rather start everything and, when the cache is full, throw a request out
-and compute it anew; and after that it takes nothing new until one *finishes*, which a cancelled
-request never does. With room reserved the cache cannot fill, and nothing is thrown out.
+Without reservations, transformers' manager starts every request and, when the cache is full, evicts
+one and recomputes it; then it admits nothing new until a request *finishes*, which a cancelled
+request never does. With reservations the cache cannot overflow, and nothing is evicted.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 
 class TokenBudget:
-    """Tokens that may be in use at once; first come, first served. For one event loop."""
+    """Limits the tokens in use; first come, first served. For one event loop."""
 
     def __init__(self, tokens: int) -> None:
         self._free = tokens
@@ -20,12 +20,12 @@ class TokenBudget:
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for room."""
+        """The number of requests that wait for room."""
         return len(self._queue)
 
     @asynccontextmanager
     async def reserved(self, tokens: int) -> AsyncIterator[None]:
-        """Room for `tokens`, which must not exceed the whole budget, while the block runs."""
+        """Reserves room for `tokens` during the block; they must not exceed the whole budget."""
         await self._take(tokens)
         try:
             yield
@@ -43,7 +43,7 @@ class TokenBudget:
         except asyncio.CancelledError:
             if entry in self._queue:
                 self._queue.remove(entry)
-            elif not turn.cancelled():  # its turn had come at the very moment that it left
+            elif not turn.cancelled():  # admitted and cancelled at the same time
                 self._free += tokens
             self._admit()
             raise

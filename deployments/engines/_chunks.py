@@ -1,4 +1,4 @@
-"""From the tokens of one answer of the transformers engine to its chunks."""
+"""Turns the tokens of one answer of the transformers engine into chunks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +10,15 @@ from deployments.protocol import Chunk, FinishReason, TokenLogprob, Usage
 
 
 class ChunkBuilder:
-    """Builds the chunks of one answer as its tokens come.
+    """Builds the chunks of one answer while its tokens arrive.
 
     Args:
-        row: the request's settings and scores, as the sampler keeps them.
+        row: the request's settings and scores in the sampler.
         prompt_tokens: for the usage.
         tokenizer: the model's.
-        end_tokens: ids that end an answer; they count, and are not shown.
-        complete: from an answer that the model ended itself to what is added to it; what is added
-            is text alone, no token of the usage, and ends at a stop string like any text.
+        end_tokens: ids that end an answer; they count as usage, but are not shown.
+        complete: returns the text to add to an answer that the model ended itself; this text does
+            not count as tokens, and is cut at stop strings.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ChunkBuilder:
         self._seen = self._reported = 0
 
     def advance(self, tokens: list[int], finished: bool) -> Chunk | None:
-        """The chunk for what is new among all `tokens` so far; None when nothing can be shown
+        """The chunk for the new ones of all `tokens` so far; None if no text can be shown
         yet."""
         fresh, ended = tokens[self._seen :], False
         text, logprobs, used = "", [], 0
@@ -65,7 +65,7 @@ class ChunkBuilder:
         return replace(self._chunk(text, logprobs), finish_reason=reason, usage=usage)
 
     def _push(self, text: str) -> str:
-        """What of the text may be shown now."""
+        """The part of the text that may be shown now."""
         self._said += text
         return self._stops.push(text)
 
@@ -77,5 +77,5 @@ class ChunkBuilder:
         if self._row.sampling.top_logprobs is None:
             return []
         scores = self._row.scores[position]
-        top = tuple((self._tokenizer.decode([other]), value) for other, value in scores.top)
+        top = tuple((self._tokenizer.decode([candidate]), value) for candidate, value in scores.top)
         return [TokenLogprob(self._tokenizer.decode([token]), scores.logprob, top)]

@@ -1,4 +1,4 @@
-"""transformers' continuous-batching manager, started with our sizes and our sampler."""
+"""Starts transformers' continuous-batching manager with our sizes and our sampler."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from deployments.engines._options import Options
 from deployments.engines._sampler import Sampler
 
 PAGE_TOKENS = 64
-"""The cache is given out in pages of so many tokens."""
+"""Tokens per page of the cache."""
 
 _START_SECONDS = 10
 
@@ -31,14 +31,14 @@ def start_manager(
     manager = model.init_continuous_batching(
         generation_config=generation,
         continuous_batching_config=ContinuousBatchingConfig(
-            # Sized by hand: left alone it takes most of the free memory, and minutes.
+            # A fixed size: the default takes most of the free memory, and minutes to start.
             page_size=PAGE_TOKENS,
             num_blocks=-(-options.cache_tokens // PAGE_TOKENS),
             max_batch_tokens=options.max_batch_tokens,
             max_requests_per_batch=options.max_batch_requests,
-            # An answer does not depend on what others asked; no cached token goes uncounted.
+            # No sharing between requests: answers stay independent, and all prompt tokens count.
             allow_block_sharing=False,
-            # The sampler decides on the host, between the forward pass and the next one.
+            # The sampler runs on the host between two forward passes.
             use_cuda_graph=False,
             use_async_batching=False,
         ),
@@ -47,5 +47,5 @@ def start_manager(
     manager.start()
     deadline = time.monotonic() + _START_SECONDS
     while manager.batch_processor is None and time.monotonic() < deadline:
-        time.sleep(0.01)  # the thread makes its cache first; until then it cannot take requests
+        time.sleep(0.01)  # it takes requests once its cache exists
     return manager

@@ -1,6 +1,6 @@
-"""The OpenAI wire format from the client's side: prompt -> body, events and statuses -> values.
+"""The OpenAI wire format on the client's side: builds bodies, decodes events and errors.
 
-Pure functions and one accumulator; nothing here sends anything.
+Pure functions and one accumulator, without I/O.
 """
 
 import json
@@ -27,7 +27,7 @@ _DONE = "[DONE]"
 
 
 def request_body(prompt: Prompt, model: str, extra: dict[str, Any]) -> dict[str, Any]:
-    """The body of a streamed request. `extra` adds and replaces; its nulls remove."""
+    """The body of a streamed request. `extra` adds or replaces keys; its nulls remove them."""
     sampling = prompt.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -51,11 +51,11 @@ def request_body(prompt: Prompt, model: str, extra: dict[str, Any]) -> dict[str,
 
 
 _TOO_LONG = "context_length_exceeded"
-"""OpenAI's code for what does not fit; other servers that speak its API use it too."""
+"""OpenAI's error code for a prompt that is too long; compatible servers use it too."""
 
 
 def error_from(model: str, status: int, retry_after: str | None, body: str) -> BackendError:
-    """What an upstream's error status and body mean."""
+    """The exception for an upstream's error status and body."""
     message, parameter = _error_facts(body)
     if status == 429:
         return Overloaded(model, 0, _retry_seconds(retry_after))
@@ -63,7 +63,7 @@ def error_from(model: str, status: int, retry_after: str | None, body: str) -> B
         too_long = status == 413 or _TOO_LONG in body
         return (PromptTooLong if too_long else InvalidPrompt)(parameter, message)
     if status in (401, 403):
-        # Its text may quote the key.
+        # The message may contain the key.
         return Unavailable(model, f"upstream refused the credentials ({status})")
     return Unavailable(model, f"upstream answered {status}: {message}")
 
@@ -79,10 +79,10 @@ class EventDecoder:
         self.done = False
 
     def read(self, event: str) -> Chunk | None:
-        """The piece of the answer that an event carries, if any.
+        """The chunk in an event, if any.
 
         Raises:
-            BackendError: the event reports an error, or is not what it should be.
+            BackendError: the event reports an error, or is malformed.
         """
         if self.done or event.strip() == _DONE:
             self.done = True
@@ -93,9 +93,9 @@ class EventDecoder:
             raise Unavailable(self._model, f"upstream sent an unreadable event: {error}") from error
 
     def last(self, seconds: float) -> Chunk:
-        """The chunk that ends the answer; `seconds` is how long it took.
+        """The chunk that ends the answer; `seconds` is the duration of the request.
 
-        Without a usage from upstream the pieces are counted; the prompt's tokens are then 0.
+        If upstream sends no usage, events are counted as tokens; prompt tokens are then 0.
 
         Raises:
             Unavailable: upstream closed the stream before the answer was complete.
@@ -135,18 +135,18 @@ class EventDecoder:
         return Chunk(text or "", tokens, logprobs=logprobs)
 
 
-def _logprobs(found: dict[str, Any]) -> tuple[TokenLogprob, ...]:
-    if found.get("content"):  # chat
+def _logprobs(logprobs: dict[str, Any]) -> tuple[TokenLogprob, ...]:
+    if logprobs.get("content"):  # chat
         return tuple(
             TokenLogprob(
                 token["token"],
                 token["logprob"],
                 tuple((top["token"], top["logprob"]) for top in token.get("top_logprobs") or ()),
             )
-            for token in found["content"]
+            for token in logprobs["content"]
         )
-    tokens, values = found.get("tokens") or [], found.get("token_logprobs") or []
-    tops = found.get("top_logprobs") or [{}] * len(tokens)
+    tokens, values = logprobs.get("tokens") or [], logprobs.get("token_logprobs") or []
+    tops = logprobs.get("top_logprobs") or [{}] * len(tokens)
     return tuple(
         TokenLogprob(token, value, tuple((top or {}).items()))
         for token, value, top in zip(tokens, values, tops, strict=True)
@@ -155,12 +155,12 @@ def _logprobs(found: dict[str, Any]) -> tuple[TokenLogprob, ...]:
 
 
 def _error_facts(body: str) -> tuple[str, str]:
-    """The message and the parameter of an error body, whatever its shape."""
+    """The message and the parameter of an error body of any shape."""
     try:
-        found = json.loads(body)
+        parsed = json.loads(body)
     except ValueError:
         return body[:300] or "no message", "messages"
-    error = found.get("error", found) if isinstance(found, dict) else found
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     if not isinstance(error, dict):
         return str(error)[:300], "messages"
     message = error.get("message") or error.get("detail") or error
@@ -168,7 +168,7 @@ def _error_facts(body: str) -> tuple[str, str]:
 
 
 def _retry_seconds(header: str | None) -> float:
-    """`Retry-After` as seconds or as a date; one second where it is absent or nonsense."""
+    """`Retry-After`, given in seconds or as a date; one second if absent or invalid."""
     if not header:
         return 1.0
     try:

@@ -1,4 +1,4 @@
-"""What an operator may set for the transformers engine."""
+"""The options of the transformers engine."""
 
 from typing import Literal
 
@@ -11,12 +11,12 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="auto: a GPU where there is one"
+        default="auto", description="auto: a GPU if there is one"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="auto: bfloat16 on a GPU; float32 on a CPU, where an answer then does not "
-        "depend on what else is in the batch",
+        description="auto: bfloat16 on a GPU; float32 on a CPU, so that an answer does not depend "
+        "on the rest of the batch",
     )
     threads: int | None = Field(default=None, ge=1, description="CPU threads; None: num_cpus")
     max_context_tokens: int = Field(default=2048, ge=16, description="prompt and answer together")
@@ -28,14 +28,14 @@ class Options(BaseModel):
     default_max_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="answer length where the request names none; None: the context",
+        description="answer length if the request sets none; None: the context",
     )
     default_temperature: float = Field(
         default=1.0,
         ge=0,
         le=2,
-        description="where the request names none; 0 is greedy, as a specialist is measured",
+        description="if the request sets none; 0 is greedy, as in the specialists' evaluation",
     )
     stall_seconds: float = Field(
-        default=120, gt=0, description="an engine without progress for so long is restarted"
+        default=120, gt=0, description="time without progress after which the engine is restarted"
     )

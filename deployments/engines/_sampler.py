@@ -1,12 +1,12 @@
-"""Chooses the next token of every row of a continuous batch, each by its own request's settings.
+"""Chooses the next token of each row of a continuous batch, by its request's settings.
 
-transformers' continuous batching has one set of processors for all requests: no seed, penalties,
-greedy choice or top log-probabilities per request. It takes a processor list, though, and this is
-one: before a step it is told which requests are in the batch, and after the forward pass it sees
-their logits. A row that is plainly greedy is left alone (the engine takes the argmax). For any
-other row the choice is made here and written back as the only token with a finite score.
+transformers' continuous batching has one set of logits processors for all requests: no seed,
+penalties, greedy choice or top log-probabilities per request. This processor list adds them: before
+a step it receives the requests in the batch, and after the forward pass their logits. Greedy rows
+without extras stay as they are (the engine takes the argmax). For any other row it chooses the
+token here and makes it the only one with a finite score.
 
-Rule: everything here but `add` and `remove` runs on the engine's generation thread.
+Rule: all methods but `add` and `remove` run on the engine's generation thread.
 """
 
 import os
@@ -25,8 +25,8 @@ from deployments.protocol import Sampling
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """The chosen token's log-probability before sampling, and the likeliest (token id, value)
-    pairs."""
+    """The chosen token's log-probability before sampling, and the (token id, value) pairs of the
+    likeliest tokens."""
 
     logprob: float
     top: tuple[tuple[int, float], ...]
@@ -34,10 +34,10 @@ class TokenScores:
 
 @dataclass
 class Row:
-    """One request's sampling state and what it has cost so far.
+    """One request's sampling state and its cost so far.
 
-    `scores` has one entry per generated token when log-probabilities were asked for.
-    `engine_seconds` is its share of the forward passes that it took part in, by tokens processed.
+    `scores` has one entry per generated token if the request wants log-probabilities.
+    `engine_seconds` is its share of its forward passes' time, by tokens processed.
     """
 
     sampling: Sampling
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def plain(self) -> bool:
-        """Whether the engine's own argmax is the right choice and nothing needs recording."""
+        """Whether the engine's argmax is the right choice and no scores are needed."""
         wants = self.sampling
         return (
             self.temperature == 0
@@ -90,8 +90,8 @@ class Row:
         if self.sampling.top_p < 1:
             logits = _nucleus(logits, self.sampling.top_p)
         # Gumbel's trick: the argmax of logits plus this noise is a draw from their softmax. The
-        # noise comes from the request's own generator, so that its neighbours in the batch cannot
-        # change it.
+        # noise comes from the request's own generator, so it does not depend on the rest of the
+        # batch.
         uniform = torch.rand(logits.shape, generator=self._generator).clamp_(min=1e-20)
         return (logits - torch.log(-torch.log(uniform)).to(logits.device)).argmax()
 
@@ -113,10 +113,10 @@ def _scores(logits: torch.Tensor, token: int, count: int) -> TokenScores:
 
 
 class Sampler(ContinuousBatchingLogitsProcessorList):
-    """The processor list that an engine gives to its continuous-batching manager.
+    """The logits processor list of a continuous-batching manager.
 
     Args:
-        default_temperature: for requests that name none.
+        default_temperature: for requests that set none.
     """
 
     def __init__(self, default_temperature: float) -> None:
@@ -129,20 +129,20 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
         self._progress = time.monotonic()
 
     def add(self, request_id: str, sampling: Sampling) -> Row:
-        """Registers a request before it is given to the manager."""
+        """Registers a request; call it before the manager gets the request."""
         if not self._rows:
-            self._progress = time.monotonic()  # until now there was nothing to do
+            self._progress = time.monotonic()  # the engine was idle until now
         named = sampling.temperature
         row = Row(sampling, self._default_temperature if named is None else named)
         self._rows[request_id] = row
         return row
 
     def remove(self, request_id: str) -> None:
-        """Forgets a request; a step that still has it in its batch takes the argmax for it."""
+        """Removes a request; a step that still has it in its batch takes the argmax."""
         self._rows.pop(request_id, None)
 
     def stalled_seconds(self) -> float:
-        """How long ago the last step ended, if there is work; else 0."""
+        """Seconds since the last step, if there is work; else 0."""
         return time.monotonic() - self._progress if self._rows else 0.0
 
     def prepare_tensor_args(
@@ -162,8 +162,8 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
         scores: torch.Tensor,
         logits_processor_args: torch.Tensor,  # noqa: ARG002 - the base class's argument
     ) -> torch.Tensor:
-        """Scores, shape (rows with a new token, vocabulary) -> the same with each row's choice
-        made."""
+        """Applies each row's choice to scores of shape (rows with a new token,
+        vocabulary)."""
         rows = [row for row, _, has_new_token in self._batch if has_new_token]
         for index, row in enumerate(rows):
             if row is None or row.plain:

@@ -1,12 +1,12 @@
-"""Tokens -> text, piece by piece: incremental detokenisation and stop strings."""
+"""Incremental detokenisation and stop strings."""
 
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 
 class TokenDecoder:
-    """Turns token ids into text as they come; a token that ends inside a character waits for the
-    next."""
+    """Turns token ids into text as they arrive; a token that ends inside a character waits for the
+    next one."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -20,7 +20,7 @@ class TokenDecoder:
 class StopScanner:
     """Finds stop strings in a text that arrives in pieces.
 
-    What could be the start of a stop string is held back until it is known not to be one.
+    Holds back text that may be the start of a stop string.
     """
 
     def __init__(self, stop: tuple[str, ...]) -> None:
@@ -41,12 +41,12 @@ class StopScanner:
         return text
 
     def flush(self) -> str:
-        """What was held back, once no more text comes."""
+        """The text that was held back, at the end of the input."""
         text, self._held = self._held, ""
         return text
 
     def _possible_start(self, text: str) -> int:
-        """The length of the longest end of `text` that is a proper start of a stop string."""
+        """The length of the longest suffix of `text` that is a proper prefix of a stop string."""
         longest = max((len(stop) for stop in self._stop), default=1) - 1
         for length in range(min(longest, len(text)), 0, -1):
             if any(stop.startswith(text[-length:]) for stop in self._stop):

@@ -1,8 +1,8 @@
 """A deterministic engine without weights, for tests and load tests.
 
-The same prompt gives the same answer, tokens, log-probabilities and usage; time passes as the
-options say. A token is a word with the white space before it. Sampling settings other than
-`max_tokens`, `stop` and `top_logprobs` change nothing.
+The same prompt gives the same answer, tokens, log-probabilities and usage; the options set the
+timing. A token is a word with the white space before it. Sampling settings other than
+`max_tokens`, `stop` and `top_logprobs` have no effect.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class FakeOptions(BaseModel):
     token_seconds: float = Field(default=0, ge=0, description="before each further token")
     overloaded: bool = Field(default=False, description="refuse every request as overloaded")
     unavailable_after: int | None = Field(
-        default=None, ge=0, description="requests taken before the engine is dead"
+        default=None, ge=0, description="requests accepted before the engine fails its health check"
     )
     break_after_tokens: int | None = Field(
         default=None, ge=0, description="tokens of each answer before the engine fails"
@@ -74,7 +74,7 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 -
 
 
 class FakeEngine:
-    """See the module. It is ready from the start."""
+    """The fake engine; always ready."""
 
     def __init__(self, spec: ModelSpec, options: FakeOptions) -> None:
         self._spec, self._options = spec, options
@@ -88,29 +88,29 @@ class FakeEngine:
         """Nothing to free."""
 
     async def health(self) -> None:
-        """Raises `Unavailable` once `unavailable_after` requests were taken."""
+        """Raises `Unavailable` after `unavailable_after` requests."""
         limit = self._options.unavailable_after
         if limit is not None and self._taken >= limit:
             raise Unavailable(self._spec.name, f"unavailable_after={limit}")
 
     async def alive(self) -> None:
-        """Always: a refusal is a setting, which a restart does not mend."""
+        """Never raises: a restart does not change the options."""
 
     async def load(self) -> Load:
-        """What was asked and how it ended."""
+        """The counts of this engine."""
         return self._record.load()
 
     async def model_card(self) -> ModelCard:
-        """The spec's own words."""
+        """The card, from the spec."""
         spec = self._spec
         return ModelCard(name=spec.name, engine="fake", model=spec.model, adapter=spec.adapter)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
-        """Yields one chunk per token; a last one has the finish reason and the usage."""
+        """Yields one chunk per token, then one with the finish reason and the usage."""
         with self._record.track(prompt.request_id) as work:
             await self._admit()
-            asked = with_system_prompt(prompt, self._spec.system_prompt)
-            reply = _tokens(self._reply(asked))
+            full_prompt = with_system_prompt(prompt, self._spec.system_prompt)
+            reply = _tokens(self._reply(full_prompt))
             shown, scanner = reply[: prompt.sampling.max_tokens], StopScanner(prompt.sampling.stop)
             for index, token in enumerate(shown):
                 await self._wait(index, prompt.deadline_seconds)
@@ -124,7 +124,7 @@ class FakeEngine:
             yield Chunk(
                 text="" if scanner.stopped else scanner.flush(),
                 finish_reason="length" if cut else "stop",
-                usage=self._usage(asked, work.tokens),
+                usage=self._usage(full_prompt, work.tokens),
             )
 
     async def _admit(self) -> None:
@@ -134,7 +134,7 @@ class FakeEngine:
         self._taken += 1
 
     async def _wait(self, index: int, deadline_seconds: float | None) -> None:
-        """Returns when token `index` is due, or raises the failure that comes before it."""
+        """Waits until token `index` is due; raises the failure that comes before it."""
         if index == self._options.break_after_tokens:
             raise Unavailable(self._spec.name, f"break_after_tokens={index}")
         before, due = self._seconds(index), self._seconds(index + 1)
@@ -144,15 +144,15 @@ class FakeEngine:
         await asyncio.sleep(due - before)
 
     def _seconds(self, tokens: int) -> float:
-        """What that many tokens take."""
+        """The time for this number of tokens."""
         options = self._options
         return options.first_token_seconds + (tokens - 1) * options.token_seconds if tokens else 0.0
 
     def _reply(self, prompt: Prompt) -> str:
-        said = [f"{message.role}\n{message.content}\n" for message in prompt.messages]
-        whole = "".join(said) if prompt.text is None else prompt.text
-        last = prompt.messages[-1].content if prompt.messages else whole
-        digest = hashlib.sha256(f"{self._spec.name}\n{whole}".encode()).hexdigest()[:8]
+        messages = [f"{message.role}\n{message.content}\n" for message in prompt.messages]
+        text = "".join(messages) if prompt.text is None else prompt.text
+        last = prompt.messages[-1].content if prompt.messages else text
+        digest = hashlib.sha256(f"{self._spec.name}\n{text}".encode()).hexdigest()[:8]
         return self._options.reply.format(model=self._spec.name, message=last, digest=digest)
 
     def _usage(self, prompt: Prompt, tokens: int) -> Usage:

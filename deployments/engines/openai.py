@@ -1,7 +1,7 @@
 """Forwards to a server that speaks the OpenAI API: vLLM, a hosted model, another gateway.
 
-Leaving a stream early closes the connection, which tells the server to stop generating. The key is
-read from the environment of the replica and appears in no error and no `repr`.
+Closing a stream early closes the connection, which makes the server stop generating. The key comes
+from the replica's environment and never appears in an error or a `repr`.
 """
 
 import asyncio
@@ -46,7 +46,9 @@ class OpenAIOptions(BaseModel):
     api_key_env: str | None = Field(
         default=None, description="the environment variable that holds the key; None: no key"
     )
-    timeout_seconds: float = Field(default=120, gt=0, description="without a byte from the server")
+    timeout_seconds: float = Field(
+        default=120, gt=0, description="time without a byte from the server"
+    )
     health_path: str = Field(
         default="/models", pattern="^/", description="after base_url; any 2xx means healthy"
     )
@@ -59,7 +61,7 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 -
     """Builds the engine.
 
     Raises:
-        ValueError: an option is wrong, or the variable of `api_key_env` is not set.
+        ValueError: an option is invalid, or the variable of `api_key_env` is not set.
     """
     options = parse_options(OpenAIOptions, spec)
     key = os.environ.get(options.api_key_env) if options.api_key_env else None
@@ -72,7 +74,7 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 -
 
 
 class OpenAIEngine:
-    """See the module. `start` opens a pool of connections; it does not wait for the server."""
+    """The engine. `start` opens a connection pool; it does not wait for the server."""
 
     def __init__(self, spec: ModelSpec, options: OpenAIOptions, api_key: str | None = None) -> None:
         self._spec, self._options, self._key = spec, options, api_key
@@ -82,12 +84,12 @@ class OpenAIEngine:
         self._client: httpx.AsyncClient | None = None
 
     async def start(self) -> None:
-        """Opens the pool of connections."""
+        """Opens the connection pool."""
         timeout = self._options.timeout_seconds
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=httpx.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
-            # How many may run is the caller's limit, not the pool's.
+            # The caller limits the requests in flight, not the pool.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
         )
 
@@ -98,7 +100,7 @@ class OpenAIEngine:
             self._client = None
 
     async def health(self) -> None:
-        """Asks the server's health path; raises `Unavailable` when it does not answer well."""
+        """Asks the server's health path; raises `Unavailable` unless it answers 2xx."""
         url, limit = self._base + self._options.health_path, self._options.timeout_seconds
         try:
             response = await self._open().get(url, timeout=min(_HEALTH_SECONDS, limit))
@@ -108,10 +110,10 @@ class OpenAIEngine:
             raise Unavailable(self._spec.name, f"upstream answered {response.status_code}")
 
     async def alive(self) -> None:
-        """Always: a server that is down does not come back by restarting what forwards to it."""
+        """Never raises: restarting this engine does not bring back the server."""
 
     async def load(self) -> Load:
-        """This engine's own record; what else the server does is not known."""
+        """The counts of this engine; the server's other work is unknown."""
         return self._record.load()
 
     async def model_card(self) -> ModelCard:
@@ -119,22 +121,22 @@ class OpenAIEngine:
         return ModelCard(self._spec.name, "openai", self._model, self._spec.adapter)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
-        """Yields the server's answer as it comes.
+        """Yields the server's answer as it arrives.
 
         Raises:
             Overloaded: the server answered 429.
             InvalidPrompt: it answered 400, 413 or 422.
-            Unavailable: it answered otherwise, cannot be reached, or broke off.
+            Unavailable: it sent another error, cannot be reached, or closed the connection.
             DeadlineExceeded: it was too slow for the prompt's deadline or `timeout_seconds`.
         """
-        asked = with_system_prompt(prompt, self._spec.system_prompt)
+        full_prompt = with_system_prompt(prompt, self._spec.system_prompt)
         clock = _Clock(prompt.deadline_seconds)
         decoder = EventDecoder(self._spec.name)
         with self._record.track(prompt.request_id) as work:
             async with self._translated(prompt.deadline_seconds):
-                response = await clock.limit(self._send(asked))
+                response = await clock.limit(self._send(full_prompt))
                 try:
-                    # Read to the end, past [DONE]: only then can the connection be used again.
+                    # Read to the end, past [DONE], so that the connection can be reused.
                     async for event in _events(response, clock):
                         chunk = decoder.read(self._without_key(event))
                         work.tokens = decoder.tokens
@@ -147,7 +149,7 @@ class OpenAIEngine:
             yield last
 
     async def _send(self, prompt: Prompt) -> httpx.Response:
-        """The server's answer once its headers are there; an error status is raised."""
+        """The server's response after its headers; raises on an error status."""
         path = "/chat/completions" if prompt.text is None else "/completions"
         body = request_body(prompt, self._model, self._options.extra_body)
         client = self._open()
@@ -165,7 +167,7 @@ class OpenAIEngine:
         raise error_from(self._spec.name, status, retry_after, self._without_key(text))
 
     def _without_key(self, text: str) -> str:
-        """What the server said; some servers quote the key in their errors."""
+        """The text without the key, which some servers quote in their errors."""
         return text.replace(self._key, "***") if self._key else text
 
     def _open(self) -> httpx.AsyncClient:
@@ -175,7 +177,7 @@ class OpenAIEngine:
 
     @asynccontextmanager
     async def _translated(self, deadline_seconds: float | None) -> AsyncIterator[None]:
-        """Turns httpx's errors and timeouts into the protocol's."""
+        """Translates httpx's errors and timeouts into `BackendError`s."""
         try:
             yield
         except (httpx.ConnectTimeout, httpx.ConnectError) as error:
@@ -190,7 +192,7 @@ class OpenAIEngine:
 
 
 class _Clock:
-    """The time of one request, counted from its construction."""
+    """Measures one request's time, from construction."""
 
     def __init__(self, deadline_seconds: float | None) -> None:
         self._started = time.monotonic()
@@ -200,14 +202,14 @@ class _Clock:
         return time.monotonic() - self._started
 
     async def limit(self, step: Awaitable[Result]) -> Result:
-        """Awaits one step; around the whole stream a timeout would fire in the caller's code."""
-        left = None if self._deadline is None else self._deadline - self.elapsed()
-        async with asyncio.timeout(left):
+        """Awaits one step in time; a timeout around a `yield` could fire in the caller."""
+        remaining = None if self._deadline is None else self._deadline - self.elapsed()
+        async with asyncio.timeout(remaining):
             return await step
 
 
 async def _events(response: httpx.Response, clock: _Clock) -> AsyncIterator[str]:
-    # Not every server names the type, and the text is UTF-8 whatever it names.
+    # Some servers omit the type; the text is UTF-8 in any case.
     response.headers["content-type"] = "text/event-stream; charset=utf-8"
     async with aclosing(EventSource(response).aiter_sse()) as events:
         while (event := await clock.limit(anext(events, None))) is not None:

@@ -1,19 +1,17 @@
 """The default engine: Hugging Face transformers with continuous batching, on a CPU or a GPU.
 
-Concurrent requests share forward passes; each keeps its own sampling settings, seed, penalties,
-stop strings and log-probabilities (`_sampler.py`). Compute runs on the batching manager's thread:
-the event loop that calls `stream` never blocks.
+Concurrent requests share forward passes; each has its own sampling settings, seed, penalties, stop
+strings and log-probabilities (`_sampler.py`). Compute runs on the batching manager's thread, so the
+event loop that calls `stream` never blocks.
 
-Rule: nothing reaches the manager unchecked. A prompt longer than its cache would end its thread,
-and with it every request; so length is refused here, as `InvalidPrompt`, and a dead thread makes
-`health` fail.
+Rule: the manager gets only checked prompts. One longer than its cache would kill its thread, and
+with it every request; so this engine refuses it as `InvalidPrompt`. A dead thread makes `health`
+fail.
 
-A chat answer that the model itself ended is completed as the adapter's card says, such as with the
-result of an equation: those characters come with the last chunk, are no tokens, and have no
-log-probabilities.
+If the model itself ended a chat answer, the adapter's card may add text, such as the result of an
+equation: it comes with the last chunk, does not count as tokens, and has no log-probabilities.
 
-What is not covered: adapters per request (one adapter is merged into the weights at load), images,
-tools.
+Not supported: adapters per request (one adapter is merged into the weights at load), images, tools.
 """
 
 import asyncio
@@ -68,8 +66,8 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What `start` brings: the model's tokenizer, its manager, what ends an answer, and what is
-    then added to it in a chat."""
+    """The result of `start`: the tokenizer, the manager, the tokens that end an answer, and the
+    function that completes a chat answer."""
 
     tokenizer: Any
     manager: Any
@@ -79,7 +77,7 @@ class _Loaded:
 
 
 class TransformersEngine:
-    """Serves one causal language model with its own continuous-batching manager."""
+    """Serves one causal language model with a continuous-batching manager."""
 
     def __init__(self, spec: ModelSpec, options: Options, context: EngineContext) -> None:
         self._spec, self._options, self._context = spec, options, context
@@ -94,34 +92,34 @@ class TransformersEngine:
         self._loaded = await asyncio.to_thread(self._load)
 
     async def stop(self) -> None:
-        """Ends the generation thread; requests that still run fail as unavailable."""
+        """Stops the generation thread; running requests fail with `Unavailable`."""
         if self._loaded is not None:
             manager, self._loaded = self._loaded.manager, None
             await asyncio.to_thread(manager.stop, True, _STOP_WAIT_SECONDS, False, True)
 
     async def health(self) -> None:
-        """Returns while the generation thread lives."""
+        """Raises `Unavailable` unless the generation thread runs."""
         self._ready()
 
     async def alive(self) -> None:
-        """Raises when the generation thread is dead, or has work and makes no progress."""
+        """Raises `Unavailable` if the generation thread is dead or makes no progress."""
         idle = self._ready().sampler.stalled_seconds()
         if idle > self._options.stall_seconds:
             raise Unavailable(self._spec.name, f"the engine made no progress for {idle:.0f} s")
 
     async def load(self) -> Load:
-        """What this engine did and does."""
+        """The counts of this engine."""
         return self._recorder.load(self._budget.waiting)
 
     async def model_card(self) -> ModelCard:
-        """What is being served."""
+        """The card of the served model."""
         spec, options = self._spec, self._options
         return ModelCard(
             spec.name, "transformers", spec.model, spec.adapter, options.max_context_tokens
         )
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """Yields the answer in pieces; leaving early cancels the generation."""
+        """Yields the answer in chunks; closing it early cancels the generation."""
         loaded = self._ready()
         prompt = with_system_prompt(prompt, self._system_prompt)
         ids = await asyncio.to_thread(self._encode, loaded, prompt)
@@ -134,7 +132,7 @@ class TransformersEngine:
                     yield chunk
 
     def _ready(self) -> _Loaded:
-        """The loaded model, if it can answer."""
+        """The loaded model; raises `Unavailable` if it cannot answer."""
         loaded, name = self._loaded, self._spec.name
         if loaded is None:
             raise Unavailable(name, "the model is not loaded")
@@ -165,7 +163,7 @@ class TransformersEngine:
         return _Loaded(tokenizer, manager, sampler, end_tokens, complete)
 
     def _adapter(self) -> Adapter | None:
-        """The spec's adapter, if it has one and it fits the model."""
+        """The spec's adapter, if any; raises if it does not fit the model."""
         reference = self._spec.adapter
         if reference is None:
             return None
@@ -190,7 +188,7 @@ class TransformersEngine:
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _max_tokens(self, prompt: Prompt, prompt_tokens: int) -> int:
-        """How long the answer may get, in tokens, or `InvalidPrompt` if it cannot fit."""
+        """The maximum length of the answer, in tokens; `InvalidPrompt` if it does not fit."""
         options, name = self._options, "messages" if prompt.messages else "prompt"
         context = min(options.max_context_tokens, options.cache_tokens)
         if not prompt_tokens:
@@ -201,16 +199,16 @@ class TransformersEngine:
                 f"the prompt has {prompt_tokens} tokens and the context {context}; shorten it",
             )
         room = context - prompt_tokens
-        wanted = prompt.sampling.max_tokens
-        if wanted is None:
+        requested = prompt.sampling.max_tokens
+        if requested is None:
             return min(room, options.default_max_tokens or room)
-        if wanted > room:
+        if requested > room:
             raise PromptTooLong(
                 "max_tokens",
-                f"{prompt_tokens} prompt tokens and max_tokens={wanted} exceed the context of "
+                f"{prompt_tokens} prompt tokens and max_tokens={requested} exceed the context of "
                 f"{context} tokens; at most {room} fit",
             )
-        return wanted
+        return requested
 
     async def _admitted(
         self, loaded: _Loaded, prompt: Prompt, ids: list[int], max_tokens: int
@@ -230,7 +228,7 @@ class TransformersEngine:
 
     @asynccontextmanager
     async def _within(self, prompt: Prompt, deadline: float | None) -> AsyncIterator[None]:
-        """Bounds one await. Never around a `yield`: it would strike the consumer between chunks."""
+        """Limits one await. Never around a `yield`: the timeout could fire in the consumer."""
         try:
             async with asyncio.timeout_at(deadline):
                 yield
@@ -245,13 +243,13 @@ class TransformersEngine:
         max_tokens: int,
         deadline: float | None,
     ) -> AsyncGenerator[Chunk]:
-        """Runs one request on the manager; whatever happens, its slot is free afterwards."""
+        """Runs one request on the manager; always frees its slot."""
         manager, sampler = loaded.manager, loaded.sampler
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
         row = sampler.add(engine_id, prompt.sampling)
         complete = loaded.complete if prompt.messages else None
         answer = ChunkBuilder(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
-        outputs = Mailbox[Any]()  # each output has all tokens so far: the newest will do
+        outputs = Mailbox[Any]()  # each output has all tokens so far: only the newest counts
         manager.register_result_handler(engine_id, outputs.put)
         try:
             accepted = manager.add_request(
@@ -273,14 +271,14 @@ class TransformersEngine:
                 if chunk is not None:
                     yield chunk
         finally:
-            manager.cancel_request(engine_id)  # does nothing for one that has finished
+            manager.cancel_request(engine_id)  # no effect on a finished one
             manager.output_router.result_handlers.pop(engine_id, None)
             sampler.remove(engine_id)
             _drop_strays(manager.output_router.output_queue)
 
 
 def _whole_pages(tokens: int) -> int:
-    """Tokens, rounded up to what the cache gives out."""
+    """Tokens, rounded up to whole pages of the cache."""
     return -(-tokens // PAGE_TOKENS) * PAGE_TOKENS
 
 
@@ -289,7 +287,7 @@ def _timed(chunk: Chunk, usage: Usage, prefill: float) -> Chunk:
 
 
 def _drop_strays(outputs: "queue.Queue[Any]") -> None:
-    """Empties the manager's own queue: outputs of requests that left end there, for nobody."""
+    """Empties the manager's queue, which collects the outputs of cancelled requests."""
     with suppress(queue.Empty):
         while True:
             outputs.get_nowait()

@@ -1,1 +1,1 @@
-"""Model files: fetched once, verified, found by name."""
+"""Model files: downloaded once, verified, found by name."""

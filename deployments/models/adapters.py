@@ -1,8 +1,8 @@
-"""Adapters: LoRA weights that make a specialist of its base model.
+"""Adapters: LoRA weights that turn a base model into a specialist.
 
 An adapter is a directory with PEFT's `adapter_config.json` and `adapter_model.safetensors`, and a
 card, `niche.json`: the checksum of the weights, the base model's name, the niche, the system prompt
-that it was trained with and, optionally, what completes its answers and what grades them.
+that it was trained with and, optionally, the completion of its answers and their graders.
 """
 
 import json
@@ -27,10 +27,10 @@ class AdapterCard(BaseModel):
 
     Attributes:
         niche: the task that it was trained for.
-        base: the model that its weights are added to.
+        base: the model that its weights are merged into.
         system_prompt: as in training.
-        sha256: of the weights' file.
-        complete: what adds to its finished answers, a key of `deployments.completions`.
+        sha256: checksum of the weights' file.
+        complete: the function that completes its answers, a key of `deployments.completions`.
         graders: keys of `router.grading.registry`; the first is the niche's measure.
     """
 
@@ -45,7 +45,7 @@ class AdapterCard(BaseModel):
 
 
 class Adapter(AdapterCard):
-    """An adapter whose weights are those of its card; `path` is its directory."""
+    """An adapter whose weights match its card; `path` is its directory."""
 
     path: Path
 
@@ -55,26 +55,26 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
 
     Args:
         reference: a name under `folder`, or a local directory.
-        folder: where the named adapters lie.
+        folder: the directory of the named adapters.
 
     Raises:
-        ModelError: there is none by that reference, or its files are absent, malformed or altered.
+        ModelError: there is no such adapter, or its files are absent, malformed or altered.
     """
     path = folder / reference if (folder / reference).is_dir() else Path(reference).expanduser()
     if not path.is_dir():
-        known = sorted(child.name for child in folder.glob("*") if child.is_dir())
+        names = sorted(child.name for child in folder.glob("*") if child.is_dir())
         raise ModelError(
             f"no adapter {reference!r} and no such directory; "
-            f"known names: {', '.join(known) or 'none'}"
+            f"known names: {', '.join(names) or 'none'}"
         )
     missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
     if missing:
         raise ModelError(f"adapter {reference!r}: {path} has no {', '.join(missing)}")
     card = _read_card(path, reference)
-    found = sha256_of(path / WEIGHTS)
-    if found != card.sha256:
+    actual = sha256_of(path / WEIGHTS)
+    if actual != card.sha256:
         raise ModelError(
-            f"adapter {reference!r}: sha256 of {WEIGHTS} is {found}, "
+            f"adapter {reference!r}: sha256 of {WEIGHTS} is {actual}, "
             f"{CARD} says {card.sha256}; restore the file, or train it again"
         )
     return Adapter(path=path, **card.model_dump())

