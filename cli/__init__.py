@@ -1,1 +1,1 @@
-"""The command `niche`: one file per subcommand, thin. Nobody imports cli."""
+"""The command `niche`: one thin file per subcommand. No other package imports `cli`."""

@@ -89,12 +89,16 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
 
 def _write(out: Path, where: str, results: "list[Result]") -> None:
-    """After each benchmark, so that a later one that fails loses nothing."""
+    """Writes the results; called after each benchmark, so that a later failure loses nothing."""
     text = "\n".join(["# Benchmarks\n", f"{where}\n", *(result.markdown() for result in results)])
     (out / "benchmarks.md").write_text(text, encoding="utf-8")
     found = [
         dataclasses.asdict(result)
-        | {"figures": [dataclasses.asdict(one) | {"met": one.met} for one in result.figures]}
+        | {
+            "figures": [
+                dataclasses.asdict(figure) | {"met": figure.met} for figure in result.figures
+            ]
+        }
         for result in results
     ]
     (out / "benchmarks.json").write_text(

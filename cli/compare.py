@@ -1,4 +1,4 @@
-"""`niche compare`: the routed stack against one model, on the same prompts, over HTTP."""
+"""`niche compare`: compares the routed stack with one model, on the same prompts, over HTTP."""
 
 import argparse
 import asyncio
@@ -35,29 +35,29 @@ _CONNECT_SECONDS = 10.0
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options, in groups."""
     parser.description = (
-        "Asks a running gateway the same prompts in several ways (routed; one model for all; its "
-        "models assigned at random), grades the answers, and says what routing saves, what it "
-        "costs in quality, and how sure that is: on the terminal, in report.json and in "
-        "report.html. A run that was cut goes on with the same command."
+        "Sends the same prompts to a running gateway in several ways (routed; one model for all; "
+        "its models assigned at random), grades the answers, and reports savings and change in "
+        "quality with confidence intervals: on the terminal, in report.json and in report.html. "
+        "Run the same command again to continue an interrupted run."
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FILE",
-        help="prompts with their right answers, an object a line (docs/evaluation.md)",
+        help="prompts with their right answers, as JSON Lines (docs/evaluation.md)",
     )
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
     parser.add_argument(
         "--without-texts",
         action="store_true",
-        help="leave prompts and answers out of the report, such as for one that others will see",
+        help="leave prompts and answers out of the report, for example to publish it",
     )
     parser.add_argument(
         "--margin",
         type=share,
         default=0.02,
-        help="what quality may fall by and still count as kept; fixed by the first run into a "
-        "folder (default: 0.02, which is two points)",
+        help="the largest loss of quality that still counts as kept; the first run into a folder "
+        "sets it (default: 0.02, which is two points)",
     )
     _add_arms(parser)
     _add_running(parser)
@@ -99,9 +99,11 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--warm-up",
         type=positive,
         default=2,
-        help="requests per model that do not count (default: 2)",
+        help="requests per model before the measurement (default: 2)",
     )
-    running.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    running.add_argument(
+        "--seed", type=int, default=0, help="seed of all random choices (default: 0)"
+    )
     running.add_argument(
         "--timeout", type=positive, default=120, help="seconds per request (default: 120)"
     )
@@ -109,13 +111,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--max-tokens",
         type=positive,
         default=256,
-        help="of an answer, where its row has no max_tokens (default: 256)",
+        help="token limit of an answer whose row has no max_tokens (default: 256)",
     )
     running.add_argument(
         "--max-requests",
         type=positive,
         default=20_000,
-        help="a comparison that needs more does not start (default: 20000)",
+        help="limit on requests; a comparison that needs more does not start (default: 20000)",
     )
 
 
@@ -131,13 +133,13 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
     costs.add_argument(
         "--cost",
         metavar="KIND",
-        help="the one that decides: list, attributed or capacity (default: the first that is "
+        help="the cost for the verdict: list, attributed or capacity (default: the first that is "
         "known)",
     )
     costs.add_argument(
         "--requests-per-hour",
         type=positive,
-        help="traffic of the capacity cost (default: as much as --concurrency clients make)",
+        help="traffic of the capacity cost (default: that of --concurrency clients)",
     )
 
 
@@ -165,8 +167,8 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
         "--ask-generalist",
         metavar="WAY",
         default="zero-shot",
-        help="how it is asked a niche's prompts: zero-shot (with an instruction), few-shot (with "
-        "examples too) or plain, as everybody is (default: zero-shot)",
+        help="prompts for the generalist: zero-shot (with an instruction), few-shot (with examples "
+        "too) or plain, as for all models (default: zero-shot)",
     )
 
 
@@ -180,24 +182,24 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     out = results_folder(arguments.out, MODELS)
     try:
-        found = asyncio.run(_found(arguments, out))
+        result = asyncio.run(_compared(arguments, out))
     except KeyboardInterrupt:
-        print(f"niche: stopped; the same command goes on with what is in {out}", file=sys.stderr)
+        print(f"niche: stopped; run the same command to continue from {out}", file=sys.stderr)
         raise
-    print(terminal(found.figures, found.verdict))
-    about = _about(arguments, found)
-    figures = replace(found.figures, examples=()) if arguments.without_texts else found.figures
-    written = write_report(out, figures, found.verdict, arguments.margin, about)
+    print(terminal(result.figures, result.verdict))
+    about = _about(arguments, result)
+    figures = replace(result.figures, examples=()) if arguments.without_texts else result.figures
+    written = write_report(out, figures, result.verdict, arguments.margin, about)
     print("", *(f"{path}: written" for path in written), sep="\n")
     return 0
 
 
-async def _found(arguments: argparse.Namespace, out: Path) -> "ComparisonResult":
+async def _compared(arguments: argparse.Namespace, out: Path) -> "ComparisonResult":
     from lab.comparison.session import Session
 
     rows = read_rows(arguments.data)
     wanted, judge, settings = _wanted(arguments), _judge(arguments), _settings(arguments, out)
-    # The client counts a request's time as a whole; only the way there has a limit of its own.
+    # The session limits a request's total time; the client itself only limits connecting.
     limits = httpx.Limits(max_connections=arguments.concurrency)
     timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
     async with httpx.AsyncClient(limits=limits, timeout=timeout) as http:
@@ -264,8 +266,8 @@ def _endpoint(url: str, key_variable: str | None) -> Endpoint:
     return Endpoint(url, os.environ[key_variable])
 
 
-def _about(arguments: argparse.Namespace, found: "ComparisonResult") -> tuple[str, ...]:
-    arms = found.experiment
+def _about(arguments: argparse.Namespace, result: "ComparisonResult") -> tuple[str, ...]:
+    arms = result.experiment
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; commit {commit()}; {machine()}",
         f"prompts: {arguments.data.name}",
@@ -277,15 +279,15 @@ def _about(arguments: argparse.Namespace, found: "ComparisonResult") -> tuple[st
 
 
 def _write_set(arguments: argparse.Namespace) -> int:
-    """Writes the file and says what is in it."""
+    """Writes the file and prints a summary of it."""
     if arguments.data_dir is None:
         raise CommandError("--write-set needs --data-dir DIR: where the public data sets lie")
     from lab.specialists.evaluation.comparison_set import GENERALIST_PROMPTS, default_rows
 
     niches = [default_niche(name) for name in arguments.niches or NICHES]
     if arguments.ask_generalist not in GENERALIST_PROMPTS:
-        known = ", ".join(GENERALIST_PROMPTS)
-        raise CommandError(f"--ask-generalist {arguments.ask_generalist}: is none of {known}")
+        allowed = ", ".join(GENERALIST_PROMPTS)
+        raise CommandError(f"--ask-generalist {arguments.ask_generalist}: is none of {allowed}")
     style = GENERALIST_PROMPTS[arguments.ask_generalist]
     rows = list(default_rows(niches, arguments.rows, arguments.data_dir, style))
     text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)

@@ -1,5 +1,5 @@
-"""`niche config check` and `niche config migrate`: is this configuration usable, and does it have
-today's names?"""
+"""`niche config check` and `niche config migrate`: validates a configuration, and renames its old
+keys."""
 
 import argparse
 from pathlib import Path
@@ -14,22 +14,24 @@ from gateway.config_migration import MigrationError, migrate
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="validate the file and say what it describes")
+    check = actions.add_parser("check", help="validate the file and list its models")
     add_config(check)
     check.set_defaults(run=_check)
     migration = actions.add_parser(
-        "migrate", help="rename keys that had another name in an earlier version"
+        "migrate", help="rename keys that an earlier version named differently"
     )
-    migration.add_argument("file", type=Path, help="rewritten; the old one is kept as FILE.old")
+    migration.add_argument(
+        "file", type=Path, help="the file to rewrite; the old one is kept as FILE.old"
+    )
     migration.set_defaults(run=_migrate)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from gateway.routing import load_policy  # brings numpy and tokenizers, and --help is quick
+    from gateway.routing import load_policy  # slow: imports numpy and tokenizers
 
     config = load_config(arguments.config)
     check_engines(config)
-    load_policy(config)  # the artifact knows the domains, and what it can guarantee
+    load_policy(config)  # checks domains and guarantee against the artifact
     print(f"{arguments.config}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"
@@ -39,24 +41,24 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _migrate(arguments: argparse.Namespace) -> int:
     path: Path = arguments.file
-    kept = path.with_name(f"{path.name}.old")
+    backup = path.with_name(f"{path.name}.old")
     try:
-        # Bytes, for the line ends are the file's own.
+        # Bytes, to keep the file's line ends.
         before = path.read_bytes()
         after = migrate(before.decode("utf-8")).encode("utf-8")
         if after == before:
             print(f"{path}: nothing to do")
             return 0
-        with kept.open("xb") as file:
+        with backup.open("xb") as file:
             file.write(before)
         path.write_bytes(after)
     except FileExistsError:
-        raise ConfigError(f"{kept}: exists already; move it away") from None
+        raise ConfigError(f"{backup}: exists already; move it away") from None
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except MigrationError as error:
         raise ConfigError(f"{path}: {error}") from error
-    print(f"{path}: renamed; the old file is {kept}")
+    print(f"{path}: renamed; the old file is {backup}")
     return 0

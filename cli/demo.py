@@ -1,4 +1,4 @@
-"""`niche demo`: the stack, one request per domain, and a table of what came back."""
+"""`niche demo`: runs the stack, sends one request per domain, and prints a table of the answers."""
 
 import argparse
 import time
@@ -44,7 +44,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def show_samples(url: str, config: NicheConfig) -> bool:
-    """Asks one sample per configured domain and prints the table; whether each went right."""
+    """Sends one sample per configured domain and prints a table; True if all were routed right."""
     domains = [*dict.fromkeys(spec.domain for spec in config.specialists), GENERAL]
     rows = {domain: _ask(url, SAMPLES[domain]) for domain in domains if domain in SAMPLES}
     print(f"\n{_line('DOMAIN', 'CONFIDENCE', 'MODEL', 'REASON', 'SECONDS', 'COST')}")

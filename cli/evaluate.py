@@ -1,4 +1,4 @@
-"""`niche evaluate`: an artifact's figures on any labelled prompts."""
+"""`niche evaluate`: measures an artifact on labelled prompts."""
 
 import argparse
 from pathlib import Path
@@ -19,8 +19,8 @@ from cli.progress import tell
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.description = (
-        "Measures an artifact on labelled prompts. Domains that it does not know count "
-        "as `general`: they must fall back."
+        "Measures an artifact on labelled prompts. Domains that it does not know count as "
+        "`general`, which must go to the generalist."
     )
     parser.add_argument("artifact", metavar="ARTIFACT", help="`default`, or a directory")
     parser.add_argument(
@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="labelled prompts that training did not see, as for `niche train`",
+        help="labelled prompts, unseen in training, in the format of `niche train`",
     )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME", help="public sets, with --data-dir"
@@ -63,7 +63,9 @@ def _check(arguments: argparse.Namespace) -> None:
     if not arguments.data and not arguments.set:
         raise CommandError("give --data FILE, or --set NAME with --data-dir DIR")
     if bool(arguments.set) != (arguments.data_dir is not None):
-        raise CommandError("--set and --data-dir go together: a set's name, and where the sets lie")
+        raise CommandError(
+            "--set and --data-dir go together: a set's name, and the directory of the sets"
+        )
 
 
 def _check_out(out: Path) -> None:

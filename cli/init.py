@@ -1,4 +1,4 @@
-"""`niche init`: writes a commented niche.yaml, of the default stack or of your own servers."""
+"""`niche init`: writes a commented niche.yaml for the default stack or for your own servers."""
 
 import argparse
 import os
@@ -32,7 +32,7 @@ _PRICES = """\
 # price: {prompt_per_million_tokens: 0.10, completion_per_million_tokens: 0.40}  # in USD
 """
 _SPECIALIST = """\
-domain: {domain}  # the label of its prompts; models of one domain stand in for each other
+domain: {domain}  # the label of its prompts; models of one domain are fallbacks for each other
 """
 _STATE = """\
 # initial_state: shadow  # no requests until it has proven itself; needs gateway.shadow
@@ -53,7 +53,7 @@ gateway:
 
 @dataclass(frozen=True)
 class _Served:
-    """A model that a server has: its name there, the server, and its name in the stack."""
+    """A model on a server: its name there, the server, and its name in the stack."""
 
     model: str
     base_url: str
@@ -61,21 +61,21 @@ class _Served:
 
     @property
     def domain(self) -> str:
-        """What it may be for: its name without its size."""
+        """A guess of its domain: its name without its size."""
         stem = re.sub(r"[-._]*\d+(\.\d+)?b(?![a-z])", "", self.name).strip("-._")
         return self.name if stem in ("", GENERAL) else stem
 
     @property
     def billions(self) -> float:
-        """Its parameters, as far as its name tells them: 8 for `llama-3.1-8b-instruct`."""
+        """Billions of parameters according to its name: 8 for `llama-3.1-8b-instruct`."""
         return max(map(float, _BILLIONS.findall(self.model.lower())), default=0.0)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.description = (
-        "Writes a commented niche.yaml. With --upstream, asks each server for its models: one is "
-        "proposed as the generalist, the others as specialists."
+        "Writes a commented niche.yaml. With --upstream, lists each server's models and proposes "
+        "one as the generalist, the others as specialists."
     )
     parser.add_argument(
         "--upstream",
@@ -92,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-key-env",
         metavar="NAME",
-        help="the environment variable that holds the servers' key",
+        help="the environment variable with the servers' API key",
     )
     parser.add_argument(
         "--out", type=Path, default=CONFIG, metavar="FILE", help=f"default: {CONFIG}"
@@ -131,7 +131,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _models(upstreams: Iterable[str], key_variable: str | None) -> list[tuple[str, str]]:
-    """Each server's models with its address, in the given order."""
+    """Each server's models with their address, in the order of the options."""
     headers = {}
     if key_variable is not None:
         if not os.environ.get(key_variable):
@@ -145,7 +145,7 @@ def _models(upstreams: Iterable[str], key_variable: str | None) -> list[tuple[st
 
 
 def _base_url(upstream: str) -> str:
-    """The address with its version: `/v1`, where it has no path."""
+    """The address including the version; `/v1` is added if it has no path."""
     try:
         url = httpx.URL(upstream)
     except httpx.InvalidURL as error:
@@ -168,7 +168,7 @@ def _listed(base_url: str, headers: dict[str, str]) -> list[str]:
             "holds the key with --api-key-env"
         )
     try:
-        found = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
+        models = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
     except httpx.HTTPStatusError as error:
         raise CommandError(
             f"--upstream: {url} answered {answer.status_code}; give the address up to and with /v1"
@@ -178,33 +178,33 @@ def _listed(base_url: str, headers: dict[str, str]) -> list[str]:
             f"--upstream: {url} lists no models as the OpenAI API does; give the address up to "
             "and with /v1"
         ) from error
-    if not found:
+    if not models:
         raise CommandError(f"--upstream: {url} lists no models; load one, or name another server")
-    return found
+    return models
 
 
 def _named(models: Iterable[tuple[str, str]]) -> list[_Served]:
-    """The models by names that a stack may have: lower case, without an owner, each once."""
-    taken, served = {AUTO, GENERAL}, []
+    """Gives the models names that are valid in a stack: lower case, no owner, unique."""
+    used, served = {AUTO, GENERAL}, []
     for model, base_url in models:
         short = model.rstrip("/").rsplit("/", 1)[-1].lower()
         stem = re.sub(r"[^a-z0-9._-]+", "-", short).strip("-._")[:50] or "model"
         name, number = stem, 2
-        while name in taken:
+        while name in used:
             name, number = f"{stem}-{number}", number + 1
-        taken.add(name)
+        used.add(name)
         served.append(_Served(model, base_url, name))
     return served
 
 
 def _generalist(served: Sequence[_Served], wanted: str | None) -> _Served:
     if wanted is None:
-        return max(served, key=lambda model: model.billions)  # the first of equal ones
-    found = next((model for model in served if wanted in (model.model, model.name)), None)
-    if found is None:
-        there = ", ".join(model.model for model in served)
-        raise CommandError(f"--generalist {wanted}: no such model; there are {there}")
-    return found
+        return max(served, key=lambda model: model.billions)  # the first one on a tie
+    chosen = next((model for model in served if wanted in (model.model, model.name)), None)
+    if chosen is None:
+        available = ", ".join(model.model for model in served)
+        raise CommandError(f"--generalist {wanted}: no such model; there are {available}")
+    return chosen
 
 
 def _configuration(
@@ -235,7 +235,7 @@ def _flow(value: object) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML reads it back, quoted where it must be."""
+    """A text as a YAML scalar, quoted if necessary."""
     return _flow([text])[1:-1]
 
 
@@ -252,7 +252,7 @@ def _next(path: Path, generalist: _Served, specialists: Sequence[_Served]) -> st
     return "\n".join(
         (
             *lines,
-            "1. look through the file: the generalist, the names of the domains, the prices;",
+            "1. check the file: the generalist, the names of the domains, the prices;",
             "2. give each specialist its domain: collect prompts of your users, some hundred for "
             "each,",
             f"   labelled {labels}, as JSON Lines:",

@@ -1,7 +1,7 @@
-"""pip as `make` runs it: `python -m cli.install LOG ARGUMENTS`. Needs nothing but Python.
+"""Runs pip for `make`: `python -m cli.install LOG ARGUMENTS`. Needs only Python.
 
-pip's lines go into the file LOG. Shown are the large downloads, each with its size, and, when pip
-fails, its errors and the name of the file.
+pip's output goes into the file LOG. The terminal shows the large downloads with their sizes and, if
+pip fails, its errors and the name of the file.
 """
 
 import re
@@ -20,7 +20,7 @@ def install(log: Path, command: Sequence[str]) -> int:
     """Runs pip and returns its exit code.
 
     Args:
-        log: everything that pip says is added to it.
+        log: pip's output is appended to it.
         command: pip with its arguments.
     """
     started, errors = time.monotonic(), []
@@ -38,20 +38,20 @@ def install(log: Path, command: Sequence[str]) -> int:
             if shown := progress(line):
                 print(f"  {shown}", flush=True)
     if pip.returncode:
-        print(*errors[-_SHOWN_ERRORS:], f"pip failed; everything it said: {log}", sep="\n")
+        print(*errors[-_SHOWN_ERRORS:], f"pip failed; its whole output: {log}", sep="\n")
     else:
         print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
     return pip.returncode
 
 
 def progress(line: str) -> str | None:
-    """What a line of pip's is worth to a person who waits; None: nothing."""
+    """The message to show for a line of pip's output; None: show nothing."""
     if line.startswith("Installing collected packages:"):
         return f"unpacking {line.count(',') + 1} packages"
-    found = _DOWNLOAD.match(line)
-    if found is None:
+    match = _DOWNLOAD.match(line)
+    if match is None:
         return None
-    how, place, number, unit = found.groups()
+    how, place, number, unit = match.groups()
     if unit == "MB" and float(number) < _LARGE_MB:
         return None
     package, version, *_ = place.rsplit("/", 1)[-1].split("-")

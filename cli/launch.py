@@ -21,7 +21,7 @@ from gateway.config import LaunchError, NicheConfig
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 
 _POLL_SECONDS = 0.2
-_OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not pass through it
+_OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
 
 @contextmanager
@@ -35,12 +35,12 @@ def running_stack(
 
     Args:
         config: the validated configuration.
-        cache_dir: where model files lie.
-        state_dir: an empty directory of this run alone.
-        progress: told of each part of the stack as it comes up.
+        cache_dir: the directory of the model files.
+        state_dir: an empty directory, only for this run.
+        progress: called with a message for each part of the stack that is up.
 
     Raises:
-        LaunchError: a model asks for what the machine lacks, or a part failed to start.
+        LaunchError: the machine lacks a resource that a model needs, or a part failed to start.
     """
     metrics_dir = state_dir / "metrics"
     metrics_dir.mkdir(parents=True)
@@ -66,18 +66,18 @@ def running_stack(
         except RayError as error:
             first = str(error).strip().partition("\n")[0]
             raise LaunchError(
-                f"Ray Serve did not start: {first}; try again, where the machine is less busy"
+                f"Ray Serve did not start: {first}; try again when the machine is less busy"
             ) from error
         yield f"http://{edge.host}:{edge.port}"
     finally:
-        # Serve's controller ends its own process, which Ray announces on stdout as an error.
+        # Serve's controller exits by itself, which Ray reports on stdout as an error.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             serve.shutdown()
             ray.shutdown()
 
 
 def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
-    """The applications: the models, the classifier if it is one, and the gateway."""
+    """The applications: the models, the classifier if it is separate, and the gateway."""
     targets = [
         RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
         for spec in config.models
@@ -91,7 +91,7 @@ def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> 
 
 
 def _parts(config: NicheConfig) -> Mapping[str, str]:
-    """What each application is called when it is spoken of."""
+    """The readable name of each application."""
     parts = {spec.app_name: spec.name for spec in config.models}
     if config.router.deployment is not None:
         parts[ROUTER_APP] = "the classifier"
@@ -118,28 +118,28 @@ def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], obje
 
 
 def _require_gpus(config: NicheConfig) -> None:
-    """Says what is missing: Serve would wait for it without end."""
+    """Raises if GPUs are missing, since Serve would wait for them forever."""
     apart = config.router.deployment
-    wanted = sum(
+    required = sum(
         spec.resources.num_gpus * _most_replicas(spec.autoscaling, spec.replicas)
         for spec in config.models
     ) + (apart.num_gpus * apart.replicas if apart else 0)
     present = ray.cluster_resources().get("GPU", 0)
-    if wanted > present:
+    if required > present:
         raise LaunchError(
-            f"models and classifier ask for {wanted:g} GPUs (num_gpus x replicas) and this machine "
-            f"has {present:g}; lower them, or use a fraction of a GPU per replica"
+            f"models and classifier ask for {required:g} GPUs (num_gpus x replicas) and this "
+            f"machine has {present:g}; lower them, or use a fraction of a GPU per replica"
         )
 
 
 def _what_failed() -> str:
-    """A line for each deployment that failed, with the last line of what it said."""
+    """One line per failed deployment, with the last line of its message."""
     lines = []
     for app, status in serve.status().applications.items():
         for name, deployment in status.deployments.items():
-            said = [line for line in deployment.message.splitlines() if line.strip()]
-            if said and deployment.status != "HEALTHY":
-                lines.append(f"{app}: {name} did not start: {said[-1].strip()}")
+            messages = [line for line in deployment.message.splitlines() if line.strip()]
+            if messages and deployment.status != "HEALTHY":
+                lines.append(f"{app}: {name} did not start: {messages[-1].strip()}")
     return "\n".join(lines) or "Ray Serve did not start the applications; see its logs"
 
 
@@ -148,9 +148,9 @@ def _most_replicas(autoscaling: Autoscaling | None, replicas: int) -> int:
 
 
 def _cpus_wanted(config: NicheConfig) -> int:
-    """The cores that all replicas reserve together, and one for Serve's own actors.
+    """The total of cores that all replicas reserve, and one for Serve's own actors.
 
-    Reservations are book-keeping: a small machine may promise more than it has, and shares.
+    Ray gets this number, since reservations are only bookkeeping: a small machine shares its cores.
     """
     replicas = [
         (spec.resources.num_cpus, _most_replicas(spec.autoscaling, spec.replicas))

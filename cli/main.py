@@ -1,7 +1,7 @@
-"""The command `niche`: one parser, one place where errors become a line and an exit code.
+"""The command `niche`: builds the parser, and turns errors into a line and an exit code.
 
 Rule: only the chosen command's module is imported, and a command imports Ray, torch and the like
-when it runs. So `niche --help` and `niche COMMAND --help` are quick.
+only when it runs, so that `niche --help` and `niche COMMAND --help` are fast.
 """
 
 import argparse
@@ -31,10 +31,10 @@ COMMANDS = {
     "benchmark": "measure the router on public data sets, against its targets",
     "compare": "measure whether routing pays on your own prompts",
     "replay": "replay routing policies over recorded answers of any models",
-    "plan": "how many replicas and GPUs a traffic needs, and what they cost",
+    "plan": "compute the replicas and GPUs that a traffic needs, and their cost",
     "specialists": "train specialists, measure them, make new ones from examples",
 }
-"""What each command does; it is declared by `add_options` of the module `cli.NAME`."""
+"""The summary of each command; `add_options` of `cli.NAME` declares it."""
 
 _EXPECTED = (
     CommandError,
@@ -50,7 +50,7 @@ _EXPECTED = (
 
 
 def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for these words: of the command that they name it has the options too."""
+    """The parser for these words, with the options of the command that they name."""
     parser = argparse.ArgumentParser(
         prog="niche",
         description="A gateway that routes each request to a specialist model or a generalist.",
@@ -73,7 +73,7 @@ def _version() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code (2: it could not be done as asked)."""
+    """Runs one command; returns its exit code (2: an error of the user or the environment)."""
     words = sys.argv[1:] if argv is None else argv
     try:
         arguments = parser_of(words).parse_args(words)

@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     pulling = actions.add_parser(
-        "pull", help="download what is not in the cache yet, verified; convert the encoder"
+        "pull", help="download and verify missing models; convert the encoder"
     )
     pulling.add_argument("names", nargs="*", metavar="NAME", help="default: what --config needs")
     pulling.add_argument("--verify", action="store_true", help="read every byte again")
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     converting = actions.add_parser("convert", help="turn a GGUF file into a model directory")
     converting.add_argument("file", type=Path, metavar="FILE.gguf")
     converting.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="must not exist; name it as `model`"
+        "--out", type=Path, required=True, metavar="DIR", help="a new directory; name it as `model`"
     )
     converting.set_defaults(run=_convert)
     listing = actions.add_parser("list", help="the models known by name")
@@ -33,10 +33,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def needed(config: NicheConfig) -> tuple[str, ...]:
-    """The named models that a configuration uses, and the router's encoder."""
-    known = read_lock()
+    """The models of the lock file that a configuration uses, and the router's encoder."""
+    lock = read_lock()
     names = [config.router.encoder, *(spec.model for spec in config.models)]
-    return tuple(dict.fromkeys(name for name in names if name in known))
+    return tuple(dict.fromkeys(name for name in names if name in lock))
 
 
 def _pull(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the outside world, read once."""
+"""Options that several commands share, and the environment."""
 
 import argparse
 import os
@@ -11,21 +11,21 @@ from router.config import GuaranteeConfig
 
 _LAST_PORT = 65535
 CONFIG = Path("niche.yaml")
-"""The configuration of the folder that a command runs in."""
+"""The default configuration file, in the working directory."""
 DEFAULT_STACK = Path(__file__).with_name("niche.yaml")
-"""In a checkout a link to the file at its root, which a wheel holds in its place."""
+"""The shipped stack: a link to the root's niche.yaml in a checkout, a copy in a wheel."""
 
 if TYPE_CHECKING:
     from router.classifier import TextEncoder
 
-    # argparse gives the type of what `add_subparsers` returns no public name
+    # argparse has no public name for the type that `add_subparsers` returns
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     Subparsers = object
 
 
 class CommandError(Exception):
-    """A command cannot be done as asked; the message says why and what would do."""
+    """A command cannot run; the message names the reason and the remedy."""
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -35,14 +35,18 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=CONFIG if CONFIG.exists() else DEFAULT_STACK,
         metavar="FILE",
-        help=f"the stack (default: {CONFIG}, and without one the default stack)",
+        help=f"the stack (default: {CONFIG} if it exists, else the default stack)",
     )
 
 
 def add_data_dir(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
     """`--data-dir PATH`."""
     parser.add_argument(
-        "--data-dir", type=Path, required=required, metavar="DIR", help="where the public sets lie"
+        "--data-dir",
+        type=Path,
+        required=required,
+        metavar="DIR",
+        help="directory of the public sets",
     )
 
 
@@ -51,7 +55,7 @@ def add_encoder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder",
         metavar="REFERENCE",
-        help="a model, as router.encoder of niche.yaml (default: that of --config)",
+        help="a model, as in router.encoder of niche.yaml (default: that of --config)",
     )
     add_config(parser)
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads of the encoder")
@@ -61,7 +65,7 @@ def encoder_reference(arguments: argparse.Namespace) -> str:
     """The encoder that the options of `add_encoder` name.
 
     Raises:
-        ConfigError: it is to be read from a file that cannot be used.
+        ConfigError: --config names a file that cannot be used.
     """
     if arguments.encoder is not None:
         return str(arguments.encoder)
@@ -69,10 +73,10 @@ def encoder_reference(arguments: argparse.Namespace) -> str:
 
 
 def load_encoder(reference: str, threads: int) -> "TextEncoder":
-    """The encoder, which shows a bar while it works through many texts.
+    """The encoder, with a progress bar for many texts.
 
     Raises:
-        ModelError: its files are not here.
+        ModelError: its files are not in the cache.
     """
     from cli.progress import EncoderWithBar
     from deployments.models.resolve import resolve
@@ -87,18 +91,18 @@ def add_guarantee(parser: argparse.ArgumentParser) -> None:
         "--alpha", type=share, help="the largest share of misrouted requests among those routed"
     )
     parser.add_argument(
-        "--delta", type=share, help="how improbable it must be that it is larger (default: 0.05)"
+        "--delta", type=share, help="largest probability that it exceeds --alpha (default: 0.05)"
     )
 
 
 def guarantee_wanted(arguments: argparse.Namespace) -> GuaranteeConfig | None:
-    """What the options of `add_guarantee` ask for.
+    """The guarantee in the options of `add_guarantee`.
 
     Raises:
-        CommandError: there is a delta without an alpha.
+        CommandError: --delta is given without --alpha.
     """
     if arguments.alpha is None and arguments.delta is not None:
-        raise CommandError("--delta says how sure to be of --alpha; give --alpha too")
+        raise CommandError("--delta is the certainty of --alpha; give --alpha too")
     if arguments.alpha is None:
         return None
     if arguments.delta is None:
@@ -107,11 +111,11 @@ def guarantee_wanted(arguments: argparse.Namespace) -> GuaranteeConfig | None:
 
 
 def results_folder(path: Path, mark: str) -> Path:
-    """Makes a folder for results; one that is there must be empty, or hold earlier ones.
+    """Makes a folder for results; an existing one must be empty or hold earlier results.
 
     Args:
         path: the folder.
-        mark: the file by which earlier results are known.
+        mark: the file that identifies earlier results.
 
     Raises:
         CommandError: the folder holds something else, or cannot be written to.
@@ -133,7 +137,7 @@ def results_folder(path: Path, mark: str) -> Path:
 
 
 def check_engines(config: NicheConfig) -> None:
-    """Lets every model's engine look at its own options, without loading weights.
+    """Lets every model's engine validate its options, without loading weights.
 
     Raises:
         ConfigError: a line for each model whose options are wrong.
@@ -151,7 +155,7 @@ def check_engines(config: NicheConfig) -> None:
 
 
 def cache() -> Path:
-    """Where model files are kept."""
+    """The directory of model files."""
     return cache_dir(os.environ)
 
 

@@ -1,4 +1,4 @@
-"""`niche plan`: how many replicas a given traffic needs, and what they cost."""
+"""`niche plan`: computes the replicas that a traffic needs, and their cost."""
 
 import argparse
 import math
@@ -28,8 +28,8 @@ _GIVEN = {
     "--tokens": ("MODEL=N", "tokens generated for a request"),
     "--speed": (
         "MODEL=TOKENS_PER_SECOND",
-        "of one replica at full load, as for a vLLM server, whose engine seconds cannot be seen "
-        "from here; a request's seconds are then its tokens by this",
+        "of one replica at full load; use it for servers that do not report engine seconds, such "
+        "as vLLM: a request's seconds are then its tokens divided by this",
     ),
 }
 
@@ -37,9 +37,9 @@ _GIVEN = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.description = (
-        "Prints the deployments that a traffic needs, what they cost beside the "
-        "generalist alone, and from which traffic on each specialist pays. It computes from what "
-        "was measured: give --measured, --metrics or --seconds."
+        "Prints the deployments that a traffic needs, their cost compared with the generalist "
+        "alone, and the traffic from which each specialist pays. It needs measurements: give "
+        "--measured, --metrics or --seconds."
     )
     add_config(parser)
     parser.add_argument(
@@ -54,26 +54,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=named,
         default=[],
         metavar="DOMAIN=SHARE",
-        help="of the traffic; `general` is the generalist's (default: as measured)",
+        help="shares of the traffic; `general` is the generalist's (default: as measured)",
     )
     _add_known(parser)
     limits = parser.add_argument_group("when replicas are enough")
     limits.add_argument(
-        "--busy", type=share, default=0.7, help="share of its time that one works (default: 0.7)"
+        "--busy",
+        type=share,
+        default=0.7,
+        help="largest share of time that a replica is busy (default: 0.7)",
     )
     limits.add_argument(
         "--wait",
         type=above_zero,
         default=0.5,
         metavar="SECONDS",
-        help="that 95 %% of the requests wait at most for a replica (default: 0.5)",
+        help="largest 95th percentile of the wait for a replica (default: 0.5)",
     )
     parser.set_defaults(run=_plan)
 
 
 def _add_known(parser: argparse.ArgumentParser) -> None:
-    known = parser.add_argument_group("what is known; given values win over measured ones")
-    known.add_argument(
+    group = parser.add_argument_group("measurements; values given here override measured ones")
+    group.add_argument(
         "--measured",
         nargs="+",
         type=Path,
@@ -81,10 +84,10 @@ def _add_known(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="report.json of load tests, outcomes.jsonl of comparisons",
     )
-    known.add_argument("--metrics", metavar="URL", help="of a running gateway: .../metrics")
+    group.add_argument("--metrics", metavar="URL", help="of a running gateway: .../metrics")
     for option, (metavar, words) in _GIVEN.items():
-        known.add_argument(option, nargs="+", type=named, default=[], metavar=metavar, help=words)
-    known.add_argument(
+        group.add_argument(option, nargs="+", type=named, default=[], metavar=metavar, help=words)
+    group.add_argument(
         "--gateway-ms",
         type=above_zero,
         default=5.0,
@@ -92,7 +95,7 @@ def _add_known(parser: argparse.ArgumentParser) -> None:
         help="of the gateway's CPU per request (default: 5, and 0.4 per token, as measured with "
         "stub models on two busy cores)",
     )
-    known.add_argument(
+    group.add_argument(
         "--gateway-token-ms", type=above_zero, default=0.4, metavar="MS", help="per streamed token"
     )
 
@@ -117,7 +120,7 @@ def named(text: str) -> tuple[str, float]:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    # scipy takes a moment to import
+    # importing scipy is slow
     from lab.planning.plan import GatewayReplicas, format_plan, plan, rates_by_domain
     from lab.planning.queue import Limits
 
@@ -133,9 +136,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     values = tuple(dict(of) for of in (arguments.seconds, arguments.tokens, arguments.speed))
     measured = with_given_values(_measured(arguments), *values)
     rates = rates_by_domain(arguments.rps, dict(arguments.mix), measured)
-    found = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
+    deployments = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
     currency = config.observability.currency
-    print(format_plan(found, currency, arguments.mean_rps or arguments.rps))
+    print(format_plan(deployments, currency, arguments.mean_rps or arguments.rps))
     for spec in config.models:
         if spec.engine == "openai" and spec.name not in values[2]:
             print(

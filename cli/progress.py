@@ -1,4 +1,4 @@
-"""What a command that takes long says meanwhile: on stderr, so that its results can be piped."""
+"""Progress of long commands, on stderr, so that results on stdout can be piped."""
 
 import sys
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ _TEXTS_PER_STEP = 512
 
 
 def tell(step: str) -> None:
-    """Says what is being done, or what was found on the way."""
+    """Prints the current step, or an intermediate result."""
     tqdm.write(step, file=sys.stderr)
 
 
 class EncoderWithBar:
-    """An encoder that shows a bar while it works through many texts.
+    """An encoder that shows a progress bar for many texts.
 
     Args:
         encoder: does the work.
-        texts_per_step: how many at a time; fewer are encoded without a bar.
+        texts_per_step: texts encoded at a time; fewer texts get no bar.
     """
 
     def __init__(self, encoder: "TextEncoder", texts_per_step: int = _TEXTS_PER_STEP) -> None:
@@ -37,7 +37,7 @@ class EncoderWithBar:
             return self._encoder.encode(texts)
         from router.classifier import Encoded
 
-        # Texts of like length side by side: the encoder lets those share a pass.
+        # Sorted by length: the encoder batches texts of equal length.
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         parts = []
         with tqdm(total=len(texts), unit="text", leave=False, disable=None) as bar:

@@ -1,6 +1,6 @@
-"""The environment that Ray's processes start in. Ray reads it at import: it must be set before.
+"""The environment of Ray's processes; set it before importing Ray, which reads it then.
 
-Rule: this file imports nothing of Ray, and a variable that the operator set is left alone.
+Rule: this file does not import Ray, and keeps variables that the operator set.
 """
 
 import socket
@@ -16,19 +16,19 @@ def _free_port() -> str:
 
 
 def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """What to add to the environment of a stack on this machine.
+    """The variables to add to the environment of a stack on this machine.
 
     Args:
-        state_dir: a directory of this stack alone; HAProxy's files go there.
-        environ: the environment as it is.
+        state_dir: a directory only for this stack; HAProxy's files go there.
+        environ: the current environment.
     """
-    wanted = {
+    variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AUTH_MODE": "token",  # alike in every process, or they refuse each other
-        "RAY_worker_niceness": "0",  # Ray's default of 15 loses to everything else on the machine
+        "RAY_AUTH_MODE": "token",  # must be the same in all processes
+        "RAY_worker_niceness": "0",  # Ray's default of 15 starves workers on a busy machine
         "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
         "RAY_SERVE_LOG_TO_STDERR": "0",
-        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",  # after 5 s a busy machine's proxy is killed
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",  # 5 s is too short on a busy machine
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TOKENIZERS_PARALLELISM": "false",
@@ -36,13 +36,13 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
     }
     if (
         sys.platform == "linux"
-    ):  # HAProxy's wheel is for Linux alone; elsewhere Serve's own proxy serves
-        wanted |= _haproxy(state_dir)
-    return {key: value for key, value in wanted.items() if key not in environ}
+    ):  # HAProxy's wheel is only for Linux; elsewhere use Serve's own proxy
+        variables |= _haproxy(state_dir)
+    return {key: value for key, value in variables.items() if key not in environ}
 
 
 def _haproxy(state_dir: Path) -> dict[str, str]:
-    """Files and ports of its own, so that two stacks on one machine do not meet."""
+    """Separate files and ports, so that two stacks can run on one machine."""
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",

@@ -1,6 +1,6 @@
-"""The pages of docs/reference, written from the code that they describe: `python -m cli.reference`.
+"""Generates the pages of docs/reference from the code: `python -m cli.reference`.
 
-Rule: nobody edits these pages; a test compares them with the code.
+Rule: do not edit these pages; a test compares them with the code.
 """
 
 import argparse
@@ -40,13 +40,13 @@ ENGINE_OPTIONS: dict[str, type[BaseModel]] = {
 _REASONS: dict[Reason, str] = {
     Reason.ROUTED: "the classifier is sure, the text is in distribution: a specialist answers",
     Reason.GENERAL: "the likeliest domain is `general`, or has no specialist",
-    Reason.LOW_CONFIDENCE: "the likeliest domain is a specialist's, and not likely enough",
-    Reason.OUT_OF_DISTRIBUTION: "likely enough, and unlike any prompt of the training",
+    Reason.LOW_CONFIDENCE: "the likeliest domain is a specialist's, but not likely enough",
+    Reason.OUT_OF_DISTRIBUTION: "likely enough, but unlike the training prompts",
     Reason.REQUESTED: "the request names its model",
     Reason.UNHEALTHY: "the first choice failed, or fails too often to be asked: the next answers",
     Reason.OVERLOADED: "the first choice has a full queue: the next answers",
     Reason.CONTEXT_LENGTH_EXCEEDED: "the first choice's context is too short: the next answers",
-    Reason.GUARANTEE_INFEASIBLE: "no confidence is enough for the configured guarantee",
+    Reason.GUARANTEE_INFEASIBLE: "no threshold meets the configured guarantee",
     Reason.NO_ACTIVE_SPECIALIST: "no specialist of the domain may get traffic: see lifecycle",
     Reason.CLASSIFIER_UNAVAILABLE: "the classifier is down, or did not answer in time",
 }
@@ -75,7 +75,7 @@ def _settings(model: type[BaseModel]) -> str:
 def _setting_rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         key, inner = f"{prefix}{name}", _section_in(field.annotation)
-        if inner is None or inner is ModelSpec:  # a model has a table of its own
+        if inner is None or inner is ModelSpec:  # a model has a separate table
             yield f"`{key}`", _value(field), _default(field), field.description or ""
         else:
             yield f"`{key}`", "section", _default(field), field.description or ""
@@ -83,13 +83,13 @@ def _setting_rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, ..
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that an annotation names, be it optional or in a tuple."""
-    found = (annotation, *get_args(annotation))
-    return next((a for a in found if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    """The model in an annotation, which may be optional or a tuple."""
+    candidates = (annotation, *get_args(annotation))
+    return next((a for a in candidates if isinstance(a, type) and issubclass(a, BaseModel)), None)
 
 
 def _value(field: FieldInfo) -> str:
-    """What may stand there: type, allowed values, bounds."""
+    """The allowed values of a field: type, choices, bounds."""
     allowed = "`, `".join(engine_names()) if field is ModelSpec.model_fields["engine"] else ""
     kind = f"`{allowed}`" if allowed else _kind(field.annotation)
     return ", ".join([kind, *_bounds(field.metadata)])
@@ -137,15 +137,15 @@ def _default(field: FieldInfo) -> str:
 
 def _metrics() -> str:
     registry = CollectorRegistry()
-    found = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
-    rows = (_metric(metric) for metric in found if isinstance(metric, MetricWrapperBase))
+    metrics = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
+    rows = (_metric(metric) for metric in metrics if isinstance(metric, MetricWrapperBase))
     return _table(("metric", "type", "labels", "meaning"), rows)
 
 
 def _metric(metric: MetricWrapperBase) -> tuple[str, ...]:
     family = next(iter(metric.describe()))
     name = f"{family.name}_total" if family.type == "counter" else family.name
-    labels = metric._labelnames  # the library tells them nowhere else
+    labels = metric._labelnames  # the library has no public access to them
     return f"`{name}`", family.type, ", ".join(f"`{x}`" for x in labels), family.documentation
 
 
@@ -153,9 +153,11 @@ def _errors() -> str:
     rows = [
         (rule.status, rule.type, rule.code, _first_sentence(error)) for error, rule in TABLE.items()
     ]
-    other = error_response(RuntimeError(), "")
-    kind = other.body.error.type
-    rows.append((other.status, kind, other.code, "Anything else: a fault of the gateway itself."))
+    unexpected = error_response(RuntimeError(), "")
+    kind = unexpected.body.error.type
+    rows.append(
+        (unexpected.status, kind, unexpected.code, "Anything else: a fault of the gateway itself.")
+    )
     return _table(
         ("status", "`type`", "`code`", "when"),
         (
@@ -194,7 +196,7 @@ def _parameters(request: type, unsupported: dict[str, tuple[Any, ...]]) -> str:
 
 
 def _json_kind(schema: dict[str, Any]) -> str:
-    """What a JSON schema allows, in words; null is always allowed and left out."""
+    """The values that a JSON schema allows, in words; without null, which is always allowed."""
     if "anyOf" in schema:
         kinds = (_json_kind(one) for one in schema["anyOf"] if one.get("type") != "null")
         return " or ".join(dict.fromkeys(kinds))
@@ -209,7 +211,9 @@ def _json_kind(schema: dict[str, Any]) -> str:
 def _json_bounds(schema: dict[str, Any]) -> Iterator[str]:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     for key, sign in signs.items():
-        if abs(schema.get(key, 2**31)) < 2**31 - 1:  # the limits of machine words tell nobody much
+        if (
+            abs(schema.get(key, 2**31)) < 2**31 - 1
+        ):  # limits of machine integers are not informative
             yield f"{sign} {schema[key]}"
     if schema.get("minLength") or schema.get("minItems"):
         yield "not empty"
@@ -220,19 +224,19 @@ def _json_bounds(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    """A section for each command that does something, those of groups included."""
+    """A section for each command, including those in groups."""
     for name, purpose in COMMANDS.items():
         yield from _command(_parsers(parser_of([name]))[name][0], purpose)
 
 
-def _parsers(of: argparse.ArgumentParser) -> dict[str, tuple[argparse.ArgumentParser, str]]:
-    """The parsers of its commands, each with its help, by name."""
-    found = {}
-    for action in of._actions:  # the library shows them nowhere else
+def _parsers(parser: argparse.ArgumentParser) -> dict[str, tuple[argparse.ArgumentParser, str]]:
+    """The parsers of the subcommands, each with its help, by name."""
+    parsers = {}
+    for action in parser._actions:  # the library has no public access to them
         if isinstance(action, argparse._SubParsersAction):
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            found = {name: (one, helps.get(name, "")) for name, one in action.choices.items()}
-    return found
+            parsers = {name: (one, helps.get(name, "")) for name, one in action.choices.items()}
+    return parsers
 
 
 def _command(command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
@@ -281,7 +285,7 @@ def _engines() -> str:
     )
     return _page(
         "Engine options",
-        "What `engine_options` of a model may hold, by `engine`. What each engine is for: "
+        "The keys of a model's `engine_options`, by `engine`. What each engine is for: "
         "[configuration](../configuration.md#engines).",
         *parts,
     )
@@ -291,7 +295,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": _configuration,
     "engines.md": _engines,
     "metrics.md": lambda: _page(
-        "Metrics", "How they are meant and read: [metrics](../metrics.md).", _metrics()
+        "Metrics", "How to read and use them: [metrics](../metrics.md).", _metrics()
     ),
     "errors.md": lambda: _page(
         "Errors", "The body of an error, and retries: [the API](../api.md#errors).", _errors()

@@ -1,7 +1,7 @@
-"""One more specialist in `niche.yaml`; comments and the order of keys stay.
+"""Adds a specialist to `niche.yaml`; keeps comments and the order of keys.
 
-Rule: the new text is believed only when it was read again. It must parse to the old content with
-the new specialist after the others, and be valid; else the file stays as it is.
+Rule: the new text is parsed again before it is written. It must have the old content with the new
+specialist after the others, and be valid; otherwise the file stays as it is.
 """
 
 import io
@@ -24,18 +24,18 @@ _KEY = "specialists"
 
 
 def register(path: Path, entry: Mapping[str, Any], *, dry_run: bool = False) -> None:
-    """Adds a specialist to a configuration file, which is replaced at once or not at all.
+    """Adds a specialist to a configuration file, which is replaced atomically.
 
     Args:
         path: a valid configuration.
         entry: the specialist's keys, as `deployments.spec.ModelSpec` has them.
-        dry_run: find out whether it can be done, and leave the file as it is.
+        dry_run: only check whether it is possible; do not change the file.
 
     Raises:
-        ConfigError: the file would not be valid, or has a form that cannot be added to; the
-            message then has the lines to add by hand.
+        ConfigError: the file would not be valid, or its form does not allow adding; the
+        message then has the lines to add by hand.
     """
-    file = path.resolve()  # not the link, where it is one
+    file = path.resolve()  # replace the link's target, not the link
     text = inserted(file.read_bytes().decode(), entry, str(path))
     parse_config(yaml.safe_load(text), str(path))
     part = file.with_name(f"{file.name}.part")
@@ -67,28 +67,28 @@ def inserted(text: str, entry: Mapping[str, Any], source: str) -> str:
         source: names the text in errors.
 
     Raises:
-        ConfigError: the text has a form that cannot be added to.
+        ConfigError: the text's form does not allow adding a specialist.
     """
     old = yaml.safe_load(text)
-    wanted = old | {_KEY: [*(old.get(_KEY) or []), dict(entry)]}
+    expected = old | {_KEY: [*(old.get(_KEY) or []), dict(entry)]}
     with suppress(YAMLError):
         for new in _with_item(text, _item(entry)):
             with suppress(yaml.YAMLError):
-                if yaml.safe_load(new) == wanted:
+                if yaml.safe_load(new) == expected:
                     return new
     raise ConfigError(
-        f"{source}: its form does not let a specialist be added; add by hand, under {_KEY}:\n"
+        f"{source}: its form does not allow adding a specialist; add by hand, under {_KEY}:\n"
         f"{as_lines(entry)}"
     )
 
 
 def _with_item(text: str, item: CommentedMap) -> Iterator[str]:
-    """The text with the item, best first."""
+    """Candidates for the text with the item, best first."""
     document = YAML().load(text)
     listed = document.get(_KEY)
     in_block = isinstance(listed, CommentedSeq) and not listed.fa.flow_style()
     writer = _writer(listed.lc.col if in_block else 2)
-    # Read again by the writer, which has the list's own indentation.
+    # Parsed again by a writer with the list's indentation.
     document = writer.load(text.replace("\r\n", "\n"))
     in_json = document.fa.flow_style()
     if document.get(_KEY) is None:
@@ -104,9 +104,9 @@ def _with_item(text: str, item: CommentedMap) -> Iterator[str]:
 
 
 def _with_comments_below(text: str, item: CommentedMap) -> str:
-    """The new item is written below the comments that belong to what follows: they change places,
-    and an empty line sets the item off. Not where the last value is a text over several lines,
-    which empty lines may be part of."""
+    """Moves comments that belong to the next key from above the new item to below it, and adds an
+    empty line. Wrong if the last value is a multi-line text that ends in these lines: the caller
+    checks the result."""
     lines = text.splitlines(keepends=True)
     listed = YAML().load(text)[_KEY]
     start, column = listed.lc.item(len(listed) - 1)[0], listed.lc.col
@@ -119,7 +119,7 @@ def _with_comments_below(text: str, item: CommentedMap) -> str:
 
 
 def _item(entry: Mapping[str, Any]) -> CommentedMap:
-    """A block mapping whose inner mappings stand on one line each, as people write them."""
+    """A block mapping whose inner mappings are on one line each, the usual style."""
     item = CommentedMap()
     for key, value in entry.items():
         item[key] = _value(value)
@@ -129,19 +129,19 @@ def _item(entry: Mapping[str, Any]) -> CommentedMap:
 
 def _value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        inner = CommentedMap((key, _value(of)) for key, of in value.items())
+        inner = CommentedMap((key, _value(item)) for key, item in value.items())
         inner.fa.set_flow_style()
         return inner
-    # What reads the file takes `yes` and the like for something else than text.
+    # Quoted, since YAML 1.1 readers parse `yes` and the like as booleans.
     if isinstance(value, str) and yaml.safe_load(value) != value:
         return SingleQuotedScalarString(value)
     return value
 
 
 def _quoted(value: Any) -> Any:
-    """As JSON has it, which is YAML too."""
+    """Quotes all texts, as in JSON, which is valid YAML."""
     if isinstance(value, Mapping):
-        return {_quoted(key): _quoted(of) for key, of in value.items()}
+        return {_quoted(key): _quoted(item) for key, item in value.items()}
     return DoubleQuotedScalarString(value) if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""`niche replay`: what routing would have cost, and how good it was, on recorded outcomes."""
+"""`niche replay`: cost and quality of routing on recorded outcomes."""
 
 import argparse
 import math
@@ -36,7 +36,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_data_dir(parser, required=False)
     parser.add_argument(
-        "--group-key", default="group", metavar="KEY", help="of the domain in FILE (default: group)"
+        "--group-key",
+        default="group",
+        metavar="KEY",
+        help="key of the domain in FILE (default: group)",
     )
     parser.add_argument(
         "--price",
@@ -44,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=price,
         metavar="MODEL=COST",
-        help="what an answer costs, where FILE does not say",
+        help="cost of an answer, for rows of FILE without costs",
     )
     parser.add_argument(
         "--artifact", help="also replay a trained router: `default`, or a directory (encodes all)"
@@ -85,12 +88,12 @@ def _replay(arguments: argparse.Namespace) -> int:
     encoder = None
     if arguments.artifact is not None:
         encoder = load_encoder(encoder_reference(arguments), arguments.threads)
-    found = replay_all(outcomes, arguments.artifact, encoder, tell)
+    results = replay_all(outcomes, arguments.artifact, encoder, tell)
     where = f"Commit {commit()}; {machine()}."
-    print(f"{where}\n\n{summary(found)}")
+    print(f"{where}\n\n{summary(results)}")
     if arguments.out is not None:
         data = {name: len(rows) for name, rows in recordings.items()}
-        report, *_ = write_report(arguments.out, found, where, data)
+        report, *_ = write_report(arguments.out, results, where, data)
         print(f"\n{report}: written, with its pictures")
     return 0
 
@@ -99,4 +102,6 @@ def _check(arguments: argparse.Namespace) -> None:
     if not arguments.outcomes and not arguments.set:
         raise CommandError("give a FILE of outcomes, or --set NAME with --data-dir DIR")
     if bool(arguments.set) != (arguments.data_dir is not None):
-        raise CommandError("--set and --data-dir go together: a set's name, and where the sets lie")
+        raise CommandError(
+            "--set and --data-dir go together: a set's name, and the directory of the sets"
+        )

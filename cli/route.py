@@ -1,4 +1,4 @@
-"""`niche route TEXT`: which model would answer, and why. Needs no running stack."""
+"""`niche route TEXT`: shows which model would answer, and why. Needs no running stack."""
 
 import argparse
 

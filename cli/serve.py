@@ -1,4 +1,4 @@
-"""`niche serve`: the stack on this machine, until Ctrl-C."""
+"""`niche serve`: runs the stack on this machine until Ctrl-C."""
 
 import argparse
 import signal

@@ -1,4 +1,4 @@
-"""`niche specialists`: train a default one again, measure them, make new ones."""
+"""`niche specialists`: trains default specialists again, measures them, makes new ones."""
 
 import argparse
 from pathlib import Path
@@ -17,14 +17,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "train",
         help="train a default specialist again, by its recipe",
         description="Trains a default specialist by its recipe, grades it on test rows and writes "
-        "its adapter with a model card. A run that was cut goes on from its checkpoint.",
+        "its adapter with a model card. An interrupted run continues from its checkpoint.",
     )
     training.add_argument("name", metavar="NAME", help=", ".join(NICHES))
     add_data_dir(training)
     training.add_argument("--examples", type=positive, help="training rows to draw, in each stage")
     add_training(training)
     training.add_argument("--test-rows", type=positive, default=400, help="test rows to grade")
-    training.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
+    training.add_argument(
+        "--out", type=Path, help="the adapter's directory (default: specialists/NAME)"
+    )
     training.set_defaults(run=_train)
     specialists_evaluate.add(actions)
     specialists_new.add(actions)

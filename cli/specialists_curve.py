@@ -1,4 +1,4 @@
-"""`niche specialists curve NAME`: a specialist's quality by its number of examples."""
+"""`niche specialists curve NAME`: measures a specialist's quality by number of examples."""
 
 import argparse
 from pathlib import Path
@@ -33,25 +33,29 @@ def add(actions: Subparsers) -> None:
     parser = actions.add_parser(
         "curve",
         help="measure a specialist's quality by its number of examples",
-        description="Trains one specialist per size, each on some of the rows of the next larger, "
-        "grades all on the same test rows and writes curve.json, curve.md and curve.png. Sizes "
-        "that are done are not run again.",
+        description="Trains one specialist per size, each on a subset of the rows of the next "
+        "larger one, grades all on the same test rows and writes curve.json, curve.md and "
+        "curve.png. It skips sizes that are done.",
     )
-    parser.add_argument("name", metavar="NAME", help="a default specialist, or of --data")
+    parser.add_argument("name", metavar="NAME", help="a default specialist, or a name for --data")
     add_data_dir(parser, required=False)
     add_file(parser, required=False)
     parser.add_argument(
-        "--sizes", type=_sizes, help="training rows (default: 50,200,1000,all, as far as there are)"
+        "--sizes",
+        type=_sizes,
+        help="training rows (default: 50,200,1000,all, up to the rows there are)",
     )
     parser.add_argument(
         "--adapter",
         type=Path,
         metavar="DIR",
-        help=f"a trained specialist that takes the place of {_ALL!r}",
+        help=f"a trained specialist to use as size {_ALL!r}",
     )
     add_training(parser)
     parser.add_argument("--test-rows", type=positive, default=400, help="test rows to grade")
-    parser.add_argument("--out", type=Path, help="for the results (default: WORK-DIR/curve)")
+    parser.add_argument(
+        "--out", type=Path, help="directory of the results (default: WORK-DIR/curve)"
+    )
     parser.set_defaults(run=_curve)
 
 
@@ -61,7 +65,7 @@ def _sizes(text: str) -> tuple[int | None, ...]:
     numbers = [size for size in sizes if size is not None]
     if sorted(set(numbers)) != numbers or None in sizes[:-1]:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: sizes grow, each once, and {_ALL!r} comes last, as in 50,200,{_ALL}"
+            f"{text!r}: sizes must increase, with {_ALL!r} last, as in 50,200,{_ALL}"
         )
     return tuple(sizes)
 
@@ -80,7 +84,7 @@ def _curve(arguments: argparse.Namespace) -> int:
 
     if arguments.data is not None:
         require_lengths(niche, space, whole.max_length_tokens)
-    if arguments.threads:  # the base is graded before anything is trained
+    if arguments.threads:  # also for grading the base model, which is first
         torch.set_num_threads(arguments.threads)
     last = [] if arguments.adapter is None else [TrainedAdapter(arguments.adapter)]
     points = []
@@ -90,7 +94,7 @@ def _curve(arguments: argparse.Namespace) -> int:
             f"{point.rows:,} rows: quality {point.quality:.3f} [{point.low:.3f}, {point.high:.3f}]",
             flush=True,
         )
-        if point.rows:  # a run that is cut leaves the curve so far
+        if point.rows:  # an interrupted run leaves the curve so far
             write_curve(niche, space.base, points, out)
     print(f"{out}: curve.json, curve.md and curve.png are written")
     return 0
@@ -118,12 +122,12 @@ def _niche(arguments: argparse.Namespace, space: Workspace) -> tuple[Niche, Trai
 
 
 def _runs(arguments: argparse.Namespace, whole: TrainConfig, available: int) -> list[TrainConfig]:
-    """The settings of each size, smallest first; all rows have those of the recipe."""
-    asked = arguments.sizes
-    if asked is None:
-        asked = (*(size for size in _SIZES if size < available), None)
-    sizes = [size for size in asked if size is not None]
+    """The settings of each size, smallest first; for all rows, the recipe's."""
+    requested = arguments.sizes
+    if requested is None:
+        requested = (*(size for size in _SIZES if size < available), None)
+    sizes = [size for size in requested if size is not None]
     if sizes and sizes[-1] > available:
         raise CommandError(f"--sizes: {sizes[-1]:,} rows, and only {available:,} to train on")
     runs = [settings_for(size, whole, arguments.epochs) for size in sizes]
-    return [*runs, whole] if None in asked and arguments.adapter is None else runs
+    return [*runs, whole] if None in requested and arguments.adapter is None else runs

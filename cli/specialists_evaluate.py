@@ -1,4 +1,4 @@
-"""`niche specialists evaluate`: every model on every niche, and which wins which."""
+"""`niche specialists evaluate`: measures every model on every niche."""
 
 import argparse
 import os
@@ -30,9 +30,9 @@ def add(actions: Subparsers) -> None:
     parser = actions.add_parser(
         "evaluate",
         help="measure every specialist and the generalist on every niche",
-        description="Asks specialists and the generalist the test rows of every niche, grades the "
-        "answers, and writes matrix.md, matrix.json and matrix.png. Answers are kept: a run that "
-        "was cut goes on where it stood.",
+        description="Runs specialists and the generalist on the test rows of every niche, grades "
+        "the answers, and writes matrix.md, matrix.json and matrix.png. Answers are kept, so that "
+        "an interrupted run can continue.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="these niches alone")
     parser.add_argument("--all", action="store_true", help="all niches, and the general set")
@@ -47,19 +47,19 @@ def add(actions: Subparsers) -> None:
     parser.add_argument(
         "--base-of-specialists",
         action="store_true",
-        help="compare the specialists' own base too, asked as the generalist is",
+        help="also compare the specialists' base model, prompted like the generalist",
     )
     parser.add_argument(
         "--adapter",
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="a niche's adapter in place of the default one; may be given for each niche",
+        help="a niche's adapter instead of the default one; repeatable",
     )
     parser.add_argument(
         "--compare-prompts",
         action="store_true",
-        help="instead: compare styles of prompt for the generalist alone, on validation rows",
+        help="instead: only compare prompt styles for the generalist, on validation rows",
     )
     _add_computing(parser)
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
@@ -73,7 +73,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=("float32", "bfloat16"),
         default="float32",
-        help="of the weights (default: float32)",
+        help="type of the weights (default: float32)",
     )
     parser.add_argument(
         "--work-dir", type=Path, default=_WORK_DIR, help=f"answers (default: {_WORK_DIR})"
@@ -118,10 +118,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _adapters(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+def _adapters(options: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """The adapters of `--adapter NAME=PATH` by niche."""
-    found = {}
-    for text in given:
+    adapters = {}
+    for text in options:
         name, _, path = text.partition("=")
         if not path:
             raise CommandError(f"--adapter {text}: is no NAME=PATH, such as sql=work/sql/published")
@@ -129,8 +129,8 @@ def _adapters(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
             raise CommandError(
                 f"--adapter {text}: {name} is not among the niches: {', '.join(names)}"
             )
-        found[name] = path
-    return found
+        adapters[name] = path
+    return adapters
 
 
 def _niches(arguments: argparse.Namespace) -> tuple[Niche, ...]:

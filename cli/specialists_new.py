@@ -1,6 +1,6 @@
-"""`niche specialists new NAME --data FILE`: from examples to a specialist that can be routed to.
+"""`niche specialists new NAME --data FILE`: makes a specialist from examples.
 
-Rule: what can be wrong with names, places, rows and the configuration is found before training.
+Rule: all checks of names, directories, rows and the configuration come before training.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _FILES = frozenset(
     {"README.md", "adapter_config.json", "adapter_model.safetensors", "niche.json", "prompts.jsonl"}
 )
-"""What the directory of a specialist holds."""
+"""The files in a specialist's directory."""
 
 
 def add(actions: Subparsers) -> None:
@@ -46,14 +46,16 @@ def add(actions: Subparsers) -> None:
     parser = actions.add_parser(
         "new",
         help="make a specialist from a file of examples",
-        description="From a file of examples to a specialist that is trained, graded on held-out "
-        "rows, and registered: an adapter with its model card, prompts to train the router on, and "
+        description="Trains a specialist on a file of examples, grades it on held-out rows, and "
+        "registers it. Writes an adapter with its model card, prompts to train the router on, and "
         "an entry in niche.yaml.",
     )
-    parser.add_argument("name", metavar="NAME", help="of the specialist, and of its domain")
+    parser.add_argument("name", metavar="NAME", help="name of the specialist and of its domain")
     add_file(parser, required=True)
     add_training(parser)
-    parser.add_argument("--out", type=Path, help="for the adapter (default: specialists/NAME)")
+    parser.add_argument(
+        "--out", type=Path, help="the adapter's directory (default: specialists/NAME)"
+    )
     parser.add_argument(
         "--replace",
         action="store_true",
@@ -66,13 +68,13 @@ def add(actions: Subparsers) -> None:
         help=f"the stack to add it to (default: {CONFIG}, if it is there)",
     )
     parser.add_argument(
-        "--no-config", action="store_true", help="add it to no stack; only make the adapter"
+        "--no-config", action="store_true", help="only make the adapter; do not add it to a stack"
     )
     parser.set_defaults(run=_new)
 
 
 def own_niche(name: str, file: NicheFile, space: Workspace) -> LoadedNiche:
-    """The niche of a file; prints what it holds.
+    """The niche of a file; prints a summary of it.
 
     Raises:
         DatasetError: the rows cannot be used.
@@ -89,7 +91,7 @@ def own_niche(name: str, file: NicheFile, space: Workspace) -> LoadedNiche:
 
 
 class _Tokens:
-    """Counts a model's tokens; its tokenizer is loaded when the first text is counted."""
+    """Counts a model's tokens; loads its tokenizer on first use."""
 
     def __init__(self, base_dir: Path) -> None:
         self._base_dir = base_dir
@@ -104,16 +106,16 @@ class _Tokens:
 
 
 def own_settings(arguments: argparse.Namespace, rows: int, space: Workspace) -> TrainConfig:
-    """The settings for so many rows of one's own, where the options say nothing else.
+    """The default settings for this number of the user's rows, overridden by the options.
 
     Raises:
-        CommandError: the model does not take so long an example as asked for.
+        CommandError: --max-length-tokens exceeds the model's context.
     """
     context = space.context_tokens or MOST_TOKENS
-    wanted = arguments.max_length_tokens
-    if wanted is not None and wanted > context:
+    requested = arguments.max_length_tokens
+    if requested is not None and requested > context:
         raise CommandError(
-            f"--max-length-tokens {wanted}: the context of {space.base} is {context}; give less"
+            f"--max-length-tokens {requested}: the context of {space.base} is {context}; give less"
         )
     start = TrainConfig(max_length_tokens=min(context, MOST_TOKENS))
     return settings_for(rows, settings(arguments, start), arguments.epochs)
@@ -149,11 +151,11 @@ def _made(
     require_lengths(own.niche, space, config.max_length_tokens)
     try:
         return make_specialist(own.niche, space, [config], out)
-    except OtherRunError as other:
+    except OtherRunError as conflict:
         if not replace:
             raise
-        print(f"{other.path}: is of another run; training starts again")
-        other.path.unlink()
+        print(f"{conflict.path}: is from another run; training starts again")
+        conflict.path.unlink()
         return make_specialist(own.niche, space, [config], out)
 
 
@@ -169,7 +171,7 @@ def _name(name: str) -> str:
 
 
 def _require_free(out: Path, replace: bool) -> None:
-    """Nothing is overwritten but a specialist, and that only when asked to."""
+    """Raises if `out` holds anything but a specialist, or a specialist and not `replace`."""
     folder = out.resolve().parent
     there = next(of for of in (folder, *folder.parents) if of.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -178,14 +180,14 @@ def _require_free(out: Path, replace: bool) -> None:
         return
     if not out.is_dir():
         raise CommandError(f"--out {out}: is a file; name a folder")
-    found = {path.name for path in out.iterdir()}
-    if found - _FILES or (found and "niche.json" not in found):
-        strange = ", ".join(sorted(found - _FILES)[:3]) or "no niche.json"
+    names = {path.name for path in out.iterdir()}
+    if names - _FILES or (names and "niche.json" not in names):
+        strange = ", ".join(sorted(names - _FILES)[:3]) or "no niche.json"
         raise CommandError(
             f"--out {out}: holds something else than a specialist ({strange}); "
             "name an empty or a new folder"
         )
-    if found and not replace:
+    if names and not replace:
         raise CommandError(
             f"--out {out}: a specialist is there already; give --replace to replace it, or "
             "another name"
@@ -194,7 +196,7 @@ def _require_free(out: Path, replace: bool) -> None:
 
 @dataclass(frozen=True)
 class _Stack:
-    """The configuration that the specialist goes to; `there`: as it has it, from an earlier run."""
+    """The configuration to extend; `there`: the specialist's entry from an earlier run, if any."""
 
     path: Path
     config: NicheConfig
@@ -223,7 +225,7 @@ def _stack(arguments: argparse.Namespace, name: str, out: Path) -> _Stack | None
 def _entry(
     own: LoadedNiche, base: str, adapter: str, stack: _Stack | None, config: TrainConfig
 ) -> dict[str, Any]:
-    """The specialist as `niche.yaml` has it."""
+    """The specialist's entry in `niche.yaml`."""
     niche = own.niche
     entry: dict[str, Any] = {
         "name": niche.name,
@@ -237,20 +239,20 @@ def _entry(
         },
     }
     if stack is not None and stack.config.generalist.model == base:
-        # The same weights on the same machine cost the same.
+        # The same base model on the same machine costs the same.
         price = stack.config.generalist.price.model_dump(exclude_defaults=True)
         entry |= {"price": price} if price else {}
     return entry
 
 
 def _reference(out: Path, stack: _Stack | None) -> str:
-    """The adapter's directory, such that it is found where the stack is started."""
+    """The adapter's directory, relative to where the stack starts."""
     beside = stack is None or stack.path.parent == Path()
     return str(out) if beside and not (ADAPTERS / out).is_dir() else str(out.resolve())
 
 
 def _write_prompts(own: LoadedNiche, path: Path, source: str) -> None:
-    """The prompts as `niche train --data` reads them; those of the test stay in its test."""
+    """Writes the prompts for `niche train --data`; test prompts stay test prompts."""
     lines = []
     for part, rows in own.rows.items():
         for row in rows:

@@ -1,4 +1,4 @@
-"""Options that the actions of `niche specialists` share, and what they ask for."""
+"""Options that the actions of `niche specialists` share, and their values."""
 
 import argparse
 from dataclasses import replace
@@ -17,12 +17,12 @@ from router.grading.registry import GRADERS
 BASE = "smollm2-135m-instruct"
 """The base model of the default specialists."""
 MOST_TOKENS = 1024
-"""Of an example of one's own, where nothing else is said and the model takes as many."""
+"""The default token limit of a user's example, if the model's context allows it."""
 
 FILE_OPTIONS = (
     *("test_data", "system_prompt", "grader", "max_answer_tokens", "max_length_tokens", "licence"),
 )
-"""What goes with `--data` alone."""
+"""The options that need `--data`."""
 
 _SETTINGS = {
     "epochs": "epochs",
@@ -34,7 +34,7 @@ _SETTINGS = {
     "max_length_tokens": "max_length_tokens",
     "threads": "threads",
 }
-"""From an option to the field of `TrainConfig` that it sets."""
+"""Maps an option to the field of `TrainConfig` that it sets."""
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -43,14 +43,16 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=positive,
-        help="how often each row is seen (default: by the recipe, or by the number of rows)",
+        help="passes over the rows (default: by the recipe, or by the number of rows)",
     )
     parser.add_argument("--rank", type=positive, help="rank of the adapter (default: 8)")
     parser.add_argument(
         "--learning-rate", type=share, help=f"peak (default: {TrainConfig().learning_rate:g})"
     )
     parser.add_argument("--batch-size", type=positive, help="rows per step (default: 16)")
-    parser.add_argument("--seed", type=int, help="draws rows and first weights (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, help="seed of row choice and initial weights (default: 0)"
+    )
     parser.add_argument(
         "--validation-rows", type=positive, help="for early stopping (default: 128)"
     )
@@ -59,7 +61,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def add_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """`--data FILE` and what is said of the niche in it."""
+    """`--data FILE` and the options that describe its niche."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -76,7 +78,7 @@ def add_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--system-prompt", metavar="TEXT", help="the specialist's system prompt")
     parser.add_argument(
         "--grader",
-        help=f"what counts as right: {', '.join(GRADERS)} (default: json where all answers are "
+        help=f"grader of the answers: {', '.join(GRADERS)} (default: json where all answers are "
         "JSON, else text)",
     )
     parser.add_argument(
@@ -93,22 +95,22 @@ def add_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def file_of(arguments: argparse.Namespace) -> NicheFile:
-    """What the options of `add_file` say."""
-    given = NicheFile(
+    """The file and its niche from the options of `add_file`."""
+    file = NicheFile(
         data=arguments.data,
         test_data=arguments.test_data,
         system_prompt=arguments.system_prompt,
         grader=arguments.grader,
         max_answer_tokens=arguments.max_answer_tokens,
     )
-    return given if arguments.licence is None else replace(given, licence=arguments.licence)
+    return file if arguments.licence is None else replace(file, licence=arguments.licence)
 
 
 def default_niche(name: str) -> Niche:
     """A default niche.
 
     Raises:
-        ModelError: there is none of that name.
+        ModelError: no default niche has this name.
     """
     if name not in NICHES:
         raise ModelError(f"no niche {name!r}; known: {', '.join(NICHES)}")
@@ -116,17 +118,19 @@ def default_niche(name: str) -> Niche:
 
 
 def settings(arguments: argparse.Namespace, base: TrainConfig) -> TrainConfig:
-    """The settings, where the options of `add_training` say nothing else.
+    """`base`, with the settings from the options of `add_training`.
 
     Raises:
-        RecipeError: a setting cannot be.
+        RecipeError: a setting is not valid.
     """
-    given = vars(arguments)
+    options = vars(arguments)
     changes = {
-        field: given[option] for option, field in _SETTINGS.items() if given.get(option) is not None
+        field: options[option]
+        for option, field in _SETTINGS.items()
+        if options.get(option) is not None
     }
     if arguments.rank is not None:
-        # The update keeps its scale, which is alpha by rank.
+        # Keep the scale of the update, alpha / rank.
         changes |= {"rank": arguments.rank, "alpha": arguments.rank * base.alpha // base.rank}
     return replace(base, **changes)
 
@@ -135,7 +139,7 @@ def workspace(arguments: argparse.Namespace, work_dir: Path) -> Workspace:
     """The base model, data and working directory that the options name.
 
     Raises:
-        ModelError: the base model is not here.
+        ModelError: the base model is not in the cache.
     """
     base_dir = resolve(arguments.base, cache())
     data_dir = getattr(arguments, "data_dir", None) or Path()

@@ -1,4 +1,4 @@
-"""The whole stack on this machine, for as long as a command needs it."""
+"""Runs the whole stack on this machine while a command needs it."""
 
 import argparse
 import logging
@@ -35,12 +35,12 @@ def add_stack(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
-    """The stack that the options of `add_stack` name: its base URL, and its configuration.
+    """Runs the stack in the options of `add_stack`; yields its base URL and configuration.
 
     Raises:
         ConfigError: the configuration cannot be used on this machine.
         LaunchError: a part of the stack did not start.
-        ModelError: a model's files are not here.
+        ModelError: a model's files are not in the cache.
     """
     config = load_config(arguments.config)
     if arguments.port is not None:
@@ -59,7 +59,7 @@ def running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         with running_stack(config, cache(), state_dir / "run", _say) as url:
-            # Only now: Ray sets handlers of its own while it starts.
+            # Only now, since Ray sets its own handlers while it starts.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _interrupt)
             _say("every part is up; waiting until the gateway answers")
@@ -75,7 +75,7 @@ def _say(step: str) -> None:
 
 
 def _check(config: NicheConfig) -> None:
-    """Finds what would stop the stack later, while it can still be said in one line."""
+    """Checks early for what would stop the stack later, to report it in one line."""
     from gateway.decision_log import open_log
     from gateway.evidence.sqlite_store import checked
     from gateway.routing import load_policy
@@ -106,10 +106,10 @@ def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def wait_until_ready(url: str, timeout_seconds: float) -> None:
-    """Returns when `/readyz` has said so for a while: every gateway replica has to find out.
+    """Waits until `/readyz` is stable, since each gateway replica checks by itself.
 
     Raises:
-        LaunchError: it did not in time; the message holds its last answer.
+        LaunchError: the stack was not ready in time; the message has the last answer.
     """
     deadline, last = time.monotonic() + timeout_seconds, "no answer"
     ready = 0

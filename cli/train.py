@@ -1,4 +1,4 @@
-"""`niche train`: labelled prompts in, a router's artifact and its report out."""
+"""`niche train`: trains a router on labelled prompts; writes its artifact and report."""
 
 import argparse
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.description = (
-        "Trains a router: on your own prompts (--data, --from-log), the default one "
-        "on the public data sets (--data-dir), or on both: the default domains and your own."
+        "Trains a router on your own prompts (--data, --from-log), on the public data sets of the "
+        "default domains (--data-dir), or on both."
     )
     parser.add_argument(
         "--data",
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    wanted = guarantee_wanted(arguments)
+    guarantee = guarantee_wanted(arguments)
     reference = encoder_reference(arguments)
     from lab.routing.default_prompts import rows as default_rows
     from lab.routing.prompts import labelled_prompts
@@ -69,17 +69,17 @@ def _train(arguments: argparse.Namespace) -> int:
         )
     out = results_folder(arguments.out, "artifact.json")
     encoder = load_encoder(reference, arguments.threads)
-    report = train_router(rows, encoder, out, wanted, tell)
+    report = train_router(rows, encoder, out, guarantee, tell)
     print(summary(report.test, report.guarantees))
     print(f"\n{out}: the artifact, report.md and its pictures are written")
-    feasible = wanted is not None and report.guarantees[0].threshold is not None
+    feasible = guarantee is not None and report.guarantees[0].threshold is not None
     print("To use it, write into niche.yaml:\n")
     print(setting(out, reference, arguments.alpha if feasible else None, arguments.delta))
     return 0
 
 
 def setting(out: Path, encoder: str, alpha: float | None, delta: float | None) -> str:
-    """The section of `niche.yaml` that uses an artifact; what is the default is left out."""
+    """The section of `niche.yaml` that uses an artifact, without default values."""
     lines = ["router:", f"  artifact: {out}"]
     if encoder != RouterConfig().encoder:
         lines.append(f"  encoder: {encoder}")
@@ -97,5 +97,5 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if (arguments.from_log is None) != (arguments.feedback is None):
         raise CommandError(
-            "--from-log and --feedback go together: what the router decided by itself is no label"
+            "--from-log and --feedback go together: the router's own decisions are not labels"
         )
