@@ -141,7 +141,7 @@ def end(environment: Environment, **_: Any) -> None:
     print(format_terminal(fields))
     if path := _options(environment).report:
         write_report(Path(path), fields)
-    environment.process_exit_code = 0 if all(of.met for of in slos) else 1
+    environment.process_exit_code = 0 if all(slo.met for slo in slos) else 1
 
 
 def _options(environment: Environment) -> Any:

@@ -62,12 +62,12 @@ class Ablation:
     def table(self) -> Table:
         """A line per kind and a column per strategy."""
         rows = [
-            (kind, f"{count}", *(f"{of.right[kind]:.3f}" for of in self.outcomes))
+            (kind, f"{count}", *(f"{outcome.right[kind]:.3f}" for outcome in self.outcomes))
             for kind, count in self.kinds.items()
         ]
-        rows.append(("mean over kinds", "", *(f"{of.mean:.3f}" for of in self.outcomes)))
-        rows.append(("texts encoded", "", *(f"{of.encoded:.2f}" for of in self.outcomes)))
-        titles = ("conversation", "rows", *(of.strategy for of in self.outcomes))
+        rows.append(("mean over kinds", "", *(f"{outcome.mean:.3f}" for outcome in self.outcomes)))
+        rows.append(("texts encoded", "", *(f"{outcome.encoded:.2f}" for outcome in self.outcomes)))
+        titles = ("conversation", "rows", *(outcome.strategy for outcome in self.outcomes))
         return Table(titles, tuple(rows))
 
     def markdown(self) -> str:

@@ -100,7 +100,7 @@ def domain_differences(figures: Figures, margin: float) -> str:
     if main is None:
         return ""
     rows: list[tuple[str, Paired, PairOutcome]] = [
-        (of.domain, of.quality, of.outcome) for of in figures.domains
+        (domain.domain, domain.quality, domain.outcome) for domain in figures.domains
     ]
     rows.append(("all prompts", main.quality, main.quality.outcome))
     with rc_context(_STYLE):

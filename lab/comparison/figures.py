@@ -164,4 +164,6 @@ class Figures:
 
     def pair(self, arm: str, baseline: str) -> PairFigures | None:
         """One arm beside another; None where they were not compared."""
-        return next((of for of in self.pairs if (of.arm, of.baseline) == (arm, baseline)), None)
+        return next(
+            (pair for pair in self.pairs if (pair.arm, pair.baseline) == (arm, baseline)), None
+        )

@@ -41,7 +41,7 @@ def terminal(figures: Figures, found: Verdict) -> str:
         routes_table(figures),
         latency_table(figures),
     ]
-    shown = [f"{of.text()}\n{of.note}" for of in tables if of is not None]
+    shown = [f"{table.text()}\n{table.note}" for table in tables if table is not None]
     return "\n\n".join([found.line, "\n".join(found.notes), *shown])
 
 
@@ -171,9 +171,12 @@ def _tiles(figures: Figures, found: Verdict) -> Iterator[str]:
             yield _tile(title, *_change(found_at.p50))
 
 
-def _change(of: Interval) -> tuple[str, str]:
-    sign = "+" if of.value >= 0 else "\u2212"
-    return f"{sign}{seconds(abs(of.value))}", f"{1000 * of.low:+.0f} to {1000 * of.high:+.0f} ms"
+def _change(interval: Interval) -> tuple[str, str]:
+    sign = "+" if interval.value >= 0 else "\u2212"
+    return (
+        f"{sign}{seconds(abs(interval.value))}",
+        f"{1000 * interval.low:+.0f} to {1000 * interval.high:+.0f} ms",
+    )
 
 
 def _tile(title: str, size: str, between: str) -> str:
@@ -211,7 +214,7 @@ def _latencies(figures: Figures) -> str:
 
 def _keys(arms: Sequence[str]) -> str:
     """Whose line has which colour."""
-    keys = "".join(f'<span class="key {kind_of(of)}">{escape(of)}</span>' for of in arms)
+    keys = "".join(f'<span class="key {kind_of(arm)}">{escape(arm)}</span>' for arm in arms)
     return f'<p class="keys">{keys}</p>'
 
 
@@ -221,23 +224,25 @@ def _capacity(figures: Figures) -> str:
 
 
 def _examples(examples: Sequence[Example]) -> str:
-    return "".join(_example(of) for of in examples)
+    return "".join(_example(example) for example in examples)
 
 
-def _example(of: Example) -> str:
-    kind, words = ("wins", "auto is better") if of.gain > 0 else ("loses", "generalist is better")
+def _example(example: Example) -> str:
+    kind, words = (
+        ("wins", "auto is better") if example.gain > 0 else ("loses", "generalist is better")
+    )
     lines_of = {
-        "prompt": of.prompt,
-        "right answer": of.answer,
-        f"auto ({of.auto_model})" if of.auto_model else AUTO: of.auto,
-        GENERALIST: of.generalist,
+        "prompt": example.prompt,
+        "right answer": example.answer,
+        f"auto ({example.auto_model})" if example.auto_model else AUTO: example.auto,
+        GENERALIST: example.generalist,
     }
     lines = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(_short(text)) or '<i>nothing</i>'}</dd>"
         for name, text in lines_of.items()
     )
-    head = f'<span class="tag {kind}">{words}</span> {escape(of.domain)}'
-    title = f"{head}: {escape(_short(of.prompt, 90))}"
+    head = f'<span class="tag {kind}">{words}</span> {escape(example.domain)}'
+    title = f"{head}: {escape(_short(example.prompt, 90))}"
     return f"<details><summary>{title}</summary><dl>{lines}</dl></details>"
 
 
@@ -262,4 +267,4 @@ def _how(figures: Figures, margin: float, about: Sequence[str]) -> str:
             f"A/A test: the generalist against itself, {same.repetitions} times on {same.pairs} "
             f"pairs of prompts: no difference in {same.without_difference}."
         )
-    return f"<ul>{''.join(f'<li>{escape(of)}</li>' for of in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"

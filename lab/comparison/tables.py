@@ -40,13 +40,13 @@ def pairs_table(figures: Figures) -> Table:
     """Differences on the same prompts."""
     rows = [
         (
-            f"{of.arm} - {of.baseline}",
-            _difference(of.quality.difference),
-            f"{of.quality.wins}, {of.quality.ties}, {of.quality.losses}",
-            _p(of.quality.p_value),
-            *(_relative(of.costs[kind]) for kind in COST_KINDS),
+            f"{pair.arm} - {pair.baseline}",
+            _difference(pair.quality.difference),
+            f"{pair.quality.wins}, {pair.quality.ties}, {pair.quality.losses}",
+            _p(pair.quality.p_value),
+            *(_relative(pair.costs[kind]) for kind in COST_KINDS),
         )
-        for of in figures.pairs
+        for pair in figures.pairs
     ]
     costs = (f"{kind} cost" for kind in COST_KINDS)
     return Table(
@@ -62,15 +62,15 @@ def domains_table(figures: Figures) -> Table:
     """`auto` beside the generalist, by domain."""
     rows = [
         (
-            of.domain,
-            str(of.quality.rows),
-            *(f"{100 * of.arms[name]:.1f} %" for name in (AUTO, GENERALIST)),
-            _difference(of.quality.difference),
-            f"{of.quality.wins}, {of.quality.ties}, {of.quality.losses}",
-            _p(of.corrected_p),
-            of.outcome,
+            domain.domain,
+            str(domain.quality.rows),
+            *(f"{100 * domain.arms[name]:.1f} %" for name in (AUTO, GENERALIST)),
+            _difference(domain.quality.difference),
+            f"{domain.quality.wins}, {domain.quality.ties}, {domain.quality.losses}",
+            _p(domain.corrected_p),
+            domain.outcome,
         )
-        for of in figures.domains
+        for domain in figures.domains
     ]
     return Table(
         ("domain", "prompts", AUTO, GENERALIST, "difference", "won, alike, lost", "p", "auto"),
@@ -127,29 +127,29 @@ def _levels(found: Quantiles) -> Sequence[Interval]:
     return found.p50, found.p95, found.p99
 
 
-def _quality(of: Interval) -> str:
-    return f"{percent(of.value)} [{100 * of.low:.1f} to {100 * of.high:.1f}]"
+def _quality(interval: Interval) -> str:
+    return f"{percent(interval.value)} [{100 * interval.low:.1f} to {100 * interval.high:.1f}]"
 
 
-def _difference(of: Interval) -> str:
-    return f"{points(of.value)} [{points_between(of)}]"
+def _difference(interval: Interval) -> str:
+    return f"{points(interval.value)} [{points_between(interval)}]"
 
 
-def _relative(of: Interval | None) -> str:
-    return _ABSENT if of is None else f"{_difference(of)} %"
+def _relative(interval: Interval | None) -> str:
+    return _ABSENT if interval is None else f"{_difference(interval)} %"
 
 
-def _cost(of: Interval | None) -> str:
-    if of is None:
+def _cost(interval: Interval | None) -> str:
+    if interval is None:
         return _ABSENT
-    low, value, high = (money(_PER * at) for at in (of.low, of.value, of.high))
+    low, value, high = (money(_PER * at) for at in (interval.low, interval.value, interval.high))
     return f"{value} [{low} to {high}]"
 
 
-def _more_seconds(of: Interval) -> str:
-    sign = "+" if of.value >= 0 else "-"
-    low, high = (f"{1000 * at:+.0f}" for at in (of.low, of.high))
-    return f"{sign}{seconds(abs(of.value))} [{low} to {high} ms]"
+def _more_seconds(interval: Interval) -> str:
+    sign = "+" if interval.value >= 0 else "-"
+    low, high = (f"{1000 * at:+.0f}" for at in (interval.low, interval.high))
+    return f"{sign}{seconds(abs(interval.value))} [{low} to {high} ms]"
 
 
 def _p(value: float) -> str:

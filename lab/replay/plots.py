@@ -87,9 +87,9 @@ def draw_lift(found: Replay, path: Path) -> None:
 
 def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
     """The policies with points, each with its look; oracles are broken lines without colour."""
-    with_points = [of for of in found.policies if of.points]
-    real = [of for of in with_points if not of.oracle]
-    ceilings = [of for of in with_points if of.oracle]
+    with_points = [policy for policy in found.policies if policy.points]
+    real = [with_point for with_point in with_points if not with_point.oracle]
+    ceilings = [with_point for with_point in with_points if with_point.oracle]
     looks: list[tuple[PolicyFigures, dict[str, Any]]] = []
     for place, of in enumerate(real):
         colour = _COLOURS[place % len(_COLOURS)]
@@ -102,17 +102,17 @@ def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
 
 
 def _models(axes: Axes, found: Replay) -> None:
-    costs = np.array([of.cost for of in found.models])
-    scores = np.array([of.quality.value for of in found.models])
+    costs = np.array([model.cost for model in found.models])
+    scores = np.array([model.quality.value for model in found.models])
     axes.plot(*hull(costs, scores), color=ORANGE, linewidth=1, label=MIX)
     axes.plot(costs, scores, "o", color=ORANGE, markeredgecolor="white", markersize=8)
     middle = costs.mean()
-    for of in found.models:
+    for model in found.models:
         axes.annotate(
-            of.name,
-            (of.cost, of.quality.value),
+            model.name,
+            (model.cost, model.quality.value),
             textcoords="offset points",
-            xytext=(-7 if of.cost > middle else 7, -3),
-            ha="right" if of.cost > middle else "left",
+            xytext=(-7 if model.cost > middle else 7, -3),
+            ha="right" if model.cost > middle else "left",
             fontsize=8,
         )

@@ -113,7 +113,7 @@ def replay(outcomes: Outcomes, expectations: Sequence[Expectation]) -> Replay:
         )
         for of in sweeps
     )
-    reachable = [point for of in policies if not of.oracle for point in of.points]
+    reachable = [point for policy in policies if not policy.oracle for point in policy.points]
     return Replay(
         prompts=len(groups),
         clusters=len(set(outcomes.clusters)),

@@ -50,11 +50,11 @@ def read_recordings(
 
 def _grouped(given: Recordings) -> Recordings:
     """Where others have groups, a file without any is a group of its own."""
-    without = {name for name, rows in given.items() if all(of.group is None for of in rows)}
+    without = {name for name, rows in given.items() if all(row.group is None for row in rows)}
     if len(without) == len(given):
         return given
     return {
-        name: [RecordedRow(of.prompt, of.scores, of.costs, name, of.cluster) for of in rows]
+        name: [RecordedRow(row.prompt, row.scores, row.costs, name, row.cluster) for row in rows]
         if name in without
         else rows
         for name, rows in given.items()
@@ -96,6 +96,6 @@ def _learned(
     classifier = load_artifact(artifact_path(artifact), encoder)
     progress(f"asking the router for {len(texts):,} prompts")
     scores = classifier.scores([Query(text=text) for text in texts])
-    table = [[of.probabilities[name] for name in classifier.classes_] for of in scores]
+    table = [[score.probabilities[name] for name in classifier.classes_] for score in scores]
     vectors = encoder.encode(texts).vectors
     return [by_router(outcomes, np.array(table)), by_vectors(outcomes, vectors)]

@@ -105,7 +105,11 @@ def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guara
         label="thresholds on the confidence, strict to loose",
     )
     top = max(point.risk for point in points)
-    feasible = [of for of in guarantees if of.threshold is not None and of.risk == "misroute"]
+    feasible = [
+        guarantee
+        for guarantee in guarantees
+        if guarantee.threshold is not None and guarantee.risk == "misroute"
+    ]
     if feasible:
         _mark_guarantees(axes, found, feasible)
         top = max(top, min(of.alpha for of in feasible))

@@ -32,11 +32,16 @@ def domains(found: Evaluation) -> Table:
         (*titles, "went to its own model", "to a wrong specialist"),
         tuple(
             (
-                *(of.domain, f"{of.rows}", _number(of.precision), _number(of.recall)),
-                *(_interval(of.recall_interval), _number(of.f1)),
-                *(_number(of.served), _number(of.elsewhere)),
+                *(
+                    domain.domain,
+                    f"{domain.rows}",
+                    _number(domain.precision),
+                    _number(domain.recall),
+                ),
+                *(_interval(domain.recall_interval), _number(domain.f1)),
+                *(_number(domain.served), _number(domain.elsewhere)),
             )
-            for of in found.domains
+            for domain in found.domains
         ),
     )
 
@@ -67,7 +72,10 @@ def sources(found: Evaluation) -> Table:
     """A line for each source and domain."""
     return Table(
         ("source", "domain", "rows", "went where it belongs"),
-        tuple((of.source, of.domain, f"{of.rows}", _number(of.right)) for of in found.sources),
+        tuple(
+            (source.source, source.domain, f"{source.rows}", _number(source.right))
+            for source in found.sources
+        ),
     )
 
 
@@ -76,8 +84,14 @@ def mistakes(found: Evaluation) -> Table:
     return Table(
         ("confidence", "belongs to", "first choice", "went to", "prompt"),
         tuple(
-            (f"{of.confidence:.4f}", of.domain, of.choice, of.went_to, of.text)
-            for of in found.mistakes
+            (
+                f"{mistake.confidence:.4f}",
+                mistake.domain,
+                mistake.choice,
+                mistake.went_to,
+                mistake.text,
+            )
+            for mistake in found.mistakes
         ),
     )
 
@@ -87,8 +101,14 @@ def guarantees(levels: Iterable[Guarantee], found: Evaluation) -> Table:
     return Table(
         ("alpha", "delta", "risk", "routed here", "misrouted of it", "what is guaranteed"),
         tuple(
-            (f"{of.alpha:g}", f"{of.delta:g}", of.risk, *_effect(of, found), of.sentence())
-            for of in levels
+            (
+                f"{level.alpha:g}",
+                f"{level.delta:g}",
+                level.risk,
+                *_effect(level, found),
+                level.sentence(),
+            )
+            for level in levels
         ),
     )
 

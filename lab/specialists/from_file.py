@@ -186,7 +186,7 @@ def _untrained(rows: dict[Split, list[Example]]) -> list[str]:
     learnt = {example.answer for example in rows["train"]}
     if len(learnt) * _MIN_PER_CLASS > len(rows["train"]):
         return []
-    untrained = {of.answer: of.origin for of in rows["test"] if of.answer not in learnt}
+    untrained = {row.answer: row.origin for row in rows["test"] if row.answer not in learnt}
     if not untrained:
         return []
     first = min(untrained)

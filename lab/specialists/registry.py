@@ -22,7 +22,7 @@ def _found() -> Mapping[str, Niche]:
         if niche.name != name:
             raise ValueError(f"{name}.py: its niche is called {niche.name!r}; name both alike")
     places = {name: place for place, name in enumerate(DATASETS)}
-    niches.sort(key=lambda niche: min(places[of] for of in niche.datasets))
+    niches.sort(key=lambda niche: min(places[dataset] for dataset in niche.datasets))
     return MappingProxyType({niche.name: niche for niche in niches})
 
 

@@ -30,7 +30,8 @@ def build_report(
         "scenario": scenario.model_dump(mode="json"),
         "seconds": seconds,
         "checks": [
-            {"name": of.name, "limit": of.limit, "value": of.value, "met": of.met} for of in slos
+            {"name": slo.name, "limit": slo.limit, "value": slo.value, "met": slo.met}
+            for slo in slos
         ],
         "notes": _notes(scenario, measured),
         "all": _group(measured.of(), seconds),
@@ -141,7 +142,10 @@ def format_terminal(fields: Mapping[str, Any]) -> str:
     parts.append([f"{count} x {why}" for why, count in fields["all"]["reasons"].items()])
     parts.append(fields["notes"])
     parts.append(
-        [SloResult(of["name"], of["limit"], of["value"]).line() for of in fields["checks"]]
+        [
+            SloResult(field["name"], field["limit"], field["value"]).line()
+            for field in fields["checks"]
+        ]
     )
     return "\n\n".join("\n".join(part) for part in parts if part)
 

@@ -103,7 +103,9 @@ class LoadRun:
             return True
         here = {"in_flight": self.in_flight, "elapsed": self.elapsed}
         processes = self._workers.values() or (here,)
-        return all(of["elapsed"] >= end and not of["in_flight"] for of in processes)
+        return all(
+            processe["elapsed"] >= end and not processe["in_flight"] for processe in processes
+        )
 
 
 def set_run(environment: Environment, run: LoadRun | None) -> None:

@@ -85,7 +85,7 @@ def _chats(
 
 def _once(questions: Sequence[Question]) -> list[Question]:
     """Each prompt once: some sets have a few twice, and `niche compare` refuses that."""
-    return list({of.example.prompt: of for of in questions}.values())
+    return list({question.example.prompt: question for question in questions}.values())
 
 
 def _grader(question: Question) -> str:

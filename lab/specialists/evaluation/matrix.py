@@ -147,7 +147,9 @@ class Matrix:
 
     def cell(self, model: str, column: str) -> Cell | None:
         """A cell; None where the model was not evaluated."""
-        return next((of for of in self.cells if (of.model, of.column) == (model, column)), None)
+        return next(
+            (cell for cell in self.cells if (cell.model, cell.column) == (model, column)), None
+        )
 
 
 _Drawn = Mapping[tuple[str, str], NDArray[np.float64]]
@@ -220,7 +222,7 @@ def _cost(baseline: str, own: GradedRows, other: GradedRows) -> Cost:
 
 def _dominance(drawn: _Drawn, spec: MatrixSpec) -> Interval | None:
     homes = [of for of in spec.columns if of.home and of.niche in spec.specialists]
-    specialists = [(spec.specialists[of.niche or ""], of.name) for of in homes]
+    specialists = [(spec.specialists[home.niche or ""], home.name) for home in homes]
     if len(specialists) < 2:
         return None
     diagonal = np.mean([drawn[pair] for pair in specialists], axis=0)

@@ -87,7 +87,7 @@ def specialist(name: str, weights: Weights, system_prompt: str) -> Candidate:
 
     def chats(task: Task) -> list[tuple[Message, ...]]:
         system = Message("system", system_prompt)
-        return [(system, Message("user", of.example.prompt)) for of in task.questions]
+        return [(system, Message("user", question.example.prompt)) for question in task.questions]
 
     return Candidate(name, weights, chats)
 
@@ -177,7 +177,7 @@ def make_plan(config: EvaluationConfig, adapters: Path = ADAPTERS) -> Plan:
     if config.general:
         tasks.append(general_task(config.rows, config.data_dir))
     candidates = (*specialists.values(), *baselines, *bases)
-    names = tuple(of.name for of in candidates)
+    names = tuple(candidate.name for candidate in candidates)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ModelError(f"two models are called {twice[0]!r} here; give one another path")
@@ -185,7 +185,7 @@ def make_plan(config: EvaluationConfig, adapters: Path = ADAPTERS) -> Plan:
         names,
         tuple(column for task in tasks for column in task.columns),
         {niche: of.name for niche, of in specialists.items()},
-        tuple(of.name for of in baselines),
+        tuple(baseline.name for baseline in baselines),
     )
     return Plan(candidates, tuple(tasks), spec, tuple(notes))
 
@@ -208,7 +208,7 @@ def plan_prompt_comparison(config: EvaluationConfig) -> Plan:
         for niche in config.niches
         for task in niche_tasks(niche, config.rows, config.data_dir, "validation")
     )
-    names = tuple(of.name for of in candidates)
+    names = tuple(candidate.name for candidate in candidates)
     columns = tuple(column for task in tasks for column in task.columns)
     return Plan(candidates, tasks, MatrixSpec(names, columns, {}, names))
 

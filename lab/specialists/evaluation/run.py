@@ -147,7 +147,7 @@ def _answered(
                 file.append(given)
                 known |= given
                 bar.update(len(batch))
-    return [known[of] for of in keys]
+    return [known[key] for key in keys]
 
 
 def _slug(name: str) -> str:

@@ -185,7 +185,9 @@ def _mean(adapters: Sequence[Path], folder: Path) -> Path:
     """Writes the mean of adapters of one shape; returns its folder."""
     weights = [load_file(adapter / WEIGHTS) for adapter in adapters]
     shutil.copytree(adapters[-1], folder, dirs_exist_ok=True)
-    mean = {key: torch.stack([of[key] for of in weights]).mean(dim=0) for key in weights[-1]}
+    mean = {
+        key: torch.stack([weight[key] for weight in weights]).mean(dim=0) for key in weights[-1]
+    }
     save_file(mean, folder / WEIGHTS, metadata={"format": "pt"})
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     card["sha256"] = sha256_of(folder / WEIGHTS)
