@@ -1,4 +1,4 @@
-"""The figures as tables, alike in a terminal and on a page."""
+"""The figures as tables, for the terminal and the page."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +15,7 @@ _PER = 1000
 
 
 def arms_table(figures: Figures) -> Table:
-    """Every arm by itself."""
+    """One row per arm."""
     rows = [
         (
             arm.name,
@@ -59,7 +59,7 @@ def pairs_table(figures: Figures) -> Table:
 
 
 def domains_table(figures: Figures) -> Table:
-    """`auto` beside the generalist, by domain."""
+    """`auto` compared with the generalist, by domain."""
     rows = [
         (
             domain.domain,
@@ -76,18 +76,18 @@ def domains_table(figures: Figures) -> Table:
         ("domain", "prompts", AUTO, GENERALIST, "difference", "won, alike, lost", "p", "auto"),
         tuple(rows),
         title="By domain",
-        note="auto beside the generalist; p is corrected for the number of domains (Holm).",
+        note="auto compared with the generalist; p is corrected for the number of domains (Holm).",
     )
 
 
 def latency_table(figures: Figures) -> Table:
-    """Quantiles of every arm, and what `auto` has over the generalist."""
+    """Quantiles of every arm, and the difference between `auto` and the generalist."""
     rows = [row for key, title in LATENCIES.items() for row in _latency_rows(figures, key, title)]
     return Table(
         ("time", "arm", "p50", "p95", "p99"),
         tuple(rows),
         title="Latency",
-        note="The last line of each is auto less generalist, with 95 % intervals. Failed requests "
+        note="The last line of each is auto minus generalist, with 95 % intervals. Failed requests "
         "are left out.",
     )
 
@@ -106,7 +106,7 @@ def _latency_rows(figures: Figures, key: str, title: str) -> Iterator[tuple[str,
 
 
 def routes_table(figures: Figures) -> Table | None:
-    """Where `auto` sent the prompts of each domain; None where that is not known."""
+    """The models that `auto` chose, by domain; None if unknown."""
     models: dict[str, None] = {}
     for domain in figures.domains:
         models |= dict.fromkeys(domain.routes)
