@@ -142,7 +142,7 @@ def plan_experiment(wanted: RequestedArms, catalogue: Catalogue) -> Experiment:
     taken = [name for name in solo if name in (AUTO, GENERALIST, SHUFFLE, ORACLE)]
     if taken or len({*solo}) < len(solo):
         raise ComparisonError(
-            f"--arms {' '.join(solo)}: give names of specialists, each once; auto, generalist, shuffle "
+            f"--arms {' '.join(solo)}: name specialists, each once; auto, generalist, shuffle "
             "and oracle are always included"
         )
     return Experiment(

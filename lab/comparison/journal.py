@@ -59,6 +59,6 @@ class Journal:
         ]
         if differing:
             raise ComparisonError(
-                f"{self._path}: started under other conditions ({'; '.join(differing)}); use the same "
+                f"{self._path}: the conditions differ ({'; '.join(differing)}); use the same "
                 "to resume, or name a new folder with --out"
             )

@@ -14,8 +14,8 @@ REPORT = "report.json"
 _VERSION = 1
 _TABLES = (("aiq", "above_mix", "above_shuffle", "gap", "match_cost"), ("apgr", "cpt50", "cpt80"))
 _HINDSIGHT = (
-    "AIQ takes each policy's best points in hindsight, so one of no worth ends a little above the "
-    "mix;\nthe lead over the shuffle is taken over all of its points."
+    "AIQ uses each policy's best points in hindsight, so a useless policy ends slightly above the "
+    "mix;\nthe lead over the shuffle uses all of its points."
 )
 _PERCENT = ("cpt50", "cpt80")
 _SHARES = ("gap", "match_cost")
@@ -45,7 +45,7 @@ def write_report(folder: Path, found: Replay, where: str, data: dict[str, int]) 
     """Writes `report.json` and the pictures.
 
     Args:
-        folder: where the files go; it exists.
+        folder: the output folder, which exists.
         found: the replay.
         where: the commit and the machine.
         data: rows by the name of their file or set.
@@ -90,7 +90,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has neither infinity nor what is no number: these are null."""
+    """JSON has neither infinity nor NaN: these become null."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in values.items()
@@ -98,7 +98,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(found: Replay, keys: tuple[str, ...]) -> Table:
-    """The policies that have one of the figures; a column for each."""
+    """The policies that have any of the figures, with one column per figure."""
     rows = [policy for policy in found.policies if any(key in policy.figures for key in keys)]
     return Table(
         ("policy", *(MEASURES[key] for key in keys)),
@@ -135,4 +135,4 @@ def _number(value: float, key: str) -> str:
 
 def _front(found: Replay) -> str:
     names = ", ".join(sorted({of.policy for of in found.front}))
-    return f"Nothing that can be run beats these at their cost: points of {names}."
+    return f"The Pareto front has points of {names}."

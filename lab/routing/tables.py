@@ -15,7 +15,7 @@ _SHOWN_PAIRS = 10
 
 
 def figures(found: Evaluation) -> Table:
-    """The single figures, with their intervals where they are shares of rows."""
+    """The overall figures, with intervals for shares of rows."""
     return Table(
         ("figure", "value", "95% interval"),
         tuple(
@@ -26,7 +26,7 @@ def figures(found: Evaluation) -> Table:
 
 
 def domains(found: Evaluation) -> Table:
-    """A line for each domain that the classifier knows."""
+    """One row per domain that the classifier knows."""
     titles = ("domain", "rows", "precision", "recall", "95% interval", "F1")
     return Table(
         (*titles, "went to its own model", "to a wrong specialist"),
@@ -47,7 +47,7 @@ def domains(found: Evaluation) -> Table:
 
 
 def confusions(found: Evaluation) -> Table:
-    """The wrong first choices that come most often."""
+    """The most frequent wrong first choices."""
     return Table(
         ("belongs to", "first choice", "rows"),
         tuple(
@@ -58,7 +58,7 @@ def confusions(found: Evaluation) -> Table:
 
 
 def outside(found: Evaluation) -> Table:
-    """A line for each label whose rows no specialist should get."""
+    """One row per label that no specialist should get."""
     return Table(
         ("label", "rows", "a specialist got", "95% interval", "most of them went to"),
         tuple(
@@ -69,7 +69,7 @@ def outside(found: Evaluation) -> Table:
 
 
 def sources(found: Evaluation) -> Table:
-    """A line for each source and domain."""
+    """One row per source and domain."""
     return Table(
         ("source", "domain", "rows", "went where it belongs"),
         tuple(
@@ -80,7 +80,7 @@ def sources(found: Evaluation) -> Table:
 
 
 def mistakes(found: Evaluation) -> Table:
-    """The mistakes, the most confident first."""
+    """The mistakes, most confident first."""
     return Table(
         ("confidence", "belongs to", "first choice", "went to", "prompt"),
         tuple(
@@ -97,7 +97,7 @@ def mistakes(found: Evaluation) -> Table:
 
 
 def guarantees(levels: Iterable[Guarantee], found: Evaluation) -> Table:
-    """A line for each level, with what its threshold does to the rows of an evaluation."""
+    """One row per level, with the effect of its threshold on the evaluation's rows."""
     return Table(
         ("alpha", "delta", "risk", "routed here", "misrouted of it", "what is guaranteed"),
         tuple(
