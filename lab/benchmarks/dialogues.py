@@ -74,7 +74,7 @@ class Material:
     def __post_init__(self) -> None:
         if GENERAL not in self.domains or not self.niches or not self.follow_ups:
             raise ValueError(
-                f"rows of the domains {self.domains} and {len(self.follow_ups)} follow-ups; required "
+                f"rows of the domains {self.domains} and {len(self.follow_ups)} follow-ups; needed "
                 f"are rows of {GENERAL!r} and of a niche, and a follow-up"
             )
 

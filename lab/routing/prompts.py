@@ -60,7 +60,7 @@ def _tell_contradictions(rows: Sequence[LabelledQuery], progress: Callable[[str]
     disputed = contradictions(rows)
     for text, domains in list(disputed.items())[:_SHOWN_CONTRADICTIONS]:
         progress(
-            f"{text[:_SHOWN_CHARACTERS]!r} is labelled {', '.join(domains)}; the first label is used"
+            f"{text[:_SHOWN_CHARACTERS]!r} is labelled {', '.join(domains)}; the first is used"
         )
     if len(disputed) > _SHOWN_CONTRADICTIONS:
         progress(f"and so have {len(disputed) - _SHOWN_CONTRADICTIONS:,} other texts")

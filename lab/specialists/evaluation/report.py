@@ -1,7 +1,7 @@
-"""A run's figures: as tables for a terminal, and as `matrix.md`, `matrix.json` and `matrix.png`.
+"""Reports a run's figures as tables, and as `matrix.md`, `matrix.json` and `matrix.png`.
 
-Nothing is left out: a niche that its specialist does not win, or in which it is not the cheaper,
-has a sentence of its own.
+Nothing is left out: each niche that its specialist does not win, or in which it is not cheaper,
+gets a sentence.
 """
 
 import json
@@ -24,19 +24,19 @@ from lab.statistics.table import Table
 
 _ABSENT = "-"
 _DARK = 0.55
-"""From here on the colour is dark enough for white letters."""
+"""Above this value the cell is dark enough for white text."""
 
 MARKDOWN = "matrix.md"
-"""A folder that has it holds a run's figures."""
+"""The file that marks a folder of results."""
 
 
 def write_report(folder: Path, report: Report, about: Sequence[str]) -> tuple[Path, ...]:
     """Writes the three files and returns them.
 
     Args:
-        folder: exists.
+        folder: an existing folder.
         report: the figures.
-        about: lines on what was measured where.
+        about: lines that describe the setup.
     """
     markdown, data, picture = (folder / f"matrix.{kind}" for kind in ("md", "json", "png"))
     _draw(report.matrix, picture)
@@ -90,7 +90,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
 
 
 def _degeneration(of: dict[str, Any]) -> dict[str, Any]:
-    """Without the figures of no answers: nan is no JSON."""
+    """Without nan figures, which JSON cannot hold."""
     return {
         name: value if not isinstance(value, dict) or value["answers"] else {"answers": 0}
         for name, value in of.items()
@@ -98,7 +98,7 @@ def _degeneration(of: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(report: Report) -> tuple[Table, ...]:
-    """All tables; that of the niches only where there is a specialist to judge."""
+    """All tables; the verdicts only if there is a specialist."""
     found = report.matrix
     wide = [
         _quality_table(found),
@@ -176,7 +176,7 @@ def _verdict_table(found: Matrix) -> Table:
 
 
 def _cost_table(found: Matrix) -> Table:
-    # Further measures of a set are of the same answers.
+    # Further measures of a set use the same answers.
     columns = {column.rows_of: column for column in reversed(found.spec.columns)}
     shown = [column for column in found.spec.columns if columns[column.rows_of] == column]
     rows = [
@@ -256,7 +256,7 @@ def _degenerate(degeneration: Degeneration) -> tuple[str, ...]:
 def _draw(found: Matrix, path: Path) -> None:
     """A row per model, a column per set and measure, the quality and its interval in each cell.
 
-    Each specialist's own niche is outlined; what was not asked is left grey.
+    Each specialist's own niche is outlined; cells without answers are grey.
 
     Args:
         found: the figures.
@@ -284,7 +284,7 @@ def _draw(found: Matrix, path: Path) -> None:
                 _number(axes, place, row, cell)
     _outline(axes, found, columns)
     if found.spec.specialists:
-        # Specialists stand above the line, generalists below.
+        # Specialists are above the line, generalists below.
         axes.axhline(len(set(found.spec.specialists.values())) - 0.5, color="black", linewidth=1)
     title = "Quality by model and set, with 95 % intervals; outlined: a specialist in its own niche"
     axes.set_title(title, fontsize=10, loc="left")
@@ -293,7 +293,7 @@ def _draw(found: Matrix, path: Path) -> None:
 
 
 def _broken(name: str) -> str:
-    """A column's name on two lines where it has a measure or a further set."""
+    """A column's name, on two lines if it has a measure or a further set."""
     return name.replace(" (", "\n(").replace("/", "/\n")
 
 
@@ -311,6 +311,6 @@ def _outline(axes: Axes, found: Matrix, columns: tuple[Column, ...]) -> None:
         if column.home and specialist is not None:
             row = found.spec.models.index(specialist)
             corner, side = (place - 0.48, row - 0.47), 0.96
-            # Above the grid, whose lines would cover it.
+            # Drawn above the grid, which would cover it.
             style: dict[str, Any] = {"edgecolor": ORANGE, "linewidth": 3, "zorder": 5}
             axes.add_patch(Rectangle(corner, side, 0.94, fill=False, **style))
