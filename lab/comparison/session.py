@@ -133,13 +133,13 @@ class Session:
         self._models.write_text(json.dumps(models) + "\n", encoding="utf-8")
         tokens, seed = self._settings.max_tokens, self._settings.terms.seed
         await self._send(experiment.first_requests(self._rows, tokens), journal, kept)
-        routed = {of.row: of for of in kept if of.arm == AUTO}
+        routed = {outcome.row: outcome for outcome in kept if outcome.arm == AUTO}
         await self._send(
             experiment.follow_up_requests(self._rows, routed, seed, tokens), journal, kept
         )
         found: dict[str, dict[str, Outcome]] = {}
-        for of in kept:
-            found.setdefault(of.arm, {})[of.row] = of
+        for outcome in kept:
+            found.setdefault(outcome.arm, {})[outcome.row] = outcome
         return found
 
     async def _judgements(
@@ -151,15 +151,15 @@ class Session:
         kept = [Outcome.from_json(fields) for fields in journal.read()]
         await self._send(judgements(self._rows, outcomes, judge), journal, kept)
         found: dict[str, dict[str, Outcome]] = {}
-        for of in kept:
-            found.setdefault(of.row, {})[of.arm] = of
+        for reply in kept:
+            found.setdefault(reply.row, {})[reply.arm] = reply
         return found
 
     async def _send(
         self, requests: Iterable[ChatRequest], journal: Journal, kept: list[Outcome]
     ) -> None:
         """Sends the requests without an outcome, and adds their outcomes."""
-        settings, done = self._settings, {(of.row, of.arm) for of in kept}
+        settings, done = self._settings, {(outcome.row, outcome.arm) for outcome in kept}
         left = [request for request in requests if (request.row, request.arm) not in done]
         left = shuffled(left, settings.terms.seed)
         if not left:

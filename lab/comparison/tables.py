@@ -97,12 +97,16 @@ def _latency_rows(figures: Figures, key: str, title: str) -> Iterator[tuple[str,
     for arm in figures.arms:
         found = arm.latencies.get(key)
         if found is not None:
-            yield (name, arm.name, *(seconds(of.value) for of in _levels(found)))
+            yield (name, arm.name, *(seconds(interval.value) for interval in _levels(found)))
             name = ""
     main = figures.pair(AUTO, GENERALIST)
     found = main.latencies.get(key) if main else None
     if found is not None:
-        yield ("", f"{AUTO} - {GENERALIST}", *(_more_seconds(of) for of in _levels(found)))
+        yield (
+            "",
+            f"{AUTO} - {GENERALIST}",
+            *(_more_seconds(interval) for interval in _levels(found)),
+        )
 
 
 def routes_table(figures: Figures) -> Table | None:
@@ -113,7 +117,8 @@ def routes_table(figures: Figures) -> Table | None:
     if not models:
         return None
     rows = [
-        (of.domain, *(str(of.routes.get(model, "")) for model in models)) for of in figures.domains
+        (domain_figures.domain, *(str(domain_figures.routes.get(model, "")) for model in models))
+        for domain_figures in figures.domains
     ]
     return Table(
         ("domain", *models),

@@ -86,7 +86,7 @@ def verdict(figures: Figures, margin: float, wanted: CostKind | None = None) -> 
     main = figures.pair(AUTO, GENERALIST)
     if main is None:
         raise ValueError("the figures do not compare auto with the generalist")
-    kind = wanted or next((of for of in COST_KINDS if main.costs[of] is not None), None)
+    kind = wanted or next((cost for cost in COST_KINDS if main.costs[cost] is not None), None)
     saving = main.costs[kind] if kind else None
     mix = figures.pair(AUTO, SHUFFLE)
     states = quality_state(main.quality, margin), cost_state(saving)

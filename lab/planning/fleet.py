@@ -89,27 +89,29 @@ class Fleet:
     @property
     def per_hour(self) -> float:
         """Cost per hour."""
-        return sum(of.per_hour for of in self.deployments)
+        return sum(deployment.per_hour for deployment in self.deployments)
 
     @property
     def cpus(self) -> float:
         """Reserved cores."""
-        return sum(of.replicas * of.machine.cpus for of in self.deployments)
+        return sum(deployment.replicas * deployment.machine.cpus for deployment in self.deployments)
 
     @property
     def gpus(self) -> float:
         """Reserved GPUs."""
-        return sum(of.replicas * of.machine.gpus for of in self.deployments)
+        return sum(deployment.replicas * deployment.machine.gpus for deployment in self.deployments)
 
     @property
     def rate(self) -> float:
         """Requests per second."""
-        return sum(of.demand.rate for of in self.deployments)
+        return sum(deployment.demand.rate for deployment in self.deployments)
 
     @property
     def tokens_per_second(self) -> float:
         """Generated tokens per second."""
-        return sum(of.demand.rate * of.demand.tokens for of in self.deployments)
+        return sum(
+            deployment.demand.rate * deployment.demand.tokens for deployment in self.deployments
+        )
 
 
 def deployment(machine: Machine, demand: Demand, limits: Limits) -> Deployment:

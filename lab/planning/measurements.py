@@ -92,8 +92,8 @@ def merged(parts: Iterable[Measurements]) -> Measurements:
     for part in parts:
         for key, count in part.traffic.items():
             traffic[key] = traffic.get(key, 0.0) + count
-        for key, of in part.work.items():
-            work[key] = work[key] + of if key in work else of
+        for key, added in part.work.items():
+            work[key] = work[key] + added if key in work else added
         sources += part.sources
     return Measurements(traffic, work, sources)
 
@@ -228,8 +228,8 @@ def from_metrics(text: str, source: str) -> Measurements:
     def summed(name: str, key: Callable[[Mapping[str, str]], Any]) -> dict[Any, float]:
         sums: dict[Any, float] = {}
         for sample in samples:
-            if sample.name == name and (of := key(sample.labels)) is not None:
-                sums[of] = sums.get(of, 0.0) + sample.value
+            if sample.name == name and (label := key(sample.labels)) is not None:
+                sums[label] = sums.get(label, 0.0) + sample.value
         return sums
 
     requests = summed("niche_requests_total", _answered)

@@ -174,7 +174,7 @@ def _table(plan: Plan) -> Iterator[str]:
     wait = f"wait p{100 * plan.limits.quantile:g}"
     head = tuple(wait if title.startswith("wait") else title for title in _HEAD)
     rows: list[Sequence[str]] = [head]
-    rows += [_row(of) for of in (plan.gateway, *plan.routed.deployments)]
+    rows += [_row(deployment) for deployment in (plan.gateway, *plan.routed.deployments)]
     rows.append(_sum("all models", plan.routed))
     rows.append(_sum("generalist alone", plan.alone))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -185,24 +185,28 @@ def _table(plan: Plan) -> Iterator[str]:
             yield "-" * (sum(widths) + 2 * len(widths) - 2)
 
 
-def _row(of: Deployment) -> Sequence[str]:
-    asked = of.demand.rate > 0
+def _row(deployment: Deployment) -> Sequence[str]:
+    asked = deployment.demand.rate > 0
     return (
-        of.machine.name,
-        f"{of.demand.rate:.3g}",
-        f"{of.demand.seconds:.3g}" if asked else "-",
-        str(of.replicas),
-        _percent(of.utilization),
-        f"{of.wait:.2f} s" if asked else "-",
-        "-" if of.capacity is None else f"{of.capacity:.3g}/s",
-        *_hardware(of.replicas * of.machine.cpus, of.replicas * of.machine.gpus, of.per_hour),
+        deployment.machine.name,
+        f"{deployment.demand.rate:.3g}",
+        f"{deployment.demand.seconds:.3g}" if asked else "-",
+        str(deployment.replicas),
+        _percent(deployment.utilization),
+        f"{deployment.wait:.2f} s" if asked else "-",
+        "-" if deployment.capacity is None else f"{deployment.capacity:.3g}/s",
+        *_hardware(
+            deployment.replicas * deployment.machine.cpus,
+            deployment.replicas * deployment.machine.gpus,
+            deployment.per_hour,
+        ),
     )
 
 
-def _sum(name: str, of: Fleet) -> Sequence[str]:
-    replicas = sum(part.replicas for part in of.deployments)
-    hardware = _hardware(of.cpus, of.gpus, of.per_hour)
-    return (name, f"{of.rate:.3g}", "", str(replicas), "", "", "", *hardware)
+def _sum(name: str, fleet: Fleet) -> Sequence[str]:
+    replicas = sum(part.replicas for part in fleet.deployments)
+    hardware = _hardware(fleet.cpus, fleet.gpus, fleet.per_hour)
+    return (name, f"{fleet.rate:.3g}", "", str(replicas), "", "", "", *hardware)
 
 
 def _hardware(cpus: float, gpus: float, per_hour: float) -> tuple[str, str, str]:
@@ -223,12 +227,12 @@ def _costs(plan: Plan, currency: str, mean_rate: float) -> Iterator[str]:
     if not plan.alone.per_hour:
         yield "No costs: the configuration has no price.machine_per_hour."
         return
-    for name, of in (("routed", plan.routed), ("generalist alone", plan.alone)):
-        each = of.per_hour / _HOUR / mean_rate
-        tokens = of.tokens_per_second / of.rate
+    for name, part in (("routed", plan.routed), ("generalist alone", plan.alone)):
+        each = part.per_hour / _HOUR / mean_rate
+        tokens = part.tokens_per_second / part.rate
         million = f"{each / tokens * _MILLION:.4g} per million tokens" if tokens else "tokens: -"
         yield (
-            f"{name}: {currency} {of.per_hour:.4g} per hour, {1000 * each:.4g} per 1,000 requests, "
+            f"{name}: {currency} {part.per_hour:.4g} per hour, {1000 * each:.4g} per 1,000 requests, "
             f"{million} generated"
         )
     change = plan.routed.per_hour / plan.alone.per_hour - 1
@@ -236,16 +240,16 @@ def _costs(plan: Plan, currency: str, mean_rate: float) -> Iterator[str]:
     yield f"Routing costs {_percent(abs(change))} {way} per hour.\n"
 
 
-def _point(of: BreakEven, currency: str) -> str:
-    full = f"{currency} {1000 * of.own:.3g} against {1000 * of.others:.3g} per 1,000 requests"
-    if of.from_rate is None:
+def _point(at: BreakEven, currency: str) -> str:
+    full = f"{currency} {1000 * at.own:.3g} against {1000 * at.others:.3g} per 1,000 requests"
+    if at.from_rate is None:
         return (
-            f"{of.model} never costs less than the generalist: {full}, both at the highest "
+            f"{at.model} never costs less than the generalist: {full}, both at the highest "
             "utilization allowed."
         )
-    state = "it pays" if of.pays else "it does not save money"
+    state = "it pays" if at.pays else "it does not save money"
     return (
-        f"{of.model} pays from {of.from_rate:.3g} requests per second on; at {of.now:.3g} {state} "
+        f"{at.model} pays from {at.from_rate:.3g} requests per second on; at {at.now:.3g} {state} "
         f"({full}, both at the highest utilization allowed)."
     )
 

@@ -16,7 +16,7 @@ def pareto_front(points: Iterable[T], place: Callable[[T], tuple[float, float]])
         place: returns a point's cost and quality.
     """
     front: list[T] = []
-    for point in sorted(points, key=lambda of: (place(of)[0], -place(of)[1])):
+    for point in sorted(points, key=lambda candidate: (place(candidate)[0], -place(candidate)[1])):
         if not front or place(point)[1] > place(front[-1])[1]:
             front.append(point)
     return front

@@ -89,11 +89,11 @@ def _cost(cost: Cost) -> dict[str, Any]:
     return {**asdict(cost), "cheaper": cost.cheaper}
 
 
-def _degeneration(of: dict[str, Any]) -> dict[str, Any]:
+def _degeneration(figures: dict[str, Any]) -> dict[str, Any]:
     """Without nan figures, which JSON cannot hold."""
     return {
         name: value if not isinstance(value, dict) or value["answers"] else {"answers": 0}
-        for name, value in of.items()
+        for name, value in figures.items()
     }
 
 
