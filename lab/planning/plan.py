@@ -232,8 +232,8 @@ def _costs(plan: Plan, currency: str, mean_rate: float) -> Iterator[str]:
         tokens = part.tokens_per_second / part.rate
         million = f"{each / tokens * _MILLION:.4g} per million tokens" if tokens else "tokens: -"
         yield (
-            f"{name}: {currency} {part.per_hour:.4g} per hour, {1000 * each:.4g} per 1,000 requests, "
-            f"{million} generated"
+            f"{name}: {currency} {part.per_hour:.4g} per hour, {1000 * each:.4g} per 1,000 "
+            f"requests, {million} generated"
         )
     change = plan.routed.per_hour / plan.alone.per_hour - 1
     way = "more" if change > 0 else "less"

@@ -58,7 +58,8 @@ class SloResult:
 
 
 def _slowdown(run: Run) -> float | None:
-    first, last = (run.measurements.of("third", third).times["first"].quantile(_MEDIAN) for third in "13")
+    thirds = (run.measurements.of("third", third).times["first"] for third in "13")
+    first, last = (times.quantile(_MEDIAN) for times in thirds)
     return None if first is None or last is None else last / first
 
 
