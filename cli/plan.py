@@ -59,10 +59,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_known(parser)
     limits = parser.add_argument_group("when replicas are enough")
     limits.add_argument(
-        "--busy",
+        "--utilization",
         type=share,
         default=0.7,
-        help="largest share of time that a replica is busy (default: 0.7)",
+        help="highest share of time that a replica may be busy (default: 0.7)",
     )
     limits.add_argument(
         "--wait",
@@ -136,7 +136,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     values = tuple(dict(of) for of in (arguments.seconds, arguments.tokens, arguments.speed))
     measured = with_given_values(_measured(arguments), *values)
     rates = rates_by_domain(arguments.rps, dict(arguments.mix), measured)
-    deployments = plan(rates, machines, edge, (measured, Limits(arguments.busy, arguments.wait)))
+    deployments = plan(
+        rates, machines, edge, (measured, Limits(arguments.utilization, arguments.wait))
+    )
     currency = config.observability.currency
     print(format_plan(deployments, currency, arguments.mean_rps or arguments.rps))
     for spec in config.models:

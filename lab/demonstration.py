@@ -46,18 +46,18 @@ Scores = NDArray[np.float64]
 Json = dict[str, Any]
 STAND_IN, OWN = "oracle:", "own"
 _GENERALIST = f"{STAND_IN}0.3,sql=0.23,tools=0.08,math=0.17,biomed=0.45,support=0.6"
-"""As often right as the default generalist that is shown examples (docs, results)."""
-_SPECIALIST_CHOSEN = (Reason.ROUTED.value, Reason.NO_ACTIVE_SPECIALIST.value)  # be it active or not
+"""The accuracy of the default generalist with examples in its prompt (docs/results)."""
+_SPECIALIST_CHOSEN = (Reason.ROUTED.value, Reason.NO_ACTIVE_SPECIALIST.value)  # active or not
 _READY_SECONDS, _PAIR_SECONDS = 900.0, 60.0
 _MAX_TOKENS = 256
-_WINDOW = 60  # requests over which the plot shows shares of the traffic
+_WINDOW = 60  # requests in the plot's moving average of traffic shares
 
 
 def stand_in_shares(name: str) -> dict[str, float]:
-    """Reads `oracle:0.3,sql=0.2`: the share of right answers by domain; of all others under "".
+    """Parses `oracle:0.3,sql=0.2` into the share of right answers by domain; "" is the default.
 
     Raises:
-        ComparisonError: it has another form.
+        ComparisonError: the format is invalid.
     """
     parts = [part.rpartition("=") for part in name.removeprefix(STAND_IN).split(",")]
     try:
@@ -72,7 +72,8 @@ def stand_in_shares(name: str) -> dict[str, float]:
 
 
 def stand_in_answer(row: Row, shares: Mapping[str, float]) -> str:
-    """The right answer or none: the same each time, and with higher shares for more prompts."""
+    """The right answer or "I do not know."; deterministic, and a higher share adds prompts without
+    removing any."""
     digest = hashlib.sha256(f"stand-in {row.key}".encode()).digest()
     right = int.from_bytes(digest[:8]) / 2**64 < shares.get(row.domain, shares[""])
     return row.reference.answer if right else "I do not know."
@@ -99,7 +100,7 @@ def serving_stand_ins(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str
             self._send("text/event-stream", "".join(lines))
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Logs nothing."""
+            """Discards the log."""
 
         def _send(self, kind: str, text: str) -> None:
             self.send_response(200)
@@ -117,11 +118,11 @@ def serving_stand_ins(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is shown, on whose stack.
+    """What the demonstration runs.
 
     Attributes:
         config: the operator's niche.yaml.
-        planted: the domain of the bad specialist, and the adapter that it gets.
+        planted: the domain of the bad specialist, and the domain whose adapter it gets.
         specialists: a stand-in for all of them, or `own`: those of the configuration.
     """
 
@@ -147,7 +148,8 @@ class Experiment:
     def stack_config(self, generalist: str, stand_ins: str, state: Path) -> Json:
         """The stack's configuration with a generalist: `own`, a stand-in or a model of the engine.
 
-        Selection is as configured; only more is compared, so that some hundred prompts suffice.
+        Selection is as configured, but more requests are compared, so that a few hundred prompts
+        are enough.
         `stand_ins` is the URL of their server, `state` the evidence, the same for all generalists.
         """
         made: Json = copy.deepcopy(dict(self.config))
@@ -178,7 +180,7 @@ def running_stack(config: Path, log: Path) -> Iterator[str]:
     """Starts `niche serve`, yields its address as soon as it is ready, and stops it.
 
     Raises:
-        ComparisonError: it ended, or was not ready in time.
+        ComparisonError: the stack ended, or was not ready in time.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
@@ -210,12 +212,12 @@ class Request:
     """One prompt and its answers.
 
     Attributes:
-        number: its place in the stream, from 1.
+        number: its position in the stream, from 1.
         phase: 1 or 2.
         sent: Unix seconds.
-        model: which answered the user; None: the request failed.
-        specialist: the one that the classifier chose, be it active or not; None: none.
-        scores: of each model whose answer is known.
+        model: the model that answered the user; None: the request failed.
+        specialist: the classifier's choice, active or not; None: no specialist.
+        scores: the score of each model whose answer is known.
         paired: whether the gateway itself compared the two answers, which makes them evidence.
     """
 
@@ -272,7 +274,7 @@ class Stream:
             states = {of["name"]: of["state"] for of in self.evidence.get("specialists", ())}
             compared = states.get(request.specialist) != "retired"
             pair = await _pair(http, key) if compared else None
-            if pair is None:  # asked by name: that is no evidence
+            if pair is None:  # a request that names its model is no evidence
                 text, _ = await _chat(http, other, row, f"{key}-other")
             else:
                 text = pair[other]
@@ -296,7 +298,7 @@ async def _chat(http: httpx.AsyncClient, model: str, row: Row, key: str) -> tupl
 
 
 async def _pair(http: httpx.AsyncClient, key: str) -> dict[str, str] | None:
-    """Both answers by model, once the shadow answer is there; None: it did not come in time."""
+    """Both answers by model, after the shadow answer arrives; None: it did not arrive in time."""
     end, pause = time.monotonic() + _PAIR_SECONDS, 0.05
     while time.monotonic() < end:
         response = await http.get(f"/v1/niche/pairs/{key}")
@@ -321,17 +323,19 @@ def _score(row: Row, text: str) -> float:
 
 
 def policy_scores(requests: Sequence[Request], generalist: str) -> dict[str, Scores]:
-    """What each policy scores on requests of which both answers are known.
+    """Each policy's score on the requests whose two answers are known.
 
     `best per domain` takes for each specialist and phase the better model on average, known only in
     hindsight; `oracle` takes the better answer of each request.
     """
-    general = np.array([of.scores[generalist] for of in requests])
-    routed = np.array([of.scores[of.specialist or generalist] for of in requests])
-    group = np.array([f"{of.phase} {of.specialist}" for of in requests])
+    general = np.array([request.scores[generalist] for request in requests])
+    routed = np.array([request.scores[request.specialist or generalist] for request in requests])
+    group = np.array([f"{request.phase} {request.specialist}" for request in requests])
     better = [np.mean((routed - general)[group == of]) > 0 for of in group]
     return {
-        "selection": np.array([of.scores[of.model or generalist] for of in requests]),
+        "selection": np.array(
+            [request.scores[request.model or generalist] for request in requests]
+        ),
         "always route": routed,
         "all generalist": general,
         "best per domain": np.where(better, routed, general),
@@ -340,7 +344,7 @@ def policy_scores(requests: Sequence[Request], generalist: str) -> dict[str, Sco
 
 
 def cumulative_regret(scores: Mapping[str, Scores]) -> dict[str, Scores]:
-    """How much less than the oracle each policy scores, summed up to each request."""
+    """Each policy's cumulative regret against the oracle, at every request."""
     return {policy: np.cumsum(scores["oracle"] - own) for policy, own in scores.items()}
 
 
@@ -348,21 +352,23 @@ def traffic_shares(models: Sequence[str], window: int) -> dict[str, Scores]:
     """Each model's share of the latest requests, at every request."""
     ends = np.arange(1, len(models) + 1)
     starts = np.maximum(ends - window, 0)
-    counts = {name: np.cumsum([0, *(of == name for of in models)]) for name in sorted({*models})}
+    counts = {
+        name: np.cumsum([0, *(model == name for model in models)]) for name in sorted({*models})
+    }
     return {name: (of[ends] - of[starts]) / (ends - starts) for name, of in counts.items()}
 
 
 def transitions(stream: Stream) -> list[Json]:
     """The changes of state by evidence, in order.
 
-    Each has the number of requests sent until then, and of those among the later ones that the
+    Each has the number of requests sent before it, and the number of later requests that the
     specialist still answered.
     """
     found = []
     for specialist in stream.evidence.get("specialists", ()):
         for move in specialist["transitions"]:
             if move["by"] == "evidence":
-                later = [of for of in stream.requests if of.sent > move["time"]]
+                later = [request for request in stream.requests if request.sent > move["time"]]
                 sent = len(stream.requests) - len(later)
                 answered = sum(of.model == specialist["name"] for of in later)
                 counts = {"requests_sent": sent, "answered_later": answered}
@@ -379,7 +385,7 @@ def figures(stream: Stream) -> Json:
         "planted": stream.experiment.names[stream.experiment.planted[0]],
         "requests": {
             "sent": len(stream.requests),
-            "failed": sum(of.model is None for of in stream.requests),
+            "failed": sum(request.model is None for request in stream.requests),
             "specialist_chosen": sum(of.specialist is not None for of in known),
             "paired": sum(of.paired for of in known),
         },
@@ -394,16 +400,17 @@ def figures(stream: Stream) -> Json:
 def _complete(stream: Stream) -> list[Request]:
     generalist = stream.experiment.generalist
     return [
-        of
-        for of in stream.requests
-        if of.model and {generalist, of.specialist or generalist, of.model} <= of.scores.keys()
+        request
+        for request in stream.requests
+        if request.model
+        and {generalist, request.specialist or generalist, request.model} <= request.scores.keys()
     ]
 
 
 def draw(stream: Stream, swap: int, path: Path) -> None:
     """Draws traffic shares above the regret of every policy; `swap`: requests before the swap."""
     generalist = stream.experiment.generalist
-    answered = [of for of in stream.requests if of.model]
+    answered = [request for request in stream.requests if request.model]
     shares = traffic_shares([of.model or "" for of in answered], _WINDOW)
     names = sorted(shares, key=lambda name: (name == generalist, name))
     colours = ["#BBBBBB" if name == generalist else f"C{n}" for n, name in enumerate(names)]
@@ -440,19 +447,23 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("prompts", type=Path, help="JSON lines, as `niche compare --write-set` writes them")
     add("--out", type=Path, default=Path("work/demonstration"), help="folder of results and logs")
-    add("--config", type=Path, default=Path("niche.yaml"), help="of the stack")
+    add("--config", type=Path, default=Path("niche.yaml"), help="the stack's niche.yaml")
     add("--planted", default="biomed=tools", metavar="DOMAIN=ADAPTER", help="the bad specialist")
     add("--specialists", default=OWN, help=f"`{OWN}`, or a stand-in for all of them")
-    add("--generalist", default=_GENERALIST, help=f"at first: `{OWN}`, a model, or a stand-in")
-    add("--better", default=f"{STAND_IN}0.95", help="after the swap")
+    add(
+        "--generalist",
+        default=_GENERALIST,
+        help=f"first generalist: `{OWN}`, a model, or a stand-in",
+    )
+    add("--better", default=f"{STAND_IN}0.95", help="the generalist after the swap")
     add("--swap-at", type=float, default=0.33, help="share of the prompts before the swap")
-    add("--concurrency", type=int, default=4, help="requests at a time")
-    add("--seed", type=int, default=0, help="of the order of the prompts")
+    add("--concurrency", type=int, default=4, help="concurrent requests")
+    add("--seed", type=int, default=0, help="seed for the order of the prompts")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs it; the exit code: 0 done, 2 impossible, 130 interrupted."""
+    """Runs the demonstration; exit codes: 0 done, 2 cannot run, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)

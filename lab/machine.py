@@ -10,9 +10,9 @@ _PACKAGES = ("torch", "onnxruntime", "scikit-learn", "numpy")
 
 
 def commit() -> str:
-    """The commit of this checkout, marked where files differ from it; `unknown` outside of one."""
+    """The commit of this checkout, marked if files differ from it; `unknown` outside a checkout."""
     root = Path(__file__).parent.parent
-    if not (root / ".git").exists():  # installed, perhaps below somebody's own repository
+    if not (root / ".git").exists():  # installed, perhaps inside another repository
         return "unknown"
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
@@ -30,7 +30,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """Linux names the model in a file; elsewhere the platform says what it knows."""
+    """The processor's name: from /proc/cpuinfo on Linux, else from `platform`."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

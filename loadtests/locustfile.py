@@ -36,7 +36,7 @@ from loadtests.traffic.users import (
 _LOOPBACK = "127.0.0.1"
 _HOST = f"http://{_LOOPBACK}:8000"
 _IDLE_SECONDS = 30.0
-"""How long the gateway may take to end the requests of clients that are gone."""
+"""Seconds within which the gateway must end the requests of disconnected clients."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +59,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=0.0, help="duration, instead of the scenario's"
     )
-    parser.add_argument("--warm-up", type=int, default=1, help="uncounted requests per domain")
+    parser.add_argument("--warm-up", type=int, default=1, help="warm-up requests per domain")
     parser.add_argument(
         "--slo",
         type=_objective,
@@ -74,10 +74,10 @@ def add_options(parser: LocustArgumentParser) -> None:
         default="",
         metavar="NAME",
         help="the environment variable with the API key",
-        include_in_web_ui=False,  # a web page must not choose what is read here, or written
+        include_in_web_ui=False,  # the web page must not choose files or variables of this machine
     )
     parser.add_argument(
-        "--report", default="", metavar="FILE", help="where to write it", include_in_web_ui=False
+        "--report", default="", metavar="FILE", help="the report's file", include_in_web_ui=False
     )
 
 
@@ -141,7 +141,7 @@ def end(environment: Environment, **_: Any) -> None:
     print(format_terminal(fields))
     if path := _options(environment).report:
         write_report(Path(path), fields)
-    environment.process_exit_code = 0 if all(of.met for of in slos) else 1
+    environment.process_exit_code = 0 if all(slo.met for slo in slos) else 1
 
 
 def _options(environment: Environment) -> Any:
@@ -173,7 +173,7 @@ def _server(environment: Environment, options: Any) -> Server:
 
 
 def _warm_up(run: LoadRun, each: int) -> None:
-    """Sends uncounted requests: the first answers of a server are slower than the others."""
+    """Sends requests that do not count: the first answers of a server are slow."""
     scenario = run.scenario
     random = Random(f"{scenario.seed} warm-up")
     for domain in sorted(scenario.shares):

@@ -1,1 +1,1 @@
-"""The figures that the project holds itself to, each from public rows, by one command."""
+"""The project's benchmarks: figures with targets, each from public rows, run by one command."""

@@ -1,4 +1,4 @@
-"""BANKING77: 77 intents of one domain, too near to each other for anything but the head."""
+"""BANKING77: 77 similar intents of one domain, which test the head alone."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from lab.routing.rows import LabelledRow
 from router.classifier import TextEncoder
 
 _GRID = tuple(Settings(1, strength) for strength in (10.0, 30.0, 100.0, 300.0))
-"""What is tried: a tenth of the training rows, by group, chooses."""
+"""The settings to try; a tenth of the training rows, by group, chooses."""
 
 
 def banking77(

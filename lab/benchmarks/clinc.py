@@ -1,7 +1,6 @@
-"""CLINC150's 10 domains: telling them apart, and knowing what is none of them.
+"""CLINC150's 10 domains: classification, and detection of out-of-scope rows.
 
-Out-of-scope rows, and the rows of domains that are kept unseen, take no part in training or in any
-choice.
+Out-of-scope rows, and rows of held-out domains, are not used to train or to choose settings.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,14 +24,14 @@ Doubles = NDArray[np.float64]
 Progress = Callable[[str], object]
 
 KEPT, DRAWS = 5, 5
-"""Domains kept as specialists, and how often they are drawn."""
+"""The number of domains kept as specialists, and of draws of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Test:
-    """OOD scores of a router's test rows in scope and out of it, and whether the domain was right.
+    """OOD scores of test rows in scope and out of scope, and whether the domain was right.
 
-    `threshold` is that on the score; `sub_clusters` are those that validation chose.
+    `threshold` is the OOD threshold; `sub_clusters` is the number chosen on validation rows.
     """
 
     inside: Doubles
@@ -58,8 +57,8 @@ class _Test:
 
 
 def _auroc(truth: NDArray[np.bool_], scores: Doubles) -> float:
-    """How probable it is that a true row has the higher score; a tie counts half. As
-    scikit-learn's, in a hundredth of its time."""
+    """The probability that a true row has the higher score; a tie counts half. Equals
+    scikit-learn's `roc_auc_score`, in a hundredth of its time."""
     others = np.sort(scores[~truth])
     below, up_to = (np.searchsorted(others, scores[truth], side) for side in ("left", "right"))
     return float((below + up_to).mean() / 2 / len(others))
@@ -68,7 +67,7 @@ def _auroc(truth: NDArray[np.bool_], scores: Doubles) -> float:
 def clinc150(
     rows: Sequence[LabelledRow], encoder: TextEncoder, progress: Progress = lambda _: None
 ) -> Result:
-    """Accuracy on the 10 domains, and how well the OOD score finds what is out of scope.
+    """Accuracy on the 10 domains, and detection of out-of-scope rows by the OOD score.
 
     Args:
         rows: of CLINC150; those out of scope are `general`.
@@ -130,7 +129,7 @@ def clinc150_unseen(
 def _fit(
     rows: Sequence[LabelledRow], vectors: Floats, domains: Sequence[str], progress: Progress
 ) -> _Test:
-    """A router for these domains, on its test rows and on those of others."""
+    """Trains a router for these domains, and scores its test rows and those of other domains."""
     config = TrainConfig()
     classes = tuple(domains)
     truth = np.array([classes.index(row.domain) if row.domain in classes else -1 for row in rows])

@@ -1,7 +1,7 @@
-"""What of a conversation should decide: strategies compared on conversations with a known domain.
+"""Which part of a conversation to classify: compares strategies on labelled conversations.
 
-The strategy that serves is `router.conversation`; the others are what it was chosen among, and one
-that adds a part to it each. Figures are shares of conversations that go where they belong.
+The strategy in production is `router.conversation`; the others are alternatives, and variants that
+add one of its rules at a time. Figures are shares of conversations routed correctly.
 """
 
 import re
@@ -32,8 +32,8 @@ class Outcome:
 
     Attributes:
         strategy: its name.
-        right: share that goes where it belongs, per kind.
-        encoded: texts that it encodes per conversation.
+        right: share routed correctly, per kind.
+        encoded: encoded texts per conversation.
     """
 
     strategy: str
@@ -51,7 +51,7 @@ class Ablation:
     """All strategies on the same conversations.
 
     Attributes:
-        kinds: how many conversations there are of each kind.
+        kinds: the number of conversations of each kind.
         outcomes: one per strategy.
     """
 
@@ -60,14 +60,14 @@ class Ablation:
 
     @property
     def table(self) -> Table:
-        """A line per kind and a column per strategy."""
+        """One row per kind and one column per strategy."""
         rows = [
-            (kind, f"{count}", *(f"{of.right[kind]:.3f}" for of in self.outcomes))
+            (kind, f"{count}", *(f"{outcome.right[kind]:.3f}" for outcome in self.outcomes))
             for kind, count in self.kinds.items()
         ]
-        rows.append(("mean over kinds", "", *(f"{of.mean:.3f}" for of in self.outcomes)))
-        rows.append(("texts encoded", "", *(f"{of.encoded:.2f}" for of in self.outcomes)))
-        titles = ("conversation", "rows", *(of.strategy for of in self.outcomes))
+        rows.append(("mean over kinds", "", *(f"{outcome.mean:.3f}" for outcome in self.outcomes)))
+        rows.append(("texts encoded", "", *(f"{outcome.encoded:.2f}" for outcome in self.outcomes)))
+        titles = ("conversation", "rows", *(outcome.strategy for outcome in self.outcomes))
         return Table(titles, tuple(rows))
 
     def markdown(self) -> str:
@@ -82,14 +82,14 @@ def ablation(
     follow_up: FollowUpDetector,
     thresholds: Thresholds | None = None,
 ) -> Ablation:
-    """Tries every strategy on every conversation, with every specialist available.
+    """Runs every strategy on every conversation, with all specialists available.
 
     Args:
         dialogues: held-out conversations; at least one.
-        classifier: of the artifact.
-        encoder: the classifier's.
-        follow_up: recognises follow-ups.
-        thresholds: the operator's; the artifact's own by default.
+        classifier: the artifact's classifier.
+        encoder: the classifier's encoder.
+        follow_up: the follow-up detector.
+        thresholds: the operator's thresholds; by default the artifact's.
     """
     reader = _Reader(classifier, encoder, follow_up, thresholds or Thresholds())
     queries = [dialogue.query for dialogue in dialogues]
@@ -108,7 +108,7 @@ def ablation(
 
 
 class _Reader:
-    """What strategies may ask; counts the texts that they have encoded."""
+    """The operations available to strategies; counts the texts they encode."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class _Reader:
         self.encoded = 0
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """As the encoder; a text that was met before costs no time, and counts nevertheless."""
+        """Encodes texts; cached texts take no time, but count."""
         self.encoded += len(texts)
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         found = self._encoder.encode(new)
@@ -137,7 +137,7 @@ class _Reader:
 
     def destinations(self, texts: Sequence[str]) -> list[str]:
         """The domain whose specialist gets each text, or `GENERAL`."""
-        # Not the classifier's own scores: those follow the rules that are compared here.
+        # Not `classifier.scores`: it applies the rules that are compared here.
         read = self._encoder.encode(texts)
         return [self._goes(of) for of in self.score(read.vectors, read.truncated)]
 
@@ -146,7 +146,7 @@ class _Reader:
         return np.array([domain != GENERAL for domain in self.destinations(texts)], np.bool_)
 
     def score(self, vectors: Floats, truncated: Bools) -> Sequence[Scores]:
-        """What the classifier sees in n vectors."""
+        """The classifier's scores of n vectors."""
         return self._classifier.trained.scores(vectors, truncated)
 
     def _goes(self, scores: Scores) -> str:
@@ -183,7 +183,7 @@ def _joined_if_unclaimed(reader: _Reader, queries: Sequence[Query]) -> list[str]
 
 
 def _by_rules(*rules: str) -> Strategy:
-    """The strategy that serves, with only some of its rules."""
+    """The production strategy with only some of its rules."""
 
     def strategy(reader: _Reader, queries: Sequence[Query]) -> list[str]:
         def encode(texts: Sequence[str]) -> Encoded:
@@ -246,16 +246,16 @@ _SHOWN_MISTAKES = 12
 
 @dataclass(frozen=True, slots=True)
 class FollowUpFigures:
-    """How well follow-ups are told from utterances that stand alone.
+    """How well follow-ups are separated from standalone utterances.
 
     Attributes:
-        utterances: how many were tried.
+        utterances: their number.
         accuracy: share of them that is classified right.
-        precision: share of those called follow-ups that are.
+        precision: share of detected follow-ups that are correct.
         recall: share of the follow-ups that is found.
-        prompts: how many prompts, which all stand alone, were tried.
-        false_alarms: share of them that is called a follow-up.
-        mistakes: some utterances that are classified wrong.
+        prompts: the number of prompts, all standalone.
+        false_alarms: share of them that is detected as a follow-up.
+        mistakes: some misclassified utterances.
     """
 
     utterances: int

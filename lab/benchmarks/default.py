@@ -1,7 +1,7 @@
-"""The default router on its own test rows: right, honest, and not moved by a slip of the hand.
+"""The default router on its own test rows: accuracy, calibration and robustness to typos.
 
-A perturbed prompt means what the prompt meant. A flip is another destination than the prompt's own:
-the generalist in place of a specialist, the reverse, or another specialist.
+A perturbed prompt keeps its meaning. A flip is a changed destination: the generalist instead of a
+specialist, the reverse, or another specialist.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,14 +28,14 @@ _FLIP_BAR = Bar(0.02, at_most=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flips:
-    """What one kind of change did to the prompts that it changes at all.
+    """The effect of one kind of change on the prompts that it changes.
 
     Attributes:
         perturbation: the change.
         rows: indices of these prompts, shape (m,).
-        before: where each went, shape (m,).
-        after: where the changed prompt went.
-        truth: where it belongs.
+        before: the destination of each, shape (m,).
+        after: the destination of the changed prompt.
+        truth: the label.
     """
 
     perturbation: Perturbation
@@ -46,17 +46,17 @@ class Flips:
 
     @property
     def flipped(self) -> NDArray[np.bool_]:
-        """Which prompts went elsewhere."""
+        """Which prompts changed their destination."""
         return np.asarray(self.before != self.after)
 
     @property
     def rate(self) -> float:
-        """The share of them; not a number where the change applies to no prompt."""
+        """The share of flips; NaN if the change applies to no prompt."""
         return float(self.flipped.mean()) if len(self.rows) else float("nan")
 
     def counts(self) -> tuple[int, int, int, int]:
-        """Flips from right to wrong, from wrong to right, from wrong to wrong, and those to
-        another specialist than before."""
+        """Flips from right to wrong, from wrong to right, from wrong to wrong, and between
+        specialists."""
         was = (self.before == self.truth)[self.flipped]
         now = (self.after == self.truth)[self.flipped]
         between = (self.before != GENERAL) & (self.after != GENERAL) & self.flipped
@@ -75,7 +75,7 @@ def default(
 
     Args:
         rows: test rows, as `own_test_rows` gives them.
-        classifier: the router's own, with its thresholds.
+        classifier: the router's classifier, with its thresholds.
         progress: called on each step.
     """
     classes = tuple(classifier.classes_)
@@ -109,7 +109,7 @@ def default(
 
 
 def own_test_rows(rows: Sequence[LabelledRow], encoder: TextEncoder) -> list[LabelledRow]:
-    """The rows that a training on `rows` keeps for its test."""
+    """The rows that a training on `rows` uses as its test rows."""
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     return [rows[at] for at in separate(rows, vectors, TrainConfig().near_duplicate).test]
 
@@ -117,7 +117,7 @@ def own_test_rows(rows: Sequence[LabelledRow], encoder: TextEncoder) -> list[Lab
 def flips(
     rows: Sequence[LabelledRow], classifier: Classifier, progress: Progress = lambda _: None
 ) -> list[Flips]:
-    """What each perturbation does to where the rows go."""
+    """The effect of each perturbation on the destinations of the rows."""
     before = destinations(classifier, [row.text for row in rows])
     truth = np.array([row.domain for row in rows])
     found = []
@@ -142,7 +142,7 @@ def destinations(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.str
 
 
 def _rate(name: str, changed: Sequence[Flips], groups: Sequence[str]) -> Figure:
-    """The share of flips among the pairs of a family, or of the harmful ones among all."""
+    """The share of flips, or of harmful flips, among all pairs of a family."""
     wanted = [part for part in changed if part.perturbation.family == name] or list(changed)
     harmful = len(wanted) == len(changed)
     count, total = np.zeros(len(groups)), np.zeros(len(groups))

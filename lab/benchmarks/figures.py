@@ -1,4 +1,4 @@
-"""A benchmark's result: figures with their intervals, each beside the bar it is held to."""
+"""A benchmark's result: figures with their intervals and targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from lab.statistics.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a figure must reach: at least `limit`, or at most."""
+    """A target: at least `limit`, or at most."""
 
     limit: float
     at_most: bool = False
 
     def met(self, value: float) -> bool:
-        """Whether `value` reaches it; a value that is not a number never does."""
+        """Whether `value` meets it; NaN never does."""
         return value <= self.limit if self.at_most else value >= self.limit
 
     def __str__(self) -> str:
@@ -30,11 +30,11 @@ class Figure:
     """One measured number.
 
     Attributes:
-        name: what it is, with its unit unless it is a share or has none.
+        name: its title, with the unit unless it is a share or has none.
         value: the number.
-        interval: where it lies with 95% confidence; None where no chance is at play or none is
-            given.
-        bar: None for a reference that stands beside the others.
+        interval: the 95% confidence interval; None if the figure is deterministic or no interval is
+            known.
+        bar: its target; None for a reference figure.
     """
 
     name: str
@@ -44,19 +44,19 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether it reaches its bar; None without one."""
+        """Whether it meets its target; None without one."""
         return None if self.bar is None else self.bar.met(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a benchmark found.
+    """The result of a benchmark.
 
     Attributes:
-        name: of the benchmark.
-        figures: in the order in which they are shown.
+        name: the benchmark's name.
+        figures: in display order.
         notes: sentences about rows, settings and choices.
-        tables: details that are no figures.
+        tables: further details.
     """
 
     name: str

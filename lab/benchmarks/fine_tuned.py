@@ -1,8 +1,8 @@
-"""An encoder whose every weight is trained on the task: what the frozen one is held against.
+"""A fully fine-tuned encoder: the baseline for the frozen one.
 
-The recipe is the usual one, and meant to win: AdamW with warm-up and linear decay, a faster rate
-for the new layer, batches of texts of like length, and on the validation rows the choice of the
-learning rate and of the epoch to stop after.
+The recipe is the usual, strong one: AdamW with warm-up and linear decay, a higher rate for the new
+layer, batches of texts of similar length; validation rows choose the learning rate and the epoch to
+stop after.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +23,12 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _POOL = 64
-"""Batches whose texts are sorted by length together: little padding, and still much chance."""
+"""The number of batches sorted by length together: little padding, and still much randomness."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Texts and the index of each one's class, shape (n,)."""
+    """Texts, and the class index of each, shape (n,)."""
 
     texts: Sequence[str]
     truth: Indices
@@ -39,15 +39,15 @@ class Recipe:
     """Settings of a fine-tuning.
 
     Attributes:
-        learning_rates: of the encoder, each tried; validation chooses.
-        head_factor: how many times faster the new layer learns.
-        epochs: at most; validation chooses after which to stop.
+        learning_rates: learning rates of the encoder to try; validation chooses.
+        head_factor: the new layer's learning rate as a multiple of the encoder's.
+        epochs: the largest number; validation chooses the epoch to stop after.
         batch: texts in a step.
-        warm_up: share of the steps in which the rate rises.
-        weight_decay: of AdamW.
+        warm_up: the share of steps in which the rate rises.
+        weight_decay: AdamW's weight decay.
         max_tokens: longer texts are cut.
         threads: CPU threads.
-        seed: of the new layer, of dropout and of the order of the rows.
+        seed: the seed of the new layer, dropout and row order.
     """
 
     learning_rates: tuple[float, ...] = (5e-5, 1.5e-4)
@@ -68,7 +68,7 @@ def fine_tune(
     recipe: Recipe | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> "FineTuned":
-    """The best of the recipe's trainings by log loss on validation.
+    """Fine-tunes an encoder; returns the model with the best log loss on validation rows.
 
     Args:
         path: a directory with the encoder's weights and tokenizer, as transformers reads it.
@@ -106,7 +106,7 @@ class FineTuned:
     """
 
     def __init__(self, path: Path, classes: int, recipe: Recipe) -> None:
-        import torch  # noqa: PLC0415 - the router starts without it; only this baseline trains
+        import torch  # noqa: PLC0415 - the router does not need it; only this baseline trains
         from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - as above
 
         torch.set_num_threads(recipe.threads)
@@ -164,13 +164,13 @@ class FineTuned:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts weights of `state` back."""
+        """Restores the weights of `state`."""
         self.encoder.load_state_dict(state["encoder"])
         self.head.load_state_dict(state["head"])
 
 
 def _epochs(model: FineTuned, train: Labelled, rate: float, recipe: Recipe) -> Iterator[None]:
-    """Trains; comes back after each epoch."""
+    """Trains; yields after each epoch."""
     import torch  # noqa: PLC0415 - as in `FineTuned`
 
     tokens, truth = model.tokens(train.texts), torch.from_numpy(train.truth)
@@ -193,7 +193,7 @@ def _epochs(model: FineTuned, train: Labelled, rate: float, recipe: Recipe) -> I
     for _ in range(recipe.epochs):
         model.encoder.train()
         for batch in batches([len(ids) for ids in tokens], recipe.batch, rng):
-            # Half as long as in single precision; the weights themselves stay in it.
+            # Half the time of single precision; the weights stay in single precision.
             with torch.autocast("cpu", torch.bfloat16):
                 logits, _ = model.forward([tokens[index] for index in batch])
             loss = torch.nn.functional.cross_entropy(logits.float(), truth[batch])
@@ -206,7 +206,7 @@ def _epochs(model: FineTuned, train: Labelled, rate: float, recipe: Recipe) -> I
 
 
 def batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> list[list[int]]:
-    """Indices of all rows in random batches, each of rows of like length."""
+    """Indices of all rows in random batches, each with rows of similar length."""
     order = rng.permutation(len(lengths)).tolist()
     found = []
     for start in range(0, len(order), size * _POOL):

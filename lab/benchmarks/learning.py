@@ -1,4 +1,4 @@
-"""Head and OOD detector on fixed vectors, chosen on validation rows as a training chooses them."""
+"""Head and OOD detector on fixed vectors, chosen on validation rows as in `lab.routing.train`."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -14,7 +14,8 @@ from router.ood import OodDetector
 
 
 class Settings(NamedTuple):
-    """Of a head: sub-clusters per domain, and scikit-learn's C of the logistic regression."""
+    """Settings of a head: sub-clusters per domain, and scikit-learn's C of the logistic
+    regression."""
 
     sub_clusters: int
     strength: float
@@ -33,7 +34,7 @@ def choose(
         classes: the domains.
         fit: rows to fit on.
         check: rows that choose.
-        grid: what is tried; settings with too many sub-clusters for the rows are left out.
+        grid: the settings to try, without those with too many sub-clusters for the rows.
         progress: called on each trial.
     """
     most = max(
@@ -52,7 +53,7 @@ def choose(
 
 
 def detector_of(head: Head, fit: Part, check: Part) -> OodDetector:
-    """The OOD detector of a head, with the threshold that validation rows set."""
+    """The OOD detector of a head, with its threshold from validation rows."""
     config = TrainConfig()
     prototypes = fit_prototypes(
         head.classes, fit, config.prototypes, config.most_prototypes, config.seed

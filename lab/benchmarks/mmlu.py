@@ -1,7 +1,7 @@
 """MMLU's questions in the 14 groups of MMLU-Pro, against TF-IDF and a fine-tuned encoder.
 
-The subjects within the groups are known, so a router can be trained on these and a table say which
-group each belongs to; where no finer label is known, k-means finds sub-clusters. Both are shown.
+The subjects within the groups are known, so a router can learn the subjects and roll them up into
+groups; without such labels, k-means finds sub-clusters. Both are shown.
 
 Five folds, questions of the same wording in one of them; in each, a tenth of the training rows
 chooses the settings. Fine-tuning takes long, so it is measured on the first fold, and compared
@@ -40,7 +40,7 @@ Progress = Callable[[str], object]
 
 FOLDS = 5
 _SUBJECTS, _CLUSTERS = "subjects, rolled up", "sub-clusters by k-means"
-_BESIDE, _WORDS = "subjects, with words beside the vectors", "TF-IDF alone"
+_BESIDE, _WORDS = "subjects, with words and vectors", "TF-IDF alone"
 _GRID = tuple(starmap(Settings, product((1, 3, 5), (3.0, 10.0))))
 _FINE_GRID = tuple(Settings(1, strength) for strength in (3.0, 10.0, 30.0))
 _RECIPE = Recipe(learning_rates=(1e-4,), epochs=3)
@@ -82,7 +82,7 @@ def mmlu14(
     Args:
         rows: questions; `domain` is the group, `fine` the subject.
         encoder: turns texts into vectors.
-        model: what is fine-tuned, a directory as transformers reads it; None leaves that out.
+        model: the directory of the transformers model to fine-tune; None skips fine-tuning.
         progress: called on each step.
     """
     task = _task(rows, encoder)
@@ -122,7 +122,7 @@ def _task(rows: Sequence[FineRow], encoder: TextEncoder) -> _Task:
 def _answers(
     task: _Task, train: Indices, test: Indices, encoder: TextEncoder, progress: Progress
 ) -> dict[str, Doubles]:
-    """Probabilities of the groups for the test rows, by each way."""
+    """Probabilities of the groups for the test rows, by each method."""
     fit, check = _parted(task, train)
     texts = [task.texts[index] for index in test.tolist()]
     words = Words(task.labelled(fit, task.truth), task.labelled(check, task.truth))
@@ -161,7 +161,7 @@ def _head(
 def _against_fine_tuned(
     task: _Task, fold: Indices, chosen: dict[str, Indices], model: Path, progress: Progress
 ) -> list[Figure]:
-    """All on the first fold, and the differences, positive where ours is better."""
+    """All methods on the first fold, and the differences, positive if ours is better."""
     train, test = np.flatnonzero(fold != 0), np.flatnonzero(fold == 0)
     fit, check = (task.labelled(at, task.fine) for at in _parted(task, train))
     tuned = fine_tune(model, fit, check, _RECIPE, progress)
@@ -184,7 +184,7 @@ def _lead(truth: Indices, own: Indices, theirs: Indices) -> Callable[[Indices], 
 
 
 def _parted(task: _Task, train: Indices) -> tuple[Indices, Indices]:
-    """The training rows without the tenth that chooses, and that tenth."""
+    """Splits the training rows: nine tenths to fit, one tenth to choose settings."""
     aside = held_out([task.alike[index] for index in train.tolist()], 0.1)
     return train[~aside], train[aside]
 
@@ -203,7 +203,7 @@ class Words:
     Args:
         train: rows to fit on.
         validation: rows that choose the C of the regression.
-        vectors: gives vectors of length 1 that stand beside the words, if any shall.
+        vectors: returns vectors of length 1 as additional features; None: words only.
         strengths: values of C.
     """
 
@@ -224,7 +224,7 @@ class Words:
         losses = {}
         with threadpool_limits(1):
             for strength in strengths:
-                # The last digits of the optimum cost most of the time and change no figure.
+                # A tighter tolerance takes most of the time and changes no figure.
                 model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
                 self._model = model.fit(features, train.truth)
                 losses[log_loss(self.probabilities(validation.texts), validation.truth)] = model

@@ -1,10 +1,10 @@
-"""Small changes that leave the meaning of a prompt alone: a decision should survive them.
+"""Small changes that keep the meaning of a prompt, and should not change its routing.
 
-Two families. Typos are slips of the hand: one or two letters, case, punctuation, white space.
-Paraphrases say the same in other words around the same content: courtesy, a frame, contractions.
-No word is replaced by a synonym, so what is asked never changes.
+There are two families. Typos change one or two letters, case, punctuation or white space.
+Paraphrases change the words around the content: courtesy, a phrase, contractions.
+No word is replaced by a synonym, so the request never changes.
 
-Rule: the change is drawn from the text and the seed; the same text is always changed alike.
+Rule: the change is drawn from the text and the seed, so it is deterministic.
 """
 
 import hashlib
@@ -53,10 +53,10 @@ class Perturbation:
     """One kind of change.
 
     Attributes:
-        name: what it does.
+        name: its name.
         family: `typo` or `paraphrase`.
-        change: from a text and a source of chance to the changed text; to the same text where
-            there is nothing to change.
+        change: maps a text and a random generator to the changed text, or to the same text if there
+            is nothing to change.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Perturbation:
 
 
 def _without_punctuation(text: str, rng: random.Random) -> str:
-    """Without the marks at the ends of sentences and lines."""
+    """Removes the marks at the ends of sentences and lines."""
     del rng
     return re.sub(r"[.?!]+(?=\s|$)", "", text)
 
@@ -80,7 +80,7 @@ def _more_punctuation(text: str, rng: random.Random) -> str:
 
 
 def _spaced(text: str, rng: random.Random) -> str:
-    """White space twice as wide here and there, and around the text."""
+    """Doubles some white space, and adds some around the text."""
     wide = "".join(
         part * 2 if part.isspace() and part.strip("\n") and rng.random() < 0.3 else part
         for part in re.split(r"(\s+)", text)
@@ -100,7 +100,7 @@ def _please(text: str, rng: random.Random) -> str:
 
 
 def _contracted(text: str, rng: random.Random) -> str:
-    """Every contraction made, or where there are contractions, every one undone."""
+    """Applies every contraction, or undoes all if the text has some."""
     del rng
     short = text.replace("\u2019", "'")
     for long_form, short_form in _CONTRACTIONS:

@@ -1,4 +1,4 @@
-"""The benchmarks by name: which rows and which encoder each is given."""
+"""The benchmarks by name, each with its rows and its encoder."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ _THROUGHPUT_THREADS, _THROUGHPUT_TEXTS = 2, 256
 
 @dataclass(frozen=True)
 class Setting:
-    """What benchmarks are run with.
+    """The environment of the benchmarks.
 
     Attributes:
-        data_dir: where the public sets lie.
+        data_dir: the folder of the public sets.
         artifact: `default`, or a directory.
         model: the encoder's directory.
-        cache_dir: where its converted graph is kept.
-        encoder: the router's, for all but what is timed.
-        progress: told of each step as it begins.
+        cache_dir: the folder of its converted graph.
+        encoder: the router's encoder, for everything except timing.
+        progress: called at the start of each step.
         fine_tune: whether to train encoders to compare with, which takes an hour or more.
     """
 
@@ -47,11 +47,11 @@ class Setting:
 
     @property
     def tuned(self) -> Path | None:
-        """What is fine-tuned, if anything is."""
+        """The model to fine-tune; None without fine-tuning."""
         return self.model if self.fine_tune else None
 
     def timed(self, threads: int) -> Encoder:
-        """The router's encoder on so many CPU threads."""
+        """The router's encoder with this number of CPU threads."""
         return Encoder(self.model, self.cache_dir, threads=threads)
 
 
@@ -138,4 +138,4 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Result]] = {
     "conversation": _conversation,
     "speed": _speed,
 }
-"""What `niche benchmark` runs, in this order."""
+"""The benchmarks of `niche benchmark`, in order."""

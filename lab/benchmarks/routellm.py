@@ -1,12 +1,12 @@
-"""RouteLLM's published MMLU outcomes: which questions are worth the strong model.
+"""RouteLLM's published MMLU outcomes: which questions to send to the strong model.
 
-Weak is Mixtral 8x7B, strong is GPT-4 (1106). A router ranks questions by what it expects to gain
-from the strong one. PGR is the share of the whole gain that is recovered; APGR its mean over the
+Weak is Mixtral 8x7B, strong is GPT-4 (1106). A router ranks questions by the gain it expects from
+the strong one. PGR is the share of the whole gain that is recovered; APGR its mean over the
 share of calls to the strong model; CPT(50) the share of calls that recovers half of the gain.
 
-Rule: the router sees the text alone, and outcomes of training folds; all that is chosen is chosen
-within these. The two steps are those of the product: first the domain, then what is known of the
-models in that domain. A ridge regression on the vectors adds what the domain does not tell.
+Rule: the router sees only the text, and outcomes of training folds, which also choose its settings.
+The two steps are those of the product: first the domain, then the models' scores in that domain. A
+ridge regression on the vectors adds information beyond the domain.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,11 +32,11 @@ Progress = Callable[[str], object]
 
 FOLDS = 5
 ODD_SUBJECT = "high_school_mathematics"
-"""Here the published answers of the strong model score far below the weak one's, which looks like
-a fault of reading them; figures are given without it too."""
+"""On this subject the strong model's published answers score far below the weak one's, probably a
+parsing error; figures are also given without it."""
 
 _PRIOR = 20.0
-"""Questions with the average gain that are added to each subject's own."""
+"""The number of pseudo-questions with the average gain, added to each subject."""
 _STRENGTHS = (3.0, 10.0)
 _PENALTIES = (3.0, 10.0, 30.0)
 _WORDS_PENALTY = 3.0
@@ -44,7 +44,7 @@ _WORDS_PENALTY = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
-    """All rows: subject and gain of each, shape (n,)."""
+    """The subject and the gain of each row, shape (n,)."""
 
     texts: list[str]
     groups: list[str]
@@ -56,7 +56,7 @@ class _Task:
 def routellm(
     rows: Sequence[LabelledRow], encoder: TextEncoder, progress: Progress = lambda _: None
 ) -> Result:
-    """APGR, CPT(50) and CPT(80) of the router and of what it is compared with.
+    """APGR, CPT(50) and CPT(80) of the router and of its baselines.
 
     Args:
         rows: `domain` is the subject, `excess_loss` the gain of the strong model.
@@ -93,7 +93,7 @@ def routellm(
 
 
 def apgr(score: Doubles, gain: Doubles) -> float:
-    """Mean share of the gain recovered where the highest scores go to the strong model first.
+    """Mean share of the gain recovered if the highest scores go to the strong model first.
 
     Args:
         score: expected gain of each row, shape (n,).
@@ -104,17 +104,18 @@ def apgr(score: Doubles, gain: Doubles) -> float:
 
 
 def calls_to_reach(score: Doubles, gain: Doubles, wanted: float) -> float:
-    """The smallest share of calls to the strong model, in percent, that recovers `wanted`."""
+    """The smallest share of calls to the strong model, in percent, that recovers `wanted` of the
+    gain."""
     return 100 * int(np.argmax(_recovered(score, gain) >= wanted)) / len(gain)
 
 
 def expected_gain(subjects: NDArray[np.str_], gain: Doubles, names: Sequence[str]) -> Doubles:
-    """Mean gain of each named subject, drawn towards that of all.
+    """Mean gain of each named subject, shrunk towards the overall mean.
 
     Args:
-        subjects: of each row, shape (n,).
-        gain: of each row, shape (n,); or several values of each, shape (n, k).
-        names: the subjects wanted; one without rows has the mean of all.
+        subjects: the subject of each row, shape (n,).
+        gain: the gain of each row, shape (n,), or k values per row, shape (n, k).
+        names: the subjects to return; one without rows has the overall mean.
 
     Returns:
         Shape (names,), or (names, k).
@@ -127,10 +128,10 @@ def expected_gain(subjects: NDArray[np.str_], gain: Doubles, names: Sequence[str
 def by_two_steps(
     vectors: tuple[Floats, Floats], subjects: NDArray[np.str_], gain: Doubles, strength: float
 ) -> Doubles:
-    """What rows may expect whose subjects are not known: by the likely subjects, then by these.
+    """Expected gains of rows without subjects: the mean over their likely subjects.
 
     Args:
-        vectors: of the n training rows and of the m rows asked about.
+        vectors: of the n training rows and of the m rows to predict.
         subjects: of the training rows.
         gain: of the training rows, shape (n,) or (n, k).
         strength: how closely the classifier follows its rows (`C` of a logistic regression).
@@ -144,7 +145,7 @@ def by_two_steps(
 
 
 def by_ridge(vectors: tuple[Floats, Floats], gain: Doubles, penalty: float) -> Doubles:
-    """What rows may expect by a linear function of their vectors; shapes as in `by_two_steps`."""
+    """Expected gains by ridge regression on the vectors; shapes as in `by_two_steps`."""
     model = Ridge(alpha=penalty).fit(vectors[0], gain)
     return np.asarray(model.predict(vectors[1]), np.float64)
 
@@ -155,7 +156,7 @@ def _recovered(score: Doubles, gain: Doubles) -> Doubles:
 
 
 def _scores(task: _Task, progress: Progress) -> dict[str, Doubles]:
-    """What each router expects, from models that did not see the row."""
+    """Each router's expected gains, from models that were not fitted on the row."""
     fold = folds(task.groups, FOLDS)
     names = ("two steps + ridge", "two steps", "ridge", "TF-IDF ridge", "true subject (oracle)")
     scores = {name: np.zeros(len(fold)) for name in names}

@@ -1,6 +1,6 @@
-"""How fast texts become vectors: alone, and with many callers at once.
+"""The encoder's speed: latency of single texts, and throughput with many callers.
 
-Times include the tokeniser. Nothing here chooses texts: give some that were not written for it.
+Times include the tokeniser. The caller gives the texts; use real ones.
 """
 
 import itertools
@@ -28,11 +28,11 @@ class Latency:
     """Times of single texts.
 
     Attributes:
-        tokens: the band's name: how many tokens the texts have, before they are cut.
-        texts: how many different texts took turns.
-        calls: how many were timed.
+        tokens: the band: the range of tokens of the texts, before truncation.
+        texts: the number of different texts.
+        calls: the number of timed calls.
         p50_ms: the median, milliseconds.
-        p99_ms: 99 of 100 took no longer, milliseconds.
+        p99_ms: the 99th percentile, milliseconds.
     """
 
     tokens: str
@@ -44,11 +44,11 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Texts per second, medians of rounds that took turns.
+    """Texts per second, medians over alternating rounds.
 
     Attributes:
-        together: of the encoder, when waiting texts are encoded together.
-        one_by_one: of the other encoder, one text per call.
+        together: the encoder, which encodes waiting texts in batches.
+        one_by_one: the other encoder, one text per call.
     """
 
     together: float
@@ -56,16 +56,17 @@ class Throughput:
 
     @property
     def ratio(self) -> float:
-        """How many times as many."""
+        """The speed-up."""
         return self.together / self.one_by_one
 
 
 def latency(encoder: Encoder, texts: Iterable[str], calls: int = 1000) -> tuple[Latency, Latency]:
-    """The time of a short text (20 to 60 tokens) and of a long one (512, put together from them).
+    """The latency of short texts (20 to 60 tokens) and of long ones (512 tokens, joined from short
+    ones).
 
     Args:
-        encoder: measured as it is; give it one thread.
-        texts: of any length; those in the band are the short ones.
+        encoder: the encoder; give it one thread.
+        texts: texts of any length; those in the band are the short ones.
         calls: timed calls per band.
 
     Raises:
@@ -89,16 +90,16 @@ def throughput(
     texts: Sequence[str],
     waiting: int = 32,
 ) -> Throughput:
-    """Texts per second of many callers at once, against another encoder that takes one at a time.
+    """Throughput with many callers, compared with an encoder that takes one text at a time.
 
-    Of 64 callers about half wait while the other half is computed; whoever waits forms the next
-    batch, so 32 texts at a time are what the encoder sees.
+    Of 64 callers about half wait while the other half is computed; those waiting form the next
+    batch, so the encoder gets 32 texts at a time.
 
     Args:
-        encoder: measured as it is; give it as many threads as the other one has.
+        encoder: the encoder; give it as many threads as the other one has.
         one_by_one: encodes a text.
-        texts: what the callers send, the same to both.
-        waiting: texts that are encoded together.
+        texts: the callers' texts, the same for both.
+        waiting: the batch size.
     """
     groups = [texts[start : start + waiting] for start in range(0, len(texts), waiting)]
     together: list[float] = []
@@ -122,7 +123,7 @@ def sentence_transformers_encode(path: Path, threads: int) -> Callable[[str], ob
         EncoderError: sentence-transformers is not installed; nothing else here needs it.
     """
     try:
-        import torch  # noqa: PLC0415 - this comparison alone needs the two
+        import torch  # noqa: PLC0415 - only this comparison needs the two
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
     except ImportError as error:
         raise EncoderError(

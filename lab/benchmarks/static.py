@@ -1,7 +1,7 @@
-"""A static embedding: a vector per token, looked up and averaged. No layer runs.
+"""A static embedding: the mean of one vector per token, without any layers.
 
-What it reads is a tensor of token vectors in a safetensors file and a tokenizer beside it: the
-input embeddings of any encoder, or a table that was distilled to stand alone.
+It reads a tensor of token vectors from a safetensors file, and a tokenizer next to it: the input
+embeddings of any encoder, or a distilled table.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class StaticEncoder:
         self._tokenizer.no_truncation()
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Vectors of the texts, float32 (n, width); a text without a token has the vector 0."""
+        """Vectors of the texts, float32 (n, width); a text without tokens has the zero vector."""
         found = np.zeros((len(texts), self._table.shape[1]), np.float32)
         for row, tokens in enumerate(
             self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
@@ -56,7 +56,7 @@ class StaticEncoder:
 
 def _table(weights: Path) -> NDArray[np.float32]:
     with safe_open(weights, "np") as tensors:
-        known = [name for name in tensors.keys() if name in _TABLES]  # noqa: SIM118 - no mapping
+        known = [name for name in tensors.keys() if name in _TABLES]  # noqa: SIM118 - not a mapping
         if not known:
             raise EncoderError(f"{weights} has none of the tensors {', '.join(_TABLES)}")
         return np.asarray(tensors.get_tensor(known[0]), np.float32)

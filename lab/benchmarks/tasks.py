@@ -18,13 +18,13 @@ class Task:
     """A data set with its splits.
 
     Attributes:
-        name: of the set.
+        name: the set's name.
         classes: the domains; `general` may be one of them.
         train: rows to fit on.
-        validation: rows that settings are chosen on.
-        test: rows to measure on.
-        outside: test texts that belong to none of the classes; none where the set has no such.
-        elsewhere: rows of sources that `train` has nothing of; None where the set has no such.
+        validation: rows to choose settings on.
+        test: rows to evaluate on.
+        outside: test texts that belong to none of the classes; may be empty.
+        elsewhere: rows of sources that are not in `train`; None if the set has none.
     """
 
     name: str
@@ -40,9 +40,9 @@ def public_task(name: str, rows: Sequence[LabelledRow]) -> Task:
     """A public set with its own splits; its `general` rows are never trained on.
 
     Args:
-        name: of the set.
-        rows: with the splits `train` and `test`; where none is `validation`, a tenth of the
-            training rows serves as that.
+        name: the set's name.
+        rows: with the splits `train` and `test`; without `validation`, a tenth of the training rows
+            is used for it.
     """
     inside = [row for row in rows if row.domain != GENERAL]
     train, validation, test = (
@@ -64,7 +64,7 @@ def public_task(name: str, rows: Sequence[LabelledRow]) -> Task:
 
 
 def default_task(rows: Sequence[LabelledRow], encoder: TextEncoder) -> Task:
-    """The default router's rows, separated as its training separates them."""
+    """The default router's rows, split as in its training."""
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     splits = separate(rows, vectors, TrainConfig().near_duplicate)
     classes = _classes(rows)

@@ -43,23 +43,23 @@ from lab.statistics.sample_size import needed_rows
 from lab.statistics.significance import holm
 
 _NAME = "comparison"
-"""Of the draws: all arms are drawn alike."""
+"""The name that seeds the draws; all arms share them."""
 _LOADS = np.logspace(-2, 3, 41)
-"""Of the traffic that was measured: a hundredth to a thousand times."""
+"""Multiples of the measured traffic, from 0.01 to 1,000."""
 _EXAMPLES = 6
 _CURVE = np.linspace(0, 1, 51)
 
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """What is fixed before anything is asked, and the prices.
+    """Settings that are fixed before the first request, and the prices.
 
     Attributes:
-        margin: by how much quality may fall and still count as kept, in (0, 1].
-        concurrency: requests at a time.
-        seed: of everything that is drawn.
+        margin: the non-inferiority margin: the quality loss that still counts as equal, in (0, 1].
+        concurrency: concurrent requests.
+        seed: the seed of all random draws.
         prices: of tokens and machines.
-        requests_per_hour: the traffic of the capacity cost; None: as measured.
+        requests_per_hour: the traffic for the capacity cost; None: the measured traffic.
     """
 
     margin: float
@@ -99,7 +99,7 @@ def analyse(sample: Sample, terms: AnalysisSettings) -> Figures:
 
 
 class _Work:
-    """Figures of arms and pairs of arms; the draws are made once."""
+    """Computes figures of arms and pairs of arms from one set of draws."""
 
     def __init__(self, sample: Sample, terms: AnalysisSettings) -> None:
         self.sample, self._terms = sample, terms
@@ -108,7 +108,8 @@ class _Work:
         self.load = terms.requests_per_hour or _measured_load(sample, terms.concurrency)
 
     def arm(self, arm: Arm) -> ArmFigures:
-        """One arm by itself. The oracle was put together afterwards: it has no latency."""
+        """One arm's figures. The oracle is assembled from other arms' answers, so it has no
+        latency."""
         fleet = self._fleet(arm.name, self.load)
         timed = () if arm.name == ORACLE else tuple(LATENCIES)
         known = arm.tokens[~np.isnan(arm.tokens)]
@@ -124,7 +125,7 @@ class _Work:
         )
 
     def pairs(self) -> tuple[PairFigures, ...]:
-        """Every arm beside the generalist, and `auto` beside every control."""
+        """Compares every arm with the generalist, and `auto` with every control."""
         arms = self.sample.arms
         pairs = [(name, GENERALIST) for name in arms if name != GENERALIST]
         pairs += [(AUTO, name) for name in (SHUFFLE, ORACLE) if name in arms]
@@ -149,7 +150,7 @@ class _Work:
         )
 
     def capacity(self) -> tuple[CapacityPoint, ...]:
-        """The capacity cost of `auto` and the generalist over traffic; empty if not known."""
+        """The capacity cost of `auto` and the generalist over traffic; empty if unknown."""
         points = []
         for load in self._loads():
             auto, generalist = self._capacity(AUTO, load), self._capacity(GENERALIST, load)
@@ -158,8 +159,8 @@ class _Work:
         return tuple(points)
 
     def break_even(self) -> float | None:
-        """Requests per hour from which on `auto` costs no more than the generalist; None where
-        that is not known, or where it does cost more at the highest traffic."""
+        """Requests per hour above which `auto` costs no more than the generalist; None if unknown,
+        or if it costs more even at the highest traffic."""
 
         def more_expensive(load: float) -> bool:
             return (self._capacity(AUTO, load) or 0.0) > (self._capacity(GENERALIST, load) or 0.0)
@@ -173,7 +174,7 @@ class _Work:
         return capacity_cost(self.sample.arms[arm], self._fleet(arm, load))
 
     def _fleet(self, arm: str, load: float | None) -> Fleet:
-        """A single model's arm needs that model alone; the others need all."""
+        """An arm of a single model needs only that model; the others need all models."""
         prices = self._terms.prices
         known = {**prices.models, **(prices.baseline_models if arm == GENERALIST else {})}
         if arm in (AUTO, SHUFFLE, ORACLE):
@@ -188,7 +189,7 @@ def _curve(values: Floats) -> tuple[float, ...]:
 
 
 def _measured_load(sample: Sample, concurrency: int) -> float | None:
-    """Requests per hour of as many clients as asked here, each waiting for its answer."""
+    """Requests per hour of the measured number of clients, each waiting for its answer."""
     seconds = sample.arms[AUTO].seconds
     if np.isnan(seconds).all() or not np.nanmean(seconds):
         return None
@@ -226,13 +227,13 @@ def _front(arms: Sequence[ArmFigures], kind: CostKind) -> tuple[str, ...]:
     points = {}
     for arm in arms:
         found = arm.costs[kind]
-        if found is not None and arm.name != ORACLE:  # nobody can have that one
+        if found is not None and arm.name != ORACLE:  # no real router can be the oracle
             points[arm.name] = (found.value, arm.quality.value)
     return tuple(pareto_front(points, points.__getitem__))
 
 
 def _examples(sample: Sample) -> tuple[Example, ...]:
-    """The prompts on which the two differ most: as many gains as losses, where there are."""
+    """The prompts with the largest differences, half gains and half losses if there are enough."""
     auto, generalist = sample.arms[AUTO], sample.arms[GENERALIST]
     gains = auto.quality - generalist.quality
     order = np.argsort(-gains, kind="stable").tolist()
@@ -253,7 +254,7 @@ def _examples(sample: Sample) -> tuple[Example, ...]:
 
 
 def domain_oracle(sample: Sample) -> Arm | None:
-    """The oracle as an arm; None where nobody but the generalist and the router was asked."""
+    """The oracle as an arm; None if only the generalist and the router were asked."""
     others = [name for name in sample.arms if name not in (AUTO, GENERALIST, SHUFFLE)]
     if not others:
         return None
@@ -267,12 +268,13 @@ def domain_oracle(sample: Sample) -> Arm | None:
 
 
 def _best(arms: Sequence[Arm], places: NDArray[np.int64]) -> Arm:
-    """The arm that answers these rows best; of equals the first."""
+    """The arm with the best quality on these rows; the first of equals."""
     return max(arms, key=lambda arm: float(arm.quality[places].mean()))
 
 
 def gap_closed(sample: Sample, oracle: Arm) -> OracleGap:
-    """How far `auto` goes from the generalist to the oracle; it may go beyond, or back."""
+    """The share of the gap between generalist and oracle that `auto` closes; may be above 1 or
+    negative."""
     auto, generalist = sample.arms[AUTO].quality, sample.arms[GENERALIST].quality
     width = compare_paired(oracle.quality, generalist, sample.groups, "gap")
     if width.outcome != "wins":

@@ -1,8 +1,8 @@
 """The charts of the report: SVG text, drawn by matplotlib, in the colours of the page around it.
 
-Importing matplotlib takes a second: whoever draws imports this then. The colours of the page differ
-by day and night, so they are the page's own variables (`style.css`): matplotlib draws with stand-in
-colours, which are replaced by them. Text stays text, in the page's font.
+Importing matplotlib takes a second, so callers import this only when they draw. The page has a
+light and a dark theme, so colours are CSS variables (`style.css`): matplotlib draws with
+placeholder colours, which are then replaced by the variables. Text stays text, in the page's font.
 """
 
 import io
@@ -43,7 +43,7 @@ _COLOURS: Mapping[str, str] = {
     "bad": "#c0322b",
     "even": "#7d8794",
 }
-"""Stand-ins by the name of the page's variable; no two are the same."""
+"""Placeholder colours by the name of the CSS variable; all different."""
 _OUTCOMES: Mapping[PairOutcome, str] = {"wins": "good", "ties": "even", "loses": "bad"}
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -85,7 +85,7 @@ def quality_cost(figures: Figures, kind: CostKind, *, large: bool) -> str:
             _arm(axes, arm, kind)
         # A small chart has no room for the names of all specialists.
         axes.set_xlim(left=0)
-        figure.draw_without_rendering()  # which settles where the points are
+        figure.draw_without_rendering()  # fixes the positions of the points
         _name_points(axes, [arm for arm in arms if large or kind_of(arm.name) != "alone"], kind)
         axes.set_xlabel(f"{COST_TITLES[kind]}, {figures.currency} per {_PER:,} requests")
         axes.set_ylabel("Quality")
@@ -100,7 +100,7 @@ def domain_differences(figures: Figures, margin: float) -> str:
     if main is None:
         return ""
     rows: list[tuple[str, Paired, PairOutcome]] = [
-        (of.domain, of.quality, of.outcome) for of in figures.domains
+        (domain.domain, domain.quality, domain.outcome) for domain in figures.domains
     ]
     rows.append(("all prompts", main.quality, main.quality.outcome))
     with rc_context(_STYLE):
@@ -120,7 +120,7 @@ def domain_differences(figures: Figures, margin: float) -> str:
 
 
 def latencies(figures: Figures) -> list[str]:
-    """For each time that is known, the share of answers that took no longer."""
+    """For each known latency, the share of answers that took no longer."""
     found = []
     for key, title in LATENCIES.items():
         # The arms that matter most are drawn last, above the others.
@@ -162,7 +162,7 @@ def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
 
 
 def _front(axes: Axes, figures: Figures, kind: CostKind) -> None:
-    """Between two arms of the front nothing better is known than the cheaper one."""
+    """A step line: between two arms of the front, the cheaper one is the best known."""
     arms = {arm.name: arm for arm in figures.arms}
     front = [arms[name] for name in figures.front[kind]]
     if front:
@@ -185,7 +185,7 @@ def _arm(axes: Axes, arm: ArmFigures, kind: CostKind) -> None:
     bars: dict[str, Any] = {"color": colour, "linewidth": 1.6, "alpha": 0.6}
     axes.plot([low, high], [quality.value, quality.value], **bars)
     axes.plot([cost, cost], [quality.low, quality.high], **bars)
-    hollow = of in (SHUFFLE, ORACLE)  # no real arm: a control and a bound
+    hollow = of in (SHUFFLE, ORACLE)  # not real arms: a control and a bound
     axes.plot(
         cost,
         quality.value,

@@ -1,4 +1,4 @@
-"""One streamed request, timed: sent once, without retries; whatever happens is an outcome."""
+"""Sends one streamed request and times it; no retries, and every failure is an outcome."""
 
 import asyncio
 import json
@@ -16,20 +16,20 @@ from lab.comparison.rows import Chat
 
 _SHOWN = 200
 _LONGEST_ANSWER_BYTES = 4_000_000
-"""Of one response: a server that never ends must not fill memory."""
+"""The limit for one response: an endless stream must not fill memory."""
 
 
 _DONE = {"choices": ({"finish_reason": "done"},)}
-"""For an end without a reason: not every server gives one."""
+"""The finish reason if the server gives none."""
 
 
 class Unreachable(Exception):
-    """Nothing listens there: the request was not even sent."""
+    """No connection: the request was not sent."""
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A request to be sent: for which row and arm, to which model where, and what."""
+    """A request to send: its row, arm, endpoint, model and messages."""
 
     row: str
     arm: str
@@ -43,7 +43,7 @@ class Client:
     """Sends requests.
 
     Args:
-        http: does the talking.
+        http: the HTTP client.
         clock: monotonic seconds.
         timeout_seconds: after which a request has failed.
     """
@@ -66,7 +66,7 @@ class Client:
         except httpx.ConnectError as error:
             raise Unreachable(str(error)) from error
         except TimeoutError:
-            reading.error = f"no whole answer within {self._timeout:g} s"
+            reading.error = f"no complete answer within {self._timeout:g} s"
         except (httpx.HTTPError, _InvalidResponse) as error:
             reading.error = str(error) or type(error).__name__
         return reading.outcome(request)
@@ -93,11 +93,11 @@ class Client:
 
 
 class _InvalidResponse(Exception):
-    """The response is no answer, or not a whole one."""
+    """The response is not a complete answer."""
 
 
 class _Limited(httpx.AsyncByteStream):
-    """A response's bytes, which must end some time."""
+    """A response's bytes, up to the limit."""
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
         self._stream, self._size = stream, 0
@@ -117,7 +117,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
     """The events of a stream up to `[DONE]`."""
     assert isinstance(response.stream, httpx.AsyncByteStream)
     response.stream = _Limited(response.stream)
-    # Not every server names the type, and the text is UTF-8 whatever it names.
+    # Not every server names the content type, and SSE is always UTF-8.
     response.headers["content-type"] = "text/event-stream; charset=utf-8"
     async with aclosing(EventSource(response).aiter_sse()) as events:
         async for event in events:
@@ -134,7 +134,7 @@ def _object(payload: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise _InvalidResponse(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
+        raise _InvalidResponse(f"an event is not a JSON object: {payload[:_SHOWN]!r}")
     if found.get("error"):
         raise _InvalidResponse(f"the stream failed: {_message(json.dumps(found))}")
     return found
@@ -144,17 +144,19 @@ def _take(reading: "_Reading", event: dict[str, Any]) -> None:
     try:
         reading.take(event)
     except (AttributeError, TypeError) as error:
-        raise _InvalidResponse(f"an event of another form: {json.dumps(event)[:_SHOWN]}") from error
+        raise _InvalidResponse(
+            f"unexpected form of an event: {json.dumps(event)[:_SHOWN]}"
+        ) from error
 
 
 def _valid_unicode(text: str) -> str:
-    """An answer without halves of characters: some servers cut between the two, and what has none
-    beside it can be neither sent to a judge nor written down."""
+    """Removes lone surrogates: some servers split characters, and a lone surrogate cannot be
+    encoded for a judge or a file."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _message(text: str) -> str:
-    """The message of an error's body, or what there is of it."""
+    """The message in an error's body, or else the body."""
     try:
         found = str(json.loads(text)["error"]["message"])
     except (ValueError, KeyError, TypeError):
@@ -163,7 +165,7 @@ def _message(text: str) -> str:
 
 
 class _Reading:
-    """An answer while it comes."""
+    """An answer during streaming."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._started = clock, clock()
@@ -198,7 +200,7 @@ class _Reading:
         self._text.append(piece)
 
     def outcome(self, request: ChatRequest) -> Outcome:
-        """All of it."""
+        """The complete answer."""
         return Outcome(
             row=request.row,
             arm=request.arm,

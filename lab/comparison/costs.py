@@ -1,10 +1,10 @@
-"""What an arm's requests cost, in three ways that are never mixed.
+"""The cost of an arm's requests, by three definitions that are never mixed.
 
     list        tokens times price
     attributed  engine seconds times the price of the machine
-    capacity    all replicas that must stand ready for the traffic, idle or not, by its requests
+    capacity the price of all replicas that the traffic needs, idle or not, divided by the requests
 
-Everything is drawn: a figure per draw of the bootstrap, the first being the figure itself.
+All functions return one value per bootstrap draw; the first is the figure itself.
 """
 
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ CostKind = Literal["list", "attributed", "capacity"]
 COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
 
 _LIMITS = Limits()
-"""When replicas are enough: the defaults of `niche plan`."""
+"""The limits for the number of replicas: the defaults of `niche plan`."""
 _HOUR = 3600.0
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """The models that must stand ready for an arm, by name, and the traffic they stand ready for.
+    """The models that an arm needs, and the traffic they are provisioned for.
 
     Attributes:
-        models: with their prices and replicas.
-        requests_per_hour: the traffic; None: not known.
+        models: prices and replicas by model name.
+        requests_per_hour: the traffic; None: unknown.
     """
 
     models: Mapping[str, ModelPrice]
@@ -42,12 +42,12 @@ class Fleet:
 
 
 def cost(arm: Arm, kind: CostKind, fleet: Fleet, taken: NDArray[np.int64]) -> Interval | None:
-    """The mean cost of a request in currency units; None where it is not known.
+    """The mean cost of a request in currency units; None if unknown.
 
     Args:
-        arm: whose.
-        kind: which of the three.
-        fleet: for the capacity.
+        arm: the arm.
+        kind: the definition of cost.
+        fleet: the models, for the capacity cost.
         taken: how often each draw takes each row, (draws, rows).
     """
     drawn = _drawn(arm, kind, fleet, taken, _known(arm, kind))
@@ -57,9 +57,9 @@ def cost(arm: Arm, kind: CostKind, fleet: Fleet, taken: NDArray[np.int64]) -> In
 def relative_cost(
     first: tuple[Arm, Fleet], second: tuple[Arm, Fleet], kind: CostKind, taken: NDArray[np.int64]
 ) -> Interval | None:
-    """The first arm's cost beside the second's: -0.3 is 30 % less. None where it is not known.
+    """The first arm's cost relative to the second's: -0.3 is 30 % less. None if unknown.
 
-    Only prompts count that both answered: an arm must not look cheap for having failed.
+    Only prompts that both answered count: failed requests must not make an arm look cheap.
     """
     both = _known(first[0], kind) & _known(second[0], kind)
     drawn = [_drawn(arm, kind, fleet, taken, both) for arm, fleet in (first, second)]
@@ -69,7 +69,7 @@ def relative_cost(
 
 
 def capacity_cost(arm: Arm, fleet: Fleet) -> float | None:
-    """The capacity cost of a request in currency units; None where it is not known."""
+    """The capacity cost of a request in currency units; None if unknown."""
     once = np.ones((1, len(arm.models)), dtype=np.int64)
     drawn = _drawn(arm, "capacity", fleet, once, _known(arm, "capacity"))
     return None if drawn is None else float(drawn[0])
@@ -90,7 +90,7 @@ def _drawn(
     if not rows.any():
         return None
     counted = taken[:, rows]
-    requests = np.maximum(counted.sum(axis=1), 1)  # a draw may hold none of them
+    requests = np.maximum(counted.sum(axis=1), 1)  # a draw may contain none of them
     if kind == "capacity":
         return _drawn_capacity(arm, fleet, counted, rows)
     values = arm.list_cost if kind == "list" else arm.attributed_cost

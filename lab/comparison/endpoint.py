@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server, and the models that it says it has."""
+"""An OpenAI-compatible server, and the models that it lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _SHOWN = 200
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where requests go: the address up to and with `/v1`, and the key, if it wants one."""
+    """The base URL including `/v1`, and the API key if the server needs one."""
 
     base_url: str
     api_key: str | None = field(default=None, repr=False)
@@ -21,13 +21,13 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")):
             raise ComparisonError(
-                f"{self.base_url!r} is no address such as http://127.0.0.1:8000/v1"
+                f"{self.base_url!r} is not a URL such as http://127.0.0.1:8000/v1"
             )
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What every request carries."""
+        """The headers of every request."""
         return {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
@@ -36,8 +36,8 @@ class Catalogue:
     """The models of a server.
 
     Attributes:
-        models: names, in its order.
-        generalist: the one that says it is; None where none does.
+        models: names, in the server's order.
+        generalist: the model marked as the generalist; None if none is.
         specialists: the first specialist of each domain.
     """
 
@@ -47,15 +47,15 @@ class Catalogue:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Catalogue":
-        """From JSON values, as `dataclasses.asdict` and a file make them."""
+        """Builds a catalogue from the JSON values of `dataclasses.asdict`."""
         return cls(tuple(fields["models"]), fields["generalist"], fields["specialists"])
 
 
 async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalogue:
-    """Asks a server for its models. One that lists none has an empty catalogue.
+    """Requests a server's list of models; empty if it has no such list.
 
     Raises:
-        ComparisonError: it does not answer, fails, or refuses the key.
+        ComparisonError: the server does not answer, fails, or rejects the key.
     """
     url = f"{endpoint.base_url}/models"
     try:
@@ -77,7 +77,7 @@ async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalog
     try:
         return _catalogue(response.json()["data"])
     except (ValueError, KeyError, TypeError):
-        return Catalogue()  # not every server lists its models; names can be given
+        return Catalogue()  # not every server lists its models; options can name them
 
 
 def _catalogue(listed: list[dict[str, Any]]) -> Catalogue:

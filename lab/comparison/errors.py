@@ -1,5 +1,5 @@
-"""What can keep a comparison from being made."""
+"""The error of a comparison."""
 
 
 class ComparisonError(Exception):
-    """It cannot be made as asked; the message says why and what would do."""
+    """The comparison cannot run as requested; the message gives the reason and the remedy."""

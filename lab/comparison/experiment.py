@@ -3,12 +3,12 @@
     auto        the gateway chooses
     generalist  the baseline: one model answers everything
     shuffle     content-blind: auto's models, assigned at random to the prompts, so that each has
-                exactly the share that auto gave it; asked by name
-    oracle      a router that reads each prompt's label: its domain's specialist, asked by name
+                exactly the share that auto gave it; requests name the model
+    oracle a router that reads each prompt's label: requests name the domain's specialist
     MODEL       one specialist answers everything
 
-In a first round all but `shuffle` and `oracle` are asked, which need to know where auto went; of
-`oracle` only what no other arm has asked yet.
+The first round sends all but `shuffle` and `oracle`, which depend on auto's routes. For `oracle`,
+only requests that no other arm has sent are sent.
 """
 
 import random
@@ -31,9 +31,9 @@ class RequestedArms:
 
     Attributes:
         endpoint: the gateway.
-        auto: the model name that asks it for a routed answer.
-        generalist: the baseline's model name; None: the one that the gateway calls its generalist.
-        baseline: where the baseline is asked; None: at the gateway too.
+        auto: the model name that requests routing.
+        generalist: the baseline's model name; None: the gateway's generalist.
+        baseline: the baseline's endpoint; None: the gateway.
         solo: specialists that answer everything; `all`: every one.
     """
 
@@ -49,13 +49,14 @@ class Experiment:
     """The arms with their models' names and addresses.
 
     Attributes:
-        endpoint, baseline: where arms, and where the baseline, are asked.
-        auto: the model name that asks for a routed answer.
+        endpoint, baseline: the endpoints of the arms and of the baseline.
+        auto: the model name that requests routing.
         generalist: the baseline's model name.
         solo: specialists that answer everything.
         specialists: the model of each domain that has one.
-        models: all that the gateway lists.
-        own_generalist: the gateway's own, where it tells; only that can be among auto's routes.
+        models: all models that the gateway lists.
+        own_generalist: the gateway's generalist, if known; only this one can be among auto's
+            routes.
     """
 
     endpoint: Endpoint
@@ -68,7 +69,7 @@ class Experiment:
     own_generalist: str | None = None
 
     def first_requests(self, rows: Sequence[Row], max_tokens: int) -> Iterator[ChatRequest]:
-        """The requests that do not depend on where auto routes."""
+        """The requests of the first round, which do not depend on auto's routes."""
         for row in rows:
             tokens = row.max_tokens or max_tokens
             chat = self._chat(row, self.auto)  # the generalist itself, in an A/A run
@@ -82,13 +83,13 @@ class Experiment:
     def follow_up_requests(
         self, rows: Sequence[Row], routed: Mapping[str, Outcome], seed: int, max_tokens: int
     ) -> Iterator[ChatRequest]:
-        """The requests that do.
+        """The requests of the second round, which depend on auto's routes.
 
         Args:
-            rows: all of them.
-            routed: auto's outcome of each row; where one names no model, there is no shuffle.
-            seed: of the assignment.
-            max_tokens: of an answer whose row names no number.
+            rows: all rows.
+            routed: auto's outcome by row; without its model's name, a row has no shuffle.
+            seed: the seed of the random assignment.
+            max_tokens: the limit of an answer if its row has none.
         """
         models = shuffled_assignments([routed[row.key].model for row in rows], seed)
         for row, model in zip(rows, models, strict=True):
@@ -105,9 +106,9 @@ class Experiment:
 
 
 def shuffled_assignments(models: Sequence[str | None], seed: int) -> list[str | None]:
-    """The models in random order; where a route is not known, one of the others takes its place.
+    """The routes' models in random order; a random other one replaces an unknown route.
 
-    Where no route is known at all, there is no assignment.
+    Empty if no route is known.
     """
     known = sorted(model for model in models if model is not None)
     if not known:
@@ -122,7 +123,7 @@ def plan_experiment(wanted: RequestedArms, catalogue: Catalogue) -> Experiment:
     """The experiment with the arms that were asked for.
 
     Raises:
-        ComparisonError: the baseline has no name, or an arm is no model of the gateway's.
+        ComparisonError: the baseline has no name, or the gateway does not have an arm's model.
     """
     generalist = wanted.generalist or (catalogue.generalist if wanted.baseline is None else None)
     if generalist is None:
@@ -141,8 +142,8 @@ def plan_experiment(wanted: RequestedArms, catalogue: Catalogue) -> Experiment:
     taken = [name for name in solo if name in (AUTO, GENERALIST, SHUFFLE, ORACLE)]
     if taken or len({*solo}) < len(solo):
         raise ComparisonError(
-            f"--arms {' '.join(solo)}: names of specialists, each once; auto, generalist, shuffle "
-            "and oracle are always there"
+            f"--arms {' '.join(solo)}: name specialists, each once; auto, generalist, shuffle "
+            "and oracle are always included"
         )
     return Experiment(
         endpoint=wanted.endpoint,

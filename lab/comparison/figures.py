@@ -1,4 +1,4 @@
-"""The figures of a comparison: values alone, ready to be printed, drawn and written."""
+"""The figures of a comparison as plain values, for reports, charts and files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,23 +15,22 @@ LATENCIES = {
     "longest_gap_seconds": "longest pause between tokens",
     "seconds": "end to end",
 }
-"""What is timed: the names of arrays of `Arm`, and what they are called."""
+"""The measured latencies: fields of `Arm`, with their titles."""
 
 
 @dataclass(frozen=True)
 class ArmFigures:
-    """One arm by itself.
+    """One arm's figures.
 
     Attributes:
-        name: of the arm.
-        quality: mean over the prompts.
-        failed: requests without a whole answer, which count as wrong.
-        costs: of a request, in currency units; None: not known.
-        latencies: by the keys of `LATENCIES`; None: not known, or nothing was asked.
-        curves: the same latencies' values at every second percent, from the least to the most;
-            empty where none is known.
-        models: answers by who gave them; empty where that is not known.
-        tokens: generated per answer; None: not known.
+        name: the arm's name.
+        quality: the mean over the prompts.
+        failed: requests without a complete answer, which count as wrong.
+        costs: the cost of a request in currency units; None: unknown.
+        latencies: by the keys of `LATENCIES`; None: unknown.
+        curves: the same latencies at every second percentile, rising; empty if unknown.
+        models: the number of answers by model; empty if unknown.
+        tokens: generated tokens per answer; None: unknown.
     """
 
     name: str
@@ -46,13 +45,13 @@ class ArmFigures:
 
 @dataclass(frozen=True)
 class PairFigures:
-    """One arm beside another, on the same prompts.
+    """One arm compared with another, on the same prompts.
 
     Attributes:
-        arm, baseline: which.
-        quality: of the arm less the baseline's.
-        costs: of the arm beside the baseline's: -0.3 is 30 % less; None: not known.
-        latencies: of the arm less the baseline's, in seconds; None: not known.
+        arm, baseline: their names.
+        quality: the arm's minus the baseline's.
+        costs: the arm's relative to the baseline's: -0.3 is 30 % less; None: unknown.
+        latencies: the arm's minus the baseline's, in seconds; None: unknown.
     """
 
     arm: str
@@ -64,15 +63,15 @@ class PairFigures:
 
 @dataclass(frozen=True)
 class DomainFigures:
-    """`auto` beside the generalist on one domain's prompts.
+    """`auto` compared with the generalist on one domain's prompts.
 
     Attributes:
-        domain: which.
-        quality: of `auto` less the generalist's.
-        corrected_p: of its exact test, corrected by Holm over the domains.
-        outcome: by interval and corrected test.
-        arms: the quality of every arm on these prompts.
-        routes: where `auto` sent them; empty where that is not known.
+        domain: its name.
+        quality: that of `auto` minus the generalist's.
+        corrected_p: the p-value of the exact test, corrected by Holm over the domains.
+        outcome: the result by interval and corrected test.
+        arms: every arm's quality on these prompts.
+        routes: the number of prompts by the model that `auto` chose; empty if unknown.
     """
 
     domain: str
@@ -85,12 +84,12 @@ class DomainFigures:
 
 @dataclass(frozen=True)
 class OracleGap:
-    """The way from the generalist to the domain oracle.
+    """The gap in quality between the generalist and the domain oracle.
 
     Attributes:
-        width: quality of the oracle less the generalist's, with its interval.
-        closed: the share of it that `auto` goes, with its interval; None where the oracle is not
-            shown to be better than the generalist: there is no way to go.
+        width: the oracle's quality minus the generalist's, with its interval.
+        closed: the share of the gap that `auto` closes, with its interval; None if the oracle is
+            not significantly better than the generalist.
     """
 
     width: Interval
@@ -99,7 +98,7 @@ class OracleGap:
 
 @dataclass(frozen=True)
 class CapacityPoint:
-    """The capacity cost of a request at some traffic, by arm."""
+    """The capacity cost of a request at one level of traffic, by arm."""
 
     requests_per_hour: float
     costs: Mapping[str, float]
@@ -107,7 +106,7 @@ class CapacityPoint:
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt that `auto` and the generalist did not answer alike."""
+    """A prompt on which `auto` and the generalist differ in quality."""
 
     domain: str
     prompt: str
@@ -120,25 +119,25 @@ class Example:
 
 @dataclass(frozen=True)
 class Figures:
-    """All of it.
+    """All figures of a comparison.
 
     Attributes:
-        rows, groups: prompts, and how many of them are independent.
-        rephrased: prompts that the generalist was asked in other words than the specialists.
-        judgements: questions to the judge, and how many of its replies cannot be read.
-        currency: of all costs.
-        requests_per_hour: the traffic of the capacity cost; None: not known.
-        arms: in the order in which they are shown.
-        pairs: every arm beside the generalist, and `auto` beside every control.
-        domains: by name; one alone where the prompts name none.
-        gap: None where there is no oracle.
-        needed_rows: prompts that would tell, were `auto` and the generalist alike.
+        rows, groups: the numbers of prompts and of independent groups.
+        rephrased: the number of prompts that are worded differently for the generalist.
+        judgements: the number of questions to the judge, and of its unreadable replies.
+        currency: the currency of all costs.
+        requests_per_hour: the traffic for the capacity cost; None: unknown.
+        arms: in display order.
+        pairs: every arm against the generalist, and `auto` against every control.
+        domains: sorted by name; a single one if the prompts name none.
+        gap: None without an oracle.
+        needed_rows: prompts needed to show that `auto` and the generalist are equal, if they are.
         aa_test: the generalist against itself; None with too few prompts.
-        front: arms that no other beats in quality and cost at once, by kind of cost.
-        capacity: over traffic; empty where it is not known.
-        break_even: requests per hour from which on routing's capacity costs no more; None: not
-            known, or it does at the highest traffic too.
-        examples: gains and losses, the largest first.
+        front: the Pareto front of quality and cost, by kind of cost.
+        capacity: the capacity cost over traffic; empty if unknown.
+        break_even: requests per hour above which routing's capacity costs no more; None: unknown,
+            or it costs more even at the highest traffic.
+        examples: prompts gained and lost, largest differences first.
     """
 
     rows: int
@@ -159,9 +158,11 @@ class Figures:
     examples: tuple[Example, ...]
 
     def arm(self, name: str) -> ArmFigures | None:
-        """An arm; None where it was not asked."""
+        """The arm of this name; None if it was not measured."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
     def pair(self, arm: str, baseline: str) -> PairFigures | None:
-        """One arm beside another; None where they were not compared."""
-        return next((of for of in self.pairs if (of.arm, of.baseline) == (arm, baseline)), None)
+        """The comparison of two arms; None if there is none."""
+        return next(
+            (pair for pair in self.pairs if (pair.arm, pair.baseline) == (arm, baseline)), None
+        )

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formats numbers for people."""
 
 from lab.statistics.interval import Interval
 
@@ -24,7 +24,7 @@ def whole(number: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time, in the unit that reads best: `83 ms`, `1.24 s`."""
+    """A time in a suitable unit: `83 ms`, `1.24 s`."""
     if abs(value) < 0.0001:
         return f"{value * 1e6:.0f} \u00b5s"
     if abs(value) < 0.01:
@@ -33,7 +33,7 @@ def seconds(value: float) -> str:
 
 
 def money(value: float) -> str:
-    """An amount of currency with three digits that count: `0.00123`, `12.3`."""
+    """An amount of currency with three significant digits: `0.00123`, `12.3`."""
     if not value:
         return "0"
     return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.2e}"

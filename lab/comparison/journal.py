@@ -1,7 +1,7 @@
-"""Answers so far, on disk: JSON lines under a header, appended as they come.
+"""The answers so far, on disk: JSON lines after a header, appended one by one.
 
-The header says under which conditions; a run that was cut goes on with its own file, and never
-with that of another one.
+The header holds the run's conditions; an interrupted run resumes only from a file with the same
+conditions.
 """
 
 import json
@@ -16,18 +16,18 @@ class Journal:
     """A file of JSON objects.
 
     Args:
-        path: the file; it is made by the first line.
-        conditions: what must be the same for a line to count, JSON values alone.
+        path: the file; the first line creates it.
+        conditions: JSON values that must match for the lines to be used.
     """
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         self._path, self._conditions = path, dict(conditions)
 
     def read(self) -> list[dict[str, Any]]:
-        """The lines so far, in order; what a kill left of a last one is taken away.
+        """Returns the lines so far, in order, and removes a truncated last line.
 
         Raises:
-            ComparisonError: the file is of other conditions; the message names them.
+            ComparisonError: the file's conditions differ; the message names them.
         """
         if not self._path.is_file():
             return []
@@ -42,7 +42,7 @@ class Journal:
         return [json.loads(line) for line in lines]
 
     def append(self, fields: Mapping[str, Any]) -> None:
-        """Adds a line, and the header where the file is new."""
+        """Appends a line, after the header if the file is new."""
         lines = [json.dumps(fields)]
         if not self._path.is_file():
             lines.insert(0, json.dumps(self._conditions, sort_keys=True))
@@ -59,6 +59,6 @@ class Journal:
         ]
         if differing:
             raise ComparisonError(
-                f"{self._path}: begun under other conditions ({'; '.join(differing)}); ask as then "
-                "to go on, or name a new folder with --out"
+                f"{self._path}: the conditions differ ({'; '.join(differing)}); use the same "
+                "to resume, or name a new folder with --out"
             )

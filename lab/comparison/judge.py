@@ -1,7 +1,7 @@
-"""A language model as the judge of two answers: asked twice, with the answers in either order.
+"""A language model as the judge of two answers, asked twice with the order of the answers swapped.
 
-It is asked of each arm's answer beside the baseline's; `router.grading.judge` has its questions and
-says what its replies are worth. The judge may be none of the models that are compared.
+It compares each arm's answer with the baseline's; `router.grading.judge` has the questions and
+reads the replies. The judge must not be one of the compared models.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,23 +21,23 @@ _ORDERS = ("first", "second")
 
 @dataclass(frozen=True)
 class Judge:
-    """Who judges."""
+    """The judge's endpoint and model."""
 
     endpoint: Endpoint
     model: str
 
 
 def check_judge(judge: Judge, experiment: Experiment) -> None:
-    """Sees to it that nobody judges himself.
+    """Checks that the judge is not one of the compared models.
 
     Raises:
-        ComparisonError: the judge is one of the arms, or a model that `auto` may choose.
+        ComparisonError: the judge is an arm, or a model that `auto` may choose.
     """
     compared = {experiment.auto, experiment.generalist, *experiment.solo, *experiment.models}
     if judge.model in compared:
         raise ComparisonError(
-            f"--judge-model {judge.model}: is among the models that are compared; a judge must be "
-            "none of them"
+            f"--judge-model {judge.model}: it is one of the compared models; name a model that is "
+            "not compared"
         )
 
 
@@ -47,9 +47,9 @@ def judgements(
     """The questions to the judge, two for each pair of answers that differ.
 
     Args:
-        rows: all; those without a judge are passed over.
-        outcomes: by arm and row.
-        judge: is asked.
+        rows: all rows; those with another grader are skipped.
+        outcomes: outcomes by arm and row.
+        judge: the judge.
     """
     found = []
     for row in rows:
@@ -79,13 +79,14 @@ def _request(row: Row) -> str:
 def judged_quality(
     arm: str, answer: Outcome, baseline: Outcome, said: Mapping[str, Outcome]
 ) -> float | None:
-    """An answer's quality beside the baseline's: 1 better, 0 worse, 0.5 alike; None: no verdict.
+    """An answer's quality relative to the baseline's: 1 better, 0 worse, 0.5 equal; None: no
+    verdict.
 
     Args:
-        arm: whose answer it is.
-        answer: its answer; a failed one is worth nothing.
-        baseline: the baseline's; beside a failed one any answer wins.
-        said: what the judge said of this row, by the names that `judgements` gave.
+        arm: the arm's name.
+        answer: the arm's answer; a failed one gets 0.
+        baseline: the baseline's answer; any answer wins against a failed one.
+        said: the judge's replies on this row, by the names from `judgements`.
     """
     if answer.error:
         return 0.0
@@ -98,5 +99,5 @@ def judged_quality(
 
 
 def unread(said: Iterable[Outcome]) -> int:
-    """How many replies of the judge cannot be read."""
+    """The number of unreadable replies of the judge."""
     return sum(read_reply(of.text) is None for of in said)

@@ -1,4 +1,4 @@
-"""What became of one request: the answer, who gave it, what it took. As it is kept on disk."""
+"""The outcome of one request, as stored on disk: answer, model, usage and timing."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds since the request was sent.
+    """Times of one answer, in seconds.
 
     Attributes:
-        first_seconds: until the first piece of the answer; None if none came.
-        seconds: until the last byte.
-        per_token_seconds: from the first piece to the last, by the tokens after the first one;
-            None for shorter answers, or where nobody counted tokens.
+        first_seconds: from sending to the first piece of the answer; None without one.
+        seconds: from sending to the last byte.
+        per_token_seconds: from the first piece to the last, divided by the tokens after the first;
+            None for answers of one token, or without a token count.
         longest_gap_seconds: the longest wait between two pieces; None with fewer than two.
     """
 
@@ -24,13 +24,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Usage:
-    """What an answer took, as its server reports it; None: it does not say.
+    """The usage that the server reports for an answer; None: not reported.
 
     Attributes:
         prompt_tokens, completion_tokens: by the answering model's tokenizer.
         list_cost: tokens times price, in the gateway's currency.
         attributed_cost: engine seconds times the price of the machine.
-        engine_seconds: of engine work for this request.
+        engine_seconds: engine time of this request.
     """
 
     prompt_tokens: int | None = None
@@ -45,16 +45,16 @@ class Outcome:
     """One request of one arm.
 
     Attributes:
-        row: the key of what was asked.
-        arm: for whom.
-        asked: the model that the request named.
-        text: the answer; of a failed request what came of it.
-        error: why there is no whole answer; None if there is one.
-        model: who answered, where the gateway tells; a route.
-        reported_model: the answer's `model`, which every server has.
-        domain, reason: the gateway's decision, where it tells.
+        row: the row's key.
+        arm: the arm's name.
+        asked: the model named in the request.
+        text: the answer; for a failed request, the part that was received.
+        error: why there is no complete answer; None if there is one.
+        model: the model that answered, if the gateway reports it.
+        reported_model: the field `model` of the answer, which every server sends.
+        domain, reason: the gateway's decision, if reported.
         finish: `stop` or `length`.
-        usage, timing: see there.
+        usage, timing: see `Usage` and `Timing`.
     """
 
     row: str

@@ -1,11 +1,11 @@
-"""What tokens and machines cost, from YAML: a file of prices, or a `niche.yaml`, which has them.
+"""Prices of tokens and machines, from YAML: a file of prices, or a `niche.yaml`.
 
     currency: USD
     models:
       small: {prompt_per_million_tokens: 0.1, completion_per_million_tokens: 0.4}
       large: {prompt_per_million_tokens: 2, completion_per_million_tokens: 8}
       own: {machine_per_hour: 3, replicas: 2}
-    baseline_models:   # of another gateway's models, where --baseline-url names one
+    baseline_models:   # models of the server that --baseline-url names
       large: {...}
 
 Units: currency units per million tokens, and per hour of one replica.
@@ -23,13 +23,13 @@ from lab.comparison.errors import ComparisonError
 
 
 class ModelPrice(Price):
-    """One model's prices, and how many replicas stand ready."""
+    """One model's prices, and its number of replicas."""
 
     replicas: int = Field(default=1, ge=0)
 
 
 class Prices(BaseModel):
-    """All prices; without a file there are none, and what answers report is taken."""
+    """All prices; without a file it is empty, and the costs in the answers are used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ def read_prices(path: Path) -> Prices:
     """The prices of a file.
 
     Raises:
-        ComparisonError: it cannot be read, or is neither of the two kinds.
+        ComparisonError: the file cannot be read, or is neither of the two kinds.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -53,9 +53,7 @@ def read_prices(path: Path) -> Prices:
     try:
         return Prices.model_validate(_of_stack(raw) if _is_stack(raw) else raw)
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
-        reason = (
-            _fault_text(error) if isinstance(error, ValidationError) else "no niche.yaml either"
-        )
+        reason = _fault_text(error) if isinstance(error, ValidationError) else "nor a niche.yaml"
         raise ComparisonError(f"{path}: no prices: {reason}") from error
 
 
@@ -64,7 +62,7 @@ def _is_stack(raw: Any) -> bool:
 
 
 def _of_stack(raw: dict[str, Any]) -> dict[str, Any]:
-    """The prices in a `niche.yaml`, of which nothing else is read."""
+    """The prices in a `niche.yaml`; ignores everything else."""
     models = {}
     for spec in (raw["generalist"], *(raw.get("specialists") or ())):
         scaling = spec.get("autoscaling") or {}

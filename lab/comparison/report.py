@@ -1,6 +1,6 @@
-"""A comparison for people and programs: terminal, `report.json`, one HTML file.
+"""Writes a comparison as text, as `report.json` and as one HTML file.
 
-The page needs nothing else: no script, no font, no picture from anywhere.
+The page is self-contained: no external scripts, fonts or images.
 """
 
 import json
@@ -41,7 +41,7 @@ def terminal(figures: Figures, found: Verdict) -> str:
         routes_table(figures),
         latency_table(figures),
     ]
-    shown = [f"{of.text()}\n{of.note}" for of in tables if of is not None]
+    shown = [f"{table.text()}\n{table.note}" for table in tables if table is not None]
     return "\n\n".join([found.line, "\n".join(found.notes), *shown])
 
 
@@ -51,11 +51,11 @@ def write_report(
     """Writes `report.json` and `report.html`, and returns them.
 
     Args:
-        folder: exists.
-        figures: all of them.
+        folder: an existing folder.
+        figures: the figures.
         found: the verdict.
-        margin: fixed beforehand.
-        about: lines on what was measured where.
+        margin: the margin, fixed before the first request.
+        about: lines that describe the setup.
     """
     data, html = folder / "report.json", folder / "report.html"
     fields: dict[str, Any] = {
@@ -70,13 +70,13 @@ def write_report(
 
 
 def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) -> str:
-    """The whole page.
+    """The HTML page.
 
     Args:
-        figures: all of them.
+        figures: the figures.
         found: the verdict.
-        margin: fixed beforehand.
-        about: lines on what was measured where.
+        margin: the margin, fixed before the first request.
+        about: lines that describe the setup.
     """
     parts = [
         _hero(figures, found),
@@ -105,7 +105,7 @@ _QUALITY_COST_NOTE = (
     "shares; oracle gives each domain to the model that answers it best."
 )
 _LATENCY_NOTE = "How many answers took no longer. Left is faster."
-_EXAMPLES_NOTE = "Where one of the two was right and the other was not, or more so."
+_EXAMPLES_NOTE = "Prompts on which one of the two did better."
 
 
 def _domain_note(margin: float) -> str:
@@ -119,13 +119,13 @@ def _domain_note(margin: float) -> str:
 def _capacity_note(figures: Figures) -> str:
     even = figures.break_even
     break_even = (
-        "Routing is the more expensive one at all traffic shown here."
+        "Routing costs more at all traffic shown here."
         if even is None
         else f"From {whole(even)} requests per hour on, routing costs no more."
     )
     return (
-        "The cost of all replicas that must stand ready, idle or not, per request; as many as "
-        f"`niche plan` computes. auto needs every model, the generalist only its own. {break_even}"
+        "The cost per request of all replicas needed, idle or not; their number is the one "
+        f"that `niche plan` computes. auto needs every model, the generalist one. {break_even}"
     )
 
 
@@ -165,15 +165,18 @@ def _tiles(figures: Figures, found: Verdict) -> Iterator[str]:
     if mix is not None:
         over = mix.quality.difference
         yield _tile("Over a random mix", f"{points(over.value)} pts", points_between(over))
-    for key, title in (("first_seconds", "First token, p50"), ("seconds", "Whole answer, p50")):
+    for key, title in (("first_seconds", "First token, p50"), ("seconds", "Complete answer, p50")):
         found_at = main.latencies.get(key)
         if found_at is not None:
             yield _tile(title, *_change(found_at.p50))
 
 
-def _change(of: Interval) -> tuple[str, str]:
-    sign = "+" if of.value >= 0 else "\u2212"
-    return f"{sign}{seconds(abs(of.value))}", f"{1000 * of.low:+.0f} to {1000 * of.high:+.0f} ms"
+def _change(interval: Interval) -> tuple[str, str]:
+    sign = "+" if interval.value >= 0 else "\u2212"
+    return (
+        f"{sign}{seconds(abs(interval.value))}",
+        f"{1000 * interval.low:+.0f} to {1000 * interval.high:+.0f} ms",
+    )
 
 
 def _tile(title: str, size: str, between: str) -> str:
@@ -210,8 +213,8 @@ def _latencies(figures: Figures) -> str:
 
 
 def _keys(arms: Sequence[str]) -> str:
-    """Whose line has which colour."""
-    keys = "".join(f'<span class="key {kind_of(of)}">{escape(of)}</span>' for of in arms)
+    """The chart's legend."""
+    keys = "".join(f'<span class="key {kind_of(arm)}">{escape(arm)}</span>' for arm in arms)
     return f'<p class="keys">{keys}</p>'
 
 
@@ -221,23 +224,25 @@ def _capacity(figures: Figures) -> str:
 
 
 def _examples(examples: Sequence[Example]) -> str:
-    return "".join(_example(of) for of in examples)
+    return "".join(_example(example) for example in examples)
 
 
-def _example(of: Example) -> str:
-    kind, words = ("wins", "auto is better") if of.gain > 0 else ("loses", "generalist is better")
+def _example(example: Example) -> str:
+    kind, words = (
+        ("wins", "auto is better") if example.gain > 0 else ("loses", "generalist is better")
+    )
     lines_of = {
-        "prompt": of.prompt,
-        "right answer": of.answer,
-        f"auto ({of.auto_model})" if of.auto_model else AUTO: of.auto,
-        GENERALIST: of.generalist,
+        "prompt": example.prompt,
+        "right answer": example.answer,
+        f"auto ({example.auto_model})" if example.auto_model else AUTO: example.auto,
+        GENERALIST: example.generalist,
     }
     lines = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(_short(text)) or '<i>nothing</i>'}</dd>"
         for name, text in lines_of.items()
     )
-    head = f'<span class="tag {kind}">{words}</span> {escape(of.domain)}'
-    title = f"{head}: {escape(_short(of.prompt, 90))}"
+    head = f'<span class="tag {kind}">{words}</span> {escape(example.domain)}'
+    title = f"{head}: {escape(_short(example.prompt, 90))}"
     return f"<details><summary>{title}</summary><dl>{lines}</dl></details>"
 
 
@@ -253,8 +258,8 @@ def _how(figures: Figures, margin: float, about: Sequence[str]) -> str:
         f"{whole(figures.rows)} prompts, {whole(figures.groups)} of them independent; margin "
         f"{points(margin, sign='')} points.",
         f"Intervals: paired bootstrap over prompts or their groups, {RESAMPLES:,} draws, with two "
-        "pseudo-observations, a win and a loss, so that a few prompts prove nothing.",
-        "A difference counts where its interval leaves zero out and McNemar's exact test has p "
+        "pseudo-observations, a win and a loss, so that few prompts give wide intervals.",
+        "A difference counts if its interval excludes zero and McNemar's exact test has p "
         "below 0.05.",
     ]
     if same is not None:
@@ -262,4 +267,4 @@ def _how(figures: Figures, margin: float, about: Sequence[str]) -> str:
             f"A/A test: the generalist against itself, {same.repetitions} times on {same.pairs} "
             f"pairs of prompts: no difference in {same.without_difference}."
         )
-    return f"<ul>{''.join(f'<li>{escape(of)}</li>' for of in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"

@@ -2,15 +2,15 @@
 
 Each line is an object with these fields:
 
-    prompt               what a user says; or
+    prompt a user's message; or
     messages             a conversation, [{"role": ..., "content": ...}], that ends with the user
-    answer               the right answer, as text; for a judge it may be left out
+    answer the right answer, as text; optional for a judge
     grader               a name of `router.grading`, or `judge`
     schema               `CREATE TABLE` statements, for the grader that executes a query
-    domain               the domain it belongs to; `general` is no specialist's
-    group                what belongs together and is drawn together: a document, a table, a session
-    max_tokens           longer answers are cut, whoever gives them
-    generalist_messages  what the generalist is asked instead, where it needs more instructions than
+    domain the domain it belongs to; `general` has no specialist
+    group rows that are drawn together: a document, a table, a session
+    max_tokens longer answers are cut, for every model
+    generalist_messages the generalist's messages instead, if it needs more instructions than
                          a specialist does
 """
 
@@ -45,17 +45,17 @@ Chat = tuple[Turn, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """A prompt, and what is known of its right answer.
+    """A prompt with its right answer and labels.
 
     Attributes:
-        key: a checksum of the row: what was answered before is found again by it.
-        chat: what is asked.
-        generalist_chat: what the generalist is asked: the same, unless the row says otherwise.
+        key: a checksum of the row, which identifies its stored answers.
+        chat: the messages.
+        generalist_chat: the messages for the generalist: the same, unless the row has others.
         grader: a key of `GRADERS`, or `JUDGE`.
-        reference: what a grader holds the answer against.
-        domain: empty where the row names none.
-        group: empty where the row stands for itself.
-        max_tokens: None where the row names none.
+        reference: what a grader compares the answer with.
+        domain: empty if the row names none.
+        group: empty if the row is its own group.
+        max_tokens: None if the row names none.
     """
 
     key: str
@@ -93,9 +93,11 @@ class _Line(BaseModel):
         if self.grader not in GRADERS:
             known = ", ".join([*GRADERS, JUDGE])
             raise ValueError(f"no grader {self.grader!r}; known: {known}")
-        # Also raises where nothing can be graded by the answer, such as a query without a schema.
+        # Also raises if the grader cannot use the answer, such as a query without a schema.
         if _own_quality(self.answer, self.grader, self.tables) < 1:
-            raise ValueError(f"its own answer is not right by the grader {self.grader!r}; mend one")
+            raise ValueError(
+                f"the grader {self.grader!r} rejects the row's own answer; correct one of them"
+            )
         return self
 
 
@@ -109,7 +111,7 @@ def read_rows(path: Path) -> list[Row]:
     """The rows of a file, in order.
 
     Raises:
-        ComparisonError: it cannot be read, holds nothing, or rows have faults; all are listed.
+        ComparisonError: the file cannot be read, is empty, or has faulty rows; all are listed.
     """
     known: set[str] = set()
 

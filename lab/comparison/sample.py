@@ -1,7 +1,7 @@
 """Outcomes as arrays: a column per prompt, the same prompts for every arm.
 
-A failed request is wrong and has no latency and no cost. What a server did not report is not known
-(nan), and stays so.
+A failed request is wrong and has no latency and no cost. Values that a server did not report are
+nan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,17 +26,17 @@ Outcomes = Mapping[str, Mapping[str, Outcome]]
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm's answers; every array is (rows,).
+    """One arm's answers; every array has the shape (rows,).
 
     Attributes:
-        name: of the arm.
+        name: the arm's name.
         quality: in [0, 1].
-        failed: whether there was no whole answer.
-        list_cost, attributed_cost: currency units; nan: not known.
-        engine_seconds: of engine work; nan: not known.
+        failed: whether there was no complete answer.
+        list_cost, attributed_cost: in currency units; nan: unknown.
+        engine_seconds: engine time; nan: unknown.
         first_seconds, seconds, per_token_seconds, longest_gap_seconds: see `Timing`.
-        tokens: generated; nan: not known.
-        models: who answered; None: not known.
+        tokens: generated tokens; nan: unknown.
+        models: the model that answered; None: unknown.
         texts: the answers.
     """
 
@@ -61,10 +61,10 @@ class Sample:
 
     Attributes:
         rows: the prompts.
-        domains: of each; those without one are of `general`.
-        groups: of each, (rows,), numbered from 0.
-        arms: by name.
-        judgements: questions that the judge was asked, and how many of its replies cannot be read.
+        domains: the domain of each row; `general` for rows without one.
+        groups: the group of each row, (rows,), numbered from 0.
+        arms: arms by name.
+        judgements: the number of questions to the judge, and of its unreadable replies.
     """
 
     rows: tuple[Row, ...]
@@ -74,21 +74,21 @@ class Sample:
     judgements: tuple[int, int] = (0, 0)
 
     def of_domain(self, domain: str) -> NDArray[np.int64]:
-        """The places of a domain's rows."""
+        """The indices of a domain's rows."""
         return np.flatnonzero(np.array(self.domains) == domain)
 
 
 def sample(
     rows: Sequence[Row], outcomes: Outcomes, said: Outcomes, experiment: Experiment, prices: Prices
 ) -> Sample:
-    """The arms that have an outcome for every row, graded and priced.
+    """Builds the sample of all arms that have an outcome for every row, graded and priced.
 
     Args:
-        rows: the prompts; one on which the judge gave no verdict is left out for all arms.
-        outcomes: by arm and row.
-        said: by the judge: its answers by row, then by the names of `judgements`.
-        experiment: who was asked.
-        prices: list prices where the answers report none.
+        rows: the prompts; a row without the judge's verdict is left out for all arms.
+        outcomes: outcomes by arm and row.
+        said: the judge's replies by row, then by the names from `judgements`.
+        experiment: the arms and their models.
+        prices: list prices, used if the answers report no cost.
 
     Raises:
         ComparisonError: the judge gave no verdict at all.
@@ -111,11 +111,11 @@ def sample(
 
 
 def combined(name: str, parts: Sequence[Arm]) -> Arm:
-    """An arm that answers each row as another one did.
+    """Assembles an arm from the answers of other arms.
 
     Args:
-        name: of the new arm.
-        parts: for each row, whose answer it takes.
+        name: the new arm's name.
+        parts: for each row, the arm to take the answer from.
     """
     arrays = {
         of.name: np.array([getattr(part, of.name)[place] for place, part in enumerate(parts)])
@@ -134,8 +134,8 @@ def combined(name: str, parts: Sequence[Arm]) -> Arm:
 def _oracle(
     rows: Sequence[Row], outcomes: Outcomes, said: Outcomes, experiment: Experiment, prices: Prices
 ) -> Arm | None:
-    """The router that reads labels: of each row the answer of its domain's specialist, whichever
-    arm has it, or the generalist's; None where no domain has a specialist."""
+    """The router that reads labels: for each row the answer of its domain's specialist, from any
+    arm that has it, or the generalist's; None if no domain has a specialist."""
     if not any(row.domain in experiment.specialists for row in rows):
         return None
     answers, quality = [], []
@@ -160,7 +160,7 @@ def _source(row: Row, outcomes: Outcomes, experiment: Experiment) -> str | None:
 
 
 def _graded(rows: Sequence[Row], outcomes: Outcomes, said: Outcomes) -> Sequence[Row]:
-    """The rows whose every answer has a grade: the arms stay comparable, row by row."""
+    """The rows on which every arm has a grade, so that arms stay comparable row by row."""
     graded = [
         row
         for row in rows
@@ -226,7 +226,7 @@ def _arm(
 
 
 def _price(answer: Outcome, prices: Mapping[str, ModelPrice]) -> ModelPrice | None:
-    """Of the model that answered, where it is known, else of the one that was asked."""
+    """The price of the model that answered, if known, else of the requested one."""
     names = (answer.model, answer.reported_model, answer.asked)
     return next((prices[name] for name in names if name is not None and name in prices), None)
 

@@ -1,7 +1,7 @@
-"""Sends requests in random order, so many at a time, and keeps each outcome as it comes.
+"""Sends requests concurrently in random order, and stores each outcome at once.
 
-Prompts are drawn in an order of the seed's, and the arms of each prompt in an order of its own, so
-that no arm always goes first, finds a warm cache, or runs while the machine is busy otherwise.
+The seed gives a random order of prompts and, for each prompt, of arms, so that no arm always goes
+first, profits from a warm cache, or suffers from other load on the machine.
 """
 
 import asyncio
@@ -13,16 +13,17 @@ from lab.comparison.errors import ComparisonError
 from lab.comparison.outcomes import Outcome, Timing
 
 MOST_UNREACHABLE = 20
-"""Connections in a row that failed: then the server is gone, and that is no answer of its own."""
+"""After this many failed connections in a row the server counts as gone; such failures are not
+outcomes."""
 
 _MOST_FAILED = 3
-"""Prompts that a model may fail before it is warm: `auto` may meet an unhealthy specialist."""
+"""Failures allowed during warm-up: `auto` may meet an unhealthy specialist."""
 
 Send = Callable[[ChatRequest], Awaitable[Outcome]]
 
 
 def shuffled(requests: Iterable[ChatRequest], seed: int) -> list[ChatRequest]:
-    """The requests in random order: prompt by prompt, and each prompt's arms among themselves."""
+    """Shuffles the prompts, and each prompt's arms."""
     rng = random.Random(seed)
     of_rows: dict[str, list[ChatRequest]] = {}
     for request in requests:
@@ -35,15 +36,15 @@ def shuffled(requests: Iterable[ChatRequest], seed: int) -> list[ChatRequest]:
 
 
 async def warm_up(requests: Sequence[ChatRequest], send: Send, rounds: int) -> None:
-    """Sends each model the first prompts of its arms until it has answered some; none counts.
+    """Warms each model up with the first prompts of its arms; these answers are discarded.
 
     Args:
-        requests: of the run to come, in its order.
+        requests: the requests of the run, in its order.
         send: sends a request.
-        rounds: answers per model.
+        rounds: the number of answers per model.
 
     Raises:
-        ComparisonError: a model answers none of a few: its arm would measure nothing.
+        ComparisonError: a model answers none of the first requests, so its arm cannot be measured.
     """
     of_models: dict[tuple[str, str], list[ChatRequest]] = {}
     for request in requests:
@@ -78,14 +79,14 @@ async def send_all(
     """Sends all requests.
 
     Args:
-        requests: in the order in which they start.
+        requests: the requests, in sending order.
         send: sends a request.
-        keep: takes each outcome as it comes.
-        concurrency: requests at a time.
+        keep: called with each outcome.
+        concurrency: concurrent requests.
 
     Raises:
-        ComparisonError: the server is gone. What it last did not answer is not kept, so that the
-            run can go on when it is back.
+        ComparisonError: the server is gone. The last failures are not stored, so that the run can
+            resume when the server is back.
     """
     waiting, unreachable = iter(requests), _UnreachableRequests(keep)
 
@@ -110,17 +111,17 @@ async def send_all(
 
 
 class _UnreachableRequests:
-    """Requests that found no connection, by server, until it answers again."""
+    """Requests without a connection, by server, until the server answers again."""
 
     def __init__(self, keep: Callable[[Outcome], object]) -> None:
         self._keep = keep
         self._lost: dict[str, list[Outcome]] = {}
 
     def add(self, request: ChatRequest, error: Unreachable) -> None:
-        """One more.
+        """Adds a failed request.
 
         Raises:
-            ComparisonError: they are so many that the server is gone; none of them is kept.
+            ComparisonError: there are so many that the server counts as gone; none is stored.
         """
         of_server = self._lost.setdefault(request.endpoint.base_url, [])
         failed = Timing(None, 0.0)
@@ -128,17 +129,17 @@ class _UnreachableRequests:
         of_server.append(Outcome(request.row, request.arm, request.model, "", failed, error=reason))
         if len(of_server) >= MOST_UNREACHABLE:
             raise ComparisonError(
-                f"{request.endpoint.base_url} no longer answers ({error}); what it answered is "
-                "kept: start it and give the same command again"
+                f"{request.endpoint.base_url} no longer answers ({error}); earlier answers are "
+                "stored: start it and run the same command again"
             ) from error
 
     def server_answered(self, request: ChatRequest) -> None:
-        """The server answers: what it did not answer before has failed."""
+        """The server answers again, so its earlier failures are outcomes."""
         for outcome in self._lost.pop(request.endpoint.base_url, ()):
             self._keep(outcome)
 
     def keep_all(self) -> None:
-        """At the end of the run: these have failed too."""
+        """At the end of the run, the remaining failures are outcomes too."""
         for of_server in self._lost.values():
             for outcome in of_server:
                 self._keep(outcome)

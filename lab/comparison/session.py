@@ -1,8 +1,8 @@
-"""A comparison from its prompts to its verdict: ask, keep, grade, judge.
+"""Runs a comparison from prompts to verdict: requests, storage, grading, judging.
 
-Everything that was answered is kept in the results' folder as it comes; the same command goes on
-where a cut one stood, and after the last answer it only computes. The margin is among the
-conditions under which answers were kept: another margin is another comparison.
+Each answer is stored in the results' folder at once; the same command resumes an interrupted run,
+and only computes if all answers are there. The margin is one of the stored conditions, so it cannot
+be changed afterwards.
 """
 
 import hashlib
@@ -31,24 +31,24 @@ from lab.comparison.scheduler import send_all, shuffled, warm_up
 from lab.comparison.verdict import Verdict, verdict
 
 _ARMS = 4
-"""Requests per prompt without specialists alone: auto, generalist, shuffle, oracle."""
+"""Requests per prompt for the fixed arms: auto, generalist, shuffle, oracle."""
 MODELS = "models.json"
-"""The first file that a comparison writes: a folder that has it holds one."""
+"""The first file that a comparison writes; it marks a folder of results."""
 _OUTCOMES, _JUDGEMENTS = "outcomes.jsonl", "judgements.jsonl"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a comparison is made.
+    """The settings of a comparison.
 
     Attributes:
-        out: the results' folder; it exists.
+        out: the results' folder, which exists.
         terms: margin, concurrency, seed, prices.
-        warm_up: requests to each model that are forgotten.
+        warm_up: requests to each model that are discarded.
         timeout_seconds: after which a request has failed.
-        max_tokens: of an answer whose row names no number.
-        max_requests: more are refused before the first one.
-        cost: which cost decides; None: the first that is known.
+        max_tokens: the limit of an answer if its row has none.
+        max_requests: a run that may need more fails before its first request.
+        cost: the cost that decides; None: the first known one.
     """
 
     out: Path
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """The result, and the experiment that it is of."""
+    """The figures and their experiment."""
 
     figures: Figures
     verdict: Verdict
@@ -74,10 +74,10 @@ class Session:
 
     Args:
         rows: the prompts.
-        settings: how.
-        http: does the talking.
+        settings: the settings.
+        http: the HTTP client.
         clock: monotonic seconds.
-        report_step: takes a sentence on each step, for people.
+        report_step: called with a sentence at each step, for people.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Session:
         self._models = settings.out / MODELS
 
     async def compare(self, wanted: RequestedArms, judge: Judge | None = None) -> ComparisonResult:
-        """Asks what was not asked yet, and computes.
+        """Sends the missing requests, and computes the figures.
 
         Raises:
-            ComparisonError: it cannot be done as asked, or a server went away.
+            ComparisonError: the comparison cannot run as requested, or a server is gone.
         """
         catalogue = await self._catalogue(wanted.endpoint)
         experiment = plan_experiment(wanted, catalogue)
@@ -128,43 +128,43 @@ class Session:
         """The outcomes of all arms, by arm and row."""
         journal = Journal(self._settings.out / _OUTCOMES, self._conditions(experiment))
         kept = [Outcome.from_json(fields) for fields in journal.read()]
-        # Only now is it known that the folder is of this comparison.
+        # Only now the folder is known to belong to this comparison.
         models = {"at": experiment.endpoint.base_url, **asdict(catalogue)}
         self._models.write_text(json.dumps(models) + "\n", encoding="utf-8")
         tokens, seed = self._settings.max_tokens, self._settings.terms.seed
         await self._send(experiment.first_requests(self._rows, tokens), journal, kept)
-        routed = {of.row: of for of in kept if of.arm == AUTO}
+        routed = {outcome.row: outcome for outcome in kept if outcome.arm == AUTO}
         await self._send(
             experiment.follow_up_requests(self._rows, routed, seed, tokens), journal, kept
         )
         found: dict[str, dict[str, Outcome]] = {}
-        for of in kept:
-            found.setdefault(of.arm, {})[of.row] = of
+        for outcome in kept:
+            found.setdefault(outcome.arm, {})[outcome.row] = outcome
         return found
 
     async def _judgements(
         self, judge: Judge, outcomes: Mapping[str, Mapping[str, Outcome]]
     ) -> Mapping[str, Mapping[str, Outcome]]:
-        """What the judge says, by row and question."""
+        """The judge's replies, by row and question."""
         conditions = {"judge": judge.model, "at": judge.endpoint.base_url, **self._set()}
         journal = Journal(self._settings.out / _JUDGEMENTS, conditions)
         kept = [Outcome.from_json(fields) for fields in journal.read()]
         await self._send(judgements(self._rows, outcomes, judge), journal, kept)
         found: dict[str, dict[str, Outcome]] = {}
-        for of in kept:
-            found.setdefault(of.row, {})[of.arm] = of
+        for reply in kept:
+            found.setdefault(reply.row, {})[reply.arm] = reply
         return found
 
     async def _send(
         self, requests: Iterable[ChatRequest], journal: Journal, kept: list[Outcome]
     ) -> None:
-        """Sends what has no outcome yet, and adds to the outcomes."""
-        settings, done = self._settings, {(of.row, of.arm) for of in kept}
+        """Sends the requests without an outcome, and adds their outcomes."""
+        settings, done = self._settings, {(outcome.row, outcome.arm) for outcome in kept}
         left = [request for request in requests if (request.row, request.arm) not in done]
         left = shuffled(left, settings.terms.seed)
         if not left:
             return
-        self._report_step(f"{len(left):,} requests, {settings.terms.concurrency} at a time")
+        self._report_step(f"{len(left):,} requests, {settings.terms.concurrency} concurrent")
         await warm_up(left, self._client.send, settings.warm_up)
         with tqdm(total=len(left), unit="request", leave=False, disable=None) as bar:
 
@@ -179,7 +179,7 @@ class Session:
         most = len(self._rows) * (_ARMS + len(experiment.solo))
         if most > self._settings.max_requests:
             raise ComparisonError(
-                f"that may take {most:,} requests; give fewer prompts or arms, or allow as many "
+                f"this may take {most:,} requests; give fewer prompts or arms, or allow as many "
                 f"with --max-requests {most}"
             )
         needs = any(row.grader == JUDGE for row in self._rows)

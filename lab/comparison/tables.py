@@ -1,4 +1,4 @@
-"""The figures as tables, alike in a terminal and on a page."""
+"""The figures as tables, for the terminal and the page."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +15,7 @@ _PER = 1000
 
 
 def arms_table(figures: Figures) -> Table:
-    """Every arm by itself."""
+    """One row per arm."""
     rows = [
         (
             arm.name,
@@ -40,13 +40,13 @@ def pairs_table(figures: Figures) -> Table:
     """Differences on the same prompts."""
     rows = [
         (
-            f"{of.arm} - {of.baseline}",
-            _difference(of.quality.difference),
-            f"{of.quality.wins}, {of.quality.ties}, {of.quality.losses}",
-            _p(of.quality.p_value),
-            *(_relative(of.costs[kind]) for kind in COST_KINDS),
+            f"{pair.arm} - {pair.baseline}",
+            _difference(pair.quality.difference),
+            f"{pair.quality.wins}, {pair.quality.ties}, {pair.quality.losses}",
+            _p(pair.quality.p_value),
+            *(_relative(pair.costs[kind]) for kind in COST_KINDS),
         )
-        for of in figures.pairs
+        for pair in figures.pairs
     ]
     costs = (f"{kind} cost" for kind in COST_KINDS)
     return Table(
@@ -59,35 +59,35 @@ def pairs_table(figures: Figures) -> Table:
 
 
 def domains_table(figures: Figures) -> Table:
-    """`auto` beside the generalist, by domain."""
+    """`auto` compared with the generalist, by domain."""
     rows = [
         (
-            of.domain,
-            str(of.quality.rows),
-            *(f"{100 * of.arms[name]:.1f} %" for name in (AUTO, GENERALIST)),
-            _difference(of.quality.difference),
-            f"{of.quality.wins}, {of.quality.ties}, {of.quality.losses}",
-            _p(of.corrected_p),
-            of.outcome,
+            domain.domain,
+            str(domain.quality.rows),
+            *(f"{100 * domain.arms[name]:.1f} %" for name in (AUTO, GENERALIST)),
+            _difference(domain.quality.difference),
+            f"{domain.quality.wins}, {domain.quality.ties}, {domain.quality.losses}",
+            _p(domain.corrected_p),
+            domain.outcome,
         )
-        for of in figures.domains
+        for domain in figures.domains
     ]
     return Table(
         ("domain", "prompts", AUTO, GENERALIST, "difference", "won, alike, lost", "p", "auto"),
         tuple(rows),
         title="By domain",
-        note="auto beside the generalist; p is corrected for the number of domains (Holm).",
+        note="auto compared with the generalist; p is corrected for the number of domains (Holm).",
     )
 
 
 def latency_table(figures: Figures) -> Table:
-    """Quantiles of every arm, and what `auto` has over the generalist."""
+    """Quantiles of every arm, and the difference between `auto` and the generalist."""
     rows = [row for key, title in LATENCIES.items() for row in _latency_rows(figures, key, title)]
     return Table(
         ("time", "arm", "p50", "p95", "p99"),
         tuple(rows),
         title="Latency",
-        note="The last line of each is auto less generalist, with 95 % intervals. Failed requests "
+        note="The last line of each is auto minus generalist, with 95 % intervals. Failed requests "
         "are left out.",
     )
 
@@ -97,23 +97,28 @@ def _latency_rows(figures: Figures, key: str, title: str) -> Iterator[tuple[str,
     for arm in figures.arms:
         found = arm.latencies.get(key)
         if found is not None:
-            yield (name, arm.name, *(seconds(of.value) for of in _levels(found)))
+            yield (name, arm.name, *(seconds(interval.value) for interval in _levels(found)))
             name = ""
     main = figures.pair(AUTO, GENERALIST)
     found = main.latencies.get(key) if main else None
     if found is not None:
-        yield ("", f"{AUTO} - {GENERALIST}", *(_more_seconds(of) for of in _levels(found)))
+        yield (
+            "",
+            f"{AUTO} - {GENERALIST}",
+            *(_more_seconds(interval) for interval in _levels(found)),
+        )
 
 
 def routes_table(figures: Figures) -> Table | None:
-    """Where `auto` sent the prompts of each domain; None where that is not known."""
+    """The models that `auto` chose, by domain; None if unknown."""
     models: dict[str, None] = {}
     for domain in figures.domains:
         models |= dict.fromkeys(domain.routes)
     if not models:
         return None
     rows = [
-        (of.domain, *(str(of.routes.get(model, "")) for model in models)) for of in figures.domains
+        (domain_figures.domain, *(str(domain_figures.routes.get(model, "")) for model in models))
+        for domain_figures in figures.domains
     ]
     return Table(
         ("domain", *models),
@@ -127,29 +132,29 @@ def _levels(found: Quantiles) -> Sequence[Interval]:
     return found.p50, found.p95, found.p99
 
 
-def _quality(of: Interval) -> str:
-    return f"{percent(of.value)} [{100 * of.low:.1f} to {100 * of.high:.1f}]"
+def _quality(interval: Interval) -> str:
+    return f"{percent(interval.value)} [{100 * interval.low:.1f} to {100 * interval.high:.1f}]"
 
 
-def _difference(of: Interval) -> str:
-    return f"{points(of.value)} [{points_between(of)}]"
+def _difference(interval: Interval) -> str:
+    return f"{points(interval.value)} [{points_between(interval)}]"
 
 
-def _relative(of: Interval | None) -> str:
-    return _ABSENT if of is None else f"{_difference(of)} %"
+def _relative(interval: Interval | None) -> str:
+    return _ABSENT if interval is None else f"{_difference(interval)} %"
 
 
-def _cost(of: Interval | None) -> str:
-    if of is None:
+def _cost(interval: Interval | None) -> str:
+    if interval is None:
         return _ABSENT
-    low, value, high = (money(_PER * at) for at in (of.low, of.value, of.high))
+    low, value, high = (money(_PER * at) for at in (interval.low, interval.value, interval.high))
     return f"{value} [{low} to {high}]"
 
 
-def _more_seconds(of: Interval) -> str:
-    sign = "+" if of.value >= 0 else "-"
-    low, high = (f"{1000 * at:+.0f}" for at in (of.low, of.high))
-    return f"{sign}{seconds(abs(of.value))} [{low} to {high} ms]"
+def _more_seconds(interval: Interval) -> str:
+    sign = "+" if interval.value >= 0 else "-"
+    low, high = (f"{1000 * at:+.0f}" for at in (interval.low, interval.high))
+    return f"{sign}{seconds(abs(interval.value))} [{low} to {high} ms]"
 
 
 def _p(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The verdict: one line that can be read without statistics, and the sentences behind it.
+"""The verdict: one line for readers without statistics, and notes that explain it.
 
 Two questions make the verdict. Quality: is `auto` better than the generalist, as good (not worse by
 the margin), worse, or is it inconclusive? Cost: is it cheaper, more expensive, or neither? A third
@@ -48,7 +48,8 @@ COST_NAMES: Mapping[CostKind, str] = {
 _MANY_FAILED = 0.01
 _FEW_GROUPS = 30
 _MOST_DIFFERENT = 0.11
-"""Of the repetitions: of 100 that differ by chance one time in twenty, more are rarer than 1 %."""
+"""The largest share of A/A repetitions with a difference: at a rate of 5 %, more than 11 of 100
+have a probability below 1 %."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ class Verdict:
 
     Attributes:
         kind: two or three words; one of a closed set.
-        good: whether routing pays, by it.
+        good: whether routing pays.
         line: kind, savings, quality, and how sure they are, in one sentence.
         notes: further sentences; the control first.
-        quality, cost, control: the answers that it is made of.
-        cost_kind: the cost that decided; None where none is known.
+        quality, cost, control: the answers to its three questions.
+        cost_kind: the cost that decided; None if none is known.
     """
 
     kind: str
@@ -78,14 +79,14 @@ def verdict(figures: Figures, margin: float, wanted: CostKind | None = None) -> 
     """The verdict of figures that compare `auto` with the generalist.
 
     Args:
-        figures: all of them.
-        margin: fixed before anything was asked.
-        wanted: the cost that decides; None: the first of the three that is known.
+        figures: the figures.
+        margin: the margin, fixed before the first request.
+        wanted: the cost that decides; None: the first known one.
     """
     main = figures.pair(AUTO, GENERALIST)
     if main is None:
         raise ValueError("the figures do not compare auto with the generalist")
-    kind = wanted or next((of for of in COST_KINDS if main.costs[of] is not None), None)
+    kind = wanted or next((cost for cost in COST_KINDS if main.costs[cost] is not None), None)
     saving = main.costs[kind] if kind else None
     mix = figures.pair(AUTO, SHUFFLE)
     states = quality_state(main.quality, margin), cost_state(saving)
@@ -180,7 +181,7 @@ def _of_control(figures: Figures, control: Control) -> str:
 def _of_margin(figures: Figures, margin: float, quality: QualityState) -> Iterator[str]:
     yield (
         f"As good means: not worse by {points(margin, sign='')} points or more; the margin was "
-        "fixed before anything was asked."
+        "fixed before the first request."
     )
     if quality == "inconclusive":
         yield (
@@ -190,7 +191,7 @@ def _of_margin(figures: Figures, margin: float, quality: QualityState) -> Iterat
 
 
 def _of_costs(figures: Figures, main: PairFigures, decided: CostKind | None) -> Iterator[str]:
-    """The costs that did not decide: they may say otherwise."""
+    """Notes on the other costs, which may disagree."""
     for kind, found in main.costs.items():
         if found is None or kind == decided:
             continue
@@ -208,7 +209,7 @@ def _of_costs(figures: Figures, main: PairFigures, decided: CostKind | None) -> 
 
 
 def _saved(found: Interval) -> str:
-    """`saves 12.0 % (10.0 % to 14.0 %)`, or what it adds."""
+    """`saves 12.0 % (10.0 % to 14.0 %)`, or `adds ...`."""
     verb = "saves" if found.value <= 0 else "adds"
     low, high = sorted((abs(found.low), abs(found.high)))
     between = f"{percent(low)} to {percent(high)}"
@@ -218,7 +219,7 @@ def _saved(found: Interval) -> str:
 
 
 def _of_gap(figures: Figures) -> Iterator[str]:
-    """How far it is to perfect routing, and how much of that is reached."""
+    """The gap to perfect routing, and the share that is closed."""
     if figures.gap is None:
         return
     width, closed = figures.gap.width, figures.gap.closed
@@ -256,7 +257,7 @@ def _of_latency(main: PairFigures) -> Iterator[str]:
 
 
 def _cautions(figures: Figures) -> Iterator[str]:
-    """What makes the figures less than they look."""
+    """Warnings that weaken the figures."""
     for arm in figures.arms:
         if arm.name != ORACLE and arm.failed > _MANY_FAILED * figures.rows:
             yield (

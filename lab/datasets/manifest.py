@@ -1,9 +1,9 @@
-"""Which public data sets the recipes read, where each comes from, and under which licence.
+"""Reads the public data sets, and checks that each is the expected file.
 
 No data is part of this project. A data set is a file below a local directory; its sha256 is checked
 before a row is read, so that a trained artifact can say exactly what it was trained on.
-`ship` is true where the licence lets weights trained on the rows be distributed. The sets stand in
-`lab.datasets.sources`.
+`ship` is true where the licence lets weights trained on the rows be distributed. The sets are
+listed in `lab.datasets.sources`.
 """
 
 import gzip
@@ -17,7 +17,7 @@ from lab.datasets.sources import DATASETS
 
 
 class DatasetError(Exception):
-    """A data set is absent, is not the expected file, or holds a row that cannot be read."""
+    """A data set is missing, is not the expected file, or has a row that cannot be read."""
 
 
 def read_text(name: str, data_dir: Path) -> str:

@@ -1,7 +1,7 @@
-"""Public outcomes: prompts with what several models made of each, to replay a router on.
+"""Public outcomes: prompts with the scores of several models, to replay a router on.
 
-RouteLLM's record whether Mixtral 8x7B and GPT-4 (1106) were right. They have no costs; an answer is
-given the price of a million tokens that RouteLLM's authors state, as if all were of one length.
+RouteLLM's record whether Mixtral 8x7B and GPT-4 (1106) were right. They have no costs; each answer
+costs the price per million tokens that RouteLLM's authors state, as if all had the same length.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,14 +17,14 @@ _ROUTELLM_COSTS = {"mixtral_8x7b": 0.24, "gpt4_1106": 24.7}
 
 @dataclass(frozen=True, slots=True)
 class PublicOutcome:
-    """A prompt, and what models made of it.
+    """A prompt with the scores and costs of several models.
 
     Attributes:
-        prompt: what was asked.
-        scores: of each model's answer, in [0, 1].
-        costs: of each model's answer, in one unit for all.
+        prompt: its text.
+        scores: each model's score, in [0, 1].
+        costs: each model's cost, in the same unit.
         group: the domain; None where the set has none.
-        cluster: what belongs together; None: prompts of the same wording.
+        cluster: rows that are drawn together; None: prompts of the same wording.
     """
 
     prompt: str
@@ -57,7 +57,7 @@ def _routellm_mmlu(data_dir: Path) -> Iterator[PublicOutcome]:
             scores=_scores(row),
             costs=_ROUTELLM_COSTS,
             group=row["subject"],
-            # The same question comes with choices in another order.
+            # The same question occurs with its choices in another order.
             cluster=" ".join(question.casefold().split()),
         )
 

@@ -1,6 +1,6 @@
 """The public data sets themselves: file, home, licence and checksum of each.
 
-`lab.datasets.manifest` reads them; whoever wants a data set imports from there.
+`lab.datasets.manifest` reads them; import from there.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Text that was cut into tokens -> text as people write it."""
+"""Restores normal spacing in text that was split into tokens."""
 
 import re
 
@@ -11,7 +11,7 @@ _RULES = (
     (re.compile(r"(?<=\w) ([-/]) (?=\w)"), r"\1"),
     (re.compile(r" ([.,;:?!%)\]])"), r"\1"),
     (re.compile(r"([(\[$]) "), r"\1"),
-    # 0 . 5, 1, 000: a number was cut at its point
+    # 0 . 5, 1, 000: a number was split at its point
     (re.compile(r"(?<=\d)([.,]) (?=\d)"), r"\1"),
 )
 
@@ -19,7 +19,7 @@ _RULES = (
 def joined(text: str) -> str:
     """The text without the spaces that a tokenizer put around marks.
 
-    Quotation marks stay as they are: which side they belong to is not known.
+    Quotation marks stay as they are, since an opening mark looks like a closing one.
     """
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)

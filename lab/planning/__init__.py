@@ -1,4 +1,4 @@
-"""How many replicas a given traffic needs, what they cost, and when a specialist pays for itself.
+"""How many replicas a given traffic needs, what they cost, and when a specialist saves money.
 
-Rule: pure. Measurements are passed in as text and values; nothing is asked, timed or started.
+Rule: pure. Measurements are passed in as text and values; no requests, no clocks, no processes.
 """

@@ -1,8 +1,8 @@
-"""From which traffic on a specialist costs no more than leaving its domain to the generalist.
+"""The traffic above which a specialist costs no more than the generalist for its domain.
 
-A specialist needs replicas that stand ready; the generalist can do with fewer for what it is
-spared. Replicas are whole, so the costs go in steps, and the point is the last one at which the
-specialist is more expensive. All other traffic stays as it is planned.
+A specialist needs replicas of its own; the generalist then needs fewer. Replicas are whole numbers,
+so cost rises in steps, and the break-even point is the last rate at which the specialist is more
+expensive. All other traffic stays as planned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,19 +15,19 @@ from lab.planning.queue import Limits, replicas_needed
 _HOUR = 3600.0
 _GRID, _STEPS = 400, 40
 _BEYOND = 30.0
-"""How far beyond the first guess is looked: there the steps no longer decide."""
+"""The search ends at this multiple of the first guess, where the steps no longer matter."""
 
 
 @dataclass(frozen=True)
 class BreakEven:
-    """One specialist beside the generalist.
+    """A specialist's break-even point against the generalist.
 
     Attributes:
         model: the specialist.
         now: requests per second of its domain that the router gives it, as planned.
-        from_rate: requests per second from which on it costs no more; None: never.
-        own, others: what a request costs at the specialist and at the generalist, both as busy as
-            they may be.
+        from_rate: the break-even point in requests per second; None: it never breaks even.
+        own, others: the cost of a request at the specialist and at the generalist, both at the
+            highest allowed utilization.
     """
 
     model: str
@@ -38,7 +38,7 @@ class BreakEven:
 
     @property
     def pays(self) -> bool:
-        """Whether it does at the planned traffic."""
+        """Whether the specialist costs no more than the generalist at the planned traffic."""
         return self.from_rate is not None and self.now >= self.from_rate
 
 
@@ -46,17 +46,17 @@ def break_even(
     machine: Machine,
     rates: Mapping[str, float],
     machines: Sequence[Machine],
-    known: tuple[Measurements, Limits],
+    basis: tuple[Measurements, Limits],
 ) -> BreakEven:
-    """Where a specialist begins to pay.
+    """Finds a specialist's break-even point.
 
     Args:
         machine: the specialist.
         rates: requests per second by domain, as planned.
         machines: all models.
-        known: what was measured, and when replicas are enough.
+        basis: the measurements and the limits.
     """
-    measured, limits = known
+    measured, limits = basis
     domain, large = str(machine.domain), generalist(machines)
     now = rates.get(domain, 0.0) * shares_of(domain, machines, measured).get(machine.name, 0.0)
     here, there = (work_of(measured, domain, of.name) for of in (machine, large))
@@ -80,11 +80,12 @@ def break_even(
 
 
 def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) -> float | None:
-    """The rate from which on it is never more expensive; None where it still is at the highest.
+    """The lowest rate above which it is never more expensive; None if it still is at the highest
+    rate.
 
     Args:
-        more_expensive: whether it is, at a rate.
-        grid: rising rates to try; between two of them the exact one is searched.
+        more_expensive: whether it is more expensive at a rate.
+        grid: rising rates to try; bisection between two of them finds the exact rate.
     """
     last = max((place for place, rate in enumerate(grid) if more_expensive(rate)), default=-1)
     if last == len(grid) - 1:
@@ -96,7 +97,7 @@ def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) 
     return high
 
 
-def _per_hour(of: Machine, parts: Sequence[tuple[float, Work]], limits: Limits) -> float:
+def _per_hour(machine: Machine, parts: Sequence[tuple[float, Work]], limits: Limits) -> float:
     demand = Demand.of(parts)
     needed = replicas_needed(demand.rate, demand.seconds, limits)
-    return max(of.min_replicas, int(needed)) * of.per_hour
+    return max(machine.min_replicas, int(needed)) * machine.per_hour

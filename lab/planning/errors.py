@@ -1,5 +1,5 @@
-"""What can keep a plan from being made."""
+"""The error of a plan."""
 
 
 class PlanError(Exception):
-    """It cannot be computed; the message says what is missing."""
+    """The plan cannot be computed; the message says what is missing."""

@@ -10,15 +10,15 @@ from lab.planning.queue import Limits, capacity, replicas_needed, wait_quantile
 
 @dataclass(frozen=True)
 class Machine:
-    """A model's replica, and how many there may be.
+    """A replica of a model, and the allowed number of replicas.
 
     Attributes:
-        name: of the model.
+        name: the model's name.
         domain: its niche; None for the generalist.
         per_hour: what one replica costs, in currency units.
-        cpus, gpus: that one replica reserves.
-        min_replicas: replicas that run at any load.
-        max_replicas: replicas that there can be; None: as many as are needed.
+        cpus, gpus: cores and GPUs that one replica reserves.
+        min_replicas: the number of replicas that always run.
+        max_replicas: the largest allowed number of replicas; None: no limit.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Demand:
-    """What comes to a model: requests per second, and what one takes on average."""
+    """A model's load: requests per second, and the mean engine seconds and tokens of a request."""
 
     rate: float
     seconds: float
@@ -40,7 +40,7 @@ class Demand:
 
     @classmethod
     def of(cls, parts: Sequence[tuple[float, Work]]) -> "Demand":
-        """Of several kinds of requests: their rates, and what they take."""
+        """Combines kinds of requests, each given by its rate and its work."""
         rate = sum(own for own, _ in parts)
         if rate <= 0:
             return cls(0.0, 0.0, 0.0)
@@ -54,12 +54,12 @@ class Deployment:
 
     Attributes:
         machine: its replica.
-        demand: what comes to it.
-        replicas: how many; at least the machine's `min_replicas`, and more than its `max_replicas`
-            where those do not suffice.
-        utilization: the share of its time that a replica works.
-        wait: what the limits' quantile of requests wait, in seconds.
-        capacity: requests per second that these replicas take within the limits; None: not known.
+        demand: its load.
+        replicas: how many it needs: at least the machine's `min_replicas`, and possibly more than
+            its `max_replicas`.
+        utilization: the share of time that a replica is busy.
+        wait: the waiting time in seconds at the limits' quantile.
+        capacity: requests per second that these replicas handle within the limits; None: unknown.
     """
 
     machine: Machine
@@ -71,7 +71,7 @@ class Deployment:
 
     @property
     def per_hour(self) -> float:
-        """What it costs."""
+        """Cost per hour."""
         return self.replicas * self.machine.per_hour
 
     @property
@@ -88,32 +88,34 @@ class Fleet:
 
     @property
     def per_hour(self) -> float:
-        """What they cost."""
-        return sum(of.per_hour for of in self.deployments)
+        """Cost per hour."""
+        return sum(deployment.per_hour for deployment in self.deployments)
 
     @property
     def cpus(self) -> float:
-        """Cores that they reserve."""
-        return sum(of.replicas * of.machine.cpus for of in self.deployments)
+        """Reserved cores."""
+        return sum(deployment.replicas * deployment.machine.cpus for deployment in self.deployments)
 
     @property
     def gpus(self) -> float:
-        """GPUs that they reserve."""
-        return sum(of.replicas * of.machine.gpus for of in self.deployments)
+        """Reserved GPUs."""
+        return sum(deployment.replicas * deployment.machine.gpus for deployment in self.deployments)
 
     @property
     def rate(self) -> float:
-        """Requests per second that come to them."""
-        return sum(of.demand.rate for of in self.deployments)
+        """Requests per second."""
+        return sum(deployment.demand.rate for deployment in self.deployments)
 
     @property
     def tokens_per_second(self) -> float:
-        """That they generate."""
-        return sum(of.demand.rate * of.demand.tokens for of in self.deployments)
+        """Generated tokens per second."""
+        return sum(
+            deployment.demand.rate * deployment.demand.tokens for deployment in self.deployments
+        )
 
 
 def deployment(machine: Machine, demand: Demand, limits: Limits) -> Deployment:
-    """A machine in as many replicas as the demand needs."""
+    """Computes the replicas of a machine that the demand needs."""
     replicas = max(machine.min_replicas, int(replicas_needed(demand.rate, demand.seconds, limits)))
     if demand.rate <= 0:
         return Deployment(machine, demand, replicas, 0.0, 0.0, None)
@@ -132,15 +134,18 @@ def fleet(
     parts: Mapping[str, Sequence[tuple[float, Work]]],
     limits: Limits,
 ) -> Fleet:
-    """Every machine, with what comes to it.
+    """Computes the deployment of every machine.
 
     Args:
         machines: all of them.
-        parts: by name: rates, and what requests of these rates take.
-        limits: when replicas are enough.
+        parts: by model name: request rates with the work of such a request.
+        limits: the limits on utilization and waiting time.
     """
     return Fleet(
-        tuple(deployment(of, Demand.of(parts.get(of.name, ())), limits) for of in machines)
+        tuple(
+            deployment(machine, Demand.of(parts.get(machine.name, ())), limits)
+            for machine in machines
+        )
     )
 
 
@@ -148,46 +153,46 @@ Parts = dict[str, list[tuple[float, Work]]]
 
 
 def generalist(machines: Sequence[Machine]) -> Machine:
-    """The one without a domain."""
-    return next(of for of in machines if of.domain is None)
+    """The machine without a domain."""
+    return next(machine for machine in machines if machine.domain is None)
 
 
 def work_of(measured: Measurements, domain: str, model: str) -> Work:
     """What a model takes for a request of a domain.
 
     Raises:
-        PlanError: nothing is known of the model.
+        PlanError: there is no measurement for the model.
     """
     found = measured.of(domain, model)
     if found is None:
         raise PlanError(
-            f"nothing is known of what {model} takes for a request; give --measured FILE, "
+            f"the engine seconds of a request to {model} are unknown; give --measured FILE, "
             f"--metrics URL, or --seconds {model}=SECONDS"
         )
     return found
 
 
 def shares_of(domain: str, machines: Sequence[Machine], measured: Measurements) -> dict[str, float]:
-    """Which share of a domain's requests each model gets: as measured, so far as the models are
-    there; else all of them its first specialist, or the generalist."""
-    names = {of.name for of in machines}
+    """Each model's share of a domain's requests: as measured for the models that exist; without
+    measurements, the domain's first specialist or else the generalist gets all."""
+    names = {machine.name for machine in machines}
     seen = {model: share for model, share in measured.route(domain).items() if model in names}
     if seen:
         total = sum(seen.values())
         return {model: share / total for model, share in seen.items()}
-    own = next((of for of in machines if of.domain == domain), generalist(machines))
+    own = next((machine for machine in machines if machine.domain == domain), generalist(machines))
     return {own.name: 1.0}
 
 
 def parts(rates: Mapping[str, float], machines: Sequence[Machine], measured: Measurements) -> Parts:
-    """What comes to each model, routed.
+    """Each model's load with routing.
 
     Args:
         rates: requests per second by domain.
         machines: the models.
-        measured: what is known.
+        measured: the measurements.
     """
-    found: Parts = {of.name: [] for of in machines}
+    found: Parts = {machine.name: [] for machine in machines}
     for domain, rate in rates.items():
         for model, share in shares_of(domain, machines, measured).items():
             if rate * share > 0:
@@ -196,7 +201,7 @@ def parts(rates: Mapping[str, float], machines: Sequence[Machine], measured: Mea
 
 
 def alone(rates: Mapping[str, float], large: Machine, measured: Measurements) -> Parts:
-    """What comes to the generalist if it answers everything."""
+    """The generalist's load if it answers everything."""
     return {
         large.name: [
             (rate, work_of(measured, domain, large.name)) for domain, rate in rates.items() if rate

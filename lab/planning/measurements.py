@@ -1,7 +1,7 @@
-"""Measurements: where the requests of each domain go, and what each model takes for one.
+"""Measurements: which models get each domain's requests, and the work per request.
 
-They come from what this project writes (the `report.json` of a load test, the `outcomes.jsonl` of
-`niche compare`, a gateway's metrics) and from values given by hand.
+Sources are files that this project writes (the `report.json` of a load test, the `outcomes.jsonl`
+of `niche compare`, a gateway's metrics) and values given by hand.
 """
 
 import json
@@ -15,12 +15,12 @@ from lab.planning.errors import PlanError
 from router.types import Reason
 
 ANY = ""
-"""The domain of what is known of a model whatever it is asked."""
+"""Stands for all domains: work that was measured without regard to the domain."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What so many requests took together: engine seconds, and tokens generated."""
+    """The total engine seconds and generated tokens of a number of requests."""
 
     requests: float
     seconds: float
@@ -28,7 +28,9 @@ class Work:
 
     def __post_init__(self) -> None:
         if self.requests <= 0 or min(self.seconds, self.tokens) < 0:
-            raise ValueError(f"no work: {self}")
+            raise ValueError(
+                f"invalid work: {self}; requests must be positive, seconds and tokens at least 0"
+            )
 
     def __add__(self, other: "Work") -> "Work":
         return Work(
@@ -39,23 +41,23 @@ class Work:
 
     @property
     def seconds_each(self) -> float:
-        """Engine seconds of a request."""
+        """Mean engine seconds of a request."""
         return self.seconds / self.requests
 
     @property
     def tokens_each(self) -> float:
-        """Tokens generated for a request."""
+        """Mean generated tokens of a request."""
         return self.tokens / self.requests
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """All of it.
+    """The measured traffic and work.
 
     Attributes:
         traffic: routed requests by domain and model.
         work: by domain and model; the domain may be `ANY`.
-        sources: where it comes from, in words.
+        sources: names of the files and addresses it was read from.
     """
 
     traffic: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -63,12 +65,12 @@ class Measurements:
     sources: tuple[str, ...] = ()
 
     def of(self, domain: str, model: str) -> Work | None:
-        """What a model takes for a domain's requests: as seen there, else as seen anywhere."""
+        """A model's work for a domain; if that was not measured, its work for all domains."""
         return self.work.get((domain, model)) or self.work.get((ANY, model))
 
     @property
     def mix(self) -> dict[str, float]:
-        """The share of each domain in the traffic; empty where none was seen."""
+        """The share of each domain in the traffic; empty without traffic."""
         total = sum(self.traffic.values())
         shares: dict[str, float] = {}
         for (domain, _), count in self.traffic.items():
@@ -76,7 +78,7 @@ class Measurements:
         return shares
 
     def route(self, domain: str) -> dict[str, float]:
-        """Which share of a domain's requests each model gets; empty where none was seen."""
+        """Each model's share of a domain's requests; empty without traffic."""
         seen = {model: count for (own, model), count in self.traffic.items() if own == domain}
         total = sum(seen.values())
         return {model: count / total for model, count in seen.items()} if total else {}
@@ -90,8 +92,8 @@ def merged(parts: Iterable[Measurements]) -> Measurements:
     for part in parts:
         for key, count in part.traffic.items():
             traffic[key] = traffic.get(key, 0.0) + count
-        for key, of in part.work.items():
-            work[key] = work[key] + of if key in work else of
+        for key, added in part.work.items():
+            work[key] = work[key] + added if key in work else added
         sources += part.sources
     return Measurements(traffic, work, sources)
 
@@ -102,10 +104,10 @@ def with_given_values(
     tokens: Mapping[str, float],
     speed: Mapping[str, float],
 ) -> Measurements:
-    """What is known in the end.
+    """Adds values given by hand to the measurements.
 
     Args:
-        measured: what was measured.
+        measured: the measurements.
         seconds: engine seconds of a request, by model.
         tokens: tokens generated for a request, by model.
         speed: tokens per second of a replica at full load, by model.
@@ -123,19 +125,21 @@ def with_given_values(
 
 def _work(
     model: str,
-    known: Work | None,
+    measured: Work | None,
     values: tuple[Mapping[str, float], Mapping[str, float], Mapping[str, float]],
 ) -> Work:
-    seconds, tokens, speed = (of.get(model) for of in values)
-    each = tokens if tokens is not None else known and known.tokens_each
+    seconds, tokens, speed = (value.get(model) for value in values)
+    each = tokens if tokens is not None else measured and measured.tokens_each
     if speed is not None:
         if not each:
-            raise PlanError(f"--speed {model}: how many tokens is an answer? give --tokens {model}")
+            raise PlanError(
+                f"--speed {model}: the tokens of an answer are unknown; give --tokens {model}"
+            )
         return Work(1.0, each / speed, each)
     if seconds is None:
-        if known is None:
-            raise PlanError(f"--tokens {model}: and how fast? give --seconds or --speed {model}")
-        seconds = known.seconds_each
+        if measured is None:
+            raise PlanError(f"--tokens {model}: no speed; give --seconds or --speed {model}")
+        seconds = measured.seconds_each
     return Work(1.0, seconds, each or 0.0)
 
 
@@ -144,11 +148,11 @@ AUTO, NONE = "auto", "none"
 
 
 def from_load_test(text: str, source: str) -> Measurements:
-    """Of a load test's `report.json`. One that asked a model by its name tells what that model
-    takes, and nothing of the traffic.
+    """Reads a load test's `report.json`. A test that named a model measures that model's work and
+    says nothing about routing.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not the report of a load test.
     """
     try:
         found = json.loads(text)
@@ -158,7 +162,7 @@ def from_load_test(text: str, source: str) -> Measurements:
         of_groups = {key: _of_group(group) for key, group in groups.items()}
         traffic = {key: float(of["requests"]) for key, of in groups.items() if key[0] != ANY}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{source}: no report of a load test") from error
+        raise ValueError(f"{source}: not the report of a load test") from error
     work = {key: of for key, of in of_groups.items() if of is not None}
     return Measurements(traffic if routed else {}, work, (source,))
 
@@ -177,11 +181,11 @@ def _of_group(group: Mapping[str, Any]) -> Work | None:
 
 
 def from_outcomes(lines: Iterable[str], source: str) -> Measurements:
-    """Of the outcomes that `niche compare` keeps: the arm `auto` tells where requests go, and every
-    arm what models take.
+    """Reads the outcomes of `niche compare`: the arm `auto` gives the traffic, all arms give the
+    work.
 
     Raises:
-        ValueError: a line is none.
+        ValueError: a line is not an outcome.
     """
     parts = []
     try:
@@ -189,7 +193,7 @@ def from_outcomes(lines: Iterable[str], source: str) -> Measurements:
             fields = json.loads(line)
             parts += _of_outcome(fields) if fields.get("row") else []  # else it is the header
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{source}: no outcomes of a comparison") from error
+        raise ValueError(f"{source}: not the outcomes of a comparison") from error
     found = merged(parts)
     return Measurements(found.traffic, found.work, (source,))
 
@@ -208,10 +212,10 @@ def _of_outcome(fields: Mapping[str, Any]) -> list[Measurements]:
 
 
 def from_metrics(text: str, source: str) -> Measurements:
-    """Of what `/metrics` says, since the gateway's start.
+    """Reads a gateway's `/metrics`, which count since its start.
 
     Raises:
-        ValueError: it is none of a gateway.
+        ValueError: these are not the metrics of a gateway.
     """
     try:
         families = tuple(text_string_to_metric_families(text))
@@ -219,13 +223,13 @@ def from_metrics(text: str, source: str) -> Measurements:
         families = ()
     samples = [sample for family in families for sample in family.samples]
     if not any(sample.name.startswith("niche_") for sample in samples):
-        raise ValueError(f"{source}: no metrics of a gateway")
+        raise ValueError(f"{source}: not the metrics of a gateway")
 
     def summed(name: str, key: Callable[[Mapping[str, str]], Any]) -> dict[Any, float]:
         sums: dict[Any, float] = {}
         for sample in samples:
-            if sample.name == name and (of := key(sample.labels)) is not None:
-                sums[of] = sums.get(of, 0.0) + sample.value
+            if sample.name == name and (label := key(sample.labels)) is not None:
+                sums[label] = sums.get(label, 0.0) + sample.value
         return sums
 
     requests = summed("niche_requests_total", _answered)

@@ -1,5 +1,5 @@
 """A plan: the fleet for a given traffic, the generalist alone for the same, and where each
-specialist begins to pay."""
+specialist starts to save money."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class GatewayReplicas:
     """The gateway's replicas.
 
     Attributes:
-        replicas: that are configured.
-        cpus: that one reserves.
-        seconds: of its CPU per request, deciding included.
-        token_seconds: of its CPU per streamed token.
+        replicas: the configured number.
+        cpus: cores that one replica reserves.
+        seconds: CPU seconds per request, routing included.
+        token_seconds: CPU seconds per streamed token.
     """
 
     replicas: int = 1
@@ -40,16 +40,16 @@ class GatewayReplicas:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole of it.
+    """A fleet for the planned traffic, with its costs and its sources.
 
     Attributes:
         rates: requests per second at the peak, by domain.
-        limits: when replicas are enough.
-        routed: the fleet.
+        limits: the limits on utilization and waiting time.
+        routed: the fleet with routing.
         alone: the generalist without specialists, for the same traffic.
-        gateway: what stands before either; it has no price of its own.
-        points: of each specialist whose cost is known.
-        sources: where measurements come from.
+        gateway: the gateway, needed with and without routing; it has no price of its own.
+        points: the break-even point of each specialist whose cost is known.
+        sources: where the measurements come from.
     """
 
     rates: Mapping[str, float]
@@ -67,18 +67,18 @@ def rates_by_domain(
     """Requests per second by domain.
 
     Args:
-        rate: of all.
-        mix: shares of domains, relative to each other; empty: as measured.
-        measured: what is known.
+        rate: total requests per second.
+        mix: relative shares of the domains; empty: the measured shares.
+        measured: the measured traffic.
 
     Raises:
-        PlanError: neither tells.
+        PlanError: neither the mix nor the measurements name a domain.
     """
     shares = dict(mix) or measured.mix
     total = sum(shares.values())
     if total <= 0:
         raise PlanError(
-            "which domains are asked is not known; give --mix, such as --mix sql=0.3 general=0.7"
+            "the shares of the domains are unknown; give --mix, such as --mix sql=0.3 general=0.7"
         )
     return {domain: rate * share / total for domain, share in sorted(shares.items())}
 
@@ -86,46 +86,51 @@ def rates_by_domain(
 def plan(
     rates: Mapping[str, float],
     machines: Sequence[Machine],
-    edge: GatewayReplicas,
-    known: tuple[Measurements, Limits],
+    gateway: GatewayReplicas,
+    basis: tuple[Measurements, Limits],
 ) -> Plan:
-    """Computes it.
+    """Plans the fleet for a traffic.
 
     Args:
         rates: requests per second by domain.
         machines: the models, the generalist among them.
-        edge: the gateway.
-        known: what was measured, and when replicas are enough.
+        gateway: the gateway's replicas.
+        basis: the measurements and the limits.
 
     Raises:
-        PlanError: of a model that is asked nothing is known.
+        PlanError: there is no measurement for a model that gets requests.
     """
-    (measured, limits), large = known, generalist(machines)
+    (measured, limits), large = basis, generalist(machines)
     routed = fleet(machines, parts(rates, machines, measured), limits)
     points = [
-        break_even(of, rates, machines, known)
-        for of in machines
-        if of is not large
-        and of.per_hour > 0
+        break_even(machine, rates, machines, basis)
+        for machine in machines
+        if machine is not large
+        and machine.per_hour > 0
         and large.per_hour > 0
-        and measured.of(str(of.domain), of.name) is not None
+        and measured.of(str(machine.domain), machine.name) is not None
     ]
     return Plan(
         dict(rates),
         limits,
         routed,
         fleet([large], alone(rates, large, measured), limits),
-        _gateway(edge, routed, limits),
+        _gateway(gateway, routed, limits),
         tuple(points),
         measured.sources,
     )
 
 
-def _gateway(edge: GatewayReplicas, routed: Fleet, limits: Limits) -> Deployment:
+def _gateway(gateway: GatewayReplicas, routed: Fleet, limits: Limits) -> Deployment:
     tokens = routed.tokens_per_second / routed.rate
-    demand = Demand(routed.rate, edge.seconds + tokens * edge.token_seconds, tokens)
+    demand = Demand(routed.rate, gateway.seconds + tokens * gateway.token_seconds, tokens)
     machine = Machine(
-        "gateway", None, 0.0, edge.cpus, min_replicas=edge.replicas, max_replicas=edge.replicas
+        "gateway",
+        None,
+        0.0,
+        gateway.cpus,
+        min_replicas=gateway.replicas,
+        max_replicas=gateway.replicas,
     )
     return deployment(machine, demand, limits)
 
@@ -137,41 +142,41 @@ _HEAD = (
 _HOUR, _MILLION = 3600.0, 1e6
 
 
-def format_plan(found: Plan, currency: str, mean_rate: float) -> str:
-    """All of it.
+def format_plan(plan: Plan, currency: str, mean_rate: float) -> str:
+    """Formats a plan for a terminal.
 
     Args:
-        found: the plan.
-        currency: of its prices.
-        mean_rate: requests per second on average over the hours; its peak decides how many
-            replicas there are.
+        plan: the plan.
+        currency: the currency of its prices.
+        mean_rate: average requests per second, for the cost per request; the peak rate decides the
+            number of replicas.
     """
     parts = [
-        _traffic(found),
-        *_table(found),
-        *_shortages((found.gateway, *found.routed.deployments)),
+        _traffic(plan),
+        *_table(plan),
+        *_shortages((plan.gateway, *plan.routed.deployments)),
         "",
-        *_costs(found, currency, mean_rate),
-        *(_point(of, currency) for of in found.points),
+        *_costs(plan, currency, mean_rate),
+        *(_point(point, currency) for point in plan.points),
         "",
-        *_how(found),
+        *_how(plan),
     ]
     return "\n".join(parts)
 
 
-def _traffic(found: Plan) -> str:
-    total = sum(found.rates.values())
-    shares = ", ".join(f"{name} {_percent(rate / total)}" for name, rate in found.rates.items())
+def _traffic(plan: Plan) -> str:
+    total = sum(plan.rates.values())
+    shares = ", ".join(f"{name} {_percent(rate / total)}" for name, rate in plan.rates.items())
     return f"At the peak {total:g} requests per second: {shares}\n"
 
 
-def _table(found: Plan) -> Iterator[str]:
-    wait = f"wait p{100 * found.limits.quantile:g}"
+def _table(plan: Plan) -> Iterator[str]:
+    wait = f"wait p{100 * plan.limits.quantile:g}"
     head = tuple(wait if title.startswith("wait") else title for title in _HEAD)
     rows: list[Sequence[str]] = [head]
-    rows += [_row(of) for of in (found.gateway, *found.routed.deployments)]
-    rows.append(_sum("all models", found.routed))
-    rows.append(_sum("generalist alone", found.alone))
+    rows += [_row(deployment) for deployment in (plan.gateway, *plan.routed.deployments)]
+    rows.append(_sum("all models", plan.routed))
+    rows.append(_sum("generalist alone", plan.alone))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for place, row in enumerate(rows):
         first, *rest = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -180,24 +185,28 @@ def _table(found: Plan) -> Iterator[str]:
             yield "-" * (sum(widths) + 2 * len(widths) - 2)
 
 
-def _row(of: Deployment) -> Sequence[str]:
-    asked = of.demand.rate > 0
+def _row(deployment: Deployment) -> Sequence[str]:
+    asked = deployment.demand.rate > 0
     return (
-        of.machine.name,
-        f"{of.demand.rate:.3g}",
-        f"{of.demand.seconds:.3g}" if asked else "-",
-        str(of.replicas),
-        _percent(of.utilization),
-        f"{of.wait:.2f} s" if asked else "-",
-        "-" if of.capacity is None else f"{of.capacity:.3g}/s",
-        *_hardware(of.replicas * of.machine.cpus, of.replicas * of.machine.gpus, of.per_hour),
+        deployment.machine.name,
+        f"{deployment.demand.rate:.3g}",
+        f"{deployment.demand.seconds:.3g}" if asked else "-",
+        str(deployment.replicas),
+        _percent(deployment.utilization),
+        f"{deployment.wait:.2f} s" if asked else "-",
+        "-" if deployment.capacity is None else f"{deployment.capacity:.3g}/s",
+        *_hardware(
+            deployment.replicas * deployment.machine.cpus,
+            deployment.replicas * deployment.machine.gpus,
+            deployment.per_hour,
+        ),
     )
 
 
-def _sum(name: str, of: Fleet) -> Sequence[str]:
-    replicas = sum(part.replicas for part in of.deployments)
-    hardware = _hardware(of.cpus, of.gpus, of.per_hour)
-    return (name, f"{of.rate:.3g}", "", str(replicas), "", "", "", *hardware)
+def _sum(name: str, fleet: Fleet) -> Sequence[str]:
+    replicas = sum(part.replicas for part in fleet.deployments)
+    hardware = _hardware(fleet.cpus, fleet.gpus, fleet.per_hour)
+    return (name, f"{fleet.rate:.3g}", "", str(replicas), "", "", "", *hardware)
 
 
 def _hardware(cpus: float, gpus: float, per_hour: float) -> tuple[str, str, str]:
@@ -214,47 +223,47 @@ def _shortages(parts: Sequence[Deployment]) -> Iterator[str]:
             )
 
 
-def _costs(found: Plan, currency: str, mean_rate: float) -> Iterator[str]:
-    if not found.alone.per_hour:
+def _costs(plan: Plan, currency: str, mean_rate: float) -> Iterator[str]:
+    if not plan.alone.per_hour:
         yield "No costs: the configuration has no price.machine_per_hour."
         return
-    for name, of in (("routed", found.routed), ("generalist alone", found.alone)):
-        each = of.per_hour / _HOUR / mean_rate
-        tokens = of.tokens_per_second / of.rate
+    for name, part in (("routed", plan.routed), ("generalist alone", plan.alone)):
+        each = part.per_hour / _HOUR / mean_rate
+        tokens = part.tokens_per_second / part.rate
         million = f"{each / tokens * _MILLION:.4g} per million tokens" if tokens else "tokens: -"
         yield (
-            f"{name}: {currency} {of.per_hour:.4g} per hour, {1000 * each:.4g} per 1,000 requests, "
-            f"{million} generated"
+            f"{name}: {currency} {part.per_hour:.4g} per hour, {1000 * each:.4g} per 1,000 "
+            f"requests, {million} generated"
         )
-    change = found.routed.per_hour / found.alone.per_hour - 1
+    change = plan.routed.per_hour / plan.alone.per_hour - 1
     way = "more" if change > 0 else "less"
     yield f"Routing costs {_percent(abs(change))} {way} per hour.\n"
 
 
-def _point(of: BreakEven, currency: str) -> str:
-    full = f"{currency} {1000 * of.own:.3g} against {1000 * of.others:.3g} per 1,000 requests"
-    if of.from_rate is None:
+def _point(at: BreakEven, currency: str) -> str:
+    full = f"{currency} {1000 * at.own:.3g} against {1000 * at.others:.3g} per 1,000 requests"
+    if at.from_rate is None:
         return (
-            f"{of.model} never costs less than the generalist: {full}, both at the highest "
+            f"{at.model} never costs less than the generalist: {full}, both at the highest "
             "utilization allowed."
         )
-    state = "it pays" if of.pays else "it does not pay on cost"
+    state = "it pays" if at.pays else "it does not save money"
     return (
-        f"{of.model} pays from {of.from_rate:.3g} requests per second on; at {of.now:.3g} {state} "
+        f"{at.model} pays from {at.from_rate:.3g} requests per second on; at {at.now:.3g} {state} "
         f"({full}, both at the highest utilization allowed)."
     )
 
 
-def _how(found: Plan) -> Iterator[str]:
-    limits = found.limits
+def _how(plan: Plan) -> Iterator[str]:
+    limits = plan.limits
     yield (
         f"Replicas: the fewest whose utilization is at most {_percent(limits.max_utilization)} and "
         f"that let at most {_percent(1 - limits.quantile)} of the requests wait longer than "
         f"{limits.max_wait_seconds:g} s, by M/M/c (Erlang C): independent requests, one queue per "
         "model."
     )
-    yield "Cost says nothing of quality: niche compare does."
-    yield f"Measured: {', '.join(found.sources) or 'nothing; all figures were given'}."
+    yield "This plan covers cost only; niche compare measures quality."
+    yield f"Measured: {', '.join(plan.sources) or 'nothing; all figures were given by hand'}."
 
 
 def _percent(share: float) -> str:

@@ -1,9 +1,9 @@
-"""M/M/c: requests come independently at one rate, c replicas serve one each at a time, and who
-finds all of them busy waits in one queue.
+"""M/M/c: requests arrive independently at a constant rate, each of c replicas serves one at a time,
+and requests that find all replicas busy wait in one queue.
 
 Engines serve several requests at once and share their passes among them; a request's engine seconds
-are its share. To count a replica as one that serves so many seconds after each other has the same
-capacity, and a wait that is, if anything, too long: that is the side to err on.
+are its share. Modelling a replica as serving these seconds one request after another gives the same
+capacity and, at worst, too long a wait, which is the safe error.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _STEPS = 60
 
 @dataclass(frozen=True)
 class Limits:
-    """When replicas are enough.
+    """The limits within which replicas are enough.
 
     Attributes:
-        max_utilization: the share of its time that a replica works, at most.
-        max_wait_seconds: what `quantile` of the requests wait for a replica, at most.
-        quantile: of requests.
+        max_utilization: the largest share of time that a replica may be busy.
+        max_wait_seconds: the longest wait for a replica at `quantile`.
+        quantile: the share of requests that must wait no longer.
     """
 
     max_utilization: float = 0.7
@@ -38,22 +38,22 @@ class Limits:
             or not 0 < self.quantile < 1
             or self.max_wait_seconds < 0
         ):
-            raise ValueError(f"no limits: {self}")
+            raise ValueError(f"invalid limits: {self}")
 
 
 def busy_probability(servers: Numbers, load: Numbers) -> Floats:
-    """Erlang's C: how probable it is that a request finds all servers busy.
+    """Erlang's C: the probability that a request finds all servers busy.
 
     Args:
-        servers: how many, one at least.
-        load: arrivals per second times seconds of service; below `servers`.
+        servers: their number, at least 1.
+        load: arrivals per second times service seconds; below `servers`.
 
     Raises:
-        ValueError: they would never catch up.
+        ValueError: the load is too high for the servers.
     """
     servers, load = np.asarray(servers, np.float64), np.asarray(load, np.float64)
     if not ((load >= 0) & (load < servers)).all():
-        raise ValueError(f"{servers} servers never end a load of {load}")
+        raise ValueError(f"{servers} servers cannot handle a load of {load}")
     # Erlang's B: a ratio of Poisson probabilities.
     exactly = np.exp(xlogy(servers, load) - load - gammaln(servers + 1))
     blocked = exactly / pdtr(servers, load)
@@ -61,13 +61,13 @@ def busy_probability(servers: Numbers, load: Numbers) -> Floats:
 
 
 def wait_quantile(servers: Numbers, rate: Numbers, seconds: Numbers, quantile: float) -> Floats:
-    """The wait, in seconds, that so many of the requests do not exceed.
+    """The quantile of the waiting time, in seconds.
 
     Args:
-        servers: how many.
+        servers: their number.
         rate: requests per second.
-        seconds: of service, on average.
-        quantile: of the requests.
+        seconds: mean service time.
+        quantile: the share of requests that wait no longer.
     """
     load = np.multiply(rate, seconds)
     longer = busy_probability(servers, load) / (1 - quantile)
@@ -75,12 +75,12 @@ def wait_quantile(servers: Numbers, rate: Numbers, seconds: Numbers, quantile: f
 
 
 def replicas_needed(rate: Numbers, seconds: Numbers, limits: Limits) -> Floats:
-    """The fewest replicas that stay within the limits; none where nothing is asked.
+    """The fewest replicas within the limits; 0 without requests.
 
     Args:
-        rate: requests per second; many at once, if wished.
-        seconds: of service, on average.
-        limits: see there.
+        rate: requests per second; a scalar or an array.
+        seconds: mean service time.
+        limits: see `Limits`.
     """
     load = np.multiply(rate, seconds)
     servers = np.maximum(1, np.ceil(load / limits.max_utilization - 1e-9))
@@ -92,7 +92,7 @@ def replicas_needed(rate: Numbers, seconds: Numbers, limits: Limits) -> Floats:
 
 
 def capacity(servers: int, seconds: float, limits: Limits) -> float:
-    """The most requests per second that so many replicas take within the limits."""
+    """The most requests per second that these replicas handle within the limits."""
     if servers < 1 or seconds <= 0:
         return 0.0
     low, high = 0.0, servers * limits.max_utilization / seconds

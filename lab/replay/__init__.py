@@ -1,1 +1,1 @@
-"""Policies replayed over recorded answers: what routing would have cost, and how good it was."""
+"""Replays policies over recorded answers: the cost and quality that routing would have had."""

@@ -1,4 +1,4 @@
-"""Quality over cost: the hull of what can be had, and the area below it."""
+"""Quality over cost: the upper hull of points, and the area below it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +9,14 @@ _ROUNDING = 1e-12
 
 
 def hull(costs: Doubles, qualities: Doubles) -> tuple[Doubles, Doubles]:
-    """The non-decreasing upper hull of points: who mixes two policies gets what lies between.
+    """The non-decreasing upper hull of points: mixing two policies reaches the points between them.
 
     Args:
-        costs: of the points, shape (n,), n above 0.
-        qualities: shape (n,).
+        costs: the points' costs, shape (n,), n above 0.
+        qualities: their qualities, shape (n,).
 
     Returns:
-        Costs and qualities of its corners, both rising: from the cheapest point to the best one,
-        after which more money buys nothing.
+        Costs and qualities of its corners, both rising, from the cheapest point to the best one.
     """
     order = np.lexsort((-qualities, costs))
     corners: list[tuple[float, float]] = []
@@ -35,10 +34,10 @@ def aiq(costs: Doubles, qualities: Doubles, low: float, high: float) -> float:
     """RouterBench's AIQ: the mean height of the hull between two costs.
 
     Args:
-        costs: of a policy's points, shape (n,).
-        qualities: shape (n,).
-        low: where the range of costs begins; a point must lie there or below.
-        high: where it ends, above `low`.
+        costs: costs of a policy's points, shape (n,).
+        qualities: their qualities, shape (n,).
+        low: the start of the range of costs; at least one point must not cost more.
+        high: the end of the range, above `low`.
     """
     x, y = hull(costs, qualities)
     inner = x[(x > low) & (x < high)]
@@ -47,15 +46,15 @@ def aiq(costs: Doubles, qualities: Doubles, low: float, high: float) -> float:
 
 
 def cost_of(quality: float, costs: Doubles, qualities: Doubles) -> float:
-    """The least cost at which the hull reaches a quality; infinite where it never does."""
+    """The lowest cost at which the hull reaches a quality; infinite if it never does."""
     x, y = hull(costs, qualities)
-    # The same mean may differ in its last digit when it is added up in another order.
+    # Equal means may differ in the last digit if summed in another order.
     return float(np.interp(quality - _ROUNDING, y, x, right=np.inf))
 
 
 def _below(
     first: tuple[float, float], middle: tuple[float, float], last: tuple[float, float]
 ) -> bool:
-    """Whether the middle one is not above the line between the others."""
+    """Whether the middle point is on or below the line between the others."""
     rise = (middle[1] - first[1]) * (last[0] - first[0])
     return rise <= (last[1] - first[1]) * (middle[0] - first[0])

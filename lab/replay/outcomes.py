@@ -1,6 +1,6 @@
-"""What models answered to the same prompts: the score and the cost of each, as recorded.
+"""Recorded outcomes: the score and cost of several models on the same prompts.
 
-Rule: every prompt was answered by every model. Models stand in the order of their mean cost.
+Rule: every prompt was answered by every model. Models are ordered by mean cost.
 """
 
 import csv
@@ -24,27 +24,27 @@ Doubles = NDArray[np.float64]
 
 
 class Recorded(Protocol):
-    """One prompt with what each model made of it."""
+    """One prompt with each model's score and cost."""
 
     @property
     def prompt(self) -> str:
-        """What was asked."""
+        """The prompt."""
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """How good each model's answer was, in [0, 1]."""
+        """Each model's score, in [0, 1]."""
 
     @property
     def costs(self) -> Mapping[str, float]:
-        """What each model's answer cost, at least 0, in one unit for all."""
+        """Each model's cost, at least 0, in the same unit."""
 
     @property
     def group(self) -> str | None:
-        """The domain; None where nobody knows it."""
+        """The domain; None if unknown."""
 
     @property
     def cluster(self) -> str | None:
-        """What must not be split between training and test; None: prompts of the same wording."""
+        """Rows of one cluster stay in one split; None: prompts of the same wording."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,14 +53,14 @@ class Outcomes:
 
     Attributes:
         prompts: n texts.
-        groups: the domain of each; None where they are not known.
-        clusters: what is drawn, and put into a fold, together.
+        groups: the domain of each; None if unknown.
+        clusters: rows of one cluster are drawn, and put into a fold, together.
         models: k names, by mean cost, the cheapest first.
         scores: in [0, 1], shape (n, k).
         costs: at least 0, shape (n, k).
 
     Raises:
-        DataError: there is nothing to choose between.
+        DataError: there is only one model or prompt, or all models cost the same.
     """
 
     prompts: tuple[str, ...]
@@ -72,9 +72,9 @@ class Outcomes:
 
     def __post_init__(self) -> None:
         if len(self.models) < 2:
-            raise DataError("the outcomes are of one model; routing needs two, record another")
+            raise DataError("the outcomes have one model; routing needs two: record another")
         if len(set(self.clusters)) < 2:
-            raise DataError("the outcomes are of one prompt; record more")
+            raise DataError("the outcomes have one prompt; record more")
         low, *_, high = self.costs.mean(axis=0)
         if not low < high:
             raise DataError(
@@ -84,19 +84,19 @@ class Outcomes:
 
     @property
     def best(self) -> int:
-        """The model with the best mean score; of several the cheapest."""
+        """The model with the best mean score; of equals the cheapest."""
         return int(self.scores.mean(axis=0).argmax())
 
     @property
     def gain(self) -> Doubles | None:
-        """How much better the best model is than the cheapest, on each prompt, shape (n,).
+        """The best model's score minus the cheapest's, for each prompt, shape (n,).
 
-        None where the cheapest is the best: there is no gain to recover.
+        None if the cheapest model is the best, so there is no gain to recover.
         """
         return None if self.best == 0 else self.scores[:, self.best] - self.scores[:, 0]
 
     def sample(self, count: int, seed: int = 0) -> "Outcomes":
-        """So many of the prompts, drawn by lot, in their order; all if there are not more."""
+        """A random sample of the prompts, in their order; all if there are not more."""
         size = min(count, len(self.prompts))
         kept = np.sort(np.random.default_rng(seed).permutation(len(self.prompts))[:size])
         return _outcomes(
@@ -108,11 +108,10 @@ class Outcomes:
 
 
 def gather(rows: Sequence[Recorded]) -> Outcomes:
-    """Recorded rows as one value.
+    """Combines recorded rows.
 
     Raises:
-        DataError: they name different models, or some have a group and others none, or there is
-            nothing to choose between.
+        DataError: they name different models, only some have a group, or `Outcomes` rejects them.
     """
     if not rows:
         raise DataError("there are no outcomes; record some")
@@ -176,11 +175,11 @@ class RecordedRow:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a file is to be read.
+    """Options for reading a file.
 
     Attributes:
         group_key: the key, or the column, of the domain.
-        prices: what an answer costs, by model; these win over the file's own costs.
+        prices: cost of an answer, by model; overrides the file's costs.
     """
 
     group_key: str = "group"
@@ -188,11 +187,11 @@ class Layout:
 
 
 def read_outcomes(path: Path, layout: Layout | None = None) -> list[RecordedRow]:
-    """The rows of a file; its name says how it is written: `.csv`, else JSON Lines.
+    """The rows of a file: CSV if its name ends in `.csv`, else JSON Lines.
 
     Args:
         path: the file; read through gzip where its name ends in `.gz`.
-        layout: how to read it.
+        layout: the options.
 
     Raises:
         DataError: the file cannot be read or holds nothing, or lines have faults.
@@ -232,7 +231,7 @@ def _text(path: Path) -> str:
 
 
 def _nested(line: Mapping[str | None, Any]) -> dict[str, Any]:
-    """A line of CSV as the object that stands for it in JSON; empty cells are absent."""
+    """A line of CSV as the equivalent JSON object; empty cells are left out."""
     if None in line or None in line.values():
         raise Fault("has more or fewer cells than the first line has names")
     row: dict[str, Any] = {"scores": {}, "costs": {}}
@@ -276,7 +275,7 @@ def _numbers(value: Any, name: str, most: float) -> dict[str, float]:
     if not isinstance(value, dict) or (name == "scores" and not value):
         raise Fault(f"{name} is {shorten(value)}; it must name each model with a number")
     for model, number in value.items():
-        # true and false are 1 and 0, as graders write them
+        # graders write true and false for 1 and 0
         if not isinstance(number, int | float) or not 0 <= number <= most or math.isinf(number):
             allowed = "from 0 to 1" if most == 1 else "of at least 0"
             raise Fault(f"{name}.{model} is {shorten(number)}; it must be a number {allowed}")

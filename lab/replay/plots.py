@@ -31,7 +31,7 @@ def draw(found: Replay, folder: Path) -> tuple[Path, ...]:
 
     Args:
         found: the replay.
-        folder: where the files go; it exists.
+        folder: the output folder, which exists.
 
     Returns:
         The files.
@@ -43,7 +43,7 @@ def draw(found: Replay, folder: Path) -> tuple[Path, ...]:
 
 
 def draw_frontier(found: Replay, path: Path) -> None:
-    """The plane of quality and cost: each policy's curve, the models, and what nothing beats."""
+    """Quality over cost: each policy's curve, the models, and the Pareto front."""
     figure, axes = single_axes(8, 6)
     for of, style in _styled(found):
         axes.plot([p.cost for p in of.points], [p.quality for p in of.points], **style)
@@ -69,27 +69,27 @@ def draw_frontier(found: Replay, path: Path) -> None:
 
 
 def draw_lift(found: Replay, path: Path) -> None:
-    """What each policy's score is above its shuffle's: the part that comes from reading."""
+    """Each policy's score minus its shuffle's: the gain from reading the prompt."""
     figure, axes = single_axes(8, 6)
-    axes.axhline(0, color=GREY, linewidth=1, label="shuffle: same shares, whatever is asked")
+    axes.axhline(0, color=GREY, linewidth=1, label="shuffle: same shares, ignoring the prompt")
     for of, style in _styled(found):
-        if of.name == INSTANCE_ORACLE:  # beside it the others would look flat
+        if of.name == INSTANCE_ORACLE:  # it would flatten the other curves
             continue
         costs = [point.cost for point in of.points]
         lifts = [100 * (point.quality - point.shuffle_quality) for point in of.points]
         axes.plot(costs, lifts, **style)
     axes.set_xlabel("mean cost of a prompt")
     axes.set_ylabel("points of score above the shuffle")
-    axes.set_title(f"What comes from reading the prompt, {found.prompts:,} prompts")
+    axes.set_title(f"Gain from reading the prompt, {found.prompts:,} prompts")
     axes.grid(alpha=0.3)
     save(figure, path, legend_columns=2)
 
 
 def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
-    """The policies with points, each with its look; oracles are broken lines without colour."""
-    with_points = [of for of in found.policies if of.points]
-    real = [of for of in with_points if not of.oracle]
-    ceilings = [of for of in with_points if of.oracle]
+    """The policies with points, each with its line style; oracles are grey dashed lines."""
+    with_points = [policy for policy in found.policies if policy.points]
+    real = [with_point for with_point in with_points if not with_point.oracle]
+    ceilings = [with_point for with_point in with_points if with_point.oracle]
     looks: list[tuple[PolicyFigures, dict[str, Any]]] = []
     for place, of in enumerate(real):
         colour = _COLOURS[place % len(_COLOURS)]
@@ -102,17 +102,17 @@ def _styled(found: Replay) -> list[tuple[PolicyFigures, dict[str, Any]]]:
 
 
 def _models(axes: Axes, found: Replay) -> None:
-    costs = np.array([of.cost for of in found.models])
-    scores = np.array([of.quality.value for of in found.models])
+    costs = np.array([model.cost for model in found.models])
+    scores = np.array([model.quality.value for model in found.models])
     axes.plot(*hull(costs, scores), color=ORANGE, linewidth=1, label=MIX)
     axes.plot(costs, scores, "o", color=ORANGE, markeredgecolor="white", markersize=8)
     middle = costs.mean()
-    for of in found.models:
+    for model in found.models:
         axes.annotate(
-            of.name,
-            (of.cost, of.quality.value),
+            model.name,
+            (model.cost, model.quality.value),
             textcoords="offset points",
-            xytext=(-7 if of.cost > middle else 7, -3),
-            ha="right" if of.cost > middle else "left",
+            xytext=(-7 if model.cost > middle else 7, -3),
+            ha="right" if model.cost > middle else "left",
             fontsize=8,
         )

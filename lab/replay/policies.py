@@ -1,7 +1,7 @@
-"""What each policy expects of every model on every prompt, before it chooses.
+"""Each policy's expected scores and costs of every model on every prompt.
 
-Rule: who learns from outcomes learns from those of other folds; prompts of one cluster are in one
-fold. An oracle knows what no router can, and says so: it is a ceiling and no competitor.
+Rule: policies learn only from outcomes of other folds; prompts of one cluster are in one fold. An
+oracle uses information that no router has, and is marked as a ceiling.
 """
 
 from collections.abc import Callable
@@ -19,22 +19,22 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 DOMAIN_ORACLE, INSTANCE_ORACLE = "domain oracle", "instance oracle"
-"""Names of what knows too much."""
+"""Names of the oracles."""
 
 FOLDS = 5
 STRENGTH, PENALTY = 3.0, 10.0
-"""Among those that `niche benchmark routellm` chooses from; they are not chosen here."""
+"""Fixed values, among those that `niche benchmark routellm` chooses from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expectation:
-    """What a policy goes by.
+    """A policy's expectations.
 
     Attributes:
-        name: as tables show it.
+        name: its name in tables.
         scores: expected score of each model, shape (n, k).
         costs: expected cost of each, shape (n, k).
-        oracle: whether it knows the outcomes that it is measured on.
+        oracle: whether it uses the outcomes that it is evaluated on.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Expectation:
 
 
 def domain_means(outcomes: Outcomes) -> Expectation:
-    """The means of the prompt's own group in other folds, drawn towards those of all groups."""
+    """The means of the prompt's group in other folds, shrunk towards the overall means."""
     groups = _groups(outcomes)
 
     def fit(train: Indices, test: Indices, answers: Doubles) -> Doubles:
@@ -55,7 +55,7 @@ def domain_means(outcomes: Outcomes) -> Expectation:
 
 
 def by_router(outcomes: Outcomes, probabilities: Doubles) -> Expectation:
-    """The means of a trained router's domains in other folds, weighted by how likely each is.
+    """The means of a trained router's domains in other folds, weighted by their probabilities.
 
     Args:
         outcomes: n prompts.
@@ -72,9 +72,9 @@ def by_router(outcomes: Outcomes, probabilities: Doubles) -> Expectation:
 
 
 def by_vectors(outcomes: Outcomes, vectors: Floats) -> Expectation:
-    """Two steps (likely groups, then their means) and a ridge regression, in equal parts.
+    """The average of two steps (likely groups, then their means) and a ridge regression.
 
-    Where groups are not known, the ridge regression alone.
+    Without groups, only the ridge regression.
 
     Args:
         outcomes: n prompts.
@@ -93,7 +93,7 @@ def by_vectors(outcomes: Outcomes, vectors: Floats) -> Expectation:
 
 
 def domain_oracle(outcomes: Outcomes) -> Expectation:
-    """The means of the prompt's own group, its own outcome included."""
+    """The means of the prompt's group, including its own outcome."""
     _, place = np.unique(_groups(outcomes), return_inverse=True)
     answers = np.hstack([outcomes.scores, outcomes.costs])
     sums = np.zeros((int(place.max()) + 1, answers.shape[1]))
@@ -110,7 +110,7 @@ def instance_oracle(outcomes: Outcomes) -> Expectation:
 
 def _groups(outcomes: Outcomes) -> NDArray[np.str_]:
     if outcomes.groups is None:
-        raise ValueError("the outcomes have no groups; ask for policies that need none")
+        raise ValueError("the outcomes have no groups; choose policies that need none")
     return np.array(outcomes.groups)
 
 
@@ -132,7 +132,8 @@ def _expectation(name: str, answers: Doubles, *, oracle: bool) -> Expectation:
 
 
 _POINTS = 49
-"""Prices beside the two ends; more change the area by less than its interval's last digit."""
+"""The number of prices between the two ends; more change the area by less than its interval's last
+digit."""
 _A_HAIR = 1e-9
 
 
@@ -142,11 +143,11 @@ class Point:
 
     Attributes:
         policy: its name.
-        price: of quality, as score per unit of cost; infinite: always the cheapest model.
+        price: score per unit of cost; infinite: always the cheapest model.
         cost: mean cost of a prompt.
         quality: mean score.
-        shares: of the prompts that each model gets.
-        shuffle_cost: mean cost at the same shares, whatever the prompts say.
+        shares: each model's share of the prompts.
+        shuffle_cost: mean cost at the same shares, ignoring the prompts.
         shuffle_quality: mean score at the same shares.
     """
 
@@ -164,10 +165,10 @@ class Sweep:
     """A policy at p prices, from the highest to 0.
 
     Attributes:
-        expectation: what it goes by.
+        expectation: the policy's expectations.
         prices: shape (p,); the first is infinite.
-        scores: what each prompt scored at each price, shape (n, p).
-        costs: what each cost, shape (n, p).
+        scores: each prompt's score at each price, shape (n, p).
+        costs: each prompt's cost at each price, shape (n, p).
         shares: of the models at each price, shape (p, k).
     """
 
@@ -196,10 +197,11 @@ class Sweep:
 
 
 def sweep(expectation: Expectation, outcomes: Outcomes) -> Sweep:
-    """Replays a policy at every price that matters, or at an even choice of them."""
+    """Replays a policy at every price where its choices change, or at an even selection of
+    these."""
     prices = _prices(expectation)
     rows = np.arange(len(outcomes.prompts))
-    # Of several models of the same worth, argmax takes the first, which is the cheapest.
+    # Of equally good models, argmax takes the first, which is the cheapest.
     chosen = [
         (expectation.scores - price * expectation.costs).argmax(axis=1) for price in prices[1:]
     ]
@@ -215,7 +217,8 @@ def sweep(expectation: Expectation, outcomes: Outcomes) -> Sweep:
 
 
 def _prices(expectation: Expectation) -> Doubles:
-    """Where prompts begin to get a more expensive model, highest first, between infinity and 0."""
+    """The prices at which prompts switch to a more expensive model, falling, between infinity and
+    0."""
     scores, costs = expectation.scores, expectation.costs
     slopes = []
     for first in range(scores.shape[1]):
@@ -228,5 +231,5 @@ def _prices(expectation: Expectation) -> Doubles:
         return np.array([np.inf, 0.0])
     levels = np.linspace(0, 1, _POINTS)
     steps = np.unique(np.quantile(found, levels, method="closest_observation"))[::-1]
-    # A hair below, so that a prompt for which the price is just worth it gets that model.
+    # Slightly below, so that a prompt at exactly this price gets the more expensive model.
     return np.concatenate([[np.inf], steps * (1 - _A_HAIR), [0.0]])

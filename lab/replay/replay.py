@@ -1,8 +1,8 @@
-"""Policies over recorded outcomes: their figures with intervals, and the points they can reach.
+"""Replays policies over recorded outcomes: figures with intervals, and reachable points.
 
-All policies are measured on the same draws of the prompts, whole clusters at a time, so that the
-interval of a difference is that of the difference. Beside each stands its shuffle control, and
-beside all the mix: the best that anybody gets who picks models without reading the prompt.
+All policies use the same bootstrap draws of whole clusters, so that differences are paired. Each
+policy has its shuffle control, and all have the mix: the best choice of models that ignores the
+prompt.
 """
 
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ MEASURES = {
 }
 """The measures of a policy by their keys in a report, as tables show them.
 
-`above_mix` is the difference to the AIQ of the mix; `above_shuffle` the lead in score over the
-policy's shuffle, its mean over the costs that the policy reaches; `gap` the share of the domain
-oracle's lead over the mix; `match_cost` what the best single model's quality costs, in shares of
+`above_mix` is the difference to the AIQ of the mix; `above_shuffle` the mean lead in score over the
+policy's shuffle, over the costs that the policy reaches; `gap` the share of the domain oracle's
+lead over the mix; `match_cost` the cost of reaching the best single model's quality, as a share of
 that model's cost; the last three are RouteLLM's, with the cheapest model as the weak one and the
 best single model as the strong one.
 """
@@ -55,13 +55,13 @@ class ModelFigures:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFigures:
-    """A policy's figures, those of `MEASURES` that are defined, in that order.
+    """A policy's figures: the defined ones of `MEASURES`, in that order.
 
     Attributes:
-        name: of the policy.
-        oracle: whether it knows the outcomes that it is measured on.
-        figures: by the key of the measure.
-        points: from the highest price to the lowest; none for the mix, which has no prices.
+        name: the policy's name.
+        oracle: whether it uses the outcomes that it is evaluated on.
+        figures: by the measure's key.
+        points: from the highest price to the lowest; empty for the mix, which has no prices.
     """
 
     name: str
@@ -72,15 +72,15 @@ class PolicyFigures:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay found.
+    """The result of a replay.
 
     Attributes:
-        prompts: how many.
-        clusters: how many clusters they form.
-        models: by mean cost.
+        prompts: their number.
+        clusters: the number of their clusters.
+        models: sorted by mean cost.
         best: the model with the best mean score.
-        policies: the mix first, then in the order in which they were given.
-        front: the points of models and policies, oracles left out, that no other one beats.
+        policies: the mix first, then in the given order.
+        front: the Pareto front of models and policies, without oracles.
     """
 
     prompts: int
@@ -92,11 +92,11 @@ class Replay:
 
 
 def replay(outcomes: Outcomes, expectations: Sequence[Expectation]) -> Replay:
-    """Measures policies.
+    """Replays policies.
 
     Args:
-        outcomes: what every model made of every prompt.
-        expectations: one of each policy; their names differ.
+        outcomes: every model's score and cost on every prompt.
+        expectations: one per policy, with different names.
     """
     sweeps = [sweep(expectation, outcomes) for expectation in expectations]
     measured = _Measured(outcomes, sweeps)
@@ -113,7 +113,7 @@ def replay(outcomes: Outcomes, expectations: Sequence[Expectation]) -> Replay:
         )
         for of in sweeps
     )
-    reachable = [point for of in policies if not of.oracle for point in of.points]
+    reachable = [point for policy in policies if not policy.oracle for point in policy.points]
     return Replay(
         prompts=len(groups),
         clusters=len(set(outcomes.clusters)),
@@ -128,7 +128,7 @@ def replay(outcomes: Outcomes, expectations: Sequence[Expectation]) -> Replay:
 
 
 def _singles(outcomes: Outcomes) -> list[Point]:
-    """Always one model: a policy of one point, which is its own shuffle."""
+    """A policy that always picks one model: a single point, equal to its shuffle."""
     means = outcomes.costs.mean(axis=0).tolist(), outcomes.scores.mean(axis=0).tolist()
     shares = np.eye(len(outcomes.models)).tolist()
     return [
@@ -143,7 +143,7 @@ _Values = dict[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measured:
-    """All measures of all policies, on any draw of the prompts."""
+    """Computes all measures of all policies on a draw of the prompts."""
 
     outcomes: Outcomes
     sweeps: Sequence[Sweep]
@@ -184,7 +184,7 @@ class _Measured:
             return {}
         gain = self.outcomes.gain[rows]
         name, best = expectation.name, self.outcomes.best
-        if not gain.sum() > 0:  # a draw in which the best model is not the better one
+        if not gain.sum() > 0:  # a draw in which the best model is not better than the weak one
             return {(name, key): float("nan") for key in ("apgr", "cpt50", "cpt80")}
         score = (expectation.scores[:, best] - expectation.scores[:, 0])[rows]
         return {
@@ -206,7 +206,7 @@ class _Measured:
 
 
 def _mean_over(costs: Doubles, heights: Doubles) -> float:
-    """The mean height over a range of costs; 0 where there is no range."""
+    """The mean height over a range of costs; 0 if the range is empty."""
     width = float(costs[-1] - costs[0])
     return float(np.trapezoid(heights, costs)) / width if width > 0 else 0.0
 

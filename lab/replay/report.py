@@ -14,8 +14,8 @@ REPORT = "report.json"
 _VERSION = 1
 _TABLES = (("aiq", "above_mix", "above_shuffle", "gap", "match_cost"), ("apgr", "cpt50", "cpt80"))
 _HINDSIGHT = (
-    "AIQ takes each policy's best points in hindsight, so one of no worth ends a little above the "
-    "mix;\nthe lead over the shuffle is taken over all of its points."
+    "AIQ uses each policy's best points in hindsight, so a useless policy ends slightly above the "
+    "mix;\nthe lead over the shuffle uses all of its points."
 )
 _PERCENT = ("cpt50", "cpt80")
 _SHARES = ("gap", "match_cost")
@@ -26,8 +26,13 @@ def summary(found: Replay) -> str:
     models = Table(
         (f"always, {found.prompts:,} prompts", "cost", "score", "95% interval"),
         tuple(
-            (of.name, f"{of.cost:.6g}", f"{of.quality.value:.4f}", _interval(of.quality, "quality"))
-            for of in found.models
+            (
+                model.name,
+                f"{model.cost:.6g}",
+                f"{model.quality.value:.4f}",
+                _interval(model.quality, "quality"),
+            )
+            for model in found.models
         ),
     )
     tables = [models, *(_table(found, keys) for keys in _TABLES)]
@@ -40,7 +45,7 @@ def write_report(folder: Path, found: Replay, where: str, data: dict[str, int]) 
     """Writes `report.json` and the pictures.
 
     Args:
-        folder: where the files go; it exists.
+        folder: the output folder, which exists.
         found: the replay.
         where: the commit and the machine.
         data: rows by the name of their file or set.
@@ -63,29 +68,29 @@ def _content(found: Replay) -> dict[str, Any]:
         "clusters": found.clusters,
         "best_model": found.best,
         "models": [
-            {"name": of.name, "cost": of.cost, "quality": _figure(of.quality)}
-            for of in found.models
+            {"name": model.name, "cost": model.cost, "quality": _figure(model.quality)}
+            for model in found.models
         ],
         "policies": [
             {
-                "name": of.name,
-                "oracle": of.oracle,
-                "figures": {key: _figure(figure) for key, figure in of.figures.items()},
-                "points": [_finite(dataclasses.asdict(point)) for point in of.points],
+                "name": policy.name,
+                "oracle": policy.oracle,
+                "figures": {key: _figure(figure) for key, figure in policy.figures.items()},
+                "points": [_finite(dataclasses.asdict(point)) for point in policy.points],
             }
-            for of in found.policies
+            for policy in found.policies
         ],
         "front": [_finite(dataclasses.asdict(point)) for point in found.front],
     }
 
 
-def _figure(of: Figure) -> dict[str, Any]:
-    ends = {} if of.interval is None else dataclasses.asdict(of.interval)
-    return _finite({"value": of.value, **ends})
+def _figure(figure: Figure) -> dict[str, Any]:
+    ends = {} if figure.interval is None else dataclasses.asdict(figure.interval)
+    return _finite({"value": figure.value, **ends})
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has neither infinity nor what is no number: these are null."""
+    """JSON has neither infinity nor NaN: these become null."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in values.items()
@@ -93,29 +98,29 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(found: Replay, keys: tuple[str, ...]) -> Table:
-    """The policies that have one of the figures; a column for each."""
-    rows = [of for of in found.policies if any(key in of.figures for key in keys)]
+    """The policies that have any of the figures, with one column per figure."""
+    rows = [policy for policy in found.policies if any(key in policy.figures for key in keys)]
     return Table(
         ("policy", *(MEASURES[key] for key in keys)),
-        tuple((_name(of), *(_cell(of, key) for key in keys)) for of in rows),
+        tuple((_name(row), *(_cell(row, key) for key in keys)) for row in rows),
     )
 
 
-def _name(of: PolicyFigures) -> str:
-    return f"{of.name} (a ceiling)" if of.oracle else of.name
+def _name(policy_figures: PolicyFigures) -> str:
+    return f"{policy_figures.name} (a ceiling)" if policy_figures.oracle else policy_figures.name
 
 
-def _cell(of: PolicyFigures, key: str) -> str:
-    figure = of.figures.get(key)
+def _cell(policy_figures: PolicyFigures, key: str) -> str:
+    figure = policy_figures.figures.get(key)
     if figure is None:
         return "-"
     return f"{_number(figure.value, key)} {_interval(figure, key)}".rstrip()
 
 
-def _interval(of: Figure, key: str) -> str:
-    if of.interval is None:
+def _interval(figure: Figure, key: str) -> str:
+    if figure.interval is None:
         return ""
-    return f"[{_number(of.interval.low, key)}, {_number(of.interval.high, key)}]"
+    return f"[{_number(figure.interval.low, key)}, {_number(figure.interval.high, key)}]"
 
 
 def _number(value: float, key: str) -> str:
@@ -130,4 +135,4 @@ def _number(value: float, key: str) -> str:
 
 def _front(found: Replay) -> str:
     names = ", ".join(sorted({of.policy for of in found.front}))
-    return f"Nothing that can be run beats these at their cost: points of {names}."
+    return f"The Pareto front has points of {names}."

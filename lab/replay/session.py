@@ -1,4 +1,4 @@
-"""A replay from its files: the recorded outcomes, and every policy that can be had for them."""
+"""Runs a replay from files: the recorded outcomes, and every available policy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,13 +28,13 @@ Recordings = Mapping[str, Sequence[Recorded]]
 def read_recordings(
     paths: Sequence[Path], names: Sequence[str], data_dir: Path | None, layout: Layout
 ) -> Recordings:
-    """Recorded outcomes, all with a group or all without, unless a file has some of each.
+    """Reads recorded outcomes; all have a group or none has, unless a single file mixes both.
 
     Args:
         paths: files, as `lab.replay.outcomes` describes them.
         names: public sets, of `lab.datasets.outcomes`; they need `data_dir`.
-        data_dir: where the public sets lie.
-        layout: how the files are to be read.
+        data_dir: the folder of the public sets.
+        layout: options for reading the files.
 
     Raises:
         DataError: a file has faults.
@@ -49,12 +49,12 @@ def read_recordings(
 
 
 def _grouped(given: Recordings) -> Recordings:
-    """Where others have groups, a file without any is a group of its own."""
-    without = {name for name, rows in given.items() if all(of.group is None for of in rows)}
+    """If other files have groups, a file without groups forms its own group."""
+    without = {name for name, rows in given.items() if all(row.group is None for row in rows)}
     if len(without) == len(given):
         return given
     return {
-        name: [RecordedRow(of.prompt, of.scores, of.costs, name, of.cluster) for of in rows]
+        name: [RecordedRow(row.prompt, row.scores, row.costs, name, row.cluster) for row in rows]
         if name in without
         else rows
         for name, rows in given.items()
@@ -67,13 +67,14 @@ def replay_all(
     encoder: TextEncoder | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Replay:
-    """Replays every policy that can be had.
+    """Replays every available policy.
 
     Args:
-        outcomes: what models made of each prompt.
-        artifact: a trained router, `default` or a directory; None leaves out what needs one.
-        encoder: the one that it was trained with; None without an artifact.
-        progress: told of each step as it begins.
+        outcomes: the models' scores and costs on each prompt.
+        artifact: a trained router, `default` or a directory; None leaves out policies that need
+            one.
+        encoder: the encoder that it was trained with; None without an artifact.
+        progress: called at the start of each step.
 
     Raises:
         ArtifactError: the artifact cannot be used.
@@ -94,8 +95,8 @@ def _learned(
 ) -> list[Expectation]:
     texts = [prompt.strip() for prompt in outcomes.prompts]
     classifier = load_artifact(artifact_path(artifact), encoder)
-    progress(f"asking the router for {len(texts):,} prompts")
+    progress(f"classifying {len(texts):,} prompts with the router")
     scores = classifier.scores([Query(text=text) for text in texts])
-    table = [[of.probabilities[name] for name in classifier.classes_] for of in scores]
+    table = [[score.probabilities[name] for name in classifier.classes_] for score in scores]
     vectors = encoder.encode(texts).vectors
     return [by_router(outcomes, np.array(table)), by_vectors(outcomes, vectors)]

@@ -18,7 +18,7 @@ from router.types import GENERAL
 
 _SHOWN_DOMAINS = 10
 _HELD_OUT = (None, "test", "unseen")
-"""The splits that are measured on."""
+"""The splits that an evaluation uses."""
 
 Data = Mapping[str, Sequence[LabelledRow]]
 """Rows by the name of their file or set."""
@@ -32,10 +32,10 @@ def read_held_out(
     Args:
         paths: labelled files.
         names: public sets, of `lab.routing.public_prompts`; they need `data_dir`.
-        data_dir: where the public sets lie.
+        data_dir: the folder of the public sets.
 
     Raises:
-        DataError: a file has faults, or holds no such row.
+        DataError: a file has faults, or has no held-out row.
         DatasetError: a set is unknown, absent or altered.
     """
     data: dict[str, Sequence[LabelledRow]] = {str(path): read_rows(path) for path in paths}
@@ -51,18 +51,18 @@ def evaluate_artifact(
     wanted: GuaranteeConfig | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> EvaluationReport:
-    """Measures an artifact on rows.
+    """Evaluates an artifact on rows.
 
     Args:
         artifact: `default`, or a directory.
-        encoder: the one that it was trained with.
+        encoder: the encoder that it was trained with.
         data: rows by the name of their file or set; at least one row.
-        wanted: a level of the operator's; the figures are then those at its threshold.
-        progress: told of each step as it begins.
+        wanted: the operator's guarantee level; the figures then use its threshold.
+        progress: called at the start of each step.
 
     Raises:
         ArtifactError: the artifact cannot be used.
-        GuaranteeError: it has no calibration rows for what is wanted.
+        GuaranteeError: the artifact has no calibration rows for this level.
     """
     classifier = load_artifact(artifact_path(artifact), encoder)
     guarantees = promises(classifier.trained.calibration, wanted)
@@ -73,7 +73,7 @@ def evaluate_artifact(
     if wanted is not None:
         level = guarantees[0]
         thresholds = Thresholds(level.threshold, infeasible=level.threshold is None)
-        notes.append(f"Requests are routed as the guarantee asks for: {level.sentence()}")
+        notes.append(f"Requests are routed at the guarantee's threshold: {level.sentence()}")
     return EvaluationReport(
         artifact=artifact,
         encoder=encoder.name,
@@ -95,7 +95,7 @@ def _held_out(name: str, rows: Sequence[LabelledRow]) -> Sequence[LabelledRow]:
 
 
 def _notes(classes: Sequence[str], rows: Sequence[LabelledRow]) -> list[str]:
-    """What becomes of domains that the classifier does not know, where there are any."""
+    """Notes on rows whose domain the classifier does not know, if there are any."""
     strange = Counter(row.domain for row in rows if row.domain not in {*classes, GENERAL})
     if not strange:
         return []
@@ -103,7 +103,7 @@ def _notes(classes: Sequence[str], rows: Sequence[LabelledRow]) -> list[str]:
     more = f" and {len(strange) - _SHOWN_DOMAINS} others" if len(strange) > _SHOWN_DOMAINS else ""
     notes = [
         f"{strange.total():,} rows have domains that the artifact does not know ({names}{more}): "
-        f"they count as {GENERAL!r}, for no specialist should get them."
+        f"they count as {GENERAL!r}, since no specialist should get them."
     ]
     if not any(row.domain in classes and row.domain != GENERAL for row in rows):
         notes.append(

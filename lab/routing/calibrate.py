@@ -1,5 +1,5 @@
-"""What validation rows choose after a head is fitted: its temperature, the OOD detector and the
-confidence threshold; and what calibration rows keep for guarantees."""
+"""Settings chosen on validation rows after the head is fitted (temperature, OOD threshold,
+confidence threshold), and the calibration data for guarantees."""
 
 from dataclasses import replace
 
@@ -23,23 +23,23 @@ Indices = NDArray[np.int64]
 _CONFIDENCES = np.round(np.arange(0.5, 1.0, 0.01), 2)
 
 _GRID_OF_NOTHING = np.array([0.5])
-"""Where no validation row reaches a specialist, any threshold is as good."""
+"""Used if no validation row reaches a specialist."""
 
 
 def calibrate_temperature(head: Head, validation: Part) -> Head:
-    """The head with the temperature that helps on validation rows; see `choose_temperature`."""
+    """The head with the temperature chosen on validation rows; see `choose_temperature`."""
     logits = head.logits(validation.vectors)
     return replace(head, temperature=choose_temperature(logits, head.domains, validation.truth))
 
 
 def calibrate_ood(head: Head, prototypes: Floats, validation: Part, quantile: float) -> OodDetector:
-    """The detector in units of the niches' validation rows, of which it declines a share.
+    """Builds the OOD detector, with the threshold at a quantile of the niches' validation rows.
 
     Args:
         head: fitted.
-        prototypes: of the niches, shape (m, dimensions).
+        prototypes: the niches' prototypes, shape (m, dimensions).
         validation: rows, some of them of niches.
-        quantile: the share of the niches' rows that may be taken for out of distribution.
+        quantile: the share of the niches' rows that may be classified as out of distribution.
     """
     niches = _is_niche(head)[validation.truth]
     vectors = validation.vectors[niches]
@@ -52,7 +52,7 @@ def calibrate_ood(head: Head, prototypes: Floats, validation: Part, quantile: fl
 def calibrate_confidence(
     head: Head, ood: OodDetector, validation: Part, max_misroutes: float
 ) -> float:
-    """The lowest confidence from which few enough of the validation rows are misrouted."""
+    """The lowest confidence threshold that keeps misroutes on validation rows within the limit."""
     confidence, wrong = _offers(head, ood, validation)
     offered = np.isfinite(confidence)
     return choose_confidence(confidence[offered], wrong[offered], max_misroutes)
@@ -61,14 +61,14 @@ def calibrate_confidence(
 def keep_calibration(
     head: Head, ood: OodDetector, validation: Part, held_out: Part, excess_loss: Doubles
 ) -> Calibration:
-    """The calibration rows as guarantees need them; the grid comes from the validation rows.
+    """The calibration data for guarantees; its threshold grid comes from the validation rows.
 
     Args:
         head: with its temperature.
         ood: with its threshold.
         validation: rows for the grid.
-        held_out: the calibration rows, in an order that has nothing to do with their losses.
-        excess_loss: of the calibration rows, NaN where it is not known, shape (n,).
+        held_out: the calibration rows, in an order independent of their losses.
+        excess_loss: of the calibration rows, NaN if unknown, shape (n,).
     """
     confidence, _ = _offers(head, ood, validation)
     certain, misroute = _offers(head, ood, held_out)
@@ -78,7 +78,8 @@ def keep_calibration(
 
 
 def choose_temperature(logits: Doubles, domains: Indices, truth: Indices) -> float:
-    """The temperature that fits one half of the rows best, if it helps the other half too; else 1.
+    """The temperature that fits one half of the rows best, if it also improves the other half; else
+    1.
 
     Args:
         logits: shape (n, sub-clusters).
@@ -103,11 +104,11 @@ def choose_temperature(logits: Doubles, domains: Indices, truth: Indices) -> flo
 
 
 def choose_confidence(confidence: Doubles, wrong: NDArray[np.bool_], limit: float) -> float:
-    """The lowest confidence from which at most `limit` of the rows are wrong; 0.99 if none is.
+    """The lowest threshold at which at most `limit` of the rows are wrong; 0.99 if there is none.
 
     Args:
-        confidence: of rows that a specialist would get, shape (n,).
-        wrong: whether that specialist would be the wrong one.
+        confidence: confidence of rows that a specialist would get, shape (n,).
+        wrong: whether it would be the wrong specialist, shape (n,).
         limit: the largest share of wrong rows.
     """
     for threshold in _CONFIDENCES:
@@ -118,8 +119,8 @@ def choose_confidence(confidence: Doubles, wrong: NDArray[np.bool_], limit: floa
 
 
 def _offers(head: Head, ood: OodDetector, rows: Part) -> tuple[Doubles, NDArray[np.bool_]]:
-    """For each row the confidence of the specialist that would get it at the loosest threshold,
-    -inf where the generalist would, and whether that specialist is the wrong one."""
+    """For each row, the confidence of the specialist that gets it at the loosest threshold (-inf if
+    the generalist gets it), and whether that specialist is wrong."""
     logits = head.logits(rows.vectors)
     probabilities = head.probabilities(logits)
     chosen = probabilities.argmax(axis=1)

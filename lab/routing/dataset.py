@@ -1,16 +1,16 @@
-"""Labelled prompts of one's own, from JSON Lines.
+"""The user's labelled prompts, from JSON Lines.
 
-A row is an object with these fields; any other is refused.
+A row is an object with these fields; others are errors.
 
     text                a prompt as the user typed it; or instead of it
-    messages            a conversation, [{"role", "content"}, ...], that ends with what is asked
-    domain              where it belongs; `general` is what no specialist should get
-    group               what must stay on one side of the splits, such as a table or a template
+    messages a conversation, [{"role", "content"}, ...], that ends with the request
+    domain its label; `general` for prompts that no specialist should get
+    group rows that must stay in one split, such as those of a table or a template
                         (default: the wording, so that duplicates stay together)
     split               train, validation, calibration, test or unseen (default: drawn by group)
-    source              where it comes from; figures are shown per source (default: the file)
+    source its origin; figures are shown per source (default: the file)
     specialist_score    how well the specialist of the domain answered it, from 0 to 1; and
-    generalist_score    how well the generalist did: what a guarantee on excess loss is made from
+    generalist_score how well the generalist did: guarantees on excess loss use both
 """
 
 import difflib
@@ -29,7 +29,7 @@ from router.errors import TrainingError
 from router.types import GENERAL, Query
 
 DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-"""What a domain may be called: the same in `niche.yaml`."""
+"""Valid names of domains, the same as in `niche.yaml`."""
 
 _MIN_WORDINGS = 8
 _FIELDS = (
@@ -42,15 +42,15 @@ _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant"
 
 @dataclass(frozen=True, slots=True)
 class LabelledQuery:
-    """A query with the domain that it belongs to: a `lab.routing.rows.LabelledRow`.
+    """A query with its domain; implements `lab.routing.rows.LabelledRow`.
 
     Attributes:
-        query: what the router is asked.
-        domain: where it belongs.
-        group: what must not be split between training and test.
-        split: one of `lab.routing.rows.SPLITS`; None lets the group draw one.
-        source: where it comes from.
-        excess_loss: the generalist's score less the specialist's, in [-1, 1]; None: not known.
+        query: the router's input.
+        domain: its label.
+        group: rows of one group stay in one split.
+        split: one of `lab.routing.rows.SPLITS`; None: drawn by group.
+        source: its origin.
+        excess_loss: the generalist's score minus the specialist's, in [-1, 1]; None: unknown.
     """
 
     query: Query
@@ -62,7 +62,7 @@ class LabelledQuery:
 
     @property
     def text(self) -> str:
-        """What decides: the last thing that the user said."""
+        """The text to classify: the last user message."""
         return text_of(self.query)
 
 
@@ -94,7 +94,7 @@ def read_rows(path: Path) -> list[LabelledQuery]:
 
 
 def read_prompts(path: Path) -> Prompts:
-    """As `read_rows`, where rows may also be without a domain.
+    """As `read_rows`, but rows may lack a domain.
 
     Raises:
         DataError: the file cannot be read or is empty, or rows have faults.
@@ -112,7 +112,7 @@ def read_prompts(path: Path) -> Prompts:
 
 
 def require_trainable(rows: Sequence[LabelledRow]) -> None:
-    """Returns when the rows can train a router.
+    """Checks that the rows can train a router.
 
     Raises:
         TrainingError: there are fewer than two domains, or too few different prompts in one.
@@ -136,7 +136,7 @@ def require_trainable(rows: Sequence[LabelledRow]) -> None:
 
 
 def contradictions(rows: Iterable[LabelledQuery]) -> dict[str, tuple[str, ...]]:
-    """The bare texts that stand in several domains, each with these domains."""
+    """Single prompts with several labels, each with its domains."""
     domains: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row.query.text is not None:
@@ -148,7 +148,7 @@ def parse_query(fields: dict[str, Any]) -> Query:
     """The query of a row.
 
     Raises:
-        Fault: it has unknown fields, or does not hold exactly one of a text and a conversation.
+        Fault: it has unknown fields, or not exactly one of text and messages.
     """
     refuse_unknown(fields, _FIELDS)
     text, messages = fields.get("text"), fields.get("messages")
@@ -158,17 +158,17 @@ def parse_query(fields: dict[str, Any]) -> Query:
     if text is not None:
         query, empty = Query(text=string(text, "text")), "text is empty"
     else:
-        query, empty = Query(messages=_turns(messages)), "no user says anything in messages"
+        query, empty = Query(messages=_turns(messages)), "messages has no user message with text"
     if not text_of(query).strip():
-        raise Fault(f"{empty}; remove the row, or write what was asked")
+        raise Fault(f"{empty}; remove the row, or write the prompt")
     return query
 
 
 def refuse_unknown(fields: Mapping[str, Any], allowed: Sequence[str], where: str = "") -> None:
-    """Returns when every field may be there.
+    """Checks for unknown fields.
 
     Raises:
-        Fault: one may not; the fault names it, the nearest one that may, and all of these.
+        Fault: a field is unknown; the fault names it, the nearest known field, and all known ones.
     """
     for name in fields:
         if name not in allowed:
@@ -180,10 +180,10 @@ def refuse_unknown(fields: Mapping[str, Any], allowed: Sequence[str], where: str
 
 
 def domain_of(value: Any) -> str:
-    """The value, if it may be a domain.
+    """Returns the value if it is a valid domain name.
 
     Raises:
-        Fault: it may not.
+        Fault: it is not.
     """
     name = string(value, "domain")
     if not DOMAIN.fullmatch(name):
@@ -197,7 +197,7 @@ def domain_of(value: Any) -> str:
 
 
 def score_of(value: Any, name: str) -> float:
-    """The value, if it is a number from 0 to 1.
+    """Returns the value if it is a number from 0 to 1.
 
     Raises:
         Fault: it is not.

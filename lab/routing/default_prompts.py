@@ -1,8 +1,8 @@
-"""Labelled prompts for the router's default domains: what each niche is asked, and what it is not.
+"""Labelled prompts for the router's default domains, and general prompts.
 
 Rule: rows that train or tune come from sets whose licence lets weights be distributed. The split
-`unseen` holds sources of which training saw nothing: they show how the router does on traffic of
-another kind.
+`unseen` holds sources that training does not use: they measure the router on other kinds of
+traffic.
 """
 
 import json
@@ -23,14 +23,14 @@ from lab.specialists.niches.math import folded
 from lab.specialists.registry import NICHES
 
 GENERAL = "general"
-"""What is no niche's; the same word as the router's."""
+"""The label of prompts outside all niches; the router uses the same word."""
 
 PromptSplit = Literal["train", "validation", "calibration", "test", "unseen"]
 
 NEAR_MISSES = Path(__file__).parent / "near_misses.jsonl"
 
 _SIZES: Mapping[Split, int] = {"train": 1400, "validation": 600, "test": 400}
-"""Prompts per niche, if it has as many."""
+"""Prompts per niche, at most."""
 
 _SLURP_TOOLS = frozenset({"play_music", "weather_query"})
 _ABOUT_SQL = re.compile(r"\bsql\b", re.IGNORECASE)
@@ -40,8 +40,7 @@ _ABOUT_SQL = re.compile(r"\bsql\b", re.IGNORECASE)
 class LabelledPrompt:
     """A user's message and the domain it belongs to.
 
-    `group` names what must not be split between training and test; `source` is the data set with
-    its licence.
+    Rows of one `group` stay in one split; `source` is the data set with its licence.
     """
 
     text: str
@@ -68,17 +67,17 @@ def unseen(data_dir: Path) -> list[LabelledPrompt]:
     """The rows of the split `unseen` alone, which are quickly read.
 
     Args:
-        data_dir: as of `rows`.
+        data_dir: as for `rows`.
 
     Raises:
-        DatasetError: as `rows`.
+        DatasetError: as for `rows`.
     """
     parts = (_slurp, _spider, _alpaca, _svamp, _ncbi, _bank_messages)
     return [row for part in parts for row in part(data_dir)]
 
 
 def _calibrating(row: LabelledPrompt) -> LabelledPrompt:
-    """Half of the validation rows, by group, are for guarantees alone."""
+    """Half of the validation rows, by group, are used for guarantees only."""
     if row.split == "validation" and draw(row.group, "calibration") < 0.5:
         return replace(row, split="calibration")
     return row
@@ -111,7 +110,8 @@ def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
 
 
 def _word_problems(data_dir: Path) -> Iterator[LabelledPrompt]:
-    """Problems whose solution is no short equation: not in the niche's own rows, and its own."""
+    """Problems without a short equation: absent from the niche's own rows, but labelled as the
+    niche."""
     found = (r["question"] for r in read_rows("gsm8k", data_dir) if folded(r["answer"]) is None)
     for text in sample(found, 250):
         yield _spread("gsm8k", MATH.restyle(text), text, "math")
@@ -158,25 +158,26 @@ def _questions(data_dir: Path) -> Iterator[LabelledPrompt]:
         rows_of = read_rows(name, data_dir)
         found = {r["question"]: r for r in rows_of if r.get("subject") not in unclear.MMLU_SUBJECTS}
         for text in sample(found, count):
-            # MedQuAD asks the same about each disease or drug: `focus` is what would leak.
+            # MedQuAD repeats its questions for each disease or drug: `focus` would leak.
             yield from _general(name, text, found[text].get("focus", text))
 
 
 def _general(name: str, text: str, group: str) -> Iterator[LabelledPrompt]:
-    """A general row of a set without splits. No row if it may be for `sql`."""
+    """A general row of a set without splits; no row if the prompt may belong to `sql`."""
     if not _ABOUT_SQL.search(text):
         yield _spread(name, text, group, GENERAL)
 
 
 def _spread(name: str, text: str, group: str, domain: str) -> LabelledPrompt:
-    """A row of a set without splits: the group draws one."""
+    """A row of a set without splits: its split is drawn by group."""
     chance = draw(group, "split")
     split: PromptSplit = "train" if chance < 0.7 else "validation" if chance < 0.82 else "test"
     return LabelledPrompt(text, domain, f"{name}/{group}", split, _source(name))
 
 
 def _bitext(data_dir: Path) -> Iterator[LabelledPrompt]:
-    """What a shop's customers write; whole intents are kept from training, to tune and test on."""
+    """Messages of a shop's customers; whole intents are held out of training for validation and
+    test."""
     intents = {row["utterance"]: row["intent"] for row in read_rows("bitext", data_dir)}
     found = (text for text in intents if not unclear.BITEXT_INTENTS.search(intents[text]))
     for text in sample(found, 250):
@@ -214,7 +215,7 @@ def _schema(entry: dict[str, Any]) -> str:
 
 
 def _alpaca(data_dir: Path) -> Iterator[LabelledPrompt]:
-    parts = ("helpful_base", "oasst", "koala")  # its other parts are sets that training reads
+    parts = ("helpful_base", "oasst", "koala")  # its other parts are sets used in training
     found = (row for row in read_rows("alpaca_eval", data_dir) if row["dataset"] in parts)
     for text in sample((row["instruction"] for row in found), 250):
         if not _ABOUT_SQL.search(text) and not text.startswith(unclear.ALPACA_OPENINGS):
@@ -236,7 +237,7 @@ def _ncbi(data_dir: Path) -> Iterator[LabelledPrompt]:
 
 
 def _bank_messages(data_dir: Path) -> Iterator[LabelledPrompt]:
-    """Of CLINC150, whose other intents training knows as general; of a bank's it knows none."""
+    """Bank intents of CLINC150: training has its other intents as general, but none of these."""
     rows_of = read_rows("clinc150", data_dir)
     found = (row["text"] for row in rows_of if row["intent"] in unclear.BANK_INTENTS)
     source = f"clinc150's bank intents ({DATASETS['clinc150'].licence})"

@@ -35,17 +35,17 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What was found, a row each; the last four index `labels`.
+    """The classifier's and the policy's results, one per row; the last four fields index `labels`.
 
     Attributes:
         labels: the classifier's classes, and `general`.
-        known: how many of the labels the classifier has.
-        confidence: of the first choice.
-        ood_score, max_ood_score: of each row.
-        truth: where a row belongs.
+        known: the number of labels that the classifier has.
+        confidence: the confidence of the first choice.
+        ood_score, max_ood_score: the OOD score of each row, and its limit.
+        truth: the row's label.
         choice: the first choice.
-        went: who gets it.
-        would: who would get it if any confidence were enough.
+        went: the destination of the row.
+        would: the destination without a confidence threshold.
     """
 
     labels: tuple[str, ...]
@@ -71,7 +71,7 @@ class _Seen:
 def evaluate(
     classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thresholds | None = None
 ) -> Evaluation:
-    """Measures a classifier, and the policy with every specialist available, on labelled rows.
+    """Evaluates a classifier, and the policy with all specialists available, on labelled rows.
 
     Args:
         classifier: rows of domains that it does not know count as `general`.

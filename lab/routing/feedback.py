@@ -1,15 +1,14 @@
-"""The gateway's own decisions as labelled prompts, where somebody has judged them.
+"""Labelled prompts from the gateway's decisions and feedback on them.
 
-Rule: a decision alone is no label. Training on what the router decided by itself only confirms it,
-so that a request counts when a line of feedback says which domain was right, or how good the answer
-was:
+Rule: a decision alone is no label. Training on the router's own decisions would only confirm them,
+so a request counts only if a line of feedback gives the right domain, or a score of the answer:
 
     {"request_id": ..., "domain": ...}      the right domain
-    {"request_id": ..., "score": ...}       from 0 to 1; from 0.5 on it confirms the domain
+    {"request_id": ..., "score": ...} from 0 to 1; 0.5 or more confirms the domain
 
-A score confirms only what it can tell: that the model which answered was that of the decided
-domain. A low score does not say which domain is right; nor does a good answer of the generalist to
-a request that was sent to it in doubt. Later lines win over earlier ones, a domain over a score.
+A score confirms a domain only if the model of the decided domain answered. A low score does not say
+which domain is right, and neither does a good answer of the generalist to an uncertain request.
+Later lines override earlier ones, and a domain overrides a score.
 """
 
 from collections import Counter
@@ -27,21 +26,21 @@ from router.types import GENERAL, Query, Reason
 
 _CONFIRMS = 0.5
 _Loss = Literal["unjudged", "undecided", "ambiguous", "textless"]
-"""Why a decision is no labelled prompt; see `LabelledLog`."""
+"""Why a decision gives no labelled prompt; see `LabelledLog`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledLog:
-    """The labelled prompts of a log, and how many decisions gave none.
+    """The labelled prompts of a log, and counts of the decisions that gave none.
 
     Attributes:
         rows: the labelled prompts.
         decisions: lines of the log.
-        cut: lines of the log that are not whole.
+        cut: truncated lines of the log.
         unjudged: decisions without feedback.
-        undecided: decisions whose score does not tell the right domain.
+        undecided: decisions whose score does not determine the domain.
         ambiguous: decisions whose request id belongs to several requests.
-        textless: judged decisions whose prompt is not known.
+        textless: judged decisions whose prompt is unknown.
         unmatched: request ids of the feedback that the log does not have.
     """
 
@@ -59,11 +58,11 @@ class LabelledLog:
         counts = {
             "decisions in the log": self.decisions,
             "became labelled prompts": len(self.rows),
-            "have no feedback: what the router decided is no label": self.unjudged,
-            "have a score that does not tell the right domain": self.undecided,
+            "have no feedback: a decision alone is no label": self.unjudged,
+            "have a score that does not determine the domain": self.undecided,
             "share their request id with another request": self.ambiguous,
-            "have a prompt that is not known: logged as a hash, or not at all": self.textless,
-            "lines of the log are cut": self.cut,
+            "have no known prompt: logged as a hash, or not at all": self.textless,
+            "lines of the log are truncated": self.cut,
             "request ids of the feedback are not in the log": self.unmatched,
         }
         return "\n".join(f"{count:>8,}  {what}" for what, count in counts.items() if count)
@@ -71,7 +70,7 @@ class LabelledLog:
 
 @dataclass(frozen=True, slots=True)
 class _Logged:
-    """A line of the log, as far as it matters here."""
+    """The relevant fields of a line of the log."""
 
     request_id: str
     domain: str
@@ -97,7 +96,7 @@ class _Judgement:
     score: float | None
 
     def domain_for(self, decision: _Logged) -> str | None:
-        """The right domain; None where it is not told."""
+        """The right domain; None if unknown."""
         if self.domain is not None:
             return self.domain
         good = self.score is not None and self.score >= _CONFIRMS
@@ -106,7 +105,7 @@ class _Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What is known beside the log.
+    """The feedback and prompts that complete a log.
 
     Attributes:
         judgements: by request id.
@@ -137,15 +136,15 @@ class _Evidence:
 
 
 def from_log(log: Path, feedback: Path, texts: Iterable[Query] = ()) -> LabelledLog:
-    """The decisions of a log that feedback makes labelled prompts.
+    """Turns the decisions of a log into labelled prompts by their feedback.
 
     Args:
         log: the file that `observability.decision_log.path` names.
-        feedback: judgements, as the module says.
-        texts: prompts that the log may have as a hash alone.
+        feedback: judgements, in the format of the module docstring.
+        texts: prompts for log lines that have only a hash.
 
     Raises:
-        DataError: a file cannot be read or has faults, or not one labelled prompt is left.
+        DataError: a file cannot be read or has faults, or there is no labelled prompt.
     """
     decisions, cut = read_log(log, _decision)
     judgements = _judgements(feedback)
@@ -206,7 +205,7 @@ def _prompt(fields: dict[str, Any]) -> Query | None:
 
 
 def _judgements(path: Path) -> dict[str, _Judgement]:
-    """The last domain for each request; the last score where no domain is told."""
+    """The last domain for each request; else its last score."""
     found: dict[str, _Judgement] = {}
     for judgement in read_jsonl(path, _judgement):
         before = found.get(judgement.request_id)

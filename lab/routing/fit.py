@@ -1,6 +1,6 @@
 """Fitting on vectors: the head over sub-clusters, the niches' prototypes, the exemplars.
 
-Inside each domain k-means finds sub-clusters; one logistic regression tells all of them apart. The
+Inside each domain k-means finds sub-clusters; one logistic regression classifies all of them. The
 same vectors, labels and seed give the same weights.
 """
 
@@ -28,7 +28,8 @@ class Part:
     truth: Indices
 
     def with_copies(self, copies: Floats) -> "Part":
-        """The rows, then copies of them, shape (k x n, dimensions): one of each, and so on."""
+        """The rows, then their copies, shape (k x n, dimensions); each block has all rows in
+        order."""
         times = len(copies) // len(self.truth)
         return Part(np.concatenate([self.vectors, copies]), np.tile(self.truth, 1 + times))
 
@@ -41,7 +42,7 @@ def fit_head(
     seed: int,
     copies: Floats | None = None,
 ) -> Head:
-    """A head with `sub_clusters` per domain, as many rows at least being in each domain.
+    """Fits a head with `sub_clusters` per domain; each domain needs at least as many rows.
 
     Args:
         classes: the domains.
@@ -49,16 +50,16 @@ def fit_head(
         sub_clusters: per domain.
         inverse_regularisation: scikit-learn's C of the logistic regression.
         seed: of k-means.
-        copies: of the rows, as in `Part.with_copies`; each belongs to the sub-cluster of its row.
+        copies: copies of the rows, as in `Part.with_copies`; each has the sub-cluster of its row.
     """
     labels = np.zeros(len(rows.truth), np.int64)
-    # One thread: sums in another order would give another artifact.
+    # One thread: another order of summation would change the artifact.
     with threadpool_limits(1):
         for index in range(len(classes)):
             own = rows.truth == index
             clusters = KMeans(sub_clusters, n_init=3, random_state=seed).fit(rows.vectors[own])
             labels[own] = index * sub_clusters + clusters.labels_
-        # To convergence: stopped early it loses several points of accuracy with many domains.
+        # To convergence: stopping early costs several points of accuracy with many domains.
         regression = LogisticRegression(C=inverse_regularisation, max_iter=2000)
         everything = rows if copies is None else rows.with_copies(copies)
         regression.fit(everything.vectors, np.resize(labels, len(everything.truth)))
@@ -78,13 +79,13 @@ def fit_head(
 def fit_prototypes(
     classes: Sequence[str], rows: Part, per_niche: int, most: int, seed: int
 ) -> Floats:
-    """Centres of each niche's vectors, shape (m, dimensions): at most a centre for four rows.
+    """Centres of each niche's vectors, shape (m, dimensions): at most one per four rows.
 
     Args:
         classes: the domains.
         rows: of training.
-        per_niche: how many for each.
-        most: how many in all; many niches share them.
+        per_niche: centres per niche.
+        most: the largest total, shared by all niches.
         seed: of k-means.
     """
     niches = [index for index, domain in enumerate(classes) if domain != GENERAL]
@@ -98,7 +99,7 @@ def fit_prototypes(
 
 
 def pick_exemplars(head: Head, vectors: Floats, count: int) -> list[int]:
-    """Indices of rows spread over the sub-clusters, in each from the most typical to the least."""
+    """Indices of rows from all sub-clusters in turn, the most typical of each first."""
     claimed = head.logits(vectors)
     owner = claimed.argmax(axis=1)
     each = max(1, count // len(head.bias))

@@ -1,9 +1,10 @@
-"""Learning to tell follow-ups from requests that stand alone, and what training rows are about.
+"""Trains the follow-up detector, and finds the text that the label of a training row is about.
 
-`follow_ups.jsonl` holds follow-ups ("same but sorted by name") and utterances that only look so
-("and what is the capital of France?"). No opening of a test row occurs in a training row. The
-prompts that the router is trained from are examples of requests that stand alone: so what an
-operator calls a request counts as one, however short it is.
+`follow_ups.jsonl` holds follow-ups ("same but sorted by name") and utterances that only look like
+one
+("and what is the capital of France?"). Test and training rows share no opening words. The router's
+training prompts are examples of standalone requests: an operator's labelled prompt counts as one,
+however short it is.
 """
 
 from collections.abc import Sequence
@@ -27,18 +28,18 @@ UTTERANCES = Path(__file__).parent / "follow_ups.jsonl"
 
 _INVERSE_REGULARISATION = 3.0
 _MAX_FOLLOW_UPS = 0.015
-"""Share of the held-out prompts that may be taken for follow-ups; some of them are."""
+"""Share of the held-out prompts that may be classified as follow-ups; some of them are."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What a user says after something else.
+    """A later message of a conversation.
 
     Attributes:
         text: the words.
-        is_follow_up: whether they say nothing without what came before.
+        is_follow_up: whether the message needs the earlier ones to be understood.
         split: `train` or `test`.
     """
 
@@ -59,16 +60,17 @@ def read_utterances(path: Path = UTTERANCES) -> list[Utterance]:
 def fit_follow_up(
     vectors: Floats, is_follow_up: NDArray[np.bool_], standalone: Floats, held_out: Floats
 ) -> FollowUpDetector:
-    """A logistic regression; its threshold takes few of the held-out prompts for follow-ups.
+    """Fits a logistic regression, with a threshold that flags few held-out prompts as follow-ups.
 
-    Follow-ups weigh as much as all other rows, and among these the utterances as much as the
-    prompts: else thousands of prompts would drown what only looks like a follow-up.
+    Follow-ups have the same total weight as all other rows, and among these the utterances the same
+    as the prompts: otherwise thousands of prompts would outweigh the hard negatives.
 
     Args:
-        vectors: of n utterances, shape (n, dimensions).
-        is_follow_up: which of them are follow-ups, shape (n,); some are, some are not.
-        standalone: of the router's training prompts, shape (m, dimensions); m may be 0.
-        held_out: of its validation prompts, shape (k, dimensions), for the threshold; k may be 0.
+        vectors: vectors of n utterances, shape (n, dimensions).
+        is_follow_up: which of them are follow-ups, shape (n,); both kinds must occur.
+        standalone: vectors of the router's training prompts, shape (m, dimensions); m may be 0.
+        held_out: vectors of its validation prompts, shape (k, dimensions), for the threshold; k may
+            be 0.
 
     Raises:
         TrainingError: no utterance is a follow-up, or all are.
@@ -86,7 +88,7 @@ def fit_follow_up(
     for kind in (~truth & ~prompts, prompts):
         weight[kind] = (1 if len(standalone) else 2) / max(kind.sum(), 1)
     regression = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=2000)
-    with threadpool_limits(1):  # sums in another order would give another artifact
+    with threadpool_limits(1):  # another order of summation would change the artifact
         regression.fit(rows, truth, sample_weight=weight * len(rows) / 4)
     threshold = 0.0
     if len(held_out):
@@ -101,13 +103,13 @@ def fit_follow_up(
 def learn_follow_ups(
     rows: Sequence[LabelledRow], encoder: TextEncoder, splits: Splits
 ) -> FollowUpDetector:
-    """A detector learnt from our own utterances, and from the prompts that open a conversation, for
-    those stand alone.
+    """Trains a detector on this project's utterances and on prompts that open a conversation, which
+    are standalone.
 
     Args:
         rows: labelled prompts.
         encoder: turns texts into vectors.
-        splits: of the rows; training rows are learnt from, validation rows set the threshold.
+        splits: of the rows; training rows fit the detector, validation rows set the threshold.
     """
     said = [utterance for utterance in read_utterances() if utterance.split == "train"]
     first = np.array([len(user_turns(query_of(row))) == 1 for row in rows])
@@ -125,20 +127,20 @@ def learn_follow_ups(
 def deciding_texts(
     rows: Sequence[LabelledRow], encoder: TextEncoder, follow_up: FollowUpDetector
 ) -> DecidingTexts:
-    """The text of each row that its label is about: a label says nothing about a follow-up, so of a
-    conversation it is the turn that its end follows up.
+    """The text that each row's label is about: a follow-up has no label of its own, so for a
+    conversation this is the turn that its last message follows up.
 
     Args:
         rows: labelled prompts.
         encoder: turns texts into vectors.
-        follow_up: tells follow-ups.
+        follow_up: detects follow-ups.
 
     Raises:
-        TrainingError: a row has no text of a user.
+        TrainingError: a row has no user text.
     """
 
     def general(vectors: Floats, _truncated: NDArray[np.bool_]) -> list[Scores]:
-        # No niche is known yet, so nothing but the detector can tell where to look.
+        # There is no classifier yet, so only the detector can find the turn.
         return [Scores({GENERAL: 1.0}, ood_score=0.0, max_ood_score=0.0)] * len(vectors)
 
     reader = ConversationReader(encoder.encode, general, follow_up)

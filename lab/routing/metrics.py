@@ -1,4 +1,4 @@
-"""What probabilities are worth: log loss, calibration, and the risk at each threshold."""
+"""Metrics of predicted probabilities: log loss, calibration, and the risk at each threshold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,11 @@ def calibration_error(probabilities: Doubles, truth: Indices) -> float:
 
 
 def reliability(confidence: Doubles, right: Flags) -> Reliability:
-    """How honest the confidences of n rows are, over 15 bins; NaN without rows.
+    """The calibration of n confidences, over 15 bins; NaN without rows.
 
     Args:
         confidence: in [0, 1], shape (n,).
-        right: whether the row was right, shape (n,).
+        right: whether the first choice was right, shape (n,).
     """
     place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     rows = np.bincount(place, minlength=_BINS)
@@ -59,18 +59,18 @@ def reliability(confidence: Doubles, right: Flags) -> Reliability:
 
 
 def risk_coverage(confidence: Doubles, wrong: Flags, rows: int) -> RiskCoverage:
-    """What each threshold on the confidence would route, and at which risk.
+    """Coverage and risk at each threshold on the confidence.
 
     Args:
-        confidence: of the m rows that a specialist would get if any confidence were enough, (m,).
+        confidence: of the m rows that a specialist would get without a threshold, (m,).
         wrong: whether it would be the wrong specialist, shape (m,).
-        rows: of these and all others together; at least m.
+        rows: the total number of rows, at least m.
     """
     if not len(confidence):
         return RiskCoverage((), np.nan)
     order = np.argsort(-confidence, kind="stable")
     confidence, errors = confidence[order], np.cumsum(wrong[order])
-    # Rows of the same confidence are routed together: a threshold cannot part them.
+    # A threshold cannot separate rows of equal confidence.
     ends = np.flatnonzero(np.append(np.diff(confidence) != 0, True))
     routed, risk = ends + 1, errors[ends] / (ends + 1)
     columns = (confidence[ends].tolist(), (routed / rows).tolist(), risk.tolist())

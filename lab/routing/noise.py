@@ -1,11 +1,11 @@
-"""Copies of prompts as hurried or polite people would have written them.
+"""Noisy copies of prompts: with typos, and in polite phrases.
 
-A router that has seen only clean prompts takes a typo, or a greeting, for something strange. Every
-copy is drawn from its text alone, so that the same rows give the same artifact. The frames are
-others than those of the benchmark that measures what they are good for.
+A router trained only on clean prompts treats typos and greetings as out of distribution. Each copy
+is drawn from its text, so that the same rows give the same artifact. The phrases differ from those
+of the benchmark that measures their effect.
 
-A typo swaps, drops or doubles letters, or hits the neighbouring key. It takes a word, the place of
-a letter in it and a source of chance.
+A typo swaps, drops or doubles letters, or hits the neighbouring key. Its function takes a word, the
+index of a letter and a random generator.
 """
 
 import hashlib
@@ -26,25 +26,25 @@ _NEIGHBOURS = {
 
 
 def swapped(word: str, at: int, rng: random.Random) -> str:
-    """Two letters in each other's place."""
+    """Swaps two letters."""
     del rng
     return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
 
 def dropped(word: str, at: int, rng: random.Random) -> str:
-    """A letter left out."""
+    """Drops a letter."""
     del rng
     return word[:at] + word[at + 1 :]
 
 
 def doubled(word: str, at: int, rng: random.Random) -> str:
-    """A letter twice."""
+    """Doubles a letter."""
     del rng
     return word[: at + 1] + word[at:]
 
 
 def mistyped(word: str, at: int, rng: random.Random) -> str:
-    """The key beside the one that was meant; the same word where no such key is known."""
+    """Replaces a letter by that of a neighbouring key; unchanged if none is known."""
     near = _NEIGHBOURS.get(word[at].lower())
     return word if near is None else word[:at] + rng.choice(near) + word[at + 1 :]
 
@@ -58,7 +58,7 @@ def with_typos(typo: Typo) -> Callable[[str, random.Random], str]:
             if not words:
                 return text
             chosen = rng.choice(words)
-            # Not the first letter: people rarely miss it.
+            # Not the first letter: people rarely mistype it.
             mistaken = typo(chosen[0], rng.randrange(1, len(chosen[0]) - 1), rng)
             text = text[: chosen.start()] + mistaken + text[chosen.end() :]
         return text
@@ -82,6 +82,6 @@ _FRAMES = (
 
 
 def noisy(text: str) -> list[str]:
-    """Two copies of a text: with a typo or two, and in a polite frame."""
+    """Two copies of a text: with one or two typos, and in a polite phrase."""
     rng = random.Random(hashlib.sha256(text.encode("utf-8", "replace")).digest())
     return [rng.choice(_TYPOS)(text, rng), rng.choice(_FRAMES).format(text)]

@@ -15,16 +15,16 @@ from lab.statistics.plots import BLUE, GREEN, GREY, ORANGE, save, single_axes
 from router.guarantee import Guarantee
 
 _MOST_NUMBERED = 25
-"""Beyond so many domains the numbers in the cells could not be read."""
+"""With more domains, the numbers in the cells would be unreadable."""
 
 
 def draw(found: Evaluation, folder: Path, guarantees: Sequence[Guarantee] = ()) -> tuple[Path, ...]:
-    """Draws what the figures allow: no curve where no row belongs to a specialist, no picture of
-    first choices where the classifier knows no row's domain.
+    """Draws the available figures: no curve if no row belongs to a specialist, no confusion matrix
+    if the classifier knows no row's domain.
 
     Args:
         found: the figures.
-        folder: where the files go; it exists.
+        folder: the output folder, which exists.
         guarantees: shown on the risk-coverage curve where they are feasible misroute bounds.
 
     Returns:
@@ -45,15 +45,15 @@ def draw(found: Evaluation, folder: Path, guarantees: Sequence[Guarantee] = ()) 
 
 
 def draw_confusion(found: Confusion, path: Path) -> None:
-    """A heat map: each row shows which share of a domain's rows was taken for which domain."""
+    """A heat map: each row shows how a domain's rows were classified, as shares."""
     counts = np.array(found.counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     labels = len(found.labels)
     numbered = labels <= _MOST_NUMBERED
     side = max(3.0, labels * (0.5 if numbered else 0.19))
-    # What is left of the square holds the labels and the colour bar.
+    # The space left of the square holds the labels and the colour bar.
     figure, axes = single_axes(side + 2.6, side + 1.6)
-    # The square root lets single mistakes be seen beside a diagonal near 1.
+    # The square root makes single mistakes visible next to a diagonal near 1.
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     size = 9 if numbered else 6
     axes.set_xticks(range(labels), found.labels, rotation=90 if labels > 6 else 30, fontsize=size)
@@ -69,7 +69,7 @@ def draw_confusion(found: Confusion, path: Path) -> None:
 
 
 def draw_reliability(found: Reliability, path: Path) -> None:
-    """Bars of accuracy over confidence beside the diagonal, and how many rows each rests on."""
+    """Bars of accuracy over confidence with the diagonal, and the number of rows in each bin."""
     figure = Figure(figsize=(6, 6.4), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     width = found.bins[0].high - found.bins[0].low
@@ -85,7 +85,7 @@ def draw_reliability(found: Reliability, path: Path) -> None:
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
     upper.set_title(f"Reliability: ECE {found.ece:.4f}, adaptive {found.adaptive_ece:.4f}")
     lower.bar(starts, [cell.rows for cell in filled], color=GREY, **bars)
-    # Nearly all rows are in the last bin; on a linear axis the others would not be seen.
+    # Nearly all rows are in the last bin; on a linear axis the others would be invisible.
     lower.set_yscale("symlog", linthresh=1)
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     lower.set(xlabel="confidence of the first choice", ylabel="rows")
@@ -105,7 +105,11 @@ def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guara
         label="thresholds on the confidence, strict to loose",
     )
     top = max(point.risk for point in points)
-    feasible = [of for of in guarantees if of.threshold is not None and of.risk == "misroute"]
+    feasible = [
+        guarantee
+        for guarantee in guarantees
+        if guarantee.threshold is not None and guarantee.risk == "misroute"
+    ]
     if feasible:
         _mark_guarantees(axes, found, feasible)
         top = max(top, min(of.alpha for of in feasible))
@@ -120,7 +124,7 @@ def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guara
             clip_on=False,
             label=f"in force: {found.routed:.1%} routed, {found.misrouted:.2%} of these wrongly",
         )
-    # A bound above the curve leaves room for every row; it would flatten the picture.
+    # A bound above the curve is met by every row; drawing it would flatten the curve.
     axes.set(xlim=(0, 1), ylim=(0, top * 1.1 or 0.01))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -152,7 +156,7 @@ def _mark_guarantees(axes: Axes, found: Evaluation, feasible: Sequence[Guarantee
         coverage = found.risk_coverage.at(of.threshold or 0).coverage
         axes.axhline(of.alpha, linestyle=":", color=GREEN)
         axes.plot(coverage, of.alpha, "D", color=GREEN, markeredgecolor="white", label=label)
-        label = ""  # one line of the legend is enough
+        label = ""  # a single entry in the legend
         axes.annotate(
             f"alpha {of.alpha:g}, delta {of.delta:g}",
             (0.01, of.alpha),

@@ -24,15 +24,15 @@ def labelled_prompts(
     beside: Sequence[LabelledRow] = (),
     progress: Callable[[str], object] = lambda _: None,
 ) -> list[LabelledRow]:
-    """The labelled prompts of files, and of a decision log that was judged.
+    """Reads the labelled prompts of files and of a decision log with feedback.
 
     Args:
-        data: files of labelled prompts; with a log, rows may be without a domain: they are then
-            the prompts that the log has as a hash alone.
+        data: files of labelled prompts; with a log, rows may lack a domain: they are the prompts of
+            log lines that have only a hash.
         log: the gateway's decision log.
-        feedback: says which of its decisions were right; goes with `log`.
-        beside: rows of another source that are trained on too, such as the default domains'.
-        progress: told what was found.
+        feedback: judgements of the log's decisions; needs `log`.
+        beside: additional training rows, such as those of the default domains.
+        progress: called with a summary of the rows.
 
     Raises:
         DataError: a file has faults.
@@ -48,7 +48,7 @@ def labelled_prompts(
         labelled = from_log(log, feedback, [*texts, *(row.query for row in rows)])
         progress(f"{log}:\n{labelled.summary()}")
         rows += labelled.rows
-    # One's own come first: where both label a text, theirs is the label that counts.
+    # The user's rows come first: if both label a text, their label is used.
     together: list[LabelledRow] = [*rows, *beside]
     require_trainable(together)
     progress(f"{len(together):,} prompts of {len({row.domain for row in together})} domains")
@@ -59,6 +59,8 @@ def labelled_prompts(
 def _tell_contradictions(rows: Sequence[LabelledQuery], progress: Callable[[str], object]) -> None:
     disputed = contradictions(rows)
     for text, domains in list(disputed.items())[:_SHOWN_CONTRADICTIONS]:
-        progress(f"{text[:_SHOWN_CHARACTERS]!r} stands in {', '.join(domains)}: the first counts")
+        progress(
+            f"{text[:_SHOWN_CHARACTERS]!r} is labelled {', '.join(domains)}; the first is used"
+        )
     if len(disputed) > _SHOWN_CONTRADICTIONS:
-        progress(f"and so do {len(disputed) - _SHOWN_CONTRADICTIONS:,} other texts")
+        progress(f"and so have {len(disputed) - _SHOWN_CONTRADICTIONS:,} other texts")

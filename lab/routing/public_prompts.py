@@ -1,11 +1,11 @@
-"""Public labelled sets by name: what the project's figures are measured on, beside its own rows.
+"""Public labelled sets by name, for evaluation in addition to the project's own rows.
 
 Two kinds. The benchmarks bring domains of their own: `clinc150`, `banking77`, `mmlu14` and
 `routellm_mmlu`. The others carry the labels of the default domains and come from sources that the
 default router never trained on: traffic of another kind, most of it out of scope.
 
-Rule: `split` says what a row is for. Rows of a set without splits have none; those of the second
-kind are all `unseen`.
+Rule: `split` gives a row's use. It is None in sets without splits; all rows of the second kind are
+`unseen`.
 """
 
 import csv
@@ -23,7 +23,7 @@ from lab.routing import default_prompts
 from lab.routing.default_prompts import GENERAL
 
 _MOST = 2000
-"""Rows of a large set that are kept."""
+"""The largest number of rows taken from a set."""
 
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _ABOUT_SQL = re.compile(r"\b(sql|query|queries)\b", re.IGNORECASE)
@@ -35,15 +35,15 @@ class PublicRow:
     """A labelled text.
 
     Attributes:
-        text: what is asked.
-        domain: where it belongs; `general` where that is none of the set's domains.
-        group: what must not be split between training and test.
-        split: `train`, `validation`, `test` or `unseen`; None where the set has no splits.
+        text: the prompt.
+        domain: its label; `general` if it belongs to none of the set's domains.
+        group: rows of one group stay in one split.
+        split: `train`, `validation`, `test` or `unseen`; None if the set has no splits.
         source: the data set with its licence.
-        fine: a finer label, where the set has one: the subject within its group, the intent
-            within its domain.
-        excess_loss: how much better the strong model answered than the weak one, in [-1, 1]; None
-            where nobody recorded answers.
+        fine: a finer label, if the set has one: the subject within its group, the intent within its
+            domain.
+        excess_loss: the strong model's score minus the weak one's, in [-1, 1]; None without
+            recorded answers.
     """
 
     text: str
@@ -102,7 +102,7 @@ def _outcomes(data_dir: Path) -> Iterator[PublicRow]:
 
 
 def _medquad(data_dir: Path) -> Iterator[PublicRow]:
-    """Questions about diseases of which training heard nothing."""
+    """Questions about diseases that do not occur in training."""
     known = {
         row.group for row in default_prompts.rows(data_dir) if row.group.startswith("medquad/")
     }
@@ -116,7 +116,7 @@ def _fiqa(data_dir: Path) -> Iterator[PublicRow]:
 
 
 def _stackoverflow(data_dir: Path) -> Iterator[PublicRow]:
-    """Titles about programming; those about queries are left out: some do ask for SQL."""
+    """Titles about programming, without those about queries, some of which ask for SQL."""
     found = (row["title"] for row in read_rows("stackoverflow_titles", data_dir))
     return _unseen("stackoverflow_titles", (t for t in found if not _ABOUT_SQL.search(t)))
 
@@ -149,7 +149,7 @@ def _geography(data_dir: Path) -> Iterator[PublicRow]:
 
 
 def _of_the_default(name: str) -> Callable[[Path], Iterator[PublicRow]]:
-    """The rows of a set as the default router's own report has them."""
+    """The rows of a set as in the default router's own report."""
 
     def rows(data_dir: Path) -> Iterator[PublicRow]:
         for row in default_prompts.unseen(data_dir):
@@ -169,7 +169,7 @@ def _row(name: str, text: str, domain: str, split: str | None, fine: str = "") -
 
 
 def _group(name: str, text: str) -> str:
-    """Texts of the same wording are one group."""
+    """Texts with the same words form one group."""
     return f"{name}/{_NOT_A_WORD.sub(' ', text.casefold()).strip()}"
 
 

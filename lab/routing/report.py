@@ -1,6 +1,6 @@
-"""What a training or an evaluation found, for people: `report.md` and its pictures.
+"""The report of a training or an evaluation: `report.md` with its plots.
 
-The prompts that were routed wrongly stand in it as users wrote them.
+It quotes misrouted prompts verbatim.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _SHOWN_DOMAINS = 20
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A number of sub-clusters per domain and its figures on validation."""
+    """A number of sub-clusters per domain, with its figures on validation rows."""
 
     sub_clusters: int
     log_loss: float
@@ -31,18 +31,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished training.
+    """The result of a training.
 
     Attributes:
         encoder: its name.
         data_sha256: fingerprint of the training rows.
         sizes: rows per split.
-        dropped: rows left out because they were too like a row of another split, or repeated.
-        choices: what validation chose from.
-        trained: what was learnt, with its thresholds.
-        test: figures on rows of the sources that it was trained on.
-        unseen: figures on rows of other sources; None where there are none.
-        guarantees: what can be promised, at several levels.
+        dropped: rows left out as duplicates, or as too similar to a row of another split.
+        choices: the settings tried on validation rows.
+        trained: the trained parts, with their thresholds.
+        test: figures on held-out rows of the training sources.
+        unseen: figures on rows of other sources; None without such rows.
+        guarantees: the guarantees at several levels.
     """
 
     encoder: str
@@ -57,14 +57,14 @@ class Report:
 
     @property
     def main(self) -> Evaluation:
-        """The figures that the pictures show."""
+        """The figures that the plots show."""
         return self.test
 
     def markdown(self, pictures: Sequence[str] = ()) -> str:
-        """The report for people.
+        """The report as Markdown.
 
         Args:
-            pictures: file names beside the report.
+            pictures: file names of the plots.
         """
         head = self.trained.head
         sizes = ", ".join(f"{name} {count}" for name, count in self.sizes.items())
@@ -78,11 +78,11 @@ class Report:
             *self._settings(),
             *_guarantees(self.guarantees, self.main),
             "## Test",
-            "Sources that training also saw, other rows.",
+            "Held-out rows of the training sources.",
             *_sections(self.test, pictures),
         ]
         if self.unseen is not None:
-            parts += ["## Unseen sources", "Training saw nothing of these."]
+            parts += ["## Unseen sources", "Training did not use these sources."]
             parts += _sections(self.unseen)
         return "\n\n".join([*parts, _LEGEND])
 
@@ -107,15 +107,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """An artifact, measured again on labelled rows.
+    """The evaluation of an artifact on labelled rows.
 
     Attributes:
-        artifact: as it was named.
+        artifact: its name as given.
         encoder: its name.
         data: rows of each file or set.
         found: the figures.
-        guarantees: what can be promised, at several levels.
-        notes: what the reader should know of the rows.
+        guarantees: the guarantees at several levels.
+        notes: remarks on the rows.
     """
 
     artifact: str
@@ -127,14 +127,14 @@ class EvaluationReport:
 
     @property
     def main(self) -> Evaluation:
-        """The figures that the pictures show."""
+        """The figures that the plots show."""
         return self.found
 
     def markdown(self, pictures: Sequence[str] = ()) -> str:
-        """The report for people.
+        """The report as Markdown.
 
         Args:
-            pictures: file names beside the report.
+            pictures: file names of the plots.
         """
         data = ", ".join(f"{escaped(name)} ({count:,} rows)" for name, count in self.data.items())
         parts = [
@@ -152,10 +152,10 @@ class EvaluationReport:
 def promises(
     calibration: Calibration, wanted: GuaranteeConfig | None = None
 ) -> tuple[Guarantee, ...]:
-    """What can be guaranteed at the usual levels, and first at the operator's own.
+    """The guarantees at the operator's level, if given, and at the usual levels.
 
     Args:
-        calibration: of an artifact; without rows there is nothing at the usual levels.
+        calibration: of an artifact; without rows there are no guarantees at the usual levels.
         wanted: the operator's level.
 
     Raises:
@@ -171,11 +171,11 @@ def promises(
 
 
 def write_report(folder: Path, report: Report | EvaluationReport) -> tuple[Path, ...]:
-    """Draws the pictures and writes `report.md` beside them, over what is there.
+    """Writes the plots and `report.md`, replacing existing files.
 
     Args:
-        folder: made if need be.
-        report: what was found.
+        folder: the output folder; created if missing.
+        report: the report.
 
     Returns:
         The files, the report first.
@@ -207,7 +207,7 @@ def _sections(found: Evaluation, pictures: Sequence[str] = ()) -> list[str]:
     if found.domains:
         parts += ["### Domains", tables.domains(found).markdown()]
     if found.confusion.pairs():
-        parts += ["### Most often taken for another", tables.confusions(found).markdown()]
+        parts += ["### Most frequent confusions", tables.confusions(found).markdown()]
     if found.outside:
         parts += ["### Rows that no specialist should get", tables.outside(found).markdown()]
     parts += ["### Sources", tables.sources(found).markdown()]

@@ -1,8 +1,8 @@
-"""Labelled texts and their separation into splits that share nothing.
+"""Labelled texts, and their separation into disjoint splits.
 
-Rule: what is measured wins. A training row that shares its group, its wording or (nearly) its
-vector with a row of validation, test or unseen traffic is dropped, and so on down the order; the
-number of drops is reported.
+Rule: evaluation rows take precedence. A training row that shares its group, its wording or (nearly)
+its vector with a validation, test or unseen row is dropped; likewise each split yields to the later
+ones. The number of dropped rows is reported.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from router.types import Query
 
 SPLITS = ("train", "validation", "calibration", "test", "unseen")
 """`validation` chooses settings, `calibration` makes guarantees, `unseen` is other traffic.
-The earlier gives way to the later when rows are alike."""
+Of similar rows, the one in the earlier split is dropped."""
 
 _SHARES = (0.6, 0.72, 0.86, 1.0)
-"""Where the first four splits end when groups draw them."""
+"""Cumulative shares of the first four splits when groups are drawn."""
 
 _BLOCK = 1024
-"""Rows that are compared with all others at a time: of 100,000 at once memory would not hold."""
+"""Rows compared with all others at a time: 100,000 at once would exceed memory."""
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
@@ -35,46 +35,46 @@ class LabelledRow(Protocol):
 
     @property
     def text(self) -> str:
-        """What the user says."""
+        """The user's message."""
 
     @property
     def domain(self) -> str:
-        """Where it belongs."""
+        """Its label."""
 
     @property
     def group(self) -> str:
-        """What must not be split between training and test, such as a table or a document."""
+        """Rows of one group stay in one split, such as those of a table or a document."""
 
     @property
     def split(self) -> str | None:
-        """One of `SPLITS`; None lets the group draw one of the first four."""
+        """One of `SPLITS`; None: one of the first four, drawn by group."""
 
     @property
     def source(self) -> str:
-        """Where it comes from; figures are shown per source."""
+        """Its origin; figures are shown per source."""
 
 
 @runtime_checkable
 class HasQuery(Protocol):
-    """A row that keeps the whole query, its conversation included."""
+    """A row with the whole query, including the conversation."""
 
     @property
     def query(self) -> Query:
-        """What the router is asked."""
+        """The router's input."""
 
 
 @runtime_checkable
 class HasExcessLoss(Protocol):
-    """A row that may know how both a specialist and the generalist answered it."""
+    """A row that may have scores of both a specialist and the generalist."""
 
     @property
     def excess_loss(self) -> float | None:
-        """The generalist's score less the specialist's, in [-1, 1]; None if it is not known."""
+        """The generalist's score minus the specialist's, in [-1, 1]; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A `LabelledRow` for those who have none of their own."""
+    """A plain `LabelledRow`."""
 
     text: str
     domain: str
@@ -86,7 +86,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Splits:
-    """Indices into the rows for each split, and how many rows were dropped to keep them apart."""
+    """Row indices of each split, and the number of rows dropped to keep the splits disjoint."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -99,7 +99,7 @@ class Splits:
 def separate(
     rows: Sequence[LabelledRow], vectors: NDArray[np.float32], near_duplicate: float
 ) -> Splits:
-    """Splits the rows so that no group, wording or near-duplicate stands on two sides.
+    """Splits the rows so that no group, wording or near-duplicate is in two splits.
 
     Args:
         rows: n rows.
@@ -128,25 +128,25 @@ def separate(
 
 
 def excess_loss(row: LabelledRow) -> float:
-    """How much worse the specialist answered than the generalist; NaN where that is not known."""
+    """The excess loss of each row; NaN if unknown."""
     found = row.excess_loss if isinstance(row, HasExcessLoss) else None
     return float("nan") if found is None else found
 
 
 def query_of(row: LabelledRow) -> Query:
-    """What the router is asked: the row's conversation, or its text alone."""
+    """The router's input: the row's conversation, or else its text."""
     return row.query if isinstance(row, HasQuery) else Query(text=row.text)
 
 
 def fingerprint(rows: Sequence[LabelledRow]) -> str:
-    """Checksum of the rows' texts and domains, whatever their order."""
+    """Checksum of the rows' texts and domains, independent of their order."""
     lines = sorted(f"{row.domain}\0{row.text}" for row in rows)
     return hashlib.sha256("\1".join(lines).encode()).hexdigest()
 
 
 def _drawn(rows: Sequence[LabelledRow]) -> dict[str, int]:
-    """A split for each group whose rows name none: by lot, but in every domain in the same shares,
-    so that small domains are measured too."""
+    """Draws a split for each group without one, stratified by domain, so that small domains are
+    evaluated too."""
     domains: dict[str, str] = {}
     for row in rows:
         if row.split is None:
@@ -173,7 +173,7 @@ def _rank(row: LabelledRow, drawn: Mapping[str, int]) -> int:
 
 
 def wording(text: str) -> str:
-    """The words alone, in one case; the text itself where it has no words."""
+    """The words of a text in lower case; the text itself if it has no words."""
     return _NOT_A_WORD.sub(" ", text.casefold()).strip() or text.strip()
 
 

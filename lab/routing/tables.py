@@ -15,7 +15,7 @@ _SHOWN_PAIRS = 10
 
 
 def figures(found: Evaluation) -> Table:
-    """The single figures, with their intervals where they are shares of rows."""
+    """The overall figures, with intervals for shares of rows."""
     return Table(
         ("figure", "value", "95% interval"),
         tuple(
@@ -26,23 +26,28 @@ def figures(found: Evaluation) -> Table:
 
 
 def domains(found: Evaluation) -> Table:
-    """A line for each domain that the classifier knows."""
+    """One row per domain that the classifier knows."""
     titles = ("domain", "rows", "precision", "recall", "95% interval", "F1")
     return Table(
         (*titles, "went to its own model", "to a wrong specialist"),
         tuple(
             (
-                *(of.domain, f"{of.rows}", _number(of.precision), _number(of.recall)),
-                *(_interval(of.recall_interval), _number(of.f1)),
-                *(_number(of.served), _number(of.elsewhere)),
+                *(
+                    domain.domain,
+                    f"{domain.rows}",
+                    _number(domain.precision),
+                    _number(domain.recall),
+                ),
+                *(_interval(domain.recall_interval), _number(domain.f1)),
+                *(_number(domain.served), _number(domain.elsewhere)),
             )
-            for of in found.domains
+            for domain in found.domains
         ),
     )
 
 
 def confusions(found: Evaluation) -> Table:
-    """The wrong first choices that come most often."""
+    """The most frequent wrong first choices."""
     return Table(
         ("belongs to", "first choice", "rows"),
         tuple(
@@ -53,7 +58,7 @@ def confusions(found: Evaluation) -> Table:
 
 
 def outside(found: Evaluation) -> Table:
-    """A line for each label whose rows no specialist should get."""
+    """One row per label that no specialist should get."""
     return Table(
         ("label", "rows", "a specialist got", "95% interval", "most of them went to"),
         tuple(
@@ -64,31 +69,46 @@ def outside(found: Evaluation) -> Table:
 
 
 def sources(found: Evaluation) -> Table:
-    """A line for each source and domain."""
+    """One row per source and domain."""
     return Table(
         ("source", "domain", "rows", "went where it belongs"),
-        tuple((of.source, of.domain, f"{of.rows}", _number(of.right)) for of in found.sources),
+        tuple(
+            (source.source, source.domain, f"{source.rows}", _number(source.right))
+            for source in found.sources
+        ),
     )
 
 
 def mistakes(found: Evaluation) -> Table:
-    """The mistakes, the most confident first."""
+    """The mistakes, most confident first."""
     return Table(
         ("confidence", "belongs to", "first choice", "went to", "prompt"),
         tuple(
-            (f"{of.confidence:.4f}", of.domain, of.choice, of.went_to, of.text)
-            for of in found.mistakes
+            (
+                f"{mistake.confidence:.4f}",
+                mistake.domain,
+                mistake.choice,
+                mistake.went_to,
+                mistake.text,
+            )
+            for mistake in found.mistakes
         ),
     )
 
 
 def guarantees(levels: Iterable[Guarantee], found: Evaluation) -> Table:
-    """A line for each level, with what its threshold does to the rows of an evaluation."""
+    """One row per level, with the effect of its threshold on the evaluation's rows."""
     return Table(
         ("alpha", "delta", "risk", "routed here", "misrouted of it", "what is guaranteed"),
         tuple(
-            (f"{of.alpha:g}", f"{of.delta:g}", of.risk, *_effect(of, found), of.sentence())
-            for of in levels
+            (
+                f"{level.alpha:g}",
+                f"{level.delta:g}",
+                level.risk,
+                *_effect(level, found),
+                level.sentence(),
+            )
+            for level in levels
         ),
     )
 

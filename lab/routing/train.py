@@ -1,7 +1,7 @@
 """Labelled prompts to an artifact: split, fit, choose, calibrate, measure, write.
 
-Everything that is chosen is chosen on validation rows; calibration rows are kept for guarantees;
-the test and unseen rows are looked at once, for the report. The same rows, encoder and seed give
+All settings are chosen on validation rows; calibration rows are used only for guarantees; test and
+unseen rows are used once, for the report. The same rows, encoder and seed give
 the same artifact.
 """
 
@@ -54,16 +54,17 @@ class TrainConfig:
 
     Attributes:
         sub_clusters: numbers of sub-clusters per domain to try; validation chooses.
-        most_clusters: how many in all; with many domains the larger numbers are not tried.
+        most_clusters: the largest total; with many domains the larger numbers are not tried.
         inverse_regularisation: scikit-learn's C of the logistic regression.
         prototypes: centres per niche, for the OOD score.
-        most_prototypes: how many in all.
-        ood_quantile: share of the specialists' validation rows that may be taken for out of
+        most_prototypes: the largest total.
+        ood_quantile: share of the specialists' validation rows that may be classified as out of
             distribution.
-        max_misroutes: share of wrong ones among the validation rows that a specialist gets.
+        max_misroutes: largest share of misrouted rows among the validation rows that a specialist
+            gets.
         near_duplicate: cosine from which two texts count as the same when splits are separated.
         exemplars: training prompts to keep for explanations.
-        seed: of k-means.
+        seed: the seed of k-means.
     """
 
     sub_clusters: tuple[int, ...] = (1, 5, 10, 15, 25)
@@ -91,11 +92,11 @@ def train_router(
         rows: labelled prompts.
         encoder: the artifact is bound to it.
         out: the artifact's directory.
-        wanted: the level that the operator would like to guarantee.
-        progress: told of each step as it begins.
+        wanted: the operator's guarantee level.
+        progress: called at the start of each step.
 
     Raises:
-        RouterError: the rows do not suffice to train, or to guarantee anything.
+        RouterError: the rows are too few for training or for the guarantee.
     """
     report = train(rows, encoder, out, progress=progress)
     report = replace(report, guarantees=promises(report.trained.calibration, wanted))
@@ -118,7 +119,7 @@ def train(
         encoder: turns texts into vectors; the artifact is bound to it.
         out: the artifact's directory.
         config: settings.
-        progress: told of each step as it begins.
+        progress: called at the start of each step.
 
     Raises:
         TrainingError: a domain lacks rows in training, validation or test.
@@ -147,8 +148,8 @@ def train(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parts:
-    """What is learnt from: `copies` of the training rows and, after the validation rows, of these;
-    the calibration rows with their `excess_loss`."""
+    """The training data: training rows with `copies`, validation rows with copies after them, and
+    calibration rows with their `excess_loss`."""
 
     fit: Part
     copies: Floats
@@ -164,7 +165,7 @@ def _learn(
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Trained, tuple[Choice, ...]]:
-    """What is learnt, from the rows of training, validation and calibration alone."""
+    """Trains on the rows of training, validation and calibration."""
     classes = _classes(rows)
     follow_up = learn_follow_ups(rows, encoder, splits)
     deciding = deciding_texts(rows, encoder, follow_up)
@@ -201,7 +202,7 @@ def _parts(
     encoder: TextEncoder,
     seed: int,
 ) -> _Parts:
-    # Shuffled, for a guarantee may look at them one after the other, and files are often sorted.
+    # Shuffled, since a guarantee may test them sequentially, and files are often sorted.
     drawn = np.random.default_rng(seed).permutation(splits.calibration)
     fit, validation, held_out = (
         Part(deciding.vectors[part], truth[part])
@@ -236,8 +237,8 @@ def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
     classes = tuple(sorted({row.domain for row in rows}))
     if len(classes) < 2:
         raise TrainingError(
-            f"the rows have the domains {classes}; needed are two niches, or one and {GENERAL!r}: "
-            "prompts that are no specialist's"
+            f"the rows have the domains {classes}; give two niches, or one and {GENERAL!r}: "
+            "prompts that no specialist should get"
         )
     return classes
 
@@ -259,7 +260,7 @@ def _choose_head(
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Head, tuple[Choice, ...]]:
-    """The head with the lowest log loss on validation, and the figures of all."""
+    """The head with the lowest log loss on validation rows, and the figures of all heads."""
     smallest = int(np.bincount(parts.fit.truth).min())
     # A sub-cluster of fewer than four rows describes its rows, not a kind of prompt.
     most = min(max(1, smallest // 4), max(1, config.most_clusters // len(classes)))
@@ -301,9 +302,9 @@ def _write(
     rows: Sequence[LabelledRow],
     splits: Splits,
 ) -> tuple[Evaluation, Evaluation | None]:
-    """Writes the artifact with its figures on the test rows, and gives those on unseen ones too."""
+    """Writes the artifact with its figures on test rows; also returns those on unseen rows."""
     save_artifact(out, trained, encoder, data_sha256, metrics={})
-    # What is measured is what was read back from disk: the router that will serve.
+    # Evaluates the artifact as read back from disk: the router that will serve.
     served = load_artifact(out, encoder)
     test, unseen = ([rows[index] for index in part] for part in (splits.test, splits.unseen))
     found = evaluate(served, test)
@@ -312,7 +313,7 @@ def _write(
 
 
 class CachingEncoder:
-    """Encodes each text once, and keeps the vectors of all.
+    """Encodes each text once, and caches the vectors.
 
     Attributes:
         name, sha256: the encoder's.

@@ -1,27 +1,27 @@
-"""Rows of general sources that may be a niche's as well: neither label would be right.
+"""Rows of general sources that may also belong to a niche: neither label would be right.
 
-Rule: such rows are left out, by intent, subject or name, and never by what a router says of them.
+Rule: such rows are excluded by intent, subject or name, never by a router's output.
 """
 
 import re
 
 CLINC_INTENTS = frozenset(
     {
-        # The functions of `tools` cover them, wholly or in part.
+        # The functions of `tools` cover them fully or partly.
         *("weather", "play_music", "update_playlist", "next_song", "what_song"),
         *("restaurant_reservation", "accept_reservations", "cancel_reservation"),
         *("confirm_reservation", "restaurant_suggestion", "restaurant_reviews"),
-        # Follow-ups: alone they belong nowhere.
+        # Follow-ups: without context they have no domain.
         *("yes", "no", "maybe", "repeat", "cancel"),
-        # Asked at a bank's counter too.
+        # Bank customers ask these too.
         *("exchange_rate", "travel_notification", "direct_deposit"),
-        # Sums, some of them with a story.
+        # Arithmetic, partly word problems.
         "calculator",
     }
 )
 
 CLINC_DOMAINS = frozenset({"banking", "credit_cards"})
-"""A bank's customer says so, and `support` has no intent for most of it."""
+"""Bank customers ask these, and `support` has no intent for most of them."""
 
 BANK_INTENTS = frozenset(
     {
@@ -29,20 +29,20 @@ BANK_INTENTS = frozenset(
         *("pin_change", "report_fraud", "international_fees"),
     }
 )
-"""CLINC150's intents that intents of `support` cover: these are clear."""
+"""CLINC150's intents that intents of `support` cover: their label is clear."""
 
 BITEXT_INTENTS = re.compile(
     r"account|password|registration|refund|payment|fee|address|delivery", re.IGNORECASE
 )
-"""What a shop's customer asks and a bank's as well: BANKING77 has cards delivered, too."""
+"""Questions of both shop and bank customers: BANKING77 has deliveries of cards, too."""
 
 SLURP_INTENTS = re.compile(
     r"music|play_|radio|podcasts|game|recommendation|takeaway|locations|movies|currency|maths"
 )
-"""Near the functions of `tools`, the intents of `support`, or the problems of `math`."""
+"""Similar to the functions of `tools`, the intents of `support`, or the problems of `math`."""
 
 MMLU_SUBJECTS = frozenset({"elementary_mathematics", "high_school_mathematics"})
-"""Word problems stand among them."""
+"""They include word problems."""
 
 REQUESTS = frozenset(
     {

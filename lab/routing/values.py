@@ -1,10 +1,10 @@
 """The figures of an evaluation, as values.
 
-Two views stand side by side. The first choice is the classifier alone: the likeliest domain. Where
-a request goes is the whole policy: the specialist of that domain, or in doubt the generalist.
+There are two views. The first choice is the classifier's most likely domain. The destination is the
+policy's decision: the specialist of that domain, or in doubt the generalist.
 
-Rule: rows of a domain that the classifier does not know belong to `general`. Figures of the first
-choice are those of the rows whose domain the classifier knows.
+Rule: rows of a domain that the classifier does not know count as `general`. Figures of the first
+choice use only rows whose domain the classifier knows.
 """
 
 import math
@@ -20,10 +20,10 @@ class DomainFigures:
 
     Attributes:
         domain: its name.
-        rows: how many belong to it.
-        precision: share of the rows with this first choice that belong here.
+        rows: the number of its rows.
+        precision: share of rows with this first choice that have this label.
         recall: share of its rows whose first choice is right.
-        recall_interval: of the recall, by Wilson.
+        recall_interval: the interval of the recall, by Wilson.
         f1: harmonic mean of precision and recall.
         served: share of its rows that went to its own model.
         elsewhere: share of its rows that went to a wrong specialist.
@@ -46,9 +46,9 @@ class OutsideFigures:
     Attributes:
         domain: the label; `general`, or one that the classifier does not know.
         rows: how many.
-        routed: share of them that a specialist got all the same.
-        interval: of that share, by Clopper and Pearson.
-        most: the specialist that got most of them; None where none got any.
+        routed: share of them that a specialist got.
+        interval: the interval of that share, by Clopper and Pearson.
+        most: the specialist that got most of them; None if none got any.
     """
 
     domain: str
@@ -60,7 +60,7 @@ class OutsideFigures:
 
 @dataclass(frozen=True, slots=True)
 class OodFigures:
-    """How well the OOD score alone tells the `general` rows from the specialists'.
+    """How well the OOD score alone separates the `general` rows from the specialists'.
 
     Attributes:
         auroc: probability that a general row has a higher score than a row of a specialist.
@@ -95,7 +95,8 @@ class SourceFigures:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """First choices: `counts[i][j]` rows of the domain `labels[i]` were taken for `labels[j]`."""
+    """First choices: `counts[i][j]` rows of the domain `labels[i]` were classified as
+    `labels[j]`."""
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
@@ -115,7 +116,7 @@ class Confusion:
 class ReliabilityBin:
     """Rows whose confidence is from `low` to `high`: their mean confidence, and the share right.
 
-    Both are 0 where there are no rows.
+    Both are 0 without rows.
     """
 
     low: float
@@ -127,7 +128,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How honest the confidence of the first choice is.
+    """The calibration of the first choice's confidence.
 
     Attributes:
         bins: of equal width.
@@ -152,28 +153,28 @@ class RiskPoint:
 
 @dataclass(frozen=True, slots=True)
 class RiskCoverage:
-    """What every threshold on the confidence would do, from the strictest to none at all.
+    """Coverage and risk at every threshold on the confidence, from the strictest to none.
 
     Attributes:
-        points: with rising coverage; empty where nothing could be routed.
-        area: mean risk over the coverage that can be reached.
+        points: with rising coverage; empty if nothing could be routed.
+        area: mean risk over the reachable coverage.
     """
 
     points: tuple[RiskPoint, ...]
     area: float
 
     def at(self, threshold: float) -> RiskPoint:
-        """What a threshold does; one that routes nothing has no risk."""
+        """Coverage and risk at a threshold; the risk is 0 if it routes nothing."""
         routed = [point for point in self.points if point.threshold >= threshold]
         return routed[-1] if routed else RiskPoint(threshold, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A row whose first choice was wrong, and which went to the wrong model.
+    """A row with a wrong first choice and a wrong destination.
 
     Attributes:
-        text: what was asked, shortened.
+        text: the prompt, shortened.
         domain: its label.
         choice: the first choice.
         went_to: the specialist's domain, or `general`.
@@ -189,20 +190,20 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures on held-out rows. A figure without any rows to make it from is NaN.
+    """Figures on held-out rows. A figure without rows is NaN.
 
     Attributes:
         rows: how many.
         accuracy: share of rows whose first choice is right.
         macro_f1: mean F1 over the domains.
         routed: share of rows that a specialist gets.
-        misrouted: share of those that should have gone elsewhere.
+        misrouted: share of those whose destination is wrong.
         missed: share of the specialists' rows that the generalist gets.
         intervals: of `accuracy`, `routed`, `misrouted` and `missed`, by Wilson.
         domains: per domain that the classifier knows.
         outside: per label of the rows that no specialist should get.
         sources: per source and domain.
-        ood: None unless both kinds of rows are there.
+        ood: None unless both kinds of rows occur.
         confusion: of the first choice.
         reliability: of the first choice.
         risk_coverage: of the policy.
@@ -231,7 +232,7 @@ class Evaluation:
         return self.reliability.ece
 
     def metrics(self) -> dict[str, float]:
-        """The single figures by name, rounded; those that are NaN are left out."""
+        """The overall figures by name, rounded, without those that are NaN."""
         figures = {
             "accuracy": self.accuracy,
             "macro_f1": self.macro_f1,

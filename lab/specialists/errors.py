@@ -1,4 +1,4 @@
-"""What can be wrong with a training run before it trains. Free of torch, for the command line."""
+"""Errors of a training run before it trains. Does not import torch, for the command line."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ class RecipeError(ValueError):
 
 
 class OtherRunError(RecipeError):
-    """A checkpoint is of another run; `path` is where it lies."""
+    """A checkpoint belongs to another run; `path` is its path."""
 
     def __init__(self, path: Path, differing: str) -> None:
         super().__init__(
-            f"{path} was written with another {differing}; "
+            f"{path} was written with a different {differing}; "
             "use the same settings, or remove it to start again"
         )
         self.path = path

@@ -2,9 +2,9 @@
 
 A row is an object with these fields; any other field is refused.
 
-    prompt   what a user says
+    prompt a user's message
     answer   the right answer, as text; a JSON answer is text too
-    group    what must not stand in both training and test, such as a table or a document
+    group rows that must stay in one split, such as those of a table or a document
              (default: the prompt, so that duplicates stay together)
     schema   `CREATE TABLE` statements, for the grader that executes a query
 """
@@ -24,7 +24,7 @@ _FIELDS = (*_REQUIRED, "group", "schema")
 
 
 def read_examples(*paths: Path) -> list[list[Example]]:
-    """The examples of each file, in order; every one knows its `origin`: file name and row.
+    """The examples of each file, in order, each with its `origin`: file name and row.
 
     Raises:
         DatasetError: a file cannot be read or holds nothing, or rows have faults; those of all
@@ -49,7 +49,7 @@ def _example(line: Line) -> Example:
     texts = {
         name: _text(value, name)
         for name, value in fields.items()
-        if value is not None or name in _REQUIRED  # null says that there is none
+        if value is not None or name in _REQUIRED  # null means that there is none
     }
     for name in _REQUIRED:
         if not texts[name].strip():
@@ -62,8 +62,8 @@ def _example(line: Line) -> Example:
 
 
 def _is_blank_json(answer: str) -> bool:
-    """Whether it is JSON of empty texts alone, such as `{"intent": ""}`; an empty list is a list
-    of nothing, and may be right."""
+    """Whether it is JSON with only empty texts, such as `{"intent": ""}`; an empty list may be a
+    right answer."""
     try:
         value = json.loads(answer)
     except (ValueError, RecursionError):

@@ -1,9 +1,8 @@
-"""A niche from a file of examples: what `niche specialists new` trains.
+"""A niche from a file of examples, for `niche specialists new`.
 
-Rule: whatever would spoil the training or its measurement is refused here, before it starts.
-Rule: rows that share a group or a prompt stay together in training, validation or test. Which it is
-is drawn from their text: in all but the smallest files, a row that is tested on is so again when
-rows were added.
+Rule: data that would invalidate the training or its evaluation is an error, before training starts.
+Rule: rows that share a group or a prompt stay together in training, validation or test. The split
+is drawn from their text, so except in the smallest files a test row stays one when rows are added.
 """
 
 import json
@@ -25,23 +24,23 @@ from router.grading.registry import GRADERS, as_read
 _MIN_ROWS = 30
 _HELD_OUT_SHARE = 0.1
 _MIN_HELD_OUT = 5
-"""Rows. Of a small file chance alone might hold out none."""
+"""The fewest rows: in a smaller file, the random draw might hold out none."""
 _MAX_CONTRADICTIONS_SHOWN = 3
 _MIN_PER_CLASS = 3
-"""Rows per different answer, from which on answers look like classes."""
+"""With this many rows per distinct answer, answers count as classes."""
 
 
 @dataclass(frozen=True)
 class NicheFile:
-    """Where a niche's examples are, and what is known of them.
+    """The file of a niche's examples, and its settings.
 
     Attributes:
         data: JSON Lines, as `lab.specialists.examples_file` reads them.
-        test_data: the same for the test alone; None holds out a tenth of `data` for it.
-        system_prompt: what the specialist is told first; None makes a sentence of its name.
-        grader: a key of `GRADERS`; None: `json` where every answer is an object or a list in
-            JSON, else `text`.
-        max_answer_tokens: None: somewhat more than the longest answer that is not tested on.
+        test_data: the same, for the test only; None: a tenth of `data` is held out.
+        system_prompt: the specialist's system prompt; None: a sentence with its name.
+        grader: a key of `GRADERS`; None: `json` if every answer is a JSON object or list, else
+            `text`.
+        max_answer_tokens: None: a quarter more than the longest answer outside the test rows.
         licence: the terms of the rows, for the model card.
     """
 
@@ -55,7 +54,7 @@ class NicheFile:
 
 @dataclass(frozen=True)
 class LoadedNiche:
-    """A niche of a file, its rows by split, and notes on them for people, a sentence each."""
+    """A niche from a file, its rows by split, and notes on them, a sentence each."""
 
     niche: Niche
     rows: dict[Split, list[Example]]
@@ -92,7 +91,7 @@ def niche_from_file(name: str, file: NicheFile, tokens: Callable[[str], int]) ->
         system_prompt=file.system_prompt or f"Task: {re.sub('[-_.]+', ' ', name).strip()}.",
         datasets=(),
         graders=(grader,),
-        # A quarter more than was seen, and the token that ends the answer.
+        # A quarter more than the longest one, and the end-of-turn token.
         max_answer_tokens=file.max_answer_tokens or longest + longest // 4 + 8,
         examples=examples,
         own_data=tuple(_as_dataset(path, file.licence) for path in paths),
@@ -112,7 +111,7 @@ def _is_json(text: str) -> bool:
 
 
 def _check_grader(name: str, files: Sequence[Sequence[Example]]) -> None:
-    """Every row's own answer must be right: by another, nothing could be measured."""
+    """Checks that the grader accepts every row's own answer."""
     if name not in GRADERS:
         raise DatasetError(f"no grader {name!r}; known: {', '.join(GRADERS)}")
     faults, items = [], 0
@@ -122,7 +121,7 @@ def _check_grader(name: str, files: Sequence[Sequence[Example]]) -> None:
             read = as_read(example.answer, name, example.answer)
             counts = GRADERS[name](read, example.reference)
             items += counts.wanted
-            reason = "" if counts.quality == 1 else "it would be graded wrong"
+            reason = "" if counts.quality == 1 else "it grades it as wrong"
         except ValueError as error:
             reason = str(error)
         if reason:
@@ -146,8 +145,8 @@ def _split(
         kept = without_held_out(own, files[1])
         if len(kept) < len(own):
             notes.append(
-                f"rows of {file.data.name} that are left out, since their prompts or groups "
-                f"stand in {file.test_data.name} too: {len(own) - len(kept):,}"
+                f"rows of {file.data.name} left out because their prompts or groups "
+                f"are also in {file.test_data.name}: {len(own) - len(kept):,}"
             )
         own = kept
         rows = split_examples(own, ("validation",)) | {"test": files[1]}
@@ -159,14 +158,14 @@ def _split(
     if len(rows["train"]) * 2 < len(own) or not all(rows.values()):
         counts = ", ".join(f"{part} {len(found)}" for part, found in rows.items())
         raise DatasetError(
-            f"{file.data}: rows that share a group or a prompt stay together, and so too few are "
-            f"left to one side ({counts}); give rows of more groups, or smaller groups"
+            f"{file.data}: rows that share a group or a prompt stay together, which leaves too few "
+            f"for one split ({counts}); give rows of more groups, or smaller groups"
         )
     return rows
 
 
 def _contradictions(files: Sequence[Sequence[Example]]) -> list[str]:
-    """A note on prompts that have several answers, if there are any."""
+    """A note on prompts with several answers, if there are any."""
     answers: dict[str, dict[str, str]] = defaultdict(dict)
     for example in (example for rows in files for example in rows):
         answers[example.prompt.strip()].setdefault(example.answer.strip(), example.origin)
@@ -182,11 +181,11 @@ def _contradictions(files: Sequence[Sequence[Example]]) -> list[str]:
 
 
 def _untrained(rows: dict[Split, list[Example]]) -> list[str]:
-    """A note on answers that are tested and never learnt, where answers are names of classes."""
+    """A note on classes that occur in test rows but not in training rows."""
     learnt = {example.answer for example in rows["train"]}
     if len(learnt) * _MIN_PER_CLASS > len(rows["train"]):
         return []
-    untrained = {of.answer: of.origin for of in rows["test"] if of.answer not in learnt}
+    untrained = {row.answer: row.origin for row in rows["test"] if row.answer not in learnt}
     if not untrained:
         return []
     first = min(untrained)
@@ -203,14 +202,14 @@ def _as_dataset(path: Path, licence: str) -> Dataset:
 
 
 def key_of(prompt: str) -> str:
-    """The same for prompts that differ in letter case and white space alone."""
+    """A key that ignores letter case and white space."""
     return " ".join(prompt.casefold().split())
 
 
 def split_examples(
     examples: Sequence[Example], held_out: Sequence[Split]
 ) -> dict[Split, list[Example]]:
-    """Holds out a tenth of the rows for each named split; the rest is the training split.
+    """Holds out a tenth of the rows for each named split; the rest is for training.
 
     Args:
         examples: any number, in any order; every split keeps the order.
@@ -235,7 +234,7 @@ def split_examples(
 
 
 def without_held_out(examples: Iterable[Example], held_out: Iterable[Example]) -> list[Example]:
-    """The examples whose prompt and group occur in none of those held out."""
+    """The examples whose prompt and group do not occur among the held-out ones."""
     prompts, groups = set(), set()
     for example in held_out:
         prompts.add(key_of(example.prompt))
@@ -249,13 +248,13 @@ def without_held_out(examples: Iterable[Example], held_out: Iterable[Example]) -
 
 
 def _clusters(examples: Sequence[Example]) -> list[str]:
-    """A name for each example; those that a chain of shared groups and prompts joins have one."""
+    """A component name for each example; a chain of shared groups or prompts joins examples."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
         parent.setdefault(name, name)
         while parent[name] != name:
-            parent[name] = parent[parent[name]]  # shortens the way for the next who asks
+            parent[name] = parent[parent[name]]  # path compression
             name = parent[name]
         return name
 
@@ -263,6 +262,6 @@ def _clusters(examples: Sequence[Example]) -> list[str]:
         prompt = root(f"prompt {key_of(example.prompt)}")
         if example.group:
             group = root(f"group {example.group}")
-            # The smaller name stands for both, whatever the order of the rows.
+            # The smaller name wins, so the order of the rows does not matter.
             parent[max(prompt, group)] = min(prompt, group)
     return [root(f"prompt {key_of(example.prompt)}") for example in examples]

@@ -1,7 +1,7 @@
 """What a niche is: a narrow task with examples whose answers can be checked.
 
-A `Niche` holds everything that the project knows of a default specialist. Adding one is adding one
-file to `lab/specialists/niches/`.
+A `Niche` defines a default specialist completely. To add one, add a file to
+`lab/specialists/niches/`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ Split = Literal["train", "validation", "test"]
 class Example:
     """One prompt of a user and the right answer.
 
-    `group` names what must not be split between training and test, such as a table; `schema` is
-    for graders that execute a query; `origin` is where it stands, for messages about it.
+    Examples of one `group`, such as a table, stay in one split; `schema` is for graders that
+    execute a query; `origin` is its file and row, for error messages.
     """
 
     prompt: str
@@ -34,20 +34,20 @@ class Example:
 
     @property
     def reference(self) -> Reference:
-        """What a grader holds an answer against."""
+        """The reference that a grader compares an answer with."""
         return Reference(self.answer, self.schema)
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """What a generalist, which was not trained for a niche, is told of its task.
+    """The instruction for a generalist, which was not trained for the niche.
 
     Attributes:
         text: the task and the form of the answer. `$labels` stands for what `labels` returns.
-        labels: from the training rows to the labels or functions that nobody can guess.
-        reasoned: said instead where no examples show a short answer and a model may think aloud.
-        uncompleted: said instead where nothing is added to the generalist's answers.
-        layout: how the prompts of those training rows begin that are laid out as test rows are.
+        labels: maps the training rows to the labels or functions that cannot be guessed.
+        reasoned: the text instead, if there are no examples and the model may reason step by step.
+        uncompleted: the text instead, if nothing is added to the generalist's answers.
+        layout: the prefix of prompts in the layout of the test rows.
     """
 
     text: str
@@ -66,23 +66,22 @@ class Niche:
     """A narrow task with a checkable answer.
 
     Attributes:
-        name: the specialist's name, and that of its file.
-        system_prompt: what the specialist is told first, in training and in serving alike.
+        name: the name of the specialist and of its file.
+        system_prompt: the specialist's system prompt, in training and in serving.
         datasets: names in `lab.datasets.sources` of the data sets that `examples` reads.
         graders: keys of `router.grading.registry.GRADERS`; the first is the niche's measure.
-        max_answer_tokens: no right answer is longer.
-        examples: the examples of a split, given the data directory.
-        recipe: the stages of training that make the adapter that ships; for a niche of one's own
-            the number of rows decides instead.
-        instruction: for a generalist; None tells it the system prompt.
-        restyle: from a prompt of the data set to one as users might write it, for the router's
-            rows; the same one at every call.
-        sample: a prompt for `niche demo`; None shows none.
-        groups_are_kinds: groups are kinds of prompts, such as a function, and stand in every
-            split.
+        max_answer_tokens: the longest right answer.
+        examples: returns the examples of a split, given the data directory.
+        recipe: the training stages of the published adapter; for a user's own niche the number of
+            rows decides instead.
+        instruction: for a generalist; None: the system prompt.
+        restyle: rewrites a prompt of the data set as users might write it, for the router's rows;
+            deterministic.
+        sample: a prompt for `niche demo`; None: none.
+        groups_are_kinds: groups are kinds of prompts, such as a function, and occur in every split.
         other_tests: further test sets by name, of other sources or kinds.
-        own_data: what else it reads: files that `lab.datasets.sources` does not name.
-        completion: names what adds to a finished answer, such as an equation's result; a key of
+        own_data: further files that it reads, which are not in `lab.datasets.sources`.
+        completion: the completion of a finished answer, such as an equation's result; a key of
             `deployments.completions.COMPLETIONS`.
     """
 
@@ -121,14 +120,14 @@ class Niche:
 
     @property
     def sources(self) -> tuple[Dataset, ...]:
-        """The data sets and files that it is made of."""
+        """The data sets and files that it reads."""
         return (*(DATASETS[name] for name in self.datasets), *self.own_data)
 
     def completed(self, example: Example) -> Example:
-        """An example as its reader gets it: with what is added to the answer."""
+        """The example with the completion added to its answer."""
         return replace(example, answer=example.answer + self.complete(example.answer))
 
     @property
     def complete(self) -> Callable[[str], str]:
-        """From a finished answer to what is added to it."""
+        """Maps a finished answer to the text that is added to it."""
         return completion(self.completion)

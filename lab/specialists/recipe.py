@@ -1,6 +1,6 @@
-"""How a specialist is trained: frozen settings, written into the card of what they produced.
+"""The settings of a training, which are also written into the model card.
 
-Free of torch, for the command line.
+Does not import torch, for the command line.
 """
 
 import math
@@ -32,13 +32,13 @@ class TrainConfig:
 
     Attributes:
         rank: rank of the low-rank update on every linear layer.
-        alpha: its scale times `rank`.
-        learning_rate: peak, reached after `warmup_share` of the steps, then a cosine to a tenth of
-            it.
+        alpha: the update's scale times `rank`.
+        learning_rate: the peak, reached after `warmup_share` of the steps, followed by a cosine
+            decay to a tenth of it.
         batch_size: examples per step.
-        max_examples: training examples drawn (None: all), each seen `epochs` times.
-        max_length_tokens: longer examples are refused before training starts.
-        validation_examples: rows that the validation loss is measured on.
+        max_examples: number of training examples drawn (None: all), each seen `epochs` times.
+        max_length_tokens: longer examples are an error before training starts.
+        validation_examples: number of rows for the validation loss.
         evaluate_every_steps: steps between two measurements of the validation loss.
         patience: measurements without an improvement before training stops early.
         seed: draws the examples and their order, and initialises the adapter's weights.
@@ -69,25 +69,25 @@ class TrainConfig:
 
 
 STAGE = TrainConfig(evaluate_every_steps=100)
-"""What the default specialists' recipes have in common."""
+"""The common settings of the default specialists' recipes."""
 
 LATER_STAGE = replace(STAGE, learning_rate=1e-3, seed=1, patience=100)
-"""A stage after the first. Its learning rate first undoes a part of what the end of the first stage
-had gained, and the loss is above that for most of the run: there is no early stopping."""
+"""A stage after the first. Its learning rate first undoes part of the gains of the first stage, and
+the loss stays higher for most of the run, so there is no early stopping."""
 
 
 def settings_for(
     rows: int, base: TrainConfig | None = None, epochs: int | None = None
 ) -> TrainConfig:
-    """Settings for a number of training rows: the fewer there are, the more often each is seen.
+    """Settings for a number of training rows: fewer rows get more epochs.
 
     The steps grow with the square root of the rows, from 150 to 2,000; beyond that rows are drawn.
-    Where fewer steps would do, the validation loss ends the run early.
+    Early stopping ends the run if fewer steps are enough.
 
     Args:
-        rows: how many there are; at least 1.
-        base: gives everything but the amount of training; the batch size is taken into account.
-        epochs: how often each row is to be seen; None chooses.
+        rows: their number, at least 1.
+        base: all settings except the amount of training, which depends on the batch size.
+        epochs: the number of epochs; None: chosen by the number of rows.
     """
     base = base or TrainConfig()
     most = _MAX_STEPS * base.batch_size if epochs is None else rows

@@ -1,7 +1,7 @@
 """The default niches by name: each is the `NICHE` of a file under `niches/`.
 
-Rule: they stand in the order of their data sets in `lab.datasets.sources`. A new set is added at
-the end there, so a new niche comes last and moves no row of the others.
+Rule: they are ordered as their data sets in `lab.datasets.sources`. New sets are appended there, so
+a new niche comes last and does not reorder the others' rows.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,11 @@ def _found() -> Mapping[str, Niche]:
     niches = [import_module(f"lab.specialists.niches.{name}").NICHE for name in names]
     for name, niche in zip(names, niches, strict=True):
         if niche.name != name:
-            raise ValueError(f"{name}.py: its niche is called {niche.name!r}; name both alike")
+            raise ValueError(
+                f"{name}.py: its niche is called {niche.name!r}; give both the same name"
+            )
     places = {name: place for place, name in enumerate(DATASETS)}
-    niches.sort(key=lambda niche: min(places[of] for of in niche.datasets))
+    niches.sort(key=lambda niche: min(places[dataset] for dataset in niche.datasets))
     return MappingProxyType({niche.name: niche for niche in niches})
 
 

@@ -1,6 +1,6 @@
-"""Prompts of a data set as users might write them: with an instruction around them, or as typed.
+"""Rewrites prompts of a data set as users might write them: with an instruction, or as typed.
 
-What a prompt becomes is drawn from its text, so it is the same at every call.
+The style is drawn from the prompt's text, so it is deterministic.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ _LOWER_CASE_SHARE = 0.4
 
 
 def with_instruction(instructions: Sequence[str], text: str) -> str:
-    """The text; a share of all texts gets an instruction around it.
+    """Adds an instruction to a share of all texts.
 
-    The specialists were trained on the text alone, and so it comes most often.
+    Most texts get none, since the specialists were trained without.
 
     Args:
-        instructions: what people write around such a text, which stands at `{}`.
-        text: what the niche is about.
+        instructions: templates with `{}` for the text.
+        text: the niche's text.
     """
     if draw(text, "instructed") >= _INSTRUCTED_SHARE:
         return text
@@ -26,5 +26,5 @@ def with_instruction(instructions: Sequence[str], text: str) -> str:
 
 
 def as_typed(prompt: str) -> str:
-    """The prompt; a share of all prompts is in lower case and has no mark at its end."""
+    """Puts a share of all prompts into lower case, without a final mark."""
     return prompt.lower().rstrip(".?!") if draw(prompt, "case") < _LOWER_CASE_SHARE else prompt

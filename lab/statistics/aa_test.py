@@ -1,8 +1,8 @@
 """The A/A test: an arm against itself must show no difference.
 
-Pairs of prompts are drawn at random from the recorded answers of one arm, within their domain; of
-each pair one stands for either arm. Both are then alike but for chance, and the statistics of the
-comparison must say so, but for the one time in twenty that they are allowed to be wrong.
+Pairs of prompts are drawn at random from the recorded answers of one arm, within their domain; one
+of each pair goes to each arm. The arms then differ only by chance, and the comparison may report a
+difference in at most one of twenty repetitions.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ REPETITIONS = 100
 
 @dataclass(frozen=True)
 class AATest:
-    """How often no difference was found, in how many repetitions of how many pairs."""
+    """The number of repetitions without a difference, of all repetitions, each of `pairs` pairs."""
 
     repetitions: int
     without_difference: int
@@ -32,14 +32,14 @@ def aa_test(
     seed: int,
     repetitions: int = REPETITIONS,
 ) -> AATest | None:
-    """Compares an arm with itself; None with too few prompts for a pair.
+    """Compares an arm with itself; None if the prompts are too few for a pair.
 
     Args:
-        quality: of each answer in [0, 1], (rows,).
-        domains: of each row.
-        groups: of each row, (rows,): of a group one row takes part at a time, drawn anew each time.
-        seed: of the pairs.
-        repetitions: how often.
+        quality: the quality of each answer in [0, 1], (rows,).
+        domains: the domain of each row.
+        groups: the group of each row, (rows,); each repetition draws one row per group.
+        seed: the seed of the draws.
+        repetitions: their number.
     """
     rng = np.random.default_rng([seed, len(quality)])
     taken: dict[int, NDArray[np.float64]] = {}
@@ -49,8 +49,8 @@ def aa_test(
         alone = np.arange(len(first))
         if not len(alone):
             return None
-        if len(alone) not in taken:  # mostly the same number: drawing takes the time
-            # By this name the published figures were drawn.
+        if len(alone) not in taken:  # mostly the same number, and drawing is the slow part
+            # Published figures depend on this name: it seeds the draws.
             taken[len(alone)] = smoothed_draws(alone, "sameness")
         found = compare_by_draws(quality[first] - quality[second], alone, taken[len(alone)])
         seen += found.outcome != "ties"
@@ -60,7 +60,7 @@ def aa_test(
 def _random_pairs(
     domains: Sequence[str], groups: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows of either side."""
+    """The rows of each side."""
     order = rng.permutation(len(domains))
     _, firsts = np.unique(groups[order], return_index=True)
     waiting: dict[str, int] = {}

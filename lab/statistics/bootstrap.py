@@ -1,7 +1,7 @@
-"""Intervals by the bootstrap: the test rows are drawn again, with replacement.
+"""Bootstrap intervals: test rows are resampled with replacement.
 
-Paired: what is compared on the same rows is drawn on the same rows, so that a hard row is hard for
-both; rows that belong together, such as those of one document, are drawn together.
+Draws are paired: models compared on the same rows share the draws, so a hard row is hard for both.
+Rows that belong together, such as those of one document, are drawn together.
 Intervals are the 2.5 % and 97.5 % points of 2,000 draws. A single share of right answers has
 Wilson's interval in their place: where every row is right, or none, no draw differs.
 """
@@ -21,15 +21,15 @@ _BOUNDS = (2.5, 97.5)
 def resampled(
     rows: int, name: str, groups: NDArray[np.int64] | None = None
 ) -> Iterator[NDArray[np.int64]]:
-    """How often each draw takes each row of a set, (rows,): 1 + RESAMPLES draws.
+    """Yields how often each draw takes each row of a set, (rows,): 1 + RESAMPLES draws.
 
-    The first takes every row once. The same set, by its name, has the same draws every time.
+    The first takes every row once. The set's name seeds the draws.
 
     Args:
-        rows: how many there are.
-        name: of the set.
-        groups: the group of each row, (rows,), numbered from 0: a draw takes all of a group's rows
-            or none, and as many groups as there are. None: each row for itself.
+        rows: the number of rows.
+        name: the set's name.
+        groups: the group of each row, (rows,), numbered from 0: draws resample whole groups, as
+            many as there are. None: each row is its own group.
     """
     units = rows if groups is None else int(groups.max()) + 1
     rng = np.random.default_rng([rows, *name.encode()])
@@ -53,7 +53,7 @@ def interval(drawn: NDArray[np.float64]) -> Interval:
     known = drawn[1:][~np.isnan(drawn[1:])]
     if not len(known):
         return Interval(float(drawn[0]), float("nan"), float("nan"))
-    # Between an infinite value and another there is nothing to interpolate.
+    # Interpolation is undefined next to an infinite value.
     if np.isinf(known).any():
         low, high = np.percentile(known, _BOUNDS, method="closest_observation")
     else:
@@ -67,9 +67,9 @@ def bootstrap(
     """A statistic of rows with its interval.
 
     Args:
-        statistic: of the rows with these indices, some of which come several times.
-        groups: the number of rows; or the group of each, and then whole groups are drawn.
-        name: of the set; see `resampled`.
+        statistic: computes it from row indices, which may repeat.
+        groups: the number of rows; or the group of each row, to resample whole groups.
+        name: the set's name; see `resampled`.
     """
     numbers = group_numbers([""] * groups if isinstance(groups, int) else groups)
     rows, taken = np.arange(len(numbers)), resampled(len(numbers), name, numbers)
@@ -77,14 +77,15 @@ def bootstrap(
 
 
 def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
-    """Groups by name as numbers from 0, (rows,); an empty name is a group of its own."""
+    """Numbers groups from 0, (rows,); each row with an empty name is its own group."""
     numbers: dict[object, int] = {}
     keys = [name or place for place, name in enumerate(names)]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def qualities(counts: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The quality in each draw, (draws,): F1 of the items, which is accuracy for right or wrong.
+    """The quality in each draw, (draws,): F1 of the items, which equals accuracy for right-or-wrong
+    answers.
 
     Args:
         counts: hits, claimed and wanted of each row, (rows, 3).
@@ -92,12 +93,12 @@ def qualities(counts: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np
     """
     sums = taken @ counts
     items = sums[:, 1] + sums[:, 2]
-    # As `Counts.quality`: nothing wanted and nothing claimed is right.
+    # As in `Counts.quality`: nothing wanted and nothing claimed counts as right.
     return np.where(items > 0, 2 * sums[:, 0] / np.maximum(items, 1), 1.0)
 
 
 def quality_interval(counts: NDArray[np.int64], drawn: NDArray[np.float64]) -> Interval:
-    """A single quality with its interval: Wilson's for right or wrong answers, else by draws.
+    """A quality with its interval: Wilson's for right-or-wrong answers, else bootstrapped.
 
     Args:
         counts: hits, claimed and wanted of each row, (rows, 3).

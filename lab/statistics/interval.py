@@ -21,12 +21,12 @@ class Interval:
 def share_interval(
     hits: NDArray[np.bool_] | Sequence[bool], method: Literal["wilson", "exact"] = "wilson"
 ) -> Interval:
-    """The share of hits among rows; without rows it may be anything.
+    """The share of hits among rows; without rows the interval is [0, 1].
 
     Args:
         hits: (rows,).
-        method: Wilson's interval, or the wider one of Clopper and Pearson, which never misses more
-            often than it says.
+        method: Wilson's interval, or the wider Clopper-Pearson interval, whose coverage is never
+            below 95 %.
     """
     rows = len(hits)
     if not rows:

@@ -1,7 +1,7 @@
 """JSON Lines that people and programs write: one object a line, `.gz` or not.
 
-Rule: a file is read to its end before anything is refused, so that all its faults are reported,
-each with its line.
+Rule: a file is read to its end before an error is raised, so that the error lists all faults with
+their lines.
 """
 
 import codecs
@@ -22,12 +22,12 @@ _SHOWN_CHARACTERS = 60
 
 
 class Fault(Exception):
-    """What is wrong with one line, and the remedy; it becomes a line of a `DataError`."""
+    """A fault of one line, with its remedy; it becomes a line of a `DataError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One object of a file, and where it stands."""
+    """One object of a file, with its file and line number."""
 
     path: Path
     number: int
@@ -35,7 +35,7 @@ class Line:
 
 
 def read_jsonl(path: Path, parse: Callable[[dict[str, Any]], T]) -> list[T]:
-    """What `parse` makes of each line; blank lines are passed over.
+    """The result of `parse` for each line; blank lines are skipped.
 
     Args:
         path: the file; read through gzip where its name ends in `.gz`.
@@ -71,11 +71,11 @@ def _read(path: Path, parse: Callable[[Line], T], faults: list[str]) -> list[T]:
 
 
 def read_log(path: Path, parse: Callable[[dict[str, Any]], T]) -> tuple[list[T], int]:
-    """As `read_jsonl` for a log that a program writes, perhaps at this moment: lines that are cut
-    are passed over; also returns how many.
+    """As `read_jsonl`, for a log that a program may be writing: skips truncated lines, and also
+    returns their number.
 
     Raises:
-        DataError: the file cannot be read, or no line of it is what it should be.
+        DataError: the file cannot be read, or no line of it is valid.
     """
     found: list[T] = []
     passed_over = 0
@@ -93,10 +93,10 @@ def read_log(path: Path, parse: Callable[[dict[str, Any]], T]) -> tuple[list[T],
 
 
 def string(value: Any, name: str) -> str:
-    """The value, if it is text that can be written as UTF-8.
+    """Returns the value if it is text that can be encoded as UTF-8.
 
     Raises:
-        Fault: it is not.
+        Fault: it cannot, or is no text.
     """
     if not isinstance(value, str):
         raise Fault(f"{name} is {shorten(value)}; it must be text")
@@ -111,14 +111,14 @@ def string(value: Any, name: str) -> str:
 
 
 def format_faults(faults: Sequence[str]) -> str:
-    """Faults as lines; of very many the first, and how many there are beyond them."""
+    """Faults as lines; only the first ones if there are many, with the number of the others."""
     more = len(faults) - _MOST_FAULTS
     rest = [f"and {more:,} more"] if more > 0 else []
     return "\n".join([*faults[:_MOST_FAULTS], *rest])
 
 
 def shorten(value: Any) -> str:
-    """A value as errors show it: short."""
+    """A value, shortened for an error message."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
@@ -135,7 +135,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    # `gzip.open` returns what reads like any other file of bytes
+    # `gzip.open` returns a binary file like any other
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]  # the stubs give it a class of its own
 
 

@@ -1,13 +1,12 @@
-"""Two arms on the same prompts: the difference of their quality, and how sure it is.
+"""Two arms on the same prompts: the difference of their quality, with interval and test.
 
 The interval is a paired bootstrap over prompts, or over groups of prompts that belong together.
 Two pseudo-observations are added, one that the first arm wins and one that it loses, as in Bonett
-and Price's interval for paired shares: without them the bootstrap takes a handful of prompts
-without a loss for proof that there are none. They widen an interval and do not enter the difference
-itself.
+and Price's interval for paired shares: without them, a handful of prompts without a loss would give
+an interval that excludes losses. They widen the interval and leave the difference unchanged.
 
-A difference is called one where both agree: its interval lies on one side of zero, and the exact
-test of wins against losses says so.
+A difference is reported if its interval excludes zero and the exact test of wins against losses is
+significant.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from lab.statistics.interval import Interval
 from lab.statistics.significance import mcnemar
 
 ALPHA = 0.05
-"""How often a difference may be called where there is none."""
+"""The significance level."""
 _NOTHING = 1e-12
 
 PairOutcome = Literal["wins", "ties", "loses"]
@@ -29,11 +28,11 @@ PairOutcome = Literal["wins", "ties", "loses"]
 
 @dataclass(frozen=True)
 class Paired:
-    """What the first arm's quality has over the second's.
+    """The first arm's quality compared with the second's.
 
     Attributes:
         rows: prompts.
-        groups: how many of them are independent: documents, tables, sessions.
+        groups: the number of independent groups: documents, tables, sessions.
         difference: mean over the prompts, in [-1, 1], with its 95 % interval.
         wins, ties, losses: prompts that the first arm answers better, alike, worse.
         p_value: McNemar's exact test, on groups where prompts belong together.
@@ -49,17 +48,17 @@ class Paired:
 
     @property
     def outcome(self) -> PairOutcome:
-        """The first arm wins or loses where interval and test say so, else it ties."""
+        """The first arm wins or loses if interval and test agree, else it ties."""
         return self.outcome_at(self.p_value)
 
     def outcome_at(self, p_value: float) -> PairOutcome:
-        """The same with the p-value corrected for several questions."""
+        """The outcome with the p-value corrected for several tests."""
         if p_value >= ALPHA or self.difference.low <= 0 <= self.difference.high:
             return "ties"
         return "wins" if self.difference.value > 0 else "loses"
 
     def non_inferior(self, margin: float) -> bool:
-        """Whether the first arm is shown to be worse by less than `margin`."""
+        """Whether the interval shows that the first arm is worse by less than `margin`."""
         return self.difference.low > -margin
 
 
@@ -70,12 +69,12 @@ def compare_paired(
 
     Args:
         first: the quality of one arm's answers in [0, 1], (rows,).
-        second: of the other's, (rows,).
+        second: the same for the other arm, (rows,).
         groups: the group of each row, (rows,), any numbers.
-        name: of the question; the same question has the same draws every time.
+        name: the comparison's name, which seeds the draws.
 
     Raises:
-        ValueError: there is no row, or the arms have another number of them.
+        ValueError: there are no rows, or the arms differ in their number.
     """
     if not len(first) or first.shape != second.shape or groups.shape != first.shape:
         raise ValueError(f"rows: {first.shape}, {second.shape}, groups {groups.shape}")
@@ -86,10 +85,10 @@ def compare_paired(
 def compare_by_draws(
     differences: NDArray[np.float64], groups: NDArray[np.int64], taken: NDArray[np.float64]
 ) -> Paired:
-    """As `compare_paired`, by draws that were made before.
+    """As `compare_paired`, with precomputed draws.
 
     Args:
-        differences: of quality, prompt by prompt, in [-1, 1], (rows,).
+        differences: of quality per prompt, in [-1, 1], (rows,).
         groups: the group of each row, (rows,), numbered from 0.
         taken: see `smoothed_draws`.
     """
@@ -106,7 +105,7 @@ def compare_by_draws(
 
 
 def smoothed_draws(groups: NDArray[np.int64], name: str) -> NDArray[np.float64]:
-    """How often each draw takes each row and, behind them, each of two pseudo-observations:
+    """How often each draw takes each row and, in the last columns, the two pseudo-observations:
     (draws, rows + 2)."""
     last = int(groups.max())
     taken = draws(len(groups) + 2, name, np.append(groups, [last + 1, last + 2]))
@@ -116,12 +115,12 @@ def smoothed_draws(groups: NDArray[np.int64], name: str) -> NDArray[np.float64]:
 def smoothed_mean(
     values: NDArray[np.float64], taken: NDArray[np.float64], pseudo_values: tuple[float, float]
 ) -> Interval:
-    """The mean of values, and its interval by draws in which two pseudo-observations take part.
+    """The mean of values, with its interval from draws that include two pseudo-observations.
 
     Args:
         values: (rows,).
         taken: see `smoothed_draws`.
-        pseudo_values: the smallest value there can be, and the largest.
+        pseudo_values: the smallest and the largest possible value.
     """
     drawn = (taken @ np.append(values, pseudo_values)) / taken.sum(axis=1)
     found = interval(drawn)

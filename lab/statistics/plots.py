@@ -1,7 +1,8 @@
-"""How pictures look: one set of colours, one resolution, one place for the legend.
+"""The style of all plots: colours, resolution, position of the legend.
 
-Colours are those of Okabe and Ito, which the colour-blind tell apart. No display is needed, and
-nothing global is touched. Importing matplotlib takes a second: whoever draws imports this then.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish. Plots need no
+display and change no global state. Importing matplotlib takes a second, so callers import this only
+when they draw.
 """
 
 from pathlib import Path
@@ -17,13 +18,13 @@ _DPI = 120
 
 
 def single_axes(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of one picture; inches."""
+    """A figure with one plot; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def save(figure: Figure, path: Path, legend_columns: int = 0) -> None:
-    """Writes the picture, with a legend below it if it shall have one."""
+    """Writes the figure, with an optional legend below it."""
     if legend_columns:
         figure.legend(loc="outside lower left", ncols=legend_columns, frameon=False, fontsize=9)
     figure.savefig(path, dpi=_DPI)

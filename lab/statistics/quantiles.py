@@ -1,7 +1,7 @@
 """Latencies: p50, p95 and p99 of an arm, and their differences between two, with intervals.
 
-A quantile is the smallest value that at least so large a share of the values does not exceed:
-always a latency that somebody waited. Failed requests have none, and are left out.
+A quantile is the smallest value that at least this share of the values does not exceed, so it is
+always a measured latency. Failed requests have no latency and are left out.
 """
 
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ def quantiles(values: NDArray[np.float64], taken: NDArray[np.int64]) -> Quantile
 def quantile_differences(
     first: NDArray[np.float64], second: NDArray[np.float64], taken: NDArray[np.int64]
 ) -> Quantiles | None:
-    """What the first arm's quantiles have over the second's, drawn on the same prompts; None where
-    one of them has no value. The arguments are those of `quantiles`."""
+    """The first arm's quantiles minus the second's, drawn on the same prompts; None if either has
+    no value. The arguments are those of `quantiles`."""
     if np.isnan(first).all() or np.isnan(second).all():
         return None
     return Quantiles(
@@ -56,6 +56,6 @@ def _drawn(
     order = np.argsort(values)[: int((~np.isnan(values)).sum())]  # nan sorts last
     upto = taken[:, order].cumsum(axis=1)
     total = upto[:, -1]
-    # In whole numbers: a share of a float may fall on the wrong side of a count.
+    # Integers: rounding of a float share could pick the wrong rank.
     reached = upto * 100 >= total[:, np.newaxis] * level
     return np.where(total > 0, values[order[reached.argmax(axis=1)]], np.nan)

@@ -1,4 +1,4 @@
-"""How many prompts a comparison needs before it can tell."""
+"""The number of prompts that a comparison needs to be conclusive."""
 
 import math
 
@@ -12,13 +12,14 @@ _POWER = 0.8
 
 
 def needed_rows(differences: NDArray[np.float64], groups: NDArray[np.int64], margin: float) -> int:
-    """Prompts after which two arms that are alike would be shown to be so, with probability 0.8.
+    """The prompts needed to show with probability 0.8 that two equal arms are equal within the
+    margin.
 
     Args:
-        differences: of the quality, prompt by prompt, (rows,); how much they vary is taken from
-            them, with one win and one loss added (see `lab.statistics.paired`).
-        groups: the group of each row, (rows,). Groups that vary together need more prompts.
-        margin: what the difference must be shown to stay within, in (0, 1].
+        differences: of the quality per prompt, (rows,); they give the variance, with one win and
+            one loss added (see `lab.statistics.paired`).
+        groups: the group of each row, (rows,). Correlated groups need more prompts.
+        margin: the largest difference that counts as equal, in (0, 1].
     """
     with_two = np.append(differences, [-1.0, 1.0])
     variance = float(with_two.var()) * _design_effect(differences, groups)
@@ -27,10 +28,11 @@ def needed_rows(differences: NDArray[np.float64], groups: NDArray[np.int64], mar
 
 
 def _design_effect(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """Variance of the mean with its groups, by that without; 1 where nothing varies."""
+    """The design effect: variance of the mean with groups divided by that without; 1 if nothing
+    varies."""
     centred = differences - differences.mean()
     apart = float((centred**2).sum())
     numbers = np.unique(groups, return_inverse=True)[1]
     together = float((np.bincount(numbers, weights=centred) ** 2).sum())
-    # Groups that happen to vary less than single rows are no reason for fewer of them.
+    # A design effect below 1 is chance, and must not lower the number of prompts.
     return max(1.0, together / apart) if apart else 1.0

@@ -1,4 +1,4 @@
-"""Exact tests of paired wins and losses, and Holm's correction for asking several times."""
+"""McNemar's exact test of paired wins and losses, and Holm's correction for several tests."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from scipy.special import bdtr
 def mcnemar(wins: int, losses: int) -> float:
     """The two-sided p-value of McNemar's exact test.
 
-    Ties say nothing of who is better: were both alike, each of the other pairs would fall to either
-    side like a coin. For grades between right and wrong the same count is the sign test.
+    Ties carry no information: if both are equal, each other pair is a win or a loss with equal
+    probability. For grades between right and wrong this is the sign test.
     """
     return min(1.0, 2 * float(bdtr(min(wins, losses), wins + losses, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, in their order: if each that is below 0.05 is
-    called a difference, with probability 0.95 none of them is called so by chance."""
+    """Corrects p-values for their number by Holm's method, keeping their order: the probability of
+    any false positive at 0.05 is at most 0.05."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     corrected = [0.0] * len(p_values)
     largest = 0.0

@@ -27,7 +27,7 @@ class Table:
         return "\n\n".join(part for part in (heading, self.note, table) if part)
 
     def text(self) -> str:
-        """For a terminal, without the note: the columns stand below each other."""
+        """For a terminal, without the note: columns are aligned."""
         lines = [[_plain(cell) for cell in cells] for cells in (self.titles, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = (map(str.ljust, cells, widths) for cells in lines)
@@ -46,7 +46,7 @@ class Table:
 
 
 def escaped(text: str) -> str:
-    """Any text as Markdown that shows it, on one line."""
+    """Escapes any text for Markdown, on one line."""
     return _MARKUP.sub(r"\\\1", _plain(text))
 
 

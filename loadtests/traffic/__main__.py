@@ -1,5 +1,5 @@
 """`python -m loadtests.traffic SCENARIO`: a scenario against the local stack or a running one,
-and if wanted the same again with one model for everything as the baseline.
+and optionally again with one model for everything, as the baseline.
 
 Each arm is a run of Locust in a process of its own. Exit codes: 0, the first arm met
 all its objectives; 1, it missed one; 2, the test could not run.
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("scenario", help=f"{', '.join(names())}, or a YAML file")
     parser.add_argument("--host", metavar="URL", help="a running server (default: start the stack)")
-    parser.add_argument("--config", type=Path, default=Path("niche.yaml"), help="of the stack")
+    parser.add_argument("--config", type=Path, default=Path("niche.yaml"), help="the stack's")
     parser.add_argument("--seconds", type=float, help="duration, instead of the scenario's")
     parser.add_argument("--times", type=float, default=1.0, help="multiple of the scenario's rate")
     parser.add_argument(
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="generalist",
         metavar="MODEL",
-        help="then run the same load again, all of it to this model (default: generalist)",
+        help="then repeat the run with all requests to this model (default: generalist)",
     )
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
     return parser

@@ -1,11 +1,11 @@
 """When requests are sent: open-loop arrival processes, which do not wait for the server.
 
-A constant rate makes a Poisson process, as independent clients do: the gaps are exponential. An
-alternating rate switches between calm and burst, each of which lasts an exponential time.
+A constant rate is a Poisson process, like independent clients: gaps are exponential. An alternating
+rate switches between calm and burst, each of exponential length.
 
 Rule: the rate over time depends on the seed alone, so that all sources (on one machine or many)
-burst together; each source sends its share of the requests. Splitting a Poisson process at random
-gives Poisson processes again, so many sources together do what a single one would.
+burst together; each source sends its share of the requests. A random split of a Poisson process
+gives Poisson processes, so many sources together act like a single one.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from random import Random
 
 @dataclass(frozen=True)
 class RateStep:
-    """A time span with one rate: from and until when, in seconds; requests per second."""
+    """A time span with one rate: start and end in seconds; requests per second."""
 
     start: float
     end: float
@@ -40,7 +40,7 @@ class Source:
 
 
 def constant_rate(seconds: float, rate: float) -> tuple[RateStep, ...]:
-    """One rate all the time."""
+    """A constant rate."""
     return (RateStep(0.0, seconds, rate),)
 
 
@@ -50,8 +50,8 @@ def alternating_rate(
     """Calm and burst in turn, calm first.
 
     Args:
-        seconds: in all.
-        rates: requests per second in calm and in a burst.
+        seconds: total duration.
+        rates: requests per second in calm and in bursts.
         mean_seconds: the mean length of a calm and of a burst; each length is exponential.
         seed: the same for all sources.
     """
@@ -73,5 +73,5 @@ def arrivals(steps: tuple[RateStep, ...], source: Source) -> Iterator[float]:
         while rate > 0:
             now += random.expovariate(rate)
             if now >= step.end:
-                break  # a Poisson process has no memory: the next step starts afresh
+                break  # a Poisson process is memoryless: draw again in the next step
             yield now

@@ -1,7 +1,7 @@
 """One streamed request over a connection of its own, as independent clients make it.
 
-It is sent once and never retried; whatever happens is a result. Blocking sockets of the standard
-library: gevent makes them cooperative, and elsewhere they block.
+It is sent once and never retried; every failure is a result. It uses the standard library's
+blocking sockets, which gevent makes cooperative.
 """
 
 import json
@@ -45,18 +45,18 @@ PATIENT = Reader()
 
 @dataclass(frozen=True)
 class Server:
-    """Where requests go: `http://host:port`, with or without `/v1`, and the API key, if any."""
+    """The server: `http://host:port`, with or without `/v1`, and the API key, if any."""
 
     url: str
     key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
-            raise LoadTestError(f"{self.url!r} is no address such as http://127.0.0.1:8000")
+            raise LoadTestError(f"{self.url!r} is not a URL such as http://127.0.0.1:8000")
         object.__setattr__(self, "url", self.url.rstrip("/").removesuffix("/v1"))
 
     def connection(self, timeout: float) -> HTTPConnection:
-        """A connection that is not open yet."""
+        """A new connection, not opened yet."""
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         return kind(str(parts.hostname), parts.port, timeout=timeout)
@@ -75,7 +75,7 @@ class StreamingClient:
     """Sends requests.
 
     Args:
-        server: where to.
+        server: the server.
         timeout: seconds after which a request has failed.
         clock: monotonic seconds.
     """
@@ -89,9 +89,9 @@ class StreamingClient:
         """Sends a request and reads the answer.
 
         Args:
-            body: of the request, with `stream` set.
-            due: when by the clock it should have been sent. Times count from then, since that is
-                how long the user waits.
+            body: the request's body, with `stream` set.
+            due: when it should have been sent, by the clock. Times count from then, since the user
+                waits from then.
             reader: how the answer is read.
         """
         building, limit = ResultBuilder(self._clock, due), self._timeout
@@ -122,7 +122,7 @@ class StreamingClient:
         headers = {"content-type": "application/json", **self._server.headers}
         path = self._server.path("/v1/chat/completions")
         connection.request("POST", path, json.dumps(body).encode(), headers)
-        line = connection.sock  # a response that closes the connection takes it away
+        line = connection.sock  # a response that closes the connection clears `sock`
         if reader.pause:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SLOW_BUFFER)
         line.settimeout(self._left(end))

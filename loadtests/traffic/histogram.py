@@ -1,7 +1,7 @@
-"""A distribution of seconds in little memory, which adds up over processes.
+"""A compact histogram of seconds that can be merged across processes.
 
-Bins grow by 2 %, so that a quantile is right within 1 %, whatever its size; 10 microseconds and
-less are one bin.
+Bins grow by 2 %, so quantiles have a relative error of at most 1 %; values up to 10 microseconds
+share one bin.
 """
 
 import math
@@ -21,12 +21,12 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self._bins.total()
 
     @property
     def mean(self) -> float | None:
-        """Exact; None where there are no values."""
+        """The exact mean; None without values."""
         return self._sum / self.count if self._bins else None
 
     def add(self, seconds: float) -> None:
@@ -41,7 +41,8 @@ class Histogram:
             self.add(value)
 
     def quantile(self, share: float) -> float | None:
-        """The value that this share of the values does not exceed; None where there are none."""
+        """The quantile: the value that this share of the values does not exceed; None without
+        values."""
         wanted, seen = math.ceil(share * self.count), 0
         for place in sorted(self._bins):
             seen += self._bins[place]
@@ -50,7 +51,7 @@ class Histogram:
         return None
 
     def merge(self, fields: Mapping[str, object]) -> None:
-        """Adds that of another process, as `fields` gave it."""
+        """Merges the `fields` of another process's histogram."""
         bins, total = fields["bins"], fields["sum"]
         if not isinstance(bins, dict) or not isinstance(total, float):
             raise TypeError(f"not the fields of a histogram: {fields}")
@@ -58,7 +59,7 @@ class Histogram:
         self._sum += total
 
     def fields(self) -> dict[str, object]:
-        """As values that any serialiser takes."""
+        """The contents as values that any serialiser supports."""
         return {
             "bins": {str(place): count for place, count in self._bins.items()},
             "sum": self._sum,

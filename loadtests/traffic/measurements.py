@@ -11,12 +11,12 @@ from loadtests.traffic.result import Outcome, RequestResult
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 TIMES = ("first", "gap", "answer", "late")
-"""To the first token, between two pieces of text, to the end; and how late requests were sent."""
+"""Time to the first token, between two pieces of text, to the end; and the delay of sending."""
 ALL = "all"
 
 
 class RequestStats:
-    """Of one group of requests.
+    """The statistics of one group of requests.
 
     Attributes:
         outcomes: the number of requests by outcome.
@@ -34,7 +34,7 @@ class RequestStats:
         self.times = {name: Histogram() for name in TIMES}
 
     def mean_usage(self, name: str) -> float | None:
-        """The mean over the answers that report it; None where none does."""
+        """The mean over the answers that report it; None if none does."""
         return self.usage[name] / self.reported[name] if self.reported[name] else None
 
     @property
@@ -47,7 +47,7 @@ class RequestStats:
         return sum(self.outcomes[name] for name in outcomes) / max(self.count, 1)
 
     def add(self, result: RequestResult, *, timed: bool) -> None:
-        """Counts a request; `timed`: its times are due to the server and not to the reader."""
+        """Counts a request; `timed`: its times depend on the server, not on the reader."""
         self.outcomes[result.outcome] += 1
         if result.reason:
             self.reasons[result.reason] += 1
@@ -63,23 +63,23 @@ class RequestStats:
             self.times["gap"].extend(result.gaps)
 
     def merge(self, fields: Mapping[str, Any]) -> None:
-        """Adds those of another process, as `fields` gave them."""
+        """Merges the `fields` of another process."""
         self.outcomes.update(fields["outcomes"])
         self.reasons.update(fields["reasons"])
         self.reported.update(fields["reported"])
         for name, value in fields["usage"].items():
             self.usage[name] = self.usage.get(name, 0.0) + value
-        for name, of in self.times.items():
-            of.merge(fields["times"][name])
+        for name, histogram in self.times.items():
+            histogram.merge(fields["times"][name])
 
     def fields(self) -> dict[str, Any]:
-        """As values that any serialiser takes."""
+        """The contents as values that any serialiser supports."""
         return {
             "outcomes": dict(self.outcomes),
             "reasons": dict(self.reasons),
             "usage": dict(self.usage),
             "reported": dict(self.reported),
-            "times": {name: of.fields() for name, of in self.times.items()},
+            "times": {name: histogram.fields() for name, histogram in self.times.items()},
         }
 
 
@@ -90,19 +90,19 @@ class Measurements:
         self._stats: dict[tuple[str, str], RequestStats] = {}
 
     def of(self, kind: str = ALL, group: str = "") -> RequestStats:
-        """Those of a group; empty ones where it has no requests."""
+        """The statistics of a group; empty without requests."""
         return self._stats.get((kind, group), RequestStats())
 
     def groups(self, kind: str) -> dict[str, RequestStats]:
-        """Those of every group of a kind, by its name."""
+        """The statistics of every group of a kind, by name."""
         return {group: of for (own, group), of in sorted(self._stats.items()) if own == kind}
 
     def add(self, result: RequestResult, domain: str, reader: str, third: int) -> None:
         """Counts a request.
 
         Args:
-            result: of the request.
-            domain: of its prompt.
+            result: the request's result.
+            domain: its prompt's domain.
             reader: the kind of its reader.
             third: of the run in which it was due, from 1 to 3.
         """
@@ -114,11 +114,11 @@ class Measurements:
             stats.add(result, timed=reader == PATIENT.kind)
 
     def merge(self, fields: Mapping[str, Mapping[str, Any]]) -> None:
-        """Adds those of another process, as `fields` gave them."""
+        """Merges the `fields` of another process."""
         for name, of in fields.items():
             kind, _, group = name.partition(" ")
             self._stats.setdefault((kind, group), RequestStats()).merge(of)
 
     def fields(self) -> dict[str, dict[str, Any]]:
-        """As values that any serialiser takes."""
+        """The contents as values that any serialiser supports."""
         return {f"{kind} {group}": of.fields() for (kind, group), of in self._stats.items()}

@@ -19,7 +19,7 @@ def ready(server: Server) -> bool:
 
 
 def requests_in_flight(server: Server) -> float | None:
-    """The gateway's own count of its requests in flight; None where it has no such metric."""
+    """The gateway's metric of requests in flight; None if it has none."""
     text = _get(server, "/metrics")
     values = [
         float(line.split()[-1])
@@ -41,7 +41,7 @@ def wait_until_ready(server: Server, seconds: float) -> bool:
 
 
 def wait_until_idle(server: Server, seconds: float) -> float | None:
-    """The requests in flight: 0 as soon as there are none, or those left after these seconds."""
+    """Waits until no request is in flight; returns the number left after these seconds."""
     end = time.monotonic() + seconds
     while (left := requests_in_flight(server)) and time.monotonic() < end:
         time.sleep(_PAUSE)

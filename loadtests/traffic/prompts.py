@@ -60,7 +60,7 @@ class PromptMix:
         sets: by domain.
         shares: by domain, relative to each other.
         padding: sentences that may come before a prompt.
-        padding_words: how many words of them, from and to.
+        padding_words: the smallest and largest number of padding words.
     """
 
     def __init__(

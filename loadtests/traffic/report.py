@@ -21,16 +21,17 @@ def build_report(
     """All figures, as JSON values.
 
     Args:
-        scenario: of the run.
-        seconds: for which requests were sent.
+        scenario: the run's scenario.
+        seconds: the time in which requests were sent.
         measured: its measurements.
-        slos: the results of its objectives.
+        slos: results of its objectives.
     """
     return {
         "scenario": scenario.model_dump(mode="json"),
         "seconds": seconds,
         "checks": [
-            {"name": of.name, "limit": of.limit, "value": of.value, "met": of.met} for of in slos
+            {"name": slo.name, "limit": slo.limit, "value": slo.value, "met": slo.met}
+            for slo in slos
         ],
         "notes": _notes(scenario, measured),
         "all": _group(measured.of(), seconds),
@@ -82,10 +83,10 @@ def write_report(path: Path, fields: Mapping[str, Any]) -> None:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Reads one.
+    """Reads a `report.json`.
 
     Raises:
-        LoadTestError: it cannot be read, or is no report.
+        LoadTestError: the file cannot be read, or is not a report.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -134,20 +135,23 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], float | None]] = {
 
 
 def format_terminal(fields: Mapping[str, Any]) -> str:
-    """A run for the terminal: all of it, by domain, by model, and its objectives."""
+    """Formats a run for the terminal: totals, by domain, by model, and objectives."""
     parts = [_rows(_table({"all": fields["all"], **fields["by_domain"]}))]
     if len(fields["by_model"]) > 1:
         parts.append(_rows(_table(fields["by_model"])))
     parts.append([f"{count} x {why}" for why, count in fields["all"]["reasons"].items()])
     parts.append(fields["notes"])
     parts.append(
-        [SloResult(of["name"], of["limit"], of["value"]).line() for of in fields["checks"]]
+        [
+            SloResult(field["name"], field["limit"], field["value"]).line()
+            for field in fields["checks"]
+        ]
     )
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def comparison_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """Several runs of one scenario, a column each, as a table in Markdown."""
+    """Several runs of one scenario as a Markdown table, with one column per run."""
     return "\n".join(_rows(_table({name: of["all"] for name, of in reports.items()})))
 
 

@@ -68,7 +68,7 @@ class ResultBuilder:
         """Reads the data of one event.
 
         Raises:
-            StreamError: it is an error, or no chunk of the protocol.
+            StreamError: it is an error, or not a chunk of the protocol.
         """
         event = _object(payload)
         try:
@@ -95,7 +95,7 @@ class ResultBuilder:
         self._last = now
 
     def result(self, outcome: Outcome, reason: str = "") -> RequestResult:
-        """The result as of now."""
+        """The result so far."""
         return RequestResult(
             outcome,
             reason,
@@ -119,14 +119,14 @@ class ResultBuilder:
 
 
 def event_data(read: Callable[[], bytes], max_bytes: int) -> Iterator[bytes]:
-    """The data of a stream's events, up to and without `[DONE]`.
+    """The data of a stream's events before `[DONE]`.
 
     Args:
-        read: returns the next bytes, waits while there are none, returns nothing at the end.
-        max_bytes: that a stream may have.
+        read: returns the next bytes; blocks until there are some; returns b"" at the end.
+        max_bytes: the size limit of a stream.
 
     Raises:
-        StreamError: it has more, or ends without `[DONE]`.
+        StreamError: the stream is longer, or ends without `[DONE]`.
     """
     rest, size = b"", 0
     while data := read():
@@ -150,7 +150,7 @@ def _object(payload: bytes) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise StreamError(f"an event that is no JSON object: {payload[:_SHOWN]!r}")
+        raise StreamError(f"an event is not a JSON object: {payload[:_SHOWN]!r}")
     if found.get("error"):
         raise StreamError(f"the stream failed: {json.dumps(found['error'])[:_SHOWN]}")
     return found

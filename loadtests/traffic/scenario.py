@@ -1,4 +1,4 @@
-"""A scenario, one YAML file each: requests, arrival process, readers and objectives.
+"""A scenario from a YAML file: requests, arrival process, readers and objectives.
 
 Rule: every scenario is bounded in time and in number of requests.
 """
@@ -16,10 +16,10 @@ from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.slo import measure
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
-"""The folder of the project's own."""
+"""The folder of the project's scenarios."""
 
 _PER_SOURCE = 40.0
-"""Requests per second of one source; higher rates need several, which workers share."""
+"""The largest rate of one source; higher rates use several sources, spread over the workers."""
 
 
 class _Section(BaseModel):
@@ -43,7 +43,7 @@ class Poisson(_Section):
         return self.rps
 
     def scaled(self, factor: float) -> "Poisson":
-        """The same at a multiple of its rate."""
+        """A copy with a multiple of the rate."""
         return Poisson(kind="poisson", rps=self.rps * factor)
 
 
@@ -67,13 +67,14 @@ class Bursts(_Section):
         return max(self.rps, self.burst_rps)
 
     def scaled(self, factor: float) -> "Bursts":
-        """The same at a multiple of its rate."""
+        """A copy with a multiple of the rate."""
         rates = {"rps": self.rps * factor, "burst_rps": self.burst_rps * factor}
         return self.model_copy(update=rates)
 
 
 class Closed(_Section):
-    """A closed loop: each client asks, reads, thinks and asks again. A slow server gets less."""
+    """A closed loop: each client sends a request, reads, pauses and repeats. A slow server gets
+    fewer requests."""
 
     kind: Literal["closed"]
     clients: int = Field(ge=1, le=10_000, description="number of clients")
@@ -84,7 +85,7 @@ Arrivals = Annotated[Poisson | Bursts | Closed, Field(discriminator="kind")]
 
 
 class Readers(_Section):
-    """How answers are read, by share of the requests; all others are read at once, to the end."""
+    """Shares of slow and disconnecting readers; all others read at full speed to the end."""
 
     slow: float = Field(default=0, ge=0, le=1, description="share that reads slowly")
     slow_pause_seconds: float = Field(default=0.5, gt=0, description="between two of their reads")
@@ -146,7 +147,8 @@ class Scenario(_Section):
 
     @property
     def sources(self) -> int:
-        """The number of Locust users: clients of a closed loop, or sources of an open one."""
+        """The number of Locust users: the clients of a closed loop, or the sources of an open
+        one."""
         if isinstance(self.arrivals, Closed):
             return self.arrivals.clients
         return max(1, -int(-self.arrivals.peak // _PER_SOURCE))
@@ -165,8 +167,8 @@ def read_scenario(
     """A scenario of the project by its name, or of a file by its path.
 
     Args:
-        name: of either.
-        changes: keys whose values replace the file's.
+        name: the name or the path.
+        changes: values that replace the file's, by key.
         slos: objectives that add to the file's or replace their limits; `inf` removes one.
 
     Raises:
@@ -194,7 +196,7 @@ def read_scenario(
 
 
 def scaled(scenario: Scenario, factor: float) -> Scenario:
-    """The same with a multiple of its rate, or of its clients."""
+    """A copy with a multiple of the rate or of the clients."""
     arrivals = scenario.arrivals
     if isinstance(arrivals, Closed):
         clients = max(1, round(arrivals.clients * factor))

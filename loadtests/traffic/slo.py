@@ -1,6 +1,6 @@
 """Service level objectives: each names a measure of the run and its highest allowed value.
 
-Times are those of patient readers. An objective that could not be measured is missed.
+Times are those of readers at full speed. An objective that could not be measured is missed.
 """
 
 import re
@@ -27,7 +27,7 @@ _MEDIAN = 0.5
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, and the requests that the gateway had in flight afterwards, if known."""
+    """A finished run, and the gateway's requests in flight after it, if known."""
 
     measurements: Measurements
     in_flight: float | None = None
@@ -38,7 +38,7 @@ Measure = Callable[[Run], float | None]
 
 @dataclass(frozen=True)
 class SloResult:
-    """An objective, and the value that was measured."""
+    """An objective with its measured value."""
 
     name: str
     limit: float
@@ -50,7 +50,7 @@ class SloResult:
         return self.value is not None and self.value <= self.limit
 
     def line(self) -> str:
-        """As text for people."""
+        """The result as text."""
         value = "unknown" if self.value is None else f"{self.value:.4g}"
         return (
             f"{'met   ' if self.met else 'MISSED'} {self.name} = {value} (at most {self.limit:g})"
@@ -58,7 +58,8 @@ class SloResult:
 
 
 def _slowdown(run: Run) -> float | None:
-    first, last = (run.measurements.of("third", of).times["first"].quantile(_MEDIAN) for of in "13")
+    thirds = (run.measurements.of("third", third).times["first"] for third in "13")
+    first, last = (times.quantile(_MEDIAN) for times in thirds)
     return None if first is None or last is None else last / first
 
 
@@ -74,7 +75,7 @@ def measure(name: str) -> Measure:
     """The measure that an objective names.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: the name is unknown.
     """
     if name in _NAMED:
         return _NAMED[name]

@@ -1,4 +1,4 @@
-"""The local stack, started for a run and stopped afterwards, as an operator would."""
+"""Starts the local stack for a run, and stops it afterwards."""
 
 import signal
 import socket
@@ -42,10 +42,10 @@ def running(
         start: the command; it ends on SIGTERM.
         server: where it will listen.
         log: the file for its output.
-        seconds: until it must be ready.
+        seconds: the time limit for getting ready.
 
     Raises:
-        LoadTestError: it ended, or was not ready in time.
+        LoadTestError: the stack ended, or was not ready in time.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:

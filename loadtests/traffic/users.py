@@ -1,7 +1,8 @@
-"""The part that knows Locust: simulated users, the shape of a run, and reports between processes.
+"""The Locust integration: simulated users, the shape of a run, and reports between processes.
 
 In an open loop a Locust user is a source: its `wait_time` is the time to its next arrival, and it
-does not wait for answers. In a closed loop a user is a client: it asks, reads and thinks.
+does not wait for answers. In a closed loop a user is a client: it sends a request, reads the answer
+and pauses.
 
 Locust's own statistics get a row per domain for complete answers, and rows `TTFT` and `ITL` for the
 time to the first token and between tokens. Those are not part of Locust's totals, which would count
@@ -28,7 +29,7 @@ from loadtests.traffic.result import RequestResult
 from loadtests.traffic.scenario import Closed, Scenario
 
 _PER_WORKER = 100_000
-"""More users than a worker has, so that every source of a run has a number of its own."""
+"""More than the users of a worker, so that every source of a run has a unique number."""
 _IDLE_SECONDS = 1.0
 _MARGIN_SECONDS = 1.0
 """Users start a moment after the run does."""
@@ -45,7 +46,7 @@ class LoadRun:
     Args:
         scenario: of the run.
         prompts: of the scenario.
-        server: where requests go.
+        server: the server.
         worker: the number of this process; 0 if it is the only one.
     """
 
@@ -86,7 +87,7 @@ class LoadRun:
             measurements.add(result, prompt.domain, reader, third)
 
     def worker_report(self) -> dict[str, Any]:
-        """What a worker reports to the master: its news since the last report."""
+        """A worker's report to the master: the measurements since the last report."""
         news, self._unreported = self._unreported, Measurements()
         fields = {"in_flight": self.in_flight, "elapsed": self.elapsed}
         return {"measurements": news.fields(), **fields}
@@ -103,7 +104,9 @@ class LoadRun:
             return True
         here = {"in_flight": self.in_flight, "elapsed": self.elapsed}
         processes = self._workers.values() or (here,)
-        return all(of["elapsed"] >= end and not of["in_flight"] for of in processes)
+        return all(
+            processe["elapsed"] >= end and not processe["in_flight"] for processe in processes
+        )
 
 
 def set_run(environment: Environment, run: LoadRun | None) -> None:
@@ -130,7 +133,7 @@ class SimulatedUser(User):
         """Joins the run."""
         run = current_run(self.environment)
         if run is None:
-            raise StopUser  # the run could not start, which has been reported
+            raise StopUser  # the run could not start; the error was reported
         self._load_run, scenario = run, run.scenario
         number = run.next_user_number()
         self._begun = perf_counter()
@@ -145,7 +148,7 @@ class SimulatedUser(User):
     def _times(self, scenario: Scenario, number: int) -> Iterator[float]:
         if isinstance(scenario.arrivals, Closed):
             while (now := self._now()) < scenario.seconds:
-                yield now  # a client asks as soon as it is ready to
+                yield now  # a client sends its request when it is ready
             return
         steps = scenario.arrivals.steps(scenario.seconds, scenario.seed)
         yield from arrivals(steps, Source(number, scenario.sources, scenario.seed))
@@ -164,7 +167,7 @@ class SimulatedUser(User):
     def send_due_request(self) -> None:
         """Sends the request that is due, if one is."""
         if self._closed is not None:
-            self._due = next(self._arrivals, None)  # now, as long as the run goes on
+            self._due = next(self._arrivals, None)  # now, while the run continues
         due = self._due
         if due is None:
             gevent.sleep(_IDLE_SECONDS)
@@ -228,7 +231,7 @@ class SimulatedUser(User):
 
 
 def _ms(seconds: float) -> Any:
-    return 1000 * seconds  # Locust says int, and keeps tenths of small ones
+    return 1000 * seconds  # Locust's type is int, but it keeps tenths of small numbers
 
 
 class ScenarioShape(LoadTestShape):

@@ -86,7 +86,7 @@ def test_what_is_missing_is_named_in_a_line(capsys, stack, words, named) -> None
         ["--rps", "0"],
         ["--rps", "many"],
         ["--rps", "1", "--mix", "sql"],
-        ["--rps", "1", "--busy", "1"],
+        ["--rps", "1", "--utilization", "1"],
     ],
     ids=" ".join,
 )

@@ -1,12 +1,12 @@
-"""A model's answers: what each took, whether it ends in a loop, and a file that keeps them.
+"""A model's answers: tokens and seconds, detection of loops, and a file that stores them.
 
-Answers that loop or that the length limit cut cost time and money and are worth nothing; how often
-a model gives such answers is a figure of its own.
+Answers that loop, or that the length limit cut, cost time and money without being useful, so their
+frequency is reported.
 
-Answers are kept so that a run that was cut goes on and nothing is computed twice. There is one file
-per model and set of questions, JSON lines: a header, then an answer each. The header says what
-answered and where (weights, precision, length limit, machine); an answer carries a checksum of its
-whole prompt. A file with another header is set aside, with a message.
+Answers are stored so that an interrupted run resumes without computing anything twice. There is one
+JSON Lines file per model and set of questions: a header, then one answer per line. The header has
+the weights, precision, length limit and machine; each answer has a checksum of its whole prompt. A
+file with a different header is renamed, with a message.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ _COVERED = 12
 def loops(tokens: Sequence[int]) -> bool:
     """Whether a sequence ends in a loop.
 
-    That is: its end repeats some 1 to 20 tokens at least 4 times, over at least 12 tokens. A loop
-    that was cut within a repetition counts like one cut after it.
+    A loop repeats 1 to 20 tokens at least 4 times, over at least 12 tokens. The last repetition may
+    be incomplete.
 
     Args:
         tokens: an answer's token ids, without the one that ends the turn.
@@ -48,15 +48,15 @@ def loops(tokens: Sequence[int]) -> bool:
 
 @dataclass(frozen=True)
 class GeneratedAnswer:
-    """What a model said, and what it took.
+    """A model's answer, with its tokens and seconds.
 
     Attributes:
         text: without the token that ends the turn.
-        prompt_tokens: of the whole chat, padding left out.
-        answer_tokens: generated, without the one that ends the turn.
-        cut: the length limit ended it.
-        loops: it ends in a loop.
-        seconds: its share of the engine's time: that of its batch, divided by the batch's rows.
+        prompt_tokens: tokens of the whole chat, without padding.
+        answer_tokens: generated tokens, without the one that ends the turn.
+        cut: whether the length limit ended it.
+        loops: whether it ends in a loop.
+        seconds: its share of engine time: the batch's time divided by its rows.
     """
 
     text: str
@@ -71,7 +71,7 @@ class GeneratedAnswer:
 class Degeneration:
     """Of `answers`: the share that ends in a loop, the share that the limit cut, the mean tokens.
 
-    Shares and mean are nan where there is no answer.
+    Shares and mean are nan without answers.
     """
 
     answers: int
@@ -100,11 +100,11 @@ def prompt_key(chat: Chat) -> str:
 
 
 class AnswerFile:
-    """The answers of one model to one set.
+    """The stored answers of one model to one set.
 
     Args:
-        path: the file; its folder is made on the first write.
-        identity: what must be the same for an answer to be used again, JSON values alone.
+        path: the file; the first write creates its folder.
+        identity: JSON values that must match for stored answers to be used.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -112,10 +112,10 @@ class AnswerFile:
         self._header = json.dumps(dict(identity), sort_keys=True)
 
     def read(self) -> dict[str, GeneratedAnswer]:
-        """The answers by the key of their prompt; sets a file of another identity aside."""
+        """The answers by their prompt's key; renames a file with another identity."""
         if not self._path.is_file():
             return {}
-        # A process that was killed may have left a part of a last line.
+        # A killed process may have left an incomplete last line.
         whole, _, torn = self._path.read_text(encoding="utf-8").rpartition("\n")
         header, *lines = whole.split("\n")
         if header != self._header:
@@ -127,7 +127,7 @@ class AnswerFile:
         return {row.pop("key"): GeneratedAnswer(**row) for row in rows}
 
     def append(self, answers: Mapping[str, GeneratedAnswer]) -> None:
-        """Adds answers by key, and the header where the file is new."""
+        """Appends answers by key, after the header if the file is new."""
         lines = [json.dumps({"key": of} | asdict(answer)) for of, answer in answers.items()]
         if not self._path.is_file():
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ class AnswerFile:
         self._path.replace(old)
         tqdm.write(
             f"{self._path.name}: answers under other conditions ({self._differing(header)}), "
-            f"kept as {old.name}; asking again"
+            f"kept as {old.name}; generating them again"
         )
 
     def _differing(self, header: str) -> str:

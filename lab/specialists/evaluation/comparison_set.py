@@ -1,9 +1,9 @@
 """Test rows of the niches and general questions as a file of prompts for `niche compare`.
 
-The specialists get the prompts as users write them. The generalist was not trained for any of it,
-so a niche's row also holds a prompt for it: with an instruction, and examples where wanted
-(`lab.specialists.evaluation.prompts`). Nothing is added to a generalist's answer there, so where
-examples are shown the instruction for word problems asks for the result too.
+The specialists get the prompts as users write them. The generalist was not trained for the niches,
+so their rows also have a prompt for it, with an instruction and optional examples
+(`lab.specialists.evaluation.prompts`). `niche compare` adds nothing to a generalist's answer, so
+with examples the instruction for word problems also asks for the result.
 """
 
 from collections import Counter
@@ -30,13 +30,14 @@ GENERALIST_PROMPTS: Mapping[str, PromptStyle | None] = {
 """How the generalist is prompted; `plain` is like every other model."""
 
 _LENIENT = {"sql": "sql_execution"}
-"""Graders that accept every right answer: a generalist writes a query its own way."""
+"""Graders that accept every form of a right answer, such as equivalent queries."""
 
 
 def default_rows(
     niches: Sequence[Niche], count: int, data_dir: Path, style: PromptStyle | None
 ) -> Iterator[dict[str, Any]]:
-    """Rows of default niches, as many of each, and as many general ones; see `comparison_rows`."""
+    """The same number of rows from each default niche and of general ones; see
+    `comparison_rows`."""
     tasks = [niche_tasks(niche, count, data_dir)[0] for niche in niches]
     tasks.append(general_task(max(1, count // 2), data_dir))  # of each of its two sources
     return comparison_rows(tasks, data_dir, style)
@@ -45,12 +46,12 @@ def default_rows(
 def comparison_rows(
     tasks: Sequence[Task], data_dir: Path, style: PromptStyle | None
 ) -> Iterator[dict[str, Any]]:
-    """A row for every question whose right answer can be graded.
+    """One row for every question whose right answer passes its grader.
 
     Args:
-        tasks: of the niches, and the general one.
-        data_dir: where the data sets lie: examples for the generalist are training rows.
-        style: how the generalist is prompted with a niche's questions; None: like every model.
+        tasks: the niches' tasks and the general one.
+        data_dir: the folder of the data sets; the generalist's examples are training rows.
+        style: the generalist's style of prompt for a niche's questions; None: like every model.
 
     Raises:
         DatasetError: a data set is absent or altered.
@@ -58,7 +59,7 @@ def comparison_rows(
     for task in tasks:
         kept = [of for of in _once(task.questions) if _gradable(of.example, _grader(of))]
         groups = Counter(of.example.group for of in kept)
-        # Groups of very many rows are kinds of them, such as an intent, and no common source.
+        # Very large groups are kinds of rows, such as an intent, and no common source.
         shared = {of for of, rows in groups.items() if rows > 1 and len(groups) > len(kept) / 2}
         chats = _chats(style, task.niche, [of.example.prompt for of in kept], data_dir)
         for question, chat in zip(kept, chats, strict=True):
@@ -84,8 +85,8 @@ def _chats(
 
 
 def _once(questions: Sequence[Question]) -> list[Question]:
-    """Each prompt once: some sets have a few twice, and `niche compare` refuses that."""
-    return list({of.example.prompt: of for of in questions}.values())
+    """Removes duplicate prompts, which some sets have and `niche compare` rejects."""
+    return list({question.example.prompt: question for question in questions}.values())
 
 
 def _grader(question: Question) -> str:
@@ -93,7 +94,7 @@ def _grader(question: Question) -> str:
 
 
 def _gradable(example: Example, grader: str) -> bool:
-    """Whether the right answer is right by its grader: a few of WikiSQL's queries do not run."""
+    """Whether the right answer passes its grader: a few of WikiSQL's queries do not run."""
     try:
         return GRADERS[grader](example.answer, example.reference).quality == 1
     except ValueError:

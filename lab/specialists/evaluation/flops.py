@@ -1,9 +1,10 @@
 """How many floating-point operations a request takes, computed from a model's `config.json`.
 
-A multiplication and an addition are two operations. What is counted is what the result needs:
+A multiplication and an addition are two operations. Only operations that the result needs are
+counted:
 
-- every token that is fed (the prompt's and the answer's, but for the last generated one, which
-  nothing reads) passes each layer's linear weights once: 2 operations per weight;
+- every input token (the prompt's and the answer's, except the last generated one, which is not fed
+  back) passes each layer's linear weights once: 2 operations per weight;
 - in each layer a token at position t attends to t tokens: 2 * head size * heads * t operations for
   the scores, and as many again for the weighted sum of values;
 - the head, 2 * hidden size * vocabulary, works once for each generated token, the end of the turn
@@ -12,7 +13,7 @@ A multiplication and an addition are two operations. What is counted is what the
 Norms, activations, rotations and the embedding look-up are left out, far below a percent. This is
 the count of Kaplan et al. 2020, "Scaling laws for neural language models", section 2.1, with the
 attended length and the grouped key-value heads as they are. Padding, which a batch adds, and
-kernels that work out the masked half of the attention too, are not part of it.
+kernels that also compute the masked half of the attention, are not counted.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ _KNOWN = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that the count rests on."""
+    """The sizes that the count needs."""
 
     layers: int
     hidden: int
@@ -42,7 +43,7 @@ class Shape:
         """Reads the sizes of a `config.json`.
 
         Raises:
-            ModelError: the model is of a family whose layers are not known here.
+            ModelError: the layers of the model's family are unknown here.
         """
         family = config.get("model_type")
         if family not in _KNOWN:
@@ -72,8 +73,8 @@ def request_flops(shape: Shape, prompt_tokens: int, generated_tokens: int) -> in
 
     Args:
         shape: the model's.
-        prompt_tokens: all of them are read anew; nothing is cached between requests.
-        generated_tokens: with the one that ends the turn, where the model gave it.
+        prompt_tokens: all are processed; nothing is cached between requests.
+        generated_tokens: including the one that ends the turn, if the model generated it.
     """
     fed = prompt_tokens + max(0, generated_tokens - 1)
     attended = fed * (fed + 1) // 2

@@ -1,7 +1,7 @@
 """Greedy answers of a transformers model, many questions at a time, with tokens and seconds.
 
-Questions of like length share a batch, padded on the left, longest first. Greedy means greedy: a
-repetition penalty or the like in a model's own generation settings is not applied, to any model.
+Questions of similar length share a batch, padded on the left, longest first. A model's own
+generation settings, such as a repetition penalty, are not applied.
 """
 
 import time
@@ -18,12 +18,12 @@ BATCH_SIZE = 16
 
 
 class Generator:
-    """A model in memory that can be asked.
+    """A model in memory that answers questions.
 
     Args:
         model: a causal language model of transformers; moved to the accelerator if there is one.
         tokenizer: its own, with a chat template.
-        batch_size: questions at a time.
+        batch_size: questions per batch.
 
     Raises:
         ModelError: the tokenizer has no chat template.
@@ -51,7 +51,7 @@ class Generator:
     def answers(
         self, chats: Sequence[Chat], max_answer_tokens: int
     ) -> Iterator[list[tuple[int, GeneratedAnswer]]]:
-        """Yields a batch's answers, each with its question's place in `chats`.
+        """Yields each batch's answers, with their questions' indices in `chats`.
 
         Args:
             chats: at least one turn each.
@@ -86,7 +86,7 @@ class Generator:
 
     def _batch(self, prompts: list[list[int]], max_answer_tokens: int) -> list[GeneratedAnswer]:
         if not self._warm:
-            # The first run of every kernel sets it up; no question should pay for that.
+            # The first run of a kernel includes its setup, which must not count for a question.
             self._generate(prompts[-1:], 2)
             self._warm = True
         started = time.perf_counter()

@@ -1,8 +1,8 @@
 """The matrix: every model's quality and cost on every set, and which model wins which niche.
 
-Pure: graded rows in, figures out. A niche is won where the interval of (specialist - generalist)
-lies above zero, lost where it lies below, and tied where it holds zero. The generalist is taken
-with the prompt that did best on these very rows, which favours it.
+Pure: graded rows in, figures out. A niche is won if the interval of (specialist - generalist) is
+above zero, lost if it is below, and tied if it contains zero. The generalist has the prompt that
+did best on these same rows, which favours it.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ class Column:
     """A set and a measure.
 
     Attributes:
-        name: shown above it.
-        rows_of: the set whose rows it grades; columns of one set are drawn alike.
-        niche: whose it is; None for the general set.
-        home: whether it is the niche's own test rows under its first measure.
+        name: its title.
+        rows_of: the set whose rows it grades; columns of one set share bootstrap draws.
+        niche: its niche; None for the general set.
+        home: whether it has the niche's own test rows under its first measure.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class GradedRows:
-    """One model's rows of one column.
+    """One model's graded rows of one column.
 
     Attributes:
         counts: hits, claimed, wanted: (rows, 3).
@@ -61,13 +61,13 @@ class GradedRows:
 
 @dataclass(frozen=True)
 class MatrixSpec:
-    """Which models are compared on which columns.
+    """The models and columns of the matrix.
 
     Attributes:
         models: the matrix's rows, in order.
         columns: in order.
-        specialists: the model of each niche that has one.
-        baselines: the generalist, once for each style of prompt, the zero-shot one first.
+        specialists: the specialist of each niche that has one.
+        baselines: the generalist, once per style of prompt, zero-shot first.
     """
 
     models: tuple[str, ...]
@@ -90,7 +90,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a specialist's requests cost as a share of `baseline`'s, on the same rows."""
+    """A specialist's cost as a share of `baseline`'s, on the same rows."""
 
     baseline: str
     flops: float
@@ -98,7 +98,7 @@ class Cost:
 
     @property
     def cheaper(self) -> bool:
-        """Fewer operations, and less of the engine's time."""
+        """Whether it needs fewer operations and less engine time."""
         return self.flops < 1 and self.seconds < 1
 
 
@@ -111,7 +111,7 @@ class Verdict:
         specialist: the model of the column's niche.
         baseline: the generalist with the prompt that did best on these rows.
         difference: quality of the specialist minus the baseline's, paired.
-        outcome: by the difference's interval.
+        outcome: the result by the difference's interval.
         against_best: cost relative to that baseline.
         against_zero_shot: cost relative to the generalist prompted without examples.
     """
@@ -126,18 +126,19 @@ class Verdict:
 
     @property
     def keeps_its_place(self) -> bool:
-        """Better than the generalist, and cheaper than it with either prompt."""
+        """Whether it beats the generalist, and is cheaper than the generalist with either
+        prompt."""
         cheaper = self.against_best.cheaper and self.against_zero_shot.cheaper
         return self.outcome == "wins" and cheaper
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """All of it.
+    """The figures of the matrix.
 
     `dominance` is (mean of the diagonal - mean off it) / mean of the diagonal, over specialists
-    and their niches: 1 where each is right in its niche alone, 0 where all are equally
-    good everywhere. None with fewer than two specialists, or where none is ever right in its niche.
+    and their niches: 1 if each is right only in its niche, 0 if all are equally good everywhere.
+    None with fewer than two specialists, or if none is ever right in its niche.
     """
 
     spec: MatrixSpec
@@ -146,8 +147,10 @@ class Matrix:
     dominance: Interval | None
 
     def cell(self, model: str, column: str) -> Cell | None:
-        """A cell; None where the model was not evaluated."""
-        return next((of for of in self.cells if (of.model, of.column) == (model, column)), None)
+        """A cell; None if the model was not evaluated."""
+        return next(
+            (cell for cell in self.cells if (cell.model, cell.column) == (model, column)), None
+        )
 
 
 _Drawn = Mapping[tuple[str, str], NDArray[np.float64]]
@@ -159,7 +162,7 @@ def matrix(graded: _Graded, spec: MatrixSpec) -> Matrix:
 
     Args:
         graded: by model and column name; a model may lack a column.
-        spec: which models are compared on which columns.
+        spec: the models and columns.
 
     Raises:
         ValueError: two models have different numbers of rows in the same column.
@@ -220,7 +223,7 @@ def _cost(baseline: str, own: GradedRows, other: GradedRows) -> Cost:
 
 def _dominance(drawn: _Drawn, spec: MatrixSpec) -> Interval | None:
     homes = [of for of in spec.columns if of.home and of.niche in spec.specialists]
-    specialists = [(spec.specialists[of.niche or ""], of.name) for of in homes]
+    specialists = [(spec.specialists[home.niche or ""], home.name) for home in homes]
     if len(specialists) < 2:
         return None
     diagonal = np.mean([drawn[pair] for pair in specialists], axis=0)

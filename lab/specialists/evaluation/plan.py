@@ -1,8 +1,7 @@
 """Which models get which prompts: from niches and model references to candidates and tasks.
 
-A specialist gets its own system prompt whatever the question: on another niche's questions that is
-what a wrong route would lead to. A generalist is prompted as `lab.specialists.evaluation.prompts`
-says, and is a candidate once for each style.
+A specialist always gets its own system prompt, as it would after a wrong route. A generalist is
+prompted by `lab.specialists.evaluation.prompts`, and is one candidate per style.
 """
 
 import hashlib
@@ -29,11 +28,11 @@ from lab.specialists.evaluation.prompts import (
 from lab.specialists.evaluation.tasks import Task, general_task, niche_tasks
 from lab.specialists.niche import Example, Niche
 
-# A chat's template lies in the tokenizer's settings, or in a file of its own.
+# The chat template is in the tokenizer's settings, or in its own file.
 _BESIDE_WEIGHTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 Chats = Callable[[Task], Sequence[tuple[Message, ...]] | None]
-"""From a task to a chat per question; None where the model is not evaluated on it."""
+"""Maps a task to one chat per question; None if the model is not evaluated on it."""
 
 
 def _limit_of(task: Task) -> int:
@@ -42,11 +41,11 @@ def _limit_of(task: Task) -> int:
 
 @dataclass(frozen=True)
 class Weights:
-    """What is loaded: a base model's directory and what is merged into it.
+    """The weights to load: a base model's directory, and the adapter merged into it.
 
     Attributes:
         reference: the base as the operator names it.
-        base: where it lies.
+        base: its directory.
         adapter: None for the base alone.
     """
 
@@ -56,7 +55,7 @@ class Weights:
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Checksums of all that decides an answer, JSON values alone.
+        """Checksums of everything that determines an answer, as JSON values.
 
         Raises:
             ModelError: the directory holds no weights.
@@ -74,7 +73,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row of the matrix: weights, their prompts, and how many tokens an answer may have."""
+    """A row of the matrix: weights, prompts, and the token limit of an answer."""
 
     name: str
     weights: Weights
@@ -87,7 +86,7 @@ def specialist(name: str, weights: Weights, system_prompt: str) -> Candidate:
 
     def chats(task: Task) -> list[tuple[Message, ...]]:
         system = Message("system", system_prompt)
-        return [(system, Message("user", of.example.prompt)) for of in task.questions]
+        return [(system, Message("user", question.example.prompt)) for question in task.questions]
 
     return Candidate(name, weights, chats)
 
@@ -103,11 +102,11 @@ def generalist(
     """A generalist, prompted in one style.
 
     Args:
-        name: shown for it.
+        name: its display name.
         weights: its own.
-        style: how it is prompted with the niches' questions.
+        style: its style of prompt for the niches' questions.
         train: the training rows of a niche.
-        general: whether it gets the general questions too, as users write them.
+        general: whether it also gets the general questions, as users write them.
     """
 
     def chats(task: Task) -> list[tuple[Message, ...]] | None:
@@ -124,17 +123,17 @@ def generalist(
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """What is to be compared.
+    """The settings of a matrix.
 
     Attributes:
-        niches: their rows are the tasks, and their specialists are compared.
+        niches: the niches whose rows are the tasks, and whose specialists are compared.
         generalist: a model reference.
-        data_dir: where the data sets lie.
-        cache: where model files lie.
-        rows: of each task at most.
-        adapters: references of adapters by niche; the others are looked up by the niche's name.
-        general: whether the general task is one too.
-        base_of_specialists: whether the specialists' bases are compared as further generalists.
+        data_dir: the folder of the data sets.
+        cache: the folder of model files.
+        rows: the largest number of rows per task.
+        adapters: references of adapters by niche; others are found by the niche's name.
+        general: whether to include the general task.
+        base_of_specialists: whether to compare the specialists' bases as further generalists.
     """
 
     niches: tuple[Niche, ...]
@@ -149,7 +148,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Plan:
-    """Candidates and tasks, in the order they are shown in; `notes` says what is missing."""
+    """Candidates and tasks, in display order; `notes` lists what is missing."""
 
     candidates: tuple[Candidate, ...]
     tasks: tuple[Task, ...]
@@ -161,12 +160,12 @@ def make_plan(config: EvaluationConfig, adapters: Path = ADAPTERS) -> Plan:
     """The plan for specialists and generalists on the test rows.
 
     Args:
-        config: what is to be compared.
-        adapters: the folder of the adapters that are not named in `config.adapters`.
+        config: the settings.
+        adapters: the folder of adapters that `config.adapters` does not name.
 
     Raises:
-        ModelError: a model or an adapter cannot be had; an absent adapter that nobody named is a
-            note.
+        ModelError: a model or an adapter cannot be loaded; a missing adapter that the settings do
+            not name is a note.
         DatasetError: a data set is absent or altered.
     """
     specialists, notes = _specialists(config, adapters)
@@ -177,15 +176,15 @@ def make_plan(config: EvaluationConfig, adapters: Path = ADAPTERS) -> Plan:
     if config.general:
         tasks.append(general_task(config.rows, config.data_dir))
     candidates = (*specialists.values(), *baselines, *bases)
-    names = tuple(of.name for of in candidates)
+    names = tuple(candidate.name for candidate in candidates)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ModelError(f"two models are called {twice[0]!r} here; give one another path")
+        raise ModelError(f"two models are called {twice[0]!r}; rename the path of one")
     spec = MatrixSpec(
         names,
         tuple(column for task in tasks for column in task.columns),
         {niche: of.name for niche, of in specialists.items()},
-        tuple(of.name for of in baselines),
+        tuple(baseline.name for baseline in baselines),
     )
     return Plan(candidates, tuple(tasks), spec, tuple(notes))
 
@@ -194,7 +193,7 @@ def plan_prompt_comparison(config: EvaluationConfig) -> Plan:
     """The plan for the generalist alone, with every style of prompt, on the validation rows.
 
     Raises:
-        ModelError: the generalist cannot be had.
+        ModelError: the generalist cannot be loaded.
         DatasetError: a data set is absent or altered.
     """
     weights = Weights(config.generalist, resolve(config.generalist, config.cache))
@@ -208,7 +207,7 @@ def plan_prompt_comparison(config: EvaluationConfig) -> Plan:
         for niche in config.niches
         for task in niche_tasks(niche, config.rows, config.data_dir, "validation")
     )
-    names = tuple(of.name for of in candidates)
+    names = tuple(candidate.name for candidate in candidates)
     columns = tuple(column for task in tasks for column in task.columns)
     return Plan(candidates, tasks, MatrixSpec(names, columns, {}, names))
 
@@ -219,7 +218,7 @@ def _specialists(config: EvaluationConfig, folder: Path) -> tuple[dict[str, Cand
         named = config.adapters.get(niche.name)
         if named is None and not (folder / niche.name).is_dir():
             notes.append(
-                f"{niche.name}: no adapter in {folder}; its specialist is missing here "
+                f"{niche.name}: no adapter in {folder}; its specialist is left out "
                 f"(train it, or name one with --adapter {niche.name}=PATH)"
             )
             continue
@@ -232,7 +231,7 @@ def _specialists(config: EvaluationConfig, folder: Path) -> tuple[dict[str, Cand
 def _generalists(
     config: EvaluationConfig, specialists: Mapping[str, Candidate]
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """The generalist and, where wanted, the specialists' bases, each without and with examples."""
+    """The generalist and, optionally, the specialists' bases, each without and with examples."""
     references = [config.generalist]
     if config.base_of_specialists:
         references += [of.weights.reference for of in specialists.values()]
@@ -249,7 +248,7 @@ def _generalists(
 
 
 def _train_rows(data_dir: Path) -> Callable[[Niche], Sequence[Example]]:
-    """Reads a niche's training rows once; several styles of prompt take from them."""
+    """Caches a niche's training rows, which several styles of prompt use."""
     read: dict[str, Sequence[Example]] = {}
 
     def rows(niche: Niche) -> Sequence[Example]:

@@ -1,14 +1,14 @@
 """Prompts for a generalist that are fair: instruction, answer format, labels and examples.
 
-A generalist was not trained for a niche, so its prompt says what a specialist knows: the task, the
-form of the answer, and every label or function there is (read from the training rows). Few-shot
-prompts say the same and show examples as earlier turns of the chat, drawn from the training rows. A
+A generalist was not trained for a niche, so its prompt states the task, the form of the answer, and
+every label or function (read from the training rows). Few-shot prompts add examples from the
+training rows, as earlier turns of the chat. A
 niche without an instruction, such as a user's own, is prompted with its system prompt.
 
-Examples are fixed or nearest. Fixed: the same for every question, drawn by their text, no two of
-the same group (table, function) while there are others. Nearest: for each question those whose
-words are most like its own, the most like last, where models heed examples most; that is a search
-in the training rows, and stands for what a prompt with retrieval could do.
+Examples are fixed or nearest. Fixed: the same for every question, drawn by their text, from
+different groups (table, function) as far as possible. Nearest: for each question the examples with
+the most similar words, the most similar last, where models pay most attention; this approximates a
+prompt with retrieval.
 
 The styles were compared on validation rows, never on test rows; see `FEW_SHOT`.
 """
@@ -28,12 +28,12 @@ from lab.specialists.niche import Example, Instruction, Niche
 Choice = Literal["fixed", "nearest"]
 
 _SPARE = 5
-"""Rows beyond the wanted, in case some are the question itself."""
+"""Spare rows, in case some are the question itself."""
 
 
 @dataclass(frozen=True)
 class Shots:
-    """How many examples, and which."""
+    """The number and the choice of examples."""
 
     choice: Choice
     count: int
@@ -43,14 +43,14 @@ class Shots:
             raise ValueError(f"examples to show: at least 1, got {self.count}")
 
     def of(self, train: Sequence[Example], questions: Sequence[str]) -> list[list[Example]]:
-        """The examples for each question, in the order they are shown."""
+        """The examples for each question, in prompt order."""
         if self.choice == "fixed":
             return [fixed(train, self.count)] * len(questions)
         return nearest(train, questions, self.count)
 
 
 def fixed(train: Sequence[Example], count: int) -> list[Example]:
-    """The same examples every time, of as many groups as there are."""
+    """Fixed examples, from as many groups as possible."""
     seen: dict[str, int] = {}
     ranked = []
     for example in sorted(train, key=lambda example: draw(example.prompt, "shots")):
@@ -61,16 +61,16 @@ def fixed(train: Sequence[Example], count: int) -> list[Example]:
 
 
 def nearest(train: Sequence[Example], questions: Sequence[str], count: int) -> list[list[Example]]:
-    """For each question the examples that share most of its words, rare words counting more.
+    """For each question, the examples with the most words in common, weighted by rarity.
 
-    A question that is itself a training row would be answered by it: such rows are left out.
+    Rows equal to the question are left out, since they would give its answer.
     """
     vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")
     words = vectors.fit_transform([example.prompt for example in train]).T
     chosen = []
     for question in questions:
         scores = (vectors.transform([question]) @ words).toarray()[0]
-        # Equally alike rows differ in the last digits, by chance; the earlier one is taken.
+        # Equally similar rows may differ in the last digits by rounding; the earlier one is taken.
         order = np.argsort(-scores.round(9), kind="stable")[: count + _SPARE]
         others = [train[int(row)] for row in order if train[int(row)].prompt != question]
         chosen.append(others[:count][::-1])
@@ -79,7 +79,7 @@ def nearest(train: Sequence[Example], questions: Sequence[str], count: int) -> l
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """Where the instruction stands, and which examples are shown (None: no examples).
+    """The position of the instruction, and the examples (None: no examples).
 
     `within` puts the instruction into the user's message, before the question; else it is the
     system message.
@@ -101,7 +101,7 @@ PROMPT_STYLES: Mapping[str, PromptStyle] = {
 }
 
 REASONING_TOKENS = 256
-"""For an answer that thinks aloud: what the default stack gives a generalist."""
+"""The limit for answers with reasoning: the default stack's limit for a generalist."""
 
 ZERO_SHOT, FEW_SHOT = PROMPT_STYLES["zero-shot"], PROMPT_STYLES["nearest 8"]
 """The better style without examples and the better one with them.
@@ -130,11 +130,11 @@ def chats_for(
     """The chats that put the questions to a generalist.
 
     Args:
-        style: of the prompts.
-        niche: whose task it is.
+        style: the style of the prompts.
+        niche: the niche of the task.
         questions: as users write them.
-        train: the niche's training rows: labels and functions, and examples, come from these.
-        completes: whether something is added to the answers, as `Niche.completion` says.
+        train: the niche's training rows, the source of labels, functions and examples.
+        completes: whether `Niche.completion` is applied to the answers.
     """
     instruction = niche.instruction or Instruction(niche.system_prompt)
     text = _text(instruction, train, short=style.shots is not None, completes=completes)
@@ -149,7 +149,7 @@ def chats_for(
 
 
 def answer_tokens(style: PromptStyle, niche: Niche) -> int:
-    """How many tokens an answer may have: the niche's own limit, more for one that reasons."""
+    """The token limit of an answer: the niche's own, or a higher one for reasoning."""
     reasons = style.shots is None and niche.instruction and niche.instruction.reasoned
     return max(niche.max_answer_tokens, REASONING_TOKENS) if reasons else niche.max_answer_tokens
 

@@ -1,7 +1,7 @@
-"""A run's figures: as tables for a terminal, and as `matrix.md`, `matrix.json` and `matrix.png`.
+"""Reports a run's figures as tables, and as `matrix.md`, `matrix.json` and `matrix.png`.
 
-Nothing is left out: a niche that its specialist does not win, or in which it is not the cheaper,
-has a sentence of its own.
+Nothing is left out: each niche that its specialist does not win, or in which it is not cheaper,
+gets a sentence.
 """
 
 import json
@@ -24,19 +24,19 @@ from lab.statistics.table import Table
 
 _ABSENT = "-"
 _DARK = 0.55
-"""From here on the colour is dark enough for white letters."""
+"""Above this value the cell is dark enough for white text."""
 
 MARKDOWN = "matrix.md"
-"""A folder that has it holds a run's figures."""
+"""The file that marks a folder of results."""
 
 
 def write_report(folder: Path, report: Report, about: Sequence[str]) -> tuple[Path, ...]:
     """Writes the three files and returns them.
 
     Args:
-        folder: exists.
+        folder: an existing folder.
         report: the figures.
-        about: lines on what was measured where.
+        about: lines that describe the setup.
     """
     markdown, data, picture = (folder / f"matrix.{kind}" for kind in ("md", "json", "png"))
     _draw(report.matrix, picture)
@@ -57,46 +57,48 @@ def _figures(report: Report, notes: Sequence[str]) -> dict[str, Any]:
     found = report.matrix
     return {
         "about": list(notes),
-        "columns": [asdict(of) for of in found.spec.columns],
-        "cells": [asdict(of) for of in found.cells],
-        "verdicts": [_verdict(of) for of in found.verdicts],
+        "columns": [asdict(column) for column in found.spec.columns],
+        "cells": [asdict(cell) for cell in found.cells],
+        "verdicts": [_verdict(verdict) for verdict in found.verdicts],
         "diagonal_dominance": found.dominance and asdict(found.dominance),
-        "degeneration": [_degeneration(asdict(of)) for of in report.degenerations],
+        "degeneration": [
+            _degeneration(asdict(degeneration)) for degeneration in report.degenerations
+        ],
         "models": [
             {
-                "name": of.name,
-                "base": of.weights.reference,
-                **of.weights.identity,
-                "shape": asdict(report.shapes[of.name]),
+                "name": candidate.name,
+                "base": candidate.weights.reference,
+                **candidate.weights.identity,
+                "shape": asdict(report.shapes[candidate.name]),
             }
-            for of in report.plan.candidates
+            for candidate in report.plan.candidates
         ],
     }
 
 
-def _verdict(of: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
-        **asdict(of),
-        "against_best": _cost(of.against_best),
-        "against_zero_shot": _cost(of.against_zero_shot),
-        "keeps_its_place": of.keeps_its_place,
+        **asdict(verdict),
+        "against_best": _cost(verdict.against_best),
+        "against_zero_shot": _cost(verdict.against_zero_shot),
+        "keeps_its_place": verdict.keeps_its_place,
     }
 
 
-def _cost(of: Cost) -> dict[str, Any]:
-    return {**asdict(of), "cheaper": of.cheaper}
+def _cost(cost: Cost) -> dict[str, Any]:
+    return {**asdict(cost), "cheaper": cost.cheaper}
 
 
-def _degeneration(of: dict[str, Any]) -> dict[str, Any]:
-    """Without the figures of no answers: nan is no JSON."""
+def _degeneration(figures: dict[str, Any]) -> dict[str, Any]:
+    """Without nan figures, which JSON cannot hold."""
     return {
         name: value if not isinstance(value, dict) or value["answers"] else {"answers": 0}
-        for name, value in of.items()
+        for name, value in figures.items()
     }
 
 
 def tables(report: Report) -> tuple[Table, ...]:
-    """All tables; that of the niches only where there is a specialist to judge."""
+    """All tables; the verdicts only if there is a specialist."""
     found = report.matrix
     wide = [
         _quality_table(found),
@@ -134,11 +136,11 @@ def _sentence(verdict: Verdict) -> str:
 
 def _quality_table(found: Matrix) -> Table:
     rows = [
-        (model, *(_cell_quality(found.cell(model, of.name)) for of in found.spec.columns))
+        (model, *(_cell_quality(found.cell(model, column.name)) for column in found.spec.columns))
         for model in found.spec.models
     ]
     return Table(
-        ("model", *(of.name for of in found.spec.columns)),
+        ("model", *(column.name for column in found.spec.columns)),
         tuple(rows),
         title="Quality",
         note="Share of right answers, or micro-F1 where answers are lists, with 95 % intervals.",
@@ -151,12 +153,18 @@ def _verdict_table(found: Matrix) -> Table:
         (*titles, "of best: FLOPs", "seconds", "of zero-shot: FLOPs", "seconds", "keeps its place"),
         tuple(
             (
-                *(of.column, of.specialist, of.baseline, _interval(of.difference, "+"), of.outcome),
-                *_shares(of.against_best),
-                *_shares(of.against_zero_shot),
-                "yes" if of.keeps_its_place else "NO",
+                *(
+                    verdict.column,
+                    verdict.specialist,
+                    verdict.baseline,
+                    _interval(verdict.difference, "+"),
+                    verdict.outcome,
+                ),
+                *_shares(verdict.against_best),
+                *_shares(verdict.against_zero_shot),
+                "yes" if verdict.keeps_its_place else "NO",
             )
-            for of in found.verdicts
+            for verdict in found.verdicts
         ),
         title="Specialists against the generalist",
         note=(
@@ -168,9 +176,9 @@ def _verdict_table(found: Matrix) -> Table:
 
 
 def _cost_table(found: Matrix) -> Table:
-    # Further measures of a set are of the same answers.
-    columns = {of.rows_of: of for of in reversed(found.spec.columns)}
-    shown = [of for of in found.spec.columns if columns[of.rows_of] == of]
+    # Further measures of a set use the same answers.
+    columns = {column.rows_of: column for column in reversed(found.spec.columns)}
+    shown = [column for column in found.spec.columns if columns[column.rows_of] == column]
     rows = [
         (model, *(_cell_cost(found.cell(model, of.name)) for of in shown))
         for model in found.spec.models
@@ -191,8 +199,12 @@ def _degeneration_table(report: Report) -> Table:
             *("answers elsewhere", "looping", "cut", "mean tokens"),
         ),
         tuple(
-            (of.model, *_degenerate(of.home), *_degenerate(of.elsewhere))
-            for of in report.degenerations
+            (
+                degeneration.model,
+                *_degenerate(degeneration.home),
+                *_degenerate(degeneration.elsewhere),
+            )
+            for degeneration in report.degenerations
         ),
         title="Degeneration",
         note="At home is the own niche's sets, and all sets for a generalist.",
@@ -222,24 +234,29 @@ def _cell_cost(cell: Cell | None) -> str:
     return _ABSENT if cell is None else f"{cell.flops / 1e9:.1f}, {cell.seconds * 1e3:.0f} ms"
 
 
-def _interval(of: Interval, sign: str = "") -> str:
-    return f"{of.value:{sign}.3f} [{of.low:{sign}.3f}, {of.high:{sign}.3f}]"
+def _interval(interval: Interval, sign: str = "") -> str:
+    return f"{interval.value:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
 
 
 def _shares(cost: Cost) -> tuple[str, str]:
     return f"{cost.flops:.2f}", f"{cost.seconds:.2f}"
 
 
-def _degenerate(of: Degeneration) -> tuple[str, ...]:
-    if math.isnan(of.looping):
+def _degenerate(degeneration: Degeneration) -> tuple[str, ...]:
+    if math.isnan(degeneration.looping):
         return ("0", *([_ABSENT] * 3))
-    return str(of.answers), f"{of.looping:.1%}", f"{of.cut:.1%}", f"{of.mean_tokens:.1f}"
+    return (
+        str(degeneration.answers),
+        f"{degeneration.looping:.1%}",
+        f"{degeneration.cut:.1%}",
+        f"{degeneration.mean_tokens:.1f}",
+    )
 
 
 def _draw(found: Matrix, path: Path) -> None:
     """A row per model, a column per set and measure, the quality and its interval in each cell.
 
-    Each specialist's own niche is outlined; what was not asked is left grey.
+    Each specialist's own niche is outlined; cells without answers are grey.
 
     Args:
         found: the figures.
@@ -267,7 +284,7 @@ def _draw(found: Matrix, path: Path) -> None:
                 _number(axes, place, row, cell)
     _outline(axes, found, columns)
     if found.spec.specialists:
-        # Specialists stand above the line, generalists below.
+        # Specialists are above the line, generalists below.
         axes.axhline(len(set(found.spec.specialists.values())) - 0.5, color="black", linewidth=1)
     title = "Quality by model and set, with 95 % intervals; outlined: a specialist in its own niche"
     axes.set_title(title, fontsize=10, loc="left")
@@ -276,7 +293,7 @@ def _draw(found: Matrix, path: Path) -> None:
 
 
 def _broken(name: str) -> str:
-    """A column's name on two lines where it has a measure or a further set."""
+    """A column's name, on two lines if it has a measure or a further set."""
     return name.replace(" (", "\n(").replace("/", "/\n")
 
 
@@ -294,6 +311,6 @@ def _outline(axes: Axes, found: Matrix, columns: tuple[Column, ...]) -> None:
         if column.home and specialist is not None:
             row = found.spec.models.index(specialist)
             corner, side = (place - 0.48, row - 0.47), 0.96
-            # Above the grid, whose lines would cover it.
+            # Drawn above the grid, which would cover it.
             style: dict[str, Any] = {"edgecolor": ORANGE, "linewidth": 3, "zorder": 5}
             axes.add_patch(Rectangle(corner, side, 0.94, fill=False, **style))

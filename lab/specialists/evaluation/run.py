@@ -1,8 +1,8 @@
 """Runs every candidate on every task, keeps the answers, and grades them.
 
-Nothing is generated twice: a run that was cut goes on where it stopped, and a run with more rows
-generates the new ones alone. Seconds are those of this machine; answers of another machine or
-another precision are not used again.
+Nothing is generated twice: an interrupted run resumes, and a run with more rows generates only the
+new ones. Seconds are measured on this machine, so answers from another machine or precision are not
+reused.
 """
 
 import json
@@ -36,13 +36,13 @@ from lab.specialists.evaluation.tasks import Task
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run computes.
+    """The settings of a run.
 
     Attributes:
-        work_dir: answers are kept below it.
-        machine: described in words; answers of another machine are not used again.
+        work_dir: the folder for stored answers.
+        machine: its description; answers from another machine are not reused.
         dtype: of the weights.
-        batch_size: questions at a time.
+        batch_size: questions per batch.
         threads: CPU threads; None leaves them to torch.
     """
 
@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Degenerations:
-    """A model's answers on the sets it is for, and on all others; a generalist is for every set."""
+    """A model's answers on its own sets and on all others; all sets are a generalist's own."""
 
     model: str
     home: Degeneration
@@ -73,11 +73,11 @@ class Report:
 
 
 _Answers = Mapping[tuple[str, str], Sequence[GeneratedAnswer]]
-"""By candidate and set; in the order of the set's questions."""
+"""Answers by candidate and set, in the order of the set's questions."""
 
 
 def run(plan: Plan, settings: Settings) -> Report:
-    """The plan's figures, from answers that are kept and those that are still missing.
+    """Computes the plan's figures, generating the answers that are not stored yet.
 
     Raises:
         ModelError: a model cannot be loaded, or a question does not fit its context.
@@ -97,7 +97,7 @@ def run(plan: Plan, settings: Settings) -> Report:
 
 
 class _ModelLoader:
-    """Keeps the last model in memory: candidates with the same weights stand next to each other."""
+    """Keeps the last model in memory: candidates with the same weights are adjacent."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -113,7 +113,7 @@ class _ModelLoader:
         return self._loaded[1]
 
     def conditions(self) -> dict[str, Any]:
-        """What an answer and its seconds depend on besides weights and prompt."""
+        """The conditions that affect an answer and its seconds, besides weights and prompt."""
         cuda = torch.cuda.is_available()
         return {
             "machine": self.settings.machine,
@@ -147,7 +147,7 @@ def _answered(
                 file.append(given)
                 known |= given
                 bar.update(len(batch))
-    return [known[of] for of in keys]
+    return [known[key] for key in keys]
 
 
 def _slug(name: str) -> str:

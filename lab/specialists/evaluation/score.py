@@ -1,5 +1,4 @@
-"""How good a model is on a niche's test rows: greedy decoding, read and graded as the niche matrix
-does it."""
+"""Scores a model on a niche's test rows: greedy decoding, graded as in the niche matrix."""
 
 import sys
 from collections.abc import Sequence
@@ -26,13 +25,14 @@ class Score:
     """The quality of a model's answers to `examples` test rows.
 
     Attributes:
-        quality: by the niche's first grader, in [0, 1]: the share of right answers, or F1 where an
+        quality: by the niche's first grader, in [0, 1]: the share of right answers, or F1 if an
             answer is a list of items.
         examples: rows.
-        low: the lower bound of its 95 % interval: Wilson's for right or wrong, else bootstrapped.
+        low: the lower bound of its 95 % interval: Wilson's for right-or-wrong answers, else
+            bootstrapped.
         high: the upper bound.
         cut: answers that the length limit ended.
-        mean_prompt_tokens: the system prompt included.
+        mean_prompt_tokens: including the system prompt.
         mean_answer_tokens: without the one that ends the turn.
     """
 
@@ -54,8 +54,8 @@ def evaluate(
         niche: its test rows, system prompt and first grader.
         base: a local transformers model directory.
         adapter: an adapter directory, or None for the base model alone.
-        data_dir: where the data sets lie.
-        count: test rows, drawn by their text; None takes all.
+        data_dir: the folder of the data sets.
+        count: the number of test rows, drawn by their text; None: all.
 
     Raises:
         DatasetError: a data set is absent or altered.

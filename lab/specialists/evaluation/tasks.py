@@ -1,8 +1,8 @@
 """Sets of questions for models, each with the graders of its answers.
 
-Every niche has its own rows, and further sets where it names some. `general` is no niche's: general
-knowledge that can be graded without a judge, where the question itself says how to answer.
-Which rows are taken is drawn from their text: more rows mean the same ones and others.
+Every niche has its own rows, and possibly further sets. `general` belongs to no niche: general
+knowledge that can be graded without a judge; its questions say how to answer.
+Rows are drawn by their text: a larger number includes the rows of a smaller one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,10 +39,10 @@ class Task:
     Attributes:
         name: such as `sql`, `math/svamp`, `general`.
         niche: its niche; None for the general set.
-        measures: names of what is measured; the first is the task's own.
+        measures: names of its measures; the first is the main one.
         questions: the rows.
         max_answer_tokens: longer answers are cut.
-        complete: what is added to every model's answers, such as an equation's result.
+        complete: completes every model's answers, such as with an equation's result.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Task:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """A column of the matrix for each measure."""
+        """One column of the matrix per measure."""
         niche = self.niche.name if self.niche else None
         first, *others = self.measures
         home = self.niche is not None and self.name == niche
@@ -64,7 +64,7 @@ class Task:
         )
 
     def grade(self, answers: Sequence[GeneratedAnswer]) -> list[NDArray[np.int64]]:
-        """The counts under each measure, (rows, 3) each; every model's answers are read alike."""
+        """The counts under each measure, (rows, 3) each; the same for every model."""
         graded = []
         for measure in range(len(self.measures)):
             rows = [
@@ -79,20 +79,20 @@ class Task:
     ) -> tuple[int, int, int]:
         reference = question.example.reference
         read = as_read(answer.text, grader, reference.answer)
-        # An answer that the limit cut has not come to its end: the engine adds nothing either.
+        # Answers cut by the limit are not completed, as in the engine.
         whole = read if answer.cut else read + self.complete(read)
         found = GRADERS[grader](whole, reference)
         return found.hits, found.claimed, found.wanted
 
 
 def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") -> list[Task]:
-    """A niche's rows, and those of its further test sets where the split is `test`.
+    """A niche's rows and, for the split `test`, those of its further test sets.
 
     Args:
-        niche: whose rows.
-        rows: how many of each set; all, where it has fewer.
-        data_dir: where the data sets lie.
-        split: `test` to report; `validation` to choose by, under the first measure alone.
+        niche: the niche.
+        rows: the number of rows per set; all, if it has fewer.
+        data_dir: the folder of the data sets.
+        split: `test` for reports; `validation` to choose settings, with the first measure only.
 
     Raises:
         DatasetError: a data set is absent or altered.
@@ -131,8 +131,8 @@ def general_task(rows: int, data_dir: Path) -> Task:
 
 
 def general_questions(data_dir: Path) -> Mapping[str, list[Example]]:
-    """General questions by their grader: facts of Wikidata as sentences to complete, and science
-    questions of a school with lettered options.
+    """General questions by their grader: Wikidata facts as sentences to complete, and school
+    science questions with lettered options.
 
     Raises:
         DatasetError: a data set is absent or altered.

@@ -1,6 +1,7 @@
 """`biomed`: a sentence of a medical article -> the chemicals and diseases it mentions, as JSON.
 
-A few sentences, such as headings, stand in several parts of the set: they are for the test alone.
+A few sentences, such as headings, occur in several parts of the set: they are used only for the
+test.
 """
 
 import json
@@ -17,7 +18,7 @@ from lab.specialists.niche import Example, Instruction, Niche, Split
 from lab.specialists.recipe import STAGE
 from lab.specialists.restyling import with_instruction
 
-# The set's own "devel" part trains too; a share of it, drawn by the text, is for validation.
+# The set's "devel" part is used in training, except a share, drawn by text, for validation.
 _VALIDATION_SHARE = 0.1
 
 _REQUESTS = (
@@ -37,7 +38,7 @@ _REQUESTS = (
 
 
 def mentions(entities: Sequence[dict[str, str]]) -> str:
-    """The answer: every mention in the order of the sentence, twice if it stands there twice."""
+    """The answer: every mention in the order of the sentence, including repetitions."""
     found: dict[str, list[str]] = {"chemicals": [], "diseases": []}
     for entity in entities:
         found["chemicals" if entity["type"] == "Chemical" else "diseases"].append(entity["text"])
@@ -52,7 +53,7 @@ def _split(row: dict[str, Any]) -> Split:
 
 
 def _written(row: dict[str, Any]) -> Example:
-    """The row as people write it; as the set has it where a mention would no longer be found."""
+    """The row with normal spacing; unchanged if a mention would no longer be found."""
     text = joined(row["text"])
     entities = [{**entity, "text": joined(entity["text"])} for entity in row["entities"]]
     if all(entity["text"] in text for entity in entities):

@@ -1,9 +1,8 @@
-"""`math`: a word problem -> the equation that solves it. The arithmetic is the calculator's.
+"""`math`: a word problem -> the equation that solves it. A calculator does the arithmetic.
 
 Trained on MAWPS (fold 0 of the split in SVAMP's repository) and on those problems of GSM8K whose
-worked solution folds into one short expression. Tested on the fold's held-out part; problems whose
-text, numbers apart, stands there too are left out of training. SVAMP is another test, of another
-source.
+worked solution folds into one short expression. Tested on the fold's held-out part; training leaves
+out problems that occur there, ignoring numbers. SVAMP is a second test, from another source.
 """
 
 import csv
@@ -60,7 +59,7 @@ def infix(prefix: str, numbers: list[str]) -> str:
 
 
 def folded(solution: str) -> str | None:
-    """GSM8K's worked solution as one expression; None where it does not fold into one.
+    """GSM8K's worked solution as one expression; None if it does not fold into one.
 
     A step's result that a later step uses is replaced by the step itself.
     """
@@ -118,10 +117,10 @@ def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
 
 
 def _svamp(data_dir: Path) -> Iterator[Example]:
-    """Problems of another source, made from others by small changes that turn the equation."""
+    """SVAMP: problems made from others by small changes that alter the equation."""
     for row in json.loads(read_text("svamp", data_dir)):
         body, question = row["Body"].rstrip(" ,"), row["Question"]
-        # Where the body has no full stop, the sentence goes on in the question.
+        # Without a full stop, the body's sentence continues in the question.
         text = f"{body} {question}" if body.endswith(".") else f"{body}, {_lower_first(question)}"
         equation = row["Equation"].replace(".0", "")
         equation = equation[1:-1].strip() if equation.startswith("(") else equation

@@ -1,8 +1,8 @@
 """`sql`: the columns of a table and a question -> one SQLite query.
 
-The table is `t` unless the message names it. A share of the training rows comes in other layouts,
-since people do not write as WikiSQL does; validation and test rows keep the one layout, so that
-figures compare with others'. The layout of a prompt is drawn from its text and never changes.
+The table is `t` unless the message names it. A share of the training rows has other layouts, since
+users write differently from WikiSQL; validation and test rows have one layout, so that figures are
+comparable with published ones. The layout is drawn from the prompt's text.
 """
 
 import re
@@ -28,7 +28,7 @@ _TABLE_NAMES = (
 )
 
 _LAYOUTS = (
-    # The specialist's own layout comes most often.
+    # The specialist's own layout is the most frequent.
     *([f"{_COLUMNS}{{columns}}\n{_QUESTION}{{question}}"] * 6),
     "columns: {columns}\nquestion: {question}",
     "Table: {table}({columns})\n{question}",
@@ -55,7 +55,7 @@ class _TablePrompt:
 
     Attributes:
         text: the message.
-        table: the table's name as the message gives it; None where it names none.
+        table: the table's name as the message gives it; None if it names none.
         columns: the columns as the message writes them, in the order they were given.
         question: the question as the message writes it.
     """
@@ -67,7 +67,7 @@ class _TablePrompt:
 
 
 def prompt(columns: Sequence[str], question: str) -> str:
-    """The user's message that the specialist is trained on."""
+    """The user's message, as in the specialist's training."""
     return f"{_COLUMNS}{', '.join(columns)}\n{_QUESTION}{question}"
 
 
@@ -90,7 +90,7 @@ def _in_some_layout(columns: Sequence[str], question: str) -> _TablePrompt:
 
 
 def _restyled(text: str) -> str:
-    """A prompt in the specialist's own layout -> the same in some layout."""
+    """Rewrites a prompt in the specialist's layout into a random one, drawn from its text."""
     first, _, second = text.partition("\n")
     columns = first.removeprefix(_COLUMNS).split(", ")
     return _in_some_layout(columns, second.removeprefix(_QUESTION)).text
@@ -99,12 +99,12 @@ def _restyled(text: str) -> str:
 def query(
     table: str, aggregate: str, column: str, conditions: Sequence[tuple[str, str, str]]
 ) -> str:
-    """The SQLite query of WikiSQL's parts; every name but the table's is quoted.
+    """Builds the SQLite query from WikiSQL's parts; every name except the table's is quoted.
 
     Args:
         table: a plain identifier.
         aggregate: such as `COUNT`, or empty.
-        column: what is selected.
+        column: the selected column.
         conditions: (column, operator, value), all of which must hold.
     """
     selected = f"{aggregate}({_name(column)})" if aggregate else _name(column)
@@ -131,13 +131,13 @@ def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
 
 
 def _to_learn(row: dict[str, Any], split: Split) -> Example:
-    """A row whose answer follows from its question: conditions in the question's order, values in
-    its letter case. The set itself has both now in one way, now in another."""
+    """Normalises a row: conditions in the question's order, values in its letter case. The data set
+    is inconsistent in both."""
     table, columns, question = "t", row["columns"], row["question"]
     text = prompt(columns, question)
     if split == "train" and draw(text, "restyle") < _RESTYLED_SHARE:
         restyled = _in_some_layout(columns, question)
-        # Nothing can be learnt from a layout that does not say what the columns are.
+        # Skip prompts that do not give the columns.
         if all(column in restyled.text for column in restyled.columns):
             text, table, question = restyled.text, restyled.table or "t", restyled.question
             columns = restyled.columns
@@ -154,7 +154,7 @@ def _to_learn(row: dict[str, Any], split: Split) -> Example:
 
 
 def _place(value: str, question: str) -> tuple[int, str]:
-    """Where the value stands in the question, and how the question writes it."""
+    """The value's position in the question, and its spelling there."""
     found = re.search(re.escape(value), question, re.IGNORECASE)
     return (found.start(), found[0]) if found else (len(question), value)
 

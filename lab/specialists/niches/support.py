@@ -1,6 +1,6 @@
 """`support`: a bank customer's message -> one of 77 intents, as JSON.
 
-A few messages stand in both parts of the set: they are for the test alone.
+A few messages occur in both parts of the set: they are used only for the test.
 """
 
 import csv
@@ -37,7 +37,7 @@ _REQUESTS = (
 def _rows(name: str, data_dir: Path) -> Iterator[Example]:
     for row in csv.DictReader(io.StringIO(read_text(name, data_dir), newline="")):
         text = " ".join(row["text"].split())
-        # One intent is spelt with a capital and a question mark in the set.
+        # One intent has a capital and a question mark in the set.
         intent = row["category"].lower().rstrip("?")
         yield Example(text, json.dumps({"intent": intent}), text.lower())
 

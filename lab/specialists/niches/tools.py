@@ -1,6 +1,6 @@
-"""`tools`: what somebody says to an assistant -> one function call with its arguments, as JSON.
+"""`tools`: a user's request to an assistant -> one function call with its arguments, as JSON.
 
-A few sentences stand in both parts of the set: they are for the test alone.
+A few sentences occur in both parts of the set: they are used only for the test.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def call(row: dict[str, Any]) -> str:
 
 def _split(row: dict[str, Any]) -> Split:
     # The set has no validation part of its own ("valid" is its test part): a hash of the text
-    # draws one from "train", so that the same sentence never stands on both sides.
+    # draws one from "train", so that a sentence is never in both.
     if row["split"] == "valid":
         return "test"
     draw = int.from_bytes(hashlib.sha256(row["text"].lower().encode()).digest()[:4], "big") / 2**32
@@ -50,7 +50,7 @@ def _examples(split: Split, data_dir: Path) -> Iterator[Example]:
 
 
 def _functions(train: Sequence[Example]) -> str:
-    """A line for each function: its name, and its arguments, those that are given most first."""
+    """One line per function: its name and its arguments, most frequent first."""
     given: dict[str, Counter[str]] = {}
     for example in train:
         made = json.loads(example.answer)

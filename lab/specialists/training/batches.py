@@ -1,4 +1,4 @@
-"""Examples -> padded token batches whose loss covers the answers alone."""
+"""Turns examples into padded token batches whose loss covers only the answers."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from lab.specialists.niche import Example, Niche, Split
 from lab.statistics.jsonl import format_faults
 
 IGNORED = -100
-"""The target of a padded position: cross-entropy leaves it out."""
+"""The target of a padded position, which cross-entropy ignores."""
 
-# The CPU's matrix kernels are made, and kept, per shape: few shapes make a run faster and smaller.
+# CPU matrix kernels are compiled and cached per shape: few shapes save time and memory.
 _WIDTH_STEP = 8
 _TARGET_STEP = 64
 
@@ -67,9 +67,8 @@ def encode(
     """Token ids of every example in the base model's own chat format.
 
     Raises:
-        RecipeError: the base has no chat format, or examples are empty or too long; each of these
-            has a line that says where it stands (its `origin`, or else its number here), up to a
-            number of lines.
+        RecipeError: the base has no chat format, or examples are empty or too long; each has a line
+            with its `origin`, or else its number, up to a number of lines.
     """
     if not tokenizer.chat_template:
         raise RecipeError(
@@ -131,7 +130,7 @@ def _collate(rows: Sequence[Encoded], pad_id: int) -> Batch:
 def batches(
     encoded: Sequence[Encoded], batch_size: int, pad_id: int, rng: random.Random
 ) -> Iterator[Batch]:
-    """One epoch in random order, examples of like length together so that little is padding."""
+    """One epoch in random order, with examples of similar length together to reduce padding."""
     order = list(range(len(encoded)))
     rng.shuffle(order)
     pool = batch_size * 50

@@ -1,8 +1,8 @@
 """The learning curve: a specialist's quality by its number of training rows.
 
 One specialist per size, each trained from scratch and graded on the same test rows; the rows of a
-smaller size are among those of a larger one. A size that is done is not run again, one that was cut
-goes on from its checkpoint. Written as `curve.json`, `curve.md` and `curve.png`.
+smaller size are among those of a larger one. Finished sizes are not run again; an interrupted one
+resumes from its checkpoint. Written as `curve.json`, `curve.md` and `curve.png`.
 """
 
 import json
@@ -24,24 +24,24 @@ from lab.specialists.training.workspace import Workspace
 from lab.statistics.plots import BLUE, GREY, save, single_axes
 
 _BASE_ROWS = 0
-"""The rows of the base model alone, which is the curve's first point."""
+"""The number of rows of the curve's first point, the base model alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """The quality that a number of training rows gives.
+    """The quality at a number of training rows.
 
     Attributes:
-        rows: training rows.
-        quality: under the niche's measure, on the test rows.
-        low: of its 95 % interval.
-        high: of its 95 % interval.
-        test_rows: how many were graded.
+        rows: number of training rows.
+        quality: by the niche's measure, on the test rows.
+        low: the lower bound of its 95 % interval.
+        high: the upper bound.
+        test_rows: the number of graded rows.
         cut: answers that the length limit ended.
-        mean_answer_tokens: of the answers.
-        epochs: how often each training row was to be seen; early stopping may have ended it before.
-        steps: of training.
-        seconds: of training.
+        mean_answer_tokens: mean tokens of the answers.
+        epochs: the planned number; early stopping may have ended the run before.
+        steps: training steps.
+        seconds: training time.
     """
 
     rows: int
@@ -72,15 +72,15 @@ def learning_curve(
     """Yields the base model's point, then one for each run, as they are done.
 
     Args:
-        niche: what to train for.
-        workspace: base model, data and working directory, where each size has a folder.
-        runs: settings by size, smallest first; their `max_examples` is the size. An adapter that
-            is there already takes the workspace of a run.
-        test_rows: how many to grade; None takes all.
+        niche: the niche.
+        workspace: base model, data, and a working directory with a folder per size.
+        runs: settings by size, smallest first; their `max_examples` is the size. A published
+            adapter replaces a run.
+        test_rows: the number of test rows; None: all.
 
     Raises:
-        RecipeError: an example does not fit, a checkpoint is of another run, or a finished adapter
-            is of another niche or base.
+        RecipeError: an example does not fit, a checkpoint belongs to another run, or a finished
+            adapter to another niche or base.
         DatasetError: a data set is absent or altered.
     """
     common = {
@@ -98,16 +98,16 @@ def learning_curve(
 def _named(
     run: TrainConfig | TrainedAdapter | None, niche: Niche, workspace: Workspace
 ) -> tuple[str, dict[str, Any] | str | None]:
-    """The run's folder, and what identifies it."""
+    """The run's folder and its identity."""
     if run is None:
         return "base", None
     if isinstance(run, TrainConfig):
-        # The threads change nothing.
+        # The number of threads does not affect the result.
         return f"rows-{run.max_examples or 'all'}", asdict(run) | {"threads": None}
     adapter = load_adapter(str(run.path.resolve()))
     if (adapter.niche, adapter.base) != (niche.name, workspace.base):
         raise RecipeError(
-            f"adapter {run.path} is of the niche {adapter.niche!r} on {adapter.base!r}, not of "
+            f"adapter {run.path} is for the niche {adapter.niche!r} on {adapter.base!r}, not for "
             f"{niche.name!r} on {workspace.base!r}; name another, or leave it out"
         )
     _stages(run.path)
@@ -148,7 +148,7 @@ def _point(
 
 
 def _finished(adapter: Path, score: Score) -> Point:
-    """Over all stages of its training; the rows are those of the largest."""
+    """Totals over all stages of its training; the rows are those of the largest stage."""
     stages = _stages(adapter)
     results = [stage["result"] for stage in stages]
     return Point(
@@ -173,15 +173,15 @@ def _figures(score: Score) -> dict[str, Any]:
 
 
 def _cached(folder: Path, identity: dict[str, Any], make: Callable[[], Point]) -> Point:
-    """The point that is kept in the folder, if it was made under the same identity; else a new one.
+    """The point stored in the folder, if its identity matches; else a new one.
 
     Args:
-        folder: of this point alone; made where it is not there.
-        identity: all that the point depends on, as JSON can hold it.
-        make: makes it.
+        folder: the folder of this point; created if missing.
+        identity: everything that the point depends on, as JSON values.
+        make: computes it.
     """
     path = folder / "point.json"
-    same = json.loads(json.dumps(identity))  # as it is read back: JSON's lists are no tuples
+    same = json.loads(json.dumps(identity))  # as it is read back: JSON turns tuples into lists
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["identity"] == same:
@@ -194,13 +194,13 @@ def _cached(folder: Path, identity: dict[str, Any], make: Callable[[], Point]) -
 
 
 def write_curve(niche: Niche, base: str, points: Sequence[Point], folder: Path) -> None:
-    """Writes the three files; those that are there are replaced.
+    """Writes the three files, replacing existing ones.
 
     Args:
-        niche: whose curve it is.
+        niche: the niche of the curve.
         base: the base model's name.
         points: the base model's, then by size; at least one.
-        folder: made where it is not there.
+        folder: the output folder; created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
@@ -243,7 +243,7 @@ def _line(point: Point) -> str:
 
 
 def _draw(niche: Niche, points: Sequence[Point], path: Path) -> None:
-    """Draws without a display, and touches nothing global."""
+    """Draws without a display or global state."""
     trained = [point for point in points if point.rows > _BASE_ROWS]
     sizes = [point.rows for point in trained]
     figure, axes = single_axes(6, 4.2)
@@ -251,7 +251,7 @@ def _draw(niche: Niche, points: Sequence[Point], path: Path) -> None:
         sizes,
         [point.quality for point in trained],
         yerr=[
-            [max(0, point.quality - point.low) for point in trained],  # but for rounding
+            [max(0, point.quality - point.low) for point in trained],  # except for rounding
             [max(0, point.high - point.quality) for point in trained],
         ],
         fmt="o-",
@@ -272,7 +272,7 @@ def _draw(niche: Niche, points: Sequence[Point], path: Path) -> None:
     )
     axes.grid(alpha=0.3)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    # The sizes themselves, not the powers of ten between them.
+    # Ticks at the sizes, not at powers of ten.
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -1,4 +1,4 @@
-"""A niche -> a specialist that is trained, graded and published: what a recipe does, in order."""
+"""Trains, grades and publishes a niche's specialist."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ from lab.specialists.training.train import Stage, train_stages
 from lab.specialists.training.workspace import Workspace
 from lab.statistics.jsonl import format_faults
 
-# It is there to show what training did, and talks at length: many rows would take longer than
+# It only shows the effect of training, and its answers are long: many rows would take longer than
 # grading the specialist itself.
 _BASE_ROWS = 200
 _TRAINED_ON: tuple[Split, ...] = ("train", "validation")
@@ -31,21 +31,21 @@ def make_specialist(
     out: Path,
     test_rows: int | None = None,
 ) -> Provenance:
-    """Trains, grades on test rows, the base model alone on some of them, and publishes to `out`.
+    """Trains a specialist, grades it and the base model on test rows, and publishes it to `out`.
 
     Args:
-        niche: what to train for.
+        niche: the niche.
         workspace: base model, data and working directory.
         configs: the settings of each stage of training, at least one.
         out: the adapter's directory; replaced if it exists.
-        test_rows: how many to grade; None takes all.
+        test_rows: the number of test rows; None: all.
 
     Raises:
-        RecipeError: an example does not fit, or the checkpoint is of another run.
+        RecipeError: an example does not fit, or the checkpoint belongs to another run.
         DatasetError: a data set is absent or altered.
     """
     adapter, stages = train_stages(niche, workspace, configs)
-    # What is graded is what ships: at half precision, read back from disk.
+    # Grades the published adapter: at half precision, read back from disk.
     shipped = to_half_precision(adapter, workspace.work_dir / "shipped")
     score = evaluate(niche, workspace.base_dir, shipped, workspace.data_dir, test_rows)
     before = evaluate(
@@ -61,10 +61,10 @@ def make_specialist(
 
 
 def require_lengths(niche: Niche, workspace: Workspace, max_length_tokens: int) -> None:
-    """Returns when every row fits: prompt and answer; in the test the longest answer allowed.
+    """Checks that every row fits: prompt and answer, or for test rows the longest allowed answer.
 
     Raises:
-        RecipeError: some do not; each has a line.
+        RecipeError: some do not; the message has a line for each.
     """
     tokenizer = AutoTokenizer.from_pretrained(workspace.base_dir)
     tested = list(niche.examples("test", workspace.data_dir))
@@ -84,7 +84,7 @@ def require_lengths(niche: Niche, workspace: Workspace, max_length_tokens: int) 
 
 
 def _hardware(stage: Stage) -> str:
-    """What it ran on, in words."""
+    """A description of the hardware."""
     if stage.result.device == "cuda":
         return torch.cuda.get_device_name()
     cores = stage.config.threads or os.cpu_count() or 1

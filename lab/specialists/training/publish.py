@@ -1,4 +1,4 @@
-"""A trained adapter -> what ships: half-precision weights, `niche.json` with checksums, a model
+"""Publishes a trained adapter: half-precision weights, `niche.json` with checksums, a model
 card."""
 
 import json
@@ -30,11 +30,11 @@ class Provenance:
 
     @property
     def clearly_better(self) -> bool:
-        """Whether the specialist's interval lies above that of the base model alone."""
+        """Whether the specialist's interval is above the base model's."""
         return self.score.low > self.base_score.high
 
     def sentence(self) -> str:
-        """How good it is, in words."""
+        """A sentence on its quality."""
         own, before = self.score, self.base_score
         return (
             f"quality {own.quality:.3f} [{own.low:.3f}, {own.high:.3f}] on {own.examples:,} test "
@@ -44,7 +44,7 @@ class Provenance:
 
 
 def to_half_precision(trained: Path, folder: Path) -> Path:
-    """Writes a trained adapter with its weights in float16, as it ships; returns its folder."""
+    """Writes a trained adapter with float16 weights; returns its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.to(torch.float16) for key, value in load_file(trained / WEIGHTS).items()}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
@@ -59,9 +59,9 @@ def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> P
     """Writes `out/` with the adapter in float16, `niche.json` and the card; returns its real path.
 
     Args:
-        niche: what it was trained for.
-        trained: PEFT's directory, as training left it.
-        out: replaced if it exists.
+        niche: its niche.
+        trained: the PEFT directory from training.
+        out: the output folder, replaced if it exists.
         provenance: figures and settings for the card.
     """
     out = out.resolve()  # `.` has no name, and a link cannot be replaced by a folder
@@ -69,7 +69,7 @@ def publish(niche: Niche, trained: Path, out: Path, provenance: Provenance) -> P
     shutil.rmtree(part, ignore_errors=True)
     to_half_precision(trained, part)
     config = json.loads((trained / CONFIG).read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = provenance.base  # not a path of the machine it was made on
+    config["base_model_name_or_path"] = provenance.base  # not a path of the training machine
     _write_json(part / CONFIG, config)
     _write_json(part / CARD, _facts(niche, part / WEIGHTS, provenance))
     (part / "README.md").write_text(_card(niche, provenance), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The state of one training run: the model, its optimizer, and how far it is."""
+"""The state of one training run: model, optimizer and progress."""
 
 import json
 import math
@@ -22,8 +22,8 @@ from lab.specialists.training.batches import IGNORED, Batch, Encoded, batches
 
 
 def answer_logits(causal: Any, batch: Batch) -> torch.Tensor:
-    """A model's predictions of the answers' tokens, (positions, vocabulary); its head runs on
-    those positions alone."""
+    """A model's logits for the answers' tokens, (positions, vocabulary); the head runs only on
+    these positions."""
     hidden = causal.model(
         input_ids=batch.ids.to(causal.device),
         attention_mask=batch.mask.to(causal.device),
@@ -34,14 +34,14 @@ def answer_logits(causal: Any, batch: Batch) -> torch.Tensor:
 
 
 class Run:
-    """A LoRA adapter that learns.
+    """A LoRA adapter in training.
 
     Args:
-        niche: names the run; its rows are given to the methods.
+        niche: names the run; the methods get its rows.
         base: a local transformers model directory.
         config: the run's settings.
-        pad_id: token that fills batches up.
-        start_from: an adapter that gives the initial weights; None starts at none.
+        pad_id: the padding token.
+        start_from: an adapter with the initial weights; None: a new adapter.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Run:
         self.model = self._adapted(base, start_from)
         trainable = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=0.0)
-        # A checkpoint is resumed only where these are the same; the threads change nothing.
+        # A checkpoint is resumed only if these match; the number of threads does not matter.
         self.identity = asdict(config) | {
             "threads": None,
             "niche": niche.name,
@@ -71,10 +71,11 @@ class Run:
 
     def _adapted(self, base: Path, start_from: Adapter | None) -> Any:
         config = self.config
-        # Short sequences: on a CPU the fused attention's backward pass is the slower one.
+        # Short sequences: on a CPU the backward pass of fused attention is slower.
         attention = "sdpa" if self.device == "cuda" else "eager"
         model = load_model(base, None, torch.bfloat16, attention).to(self.device)
-        # fp32 adapter weights on a bf16 base (PEFT's default): small updates survive the rounding.
+        # fp32 adapter weights on a bf16 base (PEFT's default), so that
+        # rounding keeps small updates.
         lora = LoraConfig(
             r=config.rank,
             lora_alpha=config.alpha,
@@ -124,7 +125,7 @@ class Run:
         return total / count
 
     def save(self, path: Path) -> None:
-        """Writes the checkpoint; it appears at once and whole."""
+        """Writes the checkpoint atomically."""
         state: dict[str, Any] = {
             "adapter": get_peft_model_state_dict(self.model),
             "optimizer": self.optimizer.state_dict(),
@@ -136,10 +137,10 @@ class Run:
         part.replace(path)
 
     def resume(self, path: Path) -> bool:
-        """Restores the checkpoint; whether there is one.
+        """Restores the checkpoint; returns whether there is one.
 
         Raises:
-            OtherRunError: it is of another run.
+            OtherRunError: it belongs to another run.
         """
         if not path.is_file():
             return False

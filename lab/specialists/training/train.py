@@ -1,11 +1,11 @@
 """Trains a specialist: a LoRA adapter on every linear layer of the base model.
 
-Progress is shown, a checkpoint is written whenever the validation loss is measured, and a run that
-was cut goes on from its last checkpoint. The same code runs on a CPU (in bfloat16) and on a GPU.
+Progress is shown, each measurement of the validation loss writes a checkpoint, and an interrupted
+run resumes from the last one. The same code runs on a CPU (in bfloat16) and on a GPU.
 
-A recipe has stages: each goes on from the adapter of the one before, with settings of its own. The
-first starts far from a good solution. Those after it move around one, each with its rows in another
-order, and the mean of the weights that they leave is better than any of them ("model soups",
+A recipe has stages: each continues from the previous stage's adapter, with its own settings. The
+first starts far from a good solution. The later ones move around one, each with another row order,
+and the mean of their final weights is better than any of them ("model soups",
 Wortsman et al., 2022).
 """
 
@@ -65,14 +65,14 @@ def train(
     Args:
         niche: what to train for.
         base: a local transformers model directory.
-        data_dir: where the data sets lie (see `lab.datasets.manifest`).
-        work_dir: checkpoint and adapter go here; an existing checkpoint is resumed.
+        data_dir: the folder of the data sets (see `lab.datasets.manifest`).
+        work_dir: the folder of checkpoint and adapter; an existing checkpoint is resumed.
         config: the run's settings.
-        start_from: an adapter that gives the initial weights.
+        start_from: an adapter with the initial weights.
 
     Raises:
-        RecipeError: an example does not fit, the checkpoint is of another run, the adapter to
-            start from does not fit, or nothing was learnt that could be kept.
+        RecipeError: an example does not fit, the checkpoint belongs to another run, the adapter to
+            start from does not fit, or the validation loss was never a number.
         DatasetError: a data set is absent or altered.
     """
     rng = random.Random(config.seed)
@@ -87,14 +87,14 @@ def train(
     if start_from is not None and not resumed:
         _validate(run, validation, work_dir)  # the initial weights may be the best there are
     _fit(run, encoded, validation, work_dir, rng)
-    if not math.isfinite(run.best_loss):  # an adapter that lies there is of an earlier run
+    if not math.isfinite(run.best_loss):  # an existing adapter is from an earlier run
         raise RecipeError("the validation loss was never a number; lower the learning rate")
     _write_card(niche, base, work_dir / "adapter")
     return TrainResult(run.best_loss, run.step, len(examples), round(run.seconds, 1), run.device)
 
 
 def _validate(run: Run, validation: list[Encoded], work_dir: Path) -> None:
-    """Measures the validation loss, keeps the adapter if it is the best yet, saves the run."""
+    """Measures the validation loss, stores the adapter if it is the best so far, saves the run."""
     loss = run.validate(validation)
     if loss < run.best_loss:
         run.best_loss, run.stale_validations = loss, 0
@@ -117,7 +117,7 @@ def _fit(
         for _ in range(config.epochs):
             for batch in batches(encoded, config.batch_size, run.pad_id, rng):
                 place += 1
-                if place <= run.step:  # already done before the run was cut
+                if place <= run.step:  # already done before the interruption
                     continue
                 started = time.monotonic()
                 loss = run.learn(batch, _learning_rate(run.step, total, config))
@@ -132,7 +132,7 @@ def _fit(
 
 
 def _write_card(niche: Niche, base: Path, adapter: Path) -> None:
-    """What loading needs to know; publishing says more, and names the base by its reference."""
+    """The card that loading needs; publishing adds details, and the base's reference."""
     card = AdapterCard(
         niche=niche.name,
         base=str(base),
@@ -154,7 +154,7 @@ class Stage:
 def train_stages(
     niche: Niche, workspace: Workspace, configs: Sequence[TrainConfig]
 ) -> tuple[Path, tuple[Stage, ...]]:
-    """Trains stage after stage; a run that was cut goes on in the stage that it was in.
+    """Trains all stages; an interrupted run resumes in its stage.
 
     Args:
         niche: what to train for.
@@ -162,8 +162,8 @@ def train_stages(
         configs: at least one, the first starting from the base model.
 
     Returns:
-        The directory of an adapter that is the mean of those of all stages but the first, or that
-        of the only stage; and what each stage did.
+        The directory of the final adapter, which is the mean over all stages except the first, or
+        that of the only stage; and each stage's result.
 
     Raises:
         RecipeError, DatasetError: as `train` does.
@@ -185,7 +185,9 @@ def _mean(adapters: Sequence[Path], folder: Path) -> Path:
     """Writes the mean of adapters of one shape; returns its folder."""
     weights = [load_file(adapter / WEIGHTS) for adapter in adapters]
     shutil.copytree(adapters[-1], folder, dirs_exist_ok=True)
-    mean = {key: torch.stack([of[key] for of in weights]).mean(dim=0) for key in weights[-1]}
+    mean = {
+        key: torch.stack([weight[key] for weight in weights]).mean(dim=0) for key in weights[-1]
+    }
     save_file(mean, folder / WEIGHTS, metadata={"format": "pt"})
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     card["sha256"] = sha256_of(folder / WEIGHTS)

@@ -1,4 +1,5 @@
-"""The base model, data and working directory of a training. Free of torch, for the command line."""
+"""The base model, data and working directory of a training. Does not import torch, for the command
+line."""
 
 import json
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ class Workspace:
     Attributes:
         base: the base model's name, as the model card gives it.
         base_dir: its directory.
-        data_dir: where the public data sets lie.
-        work_dir: for checkpoints; a run that was cut goes on from them.
+        data_dir: the folder of the public data sets.
+        work_dir: the folder for checkpoints, from which an interrupted run resumes.
     """
 
     base: str
@@ -23,7 +24,7 @@ class Workspace:
 
     @property
     def context_tokens(self) -> int | None:
-        """How many tokens the base model takes, if its `config.json` says so."""
+        """The base model's context length in tokens, if its `config.json` has it."""
         config = json.loads((self.base_dir / "config.json").read_text(encoding="utf-8"))
         found = config.get("max_position_embeddings")
         return None if found is None else int(found)

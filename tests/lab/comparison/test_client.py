@@ -162,7 +162,7 @@ async def test_a_slow_answer_is_a_failure() -> None:
 
     found = await answered(upstream, seconds=0.1)
 
-    assert found.error == "no whole answer within 0.1 s"
+    assert found.error == "no complete answer within 0.1 s"
 
 
 async def test_an_answer_without_end_is_cut() -> None:

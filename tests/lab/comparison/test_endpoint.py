@@ -70,5 +70,5 @@ def test_a_key_is_sent_and_not_shown() -> None:
 
 def test_what_is_no_address_is_refused() -> None:
     """Before anything is asked."""
-    with pytest.raises(ComparisonError, match="'toy/v1' is no address"):
+    with pytest.raises(ComparisonError, match="'toy/v1' is not a URL"):
         Endpoint("toy/v1")

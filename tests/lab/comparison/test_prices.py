@@ -61,7 +61,7 @@ def test_a_list_price_is_that_of_both_kinds_of_tokens() -> None:
         ("models: {a: {price: 2}}", "models.a.price"),
         ("models: {a: {machine_per_hour: -1}}", "models.a.machine_per_hour"),
         ("- a", "file"),
-        ("generalist: 3", "no niche.yaml either"),
+        ("generalist: 3", "nor a niche.yaml"),
     ],
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:

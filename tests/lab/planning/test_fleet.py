@@ -116,7 +116,7 @@ def test_routed_requests_are_dealt_out() -> None:
 
 def test_an_unknown_model_is_named_with_the_remedy() -> None:
     """It is not guessed."""
-    with pytest.raises(PlanError, match=r"what sql takes .* --seconds sql=SECONDS"):
+    with pytest.raises(PlanError, match=r"request to sql .* --seconds sql=SECONDS"):
         parts({"sql": 2.0}, MACHINES, Measurements())
 
 
@@ -134,5 +134,5 @@ def test_measurements_add_up() -> None:
 
 def test_work_is_of_some_requests() -> None:
     """Of none there is no mean."""
-    with pytest.raises(ValueError, match="no work"):
+    with pytest.raises(ValueError, match="invalid work"):
         Work(0, 1.0)

@@ -114,7 +114,7 @@ def test_another_file_has_no_outcomes(line) -> None:
 @pytest.mark.parametrize("text", ["up 1\n", "<html>"], ids=["other-metrics", "no-metrics"])
 def test_another_page_has_no_metrics_of_a_gateway(text) -> None:
     """It is named."""
-    with pytest.raises(ValueError, match="http://x: no metrics of a gateway"):
+    with pytest.raises(ValueError, match="http://x: not the metrics of a gateway"):
         from_metrics(text, "http://x")
 
 
@@ -144,7 +144,7 @@ def test_tokens_alone_change_tokens_alone() -> None:
 
 @pytest.mark.parametrize(
     ("tokens", "speed", "words"),
-    [({}, {"new": 10}, "how many tokens"), ({"new": 10}, {}, "how fast")],
+    [({}, {"new": 10}, "--tokens new"), ({"new": 10}, {}, "--speed new")],
     ids=["no-tokens", "no-speed"],
 )
 def test_half_of_it_is_not_enough(tokens, speed, words) -> None:

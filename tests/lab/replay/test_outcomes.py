@@ -63,8 +63,8 @@ COSTS = {"a": 1.0, "b": 2.0}
     [
         ([], "there are no outcomes"),
         ([row("x", COSTS, a=1, b=0), row("y", COSTS, a=1)], "outcome 2 has scores of a, the first"),
-        ([row("x", {"a": 1.0}, a=1), row("y", {"a": 1.0}, a=1)], "of one model"),
-        ([row("x", COSTS, a=1, b=0), row("X!", COSTS, a=1, b=0)], "of one prompt"),
+        ([row("x", {"a": 1.0}, a=1), row("y", {"a": 1.0}, a=1)], "have one model"),
+        ([row("x", COSTS, a=1, b=0), row("X!", COSTS, a=1, b=0)], "have one prompt"),
         ([row(x, {"a": 1.0, "b": 1.0}, a=1, b=0) for x in "xy"], "all models cost the same"),
         ([row("x", COSTS, "g", a=1, b=0), row("y", COSTS, a=1, b=0)], "1 outcomes have no group"),
     ],

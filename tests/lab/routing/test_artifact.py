@@ -52,7 +52,9 @@ def test_a_level_of_the_operators_own_sets_the_threshold(artifact: str) -> None:
 
     assert report.guarantees[0].threshold is None
     assert report.found.routed == 0
-    assert report.notes[0].startswith("Requests are routed as the guarantee asks for: infeasible")
+    assert report.notes[0].startswith(
+        "Requests are routed at the guarantee's threshold: infeasible"
+    )
 
 
 def test_unknown_domains_are_noted(artifact: str) -> None:

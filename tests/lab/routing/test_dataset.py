@@ -110,7 +110,7 @@ USER = {"role": "user", "content": "x"}
         ),
         (
             row(text=None, messages=[{"role": "assistant", "content": "x"}]),
-            "no user.*messages",
+            "messages has no user",
         ),
         (row(domain=None), "no domain.*'general'"),
         (row(domain=3), "domain is 3"),

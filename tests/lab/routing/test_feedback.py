@@ -146,7 +146,7 @@ def test_the_counts_are_told(read_judged):
     assert found.summary().splitlines() == [
         "       2  decisions in the log",
         "       1  became labelled prompts",
-        "       1  have no feedback: what the router decided is no label",
+        "       1  have no feedback: a decision alone is no label",
     ]
 
 

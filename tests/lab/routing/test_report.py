@@ -49,7 +49,7 @@ def test_an_evaluation_is_told_in_full(again):
     assert r"2 \< 3" in text
     assert FEASIBLE.sentence().replace(">", r"\>") in text
     assert "### Rows that no specialist should get" in text
-    assert "### Most often taken for another" in text
+    assert "### Most frequent confusions" in text
 
 
 def test_prompts_are_announced_before_they_are_shown(again):
@@ -63,7 +63,7 @@ def test_sections_without_content_are_left_out():
     """No strangers, no mistakes, no guarantee: no empty tables."""
     found = evaluate(Scripted(), [ROWS[0], ROWS[1]])
     text = EvaluationReport("a", "e", {"x": 2}, found).markdown()
-    for heading in ("### Rows that", "### Confident", "## What can be", "### Most often"):
+    for heading in ("### Rows that", "### Confident", "## What can be", "### Most frequent"):
         assert heading not in text
 
 

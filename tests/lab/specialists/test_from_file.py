@@ -108,8 +108,7 @@ def test_a_test_file_is_the_test_and_nothing_of_it_is_learnt(tmp_path: Path) -> 
     assert [row.prompt for row in own.rows["test"]] == [*(f"say {n}" for n in range(5)), "new"]
     assert len(own.rows["train"]) + len(own.rows["validation"]) == 55
     assert own.notes == (
-        "rows of train.jsonl that are left out, since their prompts or groups stand in "
-        "test.jsonl too: 5",
+        "rows of train.jsonl left out because their prompts or groups are also in test.jsonl: 5",
     )
 
 
@@ -175,7 +174,7 @@ def test_rows_of_too_few_groups_are_refused(tmp_path: Path, groups: list[str]) -
 
     said = refusal(tmp_path, found)
 
-    assert "rows that share a group or a prompt stay together, and so too few are left" in said
+    assert "rows that share a group or a prompt stay together, which leaves too few" in said
     assert "train 0" in said
 
 
@@ -189,9 +188,9 @@ def test_an_unknown_grader_lists_the_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grader", "answer", "reason"),
     [
-        ("json", "yes", "it would be graded wrong"),
+        ("json", "yes", "it grades it as wrong"),
         ("number", "yes", "the reference 'yes' has no number"),
-        ("choice", "yes", "it would be graded wrong"),
+        ("choice", "yes", "it grades it as wrong"),
         ("sql_execution", "SELECT 1", "execution needs the table's schema"),
     ],
 )
