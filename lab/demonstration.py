@@ -72,8 +72,7 @@ def stand_in_shares(name: str) -> dict[str, float]:
 
 
 def stand_in_answer(row: Row, shares: Mapping[str, float]) -> str:
-    """The right answer or "I do not know."; deterministic, and a higher share adds prompts without
-    removing any."""
+    """The right answer or "I do not know."; a higher share only adds right answers."""
     digest = hashlib.sha256(f"stand-in {row.key}".encode()).digest()
     right = int.from_bytes(digest[:8]) / 2**64 < shares.get(row.domain, shares[""])
     return row.reference.answer if right else "I do not know."
@@ -148,8 +147,7 @@ class Experiment:
     def stack_config(self, generalist: str, stand_ins: str, state: Path) -> Json:
         """The stack's configuration with a generalist: `own`, a stand-in or a model of the engine.
 
-        Selection is as configured, but more requests are compared, so that a few hundred prompts
-        are enough.
+        Selection is as configured; more requests are compared, so that some hundred are enough.
         `stand_ins` is the URL of their server, `state` the evidence, the same for all generalists.
         """
         made: Json = copy.deepcopy(dict(self.config))
@@ -333,9 +331,7 @@ def policy_scores(requests: Sequence[Request], generalist: str) -> dict[str, Sco
     group = np.array([f"{request.phase} {request.specialist}" for request in requests])
     better = [np.mean((routed - general)[group == of]) > 0 for of in group]
     return {
-        "selection": np.array(
-            [request.scores[request.model or generalist] for request in requests]
-        ),
+        "selection": np.array([r.scores[r.model or generalist] for r in requests]),
         "always route": routed,
         "all generalist": general,
         "best per domain": np.where(better, routed, general),
@@ -352,9 +348,7 @@ def traffic_shares(models: Sequence[str], window: int) -> dict[str, Scores]:
     """Each model's share of the latest requests, at every request."""
     ends = np.arange(1, len(models) + 1)
     starts = np.maximum(ends - window, 0)
-    counts = {
-        name: np.cumsum([0, *(model == name for model in models)]) for name in sorted({*models})
-    }
+    counts = {name: np.cumsum([0, *(m == name for m in models)]) for name in sorted({*models})}
     return {name: (of[ends] - of[starts]) / (ends - starts) for name, of in counts.items()}
 
 
@@ -400,10 +394,9 @@ def figures(stream: Stream) -> Json:
 def _complete(stream: Stream) -> list[Request]:
     generalist = stream.experiment.generalist
     return [
-        request
-        for request in stream.requests
-        if request.model
-        and {generalist, request.specialist or generalist, request.model} <= request.scores.keys()
+        r
+        for r in stream.requests
+        if r.model and {generalist, r.specialist or generalist, r.model} <= r.scores.keys()
     ]
 
 
@@ -450,11 +443,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--config", type=Path, default=Path("niche.yaml"), help="the stack's niche.yaml")
     add("--planted", default="biomed=tools", metavar="DOMAIN=ADAPTER", help="the bad specialist")
     add("--specialists", default=OWN, help=f"`{OWN}`, or a stand-in for all of them")
-    add(
-        "--generalist",
-        default=_GENERALIST,
-        help=f"first generalist: `{OWN}`, a model, or a stand-in",
-    )
+    add("--generalist", default=_GENERALIST, help=f"first: `{OWN}`, a model, or a stand-in")
     add("--better", default=f"{STAND_IN}0.95", help="the generalist after the swap")
     add("--swap-at", type=float, default=0.33, help="share of the prompts before the swap")
     add("--concurrency", type=int, default=4, help="concurrent requests")
