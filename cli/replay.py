@@ -35,12 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--set", nargs="+", default=[], metavar="NAME", help="public sets, with --data-dir"
     )
     add_data_dir(parser, required=False)
-    parser.add_argument(
-        "--group-key",
-        default="group",
-        metavar="KEY",
-        help="key of the domain in FILE (default: group)",
-    )
+    group_help = "key of the domain in FILE (default: group)"
+    parser.add_argument("--group-key", default="group", metavar="KEY", help=group_help)
     parser.add_argument(
         "--price",
         nargs="+",

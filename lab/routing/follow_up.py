@@ -69,8 +69,7 @@ def fit_follow_up(
         vectors: vectors of n utterances, shape (n, dimensions).
         is_follow_up: which of them are follow-ups, shape (n,); both kinds must occur.
         standalone: vectors of the router's training prompts, shape (m, dimensions); m may be 0.
-        held_out: vectors of its validation prompts, shape (k, dimensions), for the threshold; k may
-            be 0.
+        held_out: vectors of its validation prompts, shape (k, dimensions), or none.
 
     Raises:
         TrainingError: no utterance is a follow-up, or all are.

@@ -105,11 +105,8 @@ def draw_risk_coverage(found: Evaluation, path: Path, guarantees: Sequence[Guara
         label="thresholds on the confidence, strict to loose",
     )
     top = max(point.risk for point in points)
-    feasible = [
-        guarantee
-        for guarantee in guarantees
-        if guarantee.threshold is not None and guarantee.risk == "misroute"
-    ]
+    misroute = (guarantee for guarantee in guarantees if guarantee.risk == "misroute")
+    feasible = [guarantee for guarantee in misroute if guarantee.threshold is not None]
     if feasible:
         _mark_guarantees(axes, found, feasible)
         top = max(top, min(of.alpha for of in feasible))
