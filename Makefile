@@ -42,9 +42,8 @@ run: models ## Start the stack, show one request per domain, serve until Ctrl-C
 demo: models ## Start the stack, show one request per domain, stop
 	$(NICHE) demo
 
-# Three, since tests often wait for processes and leave two cores idle. Tests that start a stack want
-# every core, so they come after the others and one by one.
-WORKERS ?= 3
+# Tests that start a stack want every core, so they come after the others and one by one.
+WORKERS ?= 2
 UNIT = tests --ignore=tests/e2e --ignore=tests/helm/rendered --ignore=tests/monitoring
 
 test: install-dev models ## Unit tests, then the real stack's main paths; needs the model files (177 MB, once)
