@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--artifact",
         default="default",
-        help="for `default` and `conversation`: `default`, or a directory",
+        help="for `default`, `robustness` and `conversation`: `default`, or a directory",
     )
     parser.add_argument("--out", type=Path, help="write benchmarks.md and benchmarks.json here")
     parser.add_argument(
@@ -74,6 +74,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         model=resolve(reference, cache()),
         cache_dir=cache(),
         encoder=load_encoder(reference, arguments.threads),
+        served=load_encoder(reference, arguments.threads, arguments.artifact),
         progress=tell,
         fine_tune=not arguments.without_fine_tuning,
     )

@@ -51,7 +51,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     data = read_held_out(arguments.data, arguments.set, arguments.data_dir)
     if arguments.out is not None:
         _check_out(arguments.out)
-    encoder = load_encoder(reference, arguments.threads)
+    encoder = load_encoder(reference, arguments.threads, arguments.artifact)
     report = evaluate_artifact(arguments.artifact, encoder, data, wanted, tell)
     print("\n\n".join([*report.notes, summary(report.found, report.guarantees)]))
     if arguments.out is not None:

@@ -72,17 +72,27 @@ def encoder_reference(arguments: argparse.Namespace) -> str:
     return load_config(arguments.config).router.encoder
 
 
-def load_encoder(reference: str, threads: int) -> "TextEncoder":
+def load_encoder(reference: str, threads: int, artifact: str | None = None) -> "TextEncoder":
     """The encoder, with a progress bar for many texts.
+
+    Args:
+        reference: a model reference.
+        threads: CPU threads.
+        artifact: the artifact that it serves, which may have an adapter; None: the base encoder.
 
     Raises:
         ModelError: its files are not in the cache.
+        EncoderError: the artifact's adapter cannot be used with it.
     """
     from cli.progress import EncoderWithBar
     from deployments.models.resolve import resolve
+    from router.artifact import artifact_path
+    from router.encoders.adapter import adapter_of
     from router.encoders.encoder import Encoder
 
-    return EncoderWithBar(Encoder(resolve(reference, cache()), cache(), threads=threads))
+    adapter = None if artifact is None else adapter_of(artifact_path(artifact))
+    path = resolve(reference, cache())
+    return EncoderWithBar(Encoder(path, cache(), threads, adapter=adapter))
 
 
 def add_guarantee(parser: argparse.ArgumentParser) -> None:
@@ -110,26 +120,28 @@ def guarantee_wanted(arguments: argparse.Namespace) -> GuaranteeConfig | None:
     return GuaranteeConfig(alpha=arguments.alpha, delta=arguments.delta)
 
 
-def results_folder(path: Path, mark: str) -> Path:
+def results_folder(path: Path, *marks: str) -> Path:
     """Makes a folder for results; an existing one must be empty or hold earlier results.
 
     Args:
         path: the folder.
-        mark: the file that identifies earlier results.
+        marks: the files that identify earlier results; one of them suffices.
 
     Raises:
         CommandError: the folder holds something else, or cannot be written to.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        strange = not (path / mark).is_file() and any(path.iterdir())
+        known = any((path / mark).is_file() for mark in marks)
+        strange = not known and any(path.iterdir())
     except OSError as error:
         raise CommandError(
             f"--out {path}: cannot be a folder ({error.strerror}); name another"
         ) from error
     if strange:
         raise CommandError(
-            f"--out {path}: holds files, and {mark} is none of them; name an empty or a new folder"
+            f"--out {path}: holds files, and {marks[0]} is none of them; name an empty or a new "
+            "folder"
         )
     if not os.access(path, os.W_OK):
         raise CommandError(f"--out {path}: cannot be written to; name another folder")

@@ -83,7 +83,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         outcomes = outcomes.sample(arguments.sample)
     encoder = None
     if arguments.artifact is not None:
-        encoder = load_encoder(encoder_reference(arguments), arguments.threads)
+        encoder = load_encoder(encoder_reference(arguments), arguments.threads, arguments.artifact)
     results = replay_all(outcomes, arguments.artifact, encoder, tell)
     where = f"Commit {commit()}; {machine()}."
     print(f"{where}\n\n{summary(results)}")

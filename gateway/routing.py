@@ -14,6 +14,7 @@ from gateway.config import NicheConfig
 from router.artifact import artifact_path, load_artifact, read_artifact
 from router.classifier import RouteClassifier, TextEncoder
 from router.config import GuaranteeConfig, RouterConfig
+from router.encoders.adapter import adapter_of
 from router.encoders.encoder import Encoder
 from router.errors import GuaranteeError, UnknownDomain
 from router.guarantee import Guarantee
@@ -40,7 +41,11 @@ def load_policy(config: NicheConfig) -> Policy:
     guarantee = None
     if config.router.guarantee is not None:
         guarantee = _guarantee(config.router.guarantee, table, trained)
-    return Policy(table, config.generalist.name, config.router, guarantee)
+    settings = config.router
+    if settings.max_misrouted is not None:
+        threshold = trained.calibration.threshold(settings.max_misrouted)
+        settings = settings.model_copy(update={"min_confidence": threshold})
+    return Policy(table, config.generalist.name, settings, guarantee)
 
 
 def load_classifier(settings: RouterConfig, cache_dir: Path, device: Device) -> RouteClassifier:
@@ -56,11 +61,12 @@ def load_classifier(settings: RouterConfig, cache_dir: Path, device: Device) -> 
 
 def _encoder(settings: RouterConfig, cache_dir: Path, device: Device) -> TextEncoder:
     path = resolve(settings.encoder, cache_dir)
+    adapter = adapter_of(artifact_path(settings.artifact))
     if device == "cpu":
-        return Encoder(path, cache_dir, settings.encoder_threads)
+        return Encoder(path, cache_dir, settings.encoder_threads, adapter=adapter)
     from router.encoders.torch_encoder import TorchEncoder  # noqa: PLC0415 - only a GPU needs torch
 
-    return TorchEncoder(path, device=device)
+    return TorchEncoder(path, device=device, adapter=adapter)
 
 
 def _require_known(table: Iterable[str], classes: Sequence[str], artifact: str) -> None:

@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from router.classifier import RouteClassifier, TextEncoder
-from router.conversation import FollowUpDetector
+from router.conversation import FollowUpDetector, Reading
 from router.errors import ArtifactError
 from router.head import Head
 from router.ood import OodDetector, Scale
+from router.request_text import BUCKETS, SegmentScorer
 from router.trained import Calibration, Exemplars, Trained
 
 VERSION = 2
@@ -38,7 +39,7 @@ class EncoderPart(_Part):
     """The encoder that the tensors belong to."""
 
     name: str
-    sha256: str = Field(description="of its weights")
+    sha256: str = Field(description="of its weights, and of the adapter if there is one")
 
 
 class ExemplarPart(_Part):
@@ -71,6 +72,7 @@ class Layout(_Part):
     encoder: EncoderPart
     temperature: float
     min_confidence: float
+    reads_system: bool = Field(default=False, description="see `Reading`; absent in old artifacts")
     scope: OodPart
     tensors_sha256: str
     data_sha256: str = Field(description="fingerprint of the training rows")
@@ -100,6 +102,7 @@ def save_artifact(
         encoder=EncoderPart(name=encoder.name, sha256=encoder.sha256),
         temperature=head.temperature,
         min_confidence=trained.min_confidence,
+        reads_system=trained.reading.reads_system,
         scope=OodPart(
             energy=ScalePart(mean=ood.energy.mean, spread=ood.energy.spread),
             likeness=ScalePart(mean=ood.similarity.mean, spread=ood.similarity.spread),
@@ -166,8 +169,9 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         # Half precision changes a cosine by less than 0.001.
         "prototypes": (trained.ood.prototypes, np.float16),
         "exemplars": (trained.exemplars.vectors, np.float16),
-        "follow_up_weights": (trained.follow_up.weights, np.float32),
-        "follow_up_bias": (trained.follow_up.bias, np.float64),
+        "follow_up_weights": (trained.reading.follow_up.weights, np.float32),
+        "follow_up_bias": (trained.reading.follow_up.bias, np.float64),
+        "segment_weights": (trained.reading.scorer.weights, np.float32),
         "calibration_confidence": (calibration.confidence, np.float64),
         "calibration_misroute": (calibration.misroute, np.bool_),
         "calibration_excess_loss": (calibration.excess_loss, np.float64),
@@ -194,7 +198,12 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             max_score=-scope.threshold,
         ),
         min_confidence=layout.min_confidence,
-        follow_up=FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
+        reading=Reading(
+            FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
+            # Absent in old artifacts.
+            SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS, np.float32))),
+            layout.reads_system,
+        ),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),
             domains=tuple(exemplar.domain for exemplar in layout.exemplars),

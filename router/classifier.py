@@ -62,7 +62,7 @@ class RouteClassifier:
     def __init__(self, encoder: TextEncoder, trained: Trained) -> None:
         self._encoder = encoder
         self._trained = trained
-        self._reader = ConversationReader(encoder.encode, trained.scores, trained.follow_up)
+        self._reader = ConversationReader(encoder.encode, trained.scores, trained.reading)
 
     @property
     def classes_(self) -> tuple[str, ...]:

@@ -70,6 +70,13 @@ class RouterConfig(_Part):
     min_confidence: float | None = Field(
         default=None, ge=0, le=1, description="below it the generalist answers"
     )
+    max_misrouted: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="instead of `min_confidence`: the lowest confidence from which at most this "
+        "share of the routed calibration rows is misrouted",
+    )
     max_ood_score: float | None = Field(
         default=None,
         description="OOD score above which a query is out of distribution: unlike the training "
@@ -93,11 +100,12 @@ class RouterConfig(_Part):
 
     @model_validator(mode="after")
     def _one_rule_for_the_threshold(self) -> Self:
-        if self.guarantee is not None and (
-            self.min_confidence is not None or self.max_ood_score is not None
-        ):
+        own = (self.min_confidence, self.max_misrouted, self.max_ood_score)
+        if self.guarantee is not None and any(value is not None for value in own):
             raise ValueError(
-                "guarantee chooses the thresholds itself: remove min_confidence and "
+                "guarantee chooses the thresholds itself: remove min_confidence, max_misrouted and "
                 "max_ood_score, or remove guarantee"
             )
+        if self.min_confidence is not None and self.max_misrouted is not None:
+            raise ValueError("max_misrouted chooses min_confidence: remove one of the two")
         return self

@@ -6,23 +6,23 @@ Rules:
    the text's vector detects follow-ups.
 2. So does a doubtful text that is close to the previous turn: the topic has not changed. A text is
    doubtful if no specialist would get it, and it is not surely general either.
-3. A doubtful text that is close to the system prompt, which often has a table or a list of
-   functions, is encoded again below the system prompt.
-4. Of a text that is too long for the encoder and that no specialist would get, the last and the
-   first paragraph are encoded separately.
+3. The system prompt is read with that turn. An artifact whose encoder was not trained for this
+   reads a system prompt, which often has a table or a list of functions, only with a doubtful text
+   that is close to it, and counts the result only if a specialist would get it.
+4. Long texts are shortened, as `router.request_text` says.
 
-Results of 3 and 4 count only if a specialist would get them. Messages of the assistant or a tool
-never decide. Most requests need one vector; each rule that applies costs another forward pass.
+Messages of the assistant or a tool never decide. Most requests need one vector; each rule that
+applies costs another forward pass.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from router.request_text import SegmentScorer, is_shortened, request_text
 from router.types import GENERAL, Query, Scores
 
 MAX_TURNS = 4
@@ -33,8 +33,6 @@ _SIMILAR = 0.4
 
 _SURELY_GENERAL = 0.99
 """With at least this probability of `GENERAL`, a text is not doubtful."""
-
-_PARAGRAPH = re.compile(r"\n\s*\n")
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -80,8 +78,23 @@ class FollowUpDetector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """How an artifact reads requests.
+
+    Attributes:
+        follow_up: detects follow-ups.
+        scorer: shortens long texts.
+        reads_system: whether the system prompt is always read with the user's words.
+    """
+
+    follow_up: FollowUpDetector
+    scorer: SegmentScorer = field(default_factory=SegmentScorer.neutral)
+    reads_system: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DecidingTexts:
-    """The deciding texts of n queries.
+    """The deciding texts of n queries, as they are encoded.
 
     Attributes:
         texts: one per query; empty without a user message.
@@ -118,65 +131,63 @@ class ConversationReader:
     Args:
         encode: turns texts into vectors; called a few times per batch, never once per query.
         score: the classifier's scores of vectors of shape (n, dimensions).
-        follow_up: detects follow-ups.
+        reading: how the artifact reads requests.
     """
 
     def __init__(
         self,
         encode: Callable[[Sequence[str]], Encoding],
         score: Callable[[Floats, Bools], Sequence[Scores]],
-        follow_up: FollowUpDetector,
+        reading: Reading,
     ) -> None:
-        self._encode, self._score, self._follow_up = encode, score, follow_up
+        self._encode, self._score, self._reading = encode, score, reading
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
         """The deciding text of each query, and its vector."""
         said = [user_turns(query) for query in queries]
         spoken = [index for index, turns in enumerate(said) if turns]
-        read = self._read([said[index][0] for index in spoken])
-        read = self._with_earlier_turns(read, [said[index] for index in spoken])
-        read = self._with_system_prompt(read, [system_text(queries[index]) for index in spoken])
-        read = self._with_end_paragraphs(read)
+        turns = [said[index] for index in spoken]
+        systems = [system_text(queries[index]) for index in spoken]
+        deciding = self._deciding_turns(turns)
+        if self._reading.reads_system:
+            read = self._read(deciding, systems)
+        else:
+            read = self._with_system_prompt(self._read(deciding), deciding, systems)
         texts = [""] * len(queries)
         for index, text in zip(spoken, read.texts, strict=True):
             texts[index] = text
         return DecidingTexts(tuple(texts), read.vectors, read.truncated)
 
-    def _with_earlier_turns(
-        self, read: DecidingTexts, turns: Sequence[Sequence[str]]
-    ) -> DecidingTexts:
-        rows = np.arange(len(turns))
+    def _deciding_turns(self, turns: Sequence[Sequence[str]]) -> list[str]:
+        """The user's turn that decides each query; turns are given latest first."""
+        deciding = [own[0] for own in turns]
+        rows = np.flatnonzero([len(own) > 1 for own in turns])
+        read = self._read([deciding[row] for row in rows.tolist()])
         for back in range(1, MAX_TURNS):
-            older_ones = [len(turns[row]) > back for row in rows.tolist()]
-            rows = rows[np.array(older_ones, np.bool_)]
-            follow_ups = self._follow_up.is_follow_up(read.vectors[rows])
-            open_ = follow_ups | self._doubtful(read, rows)
-            rows, follow_ups = rows[open_], follow_ups[open_]
+            longer = np.array([len(turns[row]) > back for row in rows.tolist()], np.bool_)
+            rows, vectors = rows[longer], read.vectors[longer]
+            follow_ups = self._reading.follow_up.is_follow_up(vectors)
+            open_ = follow_ups | self._doubtful(vectors)
+            rows, vectors, follow_ups = rows[open_], vectors[open_], follow_ups[open_]
             if not len(rows):
                 break
             older = self._read([turns[row][back] for row in rows.tolist()])
-            stays = np.flatnonzero(follow_ups | _similar(read.vectors[rows], older.vectors))
+            stays = np.flatnonzero(follow_ups | _similar(vectors, older.vectors))
             rows = rows[stays]
-            read = _replaced(read, rows, older, stays)
-        return read
+            read = DecidingTexts((), older.vectors[stays], older.truncated[stays])
+            for row in rows.tolist():
+                deciding[row] = turns[row][back]
+        return deciding
 
-    def _with_system_prompt(self, read: DecidingTexts, systems: Sequence[str]) -> DecidingTexts:
+    def _with_system_prompt(
+        self, read: DecidingTexts, said: Sequence[str], systems: Sequence[str]
+    ) -> DecidingTexts:
         rows = np.flatnonzero([bool(system) for system in systems])
-        rows = rows[self._doubtful(read, rows)]
+        rows = rows[self._doubtful(read.vectors[rows])]
         above = self._read([systems[row] for row in rows.tolist()])
         rows = rows[_similar(read.vectors[rows], above.vectors)]
-        below = [f"{systems[row]}\n{read.texts[row]}" for row in rows.tolist()]
+        below = [f"{systems[row]}\n{said[row]}" for row in rows.tolist()]
         return self._if_routed(read, rows, below)
-
-    def _with_end_paragraphs(self, read: DecidingTexts) -> DecidingTexts:
-        truncated = read.truncated  # report the cut, even if one paragraph decides
-        paragraphs = [_PARAGRAPH.split(text) for text in read.texts]
-        long = np.array([len(parts) > 1 for parts in paragraphs], np.bool_) & truncated
-        for end in (-1, 0):
-            rows = np.flatnonzero(long)
-            rows = rows[~self._routed(read.vectors[rows])]
-            read = self._if_routed(read, rows, [paragraphs[row][end] for row in rows])
-        return DecidingTexts(read.texts, read.vectors, truncated)
 
     def _if_routed(self, read: DecidingTexts, rows: Indices, texts: Sequence[str]) -> DecidingTexts:
         """`read`, with these rows replaced by these texts where a specialist would get them."""
@@ -184,13 +195,17 @@ class ConversationReader:
         routed = np.flatnonzero(self._routed(other.vectors))
         return _replaced(read, rows[routed], other, routed)
 
-    def _read(self, texts: Sequence[str]) -> DecidingTexts:
+    def _read(self, said: Sequence[str], systems: Sequence[str] = ()) -> DecidingTexts:
+        """The vectors of the user's words, each with its system prompt if these are given."""
+        pairs = list(zip(systems or [""] * len(said), said, strict=True))
+        texts = tuple(request_text(*pair, self._reading.scorer) for pair in pairs)
         encoded = self._encode(texts)
-        return DecidingTexts(tuple(texts), encoded.vectors, encoded.truncated)
+        shortened = np.array([is_shortened(*pair) for pair in pairs], np.bool_)
+        return DecidingTexts(texts, encoded.vectors, encoded.truncated | shortened)
 
-    def _doubtful(self, read: DecidingTexts, rows: Indices) -> Bools:
-        """Which rows no specialist would get and are not surely general."""
-        scores = self._scores(read.vectors[rows])
+    def _doubtful(self, vectors: Floats) -> Bools:
+        """Which texts no specialist would get and are not surely general."""
+        scores = self._scores(vectors)
         general = np.array([each.probabilities.get(GENERAL, 0.0) for each in scores])
         return ~_routed(scores) & (general < _SURELY_GENERAL)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.config import GuaranteeConfig
-from router.conversation import FollowUpDetector
+from router.conversation import Reading
 from router.errors import GuaranteeError
 from router.guarantee import Guarantee, guarantee
 from router.head import Head
@@ -62,6 +62,15 @@ class Calibration:
                 f"{len(self.excess_loss)} excess losses"
             )
 
+    def threshold(self, max_misrouted: float) -> float:
+        """The lowest confidence from which at most this share of the routed rows is misrouted; the
+        strictest threshold of the grid if there is none."""
+        for threshold in self.grid[::-1].tolist():
+            above = self.confidence >= threshold
+            if self.misroute[above].sum() <= max_misrouted * above.sum():
+                return float(threshold)
+        return float(self.grid[0])
+
     def guarantee(self, settings: GuaranteeConfig) -> Guarantee:
         """The guarantee that these rows support; an infeasible one has no threshold.
 
@@ -103,7 +112,7 @@ class Trained:
         head: domains and their weights.
         ood: detects queries that are unlike the training prompts.
         min_confidence: probability below which the generalist answers.
-        follow_up: detects follow-ups.
+        reading: how requests are read: follow-ups, system prompts, long texts.
         exemplars: training prompts that explain decisions.
         calibration: the rows for guarantees.
 
@@ -114,7 +123,7 @@ class Trained:
     head: Head
     ood: OodDetector
     min_confidence: float
-    follow_up: FollowUpDetector
+    reading: Reading
     exemplars: Exemplars
     calibration: Calibration
 
@@ -123,7 +132,7 @@ class Trained:
         for name, vectors in (
             ("exemplars", self.exemplars.vectors),
             ("prototypes", self.ood.prototypes),
-            ("follow_up weights", self.follow_up.weights[np.newaxis]),
+            ("follow_up weights", self.reading.follow_up.weights[np.newaxis]),
         ):
             if vectors.shape[1:] != (width,):
                 raise ValueError(

@@ -8,16 +8,19 @@ from lab.benchmarks.banking import banking77
 from lab.benchmarks.clinc import clinc150, clinc150_unseen
 from lab.benchmarks.conversation import ablation, follow_up_figures
 from lab.benchmarks.default import default, own_test_rows
+from lab.benchmarks.destinations import destinations
 from lab.benchmarks.dialogues import Material, dialogues
 from lab.benchmarks.figures import Bar, Figure, Result
 from lab.benchmarks.mmlu import mmlu14
+from lab.benchmarks.robustness import read_prompts, robustness
 from lab.benchmarks.routellm import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
 from lab.routing import default_prompts, public_prompts
 from lab.routing.follow_up import read_utterances
 from lab.specialists.registry import NICHES
 from router.artifact import artifact_path, load_artifact
-from router.classifier import TextEncoder
+from router.classifier import RouteClassifier, TextEncoder
+from router.encoders.adapter import adapter_of
 from router.encoders.encoder import Encoder
 
 _THROUGHPUT_THREADS, _THROUGHPUT_TEXTS = 2, 256
@@ -32,7 +35,8 @@ class Setting:
         artifact: `default`, or a directory.
         model: the encoder's directory.
         cache_dir: the folder of its converted graph.
-        encoder: the router's encoder, for everything except timing.
+        encoder: the base encoder, for everything except timing.
+        served: the artifact's encoder: the base, or what an adapter makes of it.
         progress: called at the start of each step.
         fine_tune: whether to train encoders to compare with, which takes an hour or more.
     """
@@ -42,6 +46,7 @@ class Setting:
     model: Path
     cache_dir: Path
     encoder: TextEncoder
+    served: TextEncoder
     progress: Callable[[str], object]
     fine_tune: bool = True
 
@@ -51,8 +56,13 @@ class Setting:
         return self.model if self.fine_tune else None
 
     def timed(self, threads: int) -> Encoder:
-        """The router's encoder with this number of CPU threads."""
-        return Encoder(self.model, self.cache_dir, threads=threads)
+        """The artifact's encoder with this number of CPU threads."""
+        adapter = adapter_of(artifact_path(self.artifact))
+        return Encoder(self.model, self.cache_dir, threads, adapter=adapter)
+
+    def classifier(self) -> RouteClassifier:
+        """The artifact's classifier."""
+        return load_artifact(artifact_path(self.artifact), self.served)
 
 
 def _clinc150(setting: Setting) -> Result:
@@ -85,21 +95,25 @@ def _mmlu14(setting: Setting) -> Result:
 
 
 def _default(setting: Setting) -> Result:
-    classifier = load_artifact(artifact_path(setting.artifact), setting.encoder)
     rows = own_test_rows(default_prompts.rows(setting.data_dir), setting.encoder)
-    return default(rows, classifier, setting.progress)
+    return default(rows, setting.classifier(), setting.progress)
+
+
+def _robustness(setting: Setting) -> Result:
+    classifier = setting.classifier()
+    return robustness(lambda queries: destinations(classifier, queries), read_prompts())
 
 
 def _conversation(setting: Setting) -> Result:
-    classifier = load_artifact(artifact_path(setting.artifact), setting.encoder)
-    follow_up = classifier.trained.follow_up
+    classifier = setting.classifier()
+    follow_up = classifier.trained.reading.follow_up
     rows = own_test_rows(default_prompts.rows(setting.data_dir), setting.encoder)
     utterances = [utterance for utterance in read_utterances() if utterance.split == "test"]
     words = [utterance.text for utterance in utterances if utterance.is_follow_up]
     instructions = {niche.name: niche.system_prompt for niche in NICHES.values()}
-    follow_ups = follow_up_figures(utterances, rows, setting.encoder, follow_up)
+    follow_ups = follow_up_figures(utterances, rows, setting.served, follow_up)
     made = dialogues(Material(rows, words, instructions))
-    tried = ablation(made, classifier, setting.encoder, follow_up)
+    tried = ablation(made, classifier)
     return Result("conversation", (), (), (follow_ups.table, tried.table))
 
 
@@ -135,6 +149,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Result]] = {
     "routellm": _routellm,
     "mmlu14": _mmlu14,
     "default": _default,
+    "robustness": _robustness,
     "conversation": _conversation,
     "speed": _speed,
 }

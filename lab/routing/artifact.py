@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.routing import public_prompts
+from lab.routing.by_form import figures_by_form
 from lab.routing.dataset import read_rows
 from lab.routing.evaluate import evaluate
 from lab.routing.report import EvaluationReport, promises
@@ -81,6 +82,7 @@ def evaluate_artifact(
         found=evaluate(classifier, rows, thresholds),
         guarantees=guarantees,
         notes=tuple(notes),
+        by_form=figures_by_form(classifier, rows, thresholds),
     )
 
 

@@ -28,9 +28,13 @@ GENERAL = "general"
 PromptSplit = Literal["train", "validation", "calibration", "test", "unseen"]
 
 NEAR_MISSES = Path(__file__).parent / "near_misses.jsonl"
+NATURAL = Path(__file__).parent / "texts" / "natural.jsonl"
 
 _SIZES: Mapping[Split, int] = {"train": 1400, "validation": 600, "test": 400}
 """Prompts per niche, at most."""
+
+_NATURAL_TRAIN = 0.8
+"""Share of the natural prompts that train; the others choose settings."""
 
 _SLURP_TOOLS = frozenset({"play_music", "weather_query"})
 _ABOUT_SQL = re.compile(r"\bsql\b", re.IGNORECASE)
@@ -59,7 +63,7 @@ def rows(data_dir: Path) -> list[LabelledPrompt]:
     Raises:
         DatasetError: a data set is absent or altered.
     """
-    parts = (_niches, _near_misses, _word_problems, _clinc, _requests, _questions, _bitext)
+    parts = (_niches, _near_misses, _natural, *_PUBLIC)
     return [*(_calibrating(row) for part in parts for row in part(data_dir)), *unseen(data_dir)]
 
 
@@ -106,6 +110,21 @@ def _near_misses(_: Path) -> Iterator[LabelledPrompt]:
         split: PromptSplit = "test" if draw(row["text"], "near miss") < 1 / 3 else "train"
         yield LabelledPrompt(
             row["text"], row["domain"], f"near/{row['text'].lower()}", split, "near_misses (own)"
+        )
+
+
+def _natural(_: Path) -> Iterator[LabelledPrompt]:
+    """Prompts in words that no public set has, near misses and pasted blocks, written for this."""
+    for line in NATURAL.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        chance = draw(row["text"], "natural")
+        split: PromptSplit = "train" if chance < _NATURAL_TRAIN else "validation"
+        yield LabelledPrompt(
+            row["text"],
+            row["domain"],
+            f"natural/{row['text'].lower()}",
+            split,
+            f"{row['kind']} (own)",
         )
 
 
@@ -182,6 +201,9 @@ def _bitext(data_dir: Path) -> Iterator[LabelledPrompt]:
     found = (text for text in intents if not unclear.BITEXT_INTENTS.search(intents[text]))
     for text in sample(found, 250):
         yield from _general("bitext", text, intents[text])
+
+
+_PUBLIC = (_word_problems, _clinc, _requests, _questions, _bitext)
 
 
 def _slurp(data_dir: Path) -> Iterator[LabelledPrompt]:

@@ -19,6 +19,9 @@ from router.types import GENERAL
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
+_CLUSTERED = 3000
+"""Rows of a domain that k-means sees: more do not move the centres."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -27,11 +30,17 @@ class Part:
     vectors: Floats
     truth: Indices
 
-    def with_copies(self, copies: Floats) -> "Part":
-        """The rows, then their copies, shape (k x n, dimensions); each block has all rows in
-        order."""
-        times = len(copies) // len(self.truth)
-        return Part(np.concatenate([self.vectors, copies]), np.tile(self.truth, 1 + times))
+    def sample(self, most: int, seed: int) -> "Part":
+        """At most this number of the rows, drawn at random."""
+        drawn = np.random.default_rng(seed).permutation(len(self.truth))[:most]
+        return Part(self.vectors[drawn], self.truth[drawn])
+
+    def and_(self, other: "Part") -> "Part":
+        """These rows, then others."""
+        return Part(
+            np.concatenate([self.vectors, other.vectors]),
+            np.concatenate([self.truth, other.truth]),
+        )
 
 
 def fit_head(
@@ -40,7 +49,7 @@ def fit_head(
     sub_clusters: int,
     inverse_regularisation: float,
     seed: int,
-    copies: Floats | None = None,
+    tolerance: float = 1e-4,
 ) -> Head:
     """Fits a head with `sub_clusters` per domain; each domain needs at least as many rows.
 
@@ -50,19 +59,19 @@ def fit_head(
         sub_clusters: per domain.
         inverse_regularisation: scikit-learn's C of the logistic regression.
         seed: of k-means.
-        copies: copies of the rows, as in `Part.with_copies`; each has the sub-cluster of its row.
+        tolerance: of the regression's gradient.
     """
     labels = np.zeros(len(rows.truth), np.int64)
     # One thread: another order of summation would change the artifact.
     with threadpool_limits(1):
         for index in range(len(classes)):
-            own = rows.truth == index
-            clusters = KMeans(sub_clusters, n_init=3, random_state=seed).fit(rows.vectors[own])
-            labels[own] = index * sub_clusters + clusters.labels_
+            own = np.flatnonzero(rows.truth == index)
+            drawn = own[np.random.default_rng(seed).permutation(len(own))[:_CLUSTERED]]
+            clusters = KMeans(sub_clusters, n_init=3, random_state=seed).fit(rows.vectors[drawn])
+            labels[own] = index * sub_clusters + clusters.predict(rows.vectors[own])
         # To convergence: stopping early costs several points of accuracy with many domains.
-        regression = LogisticRegression(C=inverse_regularisation, max_iter=2000)
-        everything = rows if copies is None else rows.with_copies(copies)
-        regression.fit(everything.vectors, np.resize(labels, len(everything.truth)))
+        regression = LogisticRegression(C=inverse_regularisation, max_iter=2000, tol=tolerance)
+        regression.fit(rows.vectors, labels)
     weights, bias = regression.coef_, regression.intercept_
     if len(regression.classes_) == 2:
         # scikit-learn keeps one row for two classes: the second's logit, with the first's at 0.

@@ -20,7 +20,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from lab.routing.rows import LabelledRow, Splits, query_of
 from lab.statistics.jsonl import Fault, read_jsonl, shorten, string
 from router.classifier import TextEncoder
-from router.conversation import ConversationReader, DecidingTexts, FollowUpDetector, user_turns
+from router.conversation import (
+    ConversationReader,
+    DecidingTexts,
+    FollowUpDetector,
+    Reading,
+    user_turns,
+)
 from router.errors import TrainingError
 from router.types import GENERAL, Scores
 
@@ -124,7 +130,7 @@ def learn_follow_ups(
 
 
 def deciding_texts(
-    rows: Sequence[LabelledRow], encoder: TextEncoder, follow_up: FollowUpDetector
+    rows: Sequence[LabelledRow], encoder: TextEncoder, reading: Reading
 ) -> DecidingTexts:
     """The text that each row's label is about: a follow-up has no label of its own, so for a
     conversation this is the turn that its last message follows up.
@@ -132,7 +138,7 @@ def deciding_texts(
     Args:
         rows: labelled prompts.
         encoder: turns texts into vectors.
-        follow_up: detects follow-ups.
+        reading: how requests are read.
 
     Raises:
         TrainingError: a row has no user text.
@@ -142,7 +148,7 @@ def deciding_texts(
         # There is no classifier yet, so only the detector can find the turn.
         return [Scores({GENERAL: 1.0}, ood_score=0.0, max_ood_score=0.0)] * len(vectors)
 
-    reader = ConversationReader(encoder.encode, general, follow_up)
+    reader = ConversationReader(encoder.encode, general, reading)
     deciding = reader.read([query_of(row) for row in rows])
     silent = [row for row, text in zip(rows, deciding.texts, strict=True) if not text]
     if silent:

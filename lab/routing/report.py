@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lab.routing import tables
+from lab.routing.by_form import FormFigures, form_table
+from lab.routing.tradeoff import Tradeoff
 from lab.routing.values import Evaluation
 from lab.statistics.table import Table, escaped
 from router.config import GuaranteeConfig
@@ -43,6 +45,9 @@ class Report:
         test: figures on held-out rows of the training sources.
         unseen: figures on rows of other sources; None without such rows.
         guarantees: the guarantees at several levels.
+        tuned: whether the encoder was fine-tuned.
+        by_form: figures on test rows in each held-out form.
+        tradeoff: routed against misrouted rows.
     """
 
     encoder: str
@@ -53,7 +58,10 @@ class Report:
     trained: Trained
     test: Evaluation
     unseen: Evaluation | None
+    tradeoff: Tradeoff
     guarantees: tuple[Guarantee, ...] = ()
+    tuned: bool = False
+    by_form: tuple[FormFigures, ...] = ()
 
     @property
     def main(self) -> Evaluation:
@@ -71,16 +79,20 @@ class Report:
         parts = [
             "# Router: training report",
             f"Domains: {', '.join(map(escaped, head.classes))}. "
-            f"Encoder: {escaped(self.encoder)}, frozen.",
+            f"Encoder: {escaped(self.encoder)}, {'fine-tuned' if self.tuned else 'frozen'}.",
             f"Rows: {sizes}; {self.dropped} dropped so that the splits share no group, no wording\n"
             "and no near-duplicate.",
             f"Training rows: sha256 `{self.data_sha256}`.",
             *self._settings(),
+            "## Routed against misrouted",
+            self.tradeoff.table().markdown(),
+            *([f"**{self.tradeoff.warning}**"] if self.tradeoff.warning else []),
             *_guarantees(self.guarantees, self.main),
             "## Test",
             "Held-out rows of the training sources.",
             *_sections(self.test, pictures),
         ]
+        parts += _forms(self.by_form, self.guarantees)
         if self.unseen is not None:
             parts += ["## Unseen sources", "Training did not use these sources."]
             parts += _sections(self.unseen)
@@ -116,6 +128,7 @@ class EvaluationReport:
         found: the figures.
         guarantees: the guarantees at several levels.
         notes: remarks on the rows.
+        by_form: figures on the rows in each held-out form.
     """
 
     artifact: str
@@ -124,6 +137,7 @@ class EvaluationReport:
     found: Evaluation
     guarantees: tuple[Guarantee, ...] = ()
     notes: tuple[str, ...] = ()
+    by_form: tuple[FormFigures, ...] = ()
 
     @property
     def main(self) -> Evaluation:
@@ -144,6 +158,7 @@ class EvaluationReport:
             *_guarantees(self.guarantees, self.main),
             "## Figures",
             *_sections(self.found, pictures),
+            *_forms(self.by_form, self.guarantees),
             _LEGEND,
         ]
         return "\n\n".join(parts)
@@ -216,6 +231,13 @@ def _sections(found: Evaluation, pictures: Sequence[str] = ()) -> list[str]:
     return parts
 
 
+def _forms(figures: Sequence[FormFigures], guarantees: Sequence[Guarantee]) -> list[str]:
+    if not figures:
+        return []
+    levels = [level for level in guarantees if level.risk == "misroute"]
+    return ["## By form", _BY_FORM, form_table(figures, levels).markdown()]
+
+
 def _guarantees(guarantees: Sequence[Guarantee], found: Evaluation) -> list[str]:
     if not guarantees:
         return []
@@ -225,6 +247,11 @@ def _guarantees(guarantees: Sequence[Guarantee], found: Evaluation) -> list[str]
 _PROMISE = """From the calibration rows alone, which neither training nor the choice of settings
 saw. It holds for traffic like theirs: beside it stands what each threshold does to the rows of this
 report. Set `router.guarantee` in `niche.yaml` to have a line of this table."""
+
+_BY_FORM = """The same rows inside other tasks, mails, long texts and so on, in wordings and kinds
+that training never uses. `recall`: rows of a niche that its specialist gets; `misrouted`: share of
+the routed rows that belong elsewhere, at the artifact's own threshold. The last columns say whether
+that share keeps a level of the guarantees: `unclear` if its interval lies on both sides."""
 
 _MISTAKES = """**These are prompts as they were asked, and may hold words of your users.** The first
 choice was wrong, and so was the model that got the request; at most 20, shortened to 200

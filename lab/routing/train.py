@@ -1,4 +1,9 @@
-"""Labelled prompts to an artifact: split, fit, choose, calibrate, measure, write.
+"""Labelled prompts to an artifact: split, tune, fit, choose, calibrate, measure, write.
+
+Two ways. The frozen way fits a head on the vectors of a given encoder: seconds. The other
+fine-tunes the encoder first, on prompts in many forms (`lab.routing.forms`), so that it reads the
+task and not the topic: minutes; the head, the thresholds and the guarantees then come from prompts
+in these forms too.
 
 All settings are chosen on validation rows; calibration rows are used only for guarantees; test and
 unseen rows are used once, for the report. The same rows, encoder and seed give
@@ -8,10 +13,12 @@ the same artifact.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.routing.by_form import figures_by_form
 from lab.routing.calibrate import (
     calibrate_confidence,
     calibrate_ood,
@@ -21,8 +28,10 @@ from lab.routing.calibrate import (
 from lab.routing.evaluate import evaluate
 from lab.routing.fit import Part, fit_head, fit_prototypes, pick_exemplars
 from lab.routing.follow_up import deciding_texts, learn_follow_ups
+from lab.routing.forms import TuningPrompt, Wordings, in_mix, in_some_forms, wordings
 from lab.routing.metrics import log_loss
 from lab.routing.noise import noisy
+from lab.routing.own_task import kinds_of_own_task
 from lab.routing.report import Choice, Report, promises, write_report
 from lab.routing.rows import (
     SPLITS,
@@ -30,22 +39,37 @@ from lab.routing.rows import (
     Splits,
     excess_loss,
     fingerprint,
+    query_of,
     separate,
 )
-from lab.routing.values import Evaluation
+from lab.routing.segments import fit_scorer
+from lab.routing.tradeoff import tradeoff
 from router.artifact import load_artifact, save_artifact
 from router.classifier import Encoded, TextEncoder
 from router.config import GuaranteeConfig
-from router.conversation import DecidingTexts
+from router.conversation import DecidingTexts, Reading, system_text, user_turns
 from router.errors import TrainingError
 from router.head import Head
+from router.request_text import SegmentScorer
 from router.trained import Exemplars, Trained
 from router.types import GENERAL
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
+Tune = Callable[[Sequence[TuningPrompt], Wordings, SegmentScorer], TextEncoder]
+"""Fine-tunes an encoder and stores its adapter in the artifact's directory."""
+
 _SHOWN_CHARACTERS = 300
+_SAMPLE = 12_000
+"""Rows that choose the number of sub-clusters."""
+_ROUGHLY = 1e-2
+"""Tolerance of the fits that choose a number of sub-clusters; the last one goes to convergence."""
+
+OWN = "(own)"
+"""End of the source of rows that were written for this project."""
+_OWN_WEIGHT = 3.0
+"""They are few, and in words that public sets lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +84,11 @@ class TrainConfig:
         most_prototypes: the largest total.
         ood_quantile: share of the specialists' validation rows that may be classified as out of
             distribution.
-        max_misroutes: largest share of misrouted rows among the validation rows that a specialist
+        max_misrouted: largest share of misrouted rows among the validation rows that a specialist
             gets.
         near_duplicate: cosine from which two texts count as the same when splits are separated.
         exemplars: training prompts to keep for explanations.
+        guarantee: the operator's level, for the report.
         seed: the seed of k-means.
     """
 
@@ -73,9 +98,10 @@ class TrainConfig:
     prototypes: int = 75
     most_prototypes: int = 1500
     ood_quantile: float = 0.02
-    max_misroutes: float = 0.01
+    max_misrouted: float = 0.01
     near_duplicate: float = 0.95
     exemplars: int = 180
+    guarantee: GuaranteeConfig | None = None
     seed: int = 0
 
 
@@ -83,23 +109,27 @@ def train_router(
     rows: Sequence[LabelledRow],
     encoder: TextEncoder,
     out: Path,
-    wanted: GuaranteeConfig | None = None,
+    config: TrainConfig | None = None,
+    tune: Tune | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Report:
     """Trains on rows and writes artifact, report and pictures.
 
     Args:
         rows: labelled prompts.
-        encoder: the artifact is bound to it.
+        encoder: the artifact is bound to it, or to what `tune` makes of it.
         out: the artifact's directory.
-        wanted: the operator's guarantee level.
+        config: settings.
+        tune: fine-tunes the encoder first; None: the frozen way.
         progress: called at the start of each step.
 
     Raises:
         RouterError: the rows are too few for training or for the guarantee.
     """
-    report = train(rows, encoder, out, progress=progress)
-    report = replace(report, guarantees=promises(report.trained.calibration, wanted))
+    config = config or TrainConfig()
+    report = train(rows, encoder, out, config, tune, progress)
+    levels = promises(report.trained.calibration, config.guarantee)
+    report = replace(report, guarantees=levels)
     progress("writing the report")
     write_report(out, report)
     return report
@@ -110,83 +140,146 @@ def train(
     encoder: TextEncoder,
     out: Path,
     config: TrainConfig | None = None,
+    tune: Tune | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Report:
     """Trains a router and writes `artifact.json` and `head.safetensors` into `out`.
 
     Args:
         rows: labelled texts.
-        encoder: turns texts into vectors; the artifact is bound to it.
+        encoder: turns texts into vectors; the artifact is bound to it, or to what `tune` makes of
+            it.
         out: the artifact's directory.
         config: settings.
+        tune: fine-tunes the encoder first; None: the frozen way.
         progress: called at the start of each step.
 
     Raises:
         TrainingError: a domain lacks rows in training, validation or test.
     """
     config = config or TrainConfig()
-    caching = CachingEncoder(encoder)
+    base = CachingEncoder(encoder)
     progress(f"encoding {len(rows)} prompts")
-    vectors = caching.encode([row.text.strip() for row in rows]).vectors
+    vectors = base.encode([row.text.strip() for row in rows]).vectors
     progress("separating the splits")
     splits = separate(rows, vectors, config.near_duplicate)
-    trained, choices = _learn(rows, caching, splits, config, progress)
+    material = _Material(rows, splits, _classes(rows, tuned=tune is not None))
+    material.require_every_domain()
+    scorer = fit_scorer([row.text for row in material.of("train")], wordings(False).fillers)
+    serving, forms = base, None
+    if tune is not None:
+        forms = _forms(material, base, progress)
+        serving = CachingEncoder(tune(material.tuning_prompts(), forms, scorer))
+    trained, choices = _learn(material, serving, scorer, forms, config, progress)
     progress("measuring")
-    data_sha256 = fingerprint([rows[index] for index in splits.train])
-    found, unseen = _write(out, trained, caching, data_sha256, rows, splits)
+    data_sha256 = fingerprint(material.of("train"))
+    found = _write(out, trained, serving, data_sha256, material)
     return Report(
         encoder=encoder.name,
+        tuned=tune is not None,
         data_sha256=data_sha256,
         sizes={name: len(getattr(splits, name)) for name in SPLITS},
         dropped=splits.dropped,
         choices=choices,
         trained=trained,
-        test=found,
-        unseen=unseen,
+        tradeoff=tradeoff(trained, found["test"], config.max_misrouted),
+        **found,
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Parts:
-    """The training data: training rows with `copies`, validation rows with copies after them, and
-    calibration rows with their `excess_loss`."""
+class _Material:
+    """Labelled rows with their splits and classes."""
 
+    rows: Sequence[LabelledRow]
+    splits: Splits
+    classes: tuple[str, ...]
+
+    def of(self, split: str) -> list[LabelledRow]:
+        """The rows of a split."""
+        return [self.rows[index] for index in getattr(self.splits, split)]
+
+    def truth(self, rows: Sequence[LabelledRow]) -> Indices:
+        """The class of each row."""
+        return np.array([self.classes.index(row.domain) for row in rows], np.int64)
+
+    def tuning_prompts(self) -> list[TuningPrompt]:
+        """The training rows that are one message."""
+        return [
+            TuningPrompt(row.text, row.domain, _OWN_WEIGHT if row.source.endswith(OWN) else 1.0)
+            for row in self.of("train")
+            if len(user_turns(query_of(row))) == 1 and not system_text(query_of(row))
+        ]
+
+    def require_every_domain(self) -> None:
+        """Raises a `TrainingError` if a split has no row of a domain."""
+        for name in ("train", "validation", "test"):
+            present = {row.domain for row in self.of(name)}
+            absent = sorted({row.domain for row in self.rows} - present)
+            if absent:
+                raise TrainingError(
+                    f"no {name} rows of {', '.join(absent)} are left after separating the splits; "
+                    "add prompts of other groups"
+                )
+
+
+def _forms(
+    material: _Material, encoder: TextEncoder, progress: Callable[[str], object]
+) -> Wordings:
+    """The wordings to train with: without those that are a domain's own task."""
+    own = kinds_of_own_task(material.of("train"), encoder, wordings(False))
+    for domain, kinds in own.items():
+        progress(f"{domain}: its own task is {', '.join(kinds)}; such forms are not made")
+    return wordings(False).without({kind for kinds in own.values() for kind in kinds})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """The training data.
+
+    Attributes:
+        plain: the training rows.
+        fit: the training rows and what is made of them: noisy copies, or other forms.
+        validation: likewise, of the validation rows.
+        held_out: the calibration rows; in a tuned training each in one form.
+        excess_loss: of the calibration rows.
+        deciding: the texts of the training rows.
+    """
+
+    plain: Part
     fit: Part
-    copies: Floats
     validation: Part
     held_out: Part
     excess_loss: NDArray[np.float64]
+    deciding: DecidingTexts
 
 
 def _learn(
-    rows: Sequence[LabelledRow],
+    material: _Material,
     encoder: TextEncoder,
-    splits: Splits,
+    scorer: SegmentScorer,
+    forms: Wordings | None,
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Trained, tuple[Choice, ...]]:
     """Trains on the rows of training, validation and calibration."""
-    classes = _classes(rows)
-    follow_up = learn_follow_ups(rows, encoder, splits)
-    deciding = deciding_texts(rows, encoder, follow_up)
-    truth = np.array([classes.index(row.domain) for row in rows])
-    _require_every_domain(classes, truth, splits)
-    progress("encoding noisy copies")
-    parts = _parts(rows, deciding, truth, splits, encoder, config.seed)
-    head, choices = _choose_head(classes, parts, config, progress)
+    follow_up = learn_follow_ups(material.rows, encoder, material.splits)
+    reading = Reading(follow_up, scorer, reads_system=forms is not None)
+    parts = _parts(material, encoder, reading, forms, config.seed, progress)
+    head, choices = _choose_head(material.classes, parts, config, progress)
     progress("calibrating")
     head = calibrate_temperature(head, parts.validation)
     prototypes = fit_prototypes(
-        classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
+        material.classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
     )
     ood = calibrate_ood(head, prototypes, parts.validation, config.ood_quantile)
-    kept = splits.train[pick_exemplars(head, parts.fit.vectors, config.exemplars)].tolist()
+    kept = pick_exemplars(head, parts.plain.vectors, config.exemplars)
     trained = Trained(
         head=head,
         ood=ood,
-        min_confidence=calibrate_confidence(head, ood, parts.validation, config.max_misroutes),
-        follow_up=follow_up,
-        exemplars=_exemplars(rows, deciding, kept),
+        min_confidence=calibrate_confidence(head, ood, parts.validation, config.max_misrouted),
+        reading=reading,
+        exemplars=_exemplars(material.of("train"), parts.deciding, kept),
         calibration=keep_calibration(
             head, ood, parts.validation, parts.held_out, parts.excess_loss
         ),
@@ -195,25 +288,39 @@ def _learn(
 
 
 def _parts(
-    rows: Sequence[LabelledRow],
-    deciding: DecidingTexts,
-    truth: Indices,
-    splits: Splits,
+    material: _Material,
     encoder: TextEncoder,
+    reading: Reading,
+    forms: Wordings | None,
     seed: int,
+    progress: Callable[[str], object],
 ) -> _Parts:
+    def part(rows: Sequence[LabelledRow]) -> tuple[Part, DecidingTexts]:
+        found = deciding_texts(rows, encoder, reading)
+        return Part(found.vectors, material.truth(rows)), found
+
+    train, validation = material.of("train"), material.of("validation")
     # Shuffled, since a guarantee may test them sequentially, and files are often sorted.
-    drawn = np.random.default_rng(seed).permutation(splits.calibration)
-    fit, validation, held_out = (
-        Part(deciding.vectors[part], truth[part])
-        for part in (splits.train, splits.validation, drawn)
-    )
+    drawn = np.random.default_rng(seed).permutation(material.splits.calibration)
+    calibration: list[LabelledRow] = [material.rows[index] for index in drawn]
+    plain, deciding = part(train)
+    checked, checked_texts = part(validation)
+    if forms is None:
+        progress("encoding noisy copies")
+        fit = plain.and_(_noisy(deciding, plain, encoder))
+        validated = checked.and_(_noisy(checked_texts, checked, encoder))
+    else:
+        progress("encoding the prompts in other forms")
+        calibration = [in_mix(row, forms) for row in calibration]
+        fit = plain.and_(part([made for row in train for made in in_some_forms(row, forms)])[0])
+        validated = checked.and_(part([in_mix(row, forms) for row in validation])[0])
     return _Parts(
+        plain=plain,
         fit=fit,
-        copies=_noisy(deciding, splits.train, encoder),
-        validation=validation.with_copies(_noisy(deciding, splits.validation, encoder)),
-        held_out=held_out,
-        excess_loss=np.array([excess_loss(rows[index]) for index in drawn], np.float64),
+        validation=validated,
+        held_out=part(calibration)[0],
+        excess_loss=np.array([excess_loss(row) for row in calibration], np.float64),
+        deciding=deciding,
     )
 
 
@@ -227,31 +334,22 @@ def _exemplars(
     )
 
 
-def _noisy(deciding: DecidingTexts, rows: Indices, encoder: TextEncoder) -> Floats:
-    """Vectors of noisy copies, as in `Part.with_copies`."""
-    copies = [noisy(deciding.texts[row]) for row in rows.tolist()]
-    return encoder.encode([text for turn in zip(*copies, strict=True) for text in turn]).vectors
+def _noisy(deciding: DecidingTexts, rows: Part, encoder: TextEncoder) -> Part:
+    """Noisy copies of rows."""
+    copies = [noisy(text) for text in deciding.texts]
+    vectors = encoder.encode([text for turn in zip(*copies, strict=True) for text in turn]).vectors
+    return Part(vectors, np.resize(rows.truth, len(vectors)))
 
 
-def _classes(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
-    classes = tuple(sorted({row.domain for row in rows}))
-    if len(classes) < 2:
+def _classes(rows: Sequence[LabelledRow], tuned: bool) -> tuple[str, ...]:
+    """The domains; a tuned training has texts inside other tasks, which are general."""
+    named = {row.domain for row in rows}
+    if len(named) < 2:
         raise TrainingError(
-            f"the rows have the domains {classes}; give two niches, or one and {GENERAL!r}: "
+            f"the rows have the domains {sorted(named)}; give two niches, or one and {GENERAL!r}: "
             "prompts that no specialist should get"
         )
-    return classes
-
-
-def _require_every_domain(classes: Sequence[str], truth: Indices, splits: Splits) -> None:
-    for name in ("train", "validation", "test"):
-        present = set(truth[getattr(splits, name)].tolist())
-        absent = [domain for index, domain in enumerate(classes) if index not in present]
-        if absent:
-            raise TrainingError(
-                f"no {name} rows of {', '.join(absent)} are left after separating the splits; "
-                "add prompts of other groups"
-            )
+    return tuple(sorted(named | {GENERAL} if tuned else named))
 
 
 def _choose_head(
@@ -270,19 +368,14 @@ def _choose_head(
             f"the smallest domain has {smallest} training rows, enough for {most} sub-clusters; "
             f"sub_clusters starts at {min(config.sub_clusters, default=0)}: add prompts or lower it"
         )
-    heads, choices = [], []
+    sample = parts.fit.sample(_SAMPLE, config.seed)
+    choices: list[Choice] = []
     for count in counts:
-        progress(f"fitting {count} sub-clusters per domain")
+        progress(f"trying {count} sub-clusters per domain")
         head = fit_head(
-            classes,
-            parts.fit,
-            count,
-            config.inverse_regularisation,
-            config.seed,
-            parts.copies,
+            classes, sample, count, config.inverse_regularisation, config.seed, _ROUGHLY
         )
         found = head.probabilities(head.logits(parts.validation.vectors))
-        heads.append(head)
         choices.append(
             Choice(
                 sub_clusters=count,
@@ -290,8 +383,12 @@ def _choose_head(
                 accuracy=float((found.argmax(axis=1) == parts.validation.truth).mean()),
             )
         )
-    best = min(range(len(choices)), key=lambda index: choices[index].log_loss)
-    return heads[best], tuple(choices)
+        if len(choices) > 1 and choices[-1].log_loss > choices[-2].log_loss:
+            break
+    best = min(choices, key=lambda choice: choice.log_loss).sub_clusters
+    progress(f"fitting {best} sub-clusters per domain")
+    head = fit_head(classes, parts.fit, best, config.inverse_regularisation, config.seed)
+    return head, tuple(choices)
 
 
 def _write(
@@ -299,17 +396,21 @@ def _write(
     trained: Trained,
     encoder: TextEncoder,
     data_sha256: str,
-    rows: Sequence[LabelledRow],
-    splits: Splits,
-) -> tuple[Evaluation, Evaluation | None]:
-    """Writes the artifact with its figures on test rows; also returns those on unseen rows."""
+    material: _Material,
+) -> dict[str, Any]:
+    """Writes the artifact with its figures on test rows; returns these, those on unseen rows, and
+    those on test rows in the held-out forms."""
     save_artifact(out, trained, encoder, data_sha256, metrics={})
     # Evaluates the artifact as read back from disk: the router that will serve.
     served = load_artifact(out, encoder)
-    test, unseen = ([rows[index] for index in part] for part in (splits.test, splits.unseen))
+    test, unseen = material.of("test"), material.of("unseen")
     found = evaluate(served, test)
     save_artifact(out, trained, encoder, data_sha256, found.metrics())
-    return found, evaluate(served, unseen) if unseen else None
+    return {
+        "test": found,
+        "unseen": evaluate(served, unseen) if unseen else None,
+        "by_form": figures_by_form(served, test),
+    }
 
 
 class CachingEncoder:

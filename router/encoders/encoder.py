@@ -1,4 +1,4 @@
-"""Encodes texts on the CPU: a frozen sentence encoder as a quantised graph on ONNX Runtime.
+"""Encodes texts on the CPU: a sentence encoder as a quantised graph on ONNX Runtime.
 
 Rule: only texts with the same number of tokens share a forward pass, without padding; so a text's
 vector does not depend on the rest of the batch. Padding would cost as much as batching gains.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions
 
 from router.classifier import Encoded
+from router.encoders.adapter import Adapter
 from router.encoders.encoding import Cut, Tokens
 from router.encoders.onnx_export import prepare
 from router.errors import EncoderError
@@ -33,20 +34,26 @@ class Encoder:
         cache_dir: where the converted model is kept.
         threads: CPU threads, which is also the number of concurrent forward passes.
         max_tokens: longer texts are cut, as `encoding` says, and reported as truncated.
+        adapter: the artifact's, if its encoder was fine-tuned.
 
     Attributes:
         name: the directory's name.
-        sha256: checksum of the original weights; artifacts refer to it.
+        sha256: checksum of the original weights and the adapter; artifacts refer to it.
 
     Raises:
         EncoderError: the directory is absent, holds no such model, or cannot be converted.
     """
 
     def __init__(
-        self, path: Path, cache_dir: Path, threads: int = 1, max_tokens: int = 256
+        self,
+        path: Path,
+        cache_dir: Path,
+        threads: int = 1,
+        max_tokens: int = 256,
+        adapter: Adapter | None = None,
     ) -> None:
         self._tokens = Tokens(path, max_tokens)
-        converted = prepare(path, cache_dir)
+        converted = prepare(path, cache_dir, adapter)
         self.name = path.name
         self.sha256 = converted.sha256
         self._session = _session(converted.graph)

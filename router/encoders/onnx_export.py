@@ -1,7 +1,9 @@
 """Converts a model directory to a quantised graph in the cache, once.
 
-    <cache>/encoders/<first 16 of the weights' sha256>-int8-v1/encoder.onnx
-    <cache>/encoders/<first 16 of the weights' sha256>-int8-v1/encoder.json    what it was made from
+    <cache>/encoders/<first 16 of the encoder's sha256>-int8-v1/encoder.onnx
+    <cache>/encoders/<first 16 of the encoder's sha256>-int8-v1/encoder.json    its sources
+
+The encoder's sha256 is that of its weights, or that of its weights and an adapter together.
 
 Rule: a graph whose record does not match is converted again. Of several processes that start at
 once, one converts and the others wait; renaming makes the directory appear atomically.
@@ -22,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from router.encoders.adapter import Adapter
 from router.encoders.encoding import WEIGHTS, Tokens, checksum
 from router.errors import EncoderError
 
@@ -36,18 +39,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A graph in the cache, and the checksum of the weights that it was made from."""
+    """A graph in the cache, and the checksum of the encoder that it was made from."""
 
     graph: Path
     sha256: str
 
 
 def encoder_dir(cache_dir: Path, sha256: str) -> Path:
-    """The directory of the graph for these weights."""
+    """The directory of the graph of an encoder with this checksum."""
     return cache_dir / "encoders" / f"{sha256[:16]}-{FORMAT}"
 
 
-def prepare(path: Path, cache_dir: Path) -> Converted:
+def prepare(path: Path, cache_dir: Path, adapter: Adapter | None = None) -> Converted:
     """Returns the graph of a model directory; converts it if the cache has none.
 
     Takes seconds the first time, and needs no network.
@@ -55,31 +58,34 @@ def prepare(path: Path, cache_dir: Path) -> Converted:
     Args:
         path: a BERT model: `config.json`, `model.safetensors` and `tokenizer.json`.
         cache_dir: where graphs are kept.
+        adapter: merged into the weights first.
 
     Raises:
         EncoderError: the model is absent, broken or of another kind, or the cache cannot be
             written.
     """
-    sources = _sources(path)
-    target = encoder_dir(cache_dir, sources[WEIGHTS])
+    sources = _sources(path, adapter)
+    sha256 = sources[WEIGHTS] if adapter is None else adapter.identity(sources[WEIGHTS])
+    target = encoder_dir(cache_dir, sha256)
     if not _is_sound(target, sources):
         try:
             with _alone(target.parent):
                 if not _is_sound(target, sources):
-                    _install(path, target, sources)
+                    _install(path, target, sources, adapter)
         except OSError as error:
             raise EncoderError(
                 f"the encoder at {path} must be converted once, and {target} cannot be written "
                 f"({error.strerror}); make the cache writable, or convert it where it is: "
                 "niche models pull"
             ) from error
-    return Converted(target / _GRAPH, sources[WEIGHTS])
+    return Converted(target / _GRAPH, sha256)
 
 
-def _sources(path: Path) -> dict[str, str]:
+def _sources(path: Path, adapter: Adapter | None) -> dict[str, str]:
     """The checksums of all inputs of the conversion."""
     files = [path / WEIGHTS, path / "config.json", path / "tokenizer.json", _SAMPLES]
-    return {"format": FORMAT, **{file.name: checksum(file) for file in files}}
+    own = {} if adapter is None else {"adapter": adapter.sha256}
+    return {"format": FORMAT, **{file.name: checksum(file) for file in files}, **own}
 
 
 def _is_sound(target: Path, sources: dict[str, str]) -> bool:
@@ -102,13 +108,13 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _install(path: Path, target: Path, sources: dict[str, str]) -> None:
+def _install(path: Path, target: Path, sources: dict[str, str], adapter: Adapter | None) -> None:
     _log.info("converting the encoder at %s, once; this takes seconds", path)
     started = time.perf_counter()
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         work.chmod(0o755)  # a cache may be shared
-        (work / _GRAPH).write_bytes(_convert(path))
+        (work / _GRAPH).write_bytes(_convert(path, adapter))
         record = {**sources, _GRAPH: checksum(work / _GRAPH)}
         (work / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
@@ -118,7 +124,7 @@ def _install(path: Path, target: Path, sources: dict[str, str]) -> None:
     _log.info("converted the encoder in %.1f s: %s", time.perf_counter() - started, target)
 
 
-def _convert(path: Path) -> bytes:
+def _convert(path: Path, adapter: Adapter | None) -> bytes:
     # Imported here: only a conversion needs them.
     from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
@@ -132,6 +138,9 @@ def _convert(path: Path) -> bytes:
         config = BertConfig.model_validate_json((path / "config.json").read_bytes())
         raw = load_file(path / WEIGHTS)
         weights = {name.removeprefix("bert."): raw[name].astype(np.float32) for name in raw}
+        if adapter is not None:
+            weights = adapter.merged(weights)
+            config = config.model_copy(update={"num_hidden_layers": adapter.layers})
         inputs: dict[str, str] = {}
         exact = bert(config, weights, watching_linear(inputs))
         ranges = observe(exact, inputs, samples)

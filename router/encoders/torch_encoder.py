@@ -6,6 +6,7 @@ texts of a batch are padded to the longest; the mask excludes padding from every
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch.nn.functional import normalize
 from transformers import AutoModel
 
 from router.classifier import Encoded
+from router.encoders.adapter import Adapter
 from router.encoders.encoding import LAYERS, WEIGHTS, Cut, Tokens, checksum, layers_of
 from router.errors import EncoderError
 
@@ -27,17 +29,24 @@ class TorchEncoder:
         path: the directory with `model.safetensors`, `config.json` and `tokenizer.json`.
         device: as torch names it: `cpu`, `cuda`, `cuda:1`.
         max_tokens: longer texts are cut, as `encoding` says, and reported as truncated.
+        adapter: the artifact's, if its encoder was fine-tuned.
 
     Attributes:
         name: the directory's name.
-        sha256: checksum of the weights; an artifact is bound to it.
+        sha256: checksum of the weights and the adapter; an artifact is bound to it.
 
     Raises:
         EncoderError: the directory is absent or holds no such model, or the device does not
             exist.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", max_tokens: int = 256) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "cpu",
+        max_tokens: int = 256,
+        adapter: Adapter | None = None,
+    ) -> None:
         self._tokens = Tokens(path, max_tokens)
         self.name = path.name
         self.sha256 = checksum(path / WEIGHTS)
@@ -47,6 +56,9 @@ class TorchEncoder:
             model = AutoModel.from_pretrained(
                 path, local_files_only=True, dtype=dtype, use_safetensors=True
             )
+            if adapter is not None:
+                self.sha256 = adapter.identity(self.sha256)
+                _merge(model, adapter)
             self._model = model.eval().to(self._device)
         except (OSError, ValueError, RuntimeError, AssertionError, SafetensorError) as error:
             raise EncoderError(
@@ -91,3 +103,13 @@ class TorchEncoder:
         vectors = torch.cat([normalize(mean, dim=1) for mean in means], dim=1) / LAYERS**0.5
         found: np.ndarray = vectors.cpu().numpy()
         return found
+
+
+def _merge(model: Any, adapter: Adapter) -> None:
+    """Changes a model into the one that the adapter was trained as."""
+    weights = {name: value.float().numpy() for name, value in model.state_dict().items()}
+    model.load_state_dict(
+        {name: torch.from_numpy(value) for name, value in adapter.merged(weights).items()}
+    )
+    model.encoder.layer = model.encoder.layer[: adapter.layers]
+    model.config.num_hidden_layers = adapter.layers

@@ -1,0 +1,121 @@
+"""How a router does on prompts in each form, those that training held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lab.routing.forms import in_form, wordings
+from lab.routing.rows import LabelledRow, query_of
+from lab.statistics.interval import Interval, share_interval
+from lab.statistics.table import Table
+from router.classifier import Classifier
+from router.guarantee import Guarantee
+from router.policy import Thresholds, decide
+from router.types import GENERAL, Reason, Scores
+
+_ROWS = 300
+"""Rows of each form, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormFigures:
+    """A router on prompts in one form.
+
+    Attributes:
+        form: its name.
+        rows: how many.
+        recall: share of the specialists' rows that got theirs; None if the form has none.
+        routed: rows that a specialist got.
+        misrouted: share of these that belong elsewhere.
+        wrongly_routed: share of the rows that no specialist should get and one got.
+    """
+
+    form: str
+    rows: int
+    recall: Interval | None
+    routed: int
+    misrouted: Interval
+    wrongly_routed: Interval | None
+
+
+def figures_by_form(
+    classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thresholds | None = None
+) -> tuple[FormFigures, ...]:
+    """The figures on rows in each held-out form; plain first.
+
+    Args:
+        classifier: rows of domains that it does not know count as `general`.
+        rows: held-out rows.
+        thresholds: the operator's; the artifact's own by default.
+    """
+    drawn = np.random.default_rng(0).permutation(len(rows))
+    held_out = wordings(held_out=True)
+    found = []
+    for form in held_out.forms:
+        made = [in_form(rows[index], form, held_out) for index in drawn.tolist()]
+        kept = [row for row in made if row is not None][:_ROWS]
+        if kept:
+            found.append(_figures(form, classifier, kept, thresholds or Thresholds()))
+    return tuple(found)
+
+
+def form_table(figures: Sequence[FormFigures], levels: Sequence[Guarantee] = ()) -> Table:
+    """The figures as a table; a level's column says whether the misrouted share keeps it."""
+    titles = (
+        *("form", "rows", "recall", "routed", "misrouted", "general rows routed"),
+        *(f"at most {level.alpha:g}" for level in levels),
+    )
+    cells = tuple(
+        (
+            found.form,
+            f"{found.rows:,}",
+            _cell(found.recall),
+            f"{found.routed:,}",
+            _cell(found.misrouted if found.routed else None),
+            _cell(found.wrongly_routed),
+            *(_kept(found, level) for level in levels),
+        )
+        for found in figures
+    )
+    return Table(titles, cells)
+
+
+def _kept(found: FormFigures, level: Guarantee) -> str:
+    """Whether the interval of the misrouted share lies below the level, above it, or on both
+    sides."""
+    if not found.routed:
+        return "nothing routed"
+    if found.misrouted.high <= level.alpha:
+        return "yes"
+    return "no" if found.misrouted.low > level.alpha else "unclear"
+
+
+def _figures(
+    form: str, classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thresholds
+) -> FormFigures:
+    scores = classifier.scores([query_of(row) for row in rows])
+    known = set(classifier.classes_) - {GENERAL}
+    went = np.array([_destination(each, known, thresholds) for each in scores])
+    truth = np.array([row.domain if row.domain in known else GENERAL for row in rows])
+    routed, belongs = went != GENERAL, truth != GENERAL
+    return FormFigures(
+        form=form,
+        rows=len(rows),
+        recall=share_interval((went == truth)[belongs]) if belongs.any() else None,
+        routed=int(routed.sum()),
+        misrouted=share_interval((went != truth)[routed], "exact"),
+        wrongly_routed=None if belongs.all() else share_interval(routed[~belongs], "exact"),
+    )
+
+
+def _destination(scores: Scores, known: set[str], thresholds: Thresholds) -> str:
+    table = {domain: (domain,) for domain in known}
+    decision = decide(scores, table, GENERAL, lambda _: True, thresholds)
+    return decision.domain if decision.reason is Reason.ROUTED else GENERAL
+
+
+def _cell(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"

@@ -1,0 +1,308 @@
+"""The forms in which users put a prompt, made from any prompt: rows that teach task, not topic.
+
+Three families:
+
+1. **Other task**: the text inside another task ("Translate into Finnish: ..."), by the user's words
+   or by a system prompt. No specialist should get it: labelled `general`.
+2. **Same task**: the request in a mail, a quotation, a list, after a document, in the middle of a
+   long text, below a neutral system prompt, with typos. It keeps its label.
+3. **Plain**: the prompt as it is.
+
+Rule: each form is drawn for the rows of all labels alike, since a router learns a form that only
+one label has as a sign of that label. Each draw depends only on the text and a salt, so the same
+rows give the same forms.
+
+The wordings are in `texts/`. A third of the kinds is held out: they measure, and never train.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from deployments.protocol import Message
+from lab.routing.noise import doubled, dropped, mistyped, swapped
+from lab.routing.rows import HasExcessLoss, LabelledRow, query_of
+from router.classifier import text_of
+from router.types import GENERAL, Query
+
+TEXTS = Path(__file__).parent / "texts"
+
+PLAIN = "plain"
+OTHER_TASK = "other task"
+OTHER_TASK_BY_SYSTEM = "other task by system prompt"
+AFTER_DOCUMENT = "after a document"
+IN_LONG_TEXT = "in a long text"
+SYSTEM_PROMPT = "neutral system prompt"
+CONTEXT_IN_SYSTEM = "context in the system prompt"
+TYPOS = "typos"
+
+OTHER_TASKS = (OTHER_TASK, OTHER_TASK_BY_SYSTEM)
+_SAME_TASK = (AFTER_DOCUMENT, IN_LONG_TEXT, SYSTEM_PROMPT, CONTEXT_IN_SYSTEM, TYPOS)
+
+MIX: Mapping[str, float] = {
+    PLAIN: 0.5,
+    SYSTEM_PROMPT: 0.1,
+    OTHER_TASK: 0.08,
+    OTHER_TASK_BY_SYSTEM: 0.05,
+    AFTER_DOCUMENT: 0.05,
+    IN_LONG_TEXT: 0.05,
+    TYPOS: 0.05,
+    CONTEXT_IN_SYSTEM: 0.02,
+}
+"""The traffic that a guarantee assumes: the share of each form; the frames share the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTask:
+    """A task that a text can be put into.
+
+    Attributes:
+        kind: its name.
+        user: wordings with `{text}`, and perhaps with slots.
+        system: system prompts; the user's message is then the bare text.
+        slots: values of the slots in `user`.
+    """
+
+    kind: str
+    user: tuple[str, ...]
+    system: tuple[str, ...]
+    slots: Mapping[str, tuple[str, ...]]
+
+    def by_user(self, text: str, rng: random.Random) -> str:
+        """The text inside this task."""
+        wording = rng.choice(self.user)
+        for name, values in self.slots.items():
+            wording = wording.replace(f"{{{name}}}", rng.choice(values))
+        return wording.replace("{text}", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Surroundings that leave the task as it is: wordings with `{text}`."""
+
+    form: str
+    wordings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings:
+    """The wordings of one side: those that train, or those that are held out.
+
+    Attributes:
+        other_tasks: the other tasks.
+        frames: surroundings, by their form.
+        systems: neutral system prompts.
+        fillers: texts without a request.
+    """
+
+    other_tasks: tuple[OtherTask, ...]
+    frames: Mapping[str, tuple[Frame, ...]]
+    systems: tuple[str, ...]
+    fillers: tuple[str, ...]
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The names of all forms, plain first."""
+        return (PLAIN, *_MAKERS, *self.frames)
+
+    def without(self, kinds: set[str]) -> "Wordings":
+        """These wordings without some kinds of other task."""
+        kept = tuple(task for task in self.other_tasks if task.kind not in kinds)
+        return Wordings(kept, self.frames, self.systems, self.fillers)
+
+
+@dataclass(frozen=True, slots=True)
+class FormedRow:
+    """A labelled prompt in a form; implements `lab.routing.rows.LabelledRow`.
+
+    Attributes:
+        query: the prompt in its form.
+        domain: its label.
+        form: the form's name.
+        group, split, source, excess_loss: those of the prompt.
+    """
+
+    query: Query
+    domain: str
+    form: str
+    group: str
+    split: str | None
+    source: str
+    excess_loss: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The user's message."""
+        return text_of(self.query)
+
+
+def in_some_forms(row: LabelledRow, wordings: Wordings) -> list[FormedRow]:
+    """Four forms of a row, to train on: other task twice, a frame, one other form.
+
+    A conversation stays as it is: it has no forms.
+    """
+    rng = _rng("some", row.text)
+    forms = (*OTHER_TASKS, rng.choice(list(wordings.frames)), rng.choice(_SAME_TASK))
+    made = (in_form(row, form, wordings) for form in forms)
+    return [found for found in made if found is not None]
+
+
+def in_mix(row: LabelledRow, wordings: Wordings) -> FormedRow:
+    """A row in one form, drawn by `MIX`."""
+    each = (1 - sum(MIX.values())) / len(wordings.frames)
+    shares = {**MIX, **dict.fromkeys(wordings.frames, each)}
+    form = _rng("mix", row.text).choices(list(shares), list(shares.values()))[0]
+    made = in_form(row, form, wordings)
+    return made or _row(row, query_of(row), row.domain, PLAIN)
+
+
+def in_form(row: LabelledRow, form: str, wordings: Wordings) -> FormedRow | None:
+    """A row in a form; None if it cannot take it, as a conversation cannot."""
+    said = query_of(row)
+    if len(said.messages) > 1:
+        return None
+    made = formed(row.text, row.domain, form, wordings)
+    return None if made is None else _row(row, *made, form)
+
+
+def _row(row: LabelledRow, query: Query, domain: str, form: str) -> FormedRow:
+    # A pair's outcome is about the plain prompt: in another form the models' answers are unknown.
+    known = row.excess_loss if form == PLAIN and isinstance(row, HasExcessLoss) else None
+    return FormedRow(query, domain, form, row.group, row.split, row.source, known)
+
+
+def formed(
+    text: str, domain: str, form: str, wordings: Wordings, salt: str = ""
+) -> tuple[Query, str] | None:
+    """A prompt in a form, and its label.
+
+    Args:
+        text: the prompt.
+        domain: its label.
+        form: one of `wordings.forms`.
+        wordings: the wordings to draw from.
+        salt: another one gives another draw.
+
+    Returns:
+        None if the prompt cannot take this form.
+    """
+    rng = _rng(salt, form, text)
+    if form == PLAIN:
+        return _said(text), domain
+    if form in wordings.frames:
+        wording = rng.choice(rng.choice(wordings.frames[form]).wordings)
+        return _said(wording.replace("{text}", text)), domain
+    query = _MAKERS[form](text, wordings, rng)
+    if query is None:
+        return None
+    return query, GENERAL if form in OTHER_TASKS else domain
+
+
+def _rng(*parts: str) -> random.Random:
+    return random.Random(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest())
+
+
+def _said(text: str, system: str = "") -> Query:
+    above = (Message("system", system),) if system else ()
+    return Query((*above, Message("user", text)))
+
+
+def _other_task(text: str, wordings: Wordings, rng: random.Random) -> Query:
+    inside = rng.choice(wordings.other_tasks).by_user(text, rng)
+    # An assistant's usual system prompt must not hide the task that the user sets.
+    return _said(inside, rng.choice(wordings.systems) if rng.random() < _WITH_SYSTEM else "")
+
+
+def _other_task_by_system(text: str, wordings: Wordings, rng: random.Random) -> Query:
+    return _said(text, rng.choice(rng.choice(wordings.other_tasks).system))
+
+
+def _after_document(text: str, wordings: Wordings, rng: random.Random) -> Query:
+    between = rng.choice(("\n\n", "\n\n---\n\n", "\n", "\n\n\n"))
+    return _said(f"{rng.choice(wordings.fillers)}{between}{text}")
+
+
+def _in_long_text(text: str, wordings: Wordings, rng: random.Random) -> Query:
+    before = [rng.choice(wordings.fillers) for _ in range(rng.randint(1, 3))]
+    after = [rng.choice(wordings.fillers) for _ in range(rng.randint(1, 2))]
+    return _said("\n\n".join([*before, text, *after]))
+
+
+def _below_system_prompt(text: str, wordings: Wordings, rng: random.Random) -> Query:
+    return _said(text, rng.choice(wordings.systems))
+
+
+def _context_in_system(text: str, wordings: Wordings, rng: random.Random) -> Query | None:
+    context, _, request = text.strip().rpartition("\n")
+    if not context.strip():
+        return None
+    above = rng.choice(wordings.systems) if rng.random() < 1 / 2 else ""
+    return _said(request, f"{above}\n{context}".strip())
+
+
+def _with_typos(text: str, _: Wordings, rng: random.Random) -> Query:
+    share = rng.uniform(*_TYPO_SHARES)
+    words = text.split(" ")
+    for place, word in enumerate(words):
+        if len(word) > 2 and word.isalpha() and rng.random() < share:
+            typo = rng.choice((swapped, dropped, doubled, mistyped))
+            words[place] = typo(word, rng.randrange(1, len(word) - 1), rng)
+    return _said(" ".join(words))
+
+
+_WITH_SYSTEM = 0.15
+_TYPO_SHARES = (0.08, 0.4)
+"""Of the words."""
+
+_MAKERS: Mapping[str, Callable[[str, Wordings, random.Random], Query | None]] = {
+    OTHER_TASK: _other_task,
+    OTHER_TASK_BY_SYSTEM: _other_task_by_system,
+    AFTER_DOCUMENT: _after_document,
+    IN_LONG_TEXT: _in_long_text,
+    SYSTEM_PROMPT: _below_system_prompt,
+    CONTEXT_IN_SYSTEM: _context_in_system,
+    TYPOS: _with_typos,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TuningPrompt:
+    """A prompt to tune an encoder on: its text, its label, and how often it is drawn relative to
+    others."""
+
+    text: str
+    domain: str
+    weight: float = 1.0
+
+
+@cache
+def wordings(held_out: bool) -> Wordings:
+    """The wordings that train (False), or those that are held out for measuring (True)."""
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        lines = (TEXTS / name).read_text(encoding="utf-8").splitlines()
+        return [row for row in map(json.loads, lines) if row["held_out"] == held_out]
+
+    frames: dict[str, tuple[Frame, ...]] = {}
+    for row in rows("frames.jsonl"):
+        frame = Frame(row["form"], tuple(row["wordings"]))
+        frames[frame.form] = (*frames.get(frame.form, ()), frame)
+    return Wordings(
+        other_tasks=tuple(
+            OtherTask(
+                row["kind"],
+                tuple(row["user"]),
+                tuple(row["system"]),
+                {name: tuple(values) for name, values in row.get("slots", {}).items()},
+            )
+            for row in rows("other_tasks.jsonl")
+        ),
+        frames=frames,
+        systems=tuple(row["text"] for row in rows("systems.jsonl")),
+        fillers=tuple(row["text"] for row in rows("fillers.jsonl")),
+    )
