@@ -40,10 +40,10 @@ def needed(config: NicheConfig) -> tuple[str, ...]:
 
 
 def _pull(arguments: argparse.Namespace) -> int:
-    names, encoder = arguments.names, RouterConfig().encoder
+    names, router = arguments.names, RouterConfig()
     if not names:
         config = load_config(arguments.config)
-        names, encoder = needed(config), config.router.encoder
+        names, router = needed(config), config.router
     absent = {item.name: item for item in catalogue(cache()) if not item.pulled}
     for name in names:
         if name in absent:
@@ -55,11 +55,25 @@ def _pull(arguments: argparse.Namespace) -> int:
             seconds = time.monotonic() - started
             print(f"{name}: here after {seconds:.0f} s", file=sys.stderr, flush=True)
         print(f"{name}: {path}", flush=True)
-        if name == encoder:
-            from router.encoders.onnx_export import prepare
-
-            print(f"{name}: {prepare(path, cache()).graph}", flush=True)
+        if name == router.encoder:
+            _prepare_encoder(path, router.artifact)
     return 0
+
+
+def _prepare_encoder(path: Path, artifact: str) -> None:
+    """Converts the encoder, merged with the artifact's adapter, and verifies its decisions."""
+    from router.artifact import artifact_path, load_artifact
+    from router.encoders.adapter import adapter_of
+    from router.encoders.encoder import Encoder
+    from router.verification import verify
+
+    folder = artifact_path(artifact)
+    encoder = Encoder(path, cache(), adapter=adapter_of(folder))
+    found = verify(load_artifact(folder, encoder))
+    print(f"{path.name}: {encoder.graph}", flush=True)
+    if found.prompts:
+        same = found.prompts - found.different
+        print(f"{path.name}: decides {same} of {found.prompts} prompts as in training", flush=True)
 
 
 def _convert(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from router.errors import ArtifactError
 from router.head import Head
 from router.ood import OodDetector, Scale
 from router.request_text import BUCKETS, SegmentScorer
-from router.trained import Calibration, Exemplars, Trained
+from router.trained import Calibration, Exemplars, Trained, VerificationPrompt
 
 VERSION = 2
 """The version of the layout below; readers refuse any other."""
@@ -43,7 +43,7 @@ class EncoderPart(_Part):
 
 
 class ExemplarPart(_Part):
-    """A training prompt that explains decisions; its vector is a row of `exemplars`."""
+    """A prompt with its domain; that of an exemplar has a row of the tensor `exemplars`."""
 
     text: str
     domain: str
@@ -79,6 +79,9 @@ class Layout(_Part):
     packages: dict[str, str]
     metrics: dict[str, float]
     exemplars: tuple[ExemplarPart, ...]
+    verification: tuple[ExemplarPart, ...] = Field(
+        default=(), description="texts with their decision: see `router.verification`"
+    )
 
 
 def artifact_path(name: str) -> Path:
@@ -115,6 +118,9 @@ def save_artifact(
         exemplars=tuple(
             ExemplarPart(text=text, domain=domain)
             for text, domain in zip(exemplars.texts, exemplars.domains, strict=True)
+        ),
+        verification=tuple(
+            ExemplarPart(text=prompt.text, domain=prompt.domain) for prompt in trained.verification
         ),
     )
     path.mkdir(parents=True, exist_ok=True)
@@ -214,6 +220,9 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             misroute=tensors["calibration_misroute"],
             excess_loss=tensors["calibration_excess_loss"],
             grid=tensors["calibration_grid"],
+        ),
+        verification=tuple(
+            VerificationPrompt(prompt.text, prompt.domain) for prompt in layout.verification
         ),
     )
 

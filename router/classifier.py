@@ -82,6 +82,11 @@ class RouteClassifier:
             next(scores) if text else self._trained.empty_query_scores() for text in deciding.texts
         ]
 
+    def scores_of_texts(self, texts: Sequence[str]) -> list[Scores]:
+        """The scores of texts that are encoded as they are, in order."""
+        encoded = self._encoder.encode(texts)
+        return self._trained.scores(encoded.vectors, encoded.truncated)
+
     def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
         """The exemplars most like a text, best first; none for a text without content."""
         if not text.strip():

@@ -218,10 +218,11 @@ class ConversationReader:
 
 def _routed(scores: Sequence[Scores]) -> Bools:
     """Whether a specialist would get each text, at the artifact's thresholds."""
-    return np.array([_is_routed(each) for each in scores], np.bool_)
+    return np.array([is_routed(each) for each in scores], np.bool_)
 
 
-def _is_routed(scores: Scores) -> bool:
+def is_routed(scores: Scores) -> bool:
+    """Whether a specialist would get a query, at the artifact's thresholds."""
     domain = max(scores.probabilities, key=scores.probabilities.__getitem__)
     return (
         domain != GENERAL

@@ -3,8 +3,9 @@
 Rules:
 
 1. A system prompt is read with the user's words, since it may set the task: "You are a translator".
-2. Of a long text, segments (paragraphs, lines, sentences) are kept up to a length: the first, the
-   last, and those most like a request, in their order. So a question in the middle survives.
+2. Of a long text, segments (lines, sentences) are kept up to a length, in their order: the first,
+   the last, and the few most like a request with their neighbours. So a question in the middle
+   survives.
 
 The scorer is a linear model over words, since it sees every word of a long text: thousands of words
 take a millisecond or two.
@@ -21,17 +22,22 @@ from numpy.typing import NDArray
 BUCKETS = 4096
 """Weights of a `SegmentScorer`; each word falls into one by its checksum."""
 
-_MOST_USER, _MOST_SYSTEM = 720, 320
-"""Characters: about 180 and 80 tokens."""
+_MOST_USER, _MOST_SYSTEM = 700, 300
+"""Characters: about 180 and 75 tokens."""
 _MOST_SEGMENT = 240
-_MOST_END = 160
+_MOST_LINE = 120
+_MOST_START, _MOST_END = 80, 140
+_MOST_BLOCKS = 4
+_NEAR = 3
+"""Segments on each side of one that reads like a request."""
 _MOST_READ = 200_000
 """Characters of a text that are read: half from each end."""
 
-_LINES = re.compile(r"\n+")
+_PARAGRAPHS = re.compile(r"\n\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 _WORD = re.compile(r"[^\W\d_]+|\?|\d")
 _GAP = "\n"
+_LONG_WORD = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,16 +63,20 @@ class SegmentScorer:
         return cls(np.zeros(BUCKETS, np.float32))
 
     def score(self, segment: str) -> float:
-        """The mean weight of its words, scaled so that longer segments count more."""
+        """The sum of its words' weights over the square root of their number: the sum alone would
+        favour long segments, the mean short ones."""
         found = buckets(segment)
-        return float(self.weights[found].sum() / (len(found) + 3)) if found else -np.inf
+        return float(self.weights[found].sum() / len(found) ** 0.5) if found else -np.inf
 
 
 def buckets(segment: str) -> list[int]:
-    """The buckets of a segment's words; its first word also counts apart."""
+    """The buckets of a segment's words; its first word, and the ends of long words, count
+    apart too."""
     words = [word.casefold() for word in _WORD.findall(segment[:_MOST_SEGMENT])]
-    marked = words if not words else [f"^{words[0]}", *words]
-    return [zlib.crc32(word.encode()) % BUCKETS for word in marked]
+    if not words:
+        return []
+    ends = [f"${word[-4:]}" for word in words if len(word) > _LONG_WORD]
+    return [zlib.crc32(word.encode()) % BUCKETS for word in (f"^{words[0]}", *words, *ends)]
 
 
 def request_text(system: str, user: str, scorer: SegmentScorer) -> str:
@@ -88,35 +98,59 @@ def is_shortened(system: str, user: str) -> bool:
 
 
 def shortened(text: str, most: int, scorer: SegmentScorer) -> str:
-    """The text itself, or its segments up to about `most` characters."""
+    """The text itself, or parts of it up to about `most` characters."""
     if len(text) <= most:
         return text
     parts = segments(text)
+    scores = [scorer.score(part.text) for part in parts]
     last = len(parts) - 1
-    kept = {0: parts[0][:_MOST_END], last: parts[last][-_MOST_END:]}
+    kept = {0: parts[0].text[:_MOST_START], last: parts[last].text[-_MOST_END:]}
     room = most - sum(map(len, kept.values()))
-    scores = [scorer.score(part) for part in parts]
-    for place in sorted(range(len(parts)), key=lambda index: (-scores[index], index)):
-        part = parts[place]
-        fits = part if place not in kept else part[: len(kept[place]) + room]
-        used = len(fits) - len(kept.get(place, ""))
-        if len(fits) == len(part) and used <= room:
-            kept[place], room = part, room - used
-        if room < _MOST_END // 4:
-            break
+    for block in _blocks(parts, scores)[:_MOST_BLOCKS]:
+        for place in block:
+            used = len(parts[place].text) - len(kept.get(place, ""))
+            if used > room:
+                break
+            kept[place], room = parts[place].text, room - used
     return _GAP.join(kept[place] for place in sorted(kept))
 
 
-def segments(text: str) -> Sequence[str]:
+def _blocks(parts: Sequence["Segment"], scores: Sequence[float]) -> list[list[int]]:
+    """The segments that may hold the request: each list starts with one that reads most like a
+    request, and goes on with its neighbours of the same paragraph, nearest first."""
+    free = set(range(len(parts)))
+    found: list[list[int]] = []
+    for best in sorted(free, key=lambda place: (-scores[place], place)):
+        if best not in free:
+            continue
+        paragraph = [place for place in free if parts[place].paragraph == parts[best].paragraph]
+        near = [place for place in paragraph if abs(place - best) <= _NEAR]
+        found.append(sorted(near, key=lambda place: (abs(place - best), place)))
+        free -= set(near)
+        if len(found) == _MOST_BLOCKS:
+            break
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A line or sentence, and the number of its paragraph."""
+
+    text: str
+    paragraph: int
+
+
+def segments(text: str) -> Sequence[Segment]:
     """The segments of a text: its lines, and of long lines the sentences, cut if still long."""
     if len(text) > _MOST_READ:
         text = f"{text[: _MOST_READ // 2]}\n{text[-_MOST_READ // 2 :]}"
-    found: list[str] = []
-    for line in _LINES.split(text):
-        sentences = [line] if len(line) <= _MOST_SEGMENT else _SENTENCE.split(line)
-        for sentence in sentences:
-            found += [
-                sentence[start : start + _MOST_SEGMENT].strip()
-                for start in range(0, len(sentence), _MOST_SEGMENT)
-            ]
-    return [part for part in found if part] or [text]
+    found: list[Segment] = []
+    for number, paragraph in enumerate(_PARAGRAPHS.split(text)):
+        for line in paragraph.split("\n"):
+            sentences = [line] if len(line) <= _MOST_LINE else _SENTENCE.split(line)
+            for sentence in sentences:
+                for start in range(0, len(sentence), _MOST_SEGMENT):
+                    part = sentence[start : start + _MOST_SEGMENT].strip()
+                    if part:
+                        found.append(Segment(part, number))
+    return found or [Segment(text, 0)]

@@ -38,6 +38,14 @@ class Exemplars:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class VerificationPrompt:
+    """A text as it is encoded, and the domain whose specialist got it in training, or `general`."""
+
+    text: str
+    domain: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
     """Held-out rows for guarantees, unseen by training and by the choice of settings.
@@ -115,6 +123,7 @@ class Trained:
         reading: how requests are read: follow-ups, system prompts, long texts.
         exemplars: training prompts that explain decisions.
         calibration: the rows for guarantees.
+        verification: prompts that verify the encoder on another machine.
 
     Raises:
         ValueError: the parts do not have the same dimensions.
@@ -126,6 +135,7 @@ class Trained:
     reading: Reading
     exemplars: Exemplars
     calibration: Calibration
+    verification: tuple[VerificationPrompt, ...] = ()
 
     def __post_init__(self) -> None:
         width = self.head.weights.shape[1]

@@ -8,6 +8,7 @@ Rule: a figure is the share of a kind's prompts that go to their domain's specia
 that go to any specialist although none should get them (`routed`).
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from deployments.protocol import Message
 from lab.benchmarks.figures import Bar, Result, share
 from lab.routing import forms
+from lab.routing.default_prompts import LabelledPrompt
 from lab.routing.forms import formed, wordings
 from lab.statistics.jsonl import read_jsonl
 from router.types import GENERAL, Query
@@ -28,6 +30,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "results" / "robustness"
 MADE = "made.jsonl.gz"
 _WRITTEN = ("natural.jsonl", "near-misses.jsonl", "general.jsonl")
 _PER_KIND = 220
+_PER_NATURAL_KIND = 50
 
 Route = Callable[[Sequence[Query]], NDArray[np.str_]]
 """The domain whose specialist gets each query, or `general`; shape (n,)."""
@@ -59,17 +62,36 @@ def read_prompts(folder: Path = FOLDER) -> list[RobustnessPrompt]:
     return [prompt for name in (*_WRITTEN, MADE) for prompt in read_jsonl(folder / name, _prompt)]
 
 
-def make_prompts(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """The lines of `made.jsonl`: the written prompts in the held-out forms."""
-    written = [
-        prompt
-        for name in _WRITTEN
-        for prompt in read_jsonl(folder / name, _prompt)
-        if prompt.kind in ("natural", "general", "near miss")
+def make_prompts(
+    test_rows: Sequence[LabelledPrompt], folder: Path = FOLDER
+) -> list[dict[str, Any]]:
+    """The lines of `made.jsonl.gz`: prompts in the held-out forms.
+
+    Args:
+        test_rows: the default router's own test rows, which take every form.
+        folder: the hand-written prompts; the natural ones take forms too, as a kind of their own.
+    """
+    public = [
+        RobustnessPrompt(
+            f"{row.source.partition(' ')[0]}-{hashlib.sha256(row.text.encode()).hexdigest()[:8]}",
+            Query((Message("user", row.text),)),
+            row.domain,
+            row.source,
+        )
+        for row in test_rows
+        if row.split == "test" and (row.domain != GENERAL or not row.source.endswith("(own)"))
     ]
-    niche = [prompt for prompt in written if prompt.domain != GENERAL]
-    general = [prompt for prompt in written if prompt.kind != "natural"]
-    return [*_made(niche, _KINDS), *_made(general, _GENERAL_KINDS)]
+    niche = [prompt for prompt in public if prompt.domain != GENERAL]
+    general = [prompt for prompt in public if prompt.domain == GENERAL]
+    written = [
+        prompt for name in _WRITTEN[:1] for prompt in read_jsonl(folder / name, _prompt)
+    ]
+    in_forms = {f"natural, {form}": form for form in _FORMS}
+    return [
+        *_made(niche, _KINDS),
+        *_made(general, _GENERAL_KINDS),
+        *_made(written, in_forms, _PER_NATURAL_KIND),
+    ]
 
 
 def robustness(route: Route, prompts: Sequence[RobustnessPrompt]) -> Result:
@@ -134,7 +156,7 @@ _GENERAL_KINDS: Mapping[str, str] = {
 
 
 def _made(
-    prompts: Sequence[RobustnessPrompt], kinds: Mapping[str, str]
+    prompts: Sequence[RobustnessPrompt], kinds: Mapping[str, str], count: int = _PER_KIND
 ) -> Iterator[dict[str, Any]]:
     """The same number of prompts of each domain, drawn for each kind anew."""
     domains = sorted({prompt.domain for prompt in prompts})
@@ -143,7 +165,7 @@ def _made(
         rng = np.random.default_rng(list(kind.encode()))
         for domain in domains:
             own = [prompt for prompt in prompts if prompt.domain == domain]
-            for index in rng.permutation(len(own))[: _PER_KIND // len(domains)].tolist():
+            for index in rng.permutation(len(own))[: count // len(domains)].tolist():
                 prompt = own[index]
                 made = formed(prompt.query.messages[-1].content, domain, form, held_out, "measure")
                 if made is not None:

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from router.request_text import BUCKETS, SegmentScorer, buckets, segments
 
-_INVERSE_REGULARISATION = 3.0
+_INVERSE_REGULARISATION = 0.1
 
 
 def fit_scorer(requests: Sequence[str], fillers: Sequence[str]) -> SegmentScorer:
@@ -18,8 +18,8 @@ def fit_scorer(requests: Sequence[str], fillers: Sequence[str]) -> SegmentScorer
         requests: prompts; each of their segments is an example of a request.
         fillers: texts without a request.
     """
-    parts = [(part, 1) for text in requests for part in segments(text)]
-    parts += [(part, 0) for text in fillers for part in segments(text)]
+    parts = [(part.text, 1) for text in requests for part in segments(text)]
+    parts += [(part.text, 0) for text in fillers for part in segments(text)]
     truth = np.array([label for _, label in parts])
     rows, columns = [], []
     for row, (part, _) in enumerate(parts):

@@ -51,8 +51,9 @@ from router.conversation import DecidingTexts, Reading, system_text, user_turns
 from router.errors import TrainingError
 from router.head import Head
 from router.request_text import SegmentScorer
-from router.trained import Exemplars, Trained
+from router.trained import Exemplars, Trained, VerificationPrompt
 from router.types import GENERAL
+from router.verification import went
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -61,6 +62,8 @@ Tune = Callable[[Sequence[TuningPrompt], Wordings, SegmentScorer], TextEncoder]
 """Fine-tunes an encoder and stores its adapter in the artifact's directory."""
 
 _SHOWN_CHARACTERS = 300
+_VERIFIED = 200
+"""Prompts that verify the encoder elsewhere."""
 _SAMPLE = 12_000
 """Rows that choose the number of sub-clusters."""
 _ROUGHLY = 1e-2
@@ -244,6 +247,7 @@ class _Parts:
         held_out: the calibration rows; in a tuned training each in one form.
         excess_loss: of the calibration rows.
         deciding: the texts of the training rows.
+        checked: the texts of the validation rows.
     """
 
     plain: Part
@@ -252,6 +256,7 @@ class _Parts:
     held_out: Part
     excess_loss: NDArray[np.float64]
     deciding: DecidingTexts
+    checked: Sequence[str]
 
 
 def _learn(
@@ -284,7 +289,21 @@ def _learn(
             head, ood, parts.validation, parts.held_out, parts.excess_loss
         ),
     )
-    return trained, choices
+    return replace(trained, verification=_verification(trained, parts.checked, encoder)), choices
+
+
+def _verification(
+    trained: Trained, texts: Sequence[str], encoder: TextEncoder
+) -> tuple[VerificationPrompt, ...]:
+    """Short validation texts, drawn at random, with their decisions."""
+    short = [text for text in texts if text and len(text) <= _SHOWN_CHARACTERS]
+    drawn = np.random.default_rng(0).permutation(len(short))[:_VERIFIED].tolist()
+    encoded = encoder.encode([short[index] for index in drawn])
+    decided = map(went, trained.scores(encoded.vectors, encoded.truncated))
+    return tuple(
+        VerificationPrompt(short[index], domain)
+        for index, domain in zip(drawn, decided, strict=True)
+    )
 
 
 def _parts(
@@ -313,7 +332,9 @@ def _parts(
         progress("encoding the prompts in other forms")
         calibration = [in_mix(row, forms) for row in calibration]
         fit = plain.and_(part([made for row in train for made in in_some_forms(row, forms)])[0])
-        validated = checked.and_(part([in_mix(row, forms) for row in validation])[0])
+        mixed, mixed_texts = part([in_mix(row, forms) for row in validation])
+        validated = checked.and_(mixed)
+        checked_texts = mixed_texts
     return _Parts(
         plain=plain,
         fit=fit,
@@ -321,6 +342,7 @@ def _parts(
         held_out=part(calibration)[0],
         excess_loss=np.array([excess_loss(row) for row in calibration], np.float64),
         deciding=deciding,
+        checked=checked_texts.texts,
     )
 
 

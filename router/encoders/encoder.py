@@ -38,6 +38,7 @@ class Encoder:
 
     Attributes:
         name: the directory's name.
+        graph: the converted model's file.
         sha256: checksum of the original weights and the adapter; artifacts refer to it.
 
     Raises:
@@ -55,6 +56,7 @@ class Encoder:
         self._tokens = Tokens(path, max_tokens)
         converted = prepare(path, cache_dir, adapter)
         self.name = path.name
+        self.graph = converted.graph
         self.sha256 = converted.sha256
         self._session = _session(converted.graph)
         self._width = int(self._session.get_outputs()[0].shape[1])
