@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
+.PHONY: help install install-dev models run demo test test-fast test-slow chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,13 +48,16 @@ UNIT = tests --ignore=tests/e2e --ignore=tests/helm/rendered --ignore=tests/moni
 
 test: install-dev models ## Unit tests, then the real stack's main paths; needs the model files (177 MB, once)
 	$(RUN) pytest $(UNIT) -m "not slow" -n $(WORKERS) --dist worksteal --durations 10
-	$(RUN) pytest tests/e2e --durations 10
+	$(RUN) pytest tests/e2e -m "not chaos" --durations 10
 
 test-fast: install-dev ## The unit tests alone; needs no model files
 	$(RUN) pytest $(UNIT) -m "not slow" -n $(WORKERS) --dist worksteal
 
 test-slow: install-dev ## Tests that start Locust, train, build the wheel or add a specialist; a minute or two
 	$(RUN) pytest $(UNIT) -m slow --durations 10
+
+chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
+	$(RUN) pytest tests/e2e -m chaos --durations 10
 
 # Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
 LOAD ?= mixed --baseline

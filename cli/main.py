@@ -5,10 +5,13 @@ only when it runs, so that `niche --help` and `niche COMMAND --help` are fast.
 """
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TextIO
 
 from cli.options import CommandError
 from deployments.models.errors import ModelError
@@ -48,6 +51,9 @@ _EXPECTED = (
     RouterError,
 )
 
+_READER_LEFT = 141
+"""What a shell reports of a command that SIGPIPE ended (128 + 13)."""
+
 
 def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser for these words, with the options of the command that they name."""
@@ -73,8 +79,39 @@ def _version() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code (2: an error of the user or the environment)."""
-    words = sys.argv[1:] if argv is None else argv
+    """Runs one command; returns its exit code.
+
+    2 is an error of the user or the environment; 141 says that whoever read the output left.
+    """
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # at exit it would be too late to catch what this raises
+    except BrokenPipeError:
+        if not _reader_left():
+            raise
+        return _READER_LEFT
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads stdout or stderr; what is left goes nowhere, so that exit is quiet."""
+    unread = [stream for stream in (sys.stdout, sys.stderr) if _unread(stream)]
+    for stream in unread:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    return bool(unread)
+
+
+def _unread(stream: TextIO) -> bool:
+    """Whether a stream is a pipe without a reader: a connection that broke is another error."""
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)  # no event is wanted: these two are always told
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         arguments = parser_of(words).parse_args(words)
         return int(arguments.run(arguments))

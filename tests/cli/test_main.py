@@ -276,6 +276,32 @@ def test_what_is_imported_before_ray_does_not_import_it(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [
+        pytest.param(["models", "list"], "", id="when it ends"),
+        pytest.param(["models", "list"], "1", id="while it prints"),
+        pytest.param(["--help"], "", id="of the help"),
+    ],
+)
+def test_a_reader_that_leaves_ends_a_command_quietly(arguments: list[str], unbuffered: str) -> None:
+    """As in `niche models list | head -1`: no traceback, and the exit code of SIGPIPE."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as stdout:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            cwd=ROOT,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_the_module_is_the_command() -> None:
     """`python -m cli.main` does as `niche` does, exit code included."""
     done = subprocess.run(

@@ -86,7 +86,7 @@ def test_a_file_becomes_a_specialist(capsys: pytest.CaptureFixture[str], here: P
 
 def test_the_router_can_learn_the_prompts(here: Path) -> None:
     """Every prompt is there for its domain; those of the test are for the router's test alone."""
-    assert main([*NEW, *QUICK, "--no-config"]) == 0
+    assert main([*NEW, *QUICK, "--epochs", "1", "--no-config"]) == 0
 
     rows = read_rows(Path("specialists/toy/prompts.jsonl"))
     assert {row.text for row in rows} == {example.prompt for example in toy_examples(60)}
@@ -118,10 +118,11 @@ def test_a_specialist_is_replaced_when_asked(capsys: pytest.CaptureFixture[str])
     said = refused(capsys, *NEW, *QUICK)
     assert "--out specialists/toy" in said
     assert "--replace" in said
-    assert main([*NEW, *QUICK, "--replace", "--work-dir", "work/again"]) == 0
+    again = ("--epochs", "2", "--replace", "--work-dir", "work/again")
+    assert main([*NEW, *QUICK, *again]) == 0
 
     (stage,) = json.loads(Path("specialists/toy/niche.json").read_text())["stages"]
-    assert stage["config"]["epochs"] == 6
+    assert stage["config"]["epochs"] == 2
     assert Path("niche.yaml").read_text() == stack
     assert "niche.yaml" in capsys.readouterr().out
 

@@ -21,6 +21,16 @@ ROOT = Path(__file__).parent.parent.parent
 SPECIALISTS = ("sql", "tools")
 """Those of the default stack that the tests start: each more would cost memory and a start."""
 
+OVERLOADED = {
+    "name": "support",
+    "domain": "support",
+    "model": "none",
+    "engine": "fake",
+    "engine_options": {"overloaded": True},
+    "resources": {"num_cpus": 0.1},
+}
+"""A specialist that refuses every request: failing over takes no kill, which would take long."""
+
 
 @dataclass
 class Stack:
@@ -77,18 +87,27 @@ def running(config: Path) -> Iterator[Stack]:
         process.wait(timeout=120)
 
 
-def _smaller(folder: Path) -> Path:
-    """The default stack's file with a few of its specialists."""
-    config = yaml.safe_load((ROOT / "niche.yaml").read_text(encoding="utf-8"))
-    config["specialists"] = [of for of in config["specialists"] if of["name"] in SPECIALISTS]
-    (folder / "niche.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    return folder / "niche.yaml"
+def _written(source: Path, decision_log: Path) -> Path:
+    """A stack's file with a few of its specialists, one that is overloaded, and a decision log."""
+    config = yaml.safe_load(source.read_text(encoding="utf-8"))
+    some = [of for of in config["specialists"] if of["name"] in SPECIALISTS]
+    config["specialists"] = [*some, OVERLOADED]
+    config["observability"] = {"decision_log": {"path": str(decision_log)}}
+    path = decision_log.with_name("niche.yaml")
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    own = os.environ.get("NICHE_E2E_CONFIG")
-    with running(Path(own) if own else _smaller(tmp_path_factory.mktemp("stack"))) as stack:
+def decision_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the stack's decisions."""
+    return tmp_path_factory.mktemp("stack") / "decisions.jsonl"
+
+
+@pytest.fixture(scope="session")
+def stack(decision_log: Path) -> Iterator[Stack]:
+    source = Path(os.environ.get("NICHE_E2E_CONFIG", ROOT / "niche.yaml"))
+    with running(_written(source, decision_log)) as stack:
         yield stack
 
 

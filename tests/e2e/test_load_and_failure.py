@@ -1,4 +1,5 @@
-"""Many clients at once, clients that leave, and models that die, on the really running stack."""
+"""Many clients at once, clients that leave, and models that refuse or die, on the really running
+stack."""
 
 import asyncio
 
@@ -12,6 +13,7 @@ from tests.e2e.test_openai_client import GENERAL, SQL, TOOLS
 
 pytestmark = pytest.mark.serve
 
+SUPPORT = "Why was my card payment declined at the supermarket?"
 PROMPTS = [
     SQL,
     TOOLS,
@@ -40,6 +42,7 @@ async def stream_text(client: AsyncOpenAI, text: str) -> str:
     return "".join(parts)
 
 
+@pytest.mark.chaos
 async def test_64_streams_at_once_equal_those_given_alone(stack: Stack) -> None:
     """Sixty-four concurrent streams all complete, each with the text that it gets alone.
 
@@ -80,6 +83,17 @@ def test_a_client_that_leaves_frees_its_slot(stack: Stack) -> None:
     assert after["generated_tokens"] - before["generated_tokens"] < 1000
 
 
+def test_an_overloaded_specialist_is_replaced(client: OpenAI) -> None:
+    """A request of a specialist that refuses is answered by the generalist, which says why."""
+    raw = client.chat.completions.with_raw_response.create(
+        model="auto", messages=[{"role": "user", "content": SUPPORT}], max_tokens=4, temperature=0
+    )
+
+    facts = {name: raw.headers[f"x-niche-{name}"] for name in ("domain", "model", "reason")}
+    assert facts == {"domain": "support", "model": "generalist", "reason": "overloaded"}
+    assert raw.parse().choices[0].message.content
+
+
 def back_in_service(stack: Stack, model: str, text: str) -> bool:
     """Whether every gateway replica sends the model its traffic again."""
     body = {"model": "auto", "messages": [{"role": "user", "content": text}], "max_tokens": 1}
@@ -93,6 +107,7 @@ def back_in_service(stack: Stack, model: str, text: str) -> bool:
     return eventually(routed, 90)
 
 
+@pytest.mark.chaos
 def test_a_model_that_dies_while_it_answers_is_an_error_the_client_sees(
     stack: Stack, client: OpenAI
 ) -> None:
@@ -113,6 +128,7 @@ def test_a_model_that_dies_while_it_answers_is_an_error_the_client_sees(
     assert back_in_service(stack, "tools", TOOLS)
 
 
+@pytest.mark.chaos
 def test_traffic_of_a_dead_specialist_is_answered(stack: Stack, client: OpenAI) -> None:
     """While a specialist is down its requests are answered, by it once it is back or by another."""
     stack.kill("sql")

@@ -1,11 +1,14 @@
 """The official client against the really running stack."""
 
+import json
+from pathlib import Path
+
 import httpx
 import openai
 import pytest
 from openai import OpenAI
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import Stack, eventually
 
 pytestmark = pytest.mark.serve
 
@@ -131,7 +134,7 @@ def test_the_models_are_listed(client: OpenAI) -> None:
     """The list has the router and every model, and each can be asked for by its id."""
     listed = [model.id for model in client.models.list()]
 
-    assert listed == ["auto", "generalist", "sql", "tools"]
+    assert listed == ["auto", "generalist", "sql", "tools", "support"]
     assert client.models.retrieve("sql").id == "sql"
 
 
@@ -174,8 +177,8 @@ def test_a_malformed_body_is_refused_in_openais_words(stack: Stack) -> None:
 
 
 def test_the_edges_answer(stack: Stack) -> None:
-    """Liveness, readiness, metrics and the description of the API are there."""
-    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+    """The page, liveness, readiness, metrics and the description of the API are there."""
+    for path in ("/", "/healthz", "/readyz", "/metrics", "/openapi.json"):
         assert httpx.get(f"{stack.url}{path}").status_code == 200, path
 
 
@@ -195,3 +198,14 @@ def test_metrics_add_up_over_the_gateway_replicas(stack: Stack, client: OpenAI) 
         ask(client, TOOLS, max_tokens=1)
 
     assert {served() for _ in range(4)} == {before + 6}
+
+
+def test_a_decision_is_in_the_log(client: OpenAI, decision_log: Path) -> None:
+    """The line of a request is there soon after its answer."""
+    request_id = ask(client, SQL, max_tokens=1).headers["x-request-id"]
+
+    def logged() -> bool:
+        lines = map(json.loads, decision_log.read_text(encoding="utf-8").splitlines())
+        return [line["request_id"] for line in lines].count(request_id) == 1
+
+    assert eventually(logged, 5)

@@ -5,9 +5,9 @@ These tests need no helm.
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
+from importlib.util import find_spec
+from pkgutil import resolve_name
 from typing import Any
 
 import jsonschema
@@ -58,15 +58,8 @@ def test_what_the_chart_imports_exists():
     builders = set(re.findall(r"import_path: ([\w.]+:\w+)", text))
     assert modules
     assert builders
-    lines = ["import importlib.util as util, pkgutil"]
-    lines += [f"assert util.find_spec({name!r}), {name!r}" for name in sorted(modules)]
-    lines += [f"assert callable(pkgutil.resolve_name({path!r}))" for path in sorted(builders)]
-
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr
+    assert [name for name in sorted(modules) if not find_spec(name)] == []
+    assert [path for path in sorted(builders) if not callable(resolve_name(path))] == []
 
 
 def test_the_commands_that_the_chart_runs_exist(capsys):

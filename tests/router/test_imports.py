@@ -11,21 +11,24 @@ RUNTIME = ("onnxruntime", "tokenizers")
 
 
 @pytest.mark.parametrize(
-    ("module", "absent"),
+    ("modules", "absent"),
     [
-        ("router", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
-        ("router.types", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
-        ("router.policy", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
-        ("router.dispatch", (*SERVERS, *HEAVY, *RUNTIME, "numpy")),
-        ("router.artifact", (*SERVERS, *HEAVY, *RUNTIME, "sklearn")),
-        ("lab.routing.train", (*SERVERS, *HEAVY, *RUNTIME)),
-        ("router.encoders.encoder", (*SERVERS, *HEAVY, "sklearn")),
-        ("router.encoders.torch_encoder", SERVERS),
+        pytest.param(
+            ("router", "router.types", "router.policy", "router.dispatch"),
+            (*SERVERS, *HEAVY, *RUNTIME, "numpy"),
+            id="decisions",
+        ),
+        pytest.param(("router.artifact",), (*SERVERS, *HEAVY, *RUNTIME, "sklearn"), id="artifact"),
+        pytest.param(("lab.routing.train",), (*SERVERS, *HEAVY, *RUNTIME), id="training"),
+        pytest.param(
+            ("router.encoders.encoder",), (*SERVERS, *HEAVY, "sklearn"), id="encoder for CPUs"
+        ),
+        pytest.param(("router.encoders.torch_encoder",), SERVERS, id="encoder for GPUs"),
     ],
 )
-def test_import_loads_neither_servers_nor_more_than_it_needs(module, absent):
-    """Importing a module of the router leaves these libraries alone."""
-    code = f"import sys, {module}; print(sorted(set({absent!r}) & set(sys.modules)))"
+def test_import_loads_neither_servers_nor_more_than_it_needs(modules, absent):
+    """Importing modules of the router leaves these libraries alone."""
+    code = f"import sys, {', '.join(modules)}; print(sorted(set({absent!r}) & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

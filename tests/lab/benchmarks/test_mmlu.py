@@ -24,7 +24,7 @@ GROUP = {"bank": "money", "ride": "money", "cook": "home", "grow": "home", "play
 ROWS = [
     Fine(row.text, GROUP[subject], row.group, subject)
     for subject, words in WORDS.items()
-    for row in rows_of(subject, words, None, 40)
+    for row in rows_of(subject, words, None, 24)
 ]
 
 

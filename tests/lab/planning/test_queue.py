@@ -1,6 +1,7 @@
 """The queueing formulas, beside the chain's own balance equations, scipy, and a simulation."""
 
 import heapq
+from functools import cache
 from random import Random
 
 import numpy as np
@@ -20,6 +21,7 @@ from lab.planning.queue import (
 CASES = [(1, 0.5), (1, 0.95), (2, 1.2), (5, 4.5), (12, 7.0), (40, 36.0)]
 
 
+@cache  # each room is solved once for all quantiles
 def stationary(servers: int, load: float) -> np.ndarray:
     """How probable each number of requests in the system is, from the balance equations of a chain
     that is cut where nearly nothing is left."""
