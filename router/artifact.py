@@ -177,7 +177,7 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         "exemplars": (trained.exemplars.vectors, np.float16),
         "follow_up_weights": (trained.reading.follow_up.weights, np.float32),
         "follow_up_bias": (trained.reading.follow_up.bias, np.float64),
-        "segment_weights": (trained.reading.scorer.weights, np.float32),
+        "segment_weights": (trained.reading.scorer.weights, np.float16),
         "calibration_confidence": (calibration.confidence, np.float64),
         "calibration_misroute": (calibration.misroute, np.bool_),
         "calibration_excess_loss": (calibration.excess_loss, np.float64),
@@ -207,7 +207,7 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
         reading=Reading(
             FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
             # Absent in old artifacts.
-            SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS, np.float32))),
+            SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS)).astype(np.float32)),
             layout.reads_system,
         ),
         exemplars=Exemplars(

@@ -19,16 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKETS = 4096
+BUCKETS = 16384
 """Weights of a `SegmentScorer`; each word falls into one by its checksum."""
 
-_MOST_USER, _MOST_SYSTEM = 700, 300
+_MOST_USER, _MOST_SYSTEM = 720, 280
 """Characters: about 180 and 75 tokens."""
 _MOST_SEGMENT = 240
 _MOST_LINE = 120
 _MOST_START, _MOST_END = 80, 140
-_MOST_BLOCKS = 4
-_NEAR = 3
+_MOST_BLOCKS = 8
+_NEAR = 2
 """Segments on each side of one that reads like a request."""
 _MOST_READ = 200_000
 """Characters of a text that are read: half from each end."""

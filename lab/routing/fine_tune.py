@@ -43,12 +43,12 @@ from router.request_text import SegmentScorer, request_text
 from router.types import GENERAL, Query
 
 _FORMS = {
-    PLAIN: 0.3,
-    TYPOS: 0.08,
-    SYSTEM_PROMPT: 0.1,
+    PLAIN: 0.25,
+    TYPOS: 0.06,
+    SYSTEM_PROMPT: 0.16,
     CONTEXT_IN_SYSTEM: 0.03,
-    AFTER_DOCUMENT: 0.09,
-    IN_LONG_TEXT: 0.1,
+    AFTER_DOCUMENT: 0.1,
+    IN_LONG_TEXT: 0.12,
 }
 """How often each form is drawn; the rest is shared by the frames."""
 
@@ -76,7 +76,7 @@ class FineTuneConfig:
     scale: float = 2.0
     steps: int = 1200
     prompts: int = 24
-    other_tasks: float = 0.5
+    other_tasks: float = 0.45
     general: float = 0.4
     learning_rate: float = 1e-3
     head_learning_rate: float = 1e-2

@@ -71,7 +71,7 @@ _ROUGHLY = 1e-2
 
 OWN = "(own)"
 """End of the source of rows that were written for this project."""
-_OWN_WEIGHT = 3.0
+_OWN_WEIGHT = 6.0
 """They are few, and in words that public sets lack."""
 
 
@@ -87,6 +87,8 @@ class TrainConfig:
         most_prototypes: the largest total.
         ood_quantile: share of the specialists' validation rows that may be classified as out of
             distribution.
+        tuned_ood_quantile: the same in a tuned training, whose head itself knows more that is
+            general.
         max_misrouted: largest share of misrouted rows among the validation rows that a specialist
             gets.
         near_duplicate: cosine from which two texts count as the same when splits are separated.
@@ -101,6 +103,7 @@ class TrainConfig:
     prototypes: int = 75
     most_prototypes: int = 1500
     ood_quantile: float = 0.02
+    tuned_ood_quantile: float = 0.005
     max_misrouted: float = 0.01
     near_duplicate: float = 0.95
     exemplars: int = 180
@@ -168,7 +171,10 @@ def train(
     splits = separate(rows, vectors, config.near_duplicate)
     material = _Material(rows, splits, _classes(rows, tuned=tune is not None))
     material.require_every_domain()
-    scorer = fit_scorer([row.text for row in material.of("train")], wordings(False).fillers)
+    scorer = fit_scorer(
+        [row.text for row in material.of("train") if row.domain != GENERAL],
+        wordings(False).fillers,
+    )
     serving, forms = base, None
     if tune is not None:
         forms = _forms(material, base, progress)
@@ -277,7 +283,8 @@ def _learn(
     prototypes = fit_prototypes(
         material.classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
     )
-    ood = calibrate_ood(head, prototypes, parts.validation, config.ood_quantile)
+    quantile = config.ood_quantile if forms is None else config.tuned_ood_quantile
+    ood = calibrate_ood(head, prototypes, parts.validation, quantile)
     kept = pick_exemplars(head, parts.plain.vectors, config.exemplars)
     trained = Trained(
         head=head,
