@@ -53,7 +53,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         _check_out(arguments.out)
     encoder = load_encoder(reference, arguments.threads, arguments.artifact)
     report = evaluate_artifact(arguments.artifact, encoder, data, wanted, tell)
-    print("\n\n".join([*report.notes, summary(report.found, report.guarantees)]))
+    print("\n\n".join([*report.notes, summary(report.found, report.guarantees, report.by_form)]))
     if arguments.out is not None:
         print(f"\n{write_report(arguments.out, report)[0]}: written, with its pictures")
     return 0

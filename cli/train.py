@@ -98,7 +98,7 @@ def _train(arguments: argparse.Namespace) -> int:
         config = replace(config, max_misrouted=arguments.max_misrouted)
     report = train_router(rows, encoder, out, config, _tune(arguments, reference, out), tell)
     (out / _CHECKPOINT).unlink(missing_ok=True)
-    print(summary(report.test, report.guarantees))
+    print(summary(report.test, report.guarantees, report.by_form))
     print(f"\n{report.tradeoff.text()}")
     print(f"\n{out}: the artifact, report.md and its pictures are written")
     feasible = guarantee is not None and report.guarantees[0].threshold is not None

@@ -204,13 +204,19 @@ def write_report(folder: Path, report: Report | EvaluationReport) -> tuple[Path,
     return (path, *pictures)
 
 
-def summary(found: Evaluation, guarantees: Sequence[Guarantee] = ()) -> str:
+def summary(
+    found: Evaluation,
+    guarantees: Sequence[Guarantee] = (),
+    by_form: Sequence[FormFigures] = (),
+) -> str:
     """The main tables, for a terminal."""
     shown = [tables.figures(found)]
     if 0 < len(found.domains) <= _SHOWN_DOMAINS:
         shown.append(tables.domains(found))
     if 0 < len(found.outside) <= _SHOWN_DOMAINS:
         shown.append(tables.outside(found))
+    if by_form:
+        shown.append(form_table(by_form))
     if guarantees:
         shown.append(tables.guarantees(guarantees, found))
     return "\n\n".join(table.text() for table in shown)
