@@ -28,6 +28,7 @@ from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
 from gateway.evidence.evaluation import OnlineEvaluation, ShadowTap, build_online_evaluation
 from gateway.evidence.shadow import GatewayState
+from gateway.explainer import ThreadExplainer
 from gateway.log import RequestLog
 from gateway.metrics import ErrorMetrics, RequestMetrics
 from gateway.middleware import ErrorHandling, Recording
@@ -37,7 +38,7 @@ from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.record import Record
-from gateway.scoring import BatchingScorer, Scorer
+from gateway.scoring import BatchingScorer, Explainer, Scorer
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
@@ -68,7 +69,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     app = Starlette(
         routes=[
             *answering,
-            _preview_route(dependencies, readiness, scorer, evaluation),
+            _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
         ],
@@ -144,6 +145,15 @@ def _scorer(dependencies: Dependencies, closing: ExitStack) -> Scorer:
     scorer = BatchingScorer(classifier.scores, max_batch_size, on_batch)
     closing.callback(scorer.close)
     return scorer
+
+
+def _explainer(dependencies: Dependencies, closing: ExitStack) -> Explainer:
+    classifier = dependencies.classifier
+    if not isinstance(classifier, Classifier):
+        return classifier
+    explainer = ThreadExplainer(classifier.rationale)
+    closing.callback(explainer.close)
+    return explainer
 
 
 def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog | None:
@@ -229,10 +239,12 @@ def _preview_route(
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
+    closing: ExitStack,
 ) -> Route:
     # Without `Health`: its yes may grant a probe, and a preview asks no model.
     access = Access(lambda model: not readiness.down(model), _active(evaluation))
-    preview = Preview(dependencies, AutoRouter(dependencies.policy, scorer, access))
+    router = AutoRouter(dependencies.policy, scorer, access)
+    preview = Preview(dependencies, router, _explainer(dependencies, closing))
     return Route("/v1/niche/route", preview, methods=["POST"])
 
 

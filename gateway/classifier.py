@@ -6,23 +6,25 @@ request goes to the generalist.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
 from ray import serve
+from ray.serve.handle import DeploymentHandle
 
 from deployments.handle import ServeApplication
 from deployments.protocol import BackendError, Unavailable
 from gateway.config import NicheConfig
+from gateway.explainer import ThreadExplainer
 from gateway.log import log_requests
 from gateway.metrics import Metrics, sharing_variables
 from gateway.routing import load_classifier
 from gateway.scoring import BatchingScorer, ScoringFailed
 from router.classifier import Classifier
 from router.config import ClassifierDeployment, RouterConfig
-from router.types import Query, Scores
+from router.types import Query, Rationale, Scores
 
 ROUTER_APP = "router"
 """The name of the Serve application."""
@@ -31,15 +33,19 @@ CLASSIFIER = "classifier"
 """The name of its deployment."""
 
 _SCORE_SECONDS = 1.0
+_EXPLAIN_SECONDS = 10.0
+"""Nobody's answer waits for an explanation."""
 _UNBOUNDED = 1 << 20
 _log = logging.getLogger("gateway.classifier")
+
+_T = TypeVar("_T")
 
 
 class ClassifierServer:
     """One replica of the classifier; `build_classifier` wraps it for Serve.
 
     Args:
-        classifier: runs on a worker thread, so it never blocks the event loop.
+        classifier: runs on worker threads, so it never blocks the event loop.
         max_batch: the most queries that share a forward pass.
         metrics: record the sizes of batches.
     """
@@ -49,6 +55,7 @@ class ClassifierServer:
         classifier.scores([Query(text="a first text")])
         on_batch = metrics.router_batch_size.observe
         self._scorer = BatchingScorer(classifier.scores, max_batch, on_batch)
+        self._explainer = ThreadExplainer(classifier.rationale)
 
     async def score_all(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of queries, in order; waiting calls share a forward pass.
@@ -60,6 +67,17 @@ class ClassifierServer:
             return list(await asyncio.gather(*map(self._scorer.score, queries)))
         except ScoringFailed as error:
             # As text: the caller's process may not be able to import the exception's class.
+            raise Unavailable(CLASSIFIER, f"it failed: {error}") from None
+
+    async def explain(self, query: Query) -> Rationale:
+        """Why a query has its scores.
+
+        Raises:
+            Unavailable: the classifier failed.
+        """
+        try:
+            return await self._explainer.explain(query)
+        except ScoringFailed as error:
             raise Unavailable(CLASSIFIER, f"it failed: {error}") from None
 
     async def health(self) -> None:
@@ -133,12 +151,17 @@ class RemoteScorer:
     Args:
         application: `ROUTER_APP`.
         timeout_seconds: how long a request may wait for its scores.
+        explain_seconds: how long a preview may wait for its explanation.
     """
 
     def __init__(
-        self, application: ServeApplication, timeout_seconds: float = _SCORE_SECONDS
+        self,
+        application: ServeApplication,
+        timeout_seconds: float = _SCORE_SECONDS,
+        explain_seconds: float = _EXPLAIN_SECONDS,
     ) -> None:
         self._application, self._timeout = application, timeout_seconds
+        self._explain_seconds = explain_seconds
         self._down: str | None = None
 
     async def score(self, query: Query) -> Scores:
@@ -147,21 +170,32 @@ class RemoteScorer:
         Raises:
             ScoringFailed: the classifier is down, failed, or took too long.
         """
-        if self._down is not None:
-            raise ScoringFailed(f"the classifier is down: {self._down}")
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._application.ask(lambda handle: handle.score.remote(query))
-        except TimeoutError:
-            raise ScoringFailed(f"no answer from the classifier in {self._timeout:g} s") from None
-        except BackendError as error:
-            raise ScoringFailed(f"the classifier failed: {error!r}") from error
+        return await self._ask(lambda handle: handle.score.remote(query), self._timeout)
+
+    async def explain(self, query: Query) -> Rationale:
+        """Why a query has its scores.
+
+        Raises:
+            ScoringFailed: as `score`.
+        """
+        return await self._ask(lambda handle: handle.explain.remote(query), self._explain_seconds)
 
     async def health(self) -> None:
-        """See `DeployedScorer`; `score` uses the result until the next health check."""
+        """See `DeployedScorer`; the others use the result until the next health check."""
         try:
             await self._application.health()
         except Unavailable as error:
             self._down = error.reason
             raise
         self._down = None
+
+    async def _ask(self, call: Callable[[DeploymentHandle], Awaitable[_T]], seconds: float) -> _T:
+        if self._down is not None:
+            raise ScoringFailed(f"the classifier is down: {self._down}")
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._application.ask(call)
+        except TimeoutError:
+            raise ScoringFailed(f"no answer from the classifier in {seconds:g} s") from None
+        except BackendError as error:
+            raise ScoringFailed(f"the classifier failed: {error!r}") from error

@@ -1,7 +1,10 @@
 """`POST /v1/niche/route`: the routing decision of a request for `auto`, without an answer.
 
-Rule: it calls no model, and does not count as a request for an answer.
+Rule: it calls no model, and does not count as a request for an answer. What led to the scores is
+computed only if the request asks for it.
 """
+
+import logging
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -9,11 +12,24 @@ from starlette.types import Receive, Scope, Send
 from gateway.body import decode_object, read_body
 from gateway.decider import AutoRouter
 from gateway.dependencies import Dependencies
-from gateway.dialects.parse import parse_route
-from gateway.dialects.route_schemas import RouteBody
+from gateway.dialects.parse import RouteQuestion, parse_route
+from gateway.dialects.route_schemas import (
+    ExplanationBody,
+    FormBody,
+    NeighbourBody,
+    PieceBody,
+    RouteBody,
+    SourceBody,
+)
 from gateway.record import observer_of, record_of
 from gateway.responses import send_json, while_connected
-from router.types import Decision, Explanation
+from gateway.scoring import Explainer, ScoringFailed
+from router.types import Decision, Explanation, Query, Rationale
+
+_SHOWN_CHARACTERS = 160
+"""Of a training prompt."""
+
+_log = logging.getLogger("gateway.preview")
 
 
 class Preview:
@@ -22,29 +38,41 @@ class Preview:
     Args:
         dependencies: provide the limits and the clock.
         router: decides; its `access` must have no side effects.
+        explainer: says what led to the scores.
     """
 
-    def __init__(self, dependencies: Dependencies, router: AutoRouter) -> None:
+    def __init__(
+        self, dependencies: Dependencies, router: AutoRouter, explainer: Explainer
+    ) -> None:
         self._limits, self._clock = dependencies.config.gateway, dependencies.clock
-        self._router = router
+        self._router, self._explainer = router, explainer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         limits = self._limits
         body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
-        query = parse_route(decode_object(body))
+        question = parse_route(decode_object(body))
 
         async def answer() -> None:
             started = self._clock()
-            decision = await self._router.route(query)
+            decision = await self._router.route(question.query)
             observer_of(scope).decided(decision, started, self._clock())
-            await send_json(send, self._body(decision))
+            await send_json(send, await self._body(question, decision))
 
         await while_connected(receive, record_of(scope), answer)
 
-    def _body(self, decision: Decision) -> RouteBody:
-        scores = decision.scores
-        return _body(decision, None if scores is None else self._router.policy.explain(scores))
+    async def _body(self, question: RouteQuestion, decision: Decision) -> RouteBody:
+        if decision.scores is None:
+            return _body(decision, None)
+        rationale = await self._rationale(question.query) if question.explain else None
+        return _body(decision, self._router.policy.explain(decision.scores, rationale))
+
+    async def _rationale(self, query: Query) -> Rationale | None:
+        try:
+            return await self._explainer.explain(query)
+        except ScoringFailed as error:
+            _log.warning("a decision was not explained: %s", error)
+            return None
 
 
 def _body(decision: Decision, why: Explanation | None) -> RouteBody:
@@ -66,4 +94,25 @@ def _body(decision: Decision, why: Explanation | None) -> RouteBody:
         max_ood_score=why.max_ood_score,
         truncated=why.truncated,
         guarantee=why.guarantee,
+        explanation=None if why.rationale is None else _explanation(why.rationale),
     )
+
+
+def _explanation(rationale: Rationale) -> ExplanationBody:
+    source, form = rationale.source, rationale.form
+    return ExplanationBody(
+        source=None
+        if source is None
+        else msgspec.convert(source, SourceBody, from_attributes=True),
+        pieces=[PieceBody(text=piece.text, effect=piece.effect) for piece in rationale.pieces],
+        neighbours=[
+            NeighbourBody(text=_short(near.text), domain=near.domain, similarity=near.similarity)
+            for near in rationale.neighbours
+        ],
+        form=None if form is None else FormBody(name=form.name, probability=form.probability),
+    )
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS].rstrip()}…"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from router.types import Query, Scores
+from router.types import Query, Rationale, Scores
 
 _log = logging.getLogger("gateway.scoring")
 
@@ -28,7 +28,14 @@ class Scorer(Protocol):
         """The scores of a query; raises `ScoringFailed`."""
 
 
-class DeployedScorer(Scorer, Protocol):
+class Explainer(Protocol):
+    """Says why queries have their scores."""
+
+    async def explain(self, query: Query) -> Rationale:
+        """Why a query has its scores; raises `ScoringFailed`."""
+
+
+class DeployedScorer(Scorer, Explainer, Protocol):
     """A scorer in other processes, which may be down."""
 
     async def health(self) -> None:

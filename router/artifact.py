@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 from router.classifier import RouteClassifier, TextEncoder
 from router.conversation import FollowUpDetector, Reading
 from router.errors import ArtifactError
+from router.form_head import FormHead
 from router.head import Head
 from router.ood import OodDetector, Scale
 from router.request_text import BUCKETS, SegmentScorer
@@ -82,6 +83,9 @@ class Layout(_Part):
     verification: tuple[ExemplarPart, ...] = Field(
         default=(), description="texts with their decision: see `router.verification`"
     )
+    forms: tuple[str, ...] = Field(
+        default=(), description="names of `FormHead`; empty without its tensors"
+    )
 
 
 def artifact_path(name: str) -> Path:
@@ -106,6 +110,7 @@ def save_artifact(
         temperature=head.temperature,
         min_confidence=trained.min_confidence,
         reads_system=trained.reading.reads_system,
+        forms=() if trained.forms is None else trained.forms.names,
         scope=OodPart(
             energy=ScalePart(mean=ood.energy.mean, spread=ood.energy.spread),
             likeness=ScalePart(mean=ood.similarity.mean, spread=ood.similarity.spread),
@@ -183,6 +188,9 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         "calibration_excess_loss": (calibration.excess_loss, np.float64),
         "calibration_grid": (calibration.grid, np.float64),
     }
+    if trained.forms is not None:
+        tensors["form_weights"] = (trained.forms.weights, np.float32)
+        tensors["form_bias"] = (trained.forms.bias, np.float32)
     # In C order: safetensors writes raw memory and would silently scramble any other order.
     return {name: np.ascontiguousarray(*pair) for name, pair in tensors.items()}
 
@@ -224,7 +232,14 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
         verification=tuple(
             VerificationPrompt(prompt.text, prompt.domain) for prompt in layout.verification
         ),
+        forms=_forms(layout, tensors),
     )
+
+
+def _forms(layout: Layout, tensors: dict[str, Any]) -> FormHead | None:
+    if not layout.forms:
+        return None
+    return FormHead(layout.forms, tensors["form_weights"], tensors["form_bias"])
 
 
 def _read(path: Path) -> bytes:

@@ -15,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.conversation import ConversationReader, user_turns
+from router.explanation import effects
 from router.trained import Trained
-from router.types import Neighbour, Query, Scores
+from router.types import Query, Rationale, Scores
 
 Floats = NDArray[np.float32]
+
+NEIGHBOURS = 3
+"""Training prompts in a rationale, by default."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,14 @@ class Classifier(Protocol):
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         """The scores of each query, in order; takes milliseconds of CPU time."""
 
+    def rationale(self, query: Query, neighbours: int = NEIGHBOURS) -> Rationale:
+        """Why a query has its scores; costs up to 50 times as much as `scores`.
+
+        Args:
+            query: the query.
+            neighbours: how many training prompts to name.
+        """
+
 
 class RouteClassifier:
     """The trained classifier: an encoder, and the head trained on its vectors."""
@@ -87,23 +99,25 @@ class RouteClassifier:
         encoded = self._encoder.encode(texts)
         return self._trained.scores(encoded.vectors, encoded.truncated)
 
-    def neighbours(self, text: str, count: int) -> tuple[Neighbour, ...]:
-        """The exemplars most like a text, best first; none for a text without content."""
-        if not text.strip():
-            return ()
-        similarity = (
-            self._trained.exemplars.vectors @ self._encoder.encode([text.strip()]).vectors[0]
+    def rationale(self, query: Query, neighbours: int = NEIGHBOURS) -> Rationale:
+        """Why a query has its scores; see `Classifier`."""
+        deciding = self._reader.read([query])
+        [text], [source] = deciding.texts, deciding.sources
+        if source is None:
+            return Rationale()
+        forms, vector = self._trained.forms, deciding.vectors[0]
+        labelled = source.with_system and self._trained.reading.reads_system
+        return Rationale(
+            source=source,
+            pieces=effects(text, labelled, self._scores_of_parts),
+            neighbours=self._trained.exemplars.nearest(vector, neighbours),
+            form=None if forms is None else forms.likeliest(vector),
         )
-        exemplars = self._trained.exemplars
-        order = np.argsort(-similarity, kind="stable")[:count]
-        return tuple(
-            Neighbour(
-                exemplars.texts[index],
-                exemplars.domains[index],
-                float(similarity[index]),
-            )
-            for index in order
-        )
+
+    def _scores_of_parts(self, texts: Sequence[str]) -> list[Scores]:
+        """The scores of texts, some of which may be empty."""
+        scores = zip(texts, self.scores_of_texts(texts), strict=True)
+        return [each if text else self._trained.empty_query_scores() for text, each in scores]
 
 
 def text_of(query: Query) -> str:

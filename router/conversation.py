@@ -16,14 +16,14 @@ applies costs another forward pass.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.request_text import SegmentScorer, is_shortened, request_text
-from router.types import GENERAL, Query, Scores
+from router.types import GENERAL, Query, Scores, Source
 
 MAX_TURNS = 4
 """User turns that are read: the last one, and three before it."""
@@ -100,11 +100,13 @@ class DecidingTexts:
         texts: one per query; empty without a user message.
         vectors: of the m non-empty texts, in order, shape (m, dimensions).
         truncated: which of these m texts were cut before encoding, shape (m,).
+        sources: where each text comes from, one per text; None without a user message.
     """
 
     texts: tuple[str, ...]
     vectors: Floats
     truncated: Bools
+    sources: tuple[Source | None, ...] = ()
 
 
 def user_turns(query: Query) -> tuple[str, ...]:
@@ -148,21 +150,19 @@ class ConversationReader:
         spoken = [index for index, turns in enumerate(said) if turns]
         turns = [said[index] for index in spoken]
         systems = [system_text(queries[index]) for index in spoken]
-        deciding = self._deciding_turns(turns)
+        backs = self._turns_back(turns)
+        deciding = [own[back] for own, back in zip(turns, backs, strict=True)]
         if self._reading.reads_system:
             read = self._read(deciding, systems)
         else:
             read = self._with_system_prompt(self._read(deciding), deciding, systems)
-        texts = [""] * len(queries)
-        for index, text in zip(spoken, read.texts, strict=True):
-            texts[index] = text
-        return DecidingTexts(tuple(texts), read.vectors, read.truncated)
+        return _spread(read, spoken, backs, len(queries))
 
-    def _deciding_turns(self, turns: Sequence[Sequence[str]]) -> list[str]:
-        """The user's turn that decides each query; turns are given latest first."""
-        deciding = [own[0] for own in turns]
+    def _turns_back(self, turns: Sequence[Sequence[str]]) -> list[int]:
+        """How far back the turn is that decides each query; turns are given latest first."""
+        backs = [0] * len(turns)
         rows = np.flatnonzero([len(own) > 1 for own in turns])
-        read = self._read([deciding[row] for row in rows.tolist()])
+        read = self._read([turns[row][0] for row in rows.tolist()])
         for back in range(1, MAX_TURNS):
             longer = np.array([len(turns[row]) > back for row in rows.tolist()], np.bool_)
             rows, vectors = rows[longer], read.vectors[longer]
@@ -176,8 +176,8 @@ class ConversationReader:
             rows = rows[stays]
             read = DecidingTexts((), older.vectors[stays], older.truncated[stays])
             for row in rows.tolist():
-                deciding[row] = turns[row][back]
-        return deciding
+                backs[row] = back
+        return backs
 
     def _with_system_prompt(
         self, read: DecidingTexts, said: Sequence[str], systems: Sequence[str]
@@ -191,7 +191,7 @@ class ConversationReader:
 
     def _if_routed(self, read: DecidingTexts, rows: Indices, texts: Sequence[str]) -> DecidingTexts:
         """`read`, with these rows replaced by these texts where a specialist would get them."""
-        other = self._read(texts)
+        other = _below_system(self._read(texts))
         routed = np.flatnonzero(self._routed(other.vectors))
         return _replaced(read, rows[routed], other, routed)
 
@@ -200,8 +200,11 @@ class ConversationReader:
         pairs = list(zip(systems or [""] * len(said), said, strict=True))
         texts = tuple(request_text(*pair, self._reading.scorer) for pair in pairs)
         encoded = self._encode(texts)
-        shortened = np.array([is_shortened(*pair) for pair in pairs], np.bool_)
-        return DecidingTexts(texts, encoded.vectors, encoded.truncated | shortened)
+        sources = tuple(
+            Source(0, bool(pair[0]), sum(map(len, pair)), is_shortened(*pair)) for pair in pairs
+        )
+        shortened = np.array([source.shortened for source in sources], np.bool_)
+        return DecidingTexts(texts, encoded.vectors, encoded.truncated | shortened, sources)
 
     def _doubtful(self, vectors: Floats) -> Bools:
         """Which texts no specialist would get and are not surely general."""
@@ -240,7 +243,26 @@ def _replaced(
 ) -> DecidingTexts:
     """`read`, with its `rows` replaced by `other_rows` of another reading."""
     texts, vectors, truncated = list(read.texts), read.vectors.copy(), read.truncated.copy()
+    sources = list(read.sources)
     for row, other_row in zip(rows, other_rows, strict=True):
-        texts[row] = other.texts[other_row]
+        texts[row], sources[row] = other.texts[other_row], other.sources[other_row]
     vectors[rows], truncated[rows] = other.vectors[other_rows], other.truncated[other_rows]
-    return DecidingTexts(tuple(texts), vectors, truncated)
+    return DecidingTexts(tuple(texts), vectors, truncated, tuple(sources))
+
+
+def _below_system(read: DecidingTexts) -> DecidingTexts:
+    """`read`, whose texts are the user's words below a system prompt."""
+    return replace(
+        read, sources=tuple(source and replace(source, with_system=True) for source in read.sources)
+    )
+
+
+def _spread(
+    read: DecidingTexts, places: Sequence[int], backs: Sequence[int], count: int
+) -> DecidingTexts:
+    """`read`, with its texts at their places among `count` queries."""
+    texts = [""] * count
+    sources: list[Source | None] = [None] * count
+    for place, text, source, back in zip(places, read.texts, read.sources, backs, strict=True):
+        texts[place], sources[place] = text, source and replace(source, turns_back=back)
+    return DecidingTexts(tuple(texts), read.vectors, read.truncated, tuple(sources))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.config import RouterConfig
-from router.types import GENERAL, Decision, Explanation, Neighbour, Reason, Scores
+from router.types import GENERAL, Decision, Explanation, Rationale, Reason, Scores
 
 if TYPE_CHECKING:  # numpy and scipy are not needed to decide
     from router.guarantee import Guarantee
@@ -133,12 +133,12 @@ class Policy:
         """The decision for a query without scores: the generalist's."""
         return Decision(GENERAL, (self._generalist,), Reason.CLASSIFIER_UNAVAILABLE, 0.0)
 
-    def explain(self, scores: Scores, neighbours: tuple[Neighbour, ...] = ()) -> Explanation:
+    def explain(self, scores: Scores, rationale: Rationale | None = None) -> Explanation:
         """Explains the decision for these scores: each score with its threshold.
 
         Args:
             scores: the query's scores.
-            neighbours: the most similar training prompts, best first; see `RouteClassifier`.
+            rationale: why the query has these scores; see `Classifier`.
         """
         min_confidence, max_ood_score = _in_force(scores, self._thresholds)
         return Explanation(
@@ -147,6 +147,6 @@ class Policy:
             ood_score=scores.ood_score,
             max_ood_score=max_ood_score,
             truncated=scores.truncated,
-            neighbours=neighbours,
+            rationale=rationale,
             guarantee=None if self._guarantee is None else self._guarantee.sentence(),
         )

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 BUCKETS = 16384
 """Weights of a `SegmentScorer`; each word falls into one by its checksum."""
 
+SYSTEM_LABEL, USER_LABEL = "System: ", "\nUser: "
+"""Labels in a text that has both a system prompt and the user's words."""
+
 _MOST_USER, _MOST_SYSTEM = 720, 280
 """Characters: about 180 and 75 tokens."""
 _MOST_SEGMENT = 240
@@ -89,7 +92,7 @@ def request_text(system: str, user: str, scorer: SegmentScorer) -> str:
     """
     said = shortened(user.strip(), _MOST_USER, scorer)
     above = shortened(system.strip(), _MOST_SYSTEM, scorer)
-    return f"System: {above}\nUser: {said}" if above else said
+    return f"{SYSTEM_LABEL}{above}{USER_LABEL}{said}" if above else said
 
 
 def is_shortened(system: str, user: str) -> bool:

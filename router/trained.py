@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from router.config import GuaranteeConfig
 from router.conversation import Reading
 from router.errors import GuaranteeError
+from router.form_head import FormHead
 from router.guarantee import Guarantee, guarantee
 from router.head import Head
 from router.ood import OodDetector
-from router.types import GENERAL, Scores
+from router.types import GENERAL, Neighbour, Scores
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -36,6 +37,20 @@ class Exemplars:
             raise ValueError(
                 f"{len(self.texts)} texts, {len(self.domains)} domains, {len(self.vectors)} vectors"
             )
+
+    def nearest(self, vector: Floats, count: int) -> tuple[Neighbour, ...]:
+        """The prompts most like a text, best first.
+
+        Args:
+            vector: the text's, shape (dimensions,).
+            count: how many prompts, at most.
+        """
+        similarity = self.vectors @ vector
+        order = np.argsort(-similarity, kind="stable")[: max(0, count)]
+        return tuple(
+            Neighbour(self.texts[index], self.domains[index], float(similarity[index]))
+            for index in order
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,8 @@ class Trained:
         exemplars: training prompts that explain decisions.
         calibration: the rows for guarantees.
         verification: prompts that verify the encoder on another machine.
+        forms: tells the forms of requests apart, for explanations; None in an artifact whose
+            encoder was not tuned, and in old ones.
 
     Raises:
         ValueError: the parts do not have the same dimensions.
@@ -136,6 +153,7 @@ class Trained:
     exemplars: Exemplars
     calibration: Calibration
     verification: tuple[VerificationPrompt, ...] = ()
+    forms: FormHead | None = None
 
     def __post_init__(self) -> None:
         width = self.head.weights.shape[1]
@@ -143,6 +161,7 @@ class Trained:
             ("exemplars", self.exemplars.vectors),
             ("prototypes", self.ood.prototypes),
             ("follow_up weights", self.reading.follow_up.weights[np.newaxis]),
+            ("form weights", self.head.weights if self.forms is None else self.forms.weights),
         ):
             if vectors.shape[1:] != (width,):
                 raise ValueError(

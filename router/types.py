@@ -82,8 +82,64 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where the text that decided comes from.
+
+    Attributes:
+        turns_back: 0 for the user's last message, 1 for the user's message before it, and so on.
+        with_system: whether the system prompt was read with it.
+        characters: how many there were to read.
+        shortened: whether some of them were left out.
+    """
+
+    turns_back: int
+    with_system: bool
+    characters: int
+    shortened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the text that decided.
+
+    Attributes:
+        text: a word, a line or a sentence with the white space around it.
+        effect: the probability of the likeliest domain, minus that without this part, in [-1, 1];
+            None for what the router itself wrote, such as "User: ".
+    """
+
+    text: str
+    effect: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form that a request is most likely put in, such as "other task"."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rationale:
+    """Why a query has its scores.
+
+    Attributes:
+        source: where the text comes from; None for a query without text.
+        pieces: the text, in order; joined, they are the text as it was encoded.
+        neighbours: the nearest training prompts, best first.
+        form: the text's form; None if the artifact has not learnt forms.
+    """
+
+    source: Source | None = None
+    pieces: tuple[Piece, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    form: Form | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Explains a decision: the scores, the thresholds in force, and similar training prompts.
+    """Explains a decision: the scores, the thresholds in force, and what led to the scores.
 
     Attributes:
         probabilities: calibrated probability per domain.
@@ -91,7 +147,7 @@ class Explanation:
         ood_score: how unlike the training prompts the text is.
         max_ood_score: the threshold in force on the OOD score.
         truncated: whether the text was cut before it was encoded.
-        neighbours: the nearest training prompts, best first.
+        rationale: why the query has these scores; None if nobody asked for it.
         guarantee: the guarantee, or why it is infeasible; None if none is configured.
     """
 
@@ -100,5 +156,5 @@ class Explanation:
     ood_score: float
     max_ood_score: float
     truncated: bool
-    neighbours: tuple[Neighbour, ...]
+    rationale: Rationale | None = None
     guarantee: str | None = None

@@ -19,7 +19,8 @@ from deployments.protocol import (
     Unavailable,
     Usage,
 )
-from router.types import GENERAL, Query, Scores
+from router.explanation import effects
+from router.types import GENERAL, Form, Neighbour, Query, Rationale, Scores, Source
 
 
 @dataclass
@@ -163,8 +164,26 @@ class FakeClassifier:
         """The scores of each query, in order."""
         return [self._scores(query) for query in queries]
 
+    def rationale(self, query: Query, neighbours: int = 1) -> Rationale:
+        """The words that mark the query, by leaving them out; one neighbour, many times."""
+        text = _text(query)
+
+        def score(texts: Sequence[str]) -> list[Scores]:
+            return self.scores([Query(text=text) for text in texts])
+
+        return Rationale(
+            source=Source(0, with_system=False, characters=len(text), shortened=False),
+            pieces=effects(text, labelled=False, score=score),
+            neighbours=(Neighbour("SELECT 1\nFROM t", "sql", 0.5),) * neighbours,
+            form=Form("plain", 0.75),
+        )
+
     def _scores(self, query: Query) -> Scores:
-        text = query.text or " ".join(message.content for message in query.messages)
+        text = _text(query)
         found = next((self.words[word] for word in self.words if word in text), GENERAL)
         rest = {} if found == GENERAL else {GENERAL: 1 - self.confidence}
         return Scores({found: self.confidence, **rest}, self.ood_score, max_ood_score=-0.5)
+
+
+def _text(query: Query) -> str:
+    return query.text or " ".join(message.content for message in query.messages)

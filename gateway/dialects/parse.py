@@ -179,7 +179,15 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
     )
 
 
-def parse_route(raw: dict[str, Any]) -> Query:
+@dataclass(frozen=True, slots=True)
+class RouteQuestion:
+    """A question for the decision alone: what the router sees, and whether to explain it."""
+
+    query: Query
+    explain: bool
+
+
+def parse_route(raw: dict[str, Any]) -> RouteQuestion:
     """Validates the body of a question for the decision alone.
 
     Raises:
@@ -188,7 +196,8 @@ def parse_route(raw: dict[str, Any]) -> Query:
     request = _convert(raw, RouteRequest, {})
     if (request.messages is None) == (request.prompt is None):
         raise InvalidValue("Send messages, as for a chat, or prompt, and not both.", "messages")
-    return Query(messages=_messages(request.messages or ()), text=request.prompt)
+    query = Query(messages=_messages(request.messages or ()), text=request.prompt)
+    return RouteQuestion(query, request.explain or False)
 
 
 _Body = TypeVar("_Body", ChatRequest, TextRequest, RouteRequest)

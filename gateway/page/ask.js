@@ -29,6 +29,7 @@ export function startAsking(onRefused, onAnswered) {
 
   function begin() {
     messages = [];
+    place.asked = null;
     show(place.turns);
     showNoDecision(place.decision);
     byId("new").hidden = true;
@@ -103,8 +104,13 @@ async function answered(messages, answer, place, signal) {
   const model = byId("model").value;
   const told = place.status;
   told.textContent = "Waiting for the answer.";
-  const route = model === AUTO ? await ask("/v1/niche/route", { messages }, signal) : null;
-  if (route) showDecision(place.decision, route, null);
+  const shown = { route: null, niche: null };
+  place.asked = shown;
+  if (model === AUTO) {
+    shown.route = await ask("/v1/niche/route", { messages }, signal);
+    showDecision(place.decision, shown.route, null);
+    explain(messages, shown, place, signal);
+  }
   const body = {
     model,
     messages,
@@ -114,21 +120,32 @@ async function answered(messages, answer, place, signal) {
     stream_options: { include_usage: true },
   };
   let text = "";
-  let niche = null;
   const started = performance.now();
   const passed = () => (performance.now() - started) / 1000;
   for await (const event of stream("/v1/chat/completions", body, signal)) {
     if (event.niche) {
-      niche = { first_token_seconds: passed(), ...niche, ...event.niche, usage: event.usage };
+      const niche = { first_token_seconds: passed(), ...shown.niche, ...event.niche, usage: event.usage };
       if (event.usage) niche.whole_seconds = passed();
-      showDecision(place.decision, route, niche);
+      shown.niche = niche;
+      showDecision(place.decision, shown.route, niche);
       show(answer.who, `${niche.model} · ${niche.reason.replaceAll("_", " ")}`);
     }
     text += event.choices[0]?.delta.content ?? "";
     answer.body.textContent = text;
   }
-  told.textContent = `${niche.model} has answered.`;
+  told.textContent = `${shown.niche.model} has answered.`;
   return text;
+}
+
+/** Adds what led to the decision, which takes longer than deciding: no answer waits for it. */
+async function explain(messages, shown, place, signal) {
+  try {
+    const body = { messages: [...messages], explain: true };
+    shown.route.explanation = (await ask("/v1/niche/route", body, signal)).explanation;
+  } catch {
+    return; // the decision stands without it, and the answer's own request tells what is wrong
+  }
+  if (place.asked === shown) showDecision(place.decision, shown.route, shown.niche);
 }
 
 function turn(text) {

@@ -1,6 +1,7 @@
 // The decision: which model answers and why, how likely each domain is, and what it cost.
 
 import { element, show } from "/page/element.js";
+import { explanation } from "/page/explanation.js";
 import { known, money, percent, seconds } from "/page/format.js";
 
 const REASONS = {
@@ -23,7 +24,8 @@ export function showNoDecision(place) {
 
 /**
  * Shows a decision.
- * `route` is the answer of /v1/niche/route, or null where the model was named;
+ * `route` is the answer of /v1/niche/route, or null where the model was named; its explanation may
+ * come later;
  * `niche` what came with the stream, as far as it is known, and null before.
  */
 export function showDecision(place, route, niche) {
@@ -38,8 +40,9 @@ export function showDecision(place, route, niche) {
     ),
     element("p", { class: "why" }, REASONS[said.reason] || `Reason: ${said.reason}.`),
     route && Object.keys(route.probabilities).length ? probabilities(route) : null,
+    route && route.explanation ? explanation(route) : null,
     facts(said, route, niche),
-    route && route.truncated
+    route && route.truncated && !route.explanation
       ? element("p", { class: "note" }, "The text was cut before it was classified.")
       : null,
     route && route.guarantee ? element("p", { class: "note" }, route.guarantee) : null,

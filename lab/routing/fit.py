@@ -1,4 +1,4 @@
-"""Fitting on vectors: the head over sub-clusters, the niches' prototypes, the exemplars.
+"""Fitting on vectors: the head over sub-clusters, the niches' prototypes, the exemplars, the forms.
 
 Inside each domain k-means finds sub-clusters; one logistic regression classifies all of them. The
 same vectors, labels and seed give the same weights.
@@ -13,6 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
+from router.form_head import FormHead
 from router.head import Head
 from router.types import GENERAL
 
@@ -21,6 +22,8 @@ Indices = NDArray[np.int64]
 
 _CLUSTERED = 3000
 """Rows of a domain that k-means sees: more do not move the centres."""
+_FORMED = 12_000
+"""Rows that the form head sees: it explains and decides nothing, so roughly right is enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,17 +75,37 @@ def fit_head(
         # To convergence: stopping early costs several points of accuracy with many domains.
         regression = LogisticRegression(C=inverse_regularisation, max_iter=2000, tol=tolerance)
         regression.fit(rows.vectors, labels)
+    weights, bias = _layer(regression)
+    return Head(
+        classes=classes,
+        weights=weights,
+        bias=bias,
+        # k-means leaves clusters empty where a domain has fewer distinct vectors than that.
+        domains=regression.classes_ // sub_clusters,
+    )
+
+
+def fit_forms(vectors: Floats, names: Sequence[str]) -> FormHead:
+    """Fits a form head.
+
+    Args:
+        vectors: of n texts, shape (n, dimensions).
+        names: the form of each; at least two forms.
+    """
+    drawn = np.random.default_rng(0).permutation(len(names))[:_FORMED]
+    with threadpool_limits(1):
+        regression = LogisticRegression(C=30.0, max_iter=300, tol=1e-2)
+        regression.fit(vectors[drawn], np.array(names)[drawn])
+    return FormHead(tuple(map(str, regression.classes_)), *_layer(regression))
+
+
+def _layer(regression: LogisticRegression) -> tuple[Floats, Floats]:
+    """Weights and biases, a row per class."""
     weights, bias = regression.coef_, regression.intercept_
     if len(regression.classes_) == 2:
         # scikit-learn keeps one row for two classes: the second's logit, with the first's at 0.
         weights, bias = np.vstack([-weights, weights]) / 2, np.array([-bias[0], bias[0]]) / 2
-    return Head(
-        classes=classes,
-        weights=weights.astype(np.float32),
-        bias=bias.astype(np.float32),
-        # k-means leaves clusters empty where a domain has fewer distinct vectors than that.
-        domains=regression.classes_ // sub_clusters,
-    )
+    return weights.astype(np.float32), bias.astype(np.float32)
 
 
 def fit_prototypes(

@@ -26,9 +26,17 @@ from lab.routing.calibrate import (
     keep_calibration,
 )
 from lab.routing.evaluate import evaluate
-from lab.routing.fit import Part, fit_head, fit_prototypes, pick_exemplars
+from lab.routing.fit import Part, fit_forms, fit_head, fit_prototypes, pick_exemplars
 from lab.routing.follow_up import deciding_texts, learn_follow_ups
-from lab.routing.forms import TuningPrompt, Wordings, in_mix, in_some_forms, wordings
+from lab.routing.forms import (
+    PLAIN,
+    FormedRow,
+    TuningPrompt,
+    Wordings,
+    in_mix,
+    in_some_forms,
+    wordings,
+)
 from lab.routing.metrics import log_loss
 from lab.routing.noise import noisy
 from lab.routing.own_task import kinds_of_own_task
@@ -49,6 +57,7 @@ from router.classifier import Encoded, TextEncoder
 from router.config import GuaranteeConfig
 from router.conversation import DecidingTexts, Reading, system_text, user_turns
 from router.errors import TrainingError
+from router.form_head import FormHead
 from router.head import Head
 from router.request_text import SegmentScorer
 from router.trained import Exemplars, Trained, VerificationPrompt
@@ -254,6 +263,7 @@ class _Parts:
         excess_loss: of the calibration rows.
         deciding: the texts of the training rows.
         checked: the texts of the validation rows.
+        forms: the forms of the rows that a tuned training makes, which end `fit`.
     """
 
     plain: Part
@@ -263,6 +273,7 @@ class _Parts:
     excess_loss: NDArray[np.float64]
     deciding: DecidingTexts
     checked: Sequence[str]
+    forms: Sequence[str] = ()
 
 
 def _learn(
@@ -295,8 +306,16 @@ def _learn(
         calibration=keep_calibration(
             head, ood, parts.validation, parts.held_out, parts.excess_loss
         ),
+        forms=_fit_forms(parts),
     )
     return replace(trained, verification=_verification(trained, parts.checked, encoder)), choices
+
+
+def _fit_forms(parts: _Parts) -> FormHead | None:
+    """The form head; None in a frozen training, which makes no rows in other forms."""
+    if not parts.forms:
+        return None
+    return fit_forms(parts.fit.vectors, [PLAIN] * len(parts.plain.truth) + list(parts.forms))
 
 
 def _verification(
@@ -331,6 +350,7 @@ def _parts(
     calibration: list[LabelledRow] = [material.rows[index] for index in drawn]
     plain, deciding = part(train)
     checked, checked_texts = part(validation)
+    made: list[FormedRow] = []
     if forms is None:
         progress("encoding noisy copies")
         fit = plain.and_(_noisy(deciding, plain, encoder))
@@ -338,10 +358,10 @@ def _parts(
     else:
         progress("encoding the prompts in other forms")
         calibration = [in_mix(row, forms) for row in calibration]
-        fit = plain.and_(part([made for row in train for made in in_some_forms(row, forms)])[0])
-        mixed, mixed_texts = part([in_mix(row, forms) for row in validation])
+        made = [formed for row in train for formed in in_some_forms(row, forms)]
+        fit = plain.and_(part(made)[0])
+        mixed, checked_texts = part([in_mix(row, forms) for row in validation])
         validated = checked.and_(mixed)
-        checked_texts = mixed_texts
     return _Parts(
         plain=plain,
         fit=fit,
@@ -350,6 +370,7 @@ def _parts(
         excess_loss=np.array([excess_loss(row) for row in calibration], np.float64),
         deciding=deciding,
         checked=checked_texts.texts,
+        forms=[formed.form for formed in made],
     )
 
 

@@ -80,6 +80,16 @@ async def test_concurrent_requests_share_batches(apart: Apart) -> None:
     assert passes <= 32
 
 
+def test_the_deployed_classifier_explains(apart: Apart) -> None:
+    """What led to the scores comes from where the scores come from."""
+    body = {"prompt": "show all rows of the table", "explain": True}
+    answer = httpx.post(f"{apart.stack.url}/v1/niche/route", json=body, timeout=60).json()
+
+    pieces = answer["explanation"]["pieces"]
+    assert "".join(piece["text"] for piece in pieces) == body["prompt"]
+    assert len(answer["explanation"]["neighbours"]) == 3
+
+
 def test_no_request_is_lost_with_the_classifier(apart: Apart) -> None:
     """While the classifier is down the generalist answers, and routing comes back by itself."""
     apart.stack.kill("classifier")

@@ -18,7 +18,7 @@ from gateway.config import GatewaySection, NicheConfig
 from gateway.metrics import Metrics
 from gateway.scoring import ScoringFailed
 from router.config import ClassifierDeployment, RouterConfig
-from router.types import Query, Scores
+from router.types import Form, Query, Rationale, Scores
 from tests.fakes import FakeClassifier
 from tests.gateway.stacks import GENERALIST, until
 
@@ -95,11 +95,34 @@ async def test_a_fault_of_the_classifier_crosses_as_unavailable() -> None:
         await server.score_all(queries("poison"))
 
 
+async def test_a_replica_explains() -> None:
+    """Beside its batches, so that nobody's scores wait for an explanation."""
+    classifier = Slow()
+    server = ClassifierServer(classifier, 8, Metrics(CollectorRegistry()))
+    scoring = asyncio.create_task(server.score_all(queries("WAIT")))
+    await until(lambda: ["WAIT"] in classifier.batches)
+
+    rationale = await server.explain(Query(text="SELECT 1"))
+
+    assert not scoring.done()
+    assert [piece.text for piece in rationale.pieces] == ["SELECT ", "1"]
+    classifier.go.set()
+    await scoring
+
+
+async def test_a_fault_of_an_explanation_crosses_as_unavailable() -> None:
+    """As a fault of the scores."""
+    server = ClassifierServer(Slow(), 8, Metrics(CollectorRegistry()))
+
+    with pytest.raises(Unavailable, match="ZeroDivisionError"):
+        await server.explain(Query(text="poison"))
+
+
 class Handle:
     """A handle whose methods return, raise, or never answer."""
 
-    def __init__(self, score: Any = SQL, health: Any = None) -> None:
-        self.score, self.health = Method(score), Method(health)
+    def __init__(self, score: Any = SQL, health: Any = None, explain: Any = None) -> None:
+        self.score, self.health, self.explain = Method(score), Method(health), Method(explain)
 
 
 class Method:
@@ -123,7 +146,19 @@ def scorer(handle: Handle, replicas: int = 1) -> RemoteScorer:
         return replicas
 
     application = ServeApplication("classifier", lambda: handle, count)
-    return RemoteScorer(application, timeout_seconds=0.05)
+    return RemoteScorer(application, timeout_seconds=0.05, explain_seconds=0.1)
+
+
+async def test_an_explanation_comes_from_the_deployment() -> None:
+    """A query is sent to the application and its rationale comes back."""
+    told = Rationale(form=Form("plain", 0.9))
+    assert await scorer(Handle(explain=told)).explain(Query(text="SELECT")) == told
+
+
+async def test_an_explanation_may_take_its_own_time() -> None:
+    """Longer than scores may."""
+    with pytest.raises(ScoringFailed, match=r"0\.1 s"):
+        await scorer(Handle(explain=asyncio.Event())).explain(Query(text="SELECT"))
 
 
 async def test_scores_come_from_the_deployment() -> None:

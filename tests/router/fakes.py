@@ -9,7 +9,7 @@ import numpy as np
 from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt
 from lab.routing.rows import Row
 from router.classifier import Encoded
-from router.types import Query, Scores
+from router.types import Query, Rationale, Scores
 
 WIDTH = 64
 
@@ -50,6 +50,9 @@ class FixedClassifier:
 
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         return [self._scores for _ in queries]
+
+    def rationale(self, query: Query, neighbours: int = 0) -> Rationale:
+        return Rationale()
 
 
 class Script:

@@ -17,6 +17,7 @@ from router.artifact import (
     save_artifact,
 )
 from router.errors import ArtifactError
+from router.form_head import FormHead
 from router.head import Head
 from router.trained import Exemplars
 from tests.router.fakes import WIDTH, HashingEncoder
@@ -180,3 +181,38 @@ def test_tensors_that_are_no_tensors_are_refused(artifact):
     edit(artifact, tensors_sha256=hashlib.sha256(b"junk").hexdigest())
     with pytest.raises(ArtifactError, match="safetensors file"):
         load_artifact(artifact, ENCODER)
+
+
+@pytest.fixture
+def with_forms(trained, tmp_path):
+    """An artifact with a form head, and the head."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(2, WIDTH)).astype(np.float32)
+    forms = FormHead(("other task", "plain"), weights, np.ones(2, np.float32))
+    save_artifact(tmp_path, replace(trained[1].trained, forms=forms), ENCODER, "0", {})
+    return tmp_path, forms
+
+
+def test_forms_are_read_back(with_forms):
+    """Names, weights and biases are those that were saved."""
+    path, forms = with_forms
+    found = read_artifact(path)[1].forms
+    assert found.names == forms.names
+    assert np.array_equal(found.weights, forms.weights)
+    assert np.array_equal(found.bias, forms.bias)
+
+
+def test_an_artifact_without_forms_has_none(trained):
+    """As those of earlier programs."""
+    assert read_artifact(trained[0])[1].forms is None
+
+
+@pytest.mark.parametrize(
+    "weights", [None, np.ones((2, WIDTH + 1), np.float32)], ids=["absent", "another width"]
+)
+def test_forms_without_their_weights_are_refused(with_forms, weights):
+    """The error names the file, and what lacks or does not fit."""
+    path, _ = with_forms
+    replace_tensors(path, form_weights=weights)
+    with pytest.raises(ArtifactError, match=r"head\.safetensors.*form"):
+        read_artifact(path)

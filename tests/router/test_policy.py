@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from router.config import RouterConfig
 from router.guarantee import Guarantee
 from router.policy import Policy, Thresholds, decide
-from router.types import GENERAL, Neighbour, Reason, Scores
+from router.types import GENERAL, Neighbour, Rationale, Reason, Scores
 
 TABLE = {"sql": ("sql-a", "sql-b"), "tools": ("tools-a",)}
 MODELS = {"sql-a", "sql-b", "tools-a", "boss"}
@@ -204,8 +204,8 @@ def test_an_explanation_shows_the_thresholds_in_force():
     assert (found.probabilities, found.ood_score) == (scores().probabilities, -1.0)
 
 
-def test_an_explanation_shows_the_neighbours_that_it_is_given():
-    """The classifier finds them, if it kept any training prompts."""
-    near = (Neighbour("count the rows", "sql", 0.9),)
-    assert policy().explain(scores(), near).neighbours == near
-    assert policy().explain(scores()).neighbours == ()
+def test_an_explanation_shows_the_rationale_that_it_is_given():
+    """The classifier gives one, if anybody asks."""
+    rationale = Rationale(neighbours=(Neighbour("count the rows", "sql", 0.9),))
+    assert policy().explain(scores(), rationale).rationale == rationale
+    assert policy().explain(scores()).rationale is None

@@ -86,3 +86,12 @@ def test_parts_of_different_dimensions_are_refused(trained, part):
     }[part]
     with pytest.raises(ValueError, match={"exemplars": "exemplars", "ood": "prototypes"}[part]):
         replace(whole, **{part: odd})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+def test_the_nearest_exemplars_come_best_first(count):
+    """As many as there are, at most."""
+    kept = Exemplars(("a", "b"), ("sql", "math"), np.array([[1, 0], [0, 1]], np.float32))
+    near = kept.nearest(np.array([0.6, 0.8], np.float32), count)
+    expected = [("b", "math", 0.8), ("a", "sql", 0.6)][:count]
+    assert [(one.text, one.domain, round(one.similarity, 3)) for one in near] == expected

@@ -17,8 +17,9 @@ from gateway.config import GatewaySection, NicheConfig
 from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from router.config import RouterConfig
+from router.explanation import effects
 from router.policy import Policy
-from router.types import GENERAL, Query, Scores
+from router.types import GENERAL, Form, Neighbour, Query, Rationale, Scores, Source
 
 DOMAINS = ("sql", "tools", "math", "biomed", "support", GENERAL)
 MARKS = {
@@ -48,12 +49,30 @@ class SoftClassifier:
     def scores(self, queries: Sequence[Query]) -> list[Scores]:
         return [self._scores(query) for query in queries]
 
+    def rationale(self, query: Query, neighbours: int = 1) -> Rationale:
+        text = _text(query)
+
+        def score(texts: Sequence[str]) -> list[Scores]:
+            return self.scores([Query(text=text) for text in texts])
+
+        near = Neighbour("How many <b>singers</b> are there?", "sql", 0.734)
+        return Rationale(
+            source=Source(0, with_system=False, characters=len(text), shortened=False),
+            pieces=effects(text, labelled=False, score=score),
+            neighbours=(near,) * neighbours,
+            form=Form("plain", 0.96),
+        )
+
     def _scores(self, query: Query) -> Scores:
-        text = query.messages[-1].content if query.messages else query.text or ""
+        text = _text(query)
         found = next((domain for mark, domain in MARKS.items() if mark in text), GENERAL)
         shares = {domain: 0.006 * place for place, domain in enumerate(DOMAINS, start=1)}
         shares[found] += 1 - sum(shares.values())
         return Scores(shares, ood_score=-0.83, max_ood_score=-0.41, min_confidence=0.61)
+
+
+def _text(query: Query) -> str:
+    return query.messages[-1].content if query.messages else query.text or ""
 
 
 @dataclass

@@ -43,6 +43,83 @@ def test_an_example_is_answered_and_explained(page, url):
     assert decision.locator("dt:text-is('Saved') + dd").inner_text() == "67 %"
 
 
+def test_the_words_that_decided_are_marked(page, url):
+    """In the text as it was read, with what it would lose; a training prompt and the form below."""
+    page.goto(url)
+    ask(page, "play <i>jazz</i> & blues")
+    words = page.locator(".words p[tabindex]")
+    words.wait_for()
+    assert words.inner_text() == "play <i>jazz</i> & blues"
+    [mark] = page.locator(".words mark.for").all()
+    assert mark.inner_text() == "play "
+    assert mark.get_attribute("title").endswith("87.4 points")
+    assert page.locator(".words mark.against").count() == 0
+    assert page.locator(".nearest blockquote").inner_text() == "How many <b>singers</b> are there?"
+    assert "similarity 0.73" in page.locator(".nearest").inner_text()
+    assert page.locator(".explanation > .note").all_inner_texts() == [
+        "Form: plain, 96 %",
+        "Read: the last message.",
+    ]
+
+
+def test_where_no_word_decides_the_page_says_so(page, url):
+    """And marks none."""
+    page.goto(url)
+    ask(page, "Why is the sky blue?")
+    page.wait_for_selector("text=No single part changes it")
+    assert page.locator(".words mark").count() == 0
+
+
+EARLIER = {"turns_back": 2, "with_system": True, "characters": 4312, "shortened": True}
+AGAINST = [{"text": "System: ", "effect": None}, {"text": "sky", "effect": -0.05}]
+
+
+def test_what_was_read_and_what_speaks_against_it_is_told(page, url):
+    """An earlier turn, the system prompt, the whole length; labels are never marked."""
+
+    def explained(route):
+        found = route.fetch().json()
+        if found["explanation"]:
+            found["explanation"] |= {
+                "source": EARLIER,
+                "pieces": AGAINST,
+                "neighbours": [],
+                "form": None,
+            }
+        route.fulfill(json=found)
+
+    page.route("**/v1/niche/route", explained)
+    page.goto(url)
+    ask(page, "Why is the sky blue?")
+    mark = page.locator(".words mark.against")
+    mark.wait_for()
+    assert mark.get_attribute("title") == "Without it: +5.0 points"
+    assert page.locator(".words .label").inner_text() == "System: "
+    assert page.locator(".nearest").count() == 0
+    assert page.locator(".explanation > .note").inner_text() == (
+        "Read: the message 2 before the last, which the last one follows up, with the system "
+        "prompt; shortened from 4,312 characters."
+    )
+
+
+def test_an_answer_waits_for_no_explanation(page, url):
+    """A decision that cannot be explained is shown as it is."""
+
+    def unexplained(route):
+        asked = json.loads(route.request.post_data)
+        if asked.get("explain"):
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/v1/niche/route", unexplained)
+    page.goto(url)
+    ask(page, "play something")
+    assert answers(page) == [ANSWERS["tools"]]
+    assert "tools answered" in page.locator("#decision").inner_text()
+    assert page.locator(".words").count() == 0
+
+
 @pytest.mark.parametrize("domain", ["tools", "math", "biomed", "support", "general"])
 def test_every_domain_has_an_example(page, url, domain):
     """Those without a specialist here are the generalist's."""

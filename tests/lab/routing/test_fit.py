@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lab.routing.fit import Part, fit_head, fit_prototypes, pick_exemplars
+from lab.routing.fit import Part, fit_forms, fit_head, fit_prototypes, pick_exemplars
 from router.types import GENERAL
 
 CLASSES = (GENERAL, "sql")
@@ -71,3 +71,14 @@ def test_exemplars_are_spread_over_the_sub_clusters():
     head = fit_head(CLASSES, rows, 2, 30.0, seed=0)
     owners = head.logits(rows.vectors)[pick_exemplars(head, rows.vectors, 8)].argmax(axis=1)
     assert np.bincount(owners).tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("names", [("plain", "typos"), ("plain", "typos", "list", "mail")])
+def test_forms_are_told_apart(names):
+    """Two of them too, though scikit-learn treats two classes apart."""
+    rng = np.random.default_rng(0)
+    corners = np.eye(len(names), dtype=np.float32)
+    vectors = np.repeat(corners, 30, axis=0) + rng.normal(0, 0.1, (30 * len(names), len(names)))
+    head = fit_forms(vectors.astype(np.float32), [name for name in names for _ in range(30)])
+    assert [head.likeliest(corner).name for corner in corners] == list(names)
+    assert all(head.likeliest(corner).probability > 0.9 for corner in corners)

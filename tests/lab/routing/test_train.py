@@ -179,3 +179,22 @@ def test_a_caching_encoder_stands_for_its_encoder():
     """Artifacts made through it are bound to the encoder behind it."""
     caching, encoder = CachingEncoder(HashingEncoder()), HashingEncoder()
     assert (caching.name, caching.sha256) == (encoder.name, encoder.sha256)
+
+
+def test_a_tuned_training_learns_the_forms(tmp_path):
+    """From the rows that it makes; a frozen one makes none and learns none."""
+
+    def tune(prompts, wordings, scorer):
+        return HashingEncoder()
+
+    train(toy_rows(49), HashingEncoder(), tmp_path, CONFIG, tune)
+    classifier = load_artifact(tmp_path, HashingEncoder())
+    assert {"plain", "other task", "other task by system prompt"} < set(
+        classifier.trained.forms.names
+    )
+    assert classifier.rationale(Query(text="play a song")).form.probability > 0
+
+
+def test_a_frozen_training_learns_no_forms(trained):
+    """Its prompts come in one form."""
+    assert trained[1].trained.forms is None
