@@ -48,6 +48,7 @@ from router.artifact import load_artifact, save_artifact
 from router.classifier import Encoded, TextEncoder
 from router.config import GuaranteeConfig
 from router.conversation import DecidingTexts, Reading, system_text, user_turns
+from router.encoders.adapter import FILE as ADAPTER
 from router.errors import TrainingError
 from router.head import Head
 from router.request_text import SegmentScorer
@@ -165,8 +166,9 @@ def train(
     scorer = fit_scorer([row.text for row in material.of("train")], wordings(False).fillers)
     serving, forms = _serving(material, base, scorer, tune, progress)
     trained, choices = _learn(material, serving, scorer, forms, config, progress)
-    progress("measuring")
-    found = _write(out, trained, serving, material)
+    if tune is None:
+        (out / ADAPTER).unlink(missing_ok=True)  # an earlier training's
+    found = _write(out, trained, serving, material, progress)
     return Report(
         encoder=encoder.name,
         tuned=tune is not None,
@@ -435,10 +437,15 @@ def _choose_head(
 
 
 def _write(
-    out: Path, trained: Trained, encoder: TextEncoder, material: _Material
+    out: Path,
+    trained: Trained,
+    encoder: TextEncoder,
+    material: _Material,
+    progress: Callable[[str], object],
 ) -> dict[str, Any]:
     """Writes the artifact with its figures on test rows; returns these, those on unseen rows, those
     on test rows in the held-out forms, and the fingerprint of the training rows."""
+    progress("measuring")
     data_sha256 = fingerprint(material.of("train"))
     save_artifact(out, trained, encoder, data_sha256, metrics={})
     # Evaluates the artifact as read back from disk: the router that will serve.
