@@ -8,7 +8,7 @@ import pytest
 
 from lab.routing.dataset import LabelledQuery
 from lab.routing.evaluate import evaluate
-from lab.routing.train import CachingEncoder, train, train_router
+from lab.routing.train import CachingEncoder, TrainConfig, train, train_router
 from router.artifact import load_artifact
 from router.config import GuaranteeConfig
 from router.errors import TrainingError
@@ -105,9 +105,10 @@ def test_paired_outcomes_reach_the_calibration(tmp_path):
 def test_progress_is_told(tmp_path):
     """Every step is announced."""
     said: list[str] = []
-    train(toy_rows(), HashingEncoder(), tmp_path, CONFIG, said.append)
+    train(toy_rows(), HashingEncoder(), tmp_path, CONFIG, progress=said.append)
     assert [line.split()[0] for line in said] == [
-        *("encoding", "separating", "encoding", "fitting", "fitting", "calibrating", "measuring")
+        *("encoding", "separating", "encoding", "trying", "trying", "fitting"),
+        *("calibrating", "measuring"),
     ]
 
 
@@ -145,7 +146,8 @@ def test_training_writes_an_artifact_with_its_report(tmp_path):
     """What was trained can be loaded, and the report holds the operator's level first."""
     rows = [LabelledQuery(Query(text=row.text), row.domain, group=row.group) for row in toy_rows()]
 
-    report = train_router(rows, HashingEncoder(), tmp_path, GuaranteeConfig(alpha=0.3))
+    config = TrainConfig(guarantee=GuaranteeConfig(alpha=0.3))
+    report = train_router(rows, HashingEncoder(), tmp_path, config)
 
     classifier = load_artifact(tmp_path, HashingEncoder())
     assert classifier.classes_ == ("general", "sql", "tools")
