@@ -105,7 +105,8 @@ def _warning(points: Sequence[Point], test: Evaluation, limit: float) -> str:
             f"{first} and {second} are confused most ({rows} of {pairs.total()} wrong first "
             "choices): merge them, or add rows that show their difference."
         )
-    looser = next((point for point in points if point.limit > limit), None)
+    more = (point for point in points if point.limit > limit and point.routed > test.routed)
+    looser = next(more, None)
     if looser is not None:
         parts.append(
             f"--max-misrouted {looser.limit:g} routes {looser.routed:.0%} of all rows instead of "
