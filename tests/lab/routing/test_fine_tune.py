@@ -17,6 +17,8 @@ from router.request_text import BUCKETS, SegmentScorer
 from router.types import GENERAL
 from tests.router.encoders.tiny_bert import LAYERS, tiny_bert
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIG = FineTuneConfig(layers=2, rank=4, steps=6, prompts=4, checkpoint_every=2)
 SCORER = SegmentScorer.neutral()
 PROMPTS = [
@@ -43,15 +45,6 @@ class Interrupting(Draws):
             raise Interrupted
         self.wanted.append(step)
         return super().batch(step)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Several threads wait for each other longer than they compute at this size."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
