@@ -48,7 +48,6 @@ from router.artifact import load_artifact, save_artifact
 from router.classifier import Encoded, TextEncoder
 from router.config import GuaranteeConfig
 from router.conversation import DecidingTexts, Reading, system_text, user_turns
-from router.encoders.adapter import FILE as ADAPTER
 from router.errors import TrainingError
 from router.head import Head
 from router.request_text import SegmentScorer
@@ -167,7 +166,7 @@ def train(
     serving, forms = _serving(material, base, scorer, tune, progress)
     trained, choices = _learn(material, serving, scorer, forms, config, progress)
     if tune is None:
-        (out / ADAPTER).unlink(missing_ok=True)  # an earlier training's
+        _remove_adapter(out)
     found = _write(out, trained, serving, material, progress)
     return Report(
         encoder=encoder.name,
@@ -434,6 +433,13 @@ def _choose_head(
     progress(f"fitting {best} sub-clusters per domain")
     head = fit_head(classes, parts.fit, best, config.inverse_regularisation, config.seed)
     return head, tuple(choices)
+
+
+def _remove_adapter(out: Path) -> None:
+    """Removes the adapter of an earlier training, which the artifact does not belong to."""
+    from router.encoders.adapter import FILE  # noqa: PLC0415 - it brings the tokenizers
+
+    (out / FILE).unlink(missing_ok=True)
 
 
 def _write(
