@@ -55,15 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_data_dir(parser, required=False)
     parser.add_argument("--out", type=Path, required=True, help="the artifact's directory")
-    parser.add_argument(
-        "--fine-tune",
-        action="store_true",
-        help="train the encoder too, for the task that is asked and not the topic: minutes instead "
-        "of seconds; goes on where it was interrupted",
-    )
-    parser.add_argument(
-        "--steps", type=positive, help="optimiser steps of --fine-tune (default: 1200)"
-    )
+    _add_fine_tuning(parser)
     parser.add_argument(
         "--max-misrouted",
         type=share,
@@ -74,6 +66,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_guarantee(parser)
     add_encoder(parser)
     parser.set_defaults(run=_train)
+
+
+def _add_fine_tuning(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fine-tune",
+        action="store_true",
+        help="train the encoder too, for the task that is asked and not the topic: minutes instead "
+        "of seconds; goes on where it was interrupted",
+    )
+    parser.add_argument(
+        "--steps", type=positive, help="optimiser steps of --fine-tune (default: 1200)"
+    )
 
 
 def _train(arguments: argparse.Namespace) -> int:

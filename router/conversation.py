@@ -131,7 +131,8 @@ class ConversationReader:
     """Finds the deciding text of each query.
 
     Args:
-        encode: turns texts into vectors; called a few times per batch, never once per query.
+        encode: turns texts into vectors; called a few times per batch, never once per query, and
+            once for each text.
         score: the classifier's scores of vectors of shape (n, dimensions).
         reading: how the artifact reads requests.
     """
@@ -146,6 +147,41 @@ class ConversationReader:
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
         """The deciding text of each query, and its vector."""
+        return _Batch(_Once(self._encode), self._score, self._reading).read(queries)
+
+
+class _Once:
+    """Encodes each text of a batch once, however many rules read it."""
+
+    def __init__(self, encode: Callable[[Sequence[str]], Encoding]) -> None:
+        self._encode = encode
+        self._rows: dict[str, int] = {}
+        nothing = encode([])
+        self.vectors, self.truncated = nothing.vectors, nothing.truncated
+
+    def rows(self, texts: Sequence[str]) -> list[int]:
+        """The row of each text in `vectors` and `truncated`."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._rows]
+        if new:
+            found = self._encode(new)
+            self._rows |= {text: len(self.vectors) + row for row, text in enumerate(new)}
+            self.vectors = np.concatenate([self.vectors, found.vectors])
+            self.truncated = np.concatenate([self.truncated, found.truncated])
+        return [self._rows[text] for text in texts]
+
+
+class _Batch:
+    """Applies the rules to queries that arrive together."""
+
+    def __init__(
+        self,
+        encoded: _Once,
+        score: Callable[[Floats, Bools], Sequence[Scores]],
+        reading: Reading,
+    ) -> None:
+        self._encoded, self._score, self._reading = encoded, score, reading
+
+    def read(self, queries: Sequence[Query]) -> DecidingTexts:
         said = [user_turns(query) for query in queries]
         spoken = [index for index, turns in enumerate(said) if turns]
         turns = [said[index] for index in spoken]
@@ -199,12 +235,13 @@ class ConversationReader:
         """The vectors of the user's words, each with its system prompt if these are given."""
         pairs = list(zip(systems or [""] * len(said), said, strict=True))
         texts = tuple(request_text(*pair, self._reading.scorer) for pair in pairs)
-        encoded = self._encode(texts)
+        rows = self._encoded.rows(texts)
         sources = tuple(
             Source(0, bool(pair[0]), sum(map(len, pair)), is_shortened(*pair)) for pair in pairs
         )
         shortened = np.array([source.shortened for source in sources], np.bool_)
-        return DecidingTexts(texts, encoded.vectors, encoded.truncated | shortened, sources)
+        truncated = self._encoded.truncated[rows] | shortened
+        return DecidingTexts(texts, self._encoded.vectors[rows], truncated, sources)
 
     def _doubtful(self, vectors: Floats) -> Bools:
         """Which texts no specialist would get and are not surely general."""

@@ -83,9 +83,7 @@ def make_prompts(
     ]
     niche = [prompt for prompt in public if prompt.domain != GENERAL]
     general = [prompt for prompt in public if prompt.domain == GENERAL]
-    written = [
-        prompt for name in _WRITTEN[:1] for prompt in read_jsonl(folder / name, _prompt)
-    ]
+    written = [prompt for name in _WRITTEN[:1] for prompt in read_jsonl(folder / name, _prompt)]
     in_forms = {f"natural, {form}": form for form in _FORMS}
     return [
         *_made(niche, _KINDS),

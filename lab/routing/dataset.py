@@ -25,12 +25,17 @@ from deployments.protocol import Message
 from lab.routing.rows import SPLITS, LabelledRow, wording
 from lab.statistics.jsonl import Fault, read_jsonl, shorten, string
 from router.classifier import text_of
-from router.errors import TrainingError
+from router.errors import DataError, TrainingError
 from router.types import GENERAL, Query
 
 DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 """Valid names of domains, the same as in `niche.yaml`."""
 
+_RULE = (
+    "allowed are up to 63 lower-case letters, digits, '.', '_' and '-', beginning with a letter or "
+    "digit"
+)
+_SHOWN_NAMES = 10
 _MIN_WORDINGS = 8
 _FIELDS = (
     *("text", "messages", "domain", "group", "split", "source"),
@@ -90,7 +95,9 @@ def read_rows(path: Path) -> list[LabelledQuery]:
             raise Fault(f"no domain; say where the prompt belongs, or {GENERAL!r}")
         return _labelled(query, fields, path.name)
 
-    return read_jsonl(path, parse)
+    found = read_jsonl(path, parse)
+    _require_names(path, found)
+    return found
 
 
 def read_prompts(path: Path) -> Prompts:
@@ -105,8 +112,10 @@ def read_prompts(path: Path) -> Prompts:
         return query if fields.get("domain") is None else _labelled(query, fields, path.name)
 
     rows = read_jsonl(path, parse)
+    labelled = tuple(row for row in rows if isinstance(row, LabelledQuery))
+    _require_names(path, labelled)
     return Prompts(
-        labelled=tuple(row for row in rows if isinstance(row, LabelledQuery)),
+        labelled=labelled,
         unlabelled=tuple(row for row in rows if isinstance(row, Query)),
     )
 
@@ -187,13 +196,24 @@ def domain_of(value: Any) -> str:
     """
     name = string(value, "domain")
     if not DOMAIN.fullmatch(name):
-        likely = re.sub(r"[^a-z0-9._-]+", "-", name.casefold()).strip("-._")[:63]
-        hint = f"; write {likely!r}" if DOMAIN.fullmatch(likely) else ""
-        raise Fault(
-            f"domain {shorten(name)}: allowed are up to 63 lower-case letters, digits, '.', '_' "
-            f"and '-', beginning with a letter or digit{hint}"
-        )
+        raise Fault(f"domain {_with_valid_name(name)}: {_RULE}")
     return name
+
+
+def _require_names(path: Path, rows: Sequence[LabelledQuery]) -> None:
+    """Raises a `DataError` of one line if domains have invalid names: a label is in many rows."""
+    wrong = [name for name in {row.domain: None for row in rows} if not DOMAIN.fullmatch(name)]
+    if wrong:
+        names = ", ".join(map(_with_valid_name, wrong[:_SHOWN_NAMES]))
+        more = f" and {len(wrong) - _SHOWN_NAMES} more" if len(wrong) > _SHOWN_NAMES else ""
+        raise DataError(f"{path}: domain {names}{more}: {_RULE}")
+
+
+def _with_valid_name(name: str) -> str:
+    """An invalid name, and the valid one that it is like, if there is one."""
+    likely = re.sub(r"[^a-z0-9._-]+", "-", name.casefold()).strip("-._")[:63]
+    hint = f" (write {likely!r})" if DOMAIN.fullmatch(likely) else ""
+    return f"{shorten(name)}{hint}"
 
 
 def score_of(value: Any, name: str) -> float:
@@ -215,7 +235,7 @@ def _labelled(query: Query, fields: dict[str, Any], source: str) -> LabelledQuer
     given = fields.get("source")
     return LabelledQuery(
         query=query,
-        domain=domain_of(fields["domain"]),
+        domain=string(fields["domain"], "domain"),
         group=wording(text_of(query)) if group is None else string(group, "group"),
         split=split,
         source=source if given is None else string(given, "source"),

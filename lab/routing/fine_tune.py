@@ -8,6 +8,7 @@ training that was interrupted goes on from its last checkpoint to the same adapt
 The file imports torch and peft; `niche train` imports it only with --fine-tune.
 """
 
+import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ from router.conversation import system_text
 from router.encoders.adapter import FILE, Adapter, read_adapter, save_adapter
 from router.encoders.encoder import Encoder
 from router.encoders.encoding import LAYERS, WEIGHTS, Tokens, checksum, layers_of
+from router.errors import TrainingError
 from router.request_text import SegmentScorer, request_text
 from router.types import GENERAL, Query
 
@@ -101,7 +103,8 @@ def fine_tune(
         config: settings.
         progress: called with the state of the training, every few seconds.
     """
-    tuning = _Tuning(base, len(draws.classes), config)
+    base_sha256 = checksum(base / WEIGHTS)
+    tuning = _Tuning(base, len(draws.classes), config, f"{base_sha256} {draws.fingerprint}")
     step = first = tuning.resume(checkpoint)
     started, shown = time.monotonic(), 0.0
     while step < config.steps:
@@ -114,7 +117,7 @@ def fine_tune(
             left = (shown - started) / (step - first) * (config.steps - step)
             done = f"step {step} of {config.steps}, loss {loss:.3f}"
             progress(f"fine-tuning: {done}, {left:.0f} s left")
-    return tuning.adapter(checksum(base / WEIGHTS))
+    return tuning.adapter(base_sha256)
 
 
 def tuner(
@@ -166,6 +169,10 @@ class Draws:
 
     Attributes:
         classes: the labels; `general` is one of them, since texts inside other tasks have it.
+        fingerprint: checksum of all that the batches depend on.
+
+    Raises:
+        TrainingError: no prompt is of a niche.
     """
 
     def __init__(
@@ -180,7 +187,14 @@ class Draws:
         self._of = {
             name: [prompt for prompt in prompts if prompt.domain == name] for name in self.classes
         }
+        drawn = repr((prompts, wordings, config)).encode() + scorer.weights.tobytes()
+        self.fingerprint = hashlib.sha256(drawn).hexdigest()
         niches = [name for name in self.classes if name != GENERAL]
+        if not niches:
+            raise TrainingError(
+                "no training row of a niche is a single message, and only these fine-tune an "
+                "encoder; add such rows, or train without --fine-tune"
+            )
         share = config.general if self._of[GENERAL] else 0.0
         self._shares = [
             share if name == GENERAL else (1 - share) / len(niches) for name in self.classes
@@ -215,9 +229,9 @@ class Draws:
 
 
 class _Tuning:
-    """The model under training, its optimiser and its schedule."""
+    """The model under training, its optimiser and its schedule; `origin` names the training."""
 
-    def __init__(self, base: Path, classes: int, config: FineTuneConfig) -> None:
+    def __init__(self, base: Path, classes: int, config: FineTuneConfig, origin: str) -> None:
         torch.manual_seed(config.seed)
         # Without dropout, which takes a sixth of the time: each text is drawn in many forms.
         model = AutoModel.from_pretrained(
@@ -235,7 +249,7 @@ class _Tuning:
             lora_alpha=round(config.scale * config.rank),
             target_modules=["query", "key", "value", "dense"],
         )
-        self._config = config
+        self._config, self._origin = config, origin
         self._tokens = Tokens(base, 256)
         self._model = get_peft_model(model, lora).train()
         width = LAYERS * model.config.hidden_size
@@ -293,7 +307,7 @@ class _Tuning:
         part = file.with_suffix(".part")
         torch.save(
             {
-                "config": repr(self._config),
+                "origin": self._origin,
                 "step": step,
                 "lora": get_peft_model_state_dict(self._model),
                 "head": self._head.state_dict(),
@@ -305,11 +319,11 @@ class _Tuning:
         part.replace(file)
 
     def resume(self, file: Path) -> int:
-        """Goes on from a checkpoint of the same settings; returns the steps that are done."""
+        """Goes on from a checkpoint of the same training; returns the steps that are done."""
         if not file.exists():
             return 0
         state = torch.load(file, weights_only=True)
-        if state["config"] != repr(self._config):
+        if state["origin"] != self._origin:
             return 0
         set_peft_model_state_dict(self._model, state["lora"])
         self._head.load_state_dict(state["head"])

@@ -20,8 +20,7 @@ from router.classifier import TextEncoder
 from router.types import GENERAL
 
 _SHARE = 0.1
-"""A kind is a domain's own task if this share of its rows is of that kind."""
-_SURE = 0.5
+"""A kind is a domain's own task if it is the most likely kind of this share of its rows."""
 _PER_KIND = 40
 _PLAIN = 800
 _ROWS = 120
@@ -43,9 +42,9 @@ def kinds_of_own_task(
     for domain in sorted({row.domain for row in rows} - {GENERAL}):
         texts = [row.text.strip() for row in rows if row.domain == domain]
         drawn = random.Random(0).sample(texts, min(len(texts), _ROWS))
-        sure = kinds.predict_proba(encoder.encode(drawn).vectors)
-        found = kinds.classes_[sure.argmax(axis=1)][sure.max(axis=1) >= _SURE]
-        most = Counter(kind for kind in found.tolist() if kind)
+        # However unlikely: kinds that are like each other share the probability.
+        likely = kinds.predict(encoder.encode(drawn).vectors)
+        most = Counter(kind for kind in likely.tolist() if kind)
         often = sorted(kind for kind, count in most.items() if count >= _SHARE * len(drawn))
         if often:
             own[domain] = often

@@ -86,10 +86,8 @@ def tradeoff(trained: Trained, test: Evaluation, limit: float) -> Tradeoff:
 
 def _point(limit: float, trained: Trained, test: Evaluation, *, own: bool) -> Point:
     threshold = trained.min_confidence if own else trained.calibration.threshold(limit)
-    # From the strictest: the last point above the threshold is the one in force.
-    above = [point for point in test.risk_coverage.points if point.threshold >= threshold]
-    routed, misrouted = (above[-1].coverage, above[-1].risk) if above else (0.0, 0.0)
-    return Point(limit, threshold, routed, misrouted)
+    found = test.risk_coverage.at(threshold)
+    return Point(limit, threshold, found.coverage, found.risk)
 
 
 def _warning(points: Sequence[Point], test: Evaluation, limit: float) -> str:
@@ -107,7 +105,8 @@ def _warning(points: Sequence[Point], test: Evaluation, limit: float) -> str:
             f"{first} and {second} are confused most ({rows} of {pairs.total()} wrong first "
             "choices): merge them, or add rows that show their difference."
         )
-    looser = next((point for point in points if point.limit > limit), None)
+    more = (point for point in points if point.limit > limit and point.routed > test.routed)
+    looser = next(more, None)
     if looser is not None:
         parts.append(
             f"--max-misrouted {looser.limit:g} routes {looser.routed:.0%} of all rows instead of "

@@ -162,8 +162,7 @@ def train(
 
     Args:
         rows: labelled texts.
-        encoder: turns texts into vectors; the artifact is bound to it, or to what `tune` makes of
-            it.
+        encoder: the artifact is bound to it, or to what `tune` makes of it.
         out: the artifact's directory.
         config: settings.
         tune: fine-tunes the encoder first; None: the frozen way.
@@ -174,30 +173,21 @@ def train(
     """
     config = config or TrainConfig()
     base = CachingEncoder(encoder)
-    progress(f"encoding {len(rows)} prompts")
-    vectors = base.encode([row.text.strip() for row in rows]).vectors
-    progress("separating the splits")
-    splits = separate(rows, vectors, config.near_duplicate)
-    material = _Material(rows, splits, _classes(rows, tuned=tune is not None))
-    material.require_every_domain()
+    material = _material(rows, base, config, tune is not None, progress)
     scorer = fit_scorer(
         [row.text for row in material.of("train") if row.domain != GENERAL],
         wordings(False).fillers,
     )
-    serving, forms = base, None
-    if tune is not None:
-        forms = _forms(material, base, progress)
-        serving = CachingEncoder(tune(material.tuning_prompts(), forms, scorer))
+    serving, forms = _serving(material, base, scorer, tune, progress)
     trained, choices = _learn(material, serving, scorer, forms, config, progress)
-    progress("measuring")
-    data_sha256 = fingerprint(material.of("train"))
-    found = _write(out, trained, serving, data_sha256, material)
+    if tune is None:
+        _remove_adapter(out)
+    found = _write(out, trained, serving, material, progress)
     return Report(
         encoder=encoder.name,
         tuned=tune is not None,
-        data_sha256=data_sha256,
-        sizes={name: len(getattr(splits, name)) for name in SPLITS},
-        dropped=splits.dropped,
+        sizes={name: len(getattr(material.splits, name)) for name in SPLITS},
+        dropped=material.splits.dropped,
         choices=choices,
         trained=trained,
         tradeoff=tradeoff(trained, found["test"], config.max_misrouted),
@@ -241,6 +231,23 @@ class _Material:
                 )
 
 
+def _material(
+    rows: Sequence[LabelledRow],
+    encoder: TextEncoder,
+    config: TrainConfig,
+    tuned: bool,
+    progress: Callable[[str], object],
+) -> _Material:
+    """The rows with their splits, each of which has rows of every domain."""
+    progress(f"encoding {len(rows)} prompts")
+    vectors = encoder.encode([row.text.strip() for row in rows]).vectors
+    progress("separating the splits")
+    splits = separate(rows, vectors, config.near_duplicate)
+    material = _Material(rows, splits, _classes(rows, tuned))
+    material.require_every_domain()
+    return material
+
+
 def _forms(
     material: _Material, encoder: TextEncoder, progress: Callable[[str], object]
 ) -> Wordings:
@@ -249,6 +256,21 @@ def _forms(
     for domain, kinds in own.items():
         progress(f"{domain}: its own task is {', '.join(kinds)}; such forms are not made")
     return wordings(False).without({kind for kinds in own.values() for kind in kinds})
+
+
+def _serving(
+    material: _Material,
+    base: TextEncoder,
+    scorer: SegmentScorer,
+    tune: Tune | None,
+    progress: Callable[[str], object],
+) -> tuple[TextEncoder, Wordings | None]:
+    """The encoder that will serve, and the forms to train with: the base and no forms without
+    `tune`."""
+    if tune is None:
+        return base, None
+    forms = _forms(material, base, progress)
+    return CachingEncoder(tune(material.tuning_prompts(), forms, scorer)), forms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -441,15 +463,24 @@ def _choose_head(
     return head, tuple(choices)
 
 
+def _remove_adapter(out: Path) -> None:
+    """Removes the adapter of an earlier training, which the artifact does not belong to."""
+    from router.encoders.adapter import FILE  # noqa: PLC0415 - it brings the tokenizers
+
+    (out / FILE).unlink(missing_ok=True)
+
+
 def _write(
     out: Path,
     trained: Trained,
     encoder: TextEncoder,
-    data_sha256: str,
     material: _Material,
+    progress: Callable[[str], object],
 ) -> dict[str, Any]:
-    """Writes the artifact with its figures on test rows; returns these, those on unseen rows, and
-    those on test rows in the held-out forms."""
+    """Writes the artifact with its figures on test rows; returns these, those on unseen rows, those
+    on test rows in the held-out forms, and the fingerprint of the training rows."""
+    progress("measuring")
+    data_sha256 = fingerprint(material.of("train"))
     save_artifact(out, trained, encoder, data_sha256, metrics={})
     # Evaluates the artifact as read back from disk: the router that will serve.
     served = load_artifact(out, encoder)
@@ -457,6 +488,7 @@ def _write(
     found = evaluate(served, test)
     save_artifact(out, trained, encoder, data_sha256, found.metrics())
     return {
+        "data_sha256": data_sha256,
         "test": found,
         "unseen": evaluate(served, unseen) if unseen else None,
         "by_form": figures_by_form(served, test),

@@ -38,6 +38,10 @@ class Adapter:
         scale: factor of the products.
         pairs: `a` and `b` of each changed matrix, by the matrix's name without `.weight`.
         sha256: checksum of its file.
+
+    Raises:
+        ValueError: a pair is not two matrices of one rank, a number is not finite, or no layer is
+            kept.
     """
 
     base_sha256: str
@@ -46,6 +50,15 @@ class Adapter:
     pairs: Mapping[str, tuple[Floats, Floats]]
     sha256: str = ""
 
+    def __post_init__(self) -> None:
+        if self.layers < 1 or not np.isfinite(self.scale):
+            raise ValueError(f"layers {self.layers}, scale {self.scale}")
+        for name, (a, b) in self.pairs.items():
+            if a.ndim != 2 or b.ndim != 2 or len(a) != b.shape[1]:
+                raise ValueError(f"{name!r} is of shapes {a.shape} and {b.shape}")
+            if not (np.isfinite(a).all() and np.isfinite(b).all()):
+                raise ValueError(f"{name!r} has numbers that are not finite")
+
     def merged(self, weights: Mapping[str, Floats]) -> dict[str, Floats]:
         """The weights of the trained encoder.
 
@@ -53,9 +66,15 @@ class Adapter:
             weights: the base's, by name.
 
         Raises:
-            EncoderError: the base lacks a matrix, or one has another shape.
+            EncoderError: the base lacks a layer or a matrix, or one has another shape.
         """
         found = dict(weights)
+        last = f"encoder.layer.{self.layers - 1}."
+        if not any(name.startswith(last) for name in found):
+            raise EncoderError(
+                f"the adapter keeps {self.layers} layers, and the encoder has fewer; name the "
+                "encoder that it was trained on"
+            )
         for name, (a, b) in self.pairs.items():
             matrix = found.get(f"{name}.weight")
             if matrix is None or matrix.shape != (len(b), a.shape[1]):
@@ -110,7 +129,7 @@ def read_adapter(file: Path) -> Adapter:
             pairs={name: (tensors[f"{name}.a"], tensors[f"{name}.b"]) for name in names},
             sha256=sha256,
         )
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise EncoderError(
             f"{file} is no adapter of an encoder ({error}); restore it, or train again"
         ) from error

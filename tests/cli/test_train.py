@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from cli.main import main
@@ -48,6 +49,7 @@ def written(path: Path, *rows: dict[str, Any]) -> str:
         (["train", "--out", "a", "--from-log", "x"], ["--from-log", "--feedback"]),
         (["train", "--out", "a", "--data", "x", "--feedback", "y"], ["--from-log", "--feedback"]),
         (["train", "--out", "a", "--data", "x", "--delta", "0.1"], ["--delta", "--alpha"]),
+        (["train", "--out", "a", "--data", "x", "--steps", "9"], ["--steps", "--fine-tune"]),
         (["train", "--out", "a", "--data", "x", "--config", "y.yaml"], ["y.yaml"]),
         (["train", "--out", "a", "--data", "nowhere.jsonl"], ["nowhere.jsonl"]),
         (["train", "--out", "a", "--data-dir", "nowhere"], ["nowhere"]),
@@ -70,13 +72,41 @@ def test_what_makes_no_sense_is_one_line(
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--alpha", "--max-misrouted"])
 @pytest.mark.parametrize("value", ["0", "1", "-0.1", "much", "nan"])
-def test_a_level_lies_between_0_and_1(capsys: pytest.CaptureFixture[str], value: str) -> None:
+def test_a_level_lies_between_0_and_1(
+    capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
     """Anything else is wrong usage."""
     with pytest.raises(SystemExit):
-        main(["train", "--data", "x", "--out", "a", f"--alpha={value}"])
+        main(["train", "--data", "x", "--out", "a", f"{option}={value}"])
 
     assert f"'{value}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many"])
+def test_there_is_at_least_one_step(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    """Anything else is wrong usage."""
+    with pytest.raises(SystemExit):
+        main(["train", "--data", "x", "--out", "a", "--fine-tune", f"--steps={value}"])
+
+    assert f"'{value}'" in capsys.readouterr().err
+
+
+def test_labels_with_a_space_are_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """However many rows have them; the labels, the rule and the file are named."""
+    labels = ("computer science", "law", "Human Resources")
+    rows = [{"text": f"{n} {label}", "domain": label} for n in range(50) for label in labels]
+    file = written(tmp_path / "data.jsonl", *rows)
+
+    said = refused(capsys, "train", "--data", file, "--out", "a")
+
+    assert said.splitlines() == [said]
+    for named in (file, "'computer science'", "'computer-science'", "'Human Resources'", "'-'"):
+        assert named in said
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize(("command", "name"), [("train", "thesis.txt"), ("evaluate", "thesis.txt")])
@@ -162,6 +192,32 @@ def test_another_encoder_is_part_of_the_setting() -> None:
     text = setting(Path("mine"), "org/encoder", None, None)
 
     assert yaml.safe_load(text)["router"]["encoder"] == "org/encoder"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_a_router_is_fine_tuned(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The adapter lies beside the artifact, and a checkpoint, also of another training, is gone."""
+    monkeypatch.setenv("NICHE_CACHE", str(LOCAL_CACHE))  # the models of this machine, if any
+    rows = [{"text": row.text, "domain": row.domain} for row in toy_rows(40)]
+    train = ["train", "--data", written(tmp_path / "few.jsonl", *rows), "--out", "mine"]
+    Path("mine").mkdir()
+    torch.save({"origin": "another"}, "mine/checkpoint.pt")
+
+    code = main([*train, "--fine-tune", "--steps", "2", "--max-misrouted", "0.3"])
+
+    said = capsys.readouterr()
+    if "models pull" in said.err:
+        pytest.skip("the encoder is not in the local cache: run `niche models pull`")
+    assert code == 0
+    chosen = [line.split()[0] for line in said.out.splitlines() if line.endswith("chosen")]
+    assert chosen == ["0.3"]
+    kept = {path.name for path in Path("mine").iterdir()}
+    assert kept >= {"adapter.safetensors", "artifact.json", "report.md"}
+    assert "checkpoint.pt" not in kept
+    assert main(["evaluate", "mine", *train[1:3]]) == 0
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from deployments.protocol import Message
 from router.artifact import (
     VERSION,
     artifact_path,
@@ -19,7 +20,9 @@ from router.artifact import (
 from router.errors import ArtifactError
 from router.form_head import FormHead
 from router.head import Head
-from router.trained import Exemplars
+from router.request_text import BUCKETS, SegmentScorer
+from router.trained import Exemplars, VerificationPrompt
+from router.types import Query
 from tests.router.fakes import WIDTH, HashingEncoder
 
 ENCODER = HashingEncoder()
@@ -92,6 +95,56 @@ def test_the_default_is_a_directory_of_the_package():
     assert str(artifact_path("/somewhere/else")) == "/somewhere/else"
 
 
+def test_how_requests_are_read_is_read_back(trained, tmp_path):
+    """The scorer of long texts, whether the system prompt is read, and the verification prompts."""
+    learnt = trained[1].trained
+    scorer = SegmentScorer(np.linspace(-1, 1, BUCKETS, dtype=np.float32))
+    reading = replace(learnt.reading, scorer=scorer, reads_system=True)
+    prompts = (VerificationPrompt("select", "sql"), VerificationPrompt("poem", "general"))
+    save_artifact(
+        tmp_path, replace(learnt, reading=reading, verification=prompts), ENCODER, "0", {}
+    )
+    _, found = read_artifact(tmp_path)
+    assert found.reading.reads_system
+    assert np.array_equal(found.reading.scorer.weights, scorer.weights)
+    assert found.verification == prompts
+
+
+@pytest.fixture
+def old(artifact):
+    """An artifact as programs wrote it before encoders were trained."""
+    replace_tensors(artifact, segment_weights=None)
+    file = artifact / "artifact.json"
+    fields = json.loads(file.read_text())
+    del fields["reads_system"], fields["verification"]
+    file.write_text(json.dumps(fields))
+    return artifact
+
+
+def test_an_old_artifact_is_read(old):
+    """It reads no system prompt, has no preference in long texts, and brings no prompts."""
+    _, found = read_artifact(old)
+    assert not found.reading.reads_system
+    assert not found.reading.scorer.weights.any()
+    assert found.verification == ()
+
+
+def test_an_old_artifact_decides_as_before(old, trained):
+    """Its scores are those of the same training today, for prompts, conversations and long
+    texts."""
+    play, kind = Message("user", "play a song"), Message("system", "be kind")
+    queries = [
+        Query(text="select rows from the table"),
+        Query((kind, play)),
+        Query((play, Message("assistant", "done"), Message("user", "and hello"))),
+        Query(text="select rows from the table\n" * 200),
+    ]
+    found = load_artifact(old, ENCODER).scores(queries)
+    assert [max(s.probabilities, key=s.probabilities.get) for s in found[:2]] == ["sql", "tools"]
+    assert found[:3] == load_artifact(trained[0], ENCODER).scores(queries)[:3]
+    assert found[3].truncated
+
+
 @pytest.mark.parametrize("file", ["artifact.json", "head.safetensors"])
 def test_an_absent_file_is_named(artifact, file):
     """The error names the file and what to do."""
@@ -155,10 +208,11 @@ def test_unknown_keys_and_numbers_that_are_none_are_refused(artifact, change):
     [
         ({"bias": None}, "'bias'"),
         ({"weights": np.ones((2, WIDTH), np.float32)}, "weights of shape"),
+        ({"segment_weights": np.ones(3, np.float32)}, f"expected \\({BUCKETS},\\)"),
         ({"exemplars": np.ones((1, WIDTH), np.float16)}, "1 vectors"),
         ({"exemplars": np.ones((12, WIDTH + 1), np.float16)}, "exemplars of shape"),
     ],
-    ids=["absent", "shape", "exemplars", "width"],
+    ids=["absent", "shape", "segments", "exemplars", "width"],
 )
 def test_tensors_that_do_not_fit_are_refused(artifact, tensors, named):
     """Absent or misshapen tensors are named even when the checksum is right."""

@@ -7,7 +7,13 @@ import pytest
 
 from deployments.protocol import Message
 from router.classifier import Encoded
-from router.conversation import ConversationReader, FollowUpDetector, system_text, user_turns
+from router.conversation import (
+    ConversationReader,
+    FollowUpDetector,
+    Reading,
+    system_text,
+    user_turns,
+)
 from router.types import GENERAL, Query, Scores
 
 TOPICS = ("tables", "songs")
@@ -35,13 +41,14 @@ FOLLOW_UP = Words(follow_up=True, general=1.0)
 class World:
     """Texts with what is to be seen in them; remembers what was encoded together."""
 
-    def __init__(self, **texts: Words) -> None:
-        self.texts = {text.replace("_", " "): words for text, words in texts.items()}
+    def __init__(self, reads_system: bool = False, **texts: Words) -> None:
+        self.texts = texts
         self.batches: list[list[str]] = []
         # first whether it is a follow-up, then what it is about, then what it is likely to be:
         # small beside the topic, for closeness is the inner product
         weights = np.array([1.0] + [0.0] * (WIDTH - 1), np.float32)
-        self.reader = ConversationReader(self.encode, self.score, FollowUpDetector(weights, -0.005))
+        reading = Reading(FollowUpDetector(weights, -0.005), reads_system=reads_system)
+        self.reader = ConversationReader(self.encode, self.score, reading)
 
     def encode(self, texts):
         if texts:
@@ -221,41 +228,47 @@ def test_a_follow_up_is_looked_up_before_the_system_prompt_is_read():
     assert world.decides("asked", "last", system="system") == "system\nasked"
 
 
-@pytest.mark.parametrize("text", ["pasted\n\nasked", "asked\n \npasted"], ids=["last", "first"])
-def test_of_words_too_long_the_ends_are_read_alone(text):
-    """The first or last paragraph decides when a specialist would get it, and the cut is kept."""
-    long = Words(general=1.0, cut=True)
-    world = World(**{text: long, "pasted": CHAT, "asked": NICHE})
-    deciding = world.reader.read([Query(text=text)])
-    assert deciding.texts == ("asked",)
-    assert deciding.truncated.tolist() == [True]
+def test_an_encoder_trained_for_it_always_reads_the_system_prompt():
+    """Clear words too are read below it, for it may set another task."""
+    both = "System: translate\nUser: last"
+    world = World(reads_system=True, **{"last": NICHE, both: CHAT})
+    assert world.decides("last", system="translate") == both
+    assert world.batches == [[both]]
 
 
-@pytest.mark.parametrize(
-    ("text", "whole", "asked"),
-    [
-        ("pasted\n\nasked", Words(cut=True), CHAT),
-        ("pasted\n\nasked", Words(), NICHE),
-        ("pasted\n\nasked", Words(sql=0.7, cut=True), NICHE),
-        ("pasted\nasked", Words(cut=True), NICHE),
-    ],
-    ids=["for no specialist", "not too long", "a specialist's own", "one paragraph"],
-)
-def test_other_words_are_read_whole(text, whole, asked):
-    """Only what was cut, has paragraphs and is for no specialist is read by its ends."""
-    world = World(**{text: whole, "pasted": CHAT, "asked": asked})
-    assert world.decides(text) == text
+def test_a_follow_up_is_looked_up_without_the_system_prompt():
+    """The turns are compared by themselves; what decides is read below the system prompt."""
+    both = "System: be brief\nUser: first"
+    world = World(reads_system=True, first=NICHE, last=FOLLOW_UP, **{both: NICHE})
+    assert world.decides("first", "last", system="be brief") == both
+    assert world.batches == [["last"], ["first"], [both]]
 
 
-def test_a_single_paragraph_is_not_read_twice():
-    """There is no end to read alone."""
-    world = World(long=Words(cut=True))
-    assert world.decides("long") == "long"
-    assert world.batches == [["long"]]
+@pytest.mark.parametrize("reads_system", [False, True], ids=["base", "trained for it"])
+def test_without_a_system_prompt_the_words_are_encoded_as_they_are(reads_system):
+    """Nothing stands before them, whatever the encoder was trained for."""
+    assert World(reads_system, last=NICHE).decides("last") == "last"
+
+
+def test_a_long_text_is_shortened_and_said_to_be_cut():
+    """What is encoded is shorter than what was said; a short text beside it is whole."""
+    shown: list[str] = []
+
+    def encode(texts):
+        shown.extend(texts)
+        return Encoded(np.ones((len(texts), WIDTH), np.float32), np.zeros(len(texts), np.bool_))
+
+    reading = Reading(FollowUpDetector(np.zeros(WIDTH, np.float32), -1.0))
+    reader = ConversationReader(encode, World().score, reading)
+    deciding = reader.read([Query(text="one more line\n" * 200), Query(text="short")])
+    assert deciding.texts == tuple(shown)
+    assert len(deciding.texts[0]) < 1000
+    assert deciding.truncated.tolist() == [True, False]
 
 
 def test_queries_of_a_batch_are_encoded_together():
-    """One pass for all last turns, and one more for the turns before the follow-ups."""
+    """One pass for the last turns of conversations, one for the turns before follow-ups, and one
+    for what stands alone; each text is encoded once."""
     world = World(first=NICHE, second=CHAT, third=NICHE, again=FOLLOW_UP, alone=NICHE)
     queries = [
         conversation(("user", "first"), ("user", "again")),
@@ -264,7 +277,7 @@ def test_queries_of_a_batch_are_encoded_together():
         conversation(("user", "first"), ("user", "second")),
     ]
     assert world.reader.read(queries).texts == ("first", "alone", "third", "second")
-    assert world.batches == [["again", "alone", "again", "second"], ["first", "third"]]
+    assert world.batches == [["again", "second"], ["first", "third"], ["alone"]]
 
 
 def test_a_query_decides_alike_in_any_batch():

@@ -51,6 +51,29 @@ def test_a_wrong_route_is_the_worst_excess_loss():
     assert wrong.bound > 0.9
 
 
+@pytest.mark.parametrize(
+    ("max_misrouted", "threshold"),
+    [(0.001, 0.65), (0.07, 0.6), (0.17, 0.55), (0.26, 0.5)],
+)
+def test_the_lowest_threshold_within_a_share_of_misrouted_rows_is_found(max_misrouted, threshold):
+    """A larger share routes more; rows that no specialist would get do not count."""
+    rows = calibration()
+    nobody = Calibration(
+        np.append(rows.confidence, -np.inf),
+        np.append(rows.misroute, True),
+        np.full(401, np.nan),
+        rows.grid,
+    )
+    for found in (rows, nobody):
+        assert found.threshold(max_misrouted) == pytest.approx(threshold)
+
+
+def test_where_no_threshold_suffices_the_strictest_is_used():
+    """It routes the fewest requests."""
+    all_wrong = replace(calibration(), misroute=np.ones(400, np.bool_))
+    assert all_wrong.threshold(0.05) == 0.95
+
+
 def test_without_paired_outcomes_there_is_no_such_guarantee():
     """The error names the fields that rows need."""
     with pytest.raises(GuaranteeError, match="specialist_score and generalist_score"):

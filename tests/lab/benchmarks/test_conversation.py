@@ -1,5 +1,7 @@
 """The comparison of strategies: what each is right about, on a toy router."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,8 @@ from lab.benchmarks.dialogues import Dialogue
 from lab.routing.follow_up import Utterance
 from lab.routing.rows import Row
 from router.artifact import load_artifact
-from router.conversation import FollowUpDetector
+from router.classifier import RouteClassifier
+from router.conversation import FollowUpDetector, Reading
 from router.types import GENERAL, Query
 from tests.router.fakes import HashingEncoder
 
@@ -32,6 +35,11 @@ DIALOGUES = [
     dialogue("follow-up", "sql", SQL, AGAIN),
     dialogue("follow-up", "sql", CHAT, SQL, AGAIN),
     dialogue("move", GENERAL, SQL, CHAT),
+    Dialogue(
+        "system",
+        Query((Message("system", f"{CHAT} {CHAT} {CHAT}"), Message("user", SQL))),
+        GENERAL,
+    ),
 ]
 
 
@@ -43,8 +51,11 @@ def encoder():
 @pytest.fixture(scope="module")
 def found(trained, encoder):
     [vector] = encoder.encode([AGAIN]).vectors
-    follow_up = FollowUpDetector(np.asarray(vector, np.float32), -0.9)
-    return ablation(DIALOGUES, load_artifact(trained[0], encoder), encoder, follow_up)
+    reading = Reading(FollowUpDetector(np.asarray(vector, np.float32), -0.9), reads_system=True)
+    classifier = load_artifact(trained[0], encoder)
+    return ablation(
+        DIALOGUES, RouteClassifier(encoder, replace(classifier.trained, reading=reading))
+    )
 
 
 def outcome(found, strategy):
@@ -53,36 +64,38 @@ def outcome(found, strategy):
 
 
 def test_the_last_message_alone_loses_follow_ups(found):
-    """It is right about moves and wrong about follow-ups, for one text each."""
-    one = outcome(found, "last message")
-    assert one.right == {"follow-up": 0.0, "move": 1.0}
-    assert one.encoded == 1
+    """It is right about moves, and wrong about follow-ups and tasks that the system sets."""
+    assert outcome(found, "last message").right == {"follow-up": 0.0, "move": 1.0, "system": 0.0}
 
 
-def test_leaning_words_keep_their_specialist(found):
-    """Looking back is right about both, and encodes one text more for each follow-up."""
-    one = outcome(found, "leaning")
-    assert one.right == {"follow-up": 1.0, "move": 1.0}
-    assert one.encoded == pytest.approx(5 / 3)
+def test_what_is_served_is_right_about_all(found):
+    """It looks back from follow-ups, and reads the system prompt."""
+    assert outcome(found, "as served").right == {"follow-up": 1.0, "move": 1.0, "system": 1.0}
+
+
+def test_without_the_system_prompt_its_task_is_lost(found):
+    """All else is as served."""
+    one = outcome(found, "without the system prompt")
+    assert one.right == {"follow-up": 1.0, "move": 1.0, "system": 0.0}
 
 
 def test_every_strategy_is_tried_on_every_kind(found):
     """The kinds are counted, and each strategy has a figure for each."""
-    assert found.kinds == {"follow-up": 2, "move": 1}
+    assert found.kinds == {"follow-up": 2, "move": 1, "system": 1}
     assert all(set(of.right) == set(found.kinds) for of in found.outcomes)
 
 
 def test_the_mean_is_over_kinds():
     """A kind counts alike, however many conversations it has."""
-    assert Outcome("any", {"a": 1.0, "b": 0.5}, 1.0).mean == 0.75
+    assert Outcome("any", {"a": 1.0, "b": 0.5}).mean == 0.75
 
 
 def test_the_table_has_a_line_per_kind_and_a_column_per_strategy():
-    """Below the kinds stand their mean and the cost."""
-    shown = Ablation({"a": 3, "b": 2}, (Outcome("last", {"a": 1.0, "b": 0.5}, 1.25),)).markdown()
+    """Below the kinds stands their mean."""
+    shown = Ablation({"a": 3, "b": 2}, (Outcome("last", {"a": 1.0, "b": 0.5}),)).markdown()
     assert shown == (
         "| conversation | rows | last |\n| --- | --- | --- |\n| a | 3 | 1.000 |\n"
-        "| b | 2 | 0.500 |\n| mean over kinds |  | 0.750 |\n| texts encoded |  | 1.25 |\n"
+        "| b | 2 | 0.500 |\n| mean over kinds |  | 0.750 |\n"
     )
 
 

@@ -40,6 +40,18 @@ def test_near_misses_are_well_formed():
     assert all(set(row) == {"text", "domain"} and row["text"].strip() for row in rows)
 
 
+def test_natural_prompts_are_well_formed():
+    """Each line is a distinct text with a known domain; near misses and pasted blocks are
+    general."""
+    lines = default_prompts.NATURAL.read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    assert {row["domain"] for row in found} == {"general", *NICHES}
+    assert len({row["text"].casefold() for row in found}) == len(found)
+    assert all(set(row) == {"text", "domain", "kind"} and row["text"].strip() for row in found)
+    other = {row["domain"] for row in found if row["kind"] != "natural"}
+    assert other == {"general"}
+
+
 def test_an_absent_data_set_is_named(tmp_path):
     """The error of the manifest reaches the caller."""
     with pytest.raises(DatasetError, match="wikisql"):
@@ -85,6 +97,14 @@ def test_near_misses_are_split_by_their_text(rows):
     splits = Counter(row.split for row in rows if row.group.startswith("near/"))
     assert set(splits) == {"train", "test"}
     assert 0.2 < splits["test"] / splits.total() < 0.45
+
+
+@pytest.mark.data
+def test_natural_prompts_train_and_choose_settings(rows):
+    """About four fifths train; none is kept for the test, which public rows make."""
+    splits = Counter(row.split for row in rows if row.group.startswith("natural/"))
+    assert set(splits) == {"train", "validation", "calibration"}
+    assert splits["train"] / splits.total() == pytest.approx(0.8, abs=0.05)
 
 
 @pytest.mark.data

@@ -38,15 +38,25 @@ def test_copies_are_learnt_with_their_rows():
     rows = Part((np.stack([side, 0 * side], axis=1) + noise).astype(np.float32), truth)
     moved = Part((np.stack([0 * side, side], axis=1) + noise).astype(np.float32), truth)
     assert accuracy(fit_head(CLASSES, rows, 1, 30.0, 0), moved) < 0.9
-    assert accuracy(fit_head(CLASSES, rows, 1, 30.0, 0, moved.vectors), moved) == 1.0
+    assert accuracy(fit_head(CLASSES, rows.and_(moved), 1, 30.0, 0), moved) == 1.0
 
 
-def test_a_part_with_copies_repeats_the_truth():
-    """Two copies of each row, in turns, have the rows' labels."""
+def test_parts_are_joined_in_order():
+    """Rows keep their labels, the others' come after them."""
     rows = Part(np.zeros((2, 3), np.float32), np.array([0, 1]))
-    found = rows.with_copies(np.ones((4, 3), np.float32))
-    assert found.truth.tolist() == [0, 1, 0, 1, 0, 1]
-    assert found.vectors.shape == (6, 3)
+    found = rows.and_(Part(np.ones((1, 3), np.float32), np.array([1])))
+    assert found.truth.tolist() == [0, 1, 1]
+    assert found.vectors.sum(axis=1).tolist() == [0, 0, 3]
+
+
+def test_a_sample_is_of_the_rows_with_their_labels():
+    """At most that many, none twice, and the same ones for the same seed."""
+    rows = Part(np.arange(20, dtype=np.float32)[:, np.newaxis], np.arange(20))
+    found = rows.sample(5, seed=1)
+    assert len(set(found.truth.tolist())) == 5
+    assert found.vectors[:, 0].tolist() == found.truth.tolist()
+    assert found.truth.tolist() == rows.sample(5, seed=1).truth.tolist()
+    assert len(rows.sample(50, seed=1).truth) == 20
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Follow-ups: the utterances that ship, and the fit on them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from lab.routing.follow_up import (
     read_utterances,
 )
 from lab.routing.rows import Row, separate
-from router.conversation import FollowUpDetector
+from router.conversation import FollowUpDetector, Reading
 from router.errors import DataError, TrainingError
 from router.types import Query
 from tests.router.fakes import WIDTH, HashingEncoder, toy_rows
@@ -165,7 +166,7 @@ def test_utterances_of_one_kind_are_refused(utterances, kind):
 
 def follow_up_is(text):
     """Takes a text for a follow-up, and no other."""
-    return FollowUpDetector(ENCODER.encode([text]).vectors[0], bias=-0.9)
+    return Reading(FollowUpDetector(ENCODER.encode([text]).vectors[0], bias=-0.9))
 
 
 def said(*turns, domain="sql"):
@@ -183,6 +184,15 @@ def test_a_label_is_about_the_turn_before_a_follow_up():
     found = deciding_texts(rows, ENCODER, follow_up_is("and for spain"))
     assert found.texts == ("count the rows", "play a song", "hello")
     assert (found.vectors == ENCODER.encode(found.texts).vectors).all()
+
+
+def test_a_label_is_about_the_words_below_the_system_prompt_where_the_encoder_reads_it():
+    """A training row is read as a request will be."""
+    row = LabelledQuery(Query((Message("system", "be kind"), Message("user", "play"))), "x", "g")
+    plain = follow_up_is("and")
+    assert deciding_texts([row], ENCODER, plain).texts == ("play",)
+    read = deciding_texts([row], ENCODER, replace(plain, reads_system=True))
+    assert read.texts == ("System: be kind\nUser: play",)
 
 
 def test_a_row_without_words_of_a_user_is_refused():

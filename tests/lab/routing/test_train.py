@@ -6,14 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deployments.protocol import Message
 from lab.routing.dataset import LabelledQuery
 from lab.routing.evaluate import evaluate
-from lab.routing.train import CachingEncoder, train, train_router
+from lab.routing.fine_tune import FineTuneConfig, tuner
+from lab.routing.forms import OTHER_TASKS, PLAIN, wordings
+from lab.routing.train import CachingEncoder, TrainConfig, train, train_router
 from router.artifact import load_artifact
 from router.config import GuaranteeConfig
-from router.errors import TrainingError
+from router.encoders.adapter import FILE, adapter_of
+from router.encoders.encoder import Encoder
+from router.errors import ArtifactError, TrainingError
 from router.types import Query
+from router.verification import verify
 from tests.conftest import CONFIG
+from tests.router.encoders.tiny_bert import tiny_bert
 from tests.router.fakes import HashingEncoder, toy_rows
 
 
@@ -105,9 +112,10 @@ def test_paired_outcomes_reach_the_calibration(tmp_path):
 def test_progress_is_told(tmp_path):
     """Every step is announced."""
     said: list[str] = []
-    train(toy_rows(), HashingEncoder(), tmp_path, CONFIG, said.append)
+    train(toy_rows(), HashingEncoder(), tmp_path, CONFIG, progress=said.append)
     assert [line.split()[0] for line in said] == [
-        *("encoding", "separating", "encoding", "fitting", "fitting", "calibrating", "measuring")
+        *("encoding", "separating", "encoding", "trying", "trying", "fitting"),
+        *("calibrating", "measuring"),
     ]
 
 
@@ -145,7 +153,8 @@ def test_training_writes_an_artifact_with_its_report(tmp_path):
     """What was trained can be loaded, and the report holds the operator's level first."""
     rows = [LabelledQuery(Query(text=row.text), row.domain, group=row.group) for row in toy_rows()]
 
-    report = train_router(rows, HashingEncoder(), tmp_path, GuaranteeConfig(alpha=0.3))
+    config = TrainConfig(guarantee=GuaranteeConfig(alpha=0.3))
+    report = train_router(rows, HashingEncoder(), tmp_path, config)
 
     classifier = load_artifact(tmp_path, HashingEncoder())
     assert classifier.classes_ == ("general", "sql", "tools")
@@ -156,6 +165,135 @@ def test_training_writes_an_artifact_with_its_report(tmp_path):
     assert {path.name for path in tmp_path.glob("*.png")} == {
         *("confusion.png", "reliability.png", "risk_coverage.png")
     }
+
+
+class Tuned(HashingEncoder):
+    """What a fine-tuning makes of the encoder."""
+
+    name, sha256 = "tuned", "1" * 64
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A training that tunes its encoder first: folder, report, and what was given to tune on."""
+    path, given = tmp_path_factory.mktemp("tuned"), []
+
+    def tune(*material):
+        given.append(material)
+        return Tuned()
+
+    said: list[str] = []
+    report = train(toy_rows(), HashingEncoder(), path, CONFIG, tune, said.append)
+    [material] = given
+    return path, report, material, said
+
+
+def test_a_tuned_artifact_is_bound_to_the_tuned_encoder(tuned):
+    """It is refused with the base, and reads system prompts."""
+    path, report, _, _ = tuned
+    with pytest.raises(ArtifactError, match=r"'tuned'.*'hashing'"):
+        load_artifact(path, HashingEncoder())
+    assert load_artifact(path, Tuned()).trained.reading.reads_system
+    assert report.tuned
+    assert "hashing, fine-tuned" in report.markdown()
+
+
+def test_the_training_rows_alone_tune(tuned):
+    """With the wordings that are not held out, and a scorer of long texts."""
+    prompts, forms, scorer = tuned[2]
+    training = {row.text for row in toy_rows() if row.split == "train"}
+    assert {prompt.text for prompt in prompts} == training
+    assert {task.kind for task in forms.other_tasks} <= {
+        task.kind for task in wordings(False).other_tasks
+    }
+    assert scorer.weights.any()
+
+
+def test_a_tuned_training_is_measured_in_every_form(tuned):
+    """Thresholds come from prompts in other forms, and so do the calibration rows."""
+    _, report, _, said = tuned
+    assert {found.form for found in report.by_form} >= {PLAIN, *OTHER_TASKS, *wordings(True).frames}
+    assert len(report.trained.calibration.confidence) == report.sizes["calibration"]
+    assert "encoding the prompts in other forms" in said
+    assert "\n## By form\n" in report.markdown()
+
+
+def test_prompts_inside_other_tasks_are_general_though_no_row_is(tmp_path):
+    """Two niches become an artifact that knows `general` too."""
+    rows = [row for row in toy_rows() if row.domain != "general"]
+    report = train(rows, HashingEncoder(), tmp_path, CONFIG, lambda *_: Tuned())
+    assert report.trained.head.classes == ("general", "sql", "tools")
+
+
+def test_rows_written_for_this_project_are_tuned_on_more_often(tmp_path):
+    """They are few; conversations and rows with a system prompt do not tune."""
+    own = [replace(row, source="natural (own)") for row in toy_rows() if row.domain == "sql"]
+    others = [row for row in toy_rows() if row.domain != "sql"]
+    talk = LabelledQuery(
+        Query((Message("user", "play"), Message("assistant", "x"), Message("user", "a song"))),
+        *("tools", "talk", "train"),
+    )
+    below = LabelledQuery(
+        Query((Message("system", "be kind"), Message("user", "play an album"))),
+        *("tools", "below", "train"),
+    )
+    given = []
+
+    def tune(prompts, *_):
+        given.extend(prompts)
+        return Tuned()
+
+    train([*own, *others, talk, below], HashingEncoder(), tmp_path, CONFIG, tune)
+    weights = {prompt.domain: prompt.weight for prompt in given}
+    assert weights["sql"] > weights["tools"] == weights["general"] == 1.0
+    assert not {"a song", "play an album"} & {prompt.text for prompt in given}
+
+
+def test_a_frozen_training_removes_the_adapter_of_an_earlier_one(tmp_path):
+    """Else its artifact would be loaded with an encoder that it was not trained for."""
+    (tmp_path / FILE).write_bytes(b"of an earlier training")
+    train(toy_rows(), HashingEncoder(), tmp_path, CONFIG)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_verification_prompts_are_short_validation_texts(trained):
+    """With the decision of the artifact on each; no test row is among them."""
+    prompts = trained[1].trained.verification
+    assert 20 <= len(prompts) <= 200
+    validation = {row.text for row in toy_rows() if row.split == "validation"}
+    assert {prompt.text for prompt in prompts} <= validation
+    assert {prompt.domain for prompt in prompts} <= {"general", "sql", "tools"}
+
+
+def test_a_larger_share_of_misrouted_rows_routes_more(tmp_path):
+    """The setting chooses the threshold, and the report shows the choice."""
+    rows = [
+        replace(row, domain="general") if number % 3 == 0 and row.domain == "sql" else row
+        for number, row in enumerate(toy_rows())
+    ]
+    some, more = (
+        train(rows, HashingEncoder(), tmp_path / f"{limit}", replace(CONFIG, max_misrouted=limit))
+        for limit in (0.01, 0.4)
+    )
+    assert more.trained.min_confidence < some.trained.min_confidence
+    assert more.test.routed > some.test.routed
+    assert (some.tradeoff.chosen, more.tradeoff.chosen) == (0.01, 0.4)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_small_encoder_is_tuned_to_an_artifact_that_serves(tmp_path):
+    """Rows, adapter, converted encoder and artifact fit together, and verify."""
+    base = tiny_bert(tmp_path / "bert", max_position_embeddings=256)
+    out, cache = tmp_path / "artifact", tmp_path / "cache"
+    settings = FineTuneConfig(layers=2, rank=2, steps=2, prompts=4)
+    tune = tuner(base, cache, out, 1, settings)
+    report = train_router(toy_rows(60), Encoder(base, cache), out, CONFIG, tune)
+    classifier = load_artifact(out, Encoder(base, cache, adapter=adapter_of(out)))
+    assert verify(classifier).different == 0
+    assert (out / FILE).is_file()
+    assert report.tuned
+    with pytest.raises(ArtifactError, match="sha256"):
+        load_artifact(out, Encoder(base, cache))
 
 
 def test_a_text_is_encoded_once():

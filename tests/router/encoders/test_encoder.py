@@ -7,10 +7,12 @@ import pytest
 
 from router.artifact import artifact_path, load_artifact
 from router.config import RouterConfig
+from router.encoders.adapter import adapter_of
 from router.encoders.encoder import Encoder
 from router.errors import EncoderError
 from router.policy import Policy
 from router.types import GENERAL, Query, Reason
+from router.verification import verify
 from tests.router.encoders.minilm import minilm
 from tests.router.encoders.tiny_bert import WIDTH, tiny_bert
 
@@ -145,6 +147,19 @@ def test_with_real_weights_a_text_has_its_own_vector(real_encoder):
         assert real_encoder.encode([text]).vectors[0] == pytest.approx(vector, abs=1e-5)
 
 
+@pytest.fixture(scope="module")
+def shipped():
+    """The artifact in the package, with its encoder."""
+    path, cache = minilm()
+    artifact = artifact_path("default")
+    return load_artifact(artifact, Encoder(path, cache, adapter=adapter_of(artifact)))
+
+
+def test_the_shipped_artifact_decides_as_where_it_was_trained(shipped):
+    """Nearly all of its verification prompts, which old artifacts lack, go where they went."""
+    assert verify(shipped).prompts == len(shipped.trained.verification)
+
+
 @pytest.mark.parametrize(
     ("text", "model"),
     [
@@ -160,11 +175,10 @@ def test_with_real_weights_a_text_has_its_own_vector(real_encoder):
         ("How do banks make money?", "boss"),
     ],
 )
-def test_the_shipped_artifact_routes_plain_cases(real_encoder, text, model):
-    """The artifact in the package, with its encoder, sends clear prompts where they belong."""
-    classifier = load_artifact(artifact_path("default"), real_encoder)
-    table = {name: (name,) for name in classifier.classes_ if name != GENERAL}
-    [scores] = classifier.scores([Query(text=text)])
+def test_the_shipped_artifact_routes_plain_cases(shipped, text, model):
+    """It sends clear prompts where they belong."""
+    table = {name: (name,) for name in shipped.classes_ if name != GENERAL}
+    [scores] = shipped.scores([Query(text=text)])
     decision = Policy(table, "boss", RouterConfig()).decide(scores, lambda name: True)
     assert decision.candidates[0] == model
     assert (decision.reason is Reason.ROUTED) == (model != "boss")

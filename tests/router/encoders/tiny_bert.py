@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
+
+from router.encoders.adapter import Adapter
+from router.encoders.encoding import WEIGHTS, checksum
 
 HIDDEN, LAYERS, POSITIONS = 32, 4, 64
 WIDTH = 3 * HIDDEN
@@ -45,12 +48,31 @@ def tiny_bert(folder: Path, weights: dict[str, np.ndarray] | None = None, **conf
     }
     (folder / "config.json").write_text(json.dumps({**shape, **config}))
     if weights is None:
-        weights = _weights(len(names), np.random.default_rng(0))
+        positions = int(str(config.get("max_position_embeddings", POSITIONS)))
+        weights = _weights(len(names), positions, np.random.default_rng(0))
     save_file(weights, folder / "model.safetensors")
     return folder
 
 
-def _weights(words: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def tiny_adapter(model: Path, layers: int = 2, rank: int = 4) -> Adapter:
+    """An adapter of a tiny BERT with random weights, which changes every matrix of its layers."""
+    rng = np.random.default_rng(1)
+    pairs = {}
+    for name, matrix in load_file(model / WEIGHTS).items():
+        if matrix.ndim == 2 and name.startswith(
+            tuple(f"encoder.layer.{n}." for n in range(layers))
+        ):
+            outputs, inputs = matrix.shape
+            a, b = rng.normal(0, 0.2, (rank, inputs)), rng.normal(0, 0.2, (outputs, rank))
+            # Half precision, as a file has it.
+            pairs[name.removesuffix(".weight")] = (
+                a.astype(np.float16).astype(np.float32),
+                b.astype(np.float16).astype(np.float32),
+            )
+    return Adapter(checksum(model / WEIGHTS), layers, 1.5, pairs)
+
+
+def _weights(words: int, positions: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     def normal(*shape: int) -> np.ndarray:
         return rng.normal(0, 0.2, shape).astype(np.float32)
 
@@ -62,7 +84,7 @@ def _weights(words: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
     weights = {
         "embeddings.word_embeddings.weight": normal(words, HIDDEN),
-        "embeddings.position_embeddings.weight": normal(POSITIONS, HIDDEN),
+        "embeddings.position_embeddings.weight": normal(positions, HIDDEN),
         "embeddings.token_type_embeddings.weight": normal(2, HIDDEN),
         **norm("embeddings.LayerNorm"),
     }
