@@ -25,11 +25,8 @@ def result_of(path: str) -> dict[str, Any]:
 
 
 def cell(figure: dict[str, Any] | None) -> str:
-    """A share with its interval, in per cent."""
-    if figure is None:
-        return "…"
-    low, high = figure["interval"]["low"], figure["interval"]["high"]
-    return f"{100 * figure['value']:.1f} ({100 * low:.0f} to {100 * high:.0f})"
+    """A share, in per cent; the files have the intervals."""
+    return "…" if figure is None else f"{100 * figure['value']:.1f}"
 
 
 def target(figure: dict[str, Any]) -> str:
