@@ -1,7 +1,6 @@
 """`niche benchmark NAME`: the router's figures on public data sets, each beside its target."""
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,15 +92,7 @@ def _write(out: Path, where: str, results: "list[Result]") -> None:
     """Writes the results; called after each benchmark, so that a later failure loses nothing."""
     text = "\n".join(["# Benchmarks\n", f"{where}\n", *(result.markdown() for result in results)])
     (out / "benchmarks.md").write_text(text, encoding="utf-8")
-    found = [
-        dataclasses.asdict(result)
-        | {
-            "figures": [
-                dataclasses.asdict(figure) | {"met": figure.met} for figure in result.figures
-            ]
-        }
-        for result in results
-    ]
+    found = [result.fields() for result in results]
     (out / "benchmarks.json").write_text(
         json.dumps({"where": where, "benchmarks": found}, indent=1), encoding="utf-8"
     )

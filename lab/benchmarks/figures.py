@@ -1,7 +1,8 @@
 """A benchmark's result: figures with their intervals and targets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,11 @@ class Result:
         )
         table = Table(("figure", "value", "95% interval", "bar", "met or missed"), cells)
         return (*((table,) if cells else ()), *self.tables)
+
+    def fields(self) -> dict[str, Any]:
+        """The result as JSON values; each figure also says whether it meets its target."""
+        met = ({**asdict(figure), "met": figure.met} for figure in self.figures)
+        return {**asdict(self), "figures": list(met)}
 
     def markdown(self) -> str:
         """The result as a section of a Markdown file."""

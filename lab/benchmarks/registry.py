@@ -15,6 +15,7 @@ from lab.benchmarks.mmlu import mmlu14
 from lab.benchmarks.robustness import read_prompts, robustness
 from lab.benchmarks.routellm import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
+from lab.benchmarks.zero_shot import zero_shot
 from lab.routing import default_prompts, public_prompts
 from lab.routing.follow_up import read_utterances
 from lab.specialists.registry import NICHES
@@ -104,6 +105,12 @@ def _robustness(setting: Setting) -> Result:
     return robustness(lambda queries: destinations(classifier, queries), read_prompts())
 
 
+def _robustness_zero_shot(setting: Setting) -> Result:
+    rows = default_prompts.rows(setting.data_dir)
+    held_out = [row for row in rows if row.split in ("validation", "calibration")]
+    return zero_shot(setting.encoder, held_out, read_prompts())
+
+
 def _conversation(setting: Setting) -> Result:
     classifier = setting.classifier()
     follow_up = classifier.trained.reading.follow_up
@@ -150,6 +157,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Result]] = {
     "mmlu14": _mmlu14,
     "default": _default,
     "robustness": _robustness,
+    "robustness-zero-shot": _robustness_zero_shot,
     "conversation": _conversation,
     "speed": _speed,
 }

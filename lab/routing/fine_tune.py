@@ -26,13 +26,16 @@ from lab.routing.forms import (
     AFTER_DOCUMENT,
     CONTEXT_IN_SYSTEM,
     IN_LONG_TEXT,
+    LONG,
     OTHER_TASKS,
     PLAIN,
     SYSTEM_PROMPT,
     TYPOS,
     TuningPrompt,
     Wordings,
+    filler_alone,
     formed,
+    survives,
 )
 from lab.routing.train import Tune
 from router.classifier import TextEncoder
@@ -65,10 +68,12 @@ class FineTuneConfig:
         scale: factor of its products.
         steps: optimiser steps.
         prompts: prompts per step, before those inside another task are added.
+        fillers: texts without a request per step.
         other_tasks: share of the prompts that also come inside another task.
         general: share of the prompts that no specialist should get.
         learning_rate, head_learning_rate: the largest, of the LoRA and of the linear head.
         sharpness: factor of the vectors before the head.
+        dropout: of the LoRA's inputs.
         checkpoint_every: steps between checkpoints.
         seed: of all draws.
     """
@@ -76,13 +81,15 @@ class FineTuneConfig:
     layers: int = 4
     rank: int = 16
     scale: float = 2.0
-    steps: int = 1200
+    steps: int = 1600
     prompts: int = 24
     other_tasks: float = 0.45
+    fillers: int = 1
     general: float = 0.4
     learning_rate: float = 1e-3
     head_learning_rate: float = 1e-2
     sharpness: float = 16.0
+    dropout: float = 0.1
     checkpoint_every: int = 100
     seed: int = 0
 
@@ -154,6 +161,7 @@ def tuner(
 CHECKPOINT = "checkpoint.pt"
 
 _SHOW_EVERY = 10.0
+_LOWER = 0.1
 _TOKENS_PER_PASS = 1536
 _WARM_UP = 0.06
 
@@ -221,8 +229,16 @@ class Draws:
                 made = formed(prompt.text, prompt.domain, form, self._wordings, salt)
                 if made is not None:
                     query, domain = made
-                    found.append((self._text(query), self.classes.index(domain)))
-        return found
+                    text = self._text(query)
+                    lost = form in LONG and not survives(prompt.text, text)
+                    found.append((text, self.classes.index(GENERAL if lost else domain)))
+        general = self.classes.index(GENERAL)
+        found += [
+            (request_text("", filler_alone(self._wordings, rng), self._scorer), general)
+            for _ in range(self._config.fillers)
+        ]
+        # People type in lower case.
+        return [(text.lower() if rng.random() < _LOWER else text, label) for text, label in found]
 
     def _text(self, query: Query) -> str:
         return request_text(system_text(query), query.messages[-1].content, self._scorer)
@@ -247,6 +263,7 @@ class _Tuning:
         lora = LoraConfig(
             r=config.rank,
             lora_alpha=round(config.scale * config.rank),
+            lora_dropout=config.dropout,
             target_modules=["query", "key", "value", "dense"],
         )
         self._config, self._origin = config, origin

@@ -18,8 +18,9 @@ The wordings are in `texts/`. A third of the kinds is held out: they measure, an
 import hashlib
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ TYPOS = "typos"
 
 OTHER_TASKS = (OTHER_TASK, OTHER_TASK_BY_SYSTEM)
 _SAME_TASK = (AFTER_DOCUMENT, IN_LONG_TEXT, SYSTEM_PROMPT, CONTEXT_IN_SYSTEM, TYPOS)
+
+LONG = (AFTER_DOCUMENT, IN_LONG_TEXT)
+"""Forms that are shortened."""
 
 MIX: Mapping[str, float] = {
     PLAIN: 0.5,
@@ -98,12 +102,15 @@ class Wordings:
         frames: surroundings, by their form.
         systems: neutral system prompts.
         fillers: texts without a request.
+        recombined: whether parts of several wordings are put together, so that a router learns
+            what they have in common and not the few wordings by heart.
     """
 
     other_tasks: tuple[OtherTask, ...]
     frames: Mapping[str, tuple[Frame, ...]]
     systems: tuple[str, ...]
     fillers: tuple[str, ...]
+    recombined: bool = False
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -113,7 +120,32 @@ class Wordings:
     def without(self, kinds: set[str]) -> "Wordings":
         """These wordings without some kinds of other task."""
         kept = tuple(task for task in self.other_tasks if task.kind not in kinds)
-        return Wordings(kept, self.frames, self.systems, self.fillers)
+        return replace(self, other_tasks=kept)
+
+    def framed(self, text: str, form: str, rng: random.Random) -> str:
+        """The text in a frame of this form."""
+        if not self.recombined or form not in _LOOSE or rng.random() < 1 / 2:
+            return rng.choice(rng.choice(self.frames[form]).wordings).replace("{text}", text)
+        before, after = (
+            rng.choice(rng.choice(self.frames[rng.choice(_LOOSE)]).wordings).partition("{text}")
+            for _ in range(2)
+        )
+        opening = before[0] if rng.random() < _KEPT else ""
+        closing = after[2] if rng.random() < _KEPT else ""
+        return f"{opening}{text}{closing}"
+
+    def system(self, rng: random.Random) -> str:
+        """A neutral system prompt."""
+        chosen = rng.choice(self.systems)
+        if not self.recombined or rng.random() < 1 / 2:
+            return chosen
+        prompts = (chosen, rng.choice(self.systems))[: rng.randint(1, 2)]
+        return " ".join(_slice(prompt, rng) for prompt in prompts)
+
+    def filler(self, rng: random.Random) -> str:
+        """A text without a request."""
+        chosen = rng.choice(self.fillers)
+        return _slice(chosen, rng) if self.recombined and rng.random() < _KEPT else chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +157,7 @@ class FormedRow:
         domain: its label.
         form: the form's name.
         group, split, source, excess_loss: those of the prompt.
+        prompt: the prompt in no form.
     """
 
     query: Query
@@ -134,6 +167,7 @@ class FormedRow:
     split: str | None
     source: str
     excess_loss: float | None = None
+    prompt: str = ""
 
     @property
     def text(self) -> str:
@@ -173,7 +207,7 @@ def in_form(row: LabelledRow, form: str, wordings: Wordings) -> FormedRow | None
 def _row(row: LabelledRow, query: Query, domain: str, form: str) -> FormedRow:
     # A pair's outcome is about the plain prompt: in another form the models' answers are unknown.
     known = row.excess_loss if form == PLAIN and isinstance(row, HasExcessLoss) else None
-    return FormedRow(query, domain, form, row.group, row.split, row.source, known)
+    return FormedRow(query, domain, form, row.group, row.split, row.source, known, row.text)
 
 
 def formed(
@@ -195,8 +229,10 @@ def formed(
     if form == PLAIN:
         return _said(text), domain
     if form in wordings.frames:
-        wording = rng.choice(rng.choice(wordings.frames[form]).wordings)
-        return _said(wording.replace("{text}", text)), domain
+        inner = text
+        if wordings.recombined and rng.random() < _TWICE:
+            inner = wordings.framed(text, rng.choice(_LOOSE), rng)
+        return _said(wordings.framed(inner, form, rng)), domain
     query = _MAKERS[form](text, wordings, rng)
     if query is None:
         return None
@@ -207,6 +243,13 @@ def _rng(*parts: str) -> random.Random:
     return random.Random(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest())
 
 
+def survives(prompt: str, text: str) -> bool:
+    """Whether at least half of a prompt's words are in the text that is encoded: of a long text a
+    part is left out, and without the prompt in it the label would be wrong."""
+    words = set(prompt.split())
+    return 2 * len(words & set(text.split())) >= len(words)
+
+
 def _said(text: str, system: str = "") -> Query:
     above = (Message("system", system),) if system else ()
     return Query((*above, Message("user", text)))
@@ -214,34 +257,39 @@ def _said(text: str, system: str = "") -> Query:
 
 def _other_task(text: str, wordings: Wordings, rng: random.Random) -> Query:
     inside = rng.choice(wordings.other_tasks).by_user(text, rng)
+    if wordings.recombined and rng.random() < _TWICE:
+        inside = wordings.framed(inside, rng.choice(_LOOSE), rng)
     # An assistant's usual system prompt must not hide the task that the user sets.
-    return _said(inside, rng.choice(wordings.systems) if rng.random() < _WITH_SYSTEM else "")
+    return _said(inside, wordings.system(rng) if rng.random() < _WITH_SYSTEM else "")
 
 
 def _other_task_by_system(text: str, wordings: Wordings, rng: random.Random) -> Query:
-    return _said(text, rng.choice(rng.choice(wordings.other_tasks).system))
+    task = rng.choice(rng.choice(wordings.other_tasks).system)
+    if wordings.recombined and rng.random() < _KEPT / 2:
+        task = "\n".join(rng.sample((task, _slice(rng.choice(wordings.systems), rng)), 2))
+    return _said(text, task)
 
 
 def _after_document(text: str, wordings: Wordings, rng: random.Random) -> Query:
     between = rng.choice(("\n\n", "\n\n---\n\n", "\n", "\n\n\n"))
-    return _said(f"{rng.choice(wordings.fillers)}{between}{text}")
+    return _said(f"{wordings.filler(rng)}{between}{text}")
 
 
 def _in_long_text(text: str, wordings: Wordings, rng: random.Random) -> Query:
-    before = [rng.choice(wordings.fillers) for _ in range(rng.randint(1, 3))]
-    after = [rng.choice(wordings.fillers) for _ in range(rng.randint(1, 2))]
+    before = [wordings.filler(rng) for _ in range(rng.randint(1, 3))]
+    after = [wordings.filler(rng) for _ in range(rng.randint(1, 2))]
     return _said("\n\n".join([*before, text, *after]))
 
 
 def _below_system_prompt(text: str, wordings: Wordings, rng: random.Random) -> Query:
-    return _said(text, rng.choice(wordings.systems))
+    return _said(text, wordings.system(rng))
 
 
 def _context_in_system(text: str, wordings: Wordings, rng: random.Random) -> Query | None:
     context, _, request = text.strip().rpartition("\n")
     if not context.strip():
         return None
-    above = rng.choice(wordings.systems) if rng.random() < 1 / 2 else ""
+    above = wordings.system(rng) if rng.random() < 1 / 2 else ""
     return _said(request, f"{above}\n{context}".strip())
 
 
@@ -255,6 +303,34 @@ def _with_typos(text: str, _: Wordings, rng: random.Random) -> Query:
     return _said(" ".join(words))
 
 
+def _slice(text: str, rng: random.Random) -> str:
+    """Some lines or sentences of a text that follow one another."""
+    parts = _SENTENCES.split(text)
+    first = rng.randrange(len(parts))
+    kept = parts[first : first + rng.randint(1, _MOST_SENTENCES)]
+    return ("\n" if "\n" in text else " ").join(kept)
+
+
+def fillers_alone(wordings: Wordings, count: int) -> list[FormedRow]:
+    """Texts without any request, which no specialist should get."""
+    return [
+        FormedRow(_said(filler_alone(wordings, _rng("alone", str(index)))), *_ALONE)
+        for index in range(count)
+    ]
+
+
+def filler_alone(wordings: Wordings, rng: random.Random) -> str:
+    """A text without any request."""
+    return "\n\n".join(wordings.filler(rng) for _ in range(rng.randint(1, 4)))
+
+
+_ALONE = (GENERAL, "no request", "fillers", "train", "fillers (own)")
+_LOOSE = ("mail", "forwarded", "politeness", "small talk")
+"""Forms whose openings and closings fit together."""
+_KEPT = 0.7
+_TWICE = 0.15
+_SENTENCES = re.compile(r"\n+|(?<=[.!?])\s+")
+_MOST_SENTENCES = 8
 _WITH_SYSTEM = 0.15
 _TYPO_SHARES = (0.08, 0.4)
 """Of the words."""
@@ -305,4 +381,5 @@ def wordings(held_out: bool) -> Wordings:
         frames=frames,
         systems=tuple(row["text"] for row in rows("systems.jsonl")),
         fillers=tuple(row["text"] for row in rows("fillers.jsonl")),
+        recombined=not held_out,
     )

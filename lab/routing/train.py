@@ -29,12 +29,15 @@ from lab.routing.evaluate import evaluate
 from lab.routing.fit import Part, fit_forms, fit_head, fit_prototypes, pick_exemplars
 from lab.routing.follow_up import deciding_texts, learn_follow_ups
 from lab.routing.forms import (
+    LONG,
     PLAIN,
     FormedRow,
     TuningPrompt,
     Wordings,
+    fillers_alone,
     in_mix,
     in_some_forms,
+    survives,
     wordings,
 )
 from lab.routing.metrics import log_loss
@@ -73,6 +76,8 @@ Tune = Callable[[Sequence[TuningPrompt], Wordings, SegmentScorer], TextEncoder]
 _SHOWN_CHARACTERS = 300
 _VERIFIED = 200
 """Prompts that verify the encoder elsewhere."""
+_PER_FILLER = 20
+"""Training rows for each text without a request that the head sees."""
 _SAMPLE = 12_000
 """Rows that choose the number of sub-clusters."""
 _ROUGHLY = 1e-2
@@ -381,7 +386,11 @@ def _parts(
         progress("encoding the prompts in other forms")
         calibration = [in_mix(row, forms) for row in calibration]
         made = [formed for row in train for formed in in_some_forms(row, forms)]
-        fit = plain.and_(part(made)[0])
+        made += fillers_alone(forms, len(train) // _PER_FILLER)
+        rest, texts = part(made)
+        sound = _sound(made, texts.texts)
+        made = [made[index] for index in sound]
+        fit = plain.and_(Part(rest.vectors[sound], rest.truth[sound]))
         mixed, checked_texts = part([in_mix(row, forms) for row in validation])
         validated = checked.and_(mixed)
     return _Parts(
@@ -394,6 +403,15 @@ def _parts(
         checked=checked_texts.texts,
         forms=[formed.form for formed in made],
     )
+
+
+def _sound(made: Sequence[FormedRow], texts: Sequence[str]) -> list[int]:
+    """The rows whose prompt is still there when their text is shortened."""
+    return [
+        index
+        for index, (row, text) in enumerate(zip(made, texts, strict=True))
+        if row.form not in LONG or survives(row.prompt, text)
+    ]
 
 
 def _exemplars(

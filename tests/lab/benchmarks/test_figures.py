@@ -1,5 +1,7 @@
 """Figures: bars, intervals, and the tables they are shown in."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -58,3 +60,15 @@ def test_a_result_shows_each_figure_beside_its_bar():
         (second,) = [line for line in lines if "12.50" in line]
         assert "met" in first
         assert "missed" in second
+
+
+def test_a_result_can_be_written_as_json():
+    """With whether each figure meets its target."""
+    result = Result("some", (share("right", np.array([True, False]), Bar(0.9)), Figure("p50", 2.0)))
+
+    fields = json.loads(json.dumps(result.fields()))
+
+    assert [(f["name"], f["value"], f["met"]) for f in fields["figures"]] == [
+        ("right", 0.5, False),
+        ("p50", 2.0, None),
+    ]
