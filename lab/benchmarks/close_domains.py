@@ -21,6 +21,9 @@ CONVERSATIONAL = (
     Path(__file__).parents[2] / "docs" / "results" / "close-domains" / "conversational.jsonl"
 )
 
+Tuned = tuple[Tune, Callable[[], TextEncoder]]
+"""What fine-tunes an encoder, and reads the result afterwards."""
+
 _MAX_MISROUTED = 0.05
 
 
@@ -28,7 +31,7 @@ def close_domains(
     rows: Sequence[PublicRow],
     encoder: TextEncoder,
     out: Path,
-    tuned: tuple[Tune, Callable[[], TextEncoder]] | None,
+    tuned: Tuned | None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Result:
     """Trains a router that may misroute 5 % of what it routes, and measures it.

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lab.benchmarks.banking import banking77
 from lab.benchmarks.clinc import clinc150, clinc150_unseen
+from lab.benchmarks.close_domains import Tuned, close_domains
 from lab.benchmarks.conversation import ablation, follow_up_figures
 from lab.benchmarks.default import default, own_test_rows
 from lab.benchmarks.destinations import destinations
@@ -105,6 +107,22 @@ def _robustness(setting: Setting) -> Result:
     return robustness(lambda queries: destinations(classifier, queries), read_prompts())
 
 
+def _close_domains(setting: Setting) -> Result:
+    rows = public_prompts.read("mmlu14", setting.data_dir)
+    with TemporaryDirectory() as folder:
+        return close_domains(rows, setting.encoder, Path(folder), _tuned(setting, Path(folder)))
+
+
+def _tuned(setting: Setting, out: Path) -> Tuned | None:
+    """What fine-tunes the encoder, and reads the result; None without fine-tuning."""
+    if not setting.fine_tune:
+        return None
+    from lab.routing.fine_tune import tuner  # noqa: PLC0415 - torch takes seconds to import
+
+    tune = tuner(setting.model, setting.cache_dir, out, 1, progress=setting.progress)
+    return tune, lambda: Encoder(setting.model, setting.cache_dir, adapter=adapter_of(out))
+
+
 def _robustness_zero_shot(setting: Setting) -> Result:
     rows = default_prompts.rows(setting.data_dir)
     held_out = [row for row in rows if row.split in ("validation", "calibration")]
@@ -156,6 +174,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Result]] = {
     "routellm": _routellm,
     "mmlu14": _mmlu14,
     "default": _default,
+    "close-domains": _close_domains,
     "robustness": _robustness,
     "robustness-zero-shot": _robustness_zero_shot,
     "conversation": _conversation,
