@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from router.classifier import RouteClassifier, TextEncoder
-from router.conversation import FollowUpDetector, Reading
+from router.conversation import FollowUpDetector, Reading, TaskPromptDetector
 from router.errors import ArtifactError
 from router.form_head import FormHead
 from router.head import Head
@@ -191,8 +191,18 @@ def _tensors(trained: Trained) -> dict[str, Any]:
     if trained.forms is not None:
         tensors["form_weights"] = (trained.forms.weights, np.float32)
         tensors["form_bias"] = (trained.forms.bias, np.float32)
+    if trained.reading.task_prompts is not None:
+        tensors["task_prompt_weights"] = (trained.reading.task_prompts.weights, np.float32)
+        tensors["task_prompt_bias"] = (trained.reading.task_prompts.bias, np.float64)
     # In C order: safetensors writes raw memory and would silently scramble any other order.
     return {name: np.ascontiguousarray(*pair) for name, pair in tensors.items()}
+
+
+def _task_prompts(tensors: dict[str, Any]) -> TaskPromptDetector | None:
+    if "task_prompt_weights" not in tensors:
+        return None
+    bias = tensors["task_prompt_bias"].item()
+    return TaskPromptDetector(tensors["task_prompt_weights"], bias)
 
 
 def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
@@ -217,6 +227,7 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             # Absent in old artifacts.
             SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS)).astype(np.float32)),
             layout.reads_system,
+            _task_prompts(tensors),
         ),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),

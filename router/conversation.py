@@ -6,9 +6,10 @@ Rules:
    the text's vector detects follow-ups.
 2. So does a doubtful text that is close to the previous turn: the topic has not changed. A text is
    doubtful if no specialist would get it, and it is not surely general either.
-3. The system prompt is read with that turn. An artifact whose encoder was not trained for this
-   reads a system prompt, which often has a table or a list of functions, only with a doubtful text
-   that is close to it, and counts the result only if a specialist would get it.
+3. A system prompt that sets a task ("You are a translator") is read with that turn, by an artifact
+   whose encoder was trained for it; a linear layer tells such prompts from neutral ones.
+   A neutral one, which often has a table or a list of functions, is read only with a doubtful text
+   that is close to it, and counts only if a specialist would get the two together.
 4. Long texts are shortened, as `router.request_text` says.
 
 Messages of the assistant or a tool never decide. Most requests need one vector; each rule that
@@ -22,7 +23,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from router.request_text import SegmentScorer, is_shortened, request_text
+from router.request_text import SegmentScorer, is_shortened, request_text, system_words
 from router.types import GENERAL, Query, Scores, Source
 
 MAX_TURNS = 4
@@ -30,6 +31,9 @@ MAX_TURNS = 4
 
 _SIMILAR = 0.4
 """Texts with at least this cosine count as similar; 19 in 20 random pairs are below it."""
+
+_MOST_SYSTEMS = 4096
+"""System prompts that are remembered."""
 
 _SURELY_GENERAL = 0.99
 """With at least this probability of `GENERAL`, a text is not doubtful."""
@@ -78,18 +82,38 @@ class FollowUpDetector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TaskPromptDetector:
+    """Detects system prompts that set a task: a linear layer on their vectors by the base encoder,
+    which sees the difference better than one that was trained for requests.
+
+    Attributes:
+        weights: shape (dimensions,).
+        bias: added to the product; the threshold is part of it.
+    """
+
+    weights: Floats
+    bias: float
+
+    def sets_task(self, vectors: Floats) -> Bools:
+        """Which of n system prompts set a task, shape (n,); vectors (n, dimensions)."""
+        return np.asarray(vectors @ self.weights + self.bias > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """How an artifact reads requests.
 
     Attributes:
         follow_up: detects follow-ups.
         scorer: shortens long texts.
-        reads_system: whether the system prompt is always read with the user's words.
+        reads_system: whether a system prompt that may set a task is read with the user's words.
+        task_prompts: tells these from neutral ones, which are not read; None: all may set a task.
     """
 
     follow_up: FollowUpDetector
     scorer: SegmentScorer = field(default_factory=SegmentScorer.neutral)
     reads_system: bool = False
+    task_prompts: TaskPromptDetector | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +159,7 @@ class ConversationReader:
             once for each text.
         score: the classifier's scores of vectors of shape (n, dimensions).
         reading: how the artifact reads requests.
+        encode_base: turns system prompts into vectors, by the encoder before it was fine-tuned.
     """
 
     def __init__(
@@ -142,12 +167,42 @@ class ConversationReader:
         encode: Callable[[Sequence[str]], Encoding],
         score: Callable[[Floats, Bools], Sequence[Scores]],
         reading: Reading,
+        encode_base: Callable[[Sequence[str]], Encoding] | None = None,
     ) -> None:
         self._encode, self._score, self._reading = encode, score, reading
+        self._systems = _SystemPrompts(encode_base or encode, reading)
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
         """The deciding text of each query, and its vector."""
-        return _Batch(_Once(self._encode), self._score, self._reading).read(queries)
+        once = _Once(self._encode)
+        return _Batch(once, self._score, self._reading, self._systems).read(queries)
+
+
+class _SystemPrompts:
+    """Finds the system prompts that may set a task; remembers them, since they repeat."""
+
+    def __init__(self, encode: Callable[[Sequence[str]], Encoding], reading: Reading) -> None:
+        self._encode, self._reading = encode, reading
+        self._known: dict[str, bool] = {}
+
+    def read(self, systems: Sequence[str]) -> list[str]:
+        """The system prompts; empty where it sets no task, or is empty."""
+        detector = self._reading.task_prompts
+        if detector is None:
+            return list(systems)
+        words = [system_words(system) for system in systems]
+        new = [text for text in dict.fromkeys(words) if text and text not in self._known]
+        if new:
+            if len(self._known) > _MOST_SYSTEMS:
+                self._known = {}
+            found = detector.sets_task(self._encode(new).vectors).tolist()
+            # A new dictionary: several threads may read at once.
+            self._known = self._known | dict(zip(new, found, strict=True))
+        known = self._known
+        return [
+            system if text and known.get(text, True) else ""
+            for system, text in zip(systems, words, strict=True)
+        ]
 
 
 class _Once:
@@ -178,8 +233,10 @@ class _Batch:
         encoded: _Once,
         score: Callable[[Floats, Bools], Sequence[Scores]],
         reading: Reading,
+        systems: _SystemPrompts,
     ) -> None:
         self._encoded, self._score, self._reading = encoded, score, reading
+        self._systems = systems
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
         said = [user_turns(query) for query in queries]
@@ -189,9 +246,10 @@ class _Batch:
         backs = self._turns_back(turns)
         deciding = [own[back] for own, back in zip(turns, backs, strict=True)]
         if self._reading.reads_system:
-            read = self._read(deciding, systems)
+            read = self._read(deciding, self._systems.read(systems))
         else:
-            read = self._with_system_prompt(self._read(deciding), deciding, systems)
+            read = self._read(deciding)
+        read = self._with_system_prompt(read, deciding, systems)
         return _spread(read, spoken, backs, len(queries))
 
     def _turns_back(self, turns: Sequence[Sequence[str]]) -> list[int]:

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. A system prompt is read with the user's words, since it may set the task: "You are a translator".
+1. A system prompt that may set the task ("You are a translator") is read with the user's words.
 2. Of a long text, segments (lines, sentences) are kept up to a length, in their order: the first,
    the last, and the few most like a request with their neighbours. So a question in the middle
    survives.
@@ -91,8 +91,13 @@ def request_text(system: str, user: str, scorer: SegmentScorer) -> str:
         scorer: chooses segments of long texts.
     """
     said = shortened(user.strip(), _MOST_USER, scorer)
-    above = shortened(system.strip(), _MOST_SYSTEM, scorer)
+    above = system_words(system)
     return f"{SYSTEM_LABEL}{above}{USER_LABEL}{said}" if above else said
+
+
+def system_words(system: str) -> str:
+    """The beginning and the end of a system prompt: what shows whether it sets a task."""
+    return shortened(system.strip(), _MOST_SYSTEM, SegmentScorer.neutral())
 
 
 def is_shortened(system: str, user: str) -> bool:

@@ -142,6 +142,13 @@ class Wordings:
         prompts = (chosen, rng.choice(self.systems))[: rng.randint(1, 2)]
         return " ".join(_slice(prompt, rng) for prompt in prompts)
 
+    def task_prompt(self, rng: random.Random) -> str:
+        """A system prompt that sets another task."""
+        task = rng.choice(rng.choice(self.other_tasks).system)
+        if self.recombined and rng.random() < _KEPT / 2:
+            return "\n".join(rng.sample((task, _slice(rng.choice(self.systems), rng)), 2))
+        return task
+
     def filler(self, rng: random.Random) -> str:
         """A text without a request."""
         chosen = rng.choice(self.fillers)
@@ -264,10 +271,7 @@ def _other_task(text: str, wordings: Wordings, rng: random.Random) -> Query:
 
 
 def _other_task_by_system(text: str, wordings: Wordings, rng: random.Random) -> Query:
-    task = rng.choice(rng.choice(wordings.other_tasks).system)
-    if wordings.recombined and rng.random() < _KEPT / 2:
-        task = "\n".join(rng.sample((task, _slice(rng.choice(wordings.systems), rng)), 2))
-    return _said(text, task)
+    return _said(text, wordings.task_prompt(rng))
 
 
 def _after_document(text: str, wordings: Wordings, rng: random.Random) -> Query:

@@ -30,6 +30,7 @@ from lab.routing.fit import Part, fit_forms, fit_head, fit_prototypes, pick_exem
 from lab.routing.follow_up import deciding_texts, learn_follow_ups
 from lab.routing.forms import (
     LONG,
+    OTHER_TASK_BY_SYSTEM,
     PLAIN,
     FormedRow,
     TuningPrompt,
@@ -54,15 +55,16 @@ from lab.routing.rows import (
     separate,
 )
 from lab.routing.segments import fit_scorer
+from lab.routing.task_prompts import fit_task_prompts
 from lab.routing.tradeoff import tradeoff
 from router.artifact import load_artifact, save_artifact
-from router.classifier import Encoded, TextEncoder
+from router.classifier import Encoded, TextEncoder, base_of
 from router.config import GuaranteeConfig
 from router.conversation import DecidingTexts, Reading, system_text, user_turns
 from router.errors import TrainingError
 from router.form_head import FormHead
 from router.head import Head
-from router.request_text import SegmentScorer
+from router.request_text import SYSTEM_LABEL, SegmentScorer
 from router.trained import Exemplars, Trained, VerificationPrompt
 from router.types import GENERAL
 from router.verification import went
@@ -313,7 +315,11 @@ def _learn(
 ) -> tuple[Trained, tuple[Choice, ...]]:
     """Trains on the rows of training, validation and calibration."""
     follow_up = learn_follow_ups(material.rows, encoder, material.splits)
-    reading = Reading(follow_up, scorer, reads_system=forms is not None)
+    setting = None
+    if forms is not None:
+        progress("learning which system prompts set a task")
+        setting = fit_task_prompts(forms, base_of(encoder))
+    reading = Reading(follow_up, scorer, forms is not None, setting)
     parts = _parts(material, encoder, reading, forms, config.seed, progress)
     head, choices = _choose_head(material.classes, parts, config, progress)
     progress("calibrating")
@@ -406,12 +412,15 @@ def _parts(
 
 
 def _sound(made: Sequence[FormedRow], texts: Sequence[str]) -> list[int]:
-    """The rows whose prompt is still there when their text is shortened."""
-    return [
-        index
-        for index, (row, text) in enumerate(zip(made, texts, strict=True))
-        if row.form not in LONG or survives(row.prompt, text)
-    ]
+    """The rows whose label their text bears: with the prompt still there where a text is shortened,
+    and the system prompt still there where it sets the task."""
+
+    def is_sound(row: FormedRow, text: str) -> bool:
+        if row.form == OTHER_TASK_BY_SYSTEM:
+            return text.startswith(SYSTEM_LABEL)
+        return row.form not in LONG or survives(row.prompt, text)
+
+    return [index for index, pair in enumerate(zip(made, texts, strict=True)) if is_sound(*pair)]
 
 
 def _exemplars(
@@ -524,6 +533,11 @@ class CachingEncoder:
         self._encoder = encoder
         self._known: dict[str, tuple[Floats, bool]] = {}
         self.name, self.sha256 = encoder.name, encoder.sha256
+
+    @property
+    def base(self) -> TextEncoder:
+        """The encoder before it was fine-tuned."""
+        return base_of(self._encoder)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts' vectors, in order."""

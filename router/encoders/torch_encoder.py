@@ -4,7 +4,8 @@ The only file here that imports torch and transformers. Float32 on a CPU, float1
 texts of a batch are padded to the longest; the mask excludes padding from every mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ class TorchEncoder:
         max_tokens: int = 256,
         adapter: Adapter | None = None,
     ) -> None:
+        self._plain: Callable[[], TorchEncoder] = lambda: TorchEncoder(path, device, max_tokens)
+        self._tuned = adapter is not None
         self._tokens = Tokens(path, max_tokens)
         self.name = path.name
         self.sha256 = checksum(path / WEIGHTS)
@@ -65,6 +68,11 @@ class TorchEncoder:
                 f"{path} cannot be loaded as an encoder on {device!r}: {error}; "
                 "name a model directory, and a device that torch has"
             ) from error
+
+    @cached_property
+    def base(self) -> "TorchEncoder":
+        """The encoder without the adapter."""
+        return self._plain() if self._tuned else self
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Vectors of the texts, float32 (n, 3 x hidden) of length 1, and which texts were cut."""
