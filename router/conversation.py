@@ -186,8 +186,10 @@ class _SystemPrompts:
         self._known: dict[str, bool] = {}
 
     def read(self, systems: Sequence[str]) -> list[str]:
-        """The system prompts; empty where it sets no task, or is empty."""
+        """Those to be read with the user's words; empty where one sets no task, or is empty."""
         detector = self._reading.task_prompts
+        if not self._reading.reads_system:
+            return [""] * len(systems)
         if detector is None:
             return list(systems)
         words = [system_words(system) for system in systems]
@@ -245,11 +247,9 @@ class _Batch:
         systems = [system_text(queries[index]) for index in spoken]
         backs = self._turns_back(turns)
         deciding = [own[back] for own, back in zip(turns, backs, strict=True)]
-        if self._reading.reads_system:
-            read = self._read(deciding, self._systems.read(systems))
-        else:
-            read = self._read(deciding)
-        read = self._with_system_prompt(read, deciding, systems)
+        tasks = self._systems.read(systems)
+        other = ["" if task else system for task, system in zip(tasks, systems, strict=True)]
+        read = self._with_system_prompt(self._read(deciding, tasks), deciding, other)
         return _spread(read, spoken, backs, len(queries))
 
     def _turns_back(self, turns: Sequence[Sequence[str]]) -> list[int]:

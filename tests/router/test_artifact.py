@@ -17,6 +17,7 @@ from router.artifact import (
     read_artifact,
     save_artifact,
 )
+from router.conversation import TaskPromptDetector
 from router.errors import ArtifactError
 from router.form_head import FormHead
 from router.head import Head
@@ -98,8 +99,11 @@ def test_the_default_is_a_directory_of_the_package():
 def test_how_requests_are_read_is_read_back(trained, tmp_path):
     """The scorer of long texts, whether the system prompt is read, and the verification prompts."""
     learnt = trained[1].trained
-    scorer = SegmentScorer(np.linspace(-1, 1, BUCKETS, dtype=np.float32))
-    reading = replace(learnt.reading, scorer=scorer, reads_system=True)
+    # Half precision on disk.
+    weights = np.linspace(-1, 1, BUCKETS).astype(np.float16).astype(np.float32)
+    scorer = SegmentScorer(weights)
+    detector = TaskPromptDetector(np.ones(3, np.float32), -0.5)
+    reading = replace(learnt.reading, scorer=scorer, reads_system=True, task_prompts=detector)
     prompts = (VerificationPrompt("select", "sql"), VerificationPrompt("poem", "general"))
     save_artifact(
         tmp_path, replace(learnt, reading=reading, verification=prompts), ENCODER, "0", {}
@@ -107,6 +111,8 @@ def test_how_requests_are_read_is_read_back(trained, tmp_path):
     _, found = read_artifact(tmp_path)
     assert found.reading.reads_system
     assert np.array_equal(found.reading.scorer.weights, scorer.weights)
+    assert found.reading.task_prompts is not None
+    assert found.reading.task_prompts.bias == -0.5
     assert found.verification == prompts
 
 

@@ -11,6 +11,7 @@ from router.conversation import (
     ConversationReader,
     FollowUpDetector,
     Reading,
+    TaskPromptDetector,
     system_text,
     user_turns,
 )
@@ -47,8 +48,8 @@ class World:
         # first whether it is a follow-up, then what it is about, then what it is likely to be:
         # small beside the topic, for closeness is the inner product
         weights = np.array([1.0] + [0.0] * (WIDTH - 1), np.float32)
-        reading = Reading(FollowUpDetector(weights, -0.005), reads_system=reads_system)
-        self.reader = ConversationReader(self.encode, self.score, reading)
+        self.reading = Reading(FollowUpDetector(weights, -0.005), reads_system=reads_system)
+        self.reader = ConversationReader(self.encode, self.score, self.reading)
 
     def encode(self, texts):
         if texts:
@@ -234,6 +235,28 @@ def test_an_encoder_trained_for_it_always_reads_the_system_prompt():
     world = World(reads_system=True, **{"last": NICHE, both: CHAT})
     assert world.decides("last", system="translate") == both
     assert world.batches == [[both]]
+
+
+@pytest.mark.parametrize(
+    ("bias", "decides"),
+    [(1.0, "System: prompt\nUser: last"), (-1.0, "last")],
+    ids=["task", "neutral"],
+)
+def test_only_a_system_prompt_that_sets_a_task_is_read_with_clear_words(bias, decides):
+    """The detector sees each system prompt once, by the base encoder."""
+    world = World(**{"last": NICHE, "System: prompt\nUser: last": CHAT})
+    seen: list[str] = []
+
+    def encode_base(texts):
+        seen.extend(texts)
+        return Encoded(np.ones((len(texts), 2), np.float32), np.zeros(len(texts), np.bool_))
+
+    detector = TaskPromptDetector(np.zeros(2, np.float32), bias)
+    reading = Reading(world.reading.follow_up, reads_system=True, task_prompts=detector)
+    world.reader = ConversationReader(world.encode, world.score, reading, encode_base)
+    assert world.decides("last", system="prompt") == decides
+    assert world.decides("last", system="prompt") == decides
+    assert seen == ["prompt"]
 
 
 def test_a_follow_up_is_looked_up_without_the_system_prompt():

@@ -117,15 +117,6 @@ def test_what_belongs_to_the_question_is_kept_with_it():
     assert asked in shortened(text, MOST_USER, scorer_of("how", "many", "singers", "?"))
 
 
-def test_a_question_in_a_long_system_prompt_is_kept_too():
-    """It is shortened by the same rule, to fewer characters."""
-    system = "\n".join([*[FILLER] * 20, "You translate all input.", *[FILLER] * 20])
-    found = request_text(system, "hello", scorer_of("you", "translate", "input"))
-    assert "You translate all input." in found
-    assert found.endswith("\nUser: hello")
-    assert is_shortened(system, "hello")
-
-
 HUGE = {
     "one line without spaces": "x" * 1_000_000,
     "one line of words": "word " * 200_000,
