@@ -74,6 +74,7 @@ class Layout(_Part):
     temperature: float
     min_confidence: float
     reads_system: bool = Field(default=False, description="see `Reading`; absent in old artifacts")
+    min_similarity: float = Field(default=0.4, description="see `Reading`")
     scope: OodPart
     tensors_sha256: str
     data_sha256: str = Field(description="fingerprint of the training rows")
@@ -110,6 +111,7 @@ def save_artifact(
         temperature=head.temperature,
         min_confidence=trained.min_confidence,
         reads_system=trained.reading.reads_system,
+        min_similarity=trained.reading.min_similarity,
         forms=() if trained.forms is None else trained.forms.names,
         scope=OodPart(
             energy=ScalePart(mean=ood.energy.mean, spread=ood.energy.spread),
@@ -228,6 +230,7 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS)).astype(np.float32)),
             layout.reads_system,
             _task_prompts(tensors),
+            layout.min_similarity,
         ),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),

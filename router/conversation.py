@@ -29,9 +29,6 @@ from router.types import GENERAL, Query, Scores, Source
 MAX_TURNS = 4
 """User turns that are read: the last one, and three before it."""
 
-_SIMILAR = 0.4
-"""Texts with at least this cosine count as similar; 19 in 20 random pairs are below it."""
-
 _MOST_SYSTEMS = 4096
 """System prompts that are remembered."""
 
@@ -108,12 +105,15 @@ class Reading:
         scorer: shortens long texts.
         reads_system: whether a system prompt that may set a task is read with the user's words.
         task_prompts: tells these from neutral ones, which are not read; None: all may set a task.
+        min_similarity: texts with at least this cosine count as similar; 19 in 20 random pairs of
+            different domains are below it.
     """
 
     follow_up: FollowUpDetector
     scorer: SegmentScorer = field(default_factory=SegmentScorer.neutral)
     reads_system: bool = False
     task_prompts: TaskPromptDetector | None = None
+    min_similarity: float = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,7 +266,7 @@ class _Batch:
             if not len(rows):
                 break
             older = self._read([turns[row][back] for row in rows.tolist()])
-            stays = np.flatnonzero(follow_ups | _similar(vectors, older.vectors))
+            stays = np.flatnonzero(follow_ups | self._similar(vectors, older.vectors))
             rows = rows[stays]
             read = DecidingTexts((), older.vectors[stays], older.truncated[stays])
             for row in rows.tolist():
@@ -279,7 +279,7 @@ class _Batch:
         rows = np.flatnonzero([bool(system) for system in systems])
         rows = rows[self._doubtful(read.vectors[rows])]
         above = self._read([systems[row] for row in rows.tolist()])
-        rows = rows[_similar(read.vectors[rows], above.vectors)]
+        rows = rows[self._similar(read.vectors[rows], above.vectors)]
         below = [f"{systems[row]}\n{said[row]}" for row in rows.tolist()]
         return self._if_routed(read, rows, below)
 
@@ -307,6 +307,10 @@ class _Batch:
         general = np.array([each.probabilities.get(GENERAL, 0.0) for each in scores])
         return ~_routed(scores) & (general < _SURELY_GENERAL)
 
+    def _similar(self, vectors: Floats, others: Floats) -> Bools:
+        cosines = (vectors * others).sum(axis=1)
+        return np.asarray(cosines >= self._reading.min_similarity)
+
     def _routed(self, vectors: Floats) -> Bools:
         return _routed(self._scores(vectors))
 
@@ -327,10 +331,6 @@ def is_routed(scores: Scores) -> bool:
         and scores.probabilities[domain] >= scores.min_confidence
         and scores.ood_score <= scores.max_ood_score
     )
-
-
-def _similar(vectors: Floats, others: Floats) -> Bools:
-    return np.asarray((vectors * others).sum(axis=1) >= _SIMILAR)
 
 
 def _replaced(

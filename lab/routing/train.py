@@ -76,6 +76,8 @@ Tune = Callable[[Sequence[TuningPrompt], Wordings, SegmentScorer], TextEncoder]
 """Fine-tunes an encoder and stores its adapter in the artifact's directory."""
 
 _SHOWN_CHARACTERS = 300
+_PAIRED = 2000
+"""Rows whose pairs say what counts as similar."""
 _VERIFIED = 200
 """Prompts that verify the encoder elsewhere."""
 _PER_FILLER = 20
@@ -319,7 +321,8 @@ def _learn(
     if forms is not None:
         progress("learning which system prompts set a task")
         setting = fit_task_prompts(forms, base_of(encoder))
-    reading = Reading(follow_up, scorer, forms is not None, setting)
+    similar = _min_similarity(material, encoder, config.seed)
+    reading = Reading(follow_up, scorer, forms is not None, setting, similar)
     parts = _parts(material, encoder, reading, forms, config.seed, progress)
     head, choices = _choose_head(material.classes, parts, config, progress)
     progress("calibrating")
@@ -349,6 +352,18 @@ def _fit_forms(parts: _Parts) -> FormHead | None:
     if not parts.forms:
         return None
     return fit_forms(parts.fit.vectors, [PLAIN] * len(parts.plain.truth) + list(parts.forms))
+
+
+def _min_similarity(material: _Material, encoder: TextEncoder, seed: int) -> float:
+    """The cosine below which 19 in 20 random pairs of training rows of different domains are."""
+    rows = material.of("train")
+    drawn = np.random.default_rng(seed).permutation(len(rows))[:_PAIRED]
+    kept = [rows[index] for index in drawn[: len(drawn) // 2 * 2].tolist()]
+    vectors = encoder.encode([row.text.strip() for row in kept]).vectors
+    half = len(kept) // 2
+    differ = np.array([a.domain != b.domain for a, b in zip(kept[:half], kept[half:], strict=True)])
+    cosines = (vectors[:half] * vectors[half:]).sum(axis=1)[differ]
+    return float(np.quantile(cosines, 0.95)) if len(cosines) else 0.4
 
 
 def _verification(
