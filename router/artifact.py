@@ -200,6 +200,17 @@ def _tensors(trained: Trained) -> dict[str, Any]:
     return {name: np.ascontiguousarray(*pair) for name, pair in tensors.items()}
 
 
+def _reading(layout: Layout, tensors: dict[str, Any]) -> Reading:
+    return Reading(
+        FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
+        # Absent in old artifacts.
+        SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS)).astype(np.float32)),
+        layout.reads_system,
+        _task_prompts(tensors),
+        layout.min_similarity,
+    )
+
+
 def _task_prompts(tensors: dict[str, Any]) -> TaskPromptDetector | None:
     if "task_prompt_weights" not in tensors:
         return None
@@ -224,14 +235,7 @@ def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:
             max_score=-scope.threshold,
         ),
         min_confidence=layout.min_confidence,
-        reading=Reading(
-            FollowUpDetector(tensors["follow_up_weights"], tensors["follow_up_bias"].item()),
-            # Absent in old artifacts.
-            SegmentScorer(tensors.get("segment_weights", np.zeros(BUCKETS)).astype(np.float32)),
-            layout.reads_system,
-            _task_prompts(tensors),
-            layout.min_similarity,
-        ),
+        reading=_reading(layout, tensors),
         exemplars=Exemplars(
             texts=tuple(exemplar.text for exemplar in layout.exemplars),
             domains=tuple(exemplar.domain for exemplar in layout.exemplars),

@@ -115,7 +115,7 @@ def fine_tune(
     step = first = tuning.resume(checkpoint)
     started, shown = time.monotonic(), 0.0
     while step < config.steps:
-        loss = tuning.step(draws.batch(step))
+        loss = tuning.step(step, draws.batch(step))
         step += 1
         if step % config.checkpoint_every == 0 or step == config.steps:
             tuning.save(checkpoint, step)
@@ -286,8 +286,10 @@ class _Tuning:
         done = step / self._config.steps
         return min(done / _WARM_UP + 0.01, (1 - done) / (1 - _WARM_UP))
 
-    def step(self, batch: Sequence[tuple[str, int]]) -> float:
+    def step(self, number: int, batch: Sequence[tuple[str, int]]) -> float:
         """One step of the optimiser; returns the mean loss."""
+        # The dropout too depends on the seed and the step alone.
+        torch.manual_seed(self._config.seed * 1_000_003 + number)
         cuts = [(self._tokens.of(text).ids, label) for text, label in batch]
         cuts.sort(key=lambda pair: len(pair[0]))
         total = 0.0

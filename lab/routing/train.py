@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.routing.by_form import figures_by_form
+from lab.routing.caching import CachingEncoder
 from lab.routing.calibrate import (
     calibrate_confidence,
     calibrate_ood,
@@ -41,26 +42,25 @@ from lab.routing.forms import (
     survives,
     wordings,
 )
+from lab.routing.material import Material
 from lab.routing.metrics import log_loss
-from lab.routing.noise import noisy
+from lab.routing.noisy_copies import noisy_copies
 from lab.routing.own_task import kinds_of_own_task
 from lab.routing.report import Choice, Report, promises, write_report
 from lab.routing.rows import (
     SPLITS,
     LabelledRow,
-    Splits,
     excess_loss,
     fingerprint,
-    query_of,
     separate,
 )
 from lab.routing.segments import fit_scorer
 from lab.routing.task_prompts import fit_task_prompts
 from lab.routing.tradeoff import tradeoff
 from router.artifact import load_artifact, save_artifact
-from router.classifier import Encoded, TextEncoder, base_of
+from router.classifier import TextEncoder, base_of
 from router.config import GuaranteeConfig
-from router.conversation import DecidingTexts, Reading, system_text, user_turns
+from router.conversation import DecidingTexts, Reading
 from router.errors import TrainingError
 from router.form_head import FormHead
 from router.head import Head
@@ -86,11 +86,6 @@ _SAMPLE = 12_000
 """Rows that choose the number of sub-clusters."""
 _ROUGHLY = 1e-2
 """Tolerance of the fits that choose a number of sub-clusters; the last one goes to convergence."""
-
-OWN = "(own)"
-"""End of the source of rows that were written for this project."""
-_OWN_WEIGHT = 6.0
-"""They are few, and in words that public sets lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +147,7 @@ def train_router(
     """
     config = config or TrainConfig()
     report = train(rows, encoder, out, config, tune, progress)
-    levels = promises(report.trained.calibration, config.guarantee)
-    report = replace(report, guarantees=levels)
+    report = replace(report, guarantees=promises(report.trained.calibration, config.guarantee))
     progress("writing the report")
     write_report(out, report)
     return report
@@ -204,62 +198,24 @@ def train(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Material:
-    """Labelled rows with their splits and classes."""
-
-    rows: Sequence[LabelledRow]
-    splits: Splits
-    classes: tuple[str, ...]
-
-    def of(self, split: str) -> list[LabelledRow]:
-        """The rows of a split."""
-        return [self.rows[index] for index in getattr(self.splits, split)]
-
-    def truth(self, rows: Sequence[LabelledRow]) -> Indices:
-        """The class of each row."""
-        return np.array([self.classes.index(row.domain) for row in rows], np.int64)
-
-    def tuning_prompts(self) -> list[TuningPrompt]:
-        """The training rows that are one message."""
-        return [
-            TuningPrompt(row.text, row.domain, _OWN_WEIGHT if row.source.endswith(OWN) else 1.0)
-            for row in self.of("train")
-            if len(user_turns(query_of(row))) == 1 and not system_text(query_of(row))
-        ]
-
-    def require_every_domain(self) -> None:
-        """Raises a `TrainingError` if a split has no row of a domain."""
-        for name in ("train", "validation", "test"):
-            present = {row.domain for row in self.of(name)}
-            absent = sorted({row.domain for row in self.rows} - present)
-            if absent:
-                raise TrainingError(
-                    f"no {name} rows of {', '.join(absent)} are left after separating the splits; "
-                    "add prompts of other groups"
-                )
-
-
 def _material(
     rows: Sequence[LabelledRow],
     encoder: TextEncoder,
     config: TrainConfig,
     tuned: bool,
     progress: Callable[[str], object],
-) -> _Material:
+) -> Material:
     """The rows with their splits, each of which has rows of every domain."""
     progress(f"encoding {len(rows)} prompts")
     vectors = encoder.encode([row.text.strip() for row in rows]).vectors
     progress("separating the splits")
     splits = separate(rows, vectors, config.near_duplicate)
-    material = _Material(rows, splits, _classes(rows, tuned))
+    material = Material(rows, splits, _classes(rows, tuned))
     material.require_every_domain()
     return material
 
 
-def _forms(
-    material: _Material, encoder: TextEncoder, progress: Callable[[str], object]
-) -> Wordings:
+def _forms(material: Material, encoder: TextEncoder, progress: Callable[[str], object]) -> Wordings:
     """The wordings to train with: without those that are a domain's own task."""
     own = kinds_of_own_task(material.of("train"), encoder, wordings(False))
     for domain, kinds in own.items():
@@ -268,7 +224,7 @@ def _forms(
 
 
 def _serving(
-    material: _Material,
+    material: Material,
     base: TextEncoder,
     scorer: SegmentScorer,
     tune: Tune | None,
@@ -308,7 +264,7 @@ class _Parts:
 
 
 def _learn(
-    material: _Material,
+    material: Material,
     encoder: TextEncoder,
     scorer: SegmentScorer,
     forms: Wordings | None,
@@ -354,7 +310,7 @@ def _fit_forms(parts: _Parts) -> FormHead | None:
     return fit_forms(parts.fit.vectors, [PLAIN] * len(parts.plain.truth) + list(parts.forms))
 
 
-def _min_similarity(material: _Material, encoder: TextEncoder, seed: int) -> float:
+def _min_similarity(material: Material, encoder: TextEncoder, seed: int) -> float:
     """The cosine below which 19 in 20 random pairs of training rows of different domains are."""
     rows = material.of("train")
     drawn = np.random.default_rng(seed).permutation(len(rows))[:_PAIRED]
@@ -381,7 +337,7 @@ def _verification(
 
 
 def _parts(
-    material: _Material,
+    material: Material,
     encoder: TextEncoder,
     reading: Reading,
     forms: Wordings | None,
@@ -401,17 +357,13 @@ def _parts(
     made: list[FormedRow] = []
     if forms is None:
         progress("encoding noisy copies")
-        fit = plain.and_(_noisy(deciding, plain, encoder))
-        validated = checked.and_(_noisy(checked_texts, checked, encoder))
+        fit = plain.and_(noisy_copies(deciding, plain, encoder))
+        validated = checked.and_(noisy_copies(checked_texts, checked, encoder))
     else:
         progress("encoding the prompts in other forms")
         calibration = [in_mix(row, forms) for row in calibration]
-        made = [formed for row in train for formed in in_some_forms(row, forms)]
-        made += fillers_alone(forms, len(train) // _PER_FILLER)
-        rest, texts = part(made)
-        sound = _sound(made, texts.texts)
-        made = [made[index] for index in sound]
-        fit = plain.and_(Part(rest.vectors[sound], rest.truth[sound]))
+        made, vectors = _made(train, forms, part)
+        fit = plain.and_(vectors)
         mixed, checked_texts = part([in_mix(row, forms) for row in validation])
         validated = checked.and_(mixed)
     return _Parts(
@@ -424,6 +376,20 @@ def _parts(
         checked=checked_texts.texts,
         forms=[formed.form for formed in made],
     )
+
+
+def _made(
+    rows: Sequence[LabelledRow],
+    forms: Wordings,
+    part: Callable[[Sequence[LabelledRow]], tuple[Part, DecidingTexts]],
+) -> tuple[list[FormedRow], Part]:
+    """Rows in other forms and texts without a request, with their vectors."""
+    made = [formed for row in rows for formed in in_some_forms(row, forms)]
+    made += fillers_alone(forms, len(rows) // _PER_FILLER)
+    found, texts = part(made)
+    sound = _sound(made, texts.texts)
+    kept = Part(found.vectors[sound], found.truth[sound])
+    return [made[index] for index in sound], kept
 
 
 def _sound(made: Sequence[FormedRow], texts: Sequence[str]) -> list[int]:
@@ -446,13 +412,6 @@ def _exemplars(
         domains=tuple(rows[index].domain for index in kept),
         vectors=deciding.vectors[list(kept)],
     )
-
-
-def _noisy(deciding: DecidingTexts, rows: Part, encoder: TextEncoder) -> Part:
-    """Noisy copies of rows."""
-    copies = [noisy(text) for text in deciding.texts]
-    vectors = encoder.encode([text for turn in zip(*copies, strict=True) for text in turn]).vectors
-    return Part(vectors, np.resize(rows.truth, len(vectors)))
 
 
 def _classes(rows: Sequence[LabelledRow], tuned: bool) -> tuple[str, ...]:
@@ -516,7 +475,7 @@ def _write(
     out: Path,
     trained: Trained,
     encoder: TextEncoder,
-    material: _Material,
+    material: Material,
     progress: Callable[[str], object],
 ) -> dict[str, Any]:
     """Writes the artifact with its figures on test rows; returns these, those on unseen rows, those
@@ -535,34 +494,3 @@ def _write(
         "unseen": evaluate(served, unseen) if unseen else None,
         "by_form": figures_by_form(served, test),
     }
-
-
-class CachingEncoder:
-    """Encodes each text once, and caches the vectors.
-
-    Attributes:
-        name, sha256: the encoder's.
-    """
-
-    def __init__(self, encoder: TextEncoder) -> None:
-        self._encoder = encoder
-        self._known: dict[str, tuple[Floats, bool]] = {}
-        self.name, self.sha256 = encoder.name, encoder.sha256
-
-    @property
-    def base(self) -> TextEncoder:
-        """The encoder before it was fine-tuned."""
-        return base_of(self._encoder)
-
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """The texts' vectors, in order."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        found = self._encoder.encode(new)
-        if not texts:
-            return found
-        self._known |= {
-            text: (vector, bool(cut))
-            for text, vector, cut in zip(new, found.vectors, found.truncated, strict=True)
-        }
-        vectors, truncated = zip(*(self._known[text] for text in texts), strict=True)
-        return Encoded(np.array(vectors), np.array(truncated))

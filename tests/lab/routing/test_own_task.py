@@ -4,10 +4,10 @@ from itertools import product
 
 import pytest
 
+from lab.routing.caching import CachingEncoder
 from lab.routing.forms import Wordings, wordings
 from lab.routing.own_task import kinds_of_own_task
 from lab.routing.rows import Row
-from lab.routing.train import CachingEncoder
 from router.encoders.encoder import Encoder
 from router.types import GENERAL
 from tests.router.encoders.minilm import minilm

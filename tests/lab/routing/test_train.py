@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from deployments.protocol import Message
+from lab.routing.caching import CachingEncoder
 from lab.routing.dataset import LabelledQuery
 from lab.routing.evaluate import evaluate
 from lab.routing.fine_tune import FineTuneConfig, tuner
 from lab.routing.forms import OTHER_TASKS, PLAIN, wordings
-from lab.routing.train import CachingEncoder, TrainConfig, train, train_router
+from lab.routing.train import TrainConfig, train, train_router
 from router.artifact import load_artifact
 from router.config import GuaranteeConfig
 from router.encoders.adapter import FILE, adapter_of

@@ -1,0 +1,55 @@
+"""Labelled rows with their splits: what a training reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.routing.forms import TuningPrompt
+from lab.routing.rows import LabelledRow, Splits, query_of
+from router.conversation import system_text, user_turns
+from router.errors import TrainingError
+
+Indices = NDArray[np.int64]
+
+OWN = "(own)"
+"""End of the source of rows that were written for this project."""
+_OWN_WEIGHT = 6.0
+"""They are few, and in words that public sets lack."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Labelled rows with their splits and classes."""
+
+    rows: Sequence[LabelledRow]
+    splits: Splits
+    classes: tuple[str, ...]
+
+    def of(self, split: str) -> list[LabelledRow]:
+        """The rows of a split."""
+        return [self.rows[index] for index in getattr(self.splits, split)]
+
+    def truth(self, rows: Sequence[LabelledRow]) -> Indices:
+        """The class of each row."""
+        return np.array([self.classes.index(row.domain) for row in rows], np.int64)
+
+    def tuning_prompts(self) -> list[TuningPrompt]:
+        """The training rows that are one message."""
+        return [
+            TuningPrompt(row.text, row.domain, _OWN_WEIGHT if row.source.endswith(OWN) else 1.0)
+            for row in self.of("train")
+            if len(user_turns(query_of(row))) == 1 and not system_text(query_of(row))
+        ]
+
+    def require_every_domain(self) -> None:
+        """Raises a `TrainingError` if a split has no row of a domain."""
+        for name in ("train", "validation", "test"):
+            present = {row.domain for row in self.of(name)}
+            absent = sorted({row.domain for row in self.rows} - present)
+            if absent:
+                raise TrainingError(
+                    f"no {name} rows of {', '.join(absent)} are left after separating the splits; "
+                    "add prompts of other groups"
+                )
