@@ -3,7 +3,8 @@
 Each step draws prompts, the domains in turn, and puts each into a form that keeps its label; most
 come a second time inside another task, labelled `general`: in one batch the encoder sees that the
 same words belong to a specialist, and do not. All draws depend on the seed and the step alone, so a
-training that was interrupted goes on from its last checkpoint to the same adapter.
+training that was interrupted goes on from its last checkpoint to the same adapter: on one thread to
+the bit, on several up to the order of sums.
 
 The file imports torch and peft; `niche train` imports it only with --fine-tune.
 """

@@ -177,10 +177,7 @@ def train(
     config = config or TrainConfig()
     base = CachingEncoder(encoder)
     material = _material(rows, base, config, tune is not None, progress)
-    scorer = fit_scorer(
-        [row.text for row in material.of("train") if row.domain != GENERAL],
-        wordings(False).fillers,
-    )
+    scorer = fit_scorer(material.specialists_texts(), wordings(False).fillers)
     serving, forms = _serving(material, base, scorer, tune, progress)
     trained, choices = _learn(material, serving, scorer, forms, config, progress)
     if tune is None:

@@ -47,6 +47,15 @@ class Interrupting(Draws):
         return super().batch(step)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Several threads add in an order that differs from run to run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     return tiny_bert(tmp_path_factory.mktemp("base") / "bert", max_position_embeddings=256)
