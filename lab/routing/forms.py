@@ -315,20 +315,11 @@ def _slice(text: str, rng: random.Random) -> str:
     return ("\n" if "\n" in text else " ").join(kept)
 
 
-def fillers_alone(wordings: Wordings, count: int) -> list[FormedRow]:
-    """Texts without any request, which no specialist should get."""
-    return [
-        FormedRow(_said(filler_alone(wordings, _rng("alone", str(index)))), *_ALONE)
-        for index in range(count)
-    ]
-
-
 def filler_alone(wordings: Wordings, rng: random.Random) -> str:
-    """A text without any request."""
-    return "\n\n".join(wordings.filler(rng) for _ in range(rng.randint(1, 4)))
+    """A text without any request; whole texts, since a sentence of one may be a niche's own."""
+    return "\n\n".join(rng.choice(wordings.fillers) for _ in range(rng.randint(1, 4)))
 
 
-_ALONE = (GENERAL, "no request", "fillers", "train", "fillers (own)")
 _LOOSE = ("mail", "forwarded", "politeness", "small talk")
 """Forms whose openings and closings fit together."""
 _KEPT = 0.7

@@ -36,7 +36,6 @@ from lab.routing.forms import (
     FormedRow,
     TuningPrompt,
     Wordings,
-    fillers_alone,
     in_mix,
     in_some_forms,
     survives,
@@ -80,8 +79,6 @@ _PAIRED = 2000
 """Rows whose pairs say what counts as similar."""
 _VERIFIED = 200
 """Prompts that verify the encoder elsewhere."""
-_PER_FILLER = 20
-"""Training rows for each text without a request that the head sees."""
 _SAMPLE = 12_000
 """Rows that choose the number of sub-clusters."""
 _ROUGHLY = 1e-2
@@ -380,9 +377,8 @@ def _made(
     forms: Wordings,
     part: Callable[[Sequence[LabelledRow]], tuple[Part, DecidingTexts]],
 ) -> tuple[list[FormedRow], Part]:
-    """Rows in other forms and texts without a request, with their vectors."""
+    """Rows in other forms, with their vectors."""
     made = [formed for row in rows for formed in in_some_forms(row, forms)]
-    made += fillers_alone(forms, len(rows) // _PER_FILLER)
     found, texts = part(made)
     sound = _sound(made, texts.texts)
     kept = Part(found.vectors[sound], found.truth[sound])
