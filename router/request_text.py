@@ -72,6 +72,9 @@ class SegmentScorer:
         return float(self.weights[found].sum() / len(found) ** 0.5) if found else -np.inf
 
 
+_NEUTRAL = SegmentScorer.neutral()
+
+
 def buckets(segment: str) -> list[int]:
     """The buckets of a segment's words; its first word, and the ends of long words, count
     apart too."""
@@ -97,7 +100,7 @@ def request_text(system: str, user: str, scorer: SegmentScorer) -> str:
 
 def system_words(system: str) -> str:
     """The beginning and the end of a system prompt: what shows whether it sets a task."""
-    return shortened(system.strip(), _MOST_SYSTEM, SegmentScorer.neutral())
+    return shortened(system.strip(), _MOST_SYSTEM, _NEUTRAL)
 
 
 def is_shortened(system: str, user: str) -> bool:
@@ -114,7 +117,7 @@ def shortened(text: str, most: int, scorer: SegmentScorer) -> str:
     last = len(parts) - 1
     kept = {0: parts[0].text[:_MOST_START], last: parts[last].text[-_MOST_END:]}
     room = most - sum(map(len, kept.values()))
-    for block in _blocks(parts, scores)[:_MOST_BLOCKS]:
+    for block in _blocks(parts, scores):
         for place in block:
             used = len(parts[place].text) - len(kept.get(place, ""))
             if used > room:

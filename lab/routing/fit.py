@@ -20,6 +20,8 @@ from router.types import GENERAL
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
+_FEWEST = 200
+"""Rows of a class that a sample keeps, where it has as many: enough for any number of clusters."""
 _CLUSTERED = 3000
 """Rows of a domain that k-means sees: more do not move the centres."""
 _FORMED = 12_000
@@ -34,9 +36,14 @@ class Part:
     truth: Indices
 
     def sample(self, most: int, seed: int) -> "Part":
-        """At most this number of the rows, drawn at random."""
-        drawn = np.random.default_rng(seed).permutation(len(self.truth))[:most]
-        return Part(self.vectors[drawn], self.truth[drawn])
+        """About this number of the rows, drawn at random: the same share of each class, but of a
+        small class at least `_FEWEST` rows, or all."""
+        drawn = np.random.default_rng(seed).permutation(len(self.truth))
+        share = min(1.0, most / max(len(drawn), 1))
+        parts = [drawn[self.truth[drawn] == label] for label in np.unique(self.truth)]
+        kept = [own[: max(round(share * len(own)), _FEWEST)] for own in parts]
+        chosen = np.sort(np.concatenate(kept))
+        return Part(self.vectors[chosen], self.truth[chosen])
 
     def and_(self, other: "Part") -> "Part":
         """These rows, then others."""

@@ -92,3 +92,10 @@ def test_forms_are_told_apart(names):
     head = fit_forms(vectors.astype(np.float32), [name for name in names for _ in range(30)])
     assert [head.likeliest(corner).name for corner in corners] == list(names)
     assert all(head.likeliest(corner).probability > 0.9 for corner in corners)
+
+
+def test_a_sample_keeps_the_rows_of_small_classes():
+    """A class that a plain draw would all but lose is there whole; large ones are thinned."""
+    truth = np.repeat([0, 1], [9000, 60])
+    found = Part(np.zeros((9060, 2), np.float32), truth).sample(1000, seed=0)
+    assert np.bincount(found.truth).tolist() == [993, 60]
