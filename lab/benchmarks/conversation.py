@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.benchmarks.destinations import destinations
 from lab.benchmarks.dialogues import Dialogue
+from lab.routing.destinations import destinations
 from lab.routing.follow_up import Utterance
 from lab.routing.rows import LabelledRow
 from lab.statistics.table import Table, escaped

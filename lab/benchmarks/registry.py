@@ -10,7 +10,6 @@ from lab.benchmarks.clinc import clinc150, clinc150_unseen
 from lab.benchmarks.close_domains import Tuned, close_domains
 from lab.benchmarks.conversation import ablation, follow_up_figures
 from lab.benchmarks.default import default, own_test_rows
-from lab.benchmarks.destinations import destinations
 from lab.benchmarks.dialogues import Material, dialogues
 from lab.benchmarks.figures import Bar, Figure, Result
 from lab.benchmarks.mmlu import mmlu14
@@ -19,6 +18,7 @@ from lab.benchmarks.routellm import routellm
 from lab.benchmarks.speed import latency, sentence_transformers_encode, throughput
 from lab.benchmarks.zero_shot import zero_shot
 from lab.routing import default_prompts, public_prompts
+from lab.routing.destinations import destinations
 from lab.routing.follow_up import read_utterances
 from lab.specialists.registry import NICHES
 from router.artifact import artifact_path, load_artifact

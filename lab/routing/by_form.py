@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lab.routing.destinations import destinations
 from lab.routing.forms import in_form, wordings
 from lab.routing.rows import LabelledRow, query_of
 from lab.statistics.interval import Interval, share_interval
 from lab.statistics.table import Table
 from router.classifier import Classifier
 from router.guarantee import Guarantee
-from router.policy import Thresholds, decide
-from router.types import GENERAL, Reason, Scores
+from router.policy import Thresholds
+from router.types import GENERAL
 
 _ROWS = 300
 """Rows of each form, at most."""
@@ -94,9 +95,8 @@ def _kept(found: FormFigures, level: Guarantee) -> str:
 def _figures(
     form: str, classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thresholds
 ) -> FormFigures:
-    scores = classifier.scores([query_of(row) for row in rows])
+    went = destinations(classifier, [query_of(row) for row in rows], thresholds)
     known = set(classifier.classes_) - {GENERAL}
-    went = np.array([_destination(each, known, thresholds) for each in scores])
     truth = np.array([row.domain if row.domain in known else GENERAL for row in rows])
     routed, belongs = went != GENERAL, truth != GENERAL
     return FormFigures(
@@ -107,12 +107,6 @@ def _figures(
         misrouted=share_interval((went != truth)[routed], "exact"),
         wrongly_routed=None if belongs.all() else share_interval(routed[~belongs], "exact"),
     )
-
-
-def _destination(scores: Scores, known: set[str], thresholds: Thresholds) -> str:
-    table = {domain: (domain,) for domain in known}
-    decision = decide(scores, table, GENERAL, lambda _: True, thresholds)
-    return decision.domain if decision.reason is Reason.ROUTED else GENERAL
 
 
 def _cell(interval: Interval | None) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 from transformers import AutoModel
 
 from lab.routing.forms import (
@@ -43,7 +43,8 @@ from router.classifier import TextEncoder
 from router.conversation import system_text
 from router.encoders.adapter import FILE, Adapter, read_adapter, save_adapter
 from router.encoders.encoder import Encoder
-from router.encoders.encoding import LAYERS, WEIGHTS, Tokens, checksum, layers_of
+from router.encoders.encoding import LAYERS, WEIGHTS, Tokens, checksum
+from router.encoders.torch_encoder import pooled
 from router.errors import TrainingError
 from router.request_text import SegmentScorer, request_text
 from router.types import GENERAL, Query
@@ -295,7 +296,7 @@ class _Tuning:
         cuts.sort(key=lambda pair: len(pair[0]))
         total = 0.0
         for part in _passes(cuts):
-            vectors = self._vectors([ids for ids, _ in part])
+            vectors = pooled(self._model, [ids for ids, _ in part], torch.device("cpu"))
             logits = self._head(vectors * self._config.sharpness)
             truth = torch.tensor([label for _, label in part])
             loss = cross_entropy(logits, truth, reduction="sum") / len(cuts)
@@ -306,20 +307,6 @@ class _Tuning:
         self._optimiser.zero_grad()
         self._schedule.step()
         return total
-
-    def _vectors(self, texts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """As `TorchEncoder`, with gradients."""
-        ids = torch.zeros(len(texts), max(map(len, texts)), dtype=torch.int64)
-        mask = torch.zeros_like(ids)
-        for row, tokens in enumerate(texts):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-        states = self._model(
-            input_ids=ids, attention_mask=mask, output_hidden_states=True
-        ).hidden_states
-        weights = (mask / mask.sum(dim=1, keepdim=True)).unsqueeze(-1)
-        means = [(states[layer] * weights).sum(dim=1) for layer in layers_of(len(states) - 1)]
-        return torch.cat([normalize(mean, dim=1) for mean in means], dim=1) / LAYERS**0.5
 
     def save(self, file: Path, step: int) -> None:
         """Writes a checkpoint, whole or not at all."""

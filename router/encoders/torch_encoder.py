@@ -95,22 +95,31 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def _run(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
-        ids = torch.zeros(len(batch), max(map(len, batch)), dtype=torch.int64)
-        mask = torch.zeros_like(ids)
-        for row, tokens in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-        ids, mask = ids.to(self._device), mask.to(self._device)
-        states = self._model(
-            input_ids=ids, attention_mask=mask, output_hidden_states=True
-        ).hidden_states
-        means = [
-            (states[layer].float() * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-            for layer in layers_of(len(states) - 1)
-        ]
-        vectors = torch.cat([normalize(mean, dim=1) for mean in means], dim=1) / LAYERS**0.5
-        found: np.ndarray = vectors.cpu().numpy()
+        found: np.ndarray = pooled(self._model, batch, self._device).cpu().numpy()
         return found
+
+
+def pooled(model: Any, batch: Sequence[Sequence[int]], device: torch.device) -> torch.Tensor:
+    """The vectors of n tokenised texts, float32 (n, 3 x hidden) of length 1, with gradients if the
+    model has any: what serves and what is trained are the same.
+
+    Args:
+        model: a BERT model of transformers.
+        batch: token ids of each text; padded here.
+        device: where the model is.
+    """
+    ids = torch.zeros(len(batch), max(map(len, batch)), dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, tokens in enumerate(batch):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        mask[row, : len(tokens)] = 1
+    ids, mask = ids.to(device), mask.to(device)
+    states = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+    means = [
+        (states[layer].float() * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        for layer in layers_of(len(states) - 1)
+    ]
+    return torch.cat([normalize(mean, dim=1) for mean in means], dim=1) / LAYERS**0.5
 
 
 def _merge(model: Any, adapter: Adapter) -> None:

@@ -51,12 +51,14 @@ def test_parts_are_joined_in_order():
 
 def test_a_sample_is_of_the_rows_with_their_labels():
     """At most that many, none twice, and the same ones for the same seed."""
-    rows = Part(np.arange(20, dtype=np.float32)[:, np.newaxis], np.arange(20))
-    found = rows.sample(5, seed=1)
-    assert len(set(found.truth.tolist())) == 5
-    assert found.vectors[:, 0].tolist() == found.truth.tolist()
-    assert found.truth.tolist() == rows.sample(5, seed=1).truth.tolist()
-    assert len(rows.sample(50, seed=1).truth) == 20
+    rows = Part(np.arange(2000, dtype=np.float32)[:, np.newaxis], np.repeat([0, 1], 1000))
+    found = rows.sample(500, seed=1)
+    drawn = found.vectors[:, 0]
+    assert len(set(drawn.tolist())) == len(found.truth) == 500
+    assert found.truth.tolist() == (drawn >= 1000).astype(int).tolist()
+    assert drawn.tolist() == rows.sample(500, seed=1).vectors[:, 0].tolist()
+    assert drawn.tolist() != rows.sample(500, seed=2).vectors[:, 0].tolist()
+    assert len(rows.sample(5000, seed=1).truth) == 2000
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.benchmarks.destinations import destinations
+from lab.routing.destinations import destinations
 from router.policy import Thresholds
 from router.types import Query
 from tests.fakes import FakeClassifier
