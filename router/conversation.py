@@ -170,7 +170,8 @@ class ConversationReader:
         encode_base: Callable[[Sequence[str]], Encoding] | None = None,
     ) -> None:
         self._encode, self._score, self._reading = encode, score, reading
-        self._systems = _SystemPrompts(encode_base or encode, reading)
+        detector = reading.task_prompts
+        self._systems = SystemPrompts(encode_base or encode, reading.reads_system, detector)
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
         """The deciding text of each query, and its vector."""
@@ -178,26 +179,36 @@ class ConversationReader:
         return _Batch(once, self._score, self._reading, self._systems).read(queries)
 
 
-class _SystemPrompts:
-    """Finds the system prompts that may set a task; remembers them, since they repeat."""
+class SystemPrompts:
+    """Finds the system prompts that may set a task; remembers them, since they repeat.
 
-    def __init__(self, encode: Callable[[Sequence[str]], Encoding], reading: Reading) -> None:
-        self._encode, self._reading = encode, reading
+    Args:
+        encode: turns system prompts into vectors, by the encoder before it was fine-tuned.
+        reads: whether any is read.
+        detector: tells those that set a task; None: all may.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Sequence[str]], Encoding],
+        reads: bool,
+        detector: TaskPromptDetector | None,
+    ) -> None:
+        self._encode, self._reads, self._detector = encode, reads, detector
         self._known: dict[str, bool] = {}
 
     def read(self, systems: Sequence[str]) -> list[str]:
         """Those to be read with the user's words; empty where one sets no task, or is empty."""
-        detector = self._reading.task_prompts
-        if not self._reading.reads_system:
+        if not self._reads:
             return [""] * len(systems)
-        if detector is None:
+        if self._detector is None:
             return list(systems)
         words = [system_words(system) for system in systems]
         new = [text for text in dict.fromkeys(words) if text and text not in self._known]
         if new:
             if len(self._known) > _MOST_SYSTEMS:
                 self._known = {}
-            found = detector.sets_task(self._encode(new).vectors).tolist()
+            found = self._detector.sets_task(self._encode(new).vectors).tolist()
             # A new dictionary: several threads may read at once.
             self._known = self._known | dict(zip(new, found, strict=True))
         known = self._known
@@ -235,7 +246,7 @@ class _Batch:
         encoded: _Once,
         score: Callable[[Floats, Bools], Sequence[Scores]],
         reading: Reading,
-        systems: _SystemPrompts,
+        systems: SystemPrompts,
     ) -> None:
         self._encoded, self._score, self._reading = encoded, score, reading
         self._systems = systems

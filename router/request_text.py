@@ -35,6 +35,9 @@ _NEAR = 2
 """Segments on each side of one that reads like a request."""
 _MOST_READ = 200_000
 """Characters of a text that are read: half from each end."""
+_MOST_SEGMENTS = 4000
+"""Segments that are read, likewise: such a text of very short lines has far more than one of
+prose."""
 
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
@@ -164,4 +167,6 @@ def segments(text: str) -> Sequence[Segment]:
                     part = sentence[start : start + _MOST_SEGMENT].strip()
                     if part:
                         found.append(Segment(part, number))
+    if len(found) > _MOST_SEGMENTS:
+        found = found[: _MOST_SEGMENTS // 2] + found[-_MOST_SEGMENTS // 2 :]
     return found or [Segment(text, 0)]

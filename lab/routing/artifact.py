@@ -8,7 +8,7 @@ from lab.routing import public_prompts
 from lab.routing.by_form import figures_by_form
 from lab.routing.dataset import read_rows
 from lab.routing.evaluate import evaluate
-from lab.routing.report import EvaluationReport, promises
+from lab.routing.report import EvaluationReport, of_misroutes, promises
 from lab.routing.rows import LabelledRow
 from router.artifact import artifact_path, load_artifact
 from router.classifier import TextEncoder
@@ -82,7 +82,7 @@ def evaluate_artifact(
         found=evaluate(classifier, rows, thresholds),
         guarantees=guarantees,
         notes=tuple(notes),
-        by_form=figures_by_form(classifier, rows, thresholds),
+        by_form=figures_by_form(classifier, rows, thresholds, of_misroutes(guarantees)),
     )
 
 

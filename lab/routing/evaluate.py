@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
+from lab.routing.destinations import sent
 from lab.routing.metrics import reliability, risk_coverage
 from lab.routing.rows import LabelledRow, query_of
 from lab.routing.values import (
@@ -22,8 +23,8 @@ from lab.routing.values import (
 )
 from lab.statistics.interval import share_interval
 from router.classifier import Classifier
-from router.policy import Thresholds, decide
-from router.types import GENERAL, Reason, Scores
+from router.policy import Thresholds
+from router.types import GENERAL
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -124,17 +125,9 @@ def _look(classifier: Classifier, rows: Sequence[LabelledRow], thresholds: Thres
         max_ood_score=np.array([s.max_ood_score for s in scores]),
         truth=np.array([index.get(row.domain, index[GENERAL]) for row in rows]),
         choice=probabilities.argmax(axis=1),
-        went=_destinations(scores, index, thresholds),
-        would=_destinations(scores, index, any_confidence),
+        went=np.array([index[name] for name in sent(scores, labels, thresholds)]),
+        would=np.array([index[name] for name in sent(scores, labels, any_confidence)]),
     )
-
-
-def _destinations(
-    scores: Sequence[Scores], index: dict[str, int], thresholds: Thresholds
-) -> Indices:
-    table = {domain: (domain,) for domain in index if domain != GENERAL}
-    decisions = (decide(s, table, GENERAL, lambda _: True, thresholds) for s in scores)
-    return np.array([index[d.domain if d.reason is Reason.ROUTED else GENERAL] for d in decisions])
 
 
 def _domains(seen: _Seen) -> tuple[DomainFigures, ...]:

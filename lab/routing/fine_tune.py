@@ -34,19 +34,19 @@ from lab.routing.forms import (
     TYPOS,
     TuningPrompt,
     Wordings,
+    bears_label,
     filler_alone,
     formed,
-    survives,
+    said,
 )
 from lab.routing.train import Tune
+from lab.routing.tuning_reader import TuningReader
 from router.classifier import TextEncoder
-from router.conversation import system_text
 from router.encoders.adapter import FILE, Adapter, read_adapter, save_adapter
 from router.encoders.encoder import Encoder
 from router.encoders.encoding import LAYERS, WEIGHTS, Tokens, checksum
 from router.encoders.torch_encoder import pooled
 from router.errors import TrainingError
-from router.request_text import SegmentScorer, request_text
 from router.types import GENERAL, Query
 
 _FORMS = {
@@ -150,9 +150,9 @@ def tuner(
     settings = config or FineTuneConfig()
 
     def tune(
-        prompts: Sequence[TuningPrompt], wordings: Wordings, scorer: SegmentScorer
+        prompts: Sequence[TuningPrompt], wordings: Wordings, reader: TuningReader
     ) -> TextEncoder:
-        draws = Draws(prompts, wordings, scorer, settings)
+        draws = Draws(prompts, wordings, reader, settings)
         found = fine_tune(draws, base, out / CHECKPOINT, settings, progress)
         save_adapter(found, out / FILE)
         return Encoder(base, cache_dir, threads, adapter=read_adapter(out / FILE))
@@ -168,13 +168,21 @@ _TOKENS_PER_PASS = 1536
 _WARM_UP = 0.06
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    query: Query
+    domain: str
+    form: str
+    prompt: str
+
+
 class Draws:
     """The batches of a training; each depends on the seed and the step alone.
 
     Args:
         prompts: training prompts of at least one niche.
         wordings: of the forms.
-        scorer: shortens long texts.
+        reader: of the prompts in their forms.
         config: settings.
 
     Attributes:
@@ -189,15 +197,15 @@ class Draws:
         self,
         prompts: Sequence[TuningPrompt],
         wordings: Wordings,
-        scorer: SegmentScorer,
+        reader: TuningReader,
         config: FineTuneConfig,
     ) -> None:
         self.classes = sorted({prompt.domain for prompt in prompts} | {GENERAL})
-        self._wordings, self._scorer, self._config = wordings, scorer, config
+        self._wordings, self._reader, self._config = wordings, reader, config
         self._of = {
             name: [prompt for prompt in prompts if prompt.domain == name] for name in self.classes
         }
-        drawn = repr((prompts, wordings, config)).encode() + scorer.weights.tobytes()
+        drawn = repr((prompts, wordings, config)).encode() + reader.fingerprint
         self.fingerprint = hashlib.sha256(drawn).hexdigest()
         niches = [name for name in self.classes if name != GENERAL]
         if not niches:
@@ -217,7 +225,7 @@ class Draws:
     def batch(self, step: int) -> list[tuple[str, int]]:
         """Texts with the index of their class."""
         rng = random.Random(f"{self._config.seed} {step}")
-        found: list[tuple[str, int]] = []
+        found: list[_Made] = []
         for place, name in enumerate(
             rng.choices(self.classes, self._shares, k=self._config.prompts)
         ):
@@ -230,20 +238,27 @@ class Draws:
                 salt = f"{self._config.seed} {step} {place}"
                 made = formed(prompt.text, prompt.domain, form, self._wordings, salt)
                 if made is not None:
-                    query, domain = made
-                    text = self._text(query)
-                    lost = form in LONG and not survives(prompt.text, text)
-                    found.append((text, self.classes.index(GENERAL if lost else domain)))
-        general = self.classes.index(GENERAL)
+                    found.append(_Made(*made, form, prompt.text))
         found += [
-            (request_text("", filler_alone(self._wordings, rng), self._scorer), general)
+            _Made(said(filler_alone(self._wordings, rng)), GENERAL, PLAIN, "")
             for _ in range(self._config.fillers)
         ]
-        # People type in lower case.
-        return [(text.lower() if rng.random() < _LOWER else text, label) for text, label in found]
+        return self._labelled(found, rng)
 
-    def _text(self, query: Query) -> str:
-        return request_text(system_text(query), query.messages[-1].content, self._scorer)
+    def _labelled(self, made: Sequence[_Made], rng: random.Random) -> list[tuple[str, int]]:
+        found = []
+        texts = self._reader.texts([each.query for each in made])
+        for each, text in zip(made, texts, strict=True):
+            if bears_label(each.form, each.prompt, text):
+                label = each.domain
+            elif each.form in LONG:
+                label = GENERAL
+            else:
+                continue
+            # People type in lower case.
+            shown = text.lower() if rng.random() < _LOWER else text
+            found.append((shown, self.classes.index(label)))
+        return found
 
 
 class _Tuning:

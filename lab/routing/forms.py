@@ -29,6 +29,7 @@ from deployments.protocol import Message
 from lab.routing.noise import doubled, dropped, mistyped, swapped
 from lab.routing.rows import HasExcessLoss, LabelledRow, query_of
 from router.classifier import text_of
+from router.request_text import SYSTEM_LABEL
 from router.types import GENERAL, Query
 
 TEXTS = Path(__file__).parent / "texts"
@@ -234,12 +235,12 @@ def formed(
     """
     rng = _rng(salt, form, text)
     if form == PLAIN:
-        return _said(text), domain
+        return said(text), domain
     if form in wordings.frames:
         inner = text
         if wordings.recombined and rng.random() < _TWICE:
             inner = wordings.framed(text, rng.choice(_LOOSE), rng)
-        return _said(wordings.framed(inner, form, rng)), domain
+        return said(wordings.framed(inner, form, rng)), domain
     query = _MAKERS[form](text, wordings, rng)
     if query is None:
         return None
@@ -250,14 +251,22 @@ def _rng(*parts: str) -> random.Random:
     return random.Random(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest())
 
 
-def survives(prompt: str, text: str) -> bool:
-    """Whether at least half of a prompt's words are in the text that is encoded: of a long text a
-    part is left out, and without the prompt in it the label would be wrong."""
+def bears_label(form: str, prompt: str, text: str) -> bool:
+    """Whether the text that is encoded has what the label is about.
+
+    Below a system prompt that sets a task, this prompt; of a long text, of which a part is left
+    out, at least half of the prompt's words.
+    """
+    if form == OTHER_TASK_BY_SYSTEM:
+        return text.startswith(SYSTEM_LABEL)
+    if form not in LONG:
+        return True
     words = set(prompt.split())
     return 2 * len(words & set(text.split())) >= len(words)
 
 
-def _said(text: str, system: str = "") -> Query:
+def said(text: str, system: str = "") -> Query:
+    """A message of the user, below a system prompt if one is given."""
     above = (Message("system", system),) if system else ()
     return Query((*above, Message("user", text)))
 
@@ -267,26 +276,26 @@ def _other_task(text: str, wordings: Wordings, rng: random.Random) -> Query:
     if wordings.recombined and rng.random() < _TWICE:
         inside = wordings.framed(inside, rng.choice(_LOOSE), rng)
     # An assistant's usual system prompt must not hide the task that the user sets.
-    return _said(inside, wordings.system(rng) if rng.random() < _WITH_SYSTEM else "")
+    return said(inside, wordings.system(rng) if rng.random() < _WITH_SYSTEM else "")
 
 
 def _other_task_by_system(text: str, wordings: Wordings, rng: random.Random) -> Query:
-    return _said(text, wordings.task_prompt(rng))
+    return said(text, wordings.task_prompt(rng))
 
 
 def _after_document(text: str, wordings: Wordings, rng: random.Random) -> Query:
     between = rng.choice(("\n\n", "\n\n---\n\n", "\n", "\n\n\n"))
-    return _said(f"{wordings.filler(rng)}{between}{text}")
+    return said(f"{wordings.filler(rng)}{between}{text}")
 
 
 def _in_long_text(text: str, wordings: Wordings, rng: random.Random) -> Query:
     before = [wordings.filler(rng) for _ in range(rng.randint(1, 3))]
     after = [wordings.filler(rng) for _ in range(rng.randint(1, 2))]
-    return _said("\n\n".join([*before, text, *after]))
+    return said("\n\n".join([*before, text, *after]))
 
 
 def _below_system_prompt(text: str, wordings: Wordings, rng: random.Random) -> Query:
-    return _said(text, wordings.system(rng))
+    return said(text, wordings.system(rng))
 
 
 def _context_in_system(text: str, wordings: Wordings, rng: random.Random) -> Query | None:
@@ -294,7 +303,7 @@ def _context_in_system(text: str, wordings: Wordings, rng: random.Random) -> Que
     if not context.strip():
         return None
     above = wordings.system(rng) if rng.random() < 1 / 2 else ""
-    return _said(request, f"{above}\n{context}".strip())
+    return said(request, f"{above}\n{context}".strip())
 
 
 def _with_typos(text: str, _: Wordings, rng: random.Random) -> Query:
@@ -304,7 +313,7 @@ def _with_typos(text: str, _: Wordings, rng: random.Random) -> Query:
         if len(word) > 2 and word.isalpha() and rng.random() < share:
             typo = rng.choice((swapped, dropped, doubled, mistyped))
             words[place] = typo(word, rng.randrange(1, len(word) - 1), rng)
-    return _said(" ".join(words))
+    return said(" ".join(words))
 
 
 def _slice(text: str, rng: random.Random) -> str:

@@ -10,7 +10,6 @@ from lab.routing.forms import TuningPrompt
 from lab.routing.rows import LabelledRow, Splits, query_of
 from router.conversation import system_text, user_turns
 from router.errors import TrainingError
-from router.types import GENERAL
 
 Indices = NDArray[np.int64]
 
@@ -35,10 +34,6 @@ class Material:
     def truth(self, rows: Sequence[LabelledRow]) -> Indices:
         """The class of each row."""
         return np.array([self.classes.index(row.domain) for row in rows], np.int64)
-
-    def specialists_texts(self) -> list[str]:
-        """The training texts that a specialist should get."""
-        return [row.text for row in self.of("train") if row.domain != GENERAL]
 
     def tuning_prompts(self) -> list[TuningPrompt]:
         """The training rows that are one message."""

@@ -92,7 +92,7 @@ class Report:
             "Held-out rows of the training sources.",
             *_sections(self.test, pictures),
         ]
-        parts += _forms(self.by_form, self.guarantees)
+        parts += _forms(self.by_form)
         if self.unseen is not None:
             parts += ["## Unseen sources", "Training did not use these sources."]
             parts += _sections(self.unseen)
@@ -158,7 +158,7 @@ class EvaluationReport:
             *_guarantees(self.guarantees, self.main),
             "## Figures",
             *_sections(self.found, pictures),
-            *_forms(self.by_form, self.guarantees),
+            *_forms(self.by_form),
             _LEGEND,
         ]
         return "\n\n".join(parts)
@@ -183,6 +183,11 @@ def promises(
     own = [] if wanted is None else [wanted]
     levels = [*own, *(level for level in usual if level not in own)]
     return tuple(calibration.guarantee(level) for level in levels)
+
+
+def of_misroutes(guarantees: Sequence[Guarantee]) -> list[Guarantee]:
+    """The guarantees on misrouted requests."""
+    return [level for level in guarantees if level.risk == "misroute"]
 
 
 def write_report(folder: Path, report: Report | EvaluationReport) -> tuple[Path, ...]:
@@ -237,11 +242,10 @@ def _sections(found: Evaluation, pictures: Sequence[str] = ()) -> list[str]:
     return parts
 
 
-def _forms(figures: Sequence[FormFigures], guarantees: Sequence[Guarantee]) -> list[str]:
+def _forms(figures: Sequence[FormFigures]) -> list[str]:
     if not figures:
         return []
-    levels = [level for level in guarantees if level.risk == "misroute"]
-    return ["## By form", _BY_FORM, form_table(figures, levels).markdown()]
+    return ["## By form", _BY_FORM, form_table(figures, with_levels=True).markdown()]
 
 
 def _guarantees(guarantees: Sequence[Guarantee], found: Evaluation) -> list[str]:
@@ -256,8 +260,9 @@ report. Set `router.guarantee` in `niche.yaml` to have a line of this table."""
 
 _BY_FORM = """The same rows inside other tasks, mails, long texts and so on, in wordings and kinds
 that training never uses. `recall`: rows of a niche that its specialist gets; `misrouted`: share of
-the routed rows that belong elsewhere, at the artifact's own threshold. The last columns say whether
-that share keeps a level of the guarantees: `unclear` if its interval lies on both sides."""
+the routed rows that belong elsewhere, at the threshold in force. The last columns say whether that
+share keeps a level of the guarantees at the level's own threshold: `unclear` if its interval lies
+on both sides."""
 
 _MISTAKES = """**These are prompts as they were asked, and may hold words of your users.** The first
 choice was wrong, and so was the model that got the request; at most 20, shortened to 200

@@ -8,14 +8,14 @@ from sklearn.linear_model import LogisticRegression
 
 from router.request_text import BUCKETS, SegmentScorer, buckets, segments
 
-_INVERSE_REGULARISATION = 0.5
+_INVERSE_REGULARISATION = 0.1
 
 
 def fit_scorer(requests: Sequence[str], fillers: Sequence[str]) -> SegmentScorer:
     """Fits a logistic regression over words.
 
     Args:
-        requests: prompts that specialists should get; each of their segments is an example.
+        requests: prompts; each of their segments is an example.
         fillers: texts without a request.
     """
     parts = [(part.text, 1) for text in requests for part in segments(text)]

@@ -13,6 +13,10 @@ from router.request_text import system_words
 
 _PER_KIND = 1500
 
+_CAUTION = 0.5
+"""Added to the bias: a task that is not read sends a request to the wrong model, and a neutral
+prompt that is read only takes the encoder one more look."""
+
 
 def fit_task_prompts(wordings: Wordings, base: TextEncoder) -> TaskPromptDetector:
     """Fits a logistic regression on system prompts that set a task, and neutral ones.
@@ -28,4 +32,6 @@ def fit_task_prompts(wordings: Wordings, base: TextEncoder) -> TaskPromptDetecto
     truth = np.repeat([True, False], _PER_KIND)
     with threadpool_limits(1):  # another order of summation would change the artifact
         fitted = LogisticRegression(C=10.0, max_iter=1000).fit(base.encode(texts).vectors, truth)
-    return TaskPromptDetector(fitted.coef_[0].astype(np.float32), float(fitted.intercept_[0]))
+    return TaskPromptDetector(
+        fitted.coef_[0].astype(np.float32), float(fitted.intercept_[0]) + _CAUTION
+    )

@@ -30,22 +30,20 @@ from lab.routing.evaluate import evaluate
 from lab.routing.fit import Part, fit_forms, fit_head, fit_prototypes, pick_exemplars
 from lab.routing.follow_up import deciding_texts, learn_follow_ups
 from lab.routing.forms import (
-    LONG,
-    OTHER_TASK_BY_SYSTEM,
     PLAIN,
     FormedRow,
     TuningPrompt,
     Wordings,
+    bears_label,
     in_mix,
     in_some_forms,
-    survives,
     wordings,
 )
 from lab.routing.material import Material
 from lab.routing.metrics import log_loss
 from lab.routing.noisy_copies import noisy_copies
 from lab.routing.own_task import kinds_of_own_task
-from lab.routing.report import Choice, Report, promises, write_report
+from lab.routing.report import Choice, Report, of_misroutes, promises, write_report
 from lab.routing.rows import (
     SPLITS,
     LabelledRow,
@@ -56,14 +54,16 @@ from lab.routing.rows import (
 from lab.routing.segments import fit_scorer
 from lab.routing.task_prompts import fit_task_prompts
 from lab.routing.tradeoff import tradeoff
+from lab.routing.tuning_reader import TuningReader
 from router.artifact import load_artifact, save_artifact
-from router.classifier import TextEncoder, base_of
+from router.classifier import TextEncoder
 from router.config import GuaranteeConfig
-from router.conversation import DecidingTexts, Reading
+from router.conversation import DecidingTexts, Reading, TaskPromptDetector
 from router.errors import TrainingError
 from router.form_head import FormHead
+from router.guarantee import Guarantee
 from router.head import Head
-from router.request_text import SYSTEM_LABEL, SegmentScorer
+from router.request_text import SegmentScorer
 from router.trained import Exemplars, Trained, VerificationPrompt
 from router.types import GENERAL
 from router.verification import went
@@ -71,7 +71,7 @@ from router.verification import went
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-Tune = Callable[[Sequence[TuningPrompt], Wordings, SegmentScorer], TextEncoder]
+Tune = Callable[[Sequence[TuningPrompt], Wordings, TuningReader], TextEncoder]
 """Fine-tunes an encoder and stores its adapter in the artifact's directory."""
 
 _SHOWN_CHARACTERS = 300
@@ -142,9 +142,7 @@ def train_router(
     Raises:
         RouterError: the rows are too few for training or for the guarantee.
     """
-    config = config or TrainConfig()
     report = train(rows, encoder, out, config, tune, progress)
-    report = replace(report, guarantees=promises(report.trained.calibration, config.guarantee))
     progress("writing the report")
     write_report(out, report)
     return report
@@ -174,12 +172,18 @@ def train(
     config = config or TrainConfig()
     base = CachingEncoder(encoder)
     material = _material(rows, base, config, tune is not None, progress)
-    scorer = fit_scorer(material.specialists_texts(), wordings(False).fillers)
-    serving, forms = _serving(material, base, scorer, tune, progress)
-    trained, choices = _learn(material, serving, scorer, forms, config, progress)
+    scorer = fit_scorer([row.text for row in material.of("train")], wordings(False).fillers)
+    serving: TextEncoder = base
+    tuning = None
+    if tune is not None:
+        tuning = _tuning(material, base, progress)
+        reader = TuningReader(encoder, scorer, tuning.detector)
+        serving = CachingEncoder(tune(material.tuning_prompts(), tuning.forms, reader))
+    trained, choices = _learn(material, serving, scorer, tuning, config, progress)
     if tune is None:
         _remove_adapter(out)
-    found = _write(out, trained, serving, material, progress)
+    guarantees = promises(trained.calibration, config.guarantee)
+    found = _write(out, trained, serving, material, of_misroutes(guarantees), progress)
     return Report(
         encoder=encoder.name,
         tuned=tune is not None,
@@ -188,6 +192,7 @@ def train(
         choices=choices,
         trained=trained,
         tradeoff=tradeoff(trained, found["test"], config.max_misrouted),
+        guarantees=guarantees,
         **found,
     )
 
@@ -209,27 +214,23 @@ def _material(
     return material
 
 
-def _forms(material: Material, encoder: TextEncoder, progress: Callable[[str], object]) -> Wordings:
-    """The wordings to train with: without those that are a domain's own task."""
+@dataclass(frozen=True, slots=True)
+class _Tuning:
+    """What a tuned training adds: the forms to train with, and what tells the system prompts that
+    set a task."""
+
+    forms: Wordings
+    detector: TaskPromptDetector
+
+
+def _tuning(material: Material, encoder: TextEncoder, progress: Callable[[str], object]) -> _Tuning:
+    """The forms without those that are a domain's own task."""
     own = kinds_of_own_task(material.of("train"), encoder, wordings(False))
     for domain, kinds in own.items():
         progress(f"{domain}: its own task is {', '.join(kinds)}; such forms are not made")
-    return wordings(False).without({kind for kinds in own.values() for kind in kinds})
-
-
-def _serving(
-    material: Material,
-    base: TextEncoder,
-    scorer: SegmentScorer,
-    tune: Tune | None,
-    progress: Callable[[str], object],
-) -> tuple[TextEncoder, Wordings | None]:
-    """The encoder that will serve, and the forms to train with: the base and no forms without
-    `tune`."""
-    if tune is None:
-        return base, None
-    forms = _forms(material, base, progress)
-    return CachingEncoder(tune(material.tuning_prompts(), forms, scorer)), forms
+    forms = wordings(False).without({kind for kinds in own.values() for kind in kinds})
+    progress("learning which system prompts set a task")
+    return _Tuning(forms, fit_task_prompts(forms, encoder))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,18 +262,16 @@ def _learn(
     material: Material,
     encoder: TextEncoder,
     scorer: SegmentScorer,
-    forms: Wordings | None,
+    tuning: _Tuning | None,
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Trained, tuple[Choice, ...]]:
     """Trains on the rows of training, validation and calibration."""
     follow_up = learn_follow_ups(material.rows, encoder, material.splits)
-    setting = None
-    if forms is not None:
-        progress("learning which system prompts set a task")
-        setting = fit_task_prompts(forms, base_of(encoder))
     similar = _min_similarity(material, encoder, config.seed)
-    reading = Reading(follow_up, scorer, forms is not None, setting, similar)
+    forms = None if tuning is None else tuning.forms
+    detector = None if tuning is None else tuning.detector
+    reading = Reading(follow_up, scorer, tuning is not None, detector, similar)
     parts = _parts(material, encoder, reading, forms, config.seed, progress)
     head, choices = _choose_head(material.classes, parts, config, progress)
     progress("calibrating")
@@ -280,7 +279,7 @@ def _learn(
     prototypes = fit_prototypes(
         material.classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
     )
-    quantile = config.ood_quantile if forms is None else config.tuned_ood_quantile
+    quantile = config.ood_quantile if tuning is None else config.tuned_ood_quantile
     ood = calibrate_ood(head, prototypes, parts.validation, quantile)
     kept = pick_exemplars(head, parts.plain.vectors, config.exemplars)
     trained = Trained(
@@ -386,15 +385,9 @@ def _made(
 
 
 def _sound(made: Sequence[FormedRow], texts: Sequence[str]) -> list[int]:
-    """The rows whose label their text bears: with the prompt still there where a text is shortened,
-    and the system prompt still there where it sets the task."""
-
-    def is_sound(row: FormedRow, text: str) -> bool:
-        if row.form == OTHER_TASK_BY_SYSTEM:
-            return text.startswith(SYSTEM_LABEL)
-        return row.form not in LONG or survives(row.prompt, text)
-
-    return [index for index, pair in enumerate(zip(made, texts, strict=True)) if is_sound(*pair)]
+    """The rows whose label their text bears."""
+    pairs = enumerate(zip(made, texts, strict=True))
+    return [index for index, (row, text) in pairs if bears_label(row.form, row.prompt, text)]
 
 
 def _exemplars(
@@ -469,6 +462,7 @@ def _write(
     trained: Trained,
     encoder: TextEncoder,
     material: Material,
+    levels: Sequence[Guarantee],
     progress: Callable[[str], object],
 ) -> dict[str, Any]:
     """Writes the artifact with its figures on test rows; returns these, those on unseen rows, those
@@ -485,5 +479,5 @@ def _write(
         "data_sha256": data_sha256,
         "test": found,
         "unseen": evaluate(served, unseen) if unseen else None,
-        "by_form": figures_by_form(served, test),
+        "by_form": figures_by_form(served, test, levels=levels),
     }

@@ -73,16 +73,18 @@ def test_the_same_rows_are_measured_alike(found):
 @pytest.mark.parametrize(
     ("alpha", "kept"), [(0.5, "yes"), (0.25, "unclear"), (0.01, "no")], ids=["yes", "unclear", "no"]
 )
-def test_a_level_of_a_guarantee_is_compared_with_the_interval(found, alpha, kept):
+def test_a_level_of_a_guarantee_is_compared_with_the_interval(alpha, kept):
     """Kept if the whole interval is below it, broken if it is above."""
     level = Guarantee(alpha, 0.05, "misroute", 0.8, 90, 100, 0.01, 0.05)
-    table = form_table([found[PLAIN]], [level])
+    table = form_table(figures_by_form(CLASSIFIER, ROWS, levels=[level]), with_levels=True)
     assert table.titles[-1] == f"at most {alpha}"
     assert table.rows[0][-1] == kept
 
 
-def test_where_nothing_is_routed_no_level_is_broken(found):
-    """The cell says so."""
-    level = Guarantee(0.05, 0.05, "misroute", 0.8, 90, 100, 0.01, 0.05)
-    strict = figures_by_form(CLASSIFIER, ROWS, Thresholds(min_confidence=0.95))
-    assert form_table(strict[:1], [level]).rows[0][-1] == "nothing routed"
+@pytest.mark.parametrize("threshold", [0.95, None], ids=["high", "infeasible"])
+def test_a_level_is_looked_at_with_its_own_threshold(threshold):
+    """Above it nothing is routed, whatever the artifact's own threshold routes."""
+    level = Guarantee(0.05, 0.05, "misroute", threshold, 90, 100, 0.01, 0.05)
+    found = figures_by_form(CLASSIFIER, ROWS, levels=[level])
+    assert found[0].routed == 80
+    assert form_table(found, with_levels=True).rows[0][-1] == "nothing routed"

@@ -9,6 +9,8 @@ import torch
 
 from lab.routing.fine_tune import CHECKPOINT, Draws, FineTuneConfig, fine_tune, tuner
 from lab.routing.forms import Frame, OtherTask, TuningPrompt, Wordings, wordings
+from lab.routing.tuning_reader import TuningReader
+from router.conversation import TaskPromptDetector
 from router.encoders.adapter import FILE, adapter_of
 from router.encoders.encoder import Encoder
 from router.encoders.encoding import WEIGHTS, checksum
@@ -16,16 +18,27 @@ from router.errors import TrainingError
 from router.request_text import BUCKETS, SegmentScorer
 from router.types import GENERAL
 from tests.router.encoders.tiny_bert import LAYERS, tiny_bert
+from tests.router.fakes import HashingEncoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CONFIG = FineTuneConfig(layers=2, rank=4, steps=6, prompts=4, checkpoint_every=2)
-SCORER = SegmentScorer.neutral()
+TASKS = TaskPromptDetector(np.zeros(64, np.float32), 1.0)
+"""Takes every system prompt for one that sets a task."""
+
+
+def reader(scorer=None, tasks=TASKS):
+    return TuningReader(HashingEncoder(), scorer or SegmentScorer.neutral(), tasks)
+
+
 PROMPTS = [
     *(TuningPrompt(f"select {number} rows", "sql") for number in range(8)),
     *(TuningPrompt(f"play song {number}", "tools") for number in range(8)),
     *(TuningPrompt(f"why is it {number}", GENERAL) for number in range(8)),
 ]
+
+
+FORMS = wordings(False)
 
 
 class Interrupted(Exception):
@@ -62,7 +75,7 @@ def base(tmp_path_factory):
 
 
 def draws(prompts=PROMPTS, config=CONFIG, stop=None):
-    return Interrupting(prompts, wordings(False), SCORER, config, stop=stop)
+    return Interrupting(prompts, FORMS, reader(), config, stop=stop)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +189,7 @@ def test_what_tells_the_classes_apart_is_learnt(base, tmp_path):
         for one, two, three in permutations(own, 3)
     ]
     found = fine_tune(
-        Draws(prompts[::2], SHORT, SCORER, config), base, tmp_path / CHECKPOINT, config
+        Draws(prompts[::2], SHORT, reader(), config), base, tmp_path / CHECKPOINT, config
     )
     unseen = prompts[1::2]
     alike = np.equal.outer(*[[prompt.domain for prompt in unseen]] * 2)
@@ -193,7 +206,7 @@ def test_what_tells_the_classes_apart_is_learnt(base, tmp_path):
 def test_a_tuner_leaves_the_adapter_beside_the_artifact(whole, base, tmp_path):
     """The encoder that it returns is what an artifact with this adapter is loaded with."""
     out = tmp_path / "artifact"
-    encoder = tuner(base, tmp_path, out, threads=1, config=CONFIG)(PROMPTS, wordings(False), SCORER)
+    encoder = tuner(base, tmp_path, out, threads=1, config=CONFIG)(PROMPTS, FORMS, reader())
     assert (out / FILE).is_file()
     assert encoder.sha256 == Encoder(base, tmp_path, adapter=adapter_of(out)).sha256
     a, b = adapter_of(out).pairs["encoder.layer.1.output.dense"]
@@ -245,13 +258,28 @@ def test_without_a_prompt_of_a_niche_there_is_nothing_to_train(prompts):
         draws(prompts)
 
 
-def test_another_scorer_makes_another_training():
-    """What shortens the texts is part of what the batches depend on."""
-    other = SegmentScorer(np.ones(BUCKETS, np.float32))
-    found = {
-        Draws(PROMPTS, wordings(False), scorer, CONFIG).fingerprint for scorer in (SCORER, other)
-    }
+OTHER_READERS = {
+    "scorer": reader(SegmentScorer(np.ones(BUCKETS, np.float32))),
+    "detector": reader(tasks=TaskPromptDetector(np.ones(64, np.float32), 0.0)),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_READERS.values(), ids=OTHER_READERS.keys())
+def test_another_reading_makes_another_training(other):
+    """What reads the texts is part of what the batches depend on."""
+    found = {Draws(PROMPTS, FORMS, each, CONFIG).fingerprint for each in (reader(), other)}
     assert len(found) == 2
+
+
+def test_a_system_prompt_that_is_not_read_teaches_nothing():
+    """A text below such a prompt says nothing of the task, so it is no example of another one."""
+    blind = reader(tasks=TaskPromptDetector(np.zeros(64, np.float32), -1.0))
+    texts = [
+        [text for step in range(20) for text, _ in Draws(PROMPTS, FORMS, each, CONFIG).batch(step)]
+        for each in (reader(), blind)
+    ]
+    assert not any(text.lower().startswith("system: ") for text in texts[1])
+    assert len(texts[1]) < len(texts[0])
 
 
 def test_the_checkpoint_holds_no_code(base, tmp_path):
