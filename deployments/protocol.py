@@ -1,9 +1,9 @@
-"""The model protocol: the only interface between models and the layers above, in OpenAI's own words.
+"""The model protocol: the only interface between models and the layers above.
 
-A request travels as the bytes of an OpenAI request, an answer as the bytes of OpenAI's chunks, with
-typed facts beside them: what lies between reads the facts and forwards the bytes. An engine, a model
-on Ray Serve, an upstream and a fake in a test all implement `Backend`. Values are frozen; errors
-carry facts, and the gateway writes the messages.
+It is in OpenAI's own words: a request travels as the bytes of an OpenAI request, an answer as the
+bytes of OpenAI's chunks, with typed facts beside them. What lies between reads the facts and
+forwards the bytes. An engine, a model on Ray Serve, an upstream and a fake in a test all implement
+`Backend`. Values are frozen; errors carry facts, and the gateway writes the messages.
 
     BackendError
     |-- InvalidPrompt      the model cannot serve the request; `parameter` names the reason

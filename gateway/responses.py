@@ -9,6 +9,8 @@ from starlette.types import Message, Receive, Send
 from gateway.errors import ClientGone, ErrorResponse
 from gateway.record import Record
 
+JSON: Mapping[str, str] = {"content-type": "application/json"}
+
 LAST_SEND_SECONDS = 0.5
 """How long sending the last byte may take after the client disconnected."""
 
@@ -24,7 +26,7 @@ async def send_json(
     send: Send, value: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> None:
     """Sends a value as JSON."""
-    typed = {"content-type": "application/json", **(headers or {})}
+    typed = {**JSON, **(headers or {})}
     await send_bytes(send, status, typed, msgspec.json.encode(value))
 
 
