@@ -1,7 +1,8 @@
 """The engine interface. An engine is a file in `deployments/engines/` with `create`.
 
-`create(spec, context)` returns an `Engine`. An engine validates its `engine_options` with a frozen
-pydantic model (`parse_options`), adds the spec's system prompt with `with_system_prompt`, and
+`create(spec, context)` returns an `Engine`; an engine that knows text alone is a `TextEngine`
+(`deployments/generation.py`) inside a `TextBackend`. An engine validates its `engine_options` with
+a frozen pydantic model (`parse_options`), adds the spec's system prompt (`with_system_prompt`), and
 counts its work with a `LoadRecorder`.
 """
 
@@ -16,7 +17,8 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.protocol import Backend, Load, Message, Prompt
+from deployments.generation import Prompt
+from deployments.protocol import Backend, Load, Message
 from deployments.spec import ModelSpec
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -84,7 +86,7 @@ def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
 
 
 class Work:
-    """The work on one request; the engine sets `finished` before it yields the last chunk."""
+    """The work on one request; the engine sets `finished` before it yields its last output."""
 
     def __init__(self) -> None:
         self.finished = False
@@ -107,7 +109,7 @@ class LoadRecorder:
         try:
             yield work
         except (GeneratorExit, asyncio.CancelledError):
-            # A consumer that stops after the last chunk has the whole answer.
+            # A consumer that stops after the last output has the whole answer.
             self._cancelled += not work.finished
             self._completed += work.finished
             raise
