@@ -37,6 +37,9 @@ STREAM_HEADERS = [
 FINAL_WRITE_SECONDS = 5.0
 """How long after the deadline the final write may take for a client that stopped reading."""
 
+_CHUNKS_PER_TURN = 16
+"""Chunks that are there at once do not keep other requests, or a disconnect, from being seen."""
+
 _ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-"}
 
 
@@ -141,7 +144,12 @@ class _Exchange:
         self._count(first)
         niche = self._niche() if first.usage is None else self._last_niche()
         await self._write(sse(with_niche(first.data, niche)), more=True)
+        turn = _CHUNKS_PER_TURN
         async for chunk in rest:
+            turn -= 1
+            if not turn:
+                turn = _CHUNKS_PER_TURN
+                await asyncio.sleep(0)
             self._count(chunk)
             data = chunk.data
             if chunk.usage is not None:

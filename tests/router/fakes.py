@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
-from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt
+from deployments.protocol import BackendError, Chunk, Load, ModelCard, ModelRequest
 from lab.routing.rows import Row
 from router.classifier import Encoded
 from router.types import Query, Rationale, Scores
