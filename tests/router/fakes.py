@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
-from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt
+from deployments.protocol import BackendError, Chunk, Load, ModelCard, ModelRequest
 from lab.routing.rows import Row
 from router.classifier import Encoded
 from router.types import Query, Rationale, Scores
@@ -64,7 +64,7 @@ class Script:
         self.yielded = 0
         self.stopped = 0
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
         self.asked += 1
         try:
             for step in self._steps:
