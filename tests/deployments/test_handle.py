@@ -1,7 +1,7 @@
 """A model on Serve as a `Backend`, over a handle that behaves as Serve's does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from ray.serve.exceptions import (
     RequestCancelledError,
 )
 
+from deployments.frames import decode_request, encode_chunk
 from deployments.handle import ServeBackend
 from deployments.protocol import (
     BackendError,
@@ -32,17 +33,18 @@ from deployments.protocol import (
     Load,
     ModelCard,
     Overloaded,
-    Prompt,
     Unavailable,
 )
+from tests.model_requests import chat
 
-ASKED = Prompt("r1", text="hello")
+ASKED = chat()
 CARD = ModelCard("sql", "fake", "tiny")
-HELLO, WORLD = Chunk("hello", 1), Chunk("world", 1, "stop")
+HELLO, WORLD = Chunk(b'"hello"', tokens=1), Chunk(b'"world"', finish_reasons=((0, "stop"),))
 
 
 class Response:
-    """What a streaming call returns: chunks, an error in their place, or silence, and `cancel`."""
+    """What a call returns: frames of chunks to iterate or one to await, an error in their place, or
+    silence, and `cancel`."""
 
     def __init__(self, *steps: Chunk | Exception | asyncio.Event) -> None:
         self._steps, self.cancelled = steps, 0
@@ -50,14 +52,17 @@ class Response:
     def cancel(self) -> None:
         self.cancelled += 1
 
-    async def __aiter__(self) -> AsyncIterator[Chunk]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         for step in self._steps:
             if isinstance(step, Exception):
                 raise step
             if isinstance(step, asyncio.Event):
                 await step.wait()
             else:
-                yield step
+                yield encode_chunk(step)
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return anext(aiter(self)).__await__()
 
 
 class Method:
@@ -86,12 +91,12 @@ class Handle:
 
     def __init__(self, result: Any) -> None:
         self.calls: list[Any] = []
-        self.asked, self.streams = 0, False
-        self.stream = self.health = self.load = self.model_card = Method(result, self)
+        self.asked, self.called = 0, ("", False)
+        self._method = self.health = self.load = self.model_card = Method(result, self)
 
-    def options(self, *, stream: bool) -> "Handle":
-        self.streams = stream
-        return self
+    def options(self, *, method_name: str, stream: bool = False, **serialization: str) -> Method:
+        self.called = (method_name, stream)
+        return self._method
 
 
 def task_error(cause: Exception) -> Exception:
@@ -117,19 +122,38 @@ async def collect(asked: ServeBackend) -> list[Chunk]:
     return [chunk async for chunk in asked.stream(ASKED)]
 
 
+async def complete(asked: ServeBackend) -> list[Chunk]:
+    return [await asked.complete(ASKED)]
+
+
+Ask = Callable[[ServeBackend], Awaitable[list[Chunk]]]
+EITHER = pytest.mark.parametrize("ask", [collect, complete], ids=["streamed", "whole"])
+
+
 async def test_an_answer_comes_as_the_replica_gives_it() -> None:
-    """The prompt goes to a streaming call, whose chunks come back in order."""
+    """The request goes to a streaming call as bytes, and its chunks come back in order."""
     handle = Handle(Response(HELLO, WORLD))
 
     assert await collect(finding(lambda: handle)) == [HELLO, WORLD]
-    assert (handle.streams, handle.calls) == (True, [ASKED])
+    assert handle.called == ("stream_frames", True)
+    assert [decode_request(frame) for frame in handle.calls] == [ASKED]
 
 
-async def test_a_finished_stream_is_not_cancelled() -> None:
+async def test_a_whole_answer_is_one_call() -> None:
+    """The request goes to a call that does not stream, and comes back as one chunk."""
+    handle = Handle(Response(WORLD))
+
+    assert await finding(lambda: handle).complete(ASKED) == WORLD
+    assert handle.called == ("complete_frame", False)
+    assert [decode_request(frame) for frame in handle.calls] == [ASKED]
+
+
+@EITHER
+async def test_a_finished_answer_is_not_cancelled(ask: Ask) -> None:
     """Nothing is left to cancel after the last chunk."""
     response = Response(HELLO, WORLD)
 
-    await collect(backend(response))
+    await ask(backend(response))
 
     assert response.cancelled == 0
 
@@ -145,10 +169,11 @@ async def test_leaving_early_cancels_the_request() -> None:
     assert response.cancelled == 1
 
 
-async def test_a_cancelled_reader_cancels_the_request() -> None:
-    """A task that is cancelled while it waits for a chunk tells the replica."""
-    response = Response(HELLO, asyncio.Event(), WORLD)
-    reading = asyncio.create_task(collect(backend(response)))
+@EITHER
+async def test_a_cancelled_reader_cancels_the_request(ask: Ask) -> None:
+    """A task that is cancelled while it waits tells the replica."""
+    response = Response(asyncio.Event(), WORLD)
+    reading = asyncio.create_task(ask(backend(response)))
     await asyncio.sleep(0.01)
 
     reading.cancel()
@@ -189,11 +214,12 @@ OWN = {
 }
 
 
+@EITHER
 @pytest.mark.parametrize("error", UNAVAILABLE.values(), ids=UNAVAILABLE.keys())
-async def test_what_ray_raises_is_unavailable(error: Exception) -> None:
+async def test_what_ray_raises_is_unavailable(error: Exception, ask: Ask) -> None:
     """Every failure of Ray's becomes `Unavailable` with the model's name, and keeps its cause."""
     with pytest.raises(Unavailable) as raised:
-        await collect(backend(Response(error)))
+        await ask(backend(Response(error)))
 
     assert raised.value.model == "sql"
     assert raised.value.reason
@@ -207,23 +233,25 @@ async def test_what_ray_raises_makes_the_model_unhealthy(error: Exception) -> No
         await backend(error).health()
 
 
-async def test_backpressure_is_overloaded() -> None:
+@EITHER
+async def test_backpressure_is_overloaded(ask: Ask) -> None:
     """A full queue is told with its length and a time to wait."""
     with pytest.raises(Overloaded) as raised:
-        await collect(backend(Response(BackPressureError(17, 16))))
+        await ask(backend(Response(BackPressureError(17, 16))))
 
     assert (raised.value.model, raised.value.queued) == ("sql", 17)
     assert raised.value.retry_after_seconds > 0
 
 
+@EITHER
 @pytest.mark.parametrize("arrives", [lambda error: error, task_error], ids=["bare", "wrapped"])
 @pytest.mark.parametrize("error", OWN.values(), ids=OWN.keys())
 async def test_the_engines_own_errors_arrive_as_they_are(
-    error: BackendError, arrives: Callable[[BackendError], Exception]
+    error: BackendError, arrives: Callable[[BackendError], Exception], ask: Ask
 ) -> None:
     """A `BackendError` of the replica keeps its class and facts, whatever carried it."""
     with pytest.raises(type(error)) as raised:
-        await collect(backend(Response(arrives(error))))
+        await ask(backend(Response(arrives(error))))
 
     assert type(raised.value) is type(error)
     assert raised.value.args == error.args

@@ -15,7 +15,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from deployments.engine import EngineContext, create_engine
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
-from deployments.protocol import Message, Prompt, Sampling
 from deployments.spec import ModelSpec
 from lab.datasets.sources import Dataset
 from lab.specialists.evaluation.score import Score, evaluate
@@ -25,6 +24,7 @@ from lab.specialists.training.publish import Provenance, publish
 from lab.specialists.training.train import Stage, TrainResult, train
 from tests.deployments.tiny_model import save_tiny_model
 from tests.lab.specialists.toy_niche import make_niche
+from tests.model_requests import chat, text_of
 
 CONFIG = TrainConfig(rank=4, learning_rate=0.02, batch_size=4, epochs=8, threads=1)
 SCORE = Score(0.75, 40, 0.598, 0.858, cut=2, mean_prompt_tokens=20.0, mean_answer_tokens=11.25)
@@ -234,12 +234,8 @@ async def served(base: Path, adapter: Path | None, system: str | None) -> list[s
     try:
         answers = []
         for text in ASKED:
-            asked = Prompt(
-                "r",
-                (Message("user", text),),
-                sampling=Sampling(max_tokens=12, temperature=0),
-            )
-            answers.append("".join([chunk.text async for chunk in engine.stream(asked)]))
+            asked = chat(text, max_tokens=12, temperature=0)
+            answers.append(text_of([await engine.complete(asked)]))
         return answers
     finally:
         await engine.stop()
