@@ -17,8 +17,8 @@ from deployments.protocol import InvalidPrompt, Message, ModelRequest
 _COMPLETION_MAX_TOKENS = 16
 """The default of `POST /v1/completions`, by OpenAI's reference."""
 
-_LABELS = frozenset({"metadata", "n", "stream_options", "user"})
-"""What changes no answer, or is read beside the parameters of the dialect."""
+_LABELS = frozenset({"metadata", "user"})
+"""The client's own words, which change no answer."""
 
 _IDLE: dict[str, tuple[Any, ...]] = {
     "echo": (False,),

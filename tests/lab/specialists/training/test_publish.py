@@ -22,9 +22,9 @@ from lab.specialists.recipe import TrainConfig
 from lab.specialists.registry import NICHES
 from lab.specialists.training.publish import Provenance, publish
 from lab.specialists.training.train import Stage, TrainResult, train
+from tests import model_requests
 from tests.deployments.tiny_model import save_tiny_model
 from tests.lab.specialists.toy_niche import make_niche
-from tests.model_requests import chat, text_of
 
 CONFIG = TrainConfig(rank=4, learning_rate=0.02, batch_size=4, epochs=8, threads=1)
 SCORE = Score(0.75, 40, 0.598, 0.858, cut=2, mean_prompt_tokens=20.0, mean_answer_tokens=11.25)
@@ -234,8 +234,8 @@ async def served(base: Path, adapter: Path | None, system: str | None) -> list[s
     try:
         answers = []
         for text in ASKED:
-            asked = chat(text, max_tokens=12, temperature=0)
-            answers.append(text_of([await engine.complete(asked)]))
+            asked = model_requests.chat(text, max_tokens=12, temperature=0)
+            answers.append(model_requests.text_of([await engine.complete(asked)]))
         return answers
     finally:
         await engine.stop()
