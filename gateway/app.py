@@ -38,7 +38,7 @@ from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.record import Record
-from gateway.scoring import BatchingScorer, Explainer, Scorer
+from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
@@ -137,14 +137,15 @@ def _lifespan(
 
 
 def _scorer(dependencies: Dependencies, closing: ExitStack) -> Scorer:
-    classifier = dependencies.classifier
-    if not isinstance(classifier, Classifier):
-        return classifier
-    max_batch_size = dependencies.config.router.max_batch_size
-    on_batch = dependencies.metrics.router_batch_size.observe
-    scorer = BatchingScorer(classifier.scores, max_batch_size, on_batch)
-    closing.callback(scorer.close)
-    return scorer
+    classifier, settings = dependencies.classifier, dependencies.config.router
+    scorer: Scorer
+    if isinstance(classifier, Classifier):
+        on_batch = dependencies.metrics.router_batch_size.observe
+        scorer = batching = BatchingScorer(classifier.scores, settings.max_batch_size, on_batch)
+        closing.callback(batching.close)
+    else:
+        scorer = classifier
+    return CachingScorer(scorer, settings.cached_scores) if settings.cached_scores else scorer
 
 
 def _explainer(dependencies: Dependencies, closing: ExitStack) -> Explainer:
