@@ -8,6 +8,7 @@ counts its work with a `LoadRecorder`.
 
 import asyncio
 import importlib
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ from typing import Protocol, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from deployments.generation import Prompt
-from deployments.protocol import Backend, Load, Message
+from deployments.protocol import Backend, BackendError, Load, Message, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
+
+_log = logging.getLogger("deployments.engine")
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -83,6 +86,20 @@ def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
     if any(message.role == "system" for message in prompt.messages):
         return prompt
     return replace(prompt, messages=(Message("system", system_prompt), *prompt.messages))
+
+
+@contextmanager
+def faults_translated(model: str, request: ModelRequest) -> Iterator[None]:
+    """Turns any fault of the engine of `model` in the block into a `BackendError`."""
+    try:
+        yield
+    except BackendError:
+        raise
+    except Exception as error:  # noqa: BLE001 - translates any error of an engine
+        # The caller's process may not be able to import the exception's class.
+        fields = {"request_id": request.request_id, "model": model}
+        _log.exception("an engine failed", extra={"fields": fields})
+        raise Unavailable(model, f"its engine failed: {type(error).__name__}") from None
 
 
 class Work:
