@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,6 +59,23 @@ def create_engine(spec: ModelSpec, context: EngineContext) -> Engine:
     """
     module = importlib.import_module(f"deployments.engines.{spec.engine}")
     return cast(Engine, module.create(spec, context))
+
+
+def create_engines(specs: Mapping[str, ModelSpec], context: EngineContext) -> dict[str, Engine]:
+    """Builds the engine of each model, by its name.
+
+    Raises:
+        ValueError: a line for each model whose options are wrong.
+    """
+    engines, faults = {}, []
+    for name, spec in specs.items():
+        try:
+            engines[name] = create_engine(spec, context)
+        except ValueError as error:
+            faults.append(f"model {name!r}: {error}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return engines
 
 
 def parse_options(model: type[Options], spec: ModelSpec) -> Options:
