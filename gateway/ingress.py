@@ -3,6 +3,7 @@
 The app itself (`gateway/app.py`) does not depend on Ray.
 """
 
+import os
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
 from gateway.config import NicheConfig
 from gateway.dependencies import Dependencies
 from gateway.log import log_requests
+from gateway.loop_watch import watch_running_loop
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_classifier, load_policy
 from gateway.tracing.otlp import open_provider
@@ -49,6 +51,8 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         config, context = self._config, self._context
         log_requests()
+        if os.environ.get("NICHE_DEBUG_LOOP") == "1":
+            watch_running_loop()
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
         backends = {spec.name: _backend(spec) for spec in config.models}
