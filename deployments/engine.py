@@ -8,8 +8,9 @@ counts its work with a `LoadRecorder`.
 
 import asyncio
 import importlib
+import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import Protocol, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from deployments.generation import Prompt
-from deployments.protocol import Backend, Load, Message
+from deployments.protocol import Backend, BackendError, Load, Message, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
+
+_log = logging.getLogger("deployments.engine")
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -58,6 +61,23 @@ def create_engine(spec: ModelSpec, context: EngineContext) -> Engine:
     return cast(Engine, module.create(spec, context))
 
 
+def create_engines(specs: Mapping[str, ModelSpec], context: EngineContext) -> dict[str, Engine]:
+    """Builds the engine of each model, by its name.
+
+    Raises:
+        ValueError: a line for each model whose options are wrong.
+    """
+    engines, faults = {}, []
+    for name, spec in specs.items():
+        try:
+            engines[name] = create_engine(spec, context)
+        except ValueError as error:
+            faults.append(f"model {name!r}: {error}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return engines
+
+
 def parse_options(model: type[Options], spec: ModelSpec) -> Options:
     """Validates `spec.engine_options` with the engine's own model.
 
@@ -83,6 +103,20 @@ def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
     if any(message.role == "system" for message in prompt.messages):
         return prompt
     return replace(prompt, messages=(Message("system", system_prompt), *prompt.messages))
+
+
+@contextmanager
+def faults_translated(model: str, request: ModelRequest) -> Iterator[None]:
+    """Turns any fault of the engine of `model` in the block into a `BackendError`."""
+    try:
+        yield
+    except BackendError:
+        raise
+    except Exception as error:  # noqa: BLE001 - translates any error of an engine
+        # The caller's process may not be able to import the exception's class.
+        fields = {"request_id": request.request_id, "model": model}
+        _log.exception("an engine failed", extra={"fields": fields})
+        raise Unavailable(model, f"its engine failed: {type(error).__name__}") from None
 
 
 class Work:

@@ -1,24 +1,14 @@
 """The class that Ray Serve runs for one model: an engine, loaded before the replica is ready."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
-from deployments.engine import EngineContext, create_engine
+from deployments.engine import EngineContext, create_engine, faults_translated
 from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
-from deployments.protocol import (
-    BackendError,
-    Chunk,
-    Load,
-    ModelCard,
-    ModelRequest,
-    Unavailable,
-)
+from deployments.protocol import Chunk, Load, ModelCard, ModelRequest
 from deployments.spec import ModelSpec
-
-_log = logging.getLogger("deployments.server")
 
 
 class ModelServer:
@@ -48,14 +38,14 @@ class ModelServer:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """The engine's answer; closing it early cancels the request in the engine."""
-        with self._translated(request):
+        with faults_translated(self._name, request):
             async with aclosing(self._engine.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
     async def complete(self, request: ModelRequest) -> Chunk:
         """The engine's whole answer; cancelling the call cancels the request in the engine."""
-        with self._translated(request):
+        with faults_translated(self._name, request):
             return await self._engine.complete(request)
 
     async def stream_frames(self, frame: bytes) -> AsyncGenerator[bytes]:
@@ -75,19 +65,6 @@ class ModelServer:
     async def model_card(self) -> ModelCard:
         """The card of the served model."""
         return await self._engine.model_card()
-
-    @contextmanager
-    def _translated(self, request: ModelRequest) -> Iterator[None]:
-        """Turns any fault of the engine into a `BackendError`."""
-        try:
-            yield
-        except BackendError:
-            raise
-        except Exception as error:  # noqa: BLE001 - translates any error of an engine
-            # The caller's process may not be able to import the exception's class.
-            fields = {"request_id": request.request_id, "model": self._name}
-            _log.exception("an engine failed", extra={"fields": fields})
-            raise Unavailable(self._name, f"its engine failed: {type(error).__name__}") from None
 
 
 class LoggingModelServer(ModelServer):

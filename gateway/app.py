@@ -4,7 +4,7 @@ Recording -> ErrorHandling -> Authentication -> Admission -> routes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Scope
 
+from deployments.engine import Engine
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
@@ -80,7 +81,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             Middleware(Admission, slots=slots),
         ],
         exception_handlers={HTTPException: _translate},
-        lifespan=_lifespan(readiness, evaluation, closing),
+        lifespan=_lifespan(dependencies.engines, readiness, evaluation, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
@@ -117,12 +118,17 @@ def _observe(
 
 
 def _lifespan(
-    readiness: Readiness, evaluation: OnlineEvaluation | None, closing: ExitStack
+    engines: Sequence[Engine],
+    readiness: Readiness,
+    evaluation: OnlineEvaluation | None,
+    closing: ExitStack,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Runs the background tasks while the app serves requests."""
+    """Runs the engines of this process and the background tasks while the app serves requests."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        for engine in engines:
+            await engine.start()
         tasks = [asyncio.create_task(readiness.keep_asking())]
         if evaluation is not None:
             tasks.append(asyncio.create_task(evaluation.keep_going()))
@@ -131,6 +137,8 @@ def _lifespan(
             task.cancel()
         if evaluation is not None:
             await evaluation.close()
+        for engine in engines:
+            await engine.stop()
         closing.close()
 
     return lifespan

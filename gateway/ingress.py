@@ -5,6 +5,7 @@ The app itself (`gateway/app.py`) does not depend on Ray.
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,16 @@ from prometheus_client import CollectorRegistry
 from ray import serve
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.engine import Engine, EngineContext, create_engine
+from deployments.engine import Engine, EngineContext, create_engines
 from deployments.handle import ServeApplication, ServeBackend
+from deployments.protocol import Backend
 from deployments.spec import ModelSpec
+from deployments.upstream import Upstream
 from gateway.app import build_app
 from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
-from gateway.config import NicheConfig
+from gateway.config import ConfigError, NicheConfig
 from gateway.dependencies import Dependencies
+from gateway.evidence.grading import JUDGE
 from gateway.log import log_requests
 from gateway.loop_watch import watch_running_loop
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
@@ -55,7 +59,7 @@ class Gateway:
             watch_running_loop()
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
-        backends = {spec.name: _backend(spec) for spec in config.models}
+        engines = local_engines(config, context.engine)
         apart = config.router.deployment is not None
         cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
         app = build_app(
@@ -65,8 +69,9 @@ class Gateway:
                 classifier=_remote_scorer()
                 if apart
                 else load_classifier(config.router, cache_dir, "cpu"),
-                judge=_judge(config, context.engine),
-                backends=backends,
+                judge=engines.get(JUDGE),
+                engines=tuple(engines.values()),
+                backends={spec.name: _backend(spec, engines) for spec in config.models},
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
@@ -95,26 +100,32 @@ class _OneRequestId:
         await self._app(scope, receive, send_once)
 
 
-def _backend(spec: ModelSpec) -> ServeBackend:
+def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engine]:
+    """The engines of this process, by name: of each model that the gateway asks itself, and of
+    `gateway.shadow.judge` as `JUDGE`.
+
+    Raises:
+        ConfigError: a line for each whose options are wrong, or whose key is not in the
+            environment.
+    """
+    specs = {spec.name: spec for spec in config.models if spec.in_gateway}
+    if config.judge is not None:
+        specs[JUDGE] = config.judge.spec
+    try:
+        return create_engines(specs, context)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _backend(spec: ModelSpec, engines: Mapping[str, Engine]) -> Backend:
+    """A model of this process, or one with an application on Ray Serve."""
+    if spec.in_gateway:
+        return Upstream(spec, engines[spec.name])
     return ServeBackend(
         spec.name,
         partial(serve.get_deployment_handle, spec.name, app_name=spec.app_name),
         may_sleep=spec.autoscaling is not None and spec.autoscaling.min_replicas == 0,
     )
-
-
-def _judge(config: NicheConfig, context: EngineContext) -> Engine | None:
-    """The engine of `gateway.shadow.judge`; runs in this process, not as a Serve application.
-
-    Raises:
-        ValueError: the environment variable of its key is not set.
-    """
-    judge = config.gateway.shadow.judge if config.gateway.shadow else None
-    if judge is None:
-        return None
-    options = judge.model_dump(include={"base_url", "api_key_env", "timeout_seconds"})
-    spec = ModelSpec(name="judge", model=judge.model, engine="openai", engine_options=options)
-    return create_engine(spec, context)
 
 
 def _remote_scorer() -> RemoteScorer:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from deployments.engine import Engine
 from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
@@ -48,7 +47,6 @@ class OnlineEvaluation:
 
     Attributes:
         gradings: how each specialist's pairs are graded.
-        engine: the judge's engine.
     """
 
     section: ShadowSection
@@ -61,12 +59,9 @@ class OnlineEvaluation:
     sampling: Sampling
     shadow: Shadow
     metrics: EvidenceMetrics
-    engine: Engine | None
 
     async def keep_going(self) -> None:
         """Follows the states and stores answers until it is cancelled."""
-        if self.engine is not None:
-            await self.engine.start()
         turns = 0
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
@@ -82,8 +77,6 @@ class OnlineEvaluation:
         await self.shadow.close()
         with suppress(StoreError):
             await self.answers.write()
-        if self.engine is not None:
-            await self.engine.stop()
         self.executor.close()
 
     async def _maintain(self, *, minutely: bool) -> None:
@@ -198,7 +191,6 @@ def build_online_evaluation(
         sampling=Sampling(config, *ratios, states.state),
         shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
         metrics=metrics,
-        engine=dependencies.judge,
     )
 
 
