@@ -16,7 +16,8 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.protocol import Backend, Load, Message, Prompt
+from deployments.generation import Prompt
+from deployments.protocol import Backend, Load, Message
 from deployments.spec import ModelSpec
 
 Options = TypeVar("Options", bound=BaseModel)
