@@ -67,7 +67,11 @@ def _parsed(text: str) -> Any:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return parsed.get("error") or parsed if isinstance(parsed, dict) else parsed
+    if not isinstance(parsed, dict):
+        return parsed
+    error = parsed.get("error")
+    # TGI says what happened in `error` and its kind beside it.
+    return parsed | {"message": error} if isinstance(error, str) else error or parsed
 
 
 def _status(error: Any) -> int:

@@ -19,7 +19,9 @@ USAGE = {
     "completion_tokens": 5,
     "prompt_tokens_details": {"cached_tokens": 4},
 }
-CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 END = b"0\r\n\r\n"
 
 
@@ -227,7 +229,7 @@ def text_of(chunks, index=0):
         if choice["index"] == index:
             said = choice.get("delta", choice.get("message"))
             parts.append(choice["text"] if said is None else said.get("content"))
-    return "".join(filter(None, parts))
+    return "".join(part for part in parts if isinstance(part, str))
 
 
 WHOLE = (
