@@ -68,15 +68,24 @@ class Upstream:
 
         self._pieces, self._closes = pieces, False
 
-    def sends(self, *raw, closes=False, pause=0.0):
+    def sends(self, *raw, closes=False):
         """These bytes, headers and all; then the connection is closed, or kept."""
 
         async def pieces():
             for piece in raw:
                 yield piece
-                await asyncio.sleep(pause)
 
         self._pieces, self._closes = pieces, closes
+
+    def pours(self, head, piece):
+        """The same piece again and again, without an end."""
+
+        async def pieces():
+            yield head
+            while True:
+                yield piece
+
+        self._pieces, self._closes = pieces, True
 
     def goes_silent(self, *raw):
         """The same, and then nothing, on an open connection."""
@@ -133,6 +142,9 @@ class Upstream:
             async for piece in self._pieces():
                 writer.write(piece)
                 await writer.drain()
+        except ConnectionError:
+            self.left.set()
+            raise
         finally:
             gone.cancel()
 

@@ -1,7 +1,8 @@
 """What servers of many kinds send, as in `shapes.json`, and what the client gets of it.
 
-Of each shape there is `right`: each choice's `text` and `finish`, the `usage` (prompt and completion
-tokens), values that are `kept` or joined to a `whole`; or the `error`, and the text before it.
+Of each shape there is `right`: each choice's `text` and `finish`, the `usage` (prompt and
+completion tokens), values that are `kept` or joined to a `whole`; or the `error`, and the text
+before it.
 """
 
 import json
