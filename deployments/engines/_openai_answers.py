@@ -20,6 +20,7 @@ from deployments.engines._openai_usage import Tally, usage_elsewhere
 from deployments.protocol import Chunk, ModelRequest
 
 _DONE = b"[DONE]"
+_MAX_HELD = 16  # chunks before the first output: a role, results of a filter, not more
 _ENVELOPE = {"id", "object", "created", "model", "choices", "system_fingerprint", "service_tier"}
 
 
@@ -65,7 +66,7 @@ class StreamedAnswer:
         self._format, self._wanted = AnswerFormat(request, key), wanted
         self._reader, self._progress = EventReader(), Progress()
         self._first = True
-        self._held: Chunk | None = None  # it may be the last one, which has the usage
+        self._held: list[Chunk] = []
         self._usage: Fields = {}  # the event that told it
 
     @property
@@ -129,18 +130,19 @@ class StreamedAnswer:
             yield from self._passed(chunk)
 
     def _passed(self, chunk: Chunk) -> Iterator[Chunk]:
-        """The chunk, unless it may be the last one: then it is held back until the next."""
-        if self._held is not None:
-            yield self._held
-            self._held = None
-        if self._progress.open or self._wanted.usage:
-            yield chunk
-        else:
-            self._held = chunk
+        """What may go on now. What comes before the model says something is held back, since an
+        error after it is no longer one before the first chunk; and so is what may be the last
+        chunk, since that has the usage."""
+        self._held.append(chunk)
+        if not self._progress.spoken and len(self._held) < _MAX_HELD:
+            return
+        may_be_last = not (self._progress.open or self._wanted.usage)
+        while len(self._held) > may_be_last:
+            yield self._held.pop(0)
 
     def _ending(self) -> list[Chunk]:
         """What was held back, an end for choices that have none, and the usage if it is wanted."""
-        chunks = [] if self._held is None else [self._held]
+        chunks = self._held
         if self._progress.open:
             indices = sorted(self._progress.open)
             reasons = tuple((index, "stop") for index in indices)

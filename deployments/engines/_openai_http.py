@@ -24,6 +24,7 @@ _HEALTH_SECONDS = 5.0
 _KEEP_SECONDS = 4.0  # less than the 5 of uvicorn and llama.cpp, so that no request meets their end
 _ERROR_SECONDS = 2.0
 _ERROR_BYTES = 64 * 1024
+_MAX_WORDS = 200
 _LARGE_BYTES = 2**20  # of a body, from which on aiohttp wants a file
 
 Result = TypeVar("Result")
@@ -192,8 +193,9 @@ class Response:
         except TimeoutError as error:
             raise DeadlineExceeded(name, self._deadline or 0.0) from error
         except (aiohttp.ClientError, OSError) as error:
-            # What aiohttp keeps in some of its errors includes the headers of the request.
-            reason = str(error) or type(error).__name__
+            # Some of aiohttp's errors keep the request's headers and the server's words.
+            kept = isinstance(error, aiohttp.ClientResponseError)
+            reason = type(error).__name__ if kept else str(error)[:_MAX_WORDS]
             raise Unavailable(name, f"connection lost: {reason}") from None
 
     def _remaining(self) -> float | None:

@@ -399,10 +399,10 @@ async def test_a_server_that_pours_is_stopped(upstream):
     assert "64 MB" in error.reason
 
 
-async def test_a_stream_byte_by_byte_takes_linear_time():
-    """As does one whose events are many and in one piece."""
+def test_a_stream_byte_by_byte_takes_linear_time():
+    """As does one whose events are many and in one piece; a second or two of work."""
     body = event(delta("x" * 200_000, finish="stop"))
-    started = time.perf_counter()
+    started = time.process_time()
     reading = StreamedAnswer(request(), Wanted())
     chunks = [chunk for at in range(len(body)) for chunk in reading.feed(body[at : at + 1])]
     chunks += reading.end(1.0)
@@ -413,4 +413,4 @@ async def test_a_stream_byte_by_byte_takes_linear_time():
 
     assert len(text_of(chunks)) == 200_000
     assert len(text_of([whole])) == 20_000
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10

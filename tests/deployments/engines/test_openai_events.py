@@ -108,15 +108,15 @@ def test_comments_without_an_end_are_not_kept():
 
 
 def test_the_work_is_linear():
-    """Twice the bytes, one at a time, take about twice the time."""
+    """Twenty times the bytes, one at a time, take no hundred times the time."""
 
     def seconds(size: int) -> float:
         reader = EventReader()
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(size):
             reader.feed(b"x")
         assert [event.data for event in reader.feed(b"\n\n")] == []
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(10_000)
-    assert seconds(400_000) < 40 * max(seconds(20_000), 0.005)
+    assert seconds(400_000) < 100 * max(seconds(20_000), 0.005)
