@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import TypeVar
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
-from yarl import URL
 
 from deployments.engines._openai_errors import error_from
 from deployments.protocol import DeadlineExceeded, Unavailable
@@ -42,21 +42,22 @@ class Server:
 
     def __init__(self, name: str, base_url: str, key: str | None, timeout_seconds: float) -> None:
         self.name, self._key, self.timeout_seconds = name, key, timeout_seconds
-        self._base = URL(base_url.rstrip("/"))
+        self._base = base_url.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
         self._stopped = False
 
     @property
     def address(self) -> str:
         """Where it is, without the password that the URL may have."""
-        return str(self._base.with_user(None))
+        parts = urlsplit(self._base)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     async def health(self, path: str) -> None:
         """Raises `Unavailable` unless the server answers with 2xx."""
         limit = min(_HEALTH_SECONDS, self.timeout_seconds)
         try:
             async with asyncio.timeout(limit):
-                response = await self._open().get(self._url(path), allow_redirects=False)
+                response = await self._open().get(self._base + path, allow_redirects=False)
                 response.close()
         except TimeoutError as error:
             raise Unavailable(self.name, f"upstream: no answer within {limit:g} s") from error
@@ -78,7 +79,7 @@ class Server:
         response = Response(self, deadline_seconds)
         data = BytesIO(body) if len(body) > _LARGE_BYTES else body
         sending = self._open().post(
-            self._url(path), data=data, headers=headers, allow_redirects=False
+            self._base + path, data=data, headers=headers, allow_redirects=False
         )
         try:
             await response.begin(sending)
@@ -96,9 +97,6 @@ class Server:
     def error(self, status: int, retry_after: str | None, body: str) -> Exception:
         """The exception for an error response."""
         return error_from(self.name, status, retry_after, body, self._key)
-
-    def _url(self, path: str) -> URL:
-        return URL(f"{self._base}{path}")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._stopped:
@@ -207,16 +205,15 @@ def _is_success(response: aiohttp.ClientResponse) -> bool:
     return 200 <= response.status < 300
 
 
-def _proxy(base: URL) -> str | None:
+def _proxy(base_url: str) -> str | None:
     """The proxy that the environment names for a server, as for other programs."""
-    if base.host is None or proxy_bypass(base.host):
-        return None
-    return getproxies().get(base.scheme)
+    parts = urlsplit(base_url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
-def _certificates(base: URL) -> ssl.SSLContext | bool:
+def _certificates(base_url: str) -> ssl.SSLContext | bool:
     """Whom to trust: the system's and certifi's authorities, or whom the environment names."""
-    if base.scheme != "https":
+    if not base_url.startswith("https:"):
         return True
     context = ssl.create_default_context()
     if not ("SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ):
