@@ -4,13 +4,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.traffic.client import Server
 from loadtests.traffic.errors import LoadTestError
-from loadtests.traffic.probe import ready, wait_until_ready
+from loadtests.traffic.probe import READY_PATH, ready, wait_until_ready
 
 _READY_SECONDS = 300.0
 _STOP_SECONDS = 60.0
@@ -32,38 +33,56 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True)
+class Readiness:
+    """When a started server counts as ready.
+
+    Attributes:
+        path: the path that answers 200 then.
+        seconds: the time limit for it.
+    """
+
+    path: str = READY_PATH
+    seconds: float = _READY_SECONDS
+
+
 @contextmanager
 def running(
-    start: Sequence[str], server: Server, log: Path, seconds: float = _READY_SECONDS
-) -> Iterator[None]:
-    """Starts a stack, waits until it is ready, and stops it afterwards.
+    start: Sequence[str],
+    server: Server,
+    log: Path,
+    readiness: Readiness = Readiness(),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[int]:
+    """Starts a stack, waits until it is ready, and stops it afterwards; yields its process id.
 
     Args:
         start: the command; it ends on SIGTERM.
         server: where it will listen.
         log: the file for its output.
-        seconds: the time limit for getting ready.
+        readiness: when it is ready.
+        environment: all its environment variables; None: those of this process.
 
     Raises:
         LoadTestError: the stack ended, or was not ready in time.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(start, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(start, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
             try:
-                _wait(process, server, seconds)
+                _wait(process, server, readiness)
             except LoadTestError as error:
                 _stop(process)
                 raise LoadTestError(f"{error}; {log} ends: {_end(log)}") from None
-            yield
+            yield process.pid
         finally:
             _stop(process)  # also if the wait was interrupted
 
 
-def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> None:
-    waited = 0.0
-    while not ready(server):
+def _wait(process: subprocess.Popen[bytes], server: Server, readiness: Readiness) -> None:
+    waited, seconds = 0.0, readiness.seconds
+    while not ready(server, readiness.path):
         try:
             code = process.wait(timeout=1)
         except subprocess.TimeoutExpired:
@@ -72,7 +91,7 @@ def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> N
                 raise LoadTestError(f"the stack was not ready after {seconds:g} s") from None
         else:
             raise LoadTestError(f"the stack ended with exit code {code}")
-    if not wait_until_ready(server, seconds):
+    if not wait_until_ready(server, seconds, readiness.path):
         raise LoadTestError(f"the stack did not stay ready within {seconds:g} s")
 
 
