@@ -29,8 +29,6 @@ from loadtests.traffic.errors import LoadTestError
 _CAPACITY_SECONDS = 3.0
 _SETTLE_SECONDS = 0.5
 """After a load, for what wrk left under way."""
-_REST_SECONDS = 5.0
-"""After a start, before a stack counts as at rest."""
 _WARM_UP_CLIENTS = 16
 _ORDER = ("idle", "whole", "streams", "capacity", "memory")
 _START_SECONDS = 45.0
@@ -48,6 +46,7 @@ class Settings:
         rounds: how often everything is measured.
         seconds: of each load.
         clients: numbers of requests at once.
+        rest_seconds: after a start, before a stack counts as at rest.
         idle_seconds: of the measurement at rest.
         most_streams: more streams at once are not tried.
     """
@@ -55,6 +54,7 @@ class Settings:
     rounds: int = 5
     seconds: float = 6.0
     clients: tuple[int, ...] = (1, 16, 64)
+    rest_seconds: float = 5.0
     idle_seconds: float = 30.0
     most_streams: int = LARGEST
 
@@ -77,7 +77,7 @@ def steps(settings: Settings, stack: Stack, number: int) -> Iterator[tuple[Step,
 def seconds_of(settings: Settings, step: Step) -> float:
     """About how long a measurement takes."""
     if step.kind == "idle":
-        return settings.idle_seconds + _REST_SECONDS
+        return settings.idle_seconds + settings.rest_seconds
     if step.kind == "capacity":
         return _CAPACITY_LOADS * (min(settings.seconds, _CAPACITY_SECONDS) + _LOAD_SECONDS)
     return 0.0 if step.kind == "memory" else settings.seconds + _LOAD_SECONDS
@@ -195,7 +195,7 @@ class Benchmark:
         if step.kind == "memory":
             memory, count = tree_memory(running.pid)
             return {"memory_bytes": memory, "processes": count}
-        time.sleep(_REST_SECONDS)
+        time.sleep(self._settings.rest_seconds)
         before, began = tree_times(running.pid), time.monotonic()
         time.sleep(self._settings.idle_seconds)
         used = cpu_seconds(before, tree_times(running.pid))

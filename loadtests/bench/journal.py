@@ -60,7 +60,7 @@ class Journal:
         try:
             lines = [json.loads(line) for line in self._whole_lines()]
             earlier = lines[0]["about"]
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise LoadTestError(f"{self._path}: not a benchmark's file; remove it") from error
         if differs := [key for key in about if earlier.get(key) != _plain(about[key])]:
             raise LoadTestError(

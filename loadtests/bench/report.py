@@ -14,6 +14,8 @@ _BUSY_CLIENT = 0.8
 """Share of a core from which a client process may be the limit."""
 _NEAR_BARE = 0.5
 """Share of the bare upstream's requests from which the load generator may be the limit."""
+_REFERENCES = {"litellm": "LiteLLM's", "beside": "the other server's"}
+"""Arms whose requests per second are the measure of the others', the first that is there."""
 
 Rounds = Mapping[int, float | None]
 """A figure by round."""
@@ -73,7 +75,7 @@ def _total(figures: Figures, kind: str, value: str) -> Cell:
     return lambda name, clients: str(figures.total(name, kind, clients, value))
 
 
-def _whole(figures: Figures, reference: str | None, titles: Mapping[str, str]) -> list[Column]:
+def _whole(figures: Figures, reference: str | None) -> list[Column]:
     def times(name: str, clients: int) -> str:
         both = (
             figures.of(of, "whole", clients, "requests_per_second")
@@ -91,7 +93,7 @@ def _whole(figures: Figures, reference: str | None, titles: Mapping[str, str]) -
         ("CPU per request, ms", _spread(figures, "whole", "cpu_seconds_each", _MS)),
     ]
     if reference is not None:
-        columns.insert(2, (f"times {titles[reference]}", times))
+        columns.insert(2, (f"times {_REFERENCES[reference]}", times))
     return columns
 
 
@@ -188,12 +190,12 @@ def markdown(
     """
     figures = Figures(samples)
     measured = {sample.step.name for sample in samples}
-    reference = next((name for name in ("litellm", "beside") if name in measured), None)
+    reference = next((name for name in _REFERENCES if name in measured), None)
     parts = [
         "# The serving path, side by side",
         _about(about, samples),
         "## Whole answers",
-        _table(titles, figures.places("whole"), _whole(figures, reference, titles)),
+        _table(titles, figures.places("whole"), _whole(figures, reference)),
         "## Streams",
         _table(titles, figures.places("streams"), _streams(figures)),
         "## The most streams of which 95 % do not stall",
