@@ -3,16 +3,17 @@
 Rule: only processes that the benchmark started are ended, each by its id and start time.
 """
 
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from loadtests.traffic.client import Server
-from loadtests.traffic.stack import Readiness, running
+from loadtests.traffic.stack import Readiness, running, stop
 
 _SUBREAPER = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); "
@@ -107,14 +108,13 @@ def started(
     """
     if sys.platform == "linux":
         command = [sys.executable, "-c", _SUBREAPER, *command]
-    left: list[psutil.Process] = []
-    try:
-        with running(command, server, log, readiness, environment) as pid:
-            try:
-                yield pid
-            finally:
-                left = processes(pid)
-    finally:
-        for process in left:
-            if process.is_running():  # not if another process has its id by now
-                process.kill()
+    with running(command, server, log, readiness, environment, _end_tree) as pid:
+        yield pid
+
+
+def _end_tree(root: subprocess.Popen[bytes]) -> None:
+    left = processes(root.pid)
+    stop(root)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):  # also if another process has its id by now
+            process.kill()

@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,18 @@ class Readiness:
     seconds: float = _READY_SECONDS
 
 
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process: SIGTERM, and SIGKILL if it does not end in time."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)  # background jobs of a shell ignore SIGINT
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextmanager
 def running(
     start: Sequence[str],
@@ -53,6 +65,7 @@ def running(
     log: Path,
     readiness: Readiness = Readiness(),
     environment: Mapping[str, str] | None = None,
+    end: Callable[[subprocess.Popen[bytes]], None] = stop,
 ) -> Iterator[int]:
     """Starts a stack, waits until it is ready, and stops it afterwards; yields its process id.
 
@@ -62,6 +75,7 @@ def running(
         log: the file for its output.
         readiness: when it is ready.
         environment: all its environment variables; None: those of this process.
+        end: ends it, whether it got ready or not.
 
     Raises:
         LoadTestError: the stack ended, or was not ready in time.
@@ -73,11 +87,11 @@ def running(
             try:
                 _wait(process, server, readiness)
             except LoadTestError as error:
-                _stop(process)
+                end(process)
                 raise LoadTestError(f"{error}; {log} ends: {_end(log)}") from None
             yield process.pid
         finally:
-            _stop(process)  # also if the wait was interrupted
+            end(process)  # also if the wait was interrupted
 
 
 def _wait(process: subprocess.Popen[bytes], server: Server, readiness: Readiness) -> None:
@@ -93,17 +107,6 @@ def _wait(process: subprocess.Popen[bytes], server: Server, readiness: Readiness
             raise LoadTestError(f"the stack ended with exit code {code}")
     if not wait_until_ready(server, seconds, readiness.path):
         raise LoadTestError(f"the stack did not stay ready within {seconds:g} s")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGTERM)  # background jobs of a shell ignore SIGINT
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _end(log: Path) -> str:

@@ -8,12 +8,12 @@ import pytest
 from loadtests.bench.processes import (
     ProcessTimes,
     cpu_seconds,
-    processes,
     started,
     tree_memory,
     tree_times,
 )
 from loadtests.traffic.client import Server
+from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.stack import Readiness, free_port
 
 ROOT, CHILD, OTHER = 1, 2, 3
@@ -59,38 +59,66 @@ def test_a_process_for_which_nobody_waited_does_not_make_it_negative() -> None:
     assert cpu_seconds(before, after) == pytest.approx(0.2)
 
 
-TREE = """
+ORPHAN = """
 import signal, subprocess, sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+middle = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {code!r}]).pid)"
+subprocess.run([sys.executable, "-c", middle])
+"""
+"""Starts a process whose parent ends, and prints its id."""
 
+SERVER = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()
-orphan = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {orphan!r}])"
-subprocess.run([sys.executable, "-c", middle])
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps orphans in the tree")
+def ended(pid: int) -> bool:
+    """Whether a process ends soon."""
+    try:
+        return psutil.wait_procs([psutil.Process(pid)], timeout=10)[1] == []
+    except psutil.NoSuchProcess:
+        return True
+
+
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="others lose orphans")
+
+
+@only_linux
 def test_orphans_belong_to_the_tree_and_end_with_it(tmp_path) -> None:
     """A process whose parent ended is still counted, and does not outlive what was started."""
-    port = free_port()
-    command = [sys.executable, "-c", TREE, str(port)]
-    server = Server(f"http://127.0.0.1:{port}")
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-c", ORPHAN + SERVER, str(port)]
 
-    with started(command, server, tmp_path / "log", Readiness()) as pid:
-        tree = processes(pid)
+    with started(command, Server(f"http://127.0.0.1:{port}"), log, Readiness()) as pid:
+        orphan = int(log.read_text().split()[0])
         memory, count = tree_memory(pid)
-        assert set(tree_times(pid)) == {process.pid for process in tree}
+        assert tree_times(pid).keys() == {pid, orphan}
 
-    assert (len(tree), count) == (2, 2)
+    assert count == 2
     assert memory is not None
-    assert psutil.wait_procs(tree, timeout=10)[1] == []
+    assert ended(orphan)
+
+
+@only_linux
+def test_what_does_not_get_ready_leaves_no_process(tmp_path) -> None:
+    """Not even an orphan that ignores SIGTERM."""
+    log, server = tmp_path / "log", Server(f"http://127.0.0.1:{free_port()}")
+    command = [sys.executable, "-c", ORPHAN + "signal.pause()"]
+
+    with (
+        pytest.raises(LoadTestError, match="1 s"),
+        started(command, server, log, Readiness(seconds=1)),
+    ):
+        pytest.fail("it does not run")
+
+    assert ended(int(log.read_text()))
 
 
 def test_a_process_that_ended_has_no_tree() -> None:
