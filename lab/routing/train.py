@@ -41,7 +41,7 @@ from lab.routing.forms import (
 )
 from lab.routing.material import Material
 from lab.routing.metrics import log_loss
-from lab.routing.noisy_copies import noisy_copies
+from lab.routing.noise import noisy_copies
 from lab.routing.own_task import kinds_of_own_task
 from lab.routing.report import Choice, Report, of_misroutes, promises, write_report
 from lab.routing.rows import (

@@ -176,12 +176,12 @@ async def test_scores_come_from_the_deployment() -> None:
 @pytest.mark.parametrize(
     ("result", "why"),
     [
-        pytest.param(asyncio.Event(), "no answer from the classifier in 0.05 s", id="silence"),
+        pytest.param(asyncio.Event(), r"0\.05 s", id="silence"),
         pytest.param(Unavailable("classifier", "it failed: KeyError"), "KeyError", id="its fault"),
         pytest.param(
             RayTaskError("score", "traceback", ValueError("x")), "RayTaskError", id="an error"
         ),
-        pytest.param(RayServeException("gone"), "it is not deployed", id="no application"),
+        pytest.param(RayServeException("gone"), "not deployed", id="no application"),
         pytest.param(
             BackPressureError(num_queued_requests=9, max_queued_requests=9), "Overloaded", id="full"
         ),

@@ -123,14 +123,17 @@ async def test_a_stream_that_ends_early_is_a_failure() -> None:
     """What came of it is kept."""
     found = await streamed(delta("Hel"))
 
-    assert (found.text, found.error) == ("Hel", "the stream ended early")
+    assert found.text == "Hel"
+    assert found.error is not None
+    assert "ended early" in found.error
 
 
 async def test_an_error_in_the_stream_is_a_failure() -> None:
     """With its message."""
     found = await streamed(delta("Hel"), {"error": {"message": "it died"}})
 
-    assert found.error == "the stream failed: it died"
+    assert found.error is not None
+    assert "it died" in found.error
 
 
 @pytest.mark.parametrize("piece", [b"data: {\n\n", b"data: 3\n\n", {"choices": [None]}])
@@ -161,7 +164,8 @@ async def test_a_slow_answer_is_a_failure() -> None:
 
     found = await answered(upstream, seconds=0.1)
 
-    assert found.error == "no complete answer within 0.1 s"
+    assert found.error is not None
+    assert "0.1 s" in found.error
 
 
 async def test_an_answer_without_end_is_cut() -> None:
