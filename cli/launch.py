@@ -11,7 +11,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
-from ray.serve.schema import ApplicationStatus
+from ray.serve.schema import ApplicationStatus, LoggingConfig
 
 from deployments.builder import build_model
 from deployments.engine import EngineContext
@@ -78,16 +78,17 @@ def running_stack(
 
 def applications(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
     """The applications: the deployed models, the classifier if it is separate, and the gateway."""
+    quiet = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
     targets = [
-        RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
+        RunTarget(build_model(spec, context), spec.app_name, None, quiet)
         for spec in config.deployed
     ]
     apart = config.router.deployment
     if apart is not None:
         classifier = build_classifier(config, apart, context.cache_dir, metrics_dir)
-        targets.append(RunTarget(classifier, name=ROUTER_APP, route_prefix=None))
+        targets.append(RunTarget(classifier, ROUTER_APP, None, quiet))
     gateway = build_gateway(config, GatewayContext(context, metrics_dir))
-    return [*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")]
+    return [*targets, RunTarget(gateway, GATEWAY_APP, "/", quiet)]
 
 
 def _parts(config: NicheConfig) -> Mapping[str, str]:

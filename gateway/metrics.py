@@ -5,8 +5,9 @@ Label values come from closed sets: configured names, the router's domains and r
 """
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
@@ -112,18 +113,29 @@ class Metrics:
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"niche_{name}", text, labels, registry=self.registry)
+        return _quick(Counter(f"niche_{name}", text, labels, registry=self.registry))
 
     def _gauge(
         self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
     ) -> Gauge:
         """`mode` says how to combine the values of live processes: by sum or minimum."""
-        return Gauge(f"niche_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
+        name = f"niche_{name}"
+        return _quick(Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode))
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
-        return Histogram(f"niche_{name}", text, labels, registry=self.registry, buckets=buckets)
+        name = f"niche_{name}"
+        return _quick(Histogram(name, text, labels, registry=self.registry, buckets=buckets))
+
+
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
+
+
+def _quick(metric: _Metric) -> _Metric:
+    """Caches the children of a metric: each request looks up a dozen, at a microsecond each."""
+    metric.labels = cache(metric.labels)  # type: ignore[method-assign]  # callers see no difference
+    return metric
 
 
 class ErrorMetrics(RequestObserver):

@@ -13,6 +13,12 @@ import random
 import re
 from collections.abc import Callable
 
+import numpy as np
+
+from lab.routing.fit import Part
+from router.classifier import TextEncoder
+from router.conversation import DecidingTexts
+
 Typo = Callable[[str, int, random.Random], str]
 
 _ONE_TYPO_BELOW = 60
@@ -85,3 +91,10 @@ def noisy(text: str) -> list[str]:
     """Two copies of a text: with one or two typos, and in a polite phrase."""
     rng = random.Random(hashlib.sha256(text.encode("utf-8", "replace")).digest())
     return [rng.choice(_TYPOS)(text, rng), rng.choice(_FRAMES).format(text)]
+
+
+def noisy_copies(deciding: DecidingTexts, rows: Part, encoder: TextEncoder) -> Part:
+    """Vectors of noisy copies of rows."""
+    copies = [noisy(text) for text in deciding.texts]
+    vectors = encoder.encode([text for turn in zip(*copies, strict=True) for text in turn]).vectors
+    return Part(vectors, np.resize(rows.truth, len(vectors)))

@@ -46,8 +46,8 @@ def test_a_plan_from_a_load_test(capsys, stack, tmp_path) -> None:
     assert main(["plan", "--config", stack, "--rps", "10", "--measured", str(path)]) == 0
 
     shown = capsys.readouterr().out
-    assert "At the peak 10 requests per second: sql 100 %" in shown
-    assert f"Measured: {path}." in shown
+    assert "sql 100 %" in shown
+    assert str(path) in shown
 
 
 def test_a_remote_engines_seconds_are_not_trusted(capsys, stack) -> None:
@@ -55,10 +55,10 @@ def test_a_remote_engines_seconds_are_not_trusted(capsys, stack) -> None:
     Path(stack).write_text(STACK.replace("engine: fake, price: {machine_per_hour: 1", REMOTE))
 
     main(["plan", "--config", stack, "--rps", "10", *GIVEN])
-    assert "give --speed generalist=TOKENS_PER_SECOND" in capsys.readouterr().out
+    assert "--speed generalist=" in capsys.readouterr().out
 
     main(["plan", "--config", stack, "--rps", "10", *GIVEN, "--speed", "generalist=900"])
-    assert "give --speed" not in capsys.readouterr().out
+    assert "--speed" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A model on Serve as a `Backend`, over a handle that behaves as Serve's does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -37,6 +37,7 @@ from deployments.protocol import (
 )
 from tests.model_requests import chat
 
+SQL = DeploymentID("sql", "model-sql")
 ASKED = chat()
 CARD = ModelCard("sql", "fake", "tiny")
 HELLO, WORLD = Chunk(b'"hello"', tokens=1), Chunk(b'"world"', finish_reasons=((0, "stop"),))
@@ -86,17 +87,38 @@ class Method:
         return self._result
 
 
-class Handle:
-    """A `DeploymentHandle` as far as a backend uses it."""
+class Broadcast:
+    """What a broadcast returns: each replica's verdict, or Serve's word that there is none."""
 
-    def __init__(self, result: Any) -> None:
+    def __init__(self, verdicts: Sequence[Any]) -> None:
+        self._verdicts = verdicts
+
+    async def results_async(self, *, return_exceptions: bool) -> list[Any]:
+        assert return_exceptions
+        if not self._verdicts:
+            raise DeploymentUnavailableError(SQL)
+        for verdict in self._verdicts:
+            if isinstance(verdict, asyncio.Event):
+                await verdict.wait()
+        return list(self._verdicts)
+
+
+class Handle:
+    """A `DeploymentHandle` as far as a backend uses it; it has a replica per verdict, which the
+    health checks return."""
+
+    def __init__(self, result: Any, verdicts: Sequence[Any] = (None,)) -> None:
         self.calls: list[Any] = []
-        self.asked, self.called = 0, ("", False)
-        self._method = self.health = self.load = self.model_card = Method(result, self)
+        self.asked, self.called, self._verdicts = 0, ("", False), verdicts
+        self._method = self.load = self.model_card = Method(result, self)
 
     def options(self, *, method_name: str, stream: bool = False, **serialization: str) -> Method:
         self.called = (method_name, stream)
         return self._method
+
+    def broadcast(self, method: str) -> Broadcast:
+        assert method == "health"
+        return Broadcast(self._verdicts)
 
 
 def task_error(cause: Exception) -> Exception:
@@ -104,18 +126,19 @@ def task_error(cause: Exception) -> Exception:
     return RayTaskError("stream", "traceback", cause, ip="127.0.0.1").as_instanceof_cause()
 
 
-def finding(look: Callable[[], Any], replicas: int = 1, *, may_sleep: bool = False) -> ServeBackend:
-    """A backend of an application with so many replicas that run."""
-
-    async def count() -> int:
-        return replicas
-
-    return ServeBackend("sql", look, count, may_sleep=may_sleep)
+def finding(look: Callable[[], Any]) -> ServeBackend:
+    return ServeBackend("sql", look)
 
 
 def backend(result: Any) -> ServeBackend:
     handle = Handle(result)
     return finding(lambda: handle)
+
+
+def replicas(*verdicts: Any, may_sleep: bool = False) -> ServeBackend:
+    """A backend whose replicas give these verdicts on their health."""
+    handle = Handle(None, verdicts)
+    return ServeBackend("sql", lambda: handle, may_sleep=may_sleep)
 
 
 async def collect(asked: ServeBackend) -> list[Chunk]:
@@ -195,7 +218,7 @@ async def test_chunks_before_a_failure_are_kept() -> None:
 UNAVAILABLE = {
     "a dead replica": ActorDiedError(),
     "a replica out of reach": ActorUnavailableError("out of reach", b"0" * 16),
-    "a deployment that failed": DeploymentUnavailableError(DeploymentID("sql", "model-sql")),
+    "a deployment that failed": DeploymentUnavailableError(SQL),
     "a replica that went": ReplicaUnavailableError("sql#1"),
     "no such application": RayServeException("Application 'model-sql' does not exist."),
     "a crashed worker": WorkerCrashedError(),
@@ -230,7 +253,7 @@ async def test_what_ray_raises_is_unavailable(error: Exception, ask: Ask) -> Non
 async def test_what_ray_raises_makes_the_model_unhealthy(error: Exception) -> None:
     """A check that cannot be made is a check that failed."""
     with pytest.raises(Unavailable):
-        await backend(error).health()
+        await replicas(error).health()
 
 
 @EITHER
@@ -263,41 +286,47 @@ async def test_a_fault_of_the_caller_is_not_translated() -> None:
         await collect(backend(Response(ZeroDivisionError())))
 
 
-async def test_a_healthy_model_is_healthy() -> None:
-    """A check that returns says so."""
-    await backend(None).health()
-
-
-@pytest.mark.parametrize("busy", [BackPressureError(17, 16), Overloaded("sql", 17, 1.0)])
-async def test_a_busy_model_is_healthy(busy: Exception) -> None:
-    """A full queue is no illness: whoever is checked by being asked must not be ended for it."""
-    await backend(busy).health()
-
-
-async def test_a_model_that_is_slow_to_say_is_healthy() -> None:
-    """A question waits in the queue like any request: silence is what a busy model says."""
-    asked = backend(asyncio.Event())
-
+@pytest.mark.parametrize(
+    "verdicts",
+    [
+        pytest.param([None], id="the-only-one"),
+        pytest.param([Unavailable("sql", "ill"), None, ActorDiedError()], id="one-of-three"),
+        pytest.param([BackPressureError(17, 16)], id="a-full-queue"),
+        pytest.param([Overloaded("sql", 17, 1.0)], id="its-own-full-queue"),
+        pytest.param([None, asyncio.Event()], id="silence"),
+    ],
+)
+async def test_one_replica_that_can_answer_is_enough(verdicts: list[Any]) -> None:
+    """A model is healthy if any replica is; a busy one is, since who has much to do is not ill."""
     async with asyncio.timeout(10):
-        await asked.health()
+        await replicas(*verdicts).health()
 
 
-async def test_a_model_without_replicas_is_not_asked() -> None:
-    """Nobody is there to answer: that is known without a question, which would wait for ever."""
-    handle = Handle(None)
+async def test_a_model_is_ill_when_all_its_replicas_are() -> None:
+    """The first replica says why."""
+    with pytest.raises(Unavailable, match="no weights"):
+        await replicas(Unavailable("sql", "no weights"), ActorDiedError()).health()
 
+
+async def test_a_model_without_replicas_is_ill() -> None:
+    """Serve says at once that there is none."""
     with pytest.raises(Unavailable, match="no replica"):
-        await finding(lambda: handle, replicas=0).health()
-    assert handle.asked == 0
+        await replicas().health()
 
 
-async def test_a_sleeping_model_is_left_asleep() -> None:
-    """A model that scales to zero is healthy without a replica, and no question wakes it."""
-    handle = Handle(None)
+async def test_a_sleeping_model_is_healthy() -> None:
+    """A model that scales to zero needs no replica until somebody asks it."""
+    await replicas(may_sleep=True).health()
 
-    await finding(lambda: handle, replicas=0, may_sleep=True).health()
 
-    assert handle.asked == 0
+async def test_a_model_that_is_not_deployed_is_ill() -> None:
+    """Also one that may sleep."""
+
+    def look() -> Any:
+        raise RayServeException("Application 'model-sql' does not exist.")
+
+    with pytest.raises(Unavailable, match="not deployed"):
+        await ServeBackend("sql", look, may_sleep=True).health()
 
 
 async def test_load_and_card_are_the_replicas_own() -> None:

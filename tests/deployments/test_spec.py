@@ -36,15 +36,19 @@ def test_another_name_is_refused(name: str) -> None:
 
 def test_an_unknown_engine_lists_those_that_exist() -> None:
     """The error names the value and what is allowed."""
-    with pytest.raises(ValidationError, match=r"no engine 'vlm'; allowed: fake, openai, transform"):
+    with pytest.raises(ValidationError, match=r"'vlm'.*fake, openai, transform"):
         make(engine="vlm")
 
 
 @pytest.mark.parametrize("name", ["_sampler", "__init__", "fake.py", "../spec"])
 def test_a_helper_is_no_engine(name: str) -> None:
     """Only a public module's own name is an engine."""
-    with pytest.raises(ValidationError, match="no engine"):
+    with pytest.raises(ValidationError) as refused:
         make(engine=name)
+
+    assert [(fault["loc"], fault["input"]) for fault in refused.value.errors()] == [
+        (("engine",), name)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_an_unknown_engine_is_one_fault() -> None:
 
 def test_autoscaling_goes_from_few_to_many() -> None:
     """A minimum above the maximum names both numbers."""
-    with pytest.raises(ValidationError, match=r"min_replicas \(3\) is above max_replicas \(2\)"):
+    with pytest.raises(ValidationError, match=r"min_replicas.*3.*max_replicas.*2"):
         Autoscaling(min_replicas=3, max_replicas=2)
 
 

@@ -81,7 +81,7 @@ async def test_every_line_about_a_request_names_it(caplog):
 
     await gateway.post(CHAT, **{"x-request-id": "abc"})
 
-    [line] = [json.loads(line) for line in caplog.text.splitlines() if "not classified" in line]
+    [line] = [json.loads(line) for line in caplog.text.splitlines() if "gateway.decider" in line]
     assert line["request_id"] == "abc"
 
 

@@ -148,20 +148,17 @@ def test_a_larger_alpha_never_routes_less(bounded):
 def test_the_sentence_says_what_is_guaranteed_and_for_how_many():
     """Risk, probability, share and threshold stand in one line."""
     confidence = np.repeat([0.9, NEVER], [150, 50])
-    assert misroute(confidence, np.zeros(200)).sentence() == (
-        "with probability 0.95, at most 0.05 of the routed requests go to a wrong specialist; "
-        "75.0% of the requests can be routed, at confidence >= 0.5 (observed 0 on 150 of 200 "
-        "rows, upper bound 0.01977)"
-    )
+    sentence = misroute(confidence, np.zeros(200)).sentence()
+    assert "wrong specialist" in sentence
+    for fact in ("probability 0.95", "at most 0.05", "75.0%", ">= 0.5", "150 of 200", "0.01977"):
+        assert fact in sentence
 
 
 def test_the_sentence_names_the_excess_over_the_generalist():
     """The other risk is a difference of scores."""
     sentence = excess(np.full(200, 0.9), np.full(200, -1.0)).sentence()
-    assert sentence.startswith(
-        "with probability 0.95, where requests are routed, the mean score is at most 0.05 below "
-        "the generalist's; 100.0% of the requests"
-    )
+    for fact in ("probability 0.95", "at most 0.05 below the generalist", "100.0%"):
+        assert fact in sentence
 
 
 @pytest.mark.parametrize(("rows", "feasible"), [(58, False), (59, True)])
@@ -173,11 +170,11 @@ def test_too_few_rows_are_said_to_be_too_few(rows, feasible):
     found = misroute(np.full(rows, 0.9), np.zeros(rows))
     assert (found.threshold is not None) == feasible
     if not feasible:
-        assert found.sentence() == (
-            "infeasible: too few rows: 58 of the 58 calibration rows have a confidence >= 0.5, "
-            "and even without any loss at least 59 are needed there. Add calibration rows, or "
-            "raise alpha (0.05) or delta (0.05)."
-        )
+        assert found.sentence() == f"infeasible: {found.reason}"
+        for fact in ("too few rows", "58 of the 58", ">= 0.5", "at least 59"):
+            assert fact in found.reason
+        for remedy in ("calibration rows", "alpha (0.05)", "delta (0.05)"):
+            assert remedy in found.reason
 
 
 def test_the_ties_that_are_asked_for_are_nearly_enough():
@@ -193,23 +190,23 @@ def test_no_routable_row_is_too_few():
     """When all goes to the generalist, nothing can be promised."""
     found = excess(np.full(30, NEVER), np.full(30, np.nan))
     assert (found.threshold, found.routed, found.share, found.bound) == (None, 0, 0, 1)
-    assert found.reason.startswith("too few rows: 0 of the 30 calibration rows")
+    assert found.reason.startswith("too few rows: 0 of the 30 ")
 
 
 @pytest.mark.parametrize(
     ("wrong", "remedy"),
-    [(100, "Improve the classifier or the specialists, or raise alpha."),
-     (45, "Add calibration rows, or raise alpha.")],
+    [(100, "Improve"), (45, "Add calibration rows")],
     ids=["risk above alpha", "risk just below alpha"],
-)  # fmt: skip
+)
 def test_a_risk_that_is_too_high_is_said_to_be(wrong, remedy):
     """The smallest bound is named, and more rows are asked for only where they can help."""
     found = misroute(np.full(1000, 0.9), errors(wrong, 1000))
     assert found.threshold is None
-    assert found.reason == (
-        f"the risk is too high: the smallest upper bound found is {found.bound:.4g}, at "
-        f"confidence >= 0.5 (observed {wrong / 1000} on 1000 rows), and alpha is 0.05. {remedy}"
-    )
+    fault, _, end = found.reason.partition(". ")
+    for fact in ("too high", f"{found.bound:.4g}", ">= 0.5", f"{wrong / 1000} on 1000", "0.05"):
+        assert fact in fault
+    assert end.startswith(remedy)
+    assert "raise alpha" in end
     assert 0.05 < found.bound < 0.13
 
 

@@ -73,6 +73,7 @@ http_options:
   port: 8000
 logging_config:
   encoding: JSON
+  enable_access_log: false
 applications:
   {{- range concat (list $config.generalist) ($config.specialists | default list) }}
   {{- if not (include "niche.inGateway" .) }}

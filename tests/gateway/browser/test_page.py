@@ -96,10 +96,9 @@ def test_what_was_read_and_what_speaks_against_it_is_told(page, url):
     assert mark.get_attribute("title") == "Without it: +5.0 points"
     assert page.locator(".words .label").inner_text() == "System: "
     assert page.locator(".nearest").count() == 0
-    assert page.locator(".explanation > .note").inner_text() == (
-        "Read: the message 2 before the last, which the last one follows up, with the system "
-        "prompt; shortened from 4,312 characters."
-    )
+    note = page.locator(".explanation > .note").inner_text()
+    for fact in ("2 before the last", "system prompt", "4,312 characters"):
+        assert fact in note
 
 
 def test_an_answer_waits_for_no_explanation(page, url):

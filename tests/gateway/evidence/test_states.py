@@ -79,7 +79,7 @@ async def test_a_transition_is_logged_and_counted_with_its_evidence(tmp_path, ca
     [line] = [
         json.loads(JsonFormatter().format(record))
         for record in caplog.records
-        if record.message == "a specialist changed its state"
+        if record.name == "gateway.evidence"
     ]
     assert (line["specialist"], line["before"], line["after"]) == (
         "sql-model",
@@ -260,7 +260,10 @@ async def test_a_store_that_fails_stops_no_request(tmp_path, caplog):
     error = replies[0].json()["error"]
     assert error["code"] == "evidence_unavailable"
     assert str(tmp_path) not in error["message"]
-    assert any("last known" in record.message for record in caplog.records)
+    details = [
+        record.fields["detail"] for record in caplog.records if record.name == "gateway.evidence"
+    ]
+    assert any("no such table" in detail for detail in details)
 
 
 async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog):
@@ -272,7 +275,7 @@ async def test_what_cannot_be_shown_does_not_end_the_following(tmp_path, caplog)
             bad = good.replace(b'"counts":[]', b'"counts":[[9000,3]]')
             bad = bad.replace(b'"count":0', b'"count":3')
             other.execute("UPDATE standing SET value = ?", (bad,))
-        await until(lambda: any("will retry" in record.message for record in caplog.records))
+        await until(lambda: any(record.exc_info for record in caplog.records))
         with sqlite3.connect(tmp_path / "evidence.db") as other:
             retired = good.replace(b'"active"', b'"retired"')
             other.execute("UPDATE standing SET value = ?", (retired,))

@@ -102,5 +102,5 @@ def test_one_niche_is_not_left_for_another():
 )
 def test_material_that_is_not_enough_is_refused(rows, follow_ups):
     """General prompts, a niche and follow-ups are needed."""
-    with pytest.raises(ValueError, match="needed are rows of 'general' and of a niche"):
+    with pytest.raises(ValueError, match=r"'general'.*niche.*follow"):
         Material(rows, follow_ups, INSTRUCTIONS)

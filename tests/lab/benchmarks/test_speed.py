@@ -51,7 +51,7 @@ def test_latency_is_told_per_band(encoder):
 
 def test_without_a_text_in_the_band_nothing_is_measured(encoder):
     """The error says which lengths are wanted."""
-    with pytest.raises(ValueError, match="none of 1 texts has 20 to 60 tokens"):
+    with pytest.raises(ValueError, match=r"1 texts.*20 to 60 tokens"):
         latency(encoder, ["too short"])
 
 

@@ -43,5 +43,5 @@ def test_a_folder_without_a_table_is_refused(tmp_path, folder):
         StaticEncoder(tmp_path)
     (tmp_path / "tokenizer.json").write_text((folder / "tokenizer.json").read_text())
     save_file({"other": np.zeros((2, 2), np.float32)}, tmp_path / "model.safetensors")
-    with pytest.raises(EncoderError, match="has none of the tensors"):
+    with pytest.raises(EncoderError, match=r"model\.safetensors.*embedding\.weight"):
         StaticEncoder(tmp_path)

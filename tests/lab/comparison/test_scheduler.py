@@ -61,7 +61,7 @@ async def test_a_server_that_goes_away_ends_the_run() -> None:
             raise Unreachable("refused")
         return outcome(ask)
 
-    with pytest.raises(ComparisonError, match=r"no longer answers \(refused\); .* same command"):
+    with pytest.raises(ComparisonError, match=r"http://.*refused.* same command"):
         await send_all(asks(40), ask_one, kept.append, 2)
 
     assert len(kept) == 6
@@ -99,7 +99,7 @@ async def test_one_server_may_be_gone_while_another_answers() -> None:
             raise Unreachable("refused")
         return outcome(ask)
 
-    with pytest.raises(ComparisonError, match="http://there/v1 no longer answers"):
+    with pytest.raises(ComparisonError, match="http://there/v1"):
         await send_all(both, ask_one, lambda _: None, 2)
 
 

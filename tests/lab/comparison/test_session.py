@@ -103,7 +103,7 @@ async def test_the_models_are_those_of_the_beginning(tmp_path: Path) -> None:
     whole = await compared(gateway, rows, settings_in(tmp_path))
 
     other = RequestedArms(Endpoint("http://other/v1"))
-    with pytest.raises(ComparisonError, match="at was 'http://toy/v1' and is 'http://other/v1'"):
+    with pytest.raises(ComparisonError, match=r"'http://toy/v1'.*'http://other/v1'"):
         await compared(ToyGateway(), rows, settings_in(tmp_path), other)
     again = await compared(ToyGateway(tells=False), rows, settings_in(tmp_path))
 
@@ -114,7 +114,7 @@ async def test_the_models_of_another_address_are_forgotten(tmp_path: Path) -> No
     """Who mistyped the address and mends it compares what is at the right one."""
     rows, settings = rows_in(tmp_path, 5), settings_in(tmp_path)
     mistyped = RequestedArms(Endpoint(URL.removesuffix("/v1")), generalist=BIG)
-    with pytest.raises(ComparisonError, match="none of 4 requests was answered"):
+    with pytest.raises(ComparisonError, match="none of 4 requests"):
         await compared(ToyGateway(GOOD), rows, settings, mistyped)
 
     found = await compared(ToyGateway(GOOD), rows, settings)
@@ -139,7 +139,7 @@ async def test_the_margin_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
     await compared(ToyGateway(GOOD), rows, settings)
     terms = type(settings.terms)(**{**vars(settings.terms), "margin": 0.1})
 
-    with pytest.raises(ComparisonError, match=r"margin was 0\.02 and is 0\.1"):
+    with pytest.raises(ComparisonError, match=r"margin.*0\.02.*0\.1"):
         await compared(ToyGateway(GOOD), rows, settings_in(tmp_path, terms=terms))
 
 
@@ -147,10 +147,10 @@ async def test_failures_count_as_wrong(tmp_path: Path) -> None:
     """They are not tried again, and are told."""
     gateway = ToyGateway(GOOD, cuts={SQL})
 
-    with pytest.raises(ComparisonError, match=f"{SQL}: the stream ended early"):
+    with pytest.raises(ComparisonError, match=f"{SQL}: .*ended early"):
         await compared(gateway, rows_in(tmp_path, 10), settings_in(tmp_path))
     kept = (tmp_path / "outcomes.jsonl").read_text()
-    assert kept.count("the stream ended early") == 10
+    assert kept.count("ended early") == 10
     gateway.cuts.clear()
     found = await compared(gateway, rows_in(tmp_path, 10), settings_in(tmp_path))
     assert found.figures.arm("auto").failed == 10
@@ -210,7 +210,7 @@ async def test_rows_for_a_judge_need_one(tmp_path: Path) -> None:
     gateway = ToyGateway(GOOD)
     line = json.dumps({"prompt": "sql poem", "grader": "judge"})
 
-    with pytest.raises(ComparisonError, match="--judge-url and --judge-model"):
+    with pytest.raises(ComparisonError, match=r"--judge-url.*--judge-model"):
         await compared(gateway, rows_in(tmp_path, 1, line), settings_in(tmp_path))
     assert gateway.bodies == []
 
@@ -219,6 +219,6 @@ async def test_too_many_requests_are_refused(tmp_path: Path) -> None:
     """Before the first one."""
     gateway = ToyGateway(GOOD)
 
-    with pytest.raises(ComparisonError, match=r"120 requests; .* --max-requests 120"):
+    with pytest.raises(ComparisonError, match=r"120 requests.*--max-requests 120"):
         await compared(gateway, rows_in(tmp_path, 10), settings_in(tmp_path, max_requests=119))
     assert gateway.bodies == []

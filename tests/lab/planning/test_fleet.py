@@ -124,7 +124,7 @@ def test_routed_requests_are_dealt_out() -> None:
 
 def test_an_unknown_model_is_named_with_the_remedy() -> None:
     """It is not guessed."""
-    with pytest.raises(PlanError, match=r"request to sql .* --seconds sql=SECONDS"):
+    with pytest.raises(PlanError, match=r"sql.*--seconds sql="):
         parts({"sql": 2.0}, MACHINES, Measurements())
 
 

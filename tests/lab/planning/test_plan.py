@@ -26,7 +26,7 @@ def test_the_mix_is_given_or_measured() -> None:
 
 def test_without_a_mix_there_is_no_plan() -> None:
     """It says how to give one."""
-    with pytest.raises(PlanError, match="give --mix"):
+    with pytest.raises(PlanError, match="--mix"):
         rates_by_domain(10.0, {}, Measurements())
 
 

@@ -154,13 +154,20 @@ def test_domains_with_invalid_names_are_one_line(file, read):
     with pytest.raises(DataError) as raised:
         read(file(*(row(domain=name) for name in names * 50)))
     [line] = str(raised.value).splitlines()
-    assert "prompts.jsonl: domain 'computer science' (write 'computer-science'), " in line
-    assert "'Text to SQL!' (write 'text-to-sql'), '-', 'sql\\n' (write 'sql'): allowed are" in line
+    assert "prompts.jsonl: " in line
+    valid = {
+        "computer science": "computer-science",
+        "Text to SQL!": "text-to-sql",
+        "sql\n": "sql",
+    }
+    for name, like_it in valid.items():
+        assert line.count(f"{name!r} (write {like_it!r})") == 1
+    assert line.count("), '-', ") == 1
 
 
 def test_of_many_invalid_names_the_first_are_shown(file):
     """The others are counted."""
-    with pytest.raises(DataError, match=r"'No 0'.*'No 9' \(write 'no-9'\) and 30 more: allowed"):
+    with pytest.raises(DataError, match=r"'No 0'.*'No 9' \(write 'no-9'\) and 30 more"):
         read_rows(file(*(row(domain=f"No {number}") for number in range(40))))
 
 

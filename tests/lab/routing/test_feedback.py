@@ -143,11 +143,10 @@ def test_feedback_of_other_logs_is_counted(read_judged):
 def test_the_counts_are_told(read_judged):
     """What is zero is not mentioned."""
     found = read_judged([decision("a"), decision("b")], [{"request_id": "a", "domain": "sql"}])
-    assert found.summary().splitlines() == [
-        "       2  decisions in the log",
-        "       1  became labelled prompts",
-        "       1  have no feedback: a decision alone is no label",
-    ]
+    lines = [line.split(maxsplit=1) for line in found.summary().splitlines()]
+    assert [int(count) for count, _ in lines] == [2, 1, 1]
+    for (_, text), named in zip(lines, ("decisions", "labelled", "no feedback"), strict=True):
+        assert named in text
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_the_counts_are_told(read_judged):
 )
 def test_nothing_left_is_an_error_with_the_remedy(read_judged, changes, judgement, remedy):
     """The counts say where the rows went, and the error what to do."""
-    with pytest.raises(DataError, match="labelled prompts") as raised:
+    with pytest.raises(DataError, match="labelled") as raised:
         read_judged([decision("a", **changes)], [{"request_id": "a"} | judgement])
     assert remedy in str(raised.value)
 

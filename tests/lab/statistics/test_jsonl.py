@@ -1,7 +1,9 @@
 """JSON Lines: what is read, and what is said of what cannot be."""
 
+import errno
 import gzip
 import json
+import os
 
 import pytest
 
@@ -35,11 +37,10 @@ def test_faults_of_the_whole_file_are_told_with_their_lines(tmp_path):
     path.write_text('{"n": 1}\nword\n{"m": 1}\n[1]\n')
     with pytest.raises(DataError) as raised:
         read_jsonl(path, number)
-    assert str(raised.value).splitlines() == [
-        f"{path}:2: not JSON: 'word'; write one JSON object a line",
-        f"{path}:3: no n",
-        f"{path}:4: not an object: [1]; write one JSON object a line",
-    ]
+    faults = str(raised.value).splitlines()
+    for fault, (line, named) in zip(faults, ((2, "'word'"), (3, "no n"), (4, "[1]")), strict=True):
+        assert fault.startswith(f"{path}:{line}: ")
+        assert named in fault
 
 
 def test_of_many_faults_the_first_twenty_are_shown(tmp_path):
@@ -56,11 +57,11 @@ def test_of_many_faults_the_first_twenty_are_shown(tmp_path):
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b'{"n": "\xff"}', r":1: not UTF-8 \(byte 0xff at 8\); save the file as UTF-8"),
+        (b'{"n": "\xff"}', r":1: not UTF-8 \(byte 0xff at 8\).*save"),
         ("{}".encode("utf-16"), r":1: not UTF-8 \(byte 0xff at 1\)"),
         (b"[" * 100_000, r":1: not JSON: '\[\["),
-        (b"\n \n", "holds no rows; write one JSON object a line"),
-        (b"", "holds no rows"),
+        (b"\n \n", "no rows.*JSON"),
+        (b"", "no rows"),
     ],
     ids=["byte", "utf-16", "deep", "blank", "empty"],
 )
@@ -95,13 +96,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     path = tmp_path / "a.jsonl.gz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.jsonl\.gz cannot be read: .+; name a readable file"):
+    with pytest.raises(DataError, match=r"a\.jsonl\.gz .+readable file"):
         read_jsonl(path, number)
 
 
 def test_a_folder_is_no_file(tmp_path):
     """Naming a folder is told as such."""
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match=os.strerror(errno.EISDIR)):
         read_jsonl(tmp_path, number)
 
 
@@ -116,14 +117,14 @@ def test_a_log_without_any_whole_line_is_an_error(tmp_path):
     """Another kind of file is not read as an empty log."""
     path = tmp_path / "log"
     path.write_text("GET /\n" * 3)
-    with pytest.raises(DataError, match=r"holds no decisions \(3 lines are something else\)"):
+    with pytest.raises(DataError, match=r"\b3 lines .*decision_log\.path"):
         read_log(path, number)
 
 
 def test_text_must_be_text_that_can_be_written():
     """Numbers and halves of characters are refused by name."""
     assert string("ä", "text") == "ä"
-    with pytest.raises(Fault, match="text is 7; it must be text"):
+    with pytest.raises(Fault, match="text is 7"):
         string(7, "text")
-    with pytest.raises(Fault, match=r"text holds half a character \('\\ud800', its 2\.\); remove"):
+    with pytest.raises(Fault, match=r"text .*'\\ud800'.* 2\b.*remove"):
         string(json.loads('"x\\ud800"'), "text")

@@ -76,10 +76,9 @@ def test_every_niche_has_a_sentence_won_or_not(report: Report) -> None:
 
     (said,) = sentences(replace(report.matrix, verdicts=(lost,)))
 
-    assert said == (
-        "one: one loses against babbler few-shot by -0.200 [-0.300, -0.100], "
-        "and is not cheaper than babbler few-shot."
-    )
+    assert said.startswith("one: one loses against babbler few-shot ")
+    assert "-0.200 [-0.300, -0.100]" in said
+    assert "not cheaper than babbler few-shot" in said
 
 
 def test_the_index_is_said_in_words(report: Report) -> None:

@@ -129,6 +129,6 @@ def test_a_curve_is_written_for_people_and_programs(done, tmp_path: Path) -> Non
     facts = json.loads((tmp_path / "curve.json").read_text())
     assert table[0] == "# toy: quality by training rows, on org/tiny"
     assert [line.split(" | ")[0] for line in table[4:7]] == ["| 0", "| 2", "| 20"]
-    assert "validation rows; these come on top of every size" in table[-1]
+    assert "validation rows" in table[-1]
     assert [Point(**point) for point in facts["points"]] == done[1]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
