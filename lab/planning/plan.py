@@ -230,7 +230,7 @@ def _shortages(parts: Sequence[Deployment]) -> Iterator[str]:
 
 def _costs(plan: Plan, currency: str, mean_rate: float) -> Iterator[str]:
     if not plan.alone.per_hour:
-        yield "No costs: the configuration has no price.machine_per_hour."
+        yield "No costs to compare: the generalist has no price.machine_per_hour."
         return
     for name, part in (("routed", plan.routed), ("generalist alone", plan.alone)):
         each = part.per_hour / _HOUR / mean_rate
