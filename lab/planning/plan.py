@@ -187,10 +187,15 @@ def _table(plan: Plan) -> Iterator[str]:
 
 def _row(deployment: Deployment) -> Sequence[str]:
     asked = deployment.demand.rate > 0
-    return (
+    what = (
         deployment.machine.name,
         f"{deployment.demand.rate:.3g}",
         f"{deployment.demand.seconds:.3g}" if asked else "-",
+    )
+    if deployment.machine.elsewhere:
+        return (*what, *("-",) * (len(_HEAD) - len(what)))
+    return (
+        *what,
         str(deployment.replicas),
         _percent(deployment.utilization),
         f"{deployment.wait:.2f} s" if asked else "-",

@@ -142,9 +142,7 @@ class Niche:
         """The niche.yaml."""
         model = {
             "model": "bench",
-            "engine": self.engine,
-            "engine_options": self._options(workspace),
-            "resources": {"num_cpus": 0.1},
+            **self._engine(workspace),
             "limits": {"max_ongoing_requests": _MANY, "max_queued_requests": _MANY},
         }
         return {
@@ -157,10 +155,13 @@ class Niche:
             },
         }
 
-    def _options(self, workspace: Workspace) -> dict[str, Any]:
+    def _engine(self, workspace: Workspace) -> dict[str, Any]:
         if self.engine == "openai":
-            return {"base_url": f"{workspace.upstream.url}/v1"}
-        return {"reply": " ".join(["word"] * STREAM_TOKENS), "token_seconds": self.pace}
+            url = f"{workspace.upstream.url}/v1"
+            return {"engine": "openai", "engine_options": {"base_url": url}}
+        options = {"reply": " ".join(["word"] * STREAM_TOKENS), "token_seconds": self.pace}
+        resources = {"num_cpus": 0.1}
+        return {"engine": "fake", "engine_options": options, "resources": resources}
 
     @contextmanager
     def start(self, workspace: Workspace) -> Iterator[Running]:
