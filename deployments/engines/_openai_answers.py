@@ -178,9 +178,8 @@ class StreamedAnswer:
         fields["choices"] = Raw(b"[]")
         return self._with_facts(fields, [], 0)
 
-    def _from_whole(self, answer: Fields) -> Chunk:
+    def _from_whole(self, fields: Fields) -> Chunk:
         """The one chunk of a server that does not stream."""
-        fields = self._format.event_fields(answer)
         usage = fields.pop("usage", None)
         if is_empty(fields.get("choices")):
             raise self._format.unusable("what is not an answer")
@@ -236,7 +235,8 @@ class WholeAnswer:
         body = self._streamed.whole
         if body is None:
             self._chunks.extend(self._streamed.end(seconds))
-            whole = joined(chunk.data for chunk in self._chunks)
+            chat = self._format.answer_part == "message"
+            whole = joined((chunk.data for chunk in self._chunks), chat=chat)
             fields = decode(msgspec.json.encode(whole))
         else:
             fields = self._format.read(body, whole=True)

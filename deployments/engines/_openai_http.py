@@ -6,8 +6,9 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from io import BytesIO
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ import aiohttp
 import certifi
 
 from deployments.engines._openai_errors import error_from
-from deployments.protocol import DeadlineExceeded, Unavailable
+from deployments.protocol import BackendError, DeadlineExceeded, Unavailable
 
 _CONNECT_SECONDS = 10.0
 _HEALTH_SECONDS = 5.0
@@ -78,11 +79,15 @@ class Server:
         """
         response = Response(self, deadline_seconds)
         data = BytesIO(body) if len(body) > _LARGE_BYTES else body
-        sending = self._open().post(
-            self._base + path, data=data, headers=headers, allow_redirects=False
+        send = partial(
+            self._open().post,
+            self._base + path,
+            data=data,
+            headers=headers,
+            allow_redirects=False,
         )
         try:
-            await response.begin(sending)
+            await response.begin(send)
             yield response
         finally:
             response.close()
@@ -94,7 +99,7 @@ class Server:
             await self._session.close()
             self._session = None
 
-    def error(self, status: int, retry_after: str | None, body: str) -> Exception:
+    def error(self, status: int, retry_after: str | None, body: str) -> BackendError:
         """The exception for an error response."""
         return error_from(self.name, status, retry_after, body, self._key)
 
@@ -136,9 +141,9 @@ class Response:
         """Seconds since construction."""
         return time.monotonic() - self._started
 
-    async def begin(self, sending: Awaitable[aiohttp.ClientResponse]) -> None:
-        """Waits for the headers; raises on an error status."""
-        self._response = await self._in_time(sending)
+    async def begin(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+        """Sends the request and waits for the headers; raises on an error status."""
+        self._response = await self._in_time(send)
         if _is_success(self._response):
             return
         self.expect_end(_ERROR_SECONDS)
@@ -162,7 +167,7 @@ class Response:
         if content.exception() is not None and (left := content._read_nowait(-1)):
             return left  # it came before the connection failed, which `readany` tells first
         try:
-            return await self._in_time(content.readany())
+            return await self._in_time(content.readany)
         except (Unavailable, DeadlineExceeded):
             if self._ends_within is None:
                 raise
@@ -173,7 +178,7 @@ class Response:
         if self._response is not None:
             self._response.close()
 
-    async def _in_time(self, step: Awaitable[Result]) -> Result:
+    async def _in_time(self, step: Callable[[], Awaitable[Result]]) -> Result:
         """Awaits one step; a timeout around a `yield` could fire in the caller.
 
         Raises:
@@ -181,11 +186,15 @@ class Response:
             Unavailable: the connection failed.
         """
         name, limit = self._server.name, self._server.timeout_seconds
+        remaining = self._remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded(name, self._deadline or 0.0)  # though there may be data
         try:
-            async with asyncio.timeout(self._remaining()):
-                return await step
+            async with asyncio.timeout(remaining):
+                return await step()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(name, f"{self._server.address}: cannot connect") from error
+            address, kind = self._server.address, type(error).__name__
+            raise Unavailable(name, f"{address}: cannot connect ({kind})") from None
         except aiohttp.SocketTimeoutError as error:
             raise DeadlineExceeded(name, limit) from error
         except TimeoutError as error:
