@@ -6,9 +6,8 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from io import BytesIO
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -79,15 +78,11 @@ class Server:
         """
         response = Response(self, deadline_seconds)
         data = BytesIO(body) if len(body) > _LARGE_BYTES else body
-        send = partial(
-            self._open().post,
-            self._base + path,
-            data=data,
-            headers=headers,
-            allow_redirects=False,
+        sending = self._open().post(
+            self._base + path, data=data, headers=headers, allow_redirects=False
         )
         try:
-            await response.begin(send)
+            await response.begin(sending)
             yield response
         finally:
             response.close()
@@ -141,9 +136,9 @@ class Response:
         """Seconds since construction."""
         return time.monotonic() - self._started
 
-    async def begin(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
-        """Sends the request and waits for the headers; raises on an error status."""
-        self._response = await self._in_time(send)
+    async def begin(self, sending: Awaitable[aiohttp.ClientResponse]) -> None:
+        """Waits for the headers; raises on an error status."""
+        self._response = await self._in_time(sending)
         if _is_success(self._response):
             return
         self.expect_end(_ERROR_SECONDS)
@@ -164,10 +159,11 @@ class Response:
         """The bytes that are there, or the next ones; nothing at the end."""
         assert self._response is not None
         content = self._response.content
-        if content.exception() is not None and (left := content._read_nowait(-1)):
-            return left  # it came before the connection failed, which `readany` tells first
         try:
-            return await self._in_time(content.readany)
+            self._check_time()
+            if (ready := _ready(content)) or content.at_eof():
+                return ready
+            return await self._in_time(content.readany())
         except (Unavailable, DeadlineExceeded):
             if self._ends_within is None:
                 raise
@@ -178,7 +174,7 @@ class Response:
         if self._response is not None:
             self._response.close()
 
-    async def _in_time(self, step: Callable[[], Awaitable[Result]]) -> Result:
+    async def _in_time(self, step: Awaitable[Result]) -> Result:
         """Awaits one step; a timeout around a `yield` could fire in the caller.
 
         Raises:
@@ -186,12 +182,9 @@ class Response:
             Unavailable: the connection failed.
         """
         name, limit = self._server.name, self._server.timeout_seconds
-        remaining = self._remaining()
-        if remaining is not None and remaining <= 0:
-            raise DeadlineExceeded(name, self._deadline or 0.0)  # though there may be data
         try:
-            async with asyncio.timeout(remaining):
-                return await step()
+            async with asyncio.timeout(self._remaining()):
+                return await step
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             address, kind = self._server.address, type(error).__name__
             raise Unavailable(name, f"{address}: cannot connect ({kind})") from None
@@ -205,9 +198,23 @@ class Response:
             reason = type(error).__name__ if kept else str(error)[:_MAX_WORDS]
             raise Unavailable(name, f"connection lost: {reason}") from None
 
+    def _check_time(self) -> None:
+        """Raises `DeadlineExceeded`, also where a server has always more to read."""
+        remaining = self._remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded(self._server.name, self._deadline or 0.0)
+
     def _remaining(self) -> float | None:
         limits = [limit for limit in (self._deadline, self._ends_within) if limit is not None]
         return min(limits) - self.elapsed() if limits else None
+
+
+def _ready(content: aiohttp.StreamReader) -> bytes:
+    """What can be read without a wait."""
+    if content.exception() is None:
+        return content.read_nowait()
+    # It came before the connection failed, which aiohttp's own methods tell first.
+    return content._read_nowait(-1)
 
 
 def _is_success(response: aiohttp.ClientResponse) -> bool:
