@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from deployments.protocol import Chunk, ModelRequest
+from deployments.protocol import Chunk, ModelRequest, Operation
 
 
 def chat(content: Any = "hello", model: str = "tiny", **body: Any) -> ModelRequest:
@@ -19,7 +19,7 @@ def completion(prompt: Any = "hello", model: str = "tiny", **body: Any) -> Model
 
 def model_request(model: str, body: dict[str, Any]) -> ModelRequest:
     """A request with that body, `r1`; further attributes with `dataclasses.replace`."""
-    dialect = "chat" if "messages" in body else "completion"
+    dialect: Operation = "chat" if "messages" in body else "completion"
     prefix = {"chat": "chatcmpl", "completion": "cmpl"}[dialect]
     return ModelRequest(
         request_id="r1",

@@ -58,12 +58,18 @@ class StreamedAnswer:
         request: what is answered.
         wanted: how the client wants it.
         key: what no error may show.
+
+    Attributes:
+        done: whether the server said that this is all.
+        tally: the tokens so far.
+        format: what the answer's JSON is read and written with.
     """
 
     def __init__(self, request: ModelRequest, wanted: Wanted, key: str | None = None) -> None:
         self.done = False
         self.tally = Tally()
-        self._format, self._wanted = AnswerFormat(request, key), wanted
+        self.format = AnswerFormat(request, key)
+        self._wanted = wanted
         self._reader, self._progress = EventReader(), Progress()
         self._first = True
         self._held: list[Chunk] = []
@@ -89,7 +95,7 @@ class StreamedAnswer:
         try:
             events = self._reader.feed(data)
         except TooLong as error:
-            raise self._format.unusable(str(error)) from error
+            raise self.format.unusable(str(error)) from error
         for event in events:
             yield from self._read(event)
 
@@ -105,14 +111,14 @@ class StreamedAnswer:
         """
         whole = self.whole
         if whole is not None:
-            yield from self._passed(self._from_whole(self._format.read(whole, whole=True)))
+            yield from self._passed(self._from_whole(self.format.read(whole, whole=True)))
         for event in self._reader.flush():
             if _is_complete(event.data):
                 yield from self._read(event)
         if not (self._progress.open or self._progress.finished):
-            raise self._format.unusable("what is not an answer")
+            raise self.format.unusable("what is not an answer")
         if self._progress.open and not self.done:
-            raise self._format.unusable("a stream that ended before the answer was complete")
+            raise self.format.unusable("a stream that ended before the answer was complete")
         chunks = self._ending()
         yield from chunks[:-1]
         yield replace(chunks[-1], usage=self.tally.usage(seconds, prefill_seconds))
@@ -124,8 +130,8 @@ class StreamedAnswer:
         if self.done or not data:
             return
         if event.name == b"error":
-            raise self._format.error(data)
-        chunk = self._chunk(self._format.read(data))
+            raise self.format.error(data)
+        chunk = self._chunk(self.format.read(data))
         if chunk is not None:
             yield from self._passed(chunk)
 
@@ -146,11 +152,11 @@ class StreamedAnswer:
         if self._progress.open:
             indices = sorted(self._progress.open)
             reasons = tuple((index, "stop") for index in indices)
-            data = self._format.end(indices)
+            data = self.format.end(indices)
             chunks.append(Chunk(data, output=False, finish_reasons=reasons))
         if self._wanted.usage:
             fields = self._usage | {"choices": Raw(b"[]"), "usage": self.tally.as_json()}
-            chunks.append(Chunk(self._format.event(fields), output=False))
+            chunks.append(Chunk(self.format.event(fields), output=False))
         return chunks
 
     def _chunk(self, fields: Fields) -> Chunk | None:
@@ -160,8 +166,8 @@ class StreamedAnswer:
             return self._without_choice(fields, usage)
         if usage is not None and self._wanted.usage:
             fields["usage"] = usage if self._wanted.usage_each else NULL
-        part, spoken = self._format.event_part, self._progress.spoken
-        choices = self._format.choices(fields, part, ends=False, spoken=spoken)
+        part, spoken = self.format.event_part, self._progress.spoken
+        choices = self.format.choices(fields, part, ends=False, spoken=spoken)
         if is_empty(usage):
             usage = usage_elsewhere(fields.get("x_groq"), choices)
         seen = sum(choice.tokens() for choice in choices)
@@ -178,14 +184,13 @@ class StreamedAnswer:
         fields["choices"] = Raw(b"[]")
         return self._with_facts(fields, [], 0)
 
-    def _from_whole(self, answer: Fields) -> Chunk:
+    def _from_whole(self, fields: Fields) -> Chunk:
         """The one chunk of a server that does not stream."""
-        fields = self._format.event_fields(answer)
         usage = fields.pop("usage", None)
         if is_empty(fields.get("choices")):
-            raise self._format.unusable("what is not an answer")
+            raise self.format.unusable("what is not an answer")
         self.done = True
-        choices = self._format.choices(fields, self._format.event_part, ends=True)
+        choices = self.format.choices(fields, self.format.event_part, ends=True)
         seen = sum(choice.estimated_tokens() for choice in choices)
         return self._with_facts(fields, choices, self.tally.add(seen, usage))
 
@@ -193,15 +198,15 @@ class StreamedAnswer:
         output, reasons = self._progress.add(choices)
         prompt_tokens = self.tally.prompt_tokens if self._first else None
         self._first = False
-        return Chunk(self._format.event(fields), output, prompt_tokens, tokens, reasons)
+        return Chunk(self.format.event(fields), output, prompt_tokens, tokens, reasons)
 
 
 class WholeAnswer:
     """Reads one whole answer; also that of a server that streams it without being asked to."""
 
     def __init__(self, request: ModelRequest, wanted: Wanted, key: str | None = None) -> None:
-        self._format = AnswerFormat(request, key)
         self._streamed = StreamedAnswer(request, Wanted(choices=wanted.choices), key)
+        self._format = self._streamed.format
         self._chunks: list[Chunk] = []
         self._bytes = 0
 
@@ -236,7 +241,8 @@ class WholeAnswer:
         body = self._streamed.whole
         if body is None:
             self._chunks.extend(self._streamed.end(seconds))
-            whole = joined(chunk.data for chunk in self._chunks)
+            chat = self._format.answer_part == "message"
+            whole = joined((chunk.data for chunk in self._chunks), chat=chat)
             fields = decode(msgspec.json.encode(whole))
         else:
             fields = self._format.read(body, whole=True)

@@ -108,13 +108,9 @@ class AnswerFormat:
 
     def event(self, fields: Fields) -> bytes:
         """A chunk's data, with the request's identity."""
-        fields.setdefault("object", self._event)
+        fields["object"] = self._event
         fields.update(self._identity)
         return _encode(fields)
-
-    def event_fields(self, answer: Fields) -> Fields:
-        """The fields of a whole answer, for an event."""
-        return answer | {"object": self._event}
 
     def answer(self, fields: Fields) -> bytes:
         """A whole answer's data, with the request's identity."""

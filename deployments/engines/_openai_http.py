@@ -17,7 +17,7 @@ import aiohttp
 import certifi
 
 from deployments.engines._openai_errors import error_from
-from deployments.protocol import DeadlineExceeded, Unavailable
+from deployments.protocol import BackendError, DeadlineExceeded, Unavailable
 
 _CONNECT_SECONDS = 10.0
 _HEALTH_SECONDS = 5.0
@@ -94,7 +94,7 @@ class Server:
             await self._session.close()
             self._session = None
 
-    def error(self, status: int, retry_after: str | None, body: str) -> Exception:
+    def error(self, status: int, retry_after: str | None, body: str) -> BackendError:
         """The exception for an error response."""
         return error_from(self.name, status, retry_after, body, self._key)
 
@@ -159,9 +159,10 @@ class Response:
         """The bytes that are there, or the next ones; nothing at the end."""
         assert self._response is not None
         content = self._response.content
-        if content.exception() is not None and (left := content._read_nowait(-1)):
-            return left  # it came before the connection failed, which `readany` tells first
         try:
+            self._check_time()
+            if (ready := _ready(content)) or content.at_eof():
+                return ready
             return await self._in_time(content.readany())
         except (Unavailable, DeadlineExceeded):
             if self._ends_within is None:
@@ -185,7 +186,8 @@ class Response:
             async with asyncio.timeout(self._remaining()):
                 return await step
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(name, f"{self._server.address}: cannot connect") from error
+            address, kind = self._server.address, type(error).__name__
+            raise Unavailable(name, f"{address}: cannot connect ({kind})") from None
         except aiohttp.SocketTimeoutError as error:
             raise DeadlineExceeded(name, limit) from error
         except TimeoutError as error:
@@ -196,9 +198,23 @@ class Response:
             reason = type(error).__name__ if kept else str(error)[:_MAX_WORDS]
             raise Unavailable(name, f"connection lost: {reason}") from None
 
+    def _check_time(self) -> None:
+        """Raises `DeadlineExceeded`, also where a server has always more to read."""
+        remaining = self._remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded(self._server.name, self._deadline or 0.0)
+
     def _remaining(self) -> float | None:
         limits = [limit for limit in (self._deadline, self._ends_within) if limit is not None]
         return min(limits) - self.elapsed() if limits else None
+
+
+def _ready(content: aiohttp.StreamReader) -> bytes:
+    """What can be read without a wait."""
+    if content.exception() is None:
+        return content.read_nowait()
+    # It came before the connection failed, which aiohttp's own methods tell first.
+    return content._read_nowait(-1)
 
 
 def _is_success(response: aiohttp.ClientResponse) -> bool:

@@ -12,7 +12,7 @@ _GROWING = frozenset({"delta", "text", "logprobs"})
 """What grows from event to event in a choice; of its other values the last one counts."""
 
 
-def joined(events: Iterable[bytes]) -> dict[str, Any]:
+def joined(events: Iterable[bytes], *, chat: bool) -> dict[str, Any]:
     """The whole answer of a stream's events, which have at least one choice."""
     whole: dict[str, Any] = {}
     choices: dict[int, list[dict[str, Any]]] = {}
@@ -21,20 +21,22 @@ def joined(events: Iterable[bytes]) -> dict[str, Any]:
         for choice in fields.pop("choices"):
             choices.setdefault(choice["index"], []).append(choice)
         whole |= {key: value for key, value in fields.items() if value is not None}
-    whole["choices"] = [_choice(choices[index]) for index in sorted(choices)]
+    whole["choices"] = [_choice(choices[index], chat=chat) for index in sorted(choices)]
     return whole
 
 
-def _choice(pieces: list[dict[str, Any]]) -> dict[str, Any]:
+def _choice(pieces: list[dict[str, Any]], *, chat: bool) -> dict[str, Any]:
     choice = {}
     for key in _keys(pieces):
         values = _values(pieces, key)
         grows = key in _GROWING or isinstance(values[-1], list)
         choice[key] = merged(values) if grows else values[-1]
-    if "delta" in choice:
+    if chat:
         message = {"role": "assistant", "content": None} | choice.pop("delta")
-        for call in message.get("tool_calls") or ():
-            call.pop("index", None)
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                call.pop("index", None)
         choice["message"] = message
     return choice
 

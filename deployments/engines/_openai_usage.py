@@ -65,10 +65,17 @@ class Tally:
 
 def usage_elsewhere(x_groq: Raw | None, choices: Iterable[Choice]) -> Raw | None:
     """The usage of servers that put it where OpenAI does not: Groq's, Moonshot's."""
-    in_choices = (choice.usage for choice in choices if bytes(choice.usage))
-    if x_groq is None:
-        return next(in_choices, None)
-    return msgspec.json.decode(x_groq, type=dict[str, Raw]).get("usage")
+    found = [choice.usage for choice in choices if bytes(choice.usage)]
+    if x_groq is not None:
+        found += [value for key, value in _fields(x_groq).items() if key == "usage"]
+    return found[0] if found else None
+
+
+def _fields(value: Raw) -> dict[str, Raw]:
+    try:
+        return msgspec.json.decode(value, type=dict[str, Raw])
+    except ValueError:
+        return {}
 
 
 def _object(value: Raw | None) -> dict[str, Any]:

@@ -35,7 +35,7 @@ _START_SECONDS = 45.0
 """Start and end of a stack, for the estimate alone."""
 _LOAD_SECONDS = 2.0
 """What a load takes beside its duration, for the estimate alone."""
-_CAPACITY_LOADS = 8
+_CAPACITY_LOADS = 9
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ UPSTREAM_SHARE = 0.99
 """Share of the bare upstream's own streams: with fewer, the machine or the client is the limit."""
 
 _REFINEMENTS = 2
+_TRIES = 2
+"""A hiccup of the machine stalls all streams at once, so a number has a second chance."""
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Capacity:
         streams: the largest number that holds; 0: none that was tried.
         limited: whether a larger number was tried and did not hold; otherwise the target may hold
             more, and the bare upstream or `LARGEST` is the limit.
-        shares: the stall-free share of each number that was tried.
+        shares: each number that was tried, with its stall-free share.
     """
 
     streams: int = 0
@@ -42,13 +44,14 @@ def step_up(
     found = Capacity()
 
     def holds(streams: int) -> bool:
-        share = share_of(streams)
-        found.shares.append((streams, share))
-        if share < required:
-            found.limited = True
-            return False
-        found.streams = streams
-        return True
+        for _ in range(_TRIES):
+            share = share_of(streams)
+            found.shares.append((streams, share))
+            if share >= required:
+                found.streams = streams
+                return True
+        found.limited = True
+        return False
 
     step = min(SMALLEST, most)
     while step > found.streams and holds(step):

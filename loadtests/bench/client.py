@@ -1,6 +1,9 @@
 """A process of the load generator: clients in a closed loop, each over a connection of its own.
 
-    python -m loadtests.bench.client     # a `ClientTask` as JSON on stdin, a `Tally` on stdout
+    python -m loadtests.bench.client
+
+reads a `ClientTask`, a line of JSON, writes the line `ready`, and reads when to begin, so that all
+processes begin together, however long they took to start. In the end it writes a `Tally`.
 
 It sends until the time is over, then waits for what it has sent: no request is cut off, so slow
 answers count too. The API key comes from the environment, since anybody can read a process's
@@ -27,6 +30,8 @@ KEY_VARIABLE = "NICHE_BENCH_KEY"
 """The environment variable with the API key."""
 MARK = "@@@@@@@@@@@@"
 """In a body: becomes the request's number, so that no two prompts are equal."""
+READY = "ready"
+"""What a process writes when it can begin."""
 MAX_REQUESTS = 1_000_000
 """Of one process in one run."""
 
@@ -49,7 +54,6 @@ class ClientTask:
         clients: the number of clients.
         seconds: for which requests are sent.
         timeout: seconds after which a request has failed.
-        start: when to begin, by the system's monotonic clock.
         stagger: seconds over which the clients begin, so that they do not act in step.
     """
 
@@ -60,7 +64,6 @@ class ClientTask:
     clients: int
     seconds: float
     timeout: float
-    start: float
     stagger: float = 0.0
 
 
@@ -71,7 +74,8 @@ class Tally:
     Attributes:
         completed: requests that were answered.
         in_time: those of them that were answered before the time was over.
-        tokens_in_time: tokens of streams that came before the time was over.
+        tokens_in_time: tokens of streams that came before the time was over, and after all clients
+            had begun.
         failed: requests that were not answered, by reason.
         timed_out: requests without a complete answer in time.
         latencies: seconds of each whole answer.
@@ -194,7 +198,7 @@ class _Connection(asyncio.Protocol):
 
 
 class _Client:
-    """A client: it asks, waits for the answer, and asks again until the time is over."""
+    """A client: it asks, at least once, and asks again until the time is over."""
 
     def __init__(self, run: "ClientRun") -> None:
         self._run = run
@@ -203,7 +207,7 @@ class _Client:
     async def work(self, begin: float) -> None:
         run = self._run
         await asyncio.sleep(max(0.0, begin - run.clock()))
-        while run.clock() < run.end and run.take():
+        while run.take():
             times = TokenTimes() if run.task.stream else None
             sent = run.clock()
             reason = await self._ask(times)
@@ -211,6 +215,8 @@ class _Client:
             if reason is not None:
                 self._drop()
                 await asyncio.sleep(_PAUSE_SECONDS)
+            if run.clock() >= run.end:
+                break
         self._drop()
 
     async def _ask(self, times: TokenTimes | None) -> str | None:
@@ -246,12 +252,15 @@ class ClientRun:
     Args:
         task: what to do.
         key: the API key, if any.
-        clock: the monotonic clock.
+        start: when to begin, by the clock.
+        clock: the system's monotonic clock, which all processes share.
     """
 
-    def __init__(self, task: ClientTask, key: str | None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, task: ClientTask, key: str | None, start: float, clock: Clock = time.monotonic
+    ) -> None:
         self.task, self.clock, self.tally = task, clock, Tally()
-        self.end = task.start + task.seconds
+        self.start, self.end = start, start + task.seconds
         self.requests = RequestBytes(task.url, task.bodies, task.number, key)
         parts = urlsplit(task.url)
         secure = parts.scheme == "https"
@@ -265,8 +274,8 @@ class ClientRun:
         return self._left >= 0
 
     def see_tokens(self, count: int, now: float) -> None:
-        """Counts tokens as they come."""
-        if now <= self.end:
+        """Counts tokens as they come, while all clients are at work."""
+        if self.start + self.task.stagger <= now <= self.end:
             self.tally.tokens_in_time += count
 
     def record(self, sent: float, times: TokenTimes | None, reason: str | None) -> None:
@@ -287,9 +296,9 @@ class ClientRun:
 
     async def run(self) -> Tally:
         """Runs all clients to their end."""
-        cpu, began = time.process_time(), max(self.task.start, self.clock())
+        cpu, began = time.process_time(), self.clock()
         each = self.task.stagger / self.task.clients
-        begins = [self.task.start + index * each for index in range(self.task.clients)]
+        begins = [self.start + index * each for index in range(self.task.clients)]
         await asyncio.gather(*(_Client(self).work(begin) for begin in begins))
         self.tally.busy = (time.process_time() - cpu) / max(self.clock() - began, 1e-9)
         return self.tally
@@ -297,9 +306,12 @@ class ClientRun:
 
 def main() -> None:
     """Runs one process."""
-    fields = json.load(sys.stdin)
+    fields = json.loads(sys.stdin.readline())
     task = ClientTask(**fields | {"bodies": tuple(fields["bodies"])})
-    tally = uvloop.run(ClientRun(task, os.environ.get(KEY_VARIABLE)).run())
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+    start = float(sys.stdin.readline())
+    tally = uvloop.run(ClientRun(task, os.environ.get(KEY_VARIABLE), start).run())
     json.dump(asdict(tally), sys.stdout)
 
 

@@ -12,11 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from loadtests.bench.client import KEY_VARIABLE, MAX_REQUESTS, ClientTask, Tally, merged
+from loadtests.bench.client import KEY_VARIABLE, MAX_REQUESTS, READY, ClientTask, Tally, merged
 from loadtests.bench.spread import percentile
 from loadtests.bench.stream import StreamResult
 from loadtests.bench.upstream import PACE_SECONDS, STREAM_TOKENS
@@ -25,9 +24,11 @@ from loadtests.traffic.errors import LoadTestError
 
 _SCRIPT = Path(__file__).with_name("whole.lua")
 _CLIENTS_PER_PROCESS = 32
-_START_SECONDS = 1.0
-"""In which the client's processes start, before they begin together."""
+_LEAD_SECONDS = 0.05
+"""From the word to the processes until they begin."""
 _SPARE_SECONDS = 30.0
+_STAGGER_SECONDS = STREAM_TOKENS * PACE_SECONDS
+"""Of streams: one stream's length, over which the clients begin."""
 _PATH = "/v1/chat/completions"
 
 
@@ -180,7 +181,7 @@ class StreamRun:
 
     Attributes:
         streams: each of them.
-        tokens_per_second: while requests were sent.
+        tokens_per_second: while all clients were at work.
         failed: streams that were refused, cut or timed out.
         busy: the share of a core that the busiest client process used.
     """
@@ -198,7 +199,7 @@ def run_streams(
     tally = _run_clients(target, (clients, seconds, number), limits, stream=True)
     return StreamRun(
         streams=tally.stream_results,
-        tokens_per_second=tally.tokens_in_time / seconds,
+        tokens_per_second=tally.tokens_in_time / max(seconds - _STAGGER_SECONDS, 1e-9),
         failed=sum(tally.failed.values()) + tally.timed_out,
         busy=tally.busy,
     )
@@ -211,7 +212,6 @@ def _run_clients(
     count = min(limits.processes, math.ceil(clients / _CLIENTS_PER_PROCESS))
     shares = [clients // count + (index < clients % count) for index in range(count)]
     bodies = tuple(target.bodies.read_text(encoding="utf-8").splitlines())
-    start = time.monotonic() + _START_SECONDS
     tasks = [
         ClientTask(
             url=target.url,
@@ -221,30 +221,55 @@ def _run_clients(
             clients=share,
             seconds=seconds,
             timeout=limits.timeout,
-            start=start,
-            stagger=STREAM_TOKENS * PACE_SECONDS if stream else 0.0,
+            stagger=_STAGGER_SECONDS if stream else 0.0,
         )
         for index, share in enumerate(shares)
     ]
-    within = _START_SECONDS + seconds + limits.timeout + _SPARE_SECONDS
-    with ThreadPoolExecutor(count) as pool:
-        return merged(list(pool.map(lambda task: _run_client(task, target, within), tasks)))
-
-
-def _run_client(task: ClientTask, target: Target, within: float) -> Tally:
-    command: Sequence[str] = (sys.executable, "-m", "loadtests.bench.client")
+    processes = [_started(target) for _ in tasks]
     try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(asdict(task)),
-            env=target.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=within,
-        )
-    except subprocess.CalledProcessError as error:
-        raise LoadTestError(f"the client failed: {error.stderr[-400:]}") from error
-    except (OSError, subprocess.SubprocessError) as error:
-        raise LoadTestError(f"the client failed: {error}") from error
-    return Tally(**json.loads(done.stdout))
+        return _together(tasks, processes, seconds + limits.timeout + _SPARE_SECONDS)
+    except OSError as error:
+        raise LoadTestError(f"a client process ended: {error}") from error
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _started(target: Target) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "loadtests.bench.client"]
+    return subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=target.environment
+    )
+
+
+def _together(
+    tasks: Sequence[ClientTask], processes: Sequence[subprocess.Popen[str]], within: float
+) -> Tally:
+    """Has the processes begin together; returns what they saw."""
+    for task, process in zip(tasks, processes, strict=True):
+        _send(process, json.dumps(asdict(task)))
+    for process in processes:
+        if process.stdout is None or process.stdout.readline().strip() != READY:
+            raise LoadTestError(f"a client process failed: {process.communicate()[1][-400:]}")
+    start = time.monotonic() + _LEAD_SECONDS
+    for process in processes:
+        _send(process, str(start))
+    return merged([_tally(process, within) for process in processes])
+
+
+def _send(process: subprocess.Popen[str], line: str) -> None:
+    if process.stdin is not None:
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+
+
+def _tally(process: subprocess.Popen[str], within: float) -> Tally:
+    try:
+        output, errors = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        raise LoadTestError(f"a client process did not end within {within:g} s") from None
+    if process.returncode:
+        raise LoadTestError(f"a client process failed: {errors[-400:]}")
+    return Tally(**json.loads(output))

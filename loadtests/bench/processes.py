@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from loadtests.traffic.client import Server
+from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.stack import Readiness, running, stop
 
 _SUBREAPER = (
@@ -82,6 +83,9 @@ def tree_memory(root: int) -> tuple[int | None, int]:
 
     Pages that processes share count once (proportional set size, PSS); None where the system does
     not tell it.
+
+    Raises:
+        LoadTestError: the processes are another user's.
     """
     total, count = 0, 0
     for process in processes(root):
@@ -89,6 +93,10 @@ def tree_memory(root: int) -> tuple[int | None, int]:
             total += int(getattr(process.memory_full_info(), "pss", 0))
         except psutil.NoSuchProcess:
             continue
+        except psutil.AccessDenied as error:
+            raise LoadTestError(
+                f"memory of process {process.pid}: not allowed to see it"
+            ) from error
         count += 1
     return total or None, count
 

@@ -113,7 +113,8 @@ class Upstream:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
+            # asyncio logs a handler's task that ends by being cancelled.
+            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while await self._answer(reader, writer):
                     pass
         finally:

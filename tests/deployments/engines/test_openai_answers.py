@@ -1,8 +1,11 @@
 """The facts beside an answer's chunks, and which of them are held back."""
 
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._openai_requests import Wanted
@@ -11,7 +14,18 @@ from tests.deployments.upstream import USAGE, delta, event, fields_of, request, 
 
 DONE = b"data: [DONE]\n\n"
 ROLE = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
+KEYS = [
+    *("choices", "index", "delta", "message", "text", "content", "role", "tool_calls", "logprobs"),
+    *("finish_reason", "usage", "completion_tokens", "error", "object", "code", "x_groq", "other"),
+]
 COUNTS = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+
+
+VALUES = st.recursive(
+    st.sampled_from([None, True, 0, 1, -1, 1.5, 2**70, "", "a", "stop", [], {}]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner),
+    max_leaves=8,
+)
 
 
 def reading(**wanted) -> StreamedAnswer:
@@ -242,3 +256,25 @@ def test_choices_of_a_whole_answer_are_all_kept():
 
     assert chunk.finish_reasons == ((0, "stop"), (1, "length"))
     assert (text_of([chunk], 0), text_of([chunk], 1)) == ("a", "b")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES), max_size=4),
+    st.sampled_from(["chat", "completion"]),
+    st.booleans(),
+)
+def test_whatever_a_server_sends_is_an_answer_or_an_error(events, operation, usage):
+    """Any JSON under any key: chunks that a client can read, or a `BackendError`."""
+    wanted = Wanted(usage=usage)
+    body = b"".join(event(fields) for fields in events) + DONE
+    streamed, joined = (
+        reader(request(operation=operation), wanted) for reader in (StreamedAnswer, WholeAnswer)
+    )
+    with suppress(BackendError):
+        chunks = [*streamed.feed(body), *streamed.end(1.0)]
+        assert [chunk.usage is None for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
+        assert all(isinstance(fields["choices"], list) for fields in fields_of(chunks))
+    with suppress(BackendError):
+        joined.feed(body)
+        assert json.loads(joined.end(1.0).data)["choices"]

@@ -4,7 +4,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.engines._openai_events import Event, EventReader, TooLong
@@ -38,6 +38,7 @@ def naive(text: str) -> list[Event]:
     return events
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(LINES, ENDS)), st.lists(st.integers(0, 200), max_size=8))
 def test_events_are_the_same_wherever_the_bytes_are_cut(lines, cuts):
     """Also between the two halves of a line end."""

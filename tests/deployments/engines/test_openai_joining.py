@@ -7,8 +7,9 @@ import pytest
 from deployments.engines._openai_joining import joined, merged
 
 
-def joined_choices(*choices):
-    return joined(json.dumps({"choices": [choice]}).encode() for choice in choices)["choices"]
+def joined_choices(*choices, chat=True):
+    events = [json.dumps({"choices": [choice]}).encode() for choice in choices]
+    return joined(events, chat=chat)["choices"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_message_is_made_of_deltas():
 
 def test_choices_are_in_their_order():
     """Whichever came first."""
-    choices = joined_choices({"index": 1, "text": "b"}, {"index": 0, "text": "a"})
+    choices = joined_choices({"index": 1, "text": "b"}, {"index": 0, "text": "a"}, chat=False)
 
     assert [(choice["index"], choice["text"]) for choice in choices] == [(0, "a"), (1, "b")]
 
@@ -73,6 +74,7 @@ def test_logprobs_are_put_together():
     (text,) = joined_choices(
         {"index": 0, "text": "a", "logprobs": {"tokens": ["a"], "text_offset": [0]}},
         {"index": 0, "text": "b", "logprobs": {"tokens": ["b"], "text_offset": [1]}},
+        chat=False,
     )
 
     assert chat["logprobs"] == {"content": [{"token": "a"}, {"token": "b"}], "refusal": None}

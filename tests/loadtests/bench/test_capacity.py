@@ -22,8 +22,19 @@ def test_the_number_is_found_to_an_eighth_or_so(holds: int, found: int) -> None:
 
 
 def test_every_number_that_was_tried_is_kept() -> None:
-    """With its share."""
-    assert step_up(holding(40)).shares == [(16, 1.0), (32, 1.0), (64, 0.5), (48, 0.5), (40, 1.0)]
+    """With its share; one that does not hold is tried twice."""
+    shares = step_up(holding(40)).shares
+
+    assert shares == [(16, 1.0), (32, 1.0), *[(64, 0.5)] * 2, *[(48, 0.5)] * 2, (40, 1.0)]
+
+
+def test_a_number_that_holds_at_the_second_try_holds() -> None:
+    """A hiccup of the machine is not the target's."""
+    shares = iter([0.5, 1.0])
+
+    capacity = step_up(lambda _: next(shares), most=16)
+
+    assert (capacity.streams, capacity.limited) == (16, False)
 
 
 def test_no_more_is_tried_than_the_bare_upstream_holds() -> None:

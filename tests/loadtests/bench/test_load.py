@@ -63,12 +63,11 @@ def test_an_output_without_figures_is_an_error() -> None:
         read_wrk("unable to connect", clients=4)
 
 
-async def test_the_client_gives_whole_answers_per_second(tmp_path) -> None:
-    """From several processes, and leaves nothing under way."""
+async def test_the_client_gives_whole_answers(tmp_path) -> None:
+    """From several processes, at least one for each client, and leaves nothing under way."""
     run = await loaded(run_whole, tmp_path, stream=False, clients=40, seconds=0.3)
 
-    assert run.completed > 0
-    assert run.requests_per_second > 0
+    assert run.completed >= 40
     assert (run.abandoned, run.failed, run.timed_out) == (0, 0, 0)
 
 
@@ -82,7 +81,7 @@ async def test_the_client_gives_streams(tmp_path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
-async def test_wrk_gives_whole_answers_per_second(tmp_path) -> None:
+async def test_wrk_gives_whole_answers(tmp_path) -> None:
     """With our script."""
     run = await loaded(run_wrk, tmp_path, stream=False, clients=2, seconds=1.0)
 

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.engine import parse_options
-from deployments.engines.fake import FakeOptions
-from deployments.engines.openai import OpenAIOptions
+from cli.options import check_engines
 from gateway.config import load_config
 from loadtests.bench.stacks import (
     DOMAINS,
@@ -41,9 +39,7 @@ def test_our_configurations_are_valid(stack: Niche, workspace: Workspace) -> Non
     assert config.gateway.replicas == 1
     assert config.gateway.api_keys_file == str(keys)
     assert {spec.domain for spec in config.specialists} == set(DOMAINS)
-    options = {"fake": FakeOptions, "openai": OpenAIOptions}[stack.engine]
-    for spec in config.models:
-        parse_options(options, spec)
+    check_engines(config)
 
 
 def test_the_fake_engine_has_a_stream_s_worth_of_words(workspace: Workspace) -> None:
