@@ -52,6 +52,8 @@ class EventReader:
         Raises:
             TooLong: an event, or an answer that is no stream, is longer than `max_bytes`.
         """
+        if not data:
+            return []
         if not self._begun:
             data = self._beginning(data)
         if self.whole is not None:
