@@ -81,6 +81,8 @@ class AnswerFormat:
             raise self.unusable(f"{what}: {error}") from error
         if bytes(fields.get("object", b"")) == b'"error"' or not is_empty(fields.get("error")):
             raise self.error(data)
+        # The server is a gateway like ours, whose answer gets this key again.
+        fields.pop("niche", None)
         return fields
 
     def choices(

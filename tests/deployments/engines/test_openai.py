@@ -96,6 +96,14 @@ async def test_a_whole_answer_is_asked_for_and_given_whole(upstream):
     assert (load.completed, load.generated_tokens, load.running) == (1, 5, 0)
 
 
+async def test_another_gateways_own_key_is_left_out(upstream):
+    """A server like this gateway tells of its own decision; ours gets that key."""
+    upstream.answers(ANSWER | {"niche": {"model": "theirs"}})
+    async with connected(upstream) as engine:
+        answer = await engine.complete(request())
+    assert "niche" not in json.loads(answer.data)
+
+
 async def test_a_server_that_streams_unasked_is_joined(upstream):
     """A whole answer is one, whatever the server makes of the request."""
     upstream.streams(*WHOLE)
