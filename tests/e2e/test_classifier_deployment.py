@@ -45,7 +45,8 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
     config = {
         "generalist": FAKE | {"name": "generalist"},
         "specialists": [FAKE | {"name": "sql", "domain": "sql"}],
-        "router": {"deployment": {"batch_wait_seconds": 0.02}},
+        # Without remembered scores: the tests ask the same again, of the classifier.
+        "router": {"deployment": {"batch_wait_seconds": 0.02}, "cached_scores": 0},
         "gateway": {"replicas": 1},
     }
     (folder / "niche.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
