@@ -8,6 +8,7 @@ import argparse
 import os
 import select
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -112,6 +113,8 @@ def _unread(stream: TextIO) -> bool:
 
 
 def _run(words: Sequence[str]) -> int:
+    # What transformers will rename is of use to developers, and not to who runs a command.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     try:
         arguments = parser_of(words).parse_args(words)
         return int(arguments.run(arguments))

@@ -28,6 +28,7 @@ from gateway.config import AUTO, NicheConfig, load_config
 from lab.specialists.errors import OtherRunError
 from lab.specialists.from_file import LoadedNiche, NicheFile, niche_from_file
 from lab.specialists.recipe import TrainConfig, settings_for
+from lab.specialists.registry import NICHES
 from lab.specialists.training.workspace import Workspace
 from router.types import GENERAL
 
@@ -274,9 +275,14 @@ def _next(name: str, out: Path, stack: _Stack | None, entry: Mapping[str, Any]) 
         if stack is None
         else f"{stack.path}: specialist {name!r} added.\n"
     )
+    specialists = stack.config.specialists if stack else []
+    others = dict.fromkeys(spec.domain for spec in specialists if spec.domain is not None)
+    public = "prompts of the default domains can come from the public data sets: --data-dir DIR\n"
     return (
         f"{added}The router does not know the domain {name!r} yet, and until it does the stack "
-        f"will not start. Train it on these prompts, and yours of the other domains:\n"
+        f"will not start. Train it on these prompts, and on some of each other domain "
+        f"({', '.join([*others, GENERAL])}):\n"
         f"  niche train --data {out / 'prompts.jsonl'} OTHERS.jsonl --out artifacts/mine\n"
+        f"{public if NICHES.keys() & others else ''}"
         "name artifacts/mine as router.artifact, and start: niche serve"
     )

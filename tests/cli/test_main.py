@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,14 @@ def test_the_module_is_the_command() -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("niche: nowhere.yaml: ")
+
+
+def test_a_librarys_notes_to_developers_are_not_shown() -> None:
+    """What transformers will rename concerns nobody who runs a command; other warnings do."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert main(["models", "list"]) == 0
+        for module in ("transformers.modeling_utils", "lab.specialists.training.run"):
+            warnings.warn_explicit("renamed", FutureWarning, "file.py", 1, module=module)
+
+    assert len(seen) == 1

@@ -82,6 +82,8 @@ def test_a_file_becomes_a_specialist(capsys: pytest.CaptureFixture[str], here: P
     assert "toy.jsonl: " in out
     assert "specialists/toy: quality 1.000 [" in out
     assert "niche train --data specialists/toy/prompts.jsonl OTHERS.jsonl" in out
+    assert "(legal, general)" in out
+    assert "--data-dir" not in out
 
 
 def test_the_router_can_learn_the_prompts(here: Path) -> None:
@@ -94,6 +96,19 @@ def test_the_router_can_learn_the_prompts(here: Path) -> None:
     facts = json.loads(Path("specialists/toy/niche.json").read_text())
     assert sum(row.split == "test" for row in rows) == facts["test"]["examples"]
     assert (here / "niche.yaml").read_text() == STACK
+
+
+def test_rows_of_default_domains_can_come_from_the_public_sets(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever adds to the default stack has no prompts of its domains: the option is named."""
+    (here / "niche.yaml").write_text(STACK.replace("legal", "sql"))
+
+    assert main([*NEW, *QUICK, "--epochs", "1"]) == 0
+
+    out = capsys.readouterr().out
+    assert "(sql, general)" in out
+    assert "--data-dir" in out
 
 
 def test_without_a_stack_the_entry_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
