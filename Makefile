@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest clean
+.PHONY: help install install-dev models run demo test test-fast test-slow chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,16 @@ LOAD ?= mixed --baseline
 
 loadtest: install-dev models ## Load the local stack for two minutes, routed and all-generalist; LOAD="..." for others
 	$(RUN) loadtests.traffic $(LOAD)
+
+# Others: make bench BENCH="--only litellm proxy-auto"; BENCH="--quick" shows in some minutes that it works.
+BENCH ?=
+
+bench-tools: ## LiteLLM in an environment of its own, work/litellm, for `make bench`
+	$(PYTHON) -m venv work/litellm
+	work/litellm/bin/pip install --quiet 'litellm[proxy]==1.106.4'
+
+bench: install-dev models ## The serving path beside a bare upstream, LiteLLM and bare Ray Serve; about an hour
+	$(RUN) loadtests.bench $(BENCH)
 
 check: lint type contracts links collection ## Formatting, lints, types, import contracts, links, equal collection of tests
 

@@ -11,7 +11,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
-from ray.serve.schema import ApplicationStatus
+from ray.serve.schema import ApplicationStatus, LoggingConfig
 
 from deployments.builder import build_model
 from deployments.engine import EngineContext
@@ -31,7 +31,7 @@ def running_stack(
     state_dir: Path,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Iterator[str]:
-    """Runs Ray, an application per model, and the gateway; yields its base URL once all are up.
+    """Runs Ray, the deployed models, and the gateway; yields its base URL once all are up.
 
     Args:
         config: the validated configuration.
@@ -47,7 +47,7 @@ def running_stack(
     context = EngineContext(cache_dir)
     ray.init(
         address="local",
-        num_cpus=max(os.cpu_count() or 1, _cpus_wanted(config)),
+        num_cpus=max(os.cpu_count() or 1, cpus_wanted(config)),
         include_dashboard=False,
         object_store_memory=_OBJECT_STORE_BYTES,
         log_to_driver=False,
@@ -58,7 +58,7 @@ def running_stack(
         edge = config.gateway
         try:
             serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
-            targets = _targets(config, context, metrics_dir)
+            targets = applications(config, context, metrics_dir)
             serve.run_many(targets, wait_for_applications_running=False)
             _wait_until_running(_parts(config), progress)
         except RuntimeError as error:
@@ -76,23 +76,24 @@ def running_stack(
             ray.shutdown()
 
 
-def _targets(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
-    """The applications: the models, the classifier if it is separate, and the gateway."""
+def applications(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
+    """The applications: the deployed models, the classifier if it is separate, and the gateway."""
+    quiet = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
     targets = [
-        RunTarget(build_model(spec, context), name=spec.app_name, route_prefix=None)
-        for spec in config.models
+        RunTarget(build_model(spec, context), spec.app_name, None, quiet)
+        for spec in config.deployed
     ]
     apart = config.router.deployment
     if apart is not None:
         classifier = build_classifier(config, apart, context.cache_dir, metrics_dir)
-        targets.append(RunTarget(classifier, name=ROUTER_APP, route_prefix=None))
+        targets.append(RunTarget(classifier, ROUTER_APP, None, quiet))
     gateway = build_gateway(config, GatewayContext(context, metrics_dir))
-    return [*targets, RunTarget(gateway, name=GATEWAY_APP, route_prefix="/")]
+    return [*targets, RunTarget(gateway, GATEWAY_APP, "/", quiet)]
 
 
 def _parts(config: NicheConfig) -> Mapping[str, str]:
     """The readable name of each application."""
-    parts = {spec.app_name: spec.name for spec in config.models}
+    parts = {spec.app_name: spec.name for spec in config.deployed}
     if config.router.deployment is not None:
         parts[ROUTER_APP] = "the classifier"
     return parts | {GATEWAY_APP: "the gateway"}
@@ -122,7 +123,7 @@ def _require_gpus(config: NicheConfig) -> None:
     apart = config.router.deployment
     required = sum(
         spec.resources.num_gpus * _most_replicas(spec.autoscaling, spec.replicas)
-        for spec in config.models
+        for spec in config.deployed
     ) + (apart.num_gpus * apart.replicas if apart else 0)
     present = ray.cluster_resources().get("GPU", 0)
     if required > present:
@@ -147,14 +148,14 @@ def _most_replicas(autoscaling: Autoscaling | None, replicas: int) -> int:
     return autoscaling.max_replicas if autoscaling else replicas
 
 
-def _cpus_wanted(config: NicheConfig) -> int:
+def cpus_wanted(config: NicheConfig) -> int:
     """The total of cores that all replicas reserve, and one for Serve's own actors.
 
     Ray gets this number, since reservations are only bookkeeping: a small machine shares its cores.
     """
     replicas = [
         (spec.resources.num_cpus, _most_replicas(spec.autoscaling, spec.replicas))
-        for spec in config.models
+        for spec in config.deployed
     ]
     replicas.append((config.gateway.num_cpus, config.gateway.replicas))
     if config.router.deployment is not None:

@@ -149,21 +149,22 @@ def results_folder(path: Path, *marks: str) -> Path:
 
 
 def check_engines(config: NicheConfig) -> None:
-    """Lets every model's engine validate its options, without loading weights.
+    """Lets the engines of all models and of the judge validate their options, without loading
+    weights.
 
     Raises:
         ConfigError: a line for each model whose options are wrong.
     """
-    from deployments.engine import EngineContext, create_engine
+    from deployments.engine import EngineContext, create_engines
+    from gateway.evidence.grading import JUDGE
 
-    faults = []
-    for spec in config.models:
-        try:
-            create_engine(spec, EngineContext(cache()))
-        except ValueError as error:
-            faults.append(f"model {spec.name!r}: {error}")
-    if faults:
-        raise ConfigError("\n".join(faults))
+    specs = {spec.name: spec for spec in config.models}
+    if config.judge is not None:
+        specs[JUDGE] = config.judge.spec
+    try:
+        create_engines(specs, EngineContext(cache()))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def cache() -> Path:

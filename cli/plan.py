@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,13 +142,24 @@ def _plan(arguments: argparse.Namespace) -> int:
     )
     currency = config.observability.currency
     print(format_plan(deployments, currency, arguments.mean_rps or arguments.rps))
+    for note in _notes(config, dict(arguments.speed)):
+        print(note)
+    return 0
+
+
+def _notes(config: NicheConfig, speeds: Mapping[str, float]) -> Iterator[str]:
+    """What to know about models behind other servers."""
     for spec in config.models:
-        if spec.engine == "openai" and spec.name not in values[2]:
-            print(
+        if _is_elsewhere(spec):
+            yield (
+                f"{spec.name}: no replicas and no cost per hour, since its server is not yours; if "
+                "it is, set price.machine_per_hour."
+            )
+        elif spec.engine == "openai" and spec.name not in speeds:
+            yield (
                 f"{spec.name}: an `openai` engine's seconds are those of the whole answer, not its "
                 f"share of the server; give --speed {spec.name}=TOKENS_PER_SECOND."
             )
-    return 0
 
 
 def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
@@ -161,6 +173,13 @@ def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
 def _machine(spec: ModelSpec) -> "Machine":
     from lab.planning.fleet import Machine
 
+    if spec.in_gateway:  # the replicas are its server's
+        return Machine(
+            spec.name,
+            spec.domain,
+            spec.price.machine_per_hour,
+            elsewhere=_is_elsewhere(spec),
+        )
     scaling = spec.autoscaling
     return Machine(
         spec.name,
@@ -171,6 +190,11 @@ def _machine(spec: ModelSpec) -> "Machine":
         min_replicas=spec.replicas if scaling is None else scaling.min_replicas,
         max_replicas=None if scaling is None else scaling.max_replicas,
     )
+
+
+def _is_elsewhere(spec: ModelSpec) -> bool:
+    """Whether a model runs on no machine that the operator pays for by the hour."""
+    return spec.in_gateway and not spec.price.machine_per_hour
 
 
 def _measured(arguments: argparse.Namespace) -> Measurements:

@@ -1,14 +1,16 @@
 """The engine interface. An engine is a file in `deployments/engines/` with `create`.
 
-`create(spec, context)` returns an `Engine`. An engine validates its `engine_options` with a frozen
-pydantic model (`parse_options`), adds the spec's system prompt with `with_system_prompt`, and
+`create(spec, context)` returns an `Engine`; an engine that knows text alone is a `TextEngine`
+(`deployments/generation.py`) inside a `TextBackend`. An engine validates its `engine_options` with
+a frozen pydantic model (`parse_options`), adds the spec's system prompt (`with_system_prompt`), and
 counts its work with a `LoadRecorder`.
 """
 
 import asyncio
 import importlib
+import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +18,11 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.protocol import Backend, Load, Message, Prompt
+from deployments.generation import Prompt
+from deployments.protocol import Backend, BackendError, Load, Message, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
+
+_log = logging.getLogger("deployments.engine")
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -56,6 +61,23 @@ def create_engine(spec: ModelSpec, context: EngineContext) -> Engine:
     return cast(Engine, module.create(spec, context))
 
 
+def create_engines(specs: Mapping[str, ModelSpec], context: EngineContext) -> dict[str, Engine]:
+    """Builds the engine of each model, by its name.
+
+    Raises:
+        ValueError: a line for each model whose options are wrong.
+    """
+    engines, faults = {}, []
+    for name, spec in specs.items():
+        try:
+            engines[name] = create_engine(spec, context)
+        except ValueError as error:
+            faults.append(f"model {name!r}: {error}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return engines
+
+
 def parse_options(model: type[Options], spec: ModelSpec) -> Options:
     """Validates `spec.engine_options` with the engine's own model.
 
@@ -83,8 +105,22 @@ def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
     return replace(prompt, messages=(Message("system", system_prompt), *prompt.messages))
 
 
+@contextmanager
+def faults_translated(model: str, request: ModelRequest) -> Iterator[None]:
+    """Turns any fault of the engine of `model` in the block into a `BackendError`."""
+    try:
+        yield
+    except BackendError:
+        raise
+    except Exception as error:  # noqa: BLE001 - translates any error of an engine
+        # The caller's process may not be able to import the exception's class.
+        fields = {"request_id": request.request_id, "model": model}
+        _log.exception("an engine failed", extra={"fields": fields})
+        raise Unavailable(model, f"its engine failed: {type(error).__name__}") from None
+
+
 class Work:
-    """The work on one request; the engine sets `finished` before it yields the last chunk."""
+    """The work on one request; the engine sets `finished` before it yields its last output."""
 
     def __init__(self) -> None:
         self.finished = False
@@ -107,7 +143,7 @@ class LoadRecorder:
         try:
             yield work
         except (GeneratorExit, asyncio.CancelledError):
-            # A consumer that stops after the last chunk has the whole answer.
+            # A consumer that stops after the last output has the whole answer.
             self._cancelled += not work.finished
             self._completed += work.finished
             raise

@@ -3,7 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import grpc
@@ -11,13 +11,14 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from deployments.frames import decode_chunk, encode_request
 from deployments.protocol import (
     BackendError,
     Chunk,
     Load,
     ModelCard,
+    ModelRequest,
     Overloaded,
-    Prompt,
     Unavailable,
 )
 
@@ -25,6 +26,8 @@ _T = TypeVar("_T")
 
 _RETRY_AFTER_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
+_FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
+"""Serve's default serializes any object, at ten times the cost for bytes."""
 
 
 class ServeApplication:
@@ -34,7 +37,6 @@ class ServeApplication:
         name: what it is called in errors.
         get_handle: returns the application's handle; asked for on first use, and again after a
             failure to find the application, so that a gateway may start before its models.
-        count_replicas: how many of its replicas run.
         may_sleep: whether it may have no replica.
     """
 
@@ -42,29 +44,35 @@ class ServeApplication:
         self,
         name: str,
         get_handle: Callable[[], DeploymentHandle],
-        count_replicas: Callable[[], Awaitable[int]],
         *,
         may_sleep: bool = False,
     ) -> None:
-        self._name, self._get_handle = name, get_handle
-        self._count_replicas, self._may_sleep = count_replicas, may_sleep
+        self._name, self._get_handle, self._may_sleep = name, get_handle, may_sleep
         self._handle: DeploymentHandle | None = None
 
     async def health(self) -> None:
-        """Returns when a replica runs and does not report itself unavailable.
+        """Returns when one of the replicas does not report itself unavailable.
 
         A health check waits in a replica's queue like any request: a late answer means a busy
         replica, and Serve itself checks that it is alive.
         """
-        if await self._count_replicas() == 0:
-            if self._may_sleep:
-                return  # a health check would start one
-            raise Unavailable(self._name, "no replica of it is running")
-        try:
+        with suppress(TimeoutError, Overloaded), self._translated():
             async with asyncio.timeout(_HEALTH_SECONDS):
-                await self.ask(lambda handle: handle.health.remote())
-        except (TimeoutError, Overloaded):
-            return
+                await self._ask_replicas()
+
+    async def _ask_replicas(self) -> None:
+        # Only a broadcast neither starts a replica nor waits for one. It asks those to which Serve
+        # routes requests; the controller tells the handle about every change.
+        try:
+            responses = self._found().broadcast("health")
+            verdicts = await responses.results_async(return_exceptions=True)
+        except DeploymentUnavailableError as error:
+            if self._may_sleep:
+                return
+            raise Unavailable(self._name, "no replica of it is running") from error
+        failures = [verdict for verdict in verdicts if isinstance(verdict, Exception)]
+        if len(failures) == len(verdicts):
+            raise failures[0]
 
     async def ask(self, call: Callable[[DeploymentHandle], Awaitable[_T]]) -> _T:
         """What a call of one of its methods returns.
@@ -106,18 +114,30 @@ class ServeApplication:
 class ServeBackend(ServeApplication):
     """A model's application as a `Backend`."""
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica."""
         with self._translated():
-            response = self._found().options(stream=True).stream.remote(prompt)
+            method = self._found().options(method_name="stream_frames", stream=True, **_FRAMES)
+            response = method.remote(encode_request(request))
             ended = False
             try:
-                async for chunk in response:
-                    yield chunk
+                async for frame in response:
+                    yield decode_chunk(frame)
                 ended = True
             finally:
                 if not ended:
                     response.cancel()
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The whole answer; cancelling the call cancels the request on the replica."""
+        with self._translated():
+            method = self._found().options(method_name="complete_frame", **_FRAMES)
+            response = method.remote(encode_request(request))
+            try:
+                return decode_chunk(await response)
+            except asyncio.CancelledError:
+                response.cancel()
+                raise
 
     async def load(self) -> Load:
         """The record of one replica."""

@@ -1,7 +1,9 @@
 """The model protocol: the only interface between models and the layers above.
 
-An engine, a model on Ray Serve and a fake in a test all implement `Backend`. Values are frozen and
-picklable; errors carry facts, and the gateway writes the messages.
+It is in OpenAI's own words: a request travels as the bytes of an OpenAI request, an answer as the
+bytes of OpenAI's chunks, with typed facts beside them. What lies between reads the facts and
+forwards the bytes. An engine, a model on Ray Serve, an upstream and a fake in a test all implement
+`Backend`. Values are frozen; errors carry facts, and the gateway writes the messages.
 
     BackendError
     |-- InvalidPrompt      the model cannot serve the request; `parameter` names the reason
@@ -12,10 +14,11 @@ picklable; errors carry facts, and the gateway writes the messages.
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-FinishReason = Literal["stop", "length"]
+Operation = Literal["chat", "completion"]
+"""What is asked: `POST /v1/chat/completions`, or `POST /v1/completions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,52 +30,35 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy, None the model's default; `max_tokens` None
-    means as many as fit the context.
+class ModelRequest:
+    """A request to one model.
 
-    `top_logprobs` None asks for no log-probabilities, 0 for those of the chosen tokens only.
-    """
-
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float = 1.0
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    top_logprobs: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The input of a model: either a chat (`messages`) or a bare `text` to continue, never
-    both.
-
-    `deadline_seconds` counts from the engine's receipt of the prompt, since clocks differ between
-    nodes. `trace` has the W3C headers that continue the request's trace at another server.
+    Attributes:
+        request_id: for logs and for an upstream's.
+        model: its name in `niche.yaml`.
+        operation: which endpoint's words the body and the answer are in.
+        body: the OpenAI request as JSON: an object without `model` and `stream`, checked at the
+            edge.
+        stream: whether the client wants a stream.
+        response_id: the `id` of the answer.
+        created: its `created`, in Unix seconds.
+        deadline_seconds: from the receipt of the request, since clocks differ between nodes; None:
+            no limit.
+        first_token_seconds: the limit for the first token of a whole answer, which only the engine
+            sees; None: no limit.
+        trace: W3C headers that continue the request's trace at another server.
     """
 
     request_id: str
-    messages: tuple[Message, ...] = ()
-    text: str | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    model: str
+    operation: Operation
+    body: bytes
+    stream: bool = False
+    response_id: str = ""
+    created: int = 0
     deadline_seconds: float | None = None
+    first_token_seconds: float | None = None
     trace: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        if bool(self.messages) == (self.text is not None):
-            raise ValueError("a prompt is either messages or text")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """A token's text, its natural log-probability before sampling, and the likeliest
-    alternatives."""
-
-    token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +78,23 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer. Only the last one has `finish_reason` and `usage`."""
+    """A piece of a streamed answer, or one whole answer.
 
-    text: str = ""
+    Attributes:
+        data: OpenAI's chunk, or its whole answer: a JSON object, ready to be sent. Its `id`,
+            `created` and `model` are the request's. It has a `usage` only as the client asked.
+        output: whether it holds something that the model said: text, reasoning, a tool call.
+        prompt_tokens: on the first chunk, if known by then.
+        tokens: generated in this chunk; an answer that is cut off is billed by their sum.
+        finish_reasons: of the choices that end here, by their index.
+        usage: on the last chunk, and only there: a stream without it was cut off.
+    """
+
+    data: bytes
+    output: bool = True
+    prompt_tokens: int | None = None
     tokens: int = 0
-    finish_reason: FinishReason | None = None
-    logprobs: tuple[TokenLogprob, ...] = ()
+    finish_reasons: tuple[tuple[int, str], ...] = ()
     usage: Usage | None = None
 
 
@@ -167,12 +164,22 @@ class DeadlineExceeded(BackendError):
 
 
 class Backend(Protocol):
-    """A model that answers prompts. Closing `stream` early (`aclose`) stops the generation and
-    frees its slot."""
+    """A model that answers requests."""
 
-    def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """Yields the answer in chunks; raises a `BackendError`, before the first chunk if
-        possible."""
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """Yields the answer in chunks. Closing it early (`aclose`) stops the generation and frees
+        its slot.
+
+        Raises:
+            BackendError: before the first chunk if possible.
+        """
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The whole answer. Cancelling the call stops the generation and frees its slot.
+
+        Raises:
+            BackendError: there is no answer.
+        """
 
     async def health(self) -> None:
         """Returns if the model can answer, else raises `Unavailable`."""

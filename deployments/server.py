@@ -1,16 +1,14 @@
 """The class that Ray Serve runs for one model: an engine, loaded before the replica is ready."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from deployments.engine import EngineContext, create_engine
+from deployments.engine import EngineContext, create_engine, faults_translated
+from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
-from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt, Unavailable
+from deployments.protocol import Chunk, Load, ModelCard, ModelRequest
 from deployments.spec import ModelSpec
-
-_log = logging.getLogger("deployments.server")
 
 
 class ModelServer:
@@ -38,19 +36,27 @@ class ModelServer:
         """Returns if the model can answer, else raises `Unavailable`."""
         await self._engine.health()
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """The engine's answer; cancelling the request also cancels it in the engine."""
-        try:
-            async with aclosing(self._engine.stream(prompt)) as chunks:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """The engine's answer; closing it early cancels the request in the engine."""
+        with faults_translated(self._name, request):
+            async with aclosing(self._engine.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
-        except BackendError:
-            raise
-        except Exception as error:  # noqa: BLE001 - translates any error of an engine
-            # The caller's process may not be able to import the exception's class.
-            fields = {"request_id": prompt.request_id, "model": self._name}
-            _log.exception("an engine failed", extra={"fields": fields})
-            raise Unavailable(self._name, f"its engine failed: {type(error).__name__}") from None
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The engine's whole answer; cancelling the call cancels the request in the engine."""
+        with faults_translated(self._name, request):
+            return await self._engine.complete(request)
+
+    async def stream_frames(self, frame: bytes) -> AsyncGenerator[bytes]:
+        """`stream` as Serve carries it."""
+        async with aclosing(self.stream(decode_request(frame))) as chunks:
+            async for chunk in chunks:
+                yield encode_chunk(chunk)
+
+    async def complete_frame(self, frame: bytes) -> bytes:
+        """`complete` as Serve carries it."""
+        return encode_chunk(await self.complete(decode_request(frame)))
 
     async def load(self) -> Load:
         """The counts of this replica."""

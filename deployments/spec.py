@@ -8,6 +8,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -60,7 +61,12 @@ class Autoscaling(_Section):
 class Limits(_Section):
     """Limits beyond which a model refuses requests."""
 
-    max_ongoing_requests: int = Field(default=64, ge=1, description="requests per replica at once")
+    max_ongoing_requests: int = Field(
+        default=64,
+        ge=1,
+        description="requests at once, per replica; per gateway replica if the gateway asks the "
+        "model itself",
+    )
     max_queued_requests: int = Field(
         default=128, ge=1, description="requests per gateway replica that may wait for this model"
     )
@@ -87,8 +93,16 @@ class Price(_Section):
         ) / 1_000_000
 
 
+_UPSTREAM = "openai"
+"""The engine that only forwards."""
+
+
 class ModelSpec(_Section):
-    """A generalist or a specialist: which weights, which engine, on what, at what price."""
+    """A generalist or a specialist: which weights, which engine, on what, at what price.
+
+    The gateway asks an `openai` model itself, in its own process; any other model, and one with
+    `deployment: own`, is an application on Ray Serve with replicas.
+    """
 
     name: Name = Field(description="name that clients give as `model`; unique, and not `auto`")
     model: str = Field(
@@ -112,6 +126,11 @@ class ModelSpec(_Section):
     engine_options: dict[str, Any] = Field(
         default_factory=dict, description="the engine's own settings; each engine checks its own"
     )
+    deployment: Literal["own"] | None = Field(
+        default=None,
+        description="`own`: a model of engine `openai` gets replicas of its own, instead of being "
+        "asked by the gateway itself",
+    )
     system_prompt: str | None = Field(
         default=None, description="system message for conversations without one"
     )
@@ -132,7 +151,34 @@ class ModelSpec(_Section):
             raise ValueError(f"no engine {engine!r}; allowed: {', '.join(engine_names())}")
         return engine
 
+    @field_validator("deployment")
+    @classmethod
+    def _of_an_upstream(cls, deployment: str | None, info: ValidationInfo) -> str | None:
+        engine = info.data.get("engine")
+        if deployment is not None and engine not in (None, _UPSTREAM):
+            raise ValueError(
+                f"only for engine {_UPSTREAM}: a model of engine {engine} always has replicas of "
+                "its own; leave it out"
+            )
+        return deployment
+
+    @field_validator("resources", "replicas", "autoscaling")
+    @classmethod
+    def _of_replicas(cls, value: Any, info: ValidationInfo) -> Any:
+        known = {"engine", "deployment"} <= info.data.keys()
+        if known and info.data["engine"] == _UPSTREAM and info.data["deployment"] is None:
+            raise ValueError(
+                "no effect, since the gateway asks this model itself, without replicas; leave it "
+                "out, or set deployment: own"
+            )
+        return value
+
+    @property
+    def in_gateway(self) -> bool:
+        """Whether the gateway asks this model itself, so that it has no application."""
+        return self.engine == _UPSTREAM and self.deployment is None
+
     @property
     def app_name(self) -> str:
-        """The name of the Serve application that holds this model."""
+        """The name of the Serve application that holds this model, unless it is `in_gateway`."""
         return f"model-{self.name}"

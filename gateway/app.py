@@ -4,7 +4,7 @@ Recording -> ErrorHandling -> Authentication -> Admission -> routes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Scope
 
+from deployments.engine import Engine
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
@@ -38,7 +39,7 @@ from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Part, Readiness
 from gateway.record import Record
-from gateway.scoring import BatchingScorer, Explainer, Scorer
+from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
@@ -80,7 +81,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             Middleware(Admission, slots=slots),
         ],
         exception_handlers={HTTPException: _translate},
-        lifespan=_lifespan(readiness, evaluation, closing),
+        lifespan=_lifespan(dependencies.engines, readiness, evaluation, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
@@ -117,12 +118,17 @@ def _observe(
 
 
 def _lifespan(
-    readiness: Readiness, evaluation: OnlineEvaluation | None, closing: ExitStack
+    engines: Sequence[Engine],
+    readiness: Readiness,
+    evaluation: OnlineEvaluation | None,
+    closing: ExitStack,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Runs the background tasks while the app serves requests."""
+    """Runs the engines of this process and the background tasks while the app serves requests."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        for engine in engines:
+            await engine.start()
         tasks = [asyncio.create_task(readiness.keep_asking())]
         if evaluation is not None:
             tasks.append(asyncio.create_task(evaluation.keep_going()))
@@ -131,20 +137,23 @@ def _lifespan(
             task.cancel()
         if evaluation is not None:
             await evaluation.close()
+        for engine in engines:
+            await engine.stop()
         closing.close()
 
     return lifespan
 
 
 def _scorer(dependencies: Dependencies, closing: ExitStack) -> Scorer:
-    classifier = dependencies.classifier
-    if not isinstance(classifier, Classifier):
-        return classifier
-    max_batch_size = dependencies.config.router.max_batch_size
-    on_batch = dependencies.metrics.router_batch_size.observe
-    scorer = BatchingScorer(classifier.scores, max_batch_size, on_batch)
-    closing.callback(scorer.close)
-    return scorer
+    classifier, settings = dependencies.classifier, dependencies.config.router
+    scorer: Scorer
+    if isinstance(classifier, Classifier):
+        on_batch = dependencies.metrics.router_batch_size.observe
+        scorer = batching = BatchingScorer(classifier.scores, settings.max_batch_size, on_batch)
+        closing.callback(batching.close)
+    else:
+        scorer = classifier
+    return CachingScorer(scorer, settings.cached_scores) if settings.cached_scores else scorer
 
 
 def _explainer(dependencies: Dependencies, closing: ExitStack) -> Explainer:

@@ -1,31 +1,32 @@
-"""The two completion endpoints: parse, route, open, then render a whole body or a stream.
+"""The two completion endpoints: parse, route, then forward a whole answer or a stream.
 
 Rule: the response starts with the first chunk, so every earlier failure has its own HTTP status. A
-later failure in a stream is an event with an `error` key, and no `[DONE]` follows.
+later failure in a stream is an event with an `error` key, and no `[DONE]` follows. What a model
+sends is forwarded as it is, with the key `niche` added to a whole answer, and to the first and the
+last event of a stream.
 """
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from deployments.protocol import Chunk
+from deployments.protocol import Chunk, ModelRequest
 from gateway.body import decode_object, read_body
 from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
-from gateway.dialects.render import Head, Renderer, joined, renderer_for
 from gateway.dialects.schemas import Niche
 from gateway.record import Record, observer_of, record_of, report_failure
-from gateway.responses import send_json, while_connected
-from gateway.streaming import DONE, Merged, sse, start_streams, within
+from gateway.responses import JSON, send_bytes, while_connected
+from gateway.streaming import DONE, sse, with_niche, within
 from gateway.tally import Costs, Tally, costs_of
-from router.dispatch import Answer, Dispatcher
+from router.dispatch import Dispatcher, Rest, StreamedAnswer
 from router.types import Decision
 
 STREAM_HEADERS = [
@@ -35,6 +36,11 @@ STREAM_HEADERS = [
 ]
 FINAL_WRITE_SECONDS = 5.0
 """How long after the deadline the final write may take for a client that stopped reading."""
+
+_CHUNKS_PER_TURN = 16
+"""Chunks that are there at once do not keep other requests, or a disconnect, from being seen."""
+
+_ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-"}
 
 
 @dataclass(frozen=True)
@@ -75,95 +81,103 @@ class _Exchange:
         self._clock = endpoint.dependencies.clock
         self._limit_seconds = self._config.gateway.request_timeout_seconds
         self._until = asyncio.get_running_loop().time() + self._limit_seconds
-        self._tally = Tally(request.choices, request.n)
+        self._tally = Tally()
         self._costs: Costs | None = None
 
     async def run(self) -> None:
         """Sends the answer; raises every error that occurs before the response starts."""
-        started = self._clock()
-        decision = await self._endpoint.decider.decide(self._request.model, self._request.query)
+        request, started = self._request, self._clock()
+        decision = await self._endpoint.decider.decide(request.model, request.query)
         self._observer.decided(decision, started, self._clock())
-        answers = await self._start(decision)
-        self._observer.answered(answers[0], self._clock())
-        respond = self._stream if self._request.stream else self._whole
-        await respond(Merged(answers, self._count), self._renderer())
+        model = decision.candidates[0]
+        self._observer.dispatched(request, model, self._clock())
+        await (self._stream if request.stream else self._whole)(decision, self._asked(model))
         if self._costs is not None and self._record.code is None:
             self._observer.delivered(self._costs)
 
-    async def _start(self, decision: Decision) -> list[Answer]:
-        request, model = self._request, decision.candidates[0]
-        remaining = max(self._until - asyncio.get_running_loop().time(), 0.0)
-        self._observer.dispatched(request, model, self._clock())
-        request_id, trace = self._record.request_id, self._record.trace_headers
-        prompts = [request.prompt(i, request_id, remaining, trace) for i in range(request.choices)]
-        async with within(self._limit_seconds, self._until, model):
-            return await start_streams(self._endpoint.dispatcher, decision, prompts)
-
-    def _count(self, index: int, chunk: Chunk) -> None:
-        self._tally.add(index, chunk)
-        self._observer.chunk(index, chunk, self._clock())
-
-    def _renderer(self) -> Renderer:
-        head = Head(
-            identity=uuid.uuid4().hex,
+    def _asked(self, model: str) -> ModelRequest:
+        """The request to a model; to another one it is the same but for the model's name."""
+        request, record = self._request, self._record
+        return ModelRequest(
+            request_id=record.request_id,
+            model=model,
+            operation=request.operation,
+            body=request.body(),
+            stream=request.stream,
+            response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
-            model=self._record.model,
-            logprobs=self._request.sampling.top_logprobs is not None,
-            include_usage=self._request.include_usage,
+            deadline_seconds=max(self._until - asyncio.get_running_loop().time(), 0.0),
+            first_token_seconds=self._config.gateway.first_token_timeout_seconds,
+            trace=record.trace_headers,
         )
-        return renderer_for(self._request.kind, head)
 
-    async def _whole(self, merged: Merged, renderer: Renderer) -> None:
-        pieces: list[list[Chunk]] = [[] for _ in range(self._request.choices)]
-        async with self._reading(merged):
-            async for batch in merged:
-                for index, chunk in batch:
-                    pieces[index].append(chunk)
-            niche = self._last_niche()
-        body = renderer.body([joined(chunks) for chunks in pieces], self._tally.usage, niche)
-        await send_json(self._send, body)
+    async def _whole(self, decision: Decision, asked: ModelRequest) -> None:
+        async with within(self._limit_seconds, self._until, asked.model):
+            answer = await self._endpoint.dispatcher.complete(
+                decision, lambda model: replace(asked, model=model)
+            )
+        self._observer.answered(answer, self._clock())
+        self._count(answer.first)
+        body = with_niche(answer.first.data, self._last_niche())
+        self._generated()
+        await send_bytes(self._send, 200, JSON, body)
 
-    async def _stream(self, merged: Merged, renderer: Renderer) -> None:
+    async def _stream(self, decision: Decision, asked: ModelRequest) -> None:
+        async with within(self._limit_seconds, self._until, asked.model):
+            answer = await self._endpoint.dispatcher.open(
+                decision, lambda model: replace(asked, model=model)
+            )
+        self._observer.answered(answer, self._clock())
         tail = DONE
         try:
-            async with self._reading(merged):
-                await self._send_events(merged, renderer)
+            async with self._reading(answer):
+                await self._send_events(answer.first, answer.rest)
         except Exception as error:  # noqa: BLE001 - status already sent: report in an event
-            tail = sse(report_failure(self._scope, error).body)
+            tail = sse(msgspec.json.encode(report_failure(self._scope, error).body))
         write_until = asyncio.get_running_loop().time() + FINAL_WRITE_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(max(self._until, write_until)):
                 await self._write(tail, more=False)
 
-    async def _send_events(self, merged: Merged, renderer: Renderer) -> None:
+    async def _send_events(self, first: Chunk, rest: Rest) -> None:
         await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-        unfinished = self._request.choices
-        niche: Niche | None = self._niche()  # with the first event, and again with the last
-        async for batch in merged:
-            events = bytearray()
-            for index, chunk in batch:
-                unfinished -= chunk.finish_reason is not None
-                if not unfinished and not self._request.include_usage:
-                    niche = self._last_niche()
-                events += sse(renderer.event(index, chunk, niche))
-                niche = None
-            await self._write(bytes(events), more=True)
-        if self._request.include_usage:
-            event = renderer.usage_event(self._tally.usage, self._last_niche())
-            await self._write(sse(event), more=True)
+        self._count(first)
+        niche = self._niche() if first.usage is None else self._last_niche()
+        await self._write(sse(with_niche(first.data, niche)), more=True)
+        turn = _CHUNKS_PER_TURN
+        async for chunk in rest:
+            turn -= 1
+            if not turn:
+                turn = _CHUNKS_PER_TURN
+                await asyncio.sleep(0)
+            self._count(chunk)
+            data = chunk.data
+            if chunk.usage is not None:
+                data = with_niche(data, self._last_niche())
+            await self._write(sse(data), more=True)
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
+    def _count(self, chunk: Chunk) -> None:
+        self._tally.add(chunk)
+        self._observer.chunk(chunk, self._clock())
+
     @asynccontextmanager
-    async def _reading(self, merged: Merged) -> AsyncIterator[None]:
-        """Reads until the end or the deadline, then closes the streams and reports the usage."""
+    async def _reading(self, answer: StreamedAnswer) -> AsyncIterator[None]:
+        """Reads until the end or the deadline, then closes the stream and reports the usage."""
         try:
-            async with within(self._limit_seconds, self._until, self._record.model), merged:
+            async with (
+                within(self._limit_seconds, self._until, answer.model),
+                aclosing(answer.rest),
+            ):
                 yield
         finally:
-            tally = self._tally
-            self._observer.generated(tally.usage, tally.finish_reasons, self._costs)
+            self._generated()
+
+    def _generated(self) -> None:
+        tally = self._tally
+        self._observer.generated(tally.usage, tally.finish_reasons, self._costs)
 
     def _niche(self) -> Niche:
         record = self._record

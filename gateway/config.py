@@ -83,6 +83,12 @@ class JudgeSection(_Section):
     timeout_seconds: float = Field(default=60, gt=0, description="time limit of one verdict")
     price: Price = Field(default=Price(), description="counts towards `max_cost_per_day`")
 
+    @property
+    def spec(self) -> ModelSpec:
+        """The judge as a model, which the gateway asks itself."""
+        options = self.model_dump(include={"base_url", "api_key_env", "timeout_seconds"})
+        return ModelSpec(name="judge", model=self.model, engine="openai", engine_options=options)
+
 
 class ShadowSection(_Section):
     """Compares answers in the background and promotes or demotes specialists accordingly."""
@@ -309,6 +315,16 @@ class NicheConfig(_Section):
     def models(self) -> tuple[ModelSpec, ...]:
         """All models, the generalist first."""
         return (self.generalist, *self.specialists)
+
+    @property
+    def deployed(self) -> tuple[ModelSpec, ...]:
+        """The models with an application of their own; the gateway asks the others itself."""
+        return tuple(spec for spec in self.models if not spec.in_gateway)
+
+    @property
+    def judge(self) -> JudgeSection | None:
+        """The judge of `gateway.shadow`, if there is one."""
+        return self.gateway.shadow.judge if self.gateway.shadow else None
 
     def models_of(self, domain: str) -> tuple[str, ...]:
         """The specialists of a domain, in the file's order."""

@@ -1,6 +1,6 @@
 """The gateway's dependencies: everything that is passed in, in one frozen value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,7 +26,8 @@ class Dependencies:
         metrics: on the registry that `/metrics` exposes.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
-        judge: the engine of `gateway.shadow.judge`; None: no judge.
+        judge: the model of `gateway.shadow.judge`; None: no judge.
+        engines: those that run in this process, which the gateway starts and stops.
         multiprocess_dir: where all gateway processes keep their metrics, if there are several.
         tracer_provider: exports the traces; the gateway shuts it down; None: no traces.
         readiness_timeout_seconds: how long a health check may take.
@@ -43,7 +44,8 @@ class Dependencies:
     metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
-    judge: Engine | None = None
+    judge: Backend | None = None
+    engines: Sequence[Engine] = ()
     multiprocess_dir: str | None = None
     tracer_provider: TracerProvider | None = None
     readiness_timeout_seconds: float = 5.0

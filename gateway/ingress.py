@@ -3,8 +3,11 @@
 The app itself (`gateway/app.py`) does not depend on Ray.
 """
 
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,18 @@ from prometheus_client import CollectorRegistry
 from ray import serve
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.engine import Engine, EngineContext, create_engine
+from deployments.engine import Engine, EngineContext, create_engines
 from deployments.handle import ServeApplication, ServeBackend
+from deployments.protocol import Backend
 from deployments.spec import ModelSpec
-from deployments.status import ReplicaCounts
+from deployments.upstream import Upstream
 from gateway.app import build_app
 from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
-from gateway.config import NicheConfig
+from gateway.config import ConfigError, NicheConfig
 from gateway.dependencies import Dependencies
+from gateway.evidence.grading import JUDGE
 from gateway.log import log_requests
+from gateway.loop_watch import watch_running_loop
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_classifier, load_policy
 from gateway.tracing.otlp import open_provider
@@ -49,21 +55,23 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         config, context = self._config, self._context
         log_requests()
+        if os.environ.get("NICHE_DEBUG_LOOP") == "1":
+            watch_running_loop()
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
-        counts = ReplicaCounts(_running_replicas, time.monotonic)
-        backends = {spec.name: _backend(spec, counts) for spec in config.models}
+        engines = local_engines(config, context.engine)
         apart = config.router.deployment is not None
         cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
         app = build_app(
             Dependencies(
                 config=config,
                 policy=load_policy(config),
-                classifier=_remote_scorer(counts)
+                classifier=_remote_scorer()
                 if apart
                 else load_classifier(config.router, cache_dir, "cpu"),
-                judge=_judge(config, context.engine),
-                backends=backends,
+                judge=engines.get(JUDGE),
+                engines=tuple(engines.values()),
+                backends={spec.name: _backend(spec, engines) for spec in config.models},
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
@@ -92,47 +100,37 @@ class _OneRequestId:
         await self._app(scope, receive, send_once)
 
 
-def _backend(spec: ModelSpec, counts: ReplicaCounts) -> ServeBackend:
+def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engine]:
+    """The engines of this process, by name: of each model that the gateway asks itself, and of
+    `gateway.shadow.judge` as `JUDGE`.
+
+    Raises:
+        ConfigError: a line for each whose options are wrong, or whose key is not in the
+            environment.
+    """
+    specs = {spec.name: spec for spec in config.models if spec.in_gateway}
+    if config.judge is not None:
+        specs[JUDGE] = config.judge.spec
+    try:
+        return create_engines(specs, context)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _backend(spec: ModelSpec, engines: Mapping[str, Engine]) -> Backend:
+    """A model of this process, or one with an application on Ray Serve."""
+    if spec.in_gateway:
+        return Upstream(spec, engines[spec.name])
     return ServeBackend(
         spec.name,
-        lambda: serve.get_deployment_handle(spec.name, app_name=spec.app_name),
-        lambda: counts.running(spec.app_name),
+        partial(serve.get_deployment_handle, spec.name, app_name=spec.app_name),
         may_sleep=spec.autoscaling is not None and spec.autoscaling.min_replicas == 0,
     )
 
 
-def _judge(config: NicheConfig, context: EngineContext) -> Engine | None:
-    """The engine of `gateway.shadow.judge`; runs in this process, not as a Serve application.
-
-    Raises:
-        ValueError: the environment variable of its key is not set.
-    """
-    judge = config.gateway.shadow.judge if config.gateway.shadow else None
-    if judge is None:
-        return None
-    options = judge.model_dump(include={"base_url", "api_key_env", "timeout_seconds"})
-    spec = ModelSpec(name="judge", model=judge.model, engine="openai", engine_options=options)
-    return create_engine(spec, context)
-
-
-def _remote_scorer(counts: ReplicaCounts) -> RemoteScorer:
-    application = ServeApplication(
-        CLASSIFIER,
-        lambda: serve.get_deployment_handle(CLASSIFIER, app_name=ROUTER_APP),
-        lambda: counts.running(ROUTER_APP),
-    )
-    return RemoteScorer(application)
-
-
-def _running_replicas() -> dict[str, int]:
-    """Running replicas by application, from Serve's controller."""
-    return {
-        app: sum(
-            deployment.replica_states.get("RUNNING", 0)
-            for deployment in status.deployments.values()
-        )
-        for app, status in serve.status().applications.items()
-    }
+def _remote_scorer() -> RemoteScorer:
+    look = partial(serve.get_deployment_handle, CLASSIFIER, app_name=ROUTER_APP)
+    return RemoteScorer(ServeApplication(CLASSIFIER, look))
 
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:

@@ -1,4 +1,4 @@
-"""The gateway's log: lines of JSON on stderr, one per request and one per failure.
+"""The gateway's log: lines of JSON on standard error, one per request and one per failure.
 
 Rule: no line contains text of a prompt or an answer. From the client it has only the request id,
 `user` and `metadata`, by which its requests can be found.
@@ -22,9 +22,8 @@ _access = logging.getLogger("gateway.access")
 
 
 def log_requests() -> None:
-    """Sends this process's log, the access log included, to stderr."""
-    for name in _LOGGERS:
-        log_as_json(name)
+    """Sends this process's log, the access log included, to standard error."""
+    log_as_json(*_LOGGERS)
 
 
 class RequestLog(RequestObserver):

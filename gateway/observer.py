@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from deployments.protocol import Chunk, FinishReason, Usage
+from deployments.protocol import Chunk, Usage
 from gateway.dialects.parse import CompletionRequest
 from gateway.errors import ErrorResponse
 from gateway.tally import Costs
@@ -33,14 +33,12 @@ class RequestObserver:
         """The request is about to be sent to the first candidate."""
 
     def answered(self, answer: Answer, time: float) -> None:
-        """The first chunk arrived, from the model of the last attempt."""
+        """The first chunk, or the whole answer, arrived from the model of the last attempt."""
 
-    def chunk(self, index: int, chunk: Chunk, time: float) -> None:
-        """A chunk of choice `index` arrived."""
+    def chunk(self, chunk: Chunk, time: float) -> None:
+        """A chunk arrived, the first and a whole answer included."""
 
-    def generated(
-        self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
-    ) -> None:
+    def generated(self, usage: Usage, finish_reasons: tuple[str, ...], costs: Costs | None) -> None:
         """The generation ended; `costs` is None if the answer is incomplete."""
 
     def delivered(self, costs: Costs) -> None:
@@ -84,14 +82,12 @@ class Observers(RequestObserver):
             observer.answered(answer, time)
 
     @override
-    def chunk(self, index: int, chunk: Chunk, time: float) -> None:
+    def chunk(self, chunk: Chunk, time: float) -> None:
         for observer in self._of_chunks:
-            observer.chunk(index, chunk, time)
+            observer.chunk(chunk, time)
 
     @override
-    def generated(
-        self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
-    ) -> None:
+    def generated(self, usage: Usage, finish_reasons: tuple[str, ...], costs: Costs | None) -> None:
         for observer in self._all:
             observer.generated(usage, finish_reasons, costs)
 

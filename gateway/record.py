@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from starlette.types import Scope
 from typing_extensions import override
 
-from deployments.protocol import FinishReason, Usage
+from deployments.protocol import Usage
 from gateway.dialects.parse import CompletionRequest
 from gateway.errors import ErrorResponse, error_response
 from gateway.observer import RequestObserver
@@ -54,7 +54,7 @@ class Record(RequestObserver):
     requested_model: str = NONE
     query: Query = field(default_factory=Query)
     decision: Decision | None = None
-    finish_reasons: tuple[FinishReason, ...] = ()
+    finish_reasons: tuple[str, ...] = ()
     trace_id: str | None = None
     trace_headers: tuple[tuple[str, str], ...] = ()
 
@@ -74,9 +74,7 @@ class Record(RequestObserver):
         self.model, self.reason = answer.model, str(answer.reason)
 
     @override
-    def generated(
-        self, usage: Usage, finish_reasons: tuple[FinishReason, ...], costs: Costs | None
-    ) -> None:
+    def generated(self, usage: Usage, finish_reasons: tuple[str, ...], costs: Costs | None) -> None:
         self.usage, self.finish_reasons, self.costs = usage, finish_reasons, costs
 
     @override

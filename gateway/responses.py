@@ -9,6 +9,8 @@ from starlette.types import Message, Receive, Send
 from gateway.errors import ClientGone, ErrorResponse
 from gateway.record import Record
 
+JSON: Mapping[str, str] = {"content-type": "application/json"}
+
 LAST_SEND_SECONDS = 0.5
 """How long sending the last byte may take after the client disconnected."""
 
@@ -24,7 +26,7 @@ async def send_json(
     send: Send, value: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> None:
     """Sends a value as JSON."""
-    typed = {"content-type": "application/json", **(headers or {})}
+    typed = {**JSON, **(headers or {})}
     await send_bytes(send, status, typed, msgspec.json.encode(value))
 
 
@@ -38,26 +40,34 @@ async def while_connected(
 ) -> None:
     """Awaits the work; cancels it when the client disconnects.
 
-    The request's body must have been read. `work` has always ended when this returns.
+    The request's body must have been read. The work runs in the caller's own task: another task
+    per request would cost more than all the rest that happens here.
 
     Raises:
         ClientGone: the client disconnected before the response was complete.
     """
-    task = asyncio.ensure_future(work())
-    gone = asyncio.ensure_future(_disconnected(receive))
-    try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if (
-            not task.done() and record.response_complete
-        ):  # servers send "disconnect" after the last byte too
-            await asyncio.wait((task,), timeout=LAST_SEND_SECONDS)
-        if not task.done():
-            raise ClientGone("The client disconnected before its answer was complete.")
-        await task
-    finally:
-        gone.cancel()
+    task = asyncio.current_task()
+    assert task is not None  # this is a coroutine
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        await _disconnected(receive)
+        if record.response_complete:  # servers send "disconnect" after the last byte too
+            await asyncio.sleep(LAST_SEND_SECONDS)
+        gone = True
         task.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+
+    watcher = asyncio.create_task(watch())
+    try:
+        await work()
+    except (Exception, asyncio.CancelledError):
+        # `uncancel` returns how many others cancelled the task, such as the server.
+        if not gone or task.uncancel():
+            raise
+        raise ClientGone("The client disconnected before its answer was complete.") from None
+    finally:
+        watcher.cancel()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -6,11 +6,14 @@ exceeds one batch.
 """
 
 import asyncio
+import hashlib
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
+
+import msgspec
 
 from router.types import Query, Rationale, Scores
 
@@ -40,6 +43,34 @@ class DeployedScorer(Scorer, Explainer, Protocol):
 
     async def health(self) -> None:
         """Returns if it can score, else raises `Unavailable`."""
+
+
+class CachingScorer:
+    """Remembers the scores of the latest queries: people and agents ask the same again.
+
+    It keeps hashes and no text.
+
+    Args:
+        scorer: scores queries that are not remembered.
+        size: the most scores to remember.
+    """
+
+    def __init__(self, scorer: Scorer, size: int) -> None:
+        self._scorer, self._size = scorer, size
+        self._known: OrderedDict[bytes, Scores] = OrderedDict()
+
+    async def score(self, query: Query) -> Scores:
+        """The scores of a query; raises `ScoringFailed`, which is not remembered."""
+        key = hashlib.blake2b(msgspec.msgpack.encode(query), digest_size=16).digest()
+        scores = self._known.get(key)
+        if scores is None:
+            scores = await self._scorer.score(query)
+            self._known[key] = scores
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return scores
 
 
 _Waiting = tuple[Query, asyncio.Future[Scores]]

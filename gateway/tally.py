@@ -2,53 +2,34 @@
 
 from dataclasses import dataclass
 
-from deployments.protocol import Chunk, FinishReason, Usage
+from deployments.protocol import Chunk, Usage
 from deployments.spec import ModelSpec
 
 
 class Tally:
-    """The tokens of a request's choices.
+    """The tokens of one answer, of one or more choices."""
 
-    Args:
-        choices: how many answers there are; choice i answers input i // n.
-        n: answers per input. The prompt of each input counts once.
-    """
+    def __init__(self) -> None:
+        self._prompt_tokens = self._tokens = 0
+        self._usage: Usage | None = None
+        self._reasons: dict[int, str] = {}
 
-    def __init__(self, choices: int, n: int) -> None:
-        self._n = n
-        self._seen = [0] * choices
-        self._usage: list[Usage | None] = [None] * choices
-        self._reasons: list[FinishReason | None] = [None] * choices
-
-    def add(self, index: int, chunk: Chunk) -> None:
-        """Counts a chunk of choice `index`."""
-        self._seen[index] += chunk.tokens
-        if chunk.usage is not None:
-            self._usage[index] = chunk.usage
-        if chunk.finish_reason is not None:
-            self._reasons[index] = chunk.finish_reason
+    def add(self, chunk: Chunk) -> None:
+        """Counts a chunk."""
+        self._tokens += chunk.tokens
+        self._prompt_tokens = chunk.prompt_tokens or self._prompt_tokens
+        self._usage = chunk.usage or self._usage
+        self._reasons.update(chunk.finish_reasons)
 
     @property
-    def finish_reasons(self) -> tuple[FinishReason, ...]:
-        """Of the choices that have finished."""
-        return tuple(reason for reason in self._reasons if reason is not None)
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Of the choices that have finished, in their order."""
+        return tuple(reason for _, reason in sorted(self._reasons.items()))
 
     @property
     def usage(self) -> Usage:
-        """The sum, but for the prefill, which is the first choice's; a choice that was cut off
-        counts the tokens that were seen of it."""
-        known = [usage for usage in self._usage if usage is not None]
-        billed = [usage for usage in self._usage[:: self._n] if usage is not None]
-        return Usage(
-            prompt_tokens=sum(usage.prompt_tokens for usage in billed),
-            completion_tokens=sum(
-                seen if usage is None else usage.completion_tokens
-                for seen, usage in zip(self._seen, self._usage, strict=True)
-            ),
-            cached_tokens=sum(usage.cached_tokens for usage in billed),
-            engine_seconds=sum(usage.engine_seconds for usage in known),
-            prefill_seconds=self._usage[0].prefill_seconds if self._usage[0] else None,
-        )
+        """The model's, or what was seen of an answer that was cut off."""
+        return self._usage or Usage(self._prompt_tokens, self._tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,9 +168,9 @@ def _set_model(spec: Json, model: str, stand_ins: str) -> None:
         return
     spec["model"] = model
     if model.startswith(STAND_IN):
-        spec.pop("adapter", None)
+        for key in ("adapter", "resources", "replicas", "autoscaling"):
+            spec.pop(key, None)
         spec |= {"engine": "openai", "engine_options": {"base_url": stand_ins}}
-        spec["resources"] = {"num_cpus": 0.1}
 
 
 @contextmanager

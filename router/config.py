@@ -94,6 +94,12 @@ class RouterConfig(_Part):
     max_batch_size: int = Field(
         default=32, ge=1, description="waiting requests that share a forward pass in the gateway"
     )
+    cached_scores: int = Field(
+        default=4096,
+        ge=0,
+        description="requests whose scores each gateway replica remembers, by a hash of the whole "
+        "conversation; 0: none",
+    )
     deployment: ClassifierDeployment | None = Field(
         default=None, description="the classifier as a separate deployment; None: in the gateway"
     )

@@ -6,8 +6,9 @@ no other model can serve it, unless it is only too long for this one.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from deployments.protocol import (
     Backend,
@@ -15,15 +16,21 @@ from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
     InvalidPrompt,
+    ModelRequest,
     Overloaded,
-    Prompt,
     PromptTooLong,
     Unavailable,
 )
 from router.health import Health
 from router.types import Decision, Reason
 
+_T = TypeVar("_T")
+Ask = Callable[[str], ModelRequest]
+"""The request to a model."""
+
 _LOOK_SECONDS = 0.25
+_SIGN_SECONDS = 5.0
+"""How long a model may take to say that it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +43,30 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer whose first chunk has arrived.
+    """A whole answer, or the beginning of a streamed one.
 
     Attributes:
         model: the model that answers.
         reason: the decision's, or why the first candidate was passed over.
-        first: the first chunk.
-        rest: the chunks after it; close it when leaving early.
+        first: the whole answer, or the first chunk.
         attempts: every model that was asked, in order; the last one answers.
     """
 
     model: str
     reason: Reason
     first: Chunk
-    rest: "Rest"
     attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedAnswer(Answer):
+    """An answer whose first chunk has arrived.
+
+    Attributes:
+        rest: the chunks after it; close it when leaving early.
+    """
+
+    rest: "Rest"
 
 
 class _Report:
@@ -62,7 +78,7 @@ class _Report:
         self._health, self._clock = health, clock
 
     def chunk(self, chunk: Chunk) -> None:
-        if chunk.finish_reason is not None:
+        if chunk.usage is not None:
             self.ended(None)
 
     def ended(self, error: BackendError | None) -> None:
@@ -130,28 +146,76 @@ class Dispatcher:
         self._first_chunk_seconds = first_chunk_seconds
         self._down = down
 
-    async def open(self, decision: Decision, prompt: Prompt) -> Answer:
-        """The answer of the first candidate that starts one.
+    async def open(self, decision: Decision, ask: Ask) -> StreamedAnswer:
+        """The streamed answer of the first candidate that starts one.
 
         Raises:
-            BackendError: the prompt is invalid for any model, or the last candidate failed.
+            BackendError: the request is invalid for any model, or the last candidate failed.
         """
+        (first, rest), model, reason, attempts = await self._first(decision, ask, self._begin)
+        return StreamedAnswer(model, reason, first, attempts, rest)
+
+    async def complete(self, decision: Decision, ask: Ask) -> Answer:
+        """The whole answer of the first candidate that gives one.
+
+        Raises:
+            BackendError: the request is invalid for any model, or the last candidate failed.
+        """
+        whole, model, reason, attempts = await self._first(decision, ask, self._whole)
+        return Answer(model, reason, whole, attempts)
+
+    async def _first(
+        self,
+        decision: Decision,
+        ask: Ask,
+        attempt: Callable[[ModelRequest, bool], Awaitable[_T]],
+    ) -> tuple[_T, str, Reason, tuple[Attempt, ...]]:
+        """What the first candidate gives that does not fail."""
         attempts: list[Attempt] = []
         reason = decision.reason
         for model in decision.candidates:
             try:
-                first, rest = await self._ask(model, prompt, last=model == decision.candidates[-1])
+                found = await attempt(ask(model), model == decision.candidates[-1])
             except (Overloaded, Unavailable, DeadlineExceeded, PromptTooLong) as error:
                 if not attempts:
                     reason = reason_to_leave(error)
                 attempts.append(Attempt(model, error))
             else:
-                return Answer(model, reason, first, rest, (*attempts, Attempt(model)))
+                return found, model, reason, (*attempts, Attempt(model))
         raise _last_error(attempts)
 
-    async def _ask(self, model: str, prompt: Prompt, *, last: bool) -> tuple[Chunk, Rest]:
+    async def _whole(self, request: ModelRequest, last: bool) -> Chunk:
+        """A whole answer; while it is awaited, the model must give signs of life."""
+        model = request.model
         report = _Report(model, self._health, self._clock)
-        stream = self._backends[model].stream(prompt)
+        answer = asyncio.ensure_future(self._backends[model].complete(request))
+        try:
+            await (self._alive(model, answer) if last else self._up(model, answer))
+            found = answer.result()
+        except BackendError as error:
+            report.ended(error)
+            raise
+        finally:
+            await _ended(answer)
+        report.ended(None)
+        return found
+
+    async def _alive(self, model: str, answer: "asyncio.Future[Chunk]") -> None:
+        """Awaits an answer as long as the model gives signs of life."""
+        limit = self._first_chunk_seconds
+        await asyncio.wait({answer}, timeout=limit)
+        while not answer.done():
+            try:
+                async with asyncio.timeout(_SIGN_SECONDS):
+                    await self._backends[model].health()
+            except TimeoutError:
+                raise DeadlineExceeded(model, limit or 0.0) from None
+            await asyncio.wait({answer}, timeout=limit)
+
+    async def _begin(self, request: ModelRequest, last: bool) -> tuple[Chunk, Rest]:
+        model = request.model
+        report = _Report(model, self._health, self._clock)
+        stream = self._backends[model].stream(request)
         begun = False
         try:
             # Not wait_for: on Python 3.11 it may swallow a cancellation.
@@ -180,16 +244,26 @@ class Dispatcher:
         """The first chunk, or `Unavailable` once the model is known to be down."""
         first = asyncio.ensure_future(anext(stream))
         try:
-            while not first.done():
-                await asyncio.wait({first}, timeout=_LOOK_SECONDS)
-                if not first.done() and self._down(model):
-                    raise Unavailable(model, "it went down while a request waited for it")
+            await self._up(model, first)
             return first.result()
         finally:
-            first.cancel()
-            await asyncio.wait({first})
-            if not first.cancelled():
-                first.exception()  # mark the exception as retrieved
+            await _ended(first)
+
+    async def _up(self, model: str, answer: "asyncio.Future[Chunk]") -> None:
+        """Awaits a chunk as long as the model is not known to be down."""
+        while not answer.done():
+            await asyncio.wait({answer}, timeout=_LOOK_SECONDS)
+            if not answer.done() and self._down(model):
+                raise Unavailable(model, "it went down while a request waited for it")
+
+
+async def _ended(answer: "asyncio.Future[Chunk]") -> None:
+    """Cancels what is still awaited, and waits for its end."""
+    if not answer.done():
+        answer.cancel()
+        await asyncio.wait({answer})
+    if not answer.cancelled():
+        answer.exception()  # mark the exception as retrieved
 
 
 def reason_to_leave(error: BackendError) -> Reason:

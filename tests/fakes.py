@@ -8,17 +8,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from deployments.generation import FinishReason, Piece, Prompt, TokenLogprob
 from deployments.protocol import (
     BackendError,
     Chunk,
-    FinishReason,
     Load,
     ModelCard,
-    Prompt,
-    TokenLogprob,
+    ModelRequest,
     Unavailable,
     Usage,
 )
+from deployments.text_backend import TextBackend
 from router.explanation import effects
 from router.types import GENERAL, Form, Neighbour, Query, Rationale, Scores, Source
 
@@ -39,11 +39,13 @@ class FakeClock:
 
 @dataclass
 class FakeBackend:
-    """A `Backend` that says its pieces, or fails as scripted.
+    """A `Backend` that says its pieces in OpenAI's words, or fails as scripted.
+
+    It knows text alone, as the engines with weights do: several choices are as many streams.
 
     Attributes:
         name: of the model.
-        pieces: the texts of the chunks; the last one carries the end and the usage.
+        pieces: the texts of each choice's chunks; the last one carries the end and the usage.
         prompt_tokens: what it claims that a prompt holds.
         engine_seconds: what it claims to have worked.
         prefill_seconds: the part of it before the first chunk, if it tells.
@@ -54,9 +56,9 @@ class FakeBackend:
         first_gate: awaited before the first chunk.
         illness: why `health` fails; None: healthy.
         hangs: `health` never answers.
-        prompts: every prompt that it was asked.
-        open_streams: streams that have begun and not ended.
-        closed_early: streams that were left before their end.
+        requests: every request that it was asked.
+        open_streams: choices that have begun and not ended, streamed or whole.
+        closed_early: choices that were left before their end.
     """
 
     name: str
@@ -74,13 +76,22 @@ class FakeBackend:
     first_gate: asyncio.Event | None = None
     illness: str | None = None
     hangs: bool = False
-    prompts: list[Prompt] = field(default_factory=list)
+    requests: list[ModelRequest] = field(default_factory=list)
     open_streams: int = 0
     closed_early: int = 0
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """See `Backend`."""
-        self.prompts.append(prompt)
+        self.requests.append(request)
+        return TextBackend(self).stream(request)
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """See `Backend`."""
+        self.requests.append(request)
+        return await TextBackend(self).complete(request)
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
+        """See `TextEngine`: one choice."""
         self.open_streams += 1
         ended = False
         try:
@@ -95,7 +106,7 @@ class FakeBackend:
                 if number == self.fails_after and self.cut:
                     break
                 ended = number == len(self.pieces) - 1
-                yield self._chunk(prompt, text, last=ended)
+                yield self._piece(prompt, text, last=ended)
             ended = True
         except (BackendError, RuntimeError):
             ended = True
@@ -104,7 +115,7 @@ class FakeBackend:
             self.open_streams -= 1
             self.closed_early += not ended
 
-    def _chunk(self, prompt: Prompt, text: str, *, last: bool) -> Chunk:
+    def _piece(self, prompt: Prompt, text: str, *, last: bool) -> Piece:
         wanted = prompt.sampling.top_logprobs
         logprobs: tuple[TokenLogprob, ...] = ()
         if wanted is not None:
@@ -117,7 +128,7 @@ class FakeBackend:
             self.engine_seconds,
             self.prefill_seconds,
         )
-        return Chunk(
+        return Piece(
             text=text,
             tokens=1,
             finish_reason=self.finish_reason if last else None,
@@ -134,7 +145,7 @@ class FakeBackend:
 
     async def load(self) -> Load:
         """See `Backend`."""
-        return Load(running=self.open_streams, completed=len(self.prompts) - self.open_streams)
+        return Load(running=self.open_streams, completed=len(self.requests) - self.open_streams)
 
     async def model_card(self) -> ModelCard:
         """See `Backend`."""

@@ -20,7 +20,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 from transformers.generation.continuous_batching.requests import FutureRequestState
 from transformers.generation.logits_process import LogitsProcessorList
 
-from deployments.protocol import Sampling
+from deployments.generation import Sampling
 
 
 @dataclass(frozen=True, slots=True)

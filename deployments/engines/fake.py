@@ -21,18 +21,17 @@ from deployments.engine import (
     with_system_prompt,
 )
 from deployments.engines._text import StopScanner
+from deployments.generation import Piece, Prompt, TokenLogprob
 from deployments.protocol import (
-    Chunk,
     DeadlineExceeded,
     Load,
     ModelCard,
     Overloaded,
-    Prompt,
-    TokenLogprob,
     Unavailable,
     Usage,
 )
 from deployments.spec import ModelSpec
+from deployments.text_backend import TextBackend
 
 _TOKEN = re.compile(r"\s*\S+|\s+$")
 
@@ -70,7 +69,7 @@ class FakeOptions(BaseModel):
 
 def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 - no files are needed
     """Builds the engine; raises ValueError naming a wrong option."""
-    return FakeEngine(spec, parse_options(FakeOptions, spec))
+    return TextBackend(FakeEngine(spec, parse_options(FakeOptions, spec)))
 
 
 class FakeEngine:
@@ -105,8 +104,8 @@ class FakeEngine:
         spec = self._spec
         return ModelCard(name=spec.name, engine="fake", model=spec.model, adapter=spec.adapter)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
-        """Yields one chunk per token, then one with the finish reason and the usage."""
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
+        """Yields one piece per token, then one with the finish reason and the usage."""
         with self._record.track(prompt.request_id) as work:
             await self._admit()
             full_prompt = with_system_prompt(prompt, self._spec.system_prompt)
@@ -116,12 +115,12 @@ class FakeEngine:
                 await self._wait(index, prompt.deadline_seconds)
                 work.tokens += 1
                 text = scanner.push(token)
-                yield Chunk(text, 1, logprobs=_logprobs(token, prompt.sampling.top_logprobs))
+                yield Piece(text, 1, logprobs=_logprobs(token, prompt.sampling.top_logprobs))
                 if scanner.stopped:
                     break
             cut = not scanner.stopped and len(shown) < len(reply)
             work.finished = True
-            yield Chunk(
+            yield Piece(
                 text="" if scanner.stopped else scanner.flush(),
                 finish_reason="length" if cut else "stop",
                 usage=self._usage(full_prompt, work.tokens),

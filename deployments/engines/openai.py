@@ -1,35 +1,28 @@
 """Forwards to a server that speaks the OpenAI API: vLLM, a hosted model, another gateway.
 
-Closing a stream early closes the connection, which makes the server stop generating. The key comes
-from the replica's environment and never appears in an error or a `repr`.
+The client's request goes to the server, and the server's answer to the client, as the JSON that
+they are; `_openai_requests` and `_openai_answers` make the few edits. Closing a stream early, or
+cancelling a call, closes the connection, which makes the server stop generating. The key comes from
+the environment and never appears in an error or a `repr`.
 """
 
-import asyncio
 import os
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-import httpx
-from httpx_sse import EventSource
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.engine import (
-    Engine,
-    EngineContext,
-    LoadRecorder,
-    parse_options,
-    with_system_prompt,
-)
-from deployments.engines._openai_wire import EventDecoder, error_from, request_body
-from deployments.protocol import Chunk, DeadlineExceeded, Load, ModelCard, Prompt, Unavailable
+from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
+from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
+from deployments.engines._openai_http import Response, Server
+from deployments.engines._openai_requests import RequestBuilder
+from deployments.protocol import Chunk, Load, ModelCard, ModelRequest
 from deployments.spec import ModelSpec
 
-_CONNECT_SECONDS = 10.0
-_HEALTH_SECONDS = 5.0
-
-Result = TypeVar("Result")
+_PATHS = {"chat": "/chat/completions", "completion": "/completions"}
+_USAGE_SECONDS = 5.0  # after all was said: for the usage and [DONE]
+_CLOSING_SECONDS = 0.1  # after [DONE]: for the end of the body, so that the connection is kept
 
 
 class OpenAIOptions(BaseModel):
@@ -74,40 +67,27 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 -
 
 
 class OpenAIEngine:
-    """The engine. `start` opens a connection pool; it does not wait for the server."""
+    """The engine. It opens connections when they are needed and does not wait for the server to
+    start."""
 
     def __init__(self, spec: ModelSpec, options: OpenAIOptions, api_key: str | None = None) -> None:
-        self._spec, self._options, self._key = spec, options, api_key
-        self._base = options.base_url.rstrip("/")
+        self._spec, self._key = spec, api_key
+        self._health_path = options.health_path
         self._model = options.model or spec.model
+        self._requests = RequestBuilder(self._model, spec.system_prompt, options.extra_body)
+        self._server = Server(spec.name, options.base_url, api_key, options.timeout_seconds)
         self._record = LoadRecorder()
-        self._client: httpx.AsyncClient | None = None
 
     async def start(self) -> None:
-        """Opens the connection pool."""
-        timeout = self._options.timeout_seconds
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=httpx.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
-            # The caller limits the requests in flight, not the pool.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
-        )
+        """Nothing to do."""
 
     async def stop(self) -> None:
         """Closes every connection."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._server.stop()
 
     async def health(self) -> None:
         """Asks the server's health path; raises `Unavailable` unless it answers 2xx."""
-        url, limit = self._base + self._options.health_path, self._options.timeout_seconds
-        try:
-            response = await self._open().get(url, timeout=min(_HEALTH_SECONDS, limit))
-        except httpx.HTTPError as error:
-            raise Unavailable(self._spec.name, f"upstream: {type(error).__name__}") from error
-        if not response.is_success:
-            raise Unavailable(self._spec.name, f"upstream answered {response.status_code}")
+        await self._server.health(self._health_path)
 
     async def alive(self) -> None:
         """Never raises: restarting this engine does not bring back the server."""
@@ -120,98 +100,59 @@ class OpenAIEngine:
         """The server's name for the model."""
         return ModelCard(self._spec.name, "openai", self._model, self._spec.adapter)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the server's answer as it arrives.
 
         Raises:
             Overloaded: the server answered 429.
             InvalidPrompt: it answered 400, 413 or 422.
-            Unavailable: it sent another error, cannot be reached, or closed the connection.
-            DeadlineExceeded: it was too slow for the prompt's deadline or `timeout_seconds`.
+            Unavailable: it sent another error or no answer, cannot be reached, or closed the
+                connection.
+            DeadlineExceeded: it was too slow for the request's deadline or `timeout_seconds`.
         """
-        full_prompt = with_system_prompt(prompt, self._spec.system_prompt)
-        clock = _Clock(prompt.deadline_seconds)
-        decoder = EventDecoder(self._spec.name)
-        with self._record.track(prompt.request_id) as work:
-            async with self._translated(prompt.deadline_seconds):
-                response = await clock.limit(self._send(full_prompt))
-                try:
-                    # Read to the end, past [DONE], so that the connection can be reused.
-                    async for event in _events(response, clock):
-                        chunk = decoder.read(self._without_key(event))
-                        work.tokens = decoder.tokens
-                        if chunk is not None:
-                            yield chunk
-                finally:
-                    await response.aclose()
-            last = decoder.last(clock.elapsed())
-            work.tokens, work.finished = decoder.tokens, True
-            yield last
+        body, wanted = self._requests.build(request, stream=True)
+        answer = StreamedAnswer(request, wanted, self._key)
+        prefill_seconds = None
+        with self._record.track(request.request_id) as work:
+            async with self._post(request, body) as response:
+                while data := await _next(response, answer):
+                    for chunk in answer.feed(data):
+                        work.tokens = answer.tally.tokens
+                        if prefill_seconds is None and chunk.output:
+                            prefill_seconds = response.elapsed()
+                        yield chunk
+                seconds = response.elapsed()
+            for chunk in answer.end(seconds, prefill_seconds):
+                work.tokens, work.finished = answer.tally.tokens, chunk.usage is not None
+                yield chunk
 
-    async def _send(self, prompt: Prompt) -> httpx.Response:
-        """The server's response after its headers; raises on an error status."""
-        path = "/chat/completions" if prompt.text is None else "/completions"
-        body = request_body(prompt, self._model, self._options.extra_body)
-        client = self._open()
-        headers = {"X-Request-Id": prompt.request_id, **dict(prompt.trace)}
-        request = client.build_request("POST", self._base + path, json=body, headers=headers)
-        response = await client.send(request, stream=True)
-        if response.is_success:
-            return response
-        try:
-            text = (await response.aread()).decode("utf-8", errors="replace")
-        finally:
-            await response.aclose()
-        retry_after = response.headers.get("Retry-After")
-        status = response.status_code
-        raise error_from(self._spec.name, status, retry_after, self._without_key(text))
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The server's whole answer, asked for without a stream; the server alone sees its first
+        token, so `first_token_seconds` has no effect.
 
-    def _without_key(self, text: str) -> str:
-        """The text without the key, which some servers quote in their errors."""
-        return text.replace(self._key, "***") if self._key else text
+        Raises:
+            BackendError: as `stream`.
+        """
+        body, wanted = self._requests.build(request, stream=False)
+        answer = WholeAnswer(request, wanted, self._key)
+        with self._record.track(request.request_id) as work:
+            async with self._post(request, body) as response:
+                while data := await _next(response, answer):
+                    answer.feed(data)
+                chunk = answer.end(response.elapsed())
+            work.tokens = chunk.tokens
+            return chunk
 
-    def _open(self) -> httpx.AsyncClient:
-        if self._client is None:
-            raise Unavailable(self._spec.name, "the engine is not started")
-        return self._client
-
-    @asynccontextmanager
-    async def _translated(self, deadline_seconds: float | None) -> AsyncIterator[None]:
-        """Translates httpx's errors and timeouts into `BackendError`s."""
-        try:
-            yield
-        except (httpx.ConnectTimeout, httpx.ConnectError) as error:
-            raise Unavailable(self._spec.name, f"{self._base}: cannot connect") from error
-        except httpx.TimeoutException as error:
-            raise DeadlineExceeded(self._spec.name, self._options.timeout_seconds) from error
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._spec.name, deadline_seconds or 0.0) from error
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise Unavailable(self._spec.name, f"connection lost: {reason}") from error
+    def _post(self, request: ModelRequest, body: bytes) -> AbstractAsyncContextManager[Response]:
+        headers = {"X-Request-Id": request.request_id, **dict(request.trace)}
+        path = _PATHS[request.operation]
+        return self._server.post(path, body, headers, request.deadline_seconds)
 
 
-class _Clock:
-    """Measures one request's time, from construction."""
-
-    def __init__(self, deadline_seconds: float | None) -> None:
-        self._started = time.monotonic()
-        self._deadline = deadline_seconds
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    async def limit(self, step: Awaitable[Result]) -> Result:
-        """Awaits one step in time; a timeout around a `yield` could fire in the caller."""
-        remaining = None if self._deadline is None else self._deadline - self.elapsed()
-        async with asyncio.timeout(remaining):
-            return await step
-
-
-async def _events(response: httpx.Response, clock: _Clock) -> AsyncIterator[str]:
-    # Some servers omit the type; the text is UTF-8 in any case.
-    response.headers["content-type"] = "text/event-stream; charset=utf-8"
-    async with aclosing(EventSource(response).aiter_sse()) as events:
-        while (event := await clock.limit(anext(events, None))) is not None:
-            if event.data:
-                yield event.data
+async def _next(response: Response, answer: StreamedAnswer | WholeAnswer) -> bytes:
+    """The answer's next bytes; nothing at its end, also where the body does not end with it."""
+    if answer.done:
+        response.expect_end(_CLOSING_SECONDS)
+    elif answer.finished:
+        response.expect_end(_USAGE_SECONDS)
+    return await response.read()

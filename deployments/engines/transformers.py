@@ -2,14 +2,14 @@
 
 Concurrent requests share forward passes; each has its own sampling settings, seed, penalties, stop
 strings and log-probabilities (`_sampler.py`). Compute runs on the batching manager's thread, so the
-event loop that calls `stream` never blocks.
+event loop that calls `generate` never blocks.
 
 Rule: the manager gets only checked prompts. One longer than its cache would kill its thread, and
 with it every request; so this engine refuses it as `InvalidPrompt`. A dead thread makes `health`
 fail.
 
 If the model itself ended a chat answer, the adapter's card may add text, such as the result of an
-equation: it comes with the last chunk, does not count as tokens, and has no log-probabilities.
+equation: it comes with the last piece, does not count as tokens, and has no log-probabilities.
 
 Not supported: adapters per request (one adapter is merged into the weights at load), images, tools.
 """
@@ -35,33 +35,33 @@ from deployments.engine import (
     with_system_prompt,
 )
 from deployments.engines._budget import TokenBudget
-from deployments.engines._chunks import ChunkBuilder
 from deployments.engines._mailbox import Mailbox
 from deployments.engines._manager import PAGE_TOKENS, end_tokens_of, start_manager
 from deployments.engines._options import Options
+from deployments.engines._pieces import PieceBuilder
 from deployments.engines._sampler import Sampler
+from deployments.generation import Piece, Prompt
 from deployments.models.adapters import Adapter, load_adapter
 from deployments.models.load import load_model
 from deployments.models.resolve import resolve
 from deployments.protocol import (
-    Chunk,
     DeadlineExceeded,
     InvalidPrompt,
     Load,
     ModelCard,
-    Prompt,
     PromptTooLong,
     Unavailable,
     Usage,
 )
 from deployments.spec import ModelSpec
+from deployments.text_backend import TextBackend
 
 _STOP_WAIT_SECONDS = 10
 
 
 def create(spec: ModelSpec, context: EngineContext) -> Engine:
     """The engine for a model; `start` loads it."""
-    return TransformersEngine(spec, parse_options(Options, spec), context)
+    return TextBackend(TransformersEngine(spec, parse_options(Options, spec), context))
 
 
 @dataclass(frozen=True)
@@ -118,18 +118,18 @@ class TransformersEngine:
             spec.name, "transformers", spec.model, spec.adapter, options.max_context_tokens
         )
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        """Yields the answer in chunks; closing it early cancels the generation."""
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
+        """Yields the answer in pieces; closing it early cancels the generation."""
         loaded = self._ready()
         prompt = with_system_prompt(prompt, self._system_prompt)
         ids = await asyncio.to_thread(self._encode, loaded, prompt)
         max_tokens = self._max_tokens(prompt, len(ids))
         with self._recorder.track(prompt.request_id) as work:
-            async with aclosing(self._admitted(loaded, prompt, ids, max_tokens)) as chunks:
-                async for chunk in chunks:
-                    work.tokens += chunk.tokens
-                    work.finished = chunk.finish_reason is not None
-                    yield chunk
+            async with aclosing(self._admitted(loaded, prompt, ids, max_tokens)) as pieces:
+                async for piece in pieces:
+                    work.tokens += piece.tokens
+                    work.finished = piece.finish_reason is not None
+                    yield piece
 
     def _ready(self) -> _Loaded:
         """The loaded model; raises `Unavailable` if it cannot answer."""
@@ -212,7 +212,7 @@ class TransformersEngine:
 
     async def _admitted(
         self, loaded: _Loaded, prompt: Prompt, ids: list[int], max_tokens: int
-    ) -> AsyncGenerator[Chunk]:
+    ) -> AsyncGenerator[Piece]:
         """Waits for room in the cache, within the deadline, then generates."""
         clock, allowed = asyncio.get_running_loop().time, prompt.deadline_seconds
         deadline = None if allowed is None else clock() + allowed
@@ -220,11 +220,11 @@ class TransformersEngine:
         async with AsyncExitStack() as stack:
             async with self._within(prompt, deadline):
                 await stack.enter_async_context(self._budget.reserved(room))
-            chunks = self._generate(loaded, prompt, ids, max_tokens, deadline)
+            pieces = self._answer(loaded, prompt, ids, max_tokens, deadline)
             begun, prefill = clock(), None
-            async for chunk in await stack.enter_async_context(aclosing(chunks)):
+            async for piece in await stack.enter_async_context(aclosing(pieces)):
                 prefill = clock() - begun if prefill is None else prefill
-                yield chunk if chunk.usage is None else _timed(chunk, chunk.usage, prefill)
+                yield piece if piece.usage is None else _timed(piece, piece.usage, prefill)
 
     @asynccontextmanager
     async def _within(self, prompt: Prompt, deadline: float | None) -> AsyncIterator[None]:
@@ -235,20 +235,20 @@ class TransformersEngine:
         except TimeoutError as error:
             raise DeadlineExceeded(self._spec.name, prompt.deadline_seconds or 0.0) from error
 
-    async def _generate(
+    async def _answer(
         self,
         loaded: _Loaded,
         prompt: Prompt,
         ids: list[int],
         max_tokens: int,
         deadline: float | None,
-    ) -> AsyncGenerator[Chunk]:
+    ) -> AsyncGenerator[Piece]:
         """Runs one request on the manager; always frees its slot."""
         manager, sampler = loaded.manager, loaded.sampler
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
         row = sampler.add(engine_id, prompt.sampling)
         complete = loaded.complete if prompt.messages else None
-        answer = ChunkBuilder(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
+        answer = PieceBuilder(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
         outputs = Mailbox[Any]()  # each output has all tokens so far: only the newest counts
         manager.register_result_handler(engine_id, outputs.put)
         try:
@@ -267,9 +267,9 @@ class TransformersEngine:
                     output = await outputs.take()
                 if output.error is not None:
                     raise Unavailable(self._spec.name, "the engine failed while it answered")
-                chunk = answer.advance(output.generated_tokens, output.is_finished())
-                if chunk is not None:
-                    yield chunk
+                piece = answer.advance(output.generated_tokens, output.is_finished())
+                if piece is not None:
+                    yield piece
         finally:
             manager.cancel_request(engine_id)  # no effect on a finished one
             manager.output_router.result_handlers.pop(engine_id, None)
@@ -282,8 +282,8 @@ def _whole_pages(tokens: int) -> int:
     return -(-tokens // PAGE_TOKENS) * PAGE_TOKENS
 
 
-def _timed(chunk: Chunk, usage: Usage, prefill: float) -> Chunk:
-    return replace(chunk, usage=replace(usage, prefill_seconds=prefill))
+def _timed(piece: Piece, usage: Usage, prefill: float) -> Piece:
+    return replace(piece, usage=replace(usage, prefill_seconds=prefill))
 
 
 def _drop_strays(outputs: "queue.Queue[Any]") -> None:

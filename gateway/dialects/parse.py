@@ -5,13 +5,13 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
 
-from deployments.protocol import Message, Prompt, Sampling
+from deployments.protocol import Message, Operation
 from gateway.config import AUTO
 from gateway.dialects.route_schemas import RouteRequest
 from gateway.dialects.schemas import (
@@ -66,55 +66,44 @@ TEXT_UNSUPPORTED: dict[str, tuple[Any, ...]] = _BOTH_UNSUPPORTED | {
 TEXT_DEFAULT_MAX_TOKENS = 16
 """The legacy endpoint's own default."""
 
+_OF_THE_GATEWAY = frozenset({"model", "stream", "user", "metadata"})
+"""Parameters that do not go on to the model in its body."""
+
+_ABOUT_THE_ANSWERS = frozenset({"n", "logprobs", "top_logprobs", "stream_options"})
+"""Parameters that a comparison leaves out."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A request in our own words.
+    """A valid request.
 
     Attributes:
-        kind: which dialect the answer is in.
+        operation: which endpoint's words it is in.
         model: `auto`, or a model's name; not yet known to exist.
         query: what the router sees.
-        inputs: what is answered: one conversation, or one or more texts.
-        n: answers per input, each from a stream of its own.
-        include_usage: whether the stream ends with an event that holds the usage.
-        user, metadata: the client's own words; they go to the log.
+        fields: the parameters for the model, as the client wrote them.
+        choices: the number of answers in all.
+        stream: whether the client wants a stream.
+        user, metadata: the client's own words; they go to the log, and not to the model.
     """
 
-    kind: Literal["chat", "text"]
+    operation: Operation
     model: str
     query: Query
-    inputs: tuple[tuple[Message, ...] | str, ...]
-    sampling: Sampling
-    n: int = 1
+    fields: Mapping[str, Any]
+    choices: int = 1
     stream: bool = False
-    include_usage: bool = False
     user: str | None = None
     metadata: dict[str, str] | None = None
 
-    @property
-    def choices(self) -> int:
-        """The number of answers in all."""
-        return self.n * len(self.inputs)
+    def body(self) -> bytes:
+        """The parameters for the model, as JSON."""
+        return msgspec.json.encode(self.fields)
 
-    def prompt(
-        self,
-        index: int,
-        request_id: str,
-        deadline_seconds: float,
-        trace: tuple[tuple[str, str], ...] = (),
-    ) -> Prompt:
-        """The prompt of choice `index`; choices of one input differ in their seed, if there is
-        one."""
-        given = self.inputs[index // self.n]
-        return Prompt(
-            request_id=request_id if self.choices == 1 else f"{request_id}-{index}",
-            messages=given if isinstance(given, tuple) else (),
-            text=given if isinstance(given, str) else None,
-            sampling=_reseeded(self.sampling, index % self.n),
-            deadline_seconds=deadline_seconds,
-            trace=trace,
-        )
+    def shadow_body(self) -> bytes:
+        """The same for one answer in a comparison, of which only the text is read."""
+        kept = {name: self.fields[name] for name in self.fields.keys() - _ABOUT_THE_ANSWERS}
+        return msgspec.json.encode(kept)
 
 
 def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
@@ -125,20 +114,20 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         `InvalidType` or
             `InvalidValue` that names the place.
     """
-    request = _convert(raw, ChatRequest, CHAT_UNSUPPORTED)
+    request, served = _convert(raw, ChatRequest, CHAT_UNSUPPORTED)
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
-    top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
+    _check_max_tokens(request)
+    _check_stream_options(request)
     messages = _messages(request.messages)
+    plain = [{"role": turn.role, "content": turn.content} for turn in messages]
     return CompletionRequest(
-        kind="chat",
+        operation="chat",
         model=request.model,
         query=Query(messages=messages),
-        inputs=(messages,),
-        sampling=_sampling(request, _max_tokens(request), top_logprobs),
-        n=request.n or 1,
+        fields=_fields(served) | {"messages": plain},
+        choices=request.n or 1,
         stream=request.stream or False,
-        include_usage=_include_usage(request),
         user=request.user,
         metadata=request.metadata,
     )
@@ -154,7 +143,8 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
     prompt = raw.get("prompt")
     if isinstance(prompt, list) and any(isinstance(item, int | list) for item in prompt):
         raise UnsupportedParameter("prompt: token arrays are not supported; send text.", "prompt")
-    request = _convert(raw, TextRequest, TEXT_UNSUPPORTED)
+    request, served = _convert(raw, TextRequest, TEXT_UNSUPPORTED)
+    _check_stream_options(request)
     texts = (request.prompt,) if isinstance(request.prompt, str) else tuple(request.prompt)
     if request.model == AUTO and len(texts) > 1:
         raise InvalidValue(
@@ -165,16 +155,13 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
         raise InvalidValue(
             f"n times the number of prompts is {n * len(texts)}; at most {MAX_CHOICES}.", "n"
         )
-    max_tokens = TEXT_DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
     return CompletionRequest(
-        kind="text",
+        operation="completion",
         model=request.model,
         query=Query(text=texts[0]),
-        inputs=texts,
-        sampling=_sampling(request, max_tokens, request.logprobs),
-        n=n,
+        fields={"max_tokens": TEXT_DEFAULT_MAX_TOKENS} | _fields(served),
+        choices=n * len(texts),
         stream=request.stream or False,
-        include_usage=_include_usage(request),
         user=request.user,
     )
 
@@ -193,7 +180,7 @@ def parse_route(raw: dict[str, Any]) -> RouteQuestion:
     Raises:
         GatewayError: as `parse_chat`; there are both `messages` and `prompt`, or neither.
     """
-    request = _convert(raw, RouteRequest, {})
+    request, _ = _convert(raw, RouteRequest, {})
     if (request.messages is None) == (request.prompt is None):
         raise InvalidValue("Send messages, as for a chat, or prompt, and not both.", "messages")
     query = Query(messages=_messages(request.messages or ()), text=request.prompt)
@@ -205,7 +192,8 @@ _Body = TypeVar("_Body", ChatRequest, TextRequest, RouteRequest)
 
 def _convert(
     raw: dict[str, Any], kind: type[_Body], unsupported: dict[str, tuple[Any, ...]]
-) -> _Body:
+) -> tuple[_Body, dict[str, Any]]:
+    """The checked request, and its parameters without those that ask for nothing."""
     served = {}
     for name, value in raw.items():
         if name in kind.__struct_fields__:
@@ -215,9 +203,18 @@ def _convert(
         elif value is not None and not any(_same(value, idle) for idle in unsupported[name]):
             raise UnsupportedParameter(_refusal(name, unsupported[name]), name)
     try:
-        return msgspec.convert(served, kind)
+        return msgspec.convert(served, kind), served
     except msgspec.ValidationError as error:
         raise validation_error(str(error), served) from None
+
+
+def _fields(served: dict[str, Any]) -> dict[str, Any]:
+    """The parameters for the model; null means absent."""
+    return {
+        name: value
+        for name, value in served.items()
+        if value is not None and name not in _OF_THE_GATEWAY
+    }
 
 
 def _same(value: Any, idle: Any) -> bool:
@@ -229,45 +226,18 @@ def _refusal(name: str, idle: tuple[Any, ...]) -> str:
     return f"{name}: not supported{f' (except {allowed})' if allowed else ''}; leave it out."
 
 
-def _sampling(
-    request: ChatRequest | TextRequest, max_tokens: int | None, top_logprobs: int | None
-) -> Sampling:
-    stop = request.stop or ()
-    return Sampling(
-        max_tokens=max_tokens,
-        temperature=request.temperature,
-        top_p=1.0 if request.top_p is None else request.top_p,
-        presence_penalty=request.presence_penalty or 0.0,
-        frequency_penalty=request.frequency_penalty or 0.0,
-        seed=request.seed,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        top_logprobs=top_logprobs,
-    )
-
-
-def _reseeded(sampling: Sampling, offset: int) -> Sampling:
-    if sampling.seed is None or offset == 0:
-        return sampling
-    seed = (sampling.seed + offset + 2**63) % 2**64 - 2**63  # stays an int64
-    return replace(sampling, seed=seed)
-
-
-def _max_tokens(request: ChatRequest) -> int | None:
+def _check_max_tokens(request: ChatRequest) -> None:
     older, newer = request.max_tokens, request.max_completion_tokens
     if older is not None and newer is not None and older != newer:
         raise InvalidValue(
             f"max_tokens ({older}) and max_completion_tokens ({newer}) differ; send one.",
             "max_tokens",
         )
-    return older if newer is None else newer
 
 
-def _include_usage(request: ChatRequest | TextRequest) -> bool:
-    if request.stream_options is None:
-        return False
-    if not request.stream:
+def _check_stream_options(request: ChatRequest | TextRequest) -> None:
+    if request.stream_options is not None and not request.stream:
         raise InvalidValue("stream_options needs stream: true.", "stream_options")
-    return request.stream_options.include_usage or False
 
 
 def _messages(said: Iterable[ChatTurn]) -> tuple[Message, ...]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from deployments.engine import Engine
-from deployments.protocol import Chunk, Prompt
+from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
+from gateway.answer_text import text_of
 from gateway.config import GradingSection, ShadowSection
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
@@ -47,7 +47,6 @@ class OnlineEvaluation:
 
     Attributes:
         gradings: how each specialist's pairs are graded.
-        engine: the judge's engine.
     """
 
     section: ShadowSection
@@ -60,12 +59,9 @@ class OnlineEvaluation:
     sampling: Sampling
     shadow: Shadow
     metrics: EvidenceMetrics
-    engine: Engine | None
 
     async def keep_going(self) -> None:
         """Follows the states and stores answers until it is cancelled."""
-        if self.engine is not None:
-            await self.engine.start()
         turns = 0
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
@@ -81,8 +77,6 @@ class OnlineEvaluation:
         await self.shadow.close()
         with suppress(StoreError):
             await self.answers.write()
-        if self.engine is not None:
-            await self.engine.stop()
         self.executor.close()
 
     async def _maintain(self, *, minutely: bool) -> None:
@@ -112,7 +106,7 @@ class ShadowTap(RequestObserver):
         self, evaluation: OnlineEvaluation, record: Record, timeout_seconds: float
     ) -> None:
         self._evaluation, self._record, self._timeout = evaluation, record, timeout_seconds
-        self._prompt: Prompt | None = None
+        self._request: CompletionRequest | None = None
         self._first = ""
         self._specialists: tuple[str, ...] = ()
         self._started = self._ended = 0.0
@@ -120,21 +114,21 @@ class ShadowTap(RequestObserver):
 
     @override
     def received(self, request: CompletionRequest) -> None:
-        """Keeps the prompt, unless the request asks for several answers."""
+        """Keeps the request, unless it asks for several answers."""
         if request.choices == 1:
-            self._prompt = request.prompt(0, self._record.request_id, self._timeout)
+            self._request = request
 
     @override
     def decided(self, decision: Decision, started: float, ended: float) -> None:
         """Chooses the specialists to compare, before the request is answered."""
         self._first, self._started, self._ended = decision.candidates[0], ended, ended
-        if self._prompt is not None:
+        if self._request is not None:
             self._specialists = self._evaluation.sampling.picked(self._record.request_id, decision)
 
     @override
-    def chunk(self, index: int, chunk: Chunk, time: float) -> None:
+    def chunk(self, chunk: Chunk, time: float) -> None:
         if self._specialists:
-            self._pieces.append(chunk.text)
+            self._pieces.append(text_of(chunk.data))
             self._ended = time
 
     @override
@@ -142,11 +136,22 @@ class ShadowTap(RequestObserver):
         """Starts the comparison, unless another model answered than decided."""
         record, evaluation = self._record, self._evaluation
         evaluation.answers.add(record.request_id, record.model)
-        if self._prompt is None or not self._specialists or record.model != self._first:
+        request = self._request
+        if request is None or not self._specialists or record.model != self._first:
             return
         seconds, text = self._ended - self._started, "".join(self._pieces)
         answer = ModelAnswer(record.model, seconds, costs.list_price, text)
-        served = ServedAnswer(record.request_id, self._prompt, answer, evaluation.answers.now())
+        asked = ModelRequest(
+            request_id=record.request_id,
+            model=record.model,
+            operation=request.operation,
+            body=request.shadow_body(),
+            stream=True,
+            deadline_seconds=self._timeout,
+        )
+        served = ServedAnswer(
+            record.request_id, request.query, asked, answer, evaluation.answers.now()
+        )
         evaluation.shadow.begin(served, self._specialists)
 
 
@@ -186,7 +191,6 @@ def build_online_evaluation(
         sampling=Sampling(config, *ratios, states.state),
         shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
         metrics=metrics,
-        engine=dependencies.judge,
     )
 
 

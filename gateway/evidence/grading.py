@@ -7,14 +7,16 @@ the other is looked up, and the store gives a pair to only one gateway.
 
 import json
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
-from deployments.protocol import Backend, Message, Prompt, Sampling, Usage
+from deployments.protocol import Backend, ModelRequest, Usage
 from deployments.spec import ModelSpec
+from gateway.answer_text import text_of
 from gateway.config import GradingSection
 from gateway.evidence.states import SpecialistStates
 from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer, StoreExecutor
@@ -22,6 +24,10 @@ from router.grading.counts import Reference
 from router.grading.judge import MAX_TOKENS, TIE, are_alike, grade, questions
 from router.grading.registry import GRADERS, as_read
 from router.selection.evidence import Pair
+from router.types import Query
+
+JUDGE = "shadow/judge"
+"""The judge's name in requests and metrics; no model can have it."""
 
 Scores = tuple[float, float]
 """The specialist's and the generalist's score, each in [0, 1]."""
@@ -132,17 +138,17 @@ class Judge:
     def __init__(self, backend: Backend, timeout_seconds: float) -> None:
         self._backend, self._timeout = backend, timeout_seconds
 
-    async def compare(self, prompt: Prompt, first: str, second: str) -> Verdict:
-        """Scores two answers to a prompt.
+    async def compare(self, request_id: str, query: Query, first: str, second: str) -> Verdict:
+        """Scores two answers to a query.
 
         Raises:
             BackendError: the judge did not answer.
         """
         if are_alike(first, second):
             return Verdict((TIE, TIE), Usage(0, 0))
-        forward, reverse = questions(_request(prompt), first, second)
-        reply, used = await self._ask(f"{prompt.request_id}-judge-forward", forward)
-        reply_again, used_again = await self._ask(f"{prompt.request_id}-judge-reverse", reverse)
+        forward, reverse = questions(_request(query), first, second)
+        reply, used = await self._ask(f"{request_id}-judge-forward", forward)
+        reply_again, used_again = await self._ask(f"{request_id}-judge-reverse", reverse)
         usage = Usage(
             used.prompt_tokens + used_again.prompt_tokens,
             used.completion_tokens + used_again.completion_tokens,
@@ -151,23 +157,26 @@ class Judge:
         return Verdict(None if score is None else (score, 1 - score), usage)
 
     async def _ask(self, request_id: str, question: str) -> tuple[str, Usage]:
-        prompt = Prompt(
+        asked = {
+            "messages": [{"role": "user", "content": question}],
+            "max_tokens": MAX_TOKENS,
+            "temperature": 0.0,
+        }
+        request = ModelRequest(
             request_id=request_id,
-            messages=(Message("user", question),),
-            sampling=Sampling(max_tokens=MAX_TOKENS, temperature=0.0),
+            model=JUDGE,
+            operation="chat",
+            body=msgspec.json.encode(asked),
             deadline_seconds=self._timeout,
         )
-        text, usage = "", Usage(0, 0)
-        async with aclosing(self._backend.stream(prompt)) as chunks:
-            async for chunk in chunks:
-                text, usage = text + chunk.text, chunk.usage or usage
-        return text, usage
+        answer = await self._backend.complete(request)
+        return text_of(answer.data), answer.usage or Usage(0, 0)
 
 
-def _request(prompt: Prompt) -> str:
-    if prompt.text is not None:
-        return prompt.text
-    return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
+def _request(query: Query) -> str:
+    if query.text is not None:
+        return query.text
+    return "\n".join(f"{message.role}: {message.content}" for message in query.messages)
 
 
 Outcome = Literal["graded", "waiting"]
@@ -198,7 +207,7 @@ class Pairs:
         """
         return await self.executor.run(lambda store: store.claim(request_id, specialist, time))
 
-    async def judged(self, compared: AnswerPair, prompt: Prompt) -> Verdict | None:
+    async def judged(self, compared: AnswerPair, request_id: str, query: Query) -> Verdict | None:
         """The judge's verdict; None if the specialist's pairs are not judged.
 
         Raises:
@@ -207,7 +216,7 @@ class Pairs:
         if self.judge is None or not self.gradings[compared.specialist.model].judged:
             return None
         first, second = compared.specialist.text or "", compared.generalist.text or ""
-        return await self.judge.compare(prompt, first, second)
+        return await self.judge.compare(request_id, query, first, second)
 
     async def add(self, compared: AnswerPair, judged: Scores | None) -> Outcome:
         """Stores a pair, and grades it if everything needed is there.

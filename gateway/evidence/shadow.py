@@ -14,20 +14,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from deployments.protocol import Prompt, Unavailable, Usage
+from deployments.protocol import ModelRequest, Unavailable, Usage
+from gateway.answer_text import text_of
 from gateway.config import NicheConfig, ShadowSection
 from gateway.dependencies import Dependencies
 from gateway.evidence.budget import Budget
-from gateway.evidence.grading import Outcome, Pairs
+from gateway.evidence.grading import JUDGE, Outcome, Pairs
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.store import AnswerPair, ModelAnswer
 from router.selection.lifecycle import State
-from router.types import Decision, Reason
+from router.types import Decision, Query, Reason
 
 _log = logging.getLogger("gateway.evidence")
-
-JUDGE = "shadow/judge"
-"""The label of the judge's tokens and cost; no model can have this name."""
 
 Result = Outcome | Literal["busy", "budget", "unavailable", "repeated", "failed"]
 """How a comparison ended; `repeated`: the request's id was compared before."""
@@ -84,13 +82,15 @@ class ServedAnswer:
 
     Attributes:
         request_id: the request's id.
-        prompt: the request's prompt.
+        query: the client's messages or text.
+        asked: the request to a model, for one answer.
         answer: the answer, with its text.
         time: when it ended, in Unix seconds.
     """
 
     request_id: str
-    prompt: Prompt
+    query: Query
+    asked: ModelRequest
     answer: ModelAnswer
     time: float
 
@@ -186,7 +186,7 @@ class Shadow:
             specialist=answers[specialist],
             generalist=answers[self._generalist],
         )
-        verdict = await self._pairs.judged(compared, served.prompt)
+        verdict = await self._pairs.judged(compared, served.request_id, served.query)
         if verdict is None:
             return await self._pairs.add(compared, None)
         await self._spend(JUDGE, verdict.usage)
@@ -203,20 +203,15 @@ class Shadow:
         return "budget" if self._budget.is_spent(await self._budget.today()) else None
 
     async def _ask(self, model: str, served: ServedAnswer) -> ModelAnswer:
-        prompt = replace(
-            served.prompt,
-            request_id=f"{served.request_id}-shadow",
-            sampling=replace(served.prompt.sampling, top_logprobs=None),
-            deadline_seconds=self._timeout_seconds,
-        )
+        request = replace(served.asked, model=model, request_id=f"{served.request_id}-shadow")
         started, text, usage, complete = self._clock(), "", Usage(0, 0), False
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
-                aclosing(self._backends[model].stream(prompt)) as chunks,
+                aclosing(self._backends[model].stream(request)) as chunks,
             ):
                 async for chunk in chunks:
-                    text, complete = text + chunk.text, complete or chunk.usage is not None
+                    text, complete = text + text_of(chunk.data), chunk.usage is not None
                     usage = chunk.usage or Usage(0, usage.completion_tokens + chunk.tokens)
         finally:
             # Failed answers count too, so a model that always fails cannot exceed the budget.

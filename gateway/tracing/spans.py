@@ -23,13 +23,13 @@ from typing_extensions import override
 from gateway.dialects.parse import CompletionRequest
 from gateway.observer import RequestObserver
 from gateway.record import Record
-from router.dispatch import Answer
+from router.dispatch import Answer, StreamedAnswer
 from router.types import Decision
 
 Attributes = dict[str, str | int | float | bool | Sequence[str]]
 
 _CONTEXT_HEADERS = (b"traceparent", b"tracestate")
-_OPERATIONS = {"chat": "chat", "text": "text_completion"}
+_OPERATIONS = {"chat": "chat", "completion": "text_completion"}
 _W3C = TraceContextTextMapPropagator()
 
 
@@ -109,6 +109,7 @@ class RequestTrace(RequestObserver):
         self._model: Span | None = None
         self._dispatched_at = 0.0
         self._answered_at: float | None = None
+        self._streamed = False
 
     @override
     def decided(self, decision: Decision, started: float, ended: float) -> None:
@@ -124,7 +125,7 @@ class RequestTrace(RequestObserver):
     @override
     def dispatched(self, request: CompletionRequest, model: str, time: float) -> None:
         """Puts the headers that continue this trace into the record."""
-        name = f"{_OPERATIONS[request.kind]} {model}"
+        name = f"{_OPERATIONS[request.operation]} {model}"
         parent, attributes = set_span_in_context(self._span), _request_attributes(request, model)
         self._dispatched_at = time
         self._model = self._timeline.open(name, time, attributes, parent, SpanKind.CLIENT)
@@ -137,7 +138,10 @@ class RequestTrace(RequestObserver):
         assert self._model is not None
         self._answered_at = time
         self._model.set_attribute("gen_ai.response.model", answer.model)
-        self._model.set_attribute("gen_ai.response.time_to_first_chunk", time - self._dispatched_at)
+        self._streamed = isinstance(answer, StreamedAnswer)
+        if self._streamed:
+            seconds = time - self._dispatched_at
+            self._model.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
         for attempt in answer.attempts:
             if attempt.error is not None:
                 why = {"niche.model": attempt.model, "error.type": type(attempt.error).__name__}
@@ -157,13 +161,15 @@ class RequestTrace(RequestObserver):
 
     def _describe(self, model: Span, ended: float) -> None:
         """Records the phases at the model, as far as the request got."""
-        first = self._answered_at
+        first, begun = self._answered_at, self._dispatched_at
         if first is None:
-            self._timeline.within(model, "queue", (self._dispatched_at, ended))
+            self._timeline.within(model, "queue", (begun, ended))
             return
-        begun = self._dispatched_at
-        if self._record.usage.prefill_seconds is not None:
-            begun = max(begun, first - self._record.usage.prefill_seconds)
+        usage = self._record.usage
+        if usage.prefill_seconds is not None:
+            if not self._streamed:  # the whole answer arrived at once
+                first = min(first, max(begun, first - usage.engine_seconds) + usage.prefill_seconds)
+            begun = max(begun, first - usage.prefill_seconds)
             self._timeline.within(model, "queue", (self._dispatched_at, begun))
         self._timeline.within(model, "prefill", (begun, first))
         self._timeline.within(model, "decode", (first, ended))
@@ -178,17 +184,17 @@ def _fail(span: Span, record: Record) -> None:
 
 
 def _request_attributes(request: CompletionRequest, model: str) -> Attributes:
-    sampling = request.sampling
+    fields = request.fields
     attributes: dict[str, str | int | float | bool | Sequence[str] | None] = {
-        "gen_ai.operation.name": _OPERATIONS[request.kind],
+        "gen_ai.operation.name": _OPERATIONS[request.operation],
         "gen_ai.provider.name": "niche",
         "gen_ai.request.model": model,
         "gen_ai.request.stream": request.stream,
         "gen_ai.request.choice.count": request.choices,
-        "gen_ai.request.max_tokens": sampling.max_tokens,
-        "gen_ai.request.temperature": sampling.temperature,
-        "gen_ai.request.top_p": sampling.top_p,
-        "gen_ai.request.seed": sampling.seed,
+        "gen_ai.request.max_tokens": fields.get("max_completion_tokens", fields.get("max_tokens")),
+        "gen_ai.request.temperature": fields.get("temperature"),
+        "gen_ai.request.top_p": fields.get("top_p"),
+        "gen_ai.request.seed": fields.get("seed"),
     }
     return {name: value for name, value in attributes.items() if value is not None}
 

@@ -19,6 +19,7 @@ class Machine:
         cpus, gpus: cores and GPUs that one replica reserves.
         min_replicas: the number of replicas that always run.
         max_replicas: the largest allowed number of replicas; None: no limit.
+        elsewhere: whether it is no machine of the operator's, so that no replica is planned.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Machine:
     gpus: float = 0.0
     min_replicas: int = 1
     max_replicas: int | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class Fleet:
 
 def deployment(machine: Machine, demand: Demand, limits: Limits) -> Deployment:
     """Computes the replicas of a machine that the demand needs."""
+    if machine.elsewhere:
+        return Deployment(machine, demand, 0, 0.0, 0.0, None)
     replicas = max(machine.min_replicas, int(replicas_needed(demand.rate, demand.seconds, limits)))
     if demand.rate <= 0:
         return Deployment(machine, demand, replicas, 0.0, 0.0, None)

@@ -187,10 +187,15 @@ def _table(plan: Plan) -> Iterator[str]:
 
 def _row(deployment: Deployment) -> Sequence[str]:
     asked = deployment.demand.rate > 0
-    return (
+    what = (
         deployment.machine.name,
         f"{deployment.demand.rate:.3g}",
         f"{deployment.demand.seconds:.3g}" if asked else "-",
+    )
+    if deployment.machine.elsewhere:
+        return (*what, *("-",) * (len(_HEAD) - len(what)))
+    return (
+        *what,
         str(deployment.replicas),
         _percent(deployment.utilization),
         f"{deployment.wait:.2f} s" if asked else "-",
@@ -225,7 +230,7 @@ def _shortages(parts: Sequence[Deployment]) -> Iterator[str]:
 
 def _costs(plan: Plan, currency: str, mean_rate: float) -> Iterator[str]:
     if not plan.alone.per_hour:
-        yield "No costs: the configuration has no price.machine_per_hour."
+        yield "No costs to compare: the generalist has no price.machine_per_hour."
         return
     for name, part in (("routed", plan.routed), ("generalist alone", plan.alone)):
         each = part.per_hour / _HOUR / mean_rate

@@ -156,15 +156,7 @@ def train(
     tune: Tune | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Report:
-    """Trains a router and writes `artifact.json` and `head.safetensors` into `out`.
-
-    Args:
-        rows: labelled texts.
-        encoder: the artifact is bound to it, or to what `tune` makes of it.
-        out: the artifact's directory.
-        config: settings.
-        tune: fine-tunes the encoder first; None: the frozen way.
-        progress: called at the start of each step.
+    """As `train_router`, without the report's files.
 
     Raises:
         TrainingError: a domain lacks rows in training, validation or test.
@@ -173,10 +165,9 @@ def train(
     base = CachingEncoder(encoder)
     material = _material(rows, base, config, tune is not None, progress)
     scorer = fit_scorer([row.text for row in material.of("train")], wordings(False).fillers)
+    tuning = None if tune is None else _tuning(material, base, progress)
     serving: TextEncoder = base
-    tuning = None
-    if tune is not None:
-        tuning = _tuning(material, base, progress)
+    if tune is not None and tuning is not None:
         reader = TuningReader(encoder, scorer, tuning.detector)
         serving = CachingEncoder(tune(material.tuning_prompts(), tuning.forms, reader))
     trained, choices = _learn(material, serving, scorer, tuning, config, progress)

@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace, more: list[str]) -> int:
         arms["baseline"] = arguments.baseline
     if arguments.host is not None:
         server = Server(arguments.host)
-        stack: AbstractContextManager[None] = nullcontext()
+        stack: AbstractContextManager[object] = nullcontext()
     else:
         port = free_port()
         server = Server(f"http://127.0.0.1:{port}")

@@ -5,6 +5,8 @@ from http.client import HTTPException
 
 from loadtests.traffic.client import Server
 
+READY_PATH = "/readyz"
+
 _SECONDS = 10.0
 _PAUSE = 0.25
 _IN_A_ROW = 6
@@ -13,9 +15,9 @@ _OK = 200
 _GAUGE = "niche_requests_in_flight"
 
 
-def ready(server: Server) -> bool:
-    """Whether `/readyz` answers 200."""
-    return _get(server, "/readyz") is not None
+def ready(server: Server, path: str = READY_PATH) -> bool:
+    """Whether the path answers 200."""
+    return _get(server, path) is not None
 
 
 def requests_in_flight(server: Server) -> float | None:
@@ -29,11 +31,11 @@ def requests_in_flight(server: Server) -> float | None:
     return sum(values) if values else None
 
 
-def wait_until_ready(server: Server, seconds: float) -> bool:
+def wait_until_ready(server: Server, seconds: float, path: str = READY_PATH) -> bool:
     """Whether it was ready several times in a row within these seconds."""
     end, row = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        row = row + 1 if ready(server) else 0
+        row = row + 1 if ready(server, path) else 0
         if row == _IN_A_ROW:
             return True
         time.sleep(_PAUSE)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loadtests.table import format_number, markdown_rows
 from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.measurements import OUTCOMES, TIMES, Measurements, RequestStats
 from loadtests.traffic.scenario import Scenario
@@ -136,9 +137,9 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], float | None]] = {
 
 def format_terminal(fields: Mapping[str, Any]) -> str:
     """Formats a run for the terminal: totals, by domain, by model, and objectives."""
-    parts = [_rows(_table({"all": fields["all"], **fields["by_domain"]}))]
+    parts = [markdown_rows(_table({"all": fields["all"], **fields["by_domain"]}))]
     if len(fields["by_model"]) > 1:
-        parts.append(_rows(_table(fields["by_model"])))
+        parts.append(markdown_rows(_table(fields["by_model"])))
     parts.append([f"{count} x {why}" for why, count in fields["all"]["reasons"].items()])
     parts.append(fields["notes"])
     parts.append(
@@ -152,28 +153,13 @@ def format_terminal(fields: Mapping[str, Any]) -> str:
 
 def comparison_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
     """Several runs of one scenario as a Markdown table, with one column per run."""
-    return "\n".join(_rows(_table({name: of["all"] for name, of in reports.items()})))
+    return "\n".join(markdown_rows(_table({name: of["all"] for name, of in reports.items()})))
 
 
 def _table(groups: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     head = ["", *groups]
     rows = [
-        [title, *(_number(value(group)) for group in groups.values())]
+        [title, *(format_number(value(group)) for group in groups.values())]
         for title, value in _LINES.items()
     ]
     return [head, *rows]
-
-
-def _rows(table: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    rows = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in table
-    ]
-    return [rows[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *rows[1:]]
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"

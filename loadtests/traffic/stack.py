@@ -4,13 +4,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.traffic.client import Server
 from loadtests.traffic.errors import LoadTestError
-from loadtests.traffic.probe import ready, wait_until_ready
+from loadtests.traffic.probe import READY_PATH, ready, wait_until_ready
 
 _READY_SECONDS = 300.0
 _STOP_SECONDS = 60.0
@@ -32,51 +33,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def running(
-    start: Sequence[str], server: Server, log: Path, seconds: float = _READY_SECONDS
-) -> Iterator[None]:
-    """Starts a stack, waits until it is ready, and stops it afterwards.
+@dataclass(frozen=True)
+class Readiness:
+    """When a started server counts as ready.
 
-    Args:
-        start: the command; it ends on SIGTERM.
-        server: where it will listen.
-        log: the file for its output.
-        seconds: the time limit for getting ready.
-
-    Raises:
-        LoadTestError: the stack ended, or was not ready in time.
+    Attributes:
+        path: the path that answers 200 then.
+        seconds: the time limit for it.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(start, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            try:
-                _wait(process, server, seconds)
-            except LoadTestError as error:
-                _stop(process)
-                raise LoadTestError(f"{error}; {log} ends: {_end(log)}") from None
-            yield
-        finally:
-            _stop(process)  # also if the wait was interrupted
+
+    path: str = READY_PATH
+    seconds: float = _READY_SECONDS
 
 
-def _wait(process: subprocess.Popen[bytes], server: Server, seconds: float) -> None:
-    waited = 0.0
-    while not ready(server):
-        try:
-            code = process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            waited += 1
-            if waited >= seconds:
-                raise LoadTestError(f"the stack was not ready after {seconds:g} s") from None
-        else:
-            raise LoadTestError(f"the stack ended with exit code {code}")
-    if not wait_until_ready(server, seconds):
-        raise LoadTestError(f"the stack did not stay ready within {seconds:g} s")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process: SIGTERM, and SIGKILL if it does not end in time."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGTERM)  # background jobs of a shell ignore SIGINT
@@ -85,6 +56,57 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def running(
+    start: Sequence[str],
+    server: Server,
+    log: Path,
+    readiness: Readiness = Readiness(),
+    environment: Mapping[str, str] | None = None,
+    end: Callable[[subprocess.Popen[bytes]], None] = stop,
+) -> Iterator[int]:
+    """Starts a stack, waits until it is ready, and stops it afterwards; yields its process id.
+
+    Args:
+        start: the command; it ends on SIGTERM.
+        server: where it will listen.
+        log: the file for its output.
+        readiness: when it is ready.
+        environment: all its environment variables; None: those of this process.
+        end: ends it, whether it got ready or not.
+
+    Raises:
+        LoadTestError: the stack ended, or was not ready in time.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(start, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        try:
+            try:
+                _wait(process, server, readiness)
+            except LoadTestError as error:
+                end(process)
+                raise LoadTestError(f"{error}; {log} ends: {_end(log)}") from None
+            yield process.pid
+        finally:
+            end(process)  # also if the wait was interrupted
+
+
+def _wait(process: subprocess.Popen[bytes], server: Server, readiness: Readiness) -> None:
+    waited, seconds = 0.0, readiness.seconds
+    while not ready(server, readiness.path):
+        try:
+            code = process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            waited += 1
+            if waited >= seconds:
+                raise LoadTestError(f"the stack was not ready after {seconds:g} s") from None
+        else:
+            raise LoadTestError(f"the stack ended with exit code {code}")
+    if not wait_until_ready(server, seconds, readiness.path):
+        raise LoadTestError(f"the stack did not stay ready within {seconds:g} s")
 
 
 def _end(log: Path) -> str:

@@ -19,6 +19,9 @@ specialists:
 """
 
 
+REMOTE = "engine: openai, engine_options: {base_url: http://far/v1}, price: {machine_per_hour: 1"
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> str:
     path = tmp_path / "niche.yaml"
@@ -49,14 +52,35 @@ def test_a_plan_from_a_load_test(capsys, stack, tmp_path) -> None:
 
 def test_a_remote_engines_seconds_are_not_trusted(capsys, stack) -> None:
     """Its server's work cannot be seen; a speed can be given."""
-    remote = STACK.replace("engine: fake, price: {machine_per_hour: 1}", "engine: openai")
-    Path(stack).write_text(remote)
+    Path(stack).write_text(STACK.replace("engine: fake, price: {machine_per_hour: 1", REMOTE))
 
     main(["plan", "--config", stack, "--rps", "10", *GIVEN])
     assert "--speed generalist=" in capsys.readouterr().out
 
     main(["plan", "--config", stack, "--rps", "10", *GIVEN, "--speed", "generalist=900"])
     assert "--speed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("setting", "replicas"),
+    [
+        pytest.param("price: {machine_per_hour: 1}", "15", id="a server of ours"),
+        pytest.param("price: {prompt_per_million_tokens: 1}", "-", id="another's"),
+        pytest.param("deployment: own, replicas: 30", "30", id="replicas of its own"),
+    ],
+)
+def test_an_upstream_has_the_machines_of_its_server(capsys, stack, setting, replicas) -> None:
+    """None where another runs it and is paid by the token; Ray reserves none in any case."""
+    remote = STACK.replace(
+        "engine: fake, price: {machine_per_hour: 1}", f"engine: openai, {setting}"
+    )
+    Path(stack).write_text(remote)
+
+    main(["plan", "--config", stack, "--rps", "10", *GIVEN, "--speed", "generalist=40"])
+
+    shown = capsys.readouterr().out.splitlines()
+    [row] = [line.split() for line in shown if line.startswith("generalist  ")]
+    assert row[3] == replicas
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A model on Serve as a `Backend`, over a handle that behaves as Serve's does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from ray.serve.exceptions import (
     RequestCancelledError,
 )
 
+from deployments.frames import decode_request, encode_chunk
 from deployments.handle import ServeBackend
 from deployments.protocol import (
     BackendError,
@@ -32,17 +33,19 @@ from deployments.protocol import (
     Load,
     ModelCard,
     Overloaded,
-    Prompt,
     Unavailable,
 )
+from tests.model_requests import chat
 
-ASKED = Prompt("r1", text="hello")
+SQL = DeploymentID("sql", "model-sql")
+ASKED = chat()
 CARD = ModelCard("sql", "fake", "tiny")
-HELLO, WORLD = Chunk("hello", 1), Chunk("world", 1, "stop")
+HELLO, WORLD = Chunk(b'"hello"', tokens=1), Chunk(b'"world"', finish_reasons=((0, "stop"),))
 
 
 class Response:
-    """What a streaming call returns: chunks, an error in their place, or silence, and `cancel`."""
+    """What a call returns: frames of chunks to iterate or one to await, an error in their place, or
+    silence, and `cancel`."""
 
     def __init__(self, *steps: Chunk | Exception | asyncio.Event) -> None:
         self._steps, self.cancelled = steps, 0
@@ -50,14 +53,17 @@ class Response:
     def cancel(self) -> None:
         self.cancelled += 1
 
-    async def __aiter__(self) -> AsyncIterator[Chunk]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         for step in self._steps:
             if isinstance(step, Exception):
                 raise step
             if isinstance(step, asyncio.Event):
                 await step.wait()
             else:
-                yield step
+                yield encode_chunk(step)
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return anext(aiter(self)).__await__()
 
 
 class Method:
@@ -81,17 +87,38 @@ class Method:
         return self._result
 
 
+class Broadcast:
+    """What a broadcast returns: each replica's verdict, or Serve's word that there is none."""
+
+    def __init__(self, verdicts: Sequence[Any]) -> None:
+        self._verdicts = verdicts
+
+    async def results_async(self, *, return_exceptions: bool) -> list[Any]:
+        assert return_exceptions
+        if not self._verdicts:
+            raise DeploymentUnavailableError(SQL)
+        for verdict in self._verdicts:
+            if isinstance(verdict, asyncio.Event):
+                await verdict.wait()
+        return list(self._verdicts)
+
+
 class Handle:
-    """A `DeploymentHandle` as far as a backend uses it."""
+    """A `DeploymentHandle` as far as a backend uses it; it has a replica per verdict, which the
+    health checks return."""
 
-    def __init__(self, result: Any) -> None:
+    def __init__(self, result: Any, verdicts: Sequence[Any] = (None,)) -> None:
         self.calls: list[Any] = []
-        self.asked, self.streams = 0, False
-        self.stream = self.health = self.load = self.model_card = Method(result, self)
+        self.asked, self.called, self._verdicts = 0, ("", False), verdicts
+        self._method = self.load = self.model_card = Method(result, self)
 
-    def options(self, *, stream: bool) -> "Handle":
-        self.streams = stream
-        return self
+    def options(self, *, method_name: str, stream: bool = False, **serialization: str) -> Method:
+        self.called = (method_name, stream)
+        return self._method
+
+    def broadcast(self, method: str) -> Broadcast:
+        assert method == "health"
+        return Broadcast(self._verdicts)
 
 
 def task_error(cause: Exception) -> Exception:
@@ -99,13 +126,8 @@ def task_error(cause: Exception) -> Exception:
     return RayTaskError("stream", "traceback", cause, ip="127.0.0.1").as_instanceof_cause()
 
 
-def finding(look: Callable[[], Any], replicas: int = 1, *, may_sleep: bool = False) -> ServeBackend:
-    """A backend of an application with so many replicas that run."""
-
-    async def count() -> int:
-        return replicas
-
-    return ServeBackend("sql", look, count, may_sleep=may_sleep)
+def finding(look: Callable[[], Any]) -> ServeBackend:
+    return ServeBackend("sql", look)
 
 
 def backend(result: Any) -> ServeBackend:
@@ -113,23 +135,48 @@ def backend(result: Any) -> ServeBackend:
     return finding(lambda: handle)
 
 
+def replicas(*verdicts: Any, may_sleep: bool = False) -> ServeBackend:
+    """A backend whose replicas give these verdicts on their health."""
+    handle = Handle(None, verdicts)
+    return ServeBackend("sql", lambda: handle, may_sleep=may_sleep)
+
+
 async def collect(asked: ServeBackend) -> list[Chunk]:
     return [chunk async for chunk in asked.stream(ASKED)]
 
 
+async def complete(asked: ServeBackend) -> list[Chunk]:
+    return [await asked.complete(ASKED)]
+
+
+Ask = Callable[[ServeBackend], Awaitable[list[Chunk]]]
+EITHER = pytest.mark.parametrize("ask", [collect, complete], ids=["streamed", "whole"])
+
+
 async def test_an_answer_comes_as_the_replica_gives_it() -> None:
-    """The prompt goes to a streaming call, whose chunks come back in order."""
+    """The request goes to a streaming call as bytes, and its chunks come back in order."""
     handle = Handle(Response(HELLO, WORLD))
 
     assert await collect(finding(lambda: handle)) == [HELLO, WORLD]
-    assert (handle.streams, handle.calls) == (True, [ASKED])
+    assert handle.called == ("stream_frames", True)
+    assert [decode_request(frame) for frame in handle.calls] == [ASKED]
 
 
-async def test_a_finished_stream_is_not_cancelled() -> None:
+async def test_a_whole_answer_is_one_call() -> None:
+    """The request goes to a call that does not stream, and comes back as one chunk."""
+    handle = Handle(Response(WORLD))
+
+    assert await finding(lambda: handle).complete(ASKED) == WORLD
+    assert handle.called == ("complete_frame", False)
+    assert [decode_request(frame) for frame in handle.calls] == [ASKED]
+
+
+@EITHER
+async def test_a_finished_answer_is_not_cancelled(ask: Ask) -> None:
     """Nothing is left to cancel after the last chunk."""
     response = Response(HELLO, WORLD)
 
-    await collect(backend(response))
+    await ask(backend(response))
 
     assert response.cancelled == 0
 
@@ -145,10 +192,11 @@ async def test_leaving_early_cancels_the_request() -> None:
     assert response.cancelled == 1
 
 
-async def test_a_cancelled_reader_cancels_the_request() -> None:
-    """A task that is cancelled while it waits for a chunk tells the replica."""
-    response = Response(HELLO, asyncio.Event(), WORLD)
-    reading = asyncio.create_task(collect(backend(response)))
+@EITHER
+async def test_a_cancelled_reader_cancels_the_request(ask: Ask) -> None:
+    """A task that is cancelled while it waits tells the replica."""
+    response = Response(asyncio.Event(), WORLD)
+    reading = asyncio.create_task(ask(backend(response)))
     await asyncio.sleep(0.01)
 
     reading.cancel()
@@ -170,7 +218,7 @@ async def test_chunks_before_a_failure_are_kept() -> None:
 UNAVAILABLE = {
     "a dead replica": ActorDiedError(),
     "a replica out of reach": ActorUnavailableError("out of reach", b"0" * 16),
-    "a deployment that failed": DeploymentUnavailableError(DeploymentID("sql", "model-sql")),
+    "a deployment that failed": DeploymentUnavailableError(SQL),
     "a replica that went": ReplicaUnavailableError("sql#1"),
     "no such application": RayServeException("Application 'model-sql' does not exist."),
     "a crashed worker": WorkerCrashedError(),
@@ -189,11 +237,12 @@ OWN = {
 }
 
 
+@EITHER
 @pytest.mark.parametrize("error", UNAVAILABLE.values(), ids=UNAVAILABLE.keys())
-async def test_what_ray_raises_is_unavailable(error: Exception) -> None:
+async def test_what_ray_raises_is_unavailable(error: Exception, ask: Ask) -> None:
     """Every failure of Ray's becomes `Unavailable` with the model's name, and keeps its cause."""
     with pytest.raises(Unavailable) as raised:
-        await collect(backend(Response(error)))
+        await ask(backend(Response(error)))
 
     assert raised.value.model == "sql"
     assert raised.value.reason
@@ -204,26 +253,28 @@ async def test_what_ray_raises_is_unavailable(error: Exception) -> None:
 async def test_what_ray_raises_makes_the_model_unhealthy(error: Exception) -> None:
     """A check that cannot be made is a check that failed."""
     with pytest.raises(Unavailable):
-        await backend(error).health()
+        await replicas(error).health()
 
 
-async def test_backpressure_is_overloaded() -> None:
+@EITHER
+async def test_backpressure_is_overloaded(ask: Ask) -> None:
     """A full queue is told with its length and a time to wait."""
     with pytest.raises(Overloaded) as raised:
-        await collect(backend(Response(BackPressureError(17, 16))))
+        await ask(backend(Response(BackPressureError(17, 16))))
 
     assert (raised.value.model, raised.value.queued) == ("sql", 17)
     assert raised.value.retry_after_seconds > 0
 
 
+@EITHER
 @pytest.mark.parametrize("arrives", [lambda error: error, task_error], ids=["bare", "wrapped"])
 @pytest.mark.parametrize("error", OWN.values(), ids=OWN.keys())
 async def test_the_engines_own_errors_arrive_as_they_are(
-    error: BackendError, arrives: Callable[[BackendError], Exception]
+    error: BackendError, arrives: Callable[[BackendError], Exception], ask: Ask
 ) -> None:
     """A `BackendError` of the replica keeps its class and facts, whatever carried it."""
     with pytest.raises(type(error)) as raised:
-        await collect(backend(Response(arrives(error))))
+        await ask(backend(Response(arrives(error))))
 
     assert type(raised.value) is type(error)
     assert raised.value.args == error.args
@@ -235,41 +286,47 @@ async def test_a_fault_of_the_caller_is_not_translated() -> None:
         await collect(backend(Response(ZeroDivisionError())))
 
 
-async def test_a_healthy_model_is_healthy() -> None:
-    """A check that returns says so."""
-    await backend(None).health()
-
-
-@pytest.mark.parametrize("busy", [BackPressureError(17, 16), Overloaded("sql", 17, 1.0)])
-async def test_a_busy_model_is_healthy(busy: Exception) -> None:
-    """A full queue is no illness: whoever is checked by being asked must not be ended for it."""
-    await backend(busy).health()
-
-
-async def test_a_model_that_is_slow_to_say_is_healthy() -> None:
-    """A question waits in the queue like any request: silence is what a busy model says."""
-    asked = backend(asyncio.Event())
-
+@pytest.mark.parametrize(
+    "verdicts",
+    [
+        pytest.param([None], id="the-only-one"),
+        pytest.param([Unavailable("sql", "ill"), None, ActorDiedError()], id="one-of-three"),
+        pytest.param([BackPressureError(17, 16)], id="a-full-queue"),
+        pytest.param([Overloaded("sql", 17, 1.0)], id="its-own-full-queue"),
+        pytest.param([None, asyncio.Event()], id="silence"),
+    ],
+)
+async def test_one_replica_that_can_answer_is_enough(verdicts: list[Any]) -> None:
+    """A model is healthy if any replica is; a busy one is, since who has much to do is not ill."""
     async with asyncio.timeout(10):
-        await asked.health()
+        await replicas(*verdicts).health()
 
 
-async def test_a_model_without_replicas_is_not_asked() -> None:
-    """Nobody is there to answer: that is known without a question, which would wait for ever."""
-    handle = Handle(None)
+async def test_a_model_is_ill_when_all_its_replicas_are() -> None:
+    """The first replica says why."""
+    with pytest.raises(Unavailable, match="no weights"):
+        await replicas(Unavailable("sql", "no weights"), ActorDiedError()).health()
 
+
+async def test_a_model_without_replicas_is_ill() -> None:
+    """Serve says at once that there is none."""
     with pytest.raises(Unavailable, match="no replica"):
-        await finding(lambda: handle, replicas=0).health()
-    assert handle.asked == 0
+        await replicas().health()
 
 
-async def test_a_sleeping_model_is_left_asleep() -> None:
-    """A model that scales to zero is healthy without a replica, and no question wakes it."""
-    handle = Handle(None)
+async def test_a_sleeping_model_is_healthy() -> None:
+    """A model that scales to zero needs no replica until somebody asks it."""
+    await replicas(may_sleep=True).health()
 
-    await finding(lambda: handle, replicas=0, may_sleep=True).health()
 
-    assert handle.asked == 0
+async def test_a_model_that_is_not_deployed_is_ill() -> None:
+    """Also one that may sleep."""
+
+    def look() -> Any:
+        raise RayServeException("Application 'model-sql' does not exist.")
+
+    with pytest.raises(Unavailable, match="not deployed"):
+        await ServeBackend("sql", look, may_sleep=True).health()
 
 
 async def test_load_and_card_are_the_replicas_own() -> None:

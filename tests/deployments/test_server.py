@@ -4,19 +4,23 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deployments.engine import EngineContext
+from deployments.frames import decode_chunk, encode_request
 from deployments.models.errors import ModelError
-from deployments.protocol import Chunk, Message, Prompt, Sampling, Unavailable
+from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
 from deployments.server import ModelServer
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_model import save_tiny_model
+from tests.model_requests import chat, text_of
 
 CONTEXT = EngineContext(Path("unused"))
-ASKED = Prompt("r1", (Message("user", "hello"),), sampling=Sampling(max_tokens=4, temperature=0))
+ASKED = chat(max_tokens=4, temperature=0)
+BROKEN = replace(ASKED, body=b"no JSON")  # the edge lets none through: an engine may fail over it
 
 
 def fake(**options: object) -> ModelServer:
@@ -36,17 +40,18 @@ async def real(folder: Path) -> AsyncIterator[ModelServer]:
         await server._engine.stop()  # Serve ends the process instead
 
 
-async def collect(server: ModelServer) -> list[Chunk]:
-    return [chunk async for chunk in server.stream(ASKED)]
+async def collect(server: ModelServer, asked: ModelRequest = ASKED) -> list[Chunk]:
+    return [chunk async for chunk in server.stream(asked)]
 
 
 async def test_an_answer_is_the_engines() -> None:
-    """Chunks, record and card are those of the engine that the spec names."""
+    """Chunks, whole answer, record and card are those of the engine that the spec names."""
     server = fake(reply="{model} heard {message}")
     await server.check_health()
 
-    assert "".join(chunk.text for chunk in await collect(server)) == "fake heard hello"
-    assert (await server.load()).completed == 1
+    assert text_of(await collect(server)) == "fake heard hello"
+    assert text_of([await server.complete(ASKED)]) == "fake heard hello"
+    assert (await server.load()).completed == 2
     assert (await server.model_card()).engine == "fake"
 
 
@@ -84,6 +89,46 @@ async def test_leaving_early_ends_the_engines_work() -> None:
     assert (load.running, load.cancelled) == (0, 1)
 
 
+async def test_a_cancelled_call_ends_the_engines_work() -> None:
+    """Cancelling a whole answer cancels the engine's at once."""
+    server = fake(first_token_seconds=10)
+    await server.check_health()
+    asked = asyncio.create_task(server.complete_frame(encode_request(ASKED)))
+    await asyncio.sleep(0.01)
+
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+    load = await server.load()
+    assert (load.running, load.cancelled) == (0, 1)
+
+
+async def test_serve_carries_frames() -> None:
+    """What Serve passes on are bytes that hold the request and the chunks."""
+    server = fake(reply="a b")
+    await server.check_health()
+    asked = encode_request(ASKED)
+
+    frames = [frame async for frame in server.stream_frames(asked)]
+
+    assert [decode_chunk(frame) for frame in frames] == await collect(server)
+    assert decode_chunk(await server.complete_frame(asked)) == await server.complete(ASKED)
+
+
+async def test_leaving_the_frames_early_ends_the_engines_work() -> None:
+    """As leaving the chunks does."""
+    server = fake(token_seconds=10, reply="one two three")
+    await server.check_health()
+    frames = server.stream_frames(encode_request(ASKED))
+    await anext(frames)
+
+    await frames.aclose()
+
+    load = await server.load()
+    assert (load.running, load.cancelled) == (0, 1)
+
+
 async def test_a_wrong_option_is_found_when_the_replica_is_made() -> None:
     """Nothing is loaded to find that an option does not exist."""
     with pytest.raises(ValueError, match=r"engine_options\.colour"):
@@ -103,16 +148,29 @@ async def test_weights_are_loaded_by_the_first_check_and_never_again(tmp_path: P
         assert sum(chunk.tokens for chunk in await collect(server)) == 4
 
 
-async def test_a_fault_of_the_engine_is_unavailable(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
+async def test_a_fault_of_the_engine_is_unavailable(
+    caplog: pytest.LogCaptureFixture, whole: bool
+) -> None:
     """An error whose class the caller may not know arrives as one that it does, and is logged."""
-    server, malformed = fake(), Prompt("r7", messages=("no message",))
+    server = fake()
 
-    with pytest.raises(Unavailable, match="AttributeError"):
-        [chunk async for chunk in server.stream(malformed)]
+    with pytest.raises(Unavailable) as raised:
+        await (server.complete(BROKEN) if whole else collect(server, BROKEN))
 
+    assert (raised.value.model, raised.value.__cause__) == ("fake", None)
     [record] = caplog.records
-    assert record.fields == {"request_id": "r7", "model": "fake"}
+    assert record.fields == {"request_id": "r1", "model": "fake"}
     assert record.exc_info
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
+async def test_a_refusal_of_the_engine_stays_what_it_is(whole: bool) -> None:
+    """The caller knows it and may handle it."""
+    server, asked = fake(), chat(tools=["a"])
+
+    with pytest.raises(InvalidPrompt):
+        await (server.complete(asked) if whole else collect(server, asked))
 
 
 async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:

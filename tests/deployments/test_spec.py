@@ -79,6 +79,55 @@ def test_a_wrong_value_is_refused_by_name(settings: Any, where: tuple[str, ...])
     assert [fault["loc"] for fault in refused.value.errors()] == [where]
 
 
+@pytest.mark.parametrize(
+    ("settings", "in_gateway"),
+    [
+        pytest.param({"engine": "openai"}, True, id="an upstream"),
+        pytest.param({"engine": "openai", "deployment": "own"}, False, id="one of its own"),
+        pytest.param({"engine": "transformers"}, False, id="weights"),
+    ],
+)
+def test_a_model_that_only_forwards_is_asked_by_the_gateway(
+    settings: Any, in_gateway: bool
+) -> None:
+    """Unless the operator wants replicas for it."""
+    assert make(**settings).in_gateway is in_gateway
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param({"replicas": 1}, id="replicas"),
+        pytest.param({"resources": {"num_cpus": 0.1}}, id="resources"),
+        pytest.param({"autoscaling": {"max_replicas": 2}}, id="autoscaling"),
+    ],
+)
+def test_a_setting_of_replicas_needs_replicas(setting: dict[str, Any]) -> None:
+    """A key without effect is refused at its place, with the key that would give it one."""
+    [key] = setting
+    with pytest.raises(ValidationError, match="deployment: own") as refused:
+        make(engine="openai", **setting)
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [(key,)]
+    assert not make(engine="openai", deployment="own", **setting).in_gateway
+
+
+def test_only_an_upstream_has_a_choice_of_deployment() -> None:
+    """Weights always have replicas of their own, so nobody needs to say so."""
+    with pytest.raises(ValidationError, match="transformers") as refused:
+        make(deployment="own")
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [("deployment",)]
+
+
+def test_an_unknown_engine_is_one_fault() -> None:
+    """What depends on the engine is not judged without one."""
+    with pytest.raises(ValidationError) as refused:
+        make(engine="vlm", deployment="own", replicas=2)
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [("engine",)]
+
+
 def test_autoscaling_goes_from_few_to_many() -> None:
     """A minimum above the maximum names both numbers."""
     with pytest.raises(ValidationError, match=r"min_replicas.*3.*max_replicas.*2"):

@@ -1,27 +1,28 @@
-"""A server on the loopback device that speaks the OpenAI API as a test tells it to."""
+"""A server on the loopback device that answers byte for byte as a test tells it to."""
 
 import asyncio
 import json
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.routing import Route
 
 from deployments.engine import EngineContext, create_engine
-from deployments.protocol import Message, Prompt, Sampling
+from deployments.protocol import ModelRequest
 from deployments.spec import ModelSpec
 
 CONTEXT = EngineContext(Path("unused"))
-HELLO = (Message("user", "hello"),)
+HELLO = ({"role": "user", "content": "hello"},)
 USAGE = {
     "prompt_tokens": 7,
     "completion_tokens": 5,
     "prompt_tokens_details": {"cached_tokens": 4},
 }
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+END = b"0\r\n\r\n"
 
 
 class Upstream:
@@ -30,50 +31,134 @@ class Upstream:
     def __init__(self):
         self.bodies, self.headers, self.paths, self.clients = [], [], [], []
         self.healthy, self.health_seconds = True, 0.0
-        self.response = PlainTextResponse("no answer was set", 500)
         self.asked, self.left = asyncio.Event(), asyncio.Event()
+        self.answers("no answer was set", 500)
+        self._tasks = set()
 
-    def app(self):
-        routes = [
-            Route("/v1/models", self._models),
-            Route("/v1/{path:path}", self._answer, methods=["POST"]),
-        ]
-        return Starlette(routes=routes)
+    def answers(self, body, status=200, **headers):
+        """One whole answer: a text, bytes, or what becomes JSON."""
+        self.sends(response(body, status, **headers))
 
     def streams(self, *pieces):
+        """Events, or bytes; each is a packet of its own."""
+
         async def body():
             for piece in pieces:
                 yield piece if isinstance(piece, bytes) else event(piece)
-                await asyncio.sleep(0.001)  # so that each piece is a packet of its own
+                await asyncio.sleep(0.001)
 
-        self.response = StreamingResponse(body(), media_type="text/event-stream")
+        self.streams_from(body)
 
     def streams_for_ever(self, piece):
         async def body():
-            try:
-                while True:
-                    yield event(piece)
-                    await asyncio.sleep(0.005)
-            finally:
-                self.left.set()
+            while True:
+                yield event(piece)
+                await asyncio.sleep(0.005)
 
-        self.response = StreamingResponse(body(), media_type="text/event-stream")
+        self.streams_from(body)
 
-    async def _models(self, request):
-        await asyncio.sleep(self.health_seconds)
-        return JSONResponse({"data": []}, 200 if self.healthy else 503)
+    def streams_from(self, body):
+        """The body of a generator, in chunks."""
 
-    async def _answer(self, request):
-        self.paths.append(request.url.path)
-        self.clients.append(request.client)
-        self.headers.append(request.headers)
-        self.bodies.append(await request.json())
+        async def pieces():
+            yield CHUNKED
+            async for piece in body():
+                yield b"%x\r\n%b\r\n" % (len(piece), piece)
+            yield END
+
+        self._pieces, self._closes = pieces, False
+
+    def sends(self, *raw, closes=False):
+        """These bytes, headers and all; then the connection is closed, or kept."""
+
+        async def pieces():
+            for piece in raw:
+                yield piece
+
+        self._pieces, self._closes = pieces, closes
+
+    def pours(self, head, piece):
+        """The same piece again and again, without an end."""
+
+        async def pieces():
+            yield head
+            while True:
+                yield piece
+
+        self._pieces, self._closes = pieces, True
+
+    def goes_silent(self, *raw):
+        """The same, and then nothing, on an open connection."""
+
+        async def pieces():
+            yield b"".join(raw)
+            await asyncio.sleep(3600)
+
+        self._pieces, self._closes = pieces, False
+
+    @asynccontextmanager
+    async def listening(self):
+        """Yields the port."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connected(self, reader, writer):
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            # asyncio logs a handler's task that ends by being cancelled.
+            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                while await self._answer(reader, writer):
+                    pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        method, path, _ = head[0].split(" ")
+        headers = {key.lower(): value for key, _, value in (line.partition(": ") for line in head)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        if method == "GET":
+            await asyncio.sleep(self.health_seconds)
+            writer.write(response({"data": []}, 200 if self.healthy else 503))
+            return True
+        self.paths.append(path)
+        self.clients.append(writer.get_extra_info("peername"))
+        self.headers.append(headers)
+        self.bodies.append(json.loads(body))
         self.asked.set()
-        return self.response
+        await self._write(reader, writer)
+        return not self._closes
+
+    async def _write(self, reader, writer):
+        gone = asyncio.create_task(self._watch(reader))
+        try:
+            async for piece in self._pieces():
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            self.left.set()
+            raise
+        finally:
+            gone.cancel()
+
+    async def _watch(self, reader):
+        """Notes a client that leaves before its answer has ended."""
+        while not reader.at_eof():  # noqa: ASYNC110 - a reader has no event for its end
+            await asyncio.sleep(0.002)
+        self.left.set()
 
 
 @asynccontextmanager
 async def serving(app):
+    """An ASGI application on a port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         task = asyncio.create_task(server.serve([listener]))
@@ -86,10 +171,10 @@ async def serving(app):
 
 @asynccontextmanager
 async def connected(upstream, system_prompt=None, **options):
-    async with serving(upstream.app()) as port:
-        engine = create_engine(
-            spec(system_prompt, base_url=f"http://127.0.0.1:{port}/v1/", **options), CONTEXT
-        )
+    """An engine in front of a server."""
+    async with upstream.listening() as port:
+        base_url = f"http://127.0.0.1:{port}/v1/"
+        engine = create_engine(spec(system_prompt, base_url=base_url, **options), CONTEXT)
         await engine.start()
         try:
             yield engine
@@ -107,6 +192,16 @@ def spec(system_prompt=None, **options):
     )
 
 
+def response(body, status=200, **headers):
+    """A whole HTTP response; underscores in names of headers are hyphens."""
+    if not isinstance(body, (str, bytes)):
+        body = json.dumps(body, separators=(",", ":"))
+    data = body if isinstance(body, bytes) else body.encode()
+    fields = {"content_length": len(data)} | headers
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    return "\r\n".join([f"HTTP/1.1 {status} Said", *lines, "", ""]).encode() + data
+
+
 def event(data) -> bytes:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
@@ -116,12 +211,38 @@ def delta(content=None, finish=None, **more):
     return {"choices": [choice], "usage": None}
 
 
-def prompt(messages=HELLO, deadline_seconds=None, **sampling):
-    return Prompt("r1", messages, sampling=Sampling(**sampling), deadline_seconds=deadline_seconds)
+def request(deadline_seconds=None, operation="chat", trace=(), **body):
+    """A request to the model; a chat that says hello, unless the body says something else."""
+    default = {"messages": HELLO} if operation == "chat" else {"prompt": "hello"}
+    return ModelRequest(
+        "r1",
+        "remote",
+        operation,
+        json.dumps(default | body).encode(),
+        stream=True,
+        response_id="answer-1",
+        created=17,
+        deadline_seconds=deadline_seconds,
+        trace=trace,
+    )
 
 
 async def ask(engine, asked=None):
-    return [chunk async for chunk in engine.stream(asked or prompt())]
+    return [chunk async for chunk in engine.stream(asked or request())]
+
+
+def fields_of(chunks):
+    return [json.loads(chunk.data) for chunk in chunks]
+
+
+def text_of(chunks, index=0):
+    """What one choice says, in events or in a whole answer."""
+    parts = []
+    for choice in (choice for fields in fields_of(chunks) for choice in fields["choices"]):
+        if choice["index"] == index:
+            said = choice.get("delta", choice.get("message"))
+            parts.append(choice["text"] if said is None else said.get("content"))
+    return "".join(part for part in parts if isinstance(part, str))
 
 
 WHOLE = (

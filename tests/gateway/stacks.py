@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,6 +100,7 @@ def make_gateway(
     classifier: FakeClassifier | None = None,
     scorer: DeployedScorer | None = None,
     judge: Engine | None = None,
+    engines: Sequence[Engine] = (),
     specialist: ModelSpec = SPECIALIST,
     generalist: ModelSpec = GENERALIST,
     decision_log: DecisionLogSection | None = None,
@@ -126,6 +127,7 @@ def make_gateway(
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
         judge=judge,
+        engines=[*engines, *([judge] if judge else [])],
         multiprocess_dir=multiprocess_dir,
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,

@@ -119,10 +119,20 @@ async def test_a_fault_of_an_explanation_crosses_as_unavailable() -> None:
 
 
 class Handle:
-    """A handle whose methods return, raise, or never answer."""
+    """A handle whose methods return, raise, or never answer, and the verdicts of its replicas on
+    their health."""
 
-    def __init__(self, score: Any = SQL, health: Any = None, explain: Any = None) -> None:
-        self.score, self.health, self.explain = Method(score), Method(health), Method(explain)
+    def __init__(self, score: Any = SQL, explain: Any = None) -> None:
+        self.score, self.explain = Method(score), Method(explain)
+        self.verdicts: list[Any] = [None]
+
+    def broadcast(self, method: str) -> "Handle":
+        assert method == "health"
+        return self
+
+    async def results_async(self, *, return_exceptions: bool) -> list[Any]:
+        assert return_exceptions
+        return self.verdicts
 
 
 class Method:
@@ -141,11 +151,8 @@ class Method:
         return self.result
 
 
-def scorer(handle: Handle, replicas: int = 1) -> RemoteScorer:
-    async def count() -> int:
-        return replicas
-
-    application = ServeApplication("classifier", lambda: handle, count)
+def scorer(handle: Handle) -> RemoteScorer:
+    application = ServeApplication("classifier", lambda: handle)
     return RemoteScorer(application, timeout_seconds=0.05, explain_seconds=0.1)
 
 
@@ -188,7 +195,8 @@ async def test_whatever_fails_says_why(result: Any, why: str) -> None:
 
 async def test_nobody_waits_for_a_classifier_that_is_down() -> None:
     """After its health said so no query is sent, until its health says otherwise."""
-    handle = Handle(health=Unavailable("classifier", "out of memory"))
+    handle = Handle()
+    handle.verdicts = [Unavailable("classifier", "out of memory")]
     asked = scorer(handle)
     with pytest.raises(Unavailable):
         await asked.health()
@@ -197,15 +205,9 @@ async def test_nobody_waits_for_a_classifier_that_is_down() -> None:
         await asked.score(Query(text="SELECT"))
     assert handle.score.asked == 0
 
-    handle.health.result = None
+    handle.verdicts = [None]
     await asked.health()
     assert await asked.score(Query(text="SELECT")) == SQL
-
-
-async def test_without_a_replica_the_classifier_is_down() -> None:
-    """Serve's count of running replicas is enough to know."""
-    with pytest.raises(Unavailable):
-        await scorer(Handle(), replicas=0).health()
 
 
 def test_serves_options() -> None:

@@ -1,21 +1,12 @@
 """`gateway.completions`: requests through the whole edge, over fake models."""
 
 import asyncio
-import math
+import json
 import threading
 
 import pytest
 
-from deployments.protocol import (
-    Chunk,
-    DeadlineExceeded,
-    InvalidPrompt,
-    Overloaded,
-    TokenLogprob,
-    Unavailable,
-)
-from gateway.dialects.render import LOWEST_LOGPROB, ChatRenderer, Head, TextRenderer, _bytes
-from gateway.dialects.schemas import Niche
+from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.stacks import CHAT, events_of, make_gateway
 
@@ -88,7 +79,7 @@ async def test_a_named_model_is_not_replaced():
     response = await gateway.post(CHAT | {"model": "sql-model"})
 
     assert (response.status_code, response.headers["retry-after"]) == (503, "3")
-    assert gateway.big.prompts == []
+    assert gateway.big.requests == []
 
 
 async def test_an_overloaded_specialist_is_replaced():
@@ -108,7 +99,7 @@ async def test_a_failing_specialist_is_left_alone():
 
     responses = [await gateway.post(CHAT) for _ in range(4)]
 
-    assert len(gateway.sql.prompts) == 3
+    assert len(gateway.sql.requests) == 3
     assert {response.headers["x-niche-reason"] for response in responses} == {"unhealthy"}
 
 
@@ -206,24 +197,30 @@ async def test_late_failures_are_events(fault, code):
 
 
 async def test_a_late_failure_of_a_whole_answer_has_its_status():
-    """Unary, a model that dies while it answers is a 503."""
+    """Nothing was sent yet: a named model that dies while it answers is a 503."""
     gateway = make_gateway(sql=FakeBackend("sql-model", failure=Unavailable("sql-model", "died")))
 
-    assert (await gateway.post(CHAT)).status_code == 503
+    assert (await gateway.post(CHAT | {"model": "sql-model"})).status_code == 503
+
+
+async def test_a_late_failure_of_a_whole_answer_is_made_good():
+    """A routed request gets the whole answer of the generalist instead."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", failure=Unavailable("sql-model", "died")))
+
+    response = await gateway.post(CHAT)
+
+    assert (response.json()["model"], response.headers["x-niche-reason"]) == ("big", "unhealthy")
 
 
 async def test_n_answers_come_from_one_decision():
-    """n answers are n streams of one model with ids of their own."""
+    """n answers are one request to one model."""
     gateway = make_gateway()
 
     response = await gateway.post(CHAT | {"n": 3, "seed": 5}, **{"x-request-id": "abc"})
 
     assert [choice["index"] for choice in response.json()["choices"]] == [0, 1, 2]
-    assert sorted((p.request_id, p.sampling.seed) for p in gateway.sql.prompts) == [
-        ("abc-0", 5),
-        ("abc-1", 6),
-        ("abc-2", 7),
-    ]
+    [asked] = gateway.sql.requests
+    assert (asked.request_id, json.loads(asked.body)["n"]) == ("abc", 3)
     assert response.json()["usage"]["prompt_tokens"] == 7
 
 
@@ -242,14 +239,14 @@ async def test_when_one_of_n_cannot_begin_the_others_are_closed():
     """A sibling's refusal fails the request with its status and leaves no stream open."""
 
     class Second(FakeBackend):
-        def stream(self, prompt):
+        def generate(self, prompt):
             if prompt.request_id.endswith("-1"):
                 self.refusal = Overloaded(self.name, 1, 1.0)
-            return super().stream(prompt)
+            return super().generate(prompt)
 
     gateway = make_gateway(sql=Second("sql-model", gate=asyncio.Event()))
 
-    response = await gateway.post(STREAM | {"n": 2})
+    response = await gateway.post(STREAM | {"n": 2, "model": "sql-model"})
 
     assert (response.status_code, gateway.sql.open_streams) == (503, 0)
 
@@ -264,12 +261,6 @@ async def test_logprobs_of_a_chat():
         "bytes": list(b"Hello"),
         "top_logprobs": [{"token": "Hello0", "logprob": -1.0, "bytes": list(b"Hello0")}],
     }
-
-
-def test_a_part_of_a_character_has_no_bytes():
-    """The bytes of a token that is half a character are not known, and are not made up."""
-    assert _bytes("é") == [0xC3, 0xA9]
-    assert _bytes("\ufffd") is None
 
 
 async def test_text_completion_of_several_prompts():
@@ -328,19 +319,4 @@ async def test_the_deadline_travels_with_the_prompt():
 
     await gateway.post(CHAT)
 
-    assert 29 < gateway.sql.prompts[0].deadline_seconds <= 30
-
-
-@pytest.mark.parametrize(
-    ("kind", "place"), [(ChatRenderer, "content"), (TextRenderer, "token_logprobs")]
-)
-def test_minus_infinity_is_a_number(kind, place):
-    """A log-probability of minus infinity becomes the API's lowest, for JSON has none."""
-    head = Head("1", 0, "big", logprobs=True)
-    chunk = Chunk("x", 1, logprobs=(TokenLogprob("x", -math.inf),))
-    niche = Niche("d", "big", 1.0, "r", "id")
-
-    event = kind(head).event(0, chunk, niche)
-
-    [item] = getattr(event.choices[0].logprobs, place)
-    assert getattr(item, "logprob", item) == LOWEST_LOGPROB
+    assert 29 < gateway.sql.requests[0].deadline_seconds <= 30

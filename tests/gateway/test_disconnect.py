@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from gateway.errors import ClientGone
+from gateway.record import Record
+from gateway.responses import while_connected
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, HangingUp, make_gateway, until
 
@@ -46,6 +49,32 @@ async def test_a_cancelled_request_stops_the_model():
 
     assert (backend.open_streams, backend.closed_early) == (0, 1)
     assert gateway.sample("niche_errors_total", code="client_disconnected") == 1
+
+
+async def test_whose_client_left_may_go_on():
+    """The request's task is cancelled no longer: it can still log, and send what nobody reads."""
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(ClientGone):
+        await while_connected(receive, Record("r1", 0.0), asyncio.Event().wait)
+
+    await asyncio.sleep(0)
+    assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_request_that_the_server_cancels_too_stays_cancelled():
+    """The server waits for the task that it cancelled."""
+
+    async def receive():
+        serving.cancel()
+        return {"type": "http.disconnect"}
+
+    serving = asyncio.create_task(while_connected(receive, Record("r1", 0.0), asyncio.Event().wait))
+
+    with pytest.raises(asyncio.CancelledError):
+        await serving
 
 
 async def test_a_disconnect_after_the_end_is_no_failure():

@@ -63,12 +63,24 @@ async def test_an_answer_is_counted():
     """One routed answer moves every counter by what it used."""
     gateway = make_gateway()
 
-    await gateway.post(CHAT)
+    await gateway.post(CHAT | {"stream": True})
 
     values = {name: gateway.sample(f"niche_{name}", model="sql-model") for name in ONE_ANSWER}
     assert values == pytest.approx(ONE_ANSWER)
     assert gateway.sample("niche_router_confidence_count", domain="sql") == 1
     assert gateway.sample("niche_router_duration_seconds_count") == 1
+
+
+async def test_a_whole_answer_has_no_first_token():
+    """It arrives at once; all else counts as for a stream."""
+    gateway = make_gateway()
+
+    await gateway.post(CHAT)
+
+    of_streams = ("time_to_first_token_seconds_count", "inter_token_latency_seconds_count")
+    values = {name: gateway.sample(f"niche_{name}", model="sql-model") for name in ONE_ANSWER}
+    assert [values.pop(name) for name in of_streams] == [None, None]
+    assert values == pytest.approx({name: ONE_ANSWER[name] for name in values})
 
 
 async def test_waiting_requests_are_seen():
@@ -132,7 +144,7 @@ async def test_a_failed_stream_pays_nothing_and_counts_its_tokens():
     """Tokens of a broken answer are counted, its list price is not."""
     gateway = make_gateway(sql=FakeBackend("sql-model", cut=True))
 
-    await gateway.post(CHAT)
+    await gateway.post(CHAT | {"stream": True})
 
     assert gateway.sample("niche_completion_tokens_total", model="sql-model") == 1
     assert gateway.sample("niche_cost_currency_total", model="sql-model") is None

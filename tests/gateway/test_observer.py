@@ -5,9 +5,11 @@ import inspect
 from prometheus_client import CollectorRegistry
 
 from deployments.protocol import Chunk
+from gateway.dialects.parse import CompletionRequest
 from gateway.metrics import Metrics, RequestMetrics
 from gateway.observer import Observers, RequestObserver
 from gateway.record import Record
+from router.types import Query
 
 EVENTS = [name for name in vars(RequestObserver) if not name.startswith("_")]
 
@@ -33,15 +35,27 @@ def test_every_event_reaches_every_observer_in_order() -> None:
     assert heard == [(event, name) for event in EVENTS for name in ("record", "log")]
 
 
-def test_a_gap_is_per_token_and_per_choice() -> None:
-    """The time between two pieces of one choice is shared among the tokens of the second."""
+def metrics_after(choices: int) -> Metrics:
     metrics = Metrics(CollectorRegistry())
     observer = RequestMetrics(metrics, Record("r1", 0.0, model="sql"))
+    request = CompletionRequest("chat", "sql", Query(), {}, choices=choices, stream=True)
+    observer.dispatched(request, "sql", 0.5)
+    observer.chunk(Chunk(b"{}", tokens=1), 1.0)
+    observer.chunk(Chunk(b"{}", tokens=4), 2.0)
+    return metrics
 
-    observer.chunk(0, Chunk("a", tokens=1), 1.0)
-    observer.chunk(1, Chunk("a", tokens=1), 2.0)
-    observer.chunk(0, Chunk("b", tokens=4), 2.0)
 
-    name, labels = "niche_inter_token_latency_seconds", {"model": "sql"}
-    assert metrics.registry.get_sample_value(f"{name}_count", labels) == 1
-    assert metrics.registry.get_sample_value(f"{name}_sum", labels) == 0.25
+GAPS = "niche_inter_token_latency_seconds"
+
+
+def test_a_gap_is_per_token() -> None:
+    """The time between two chunks is shared among the tokens of the second."""
+    registry = metrics_after(choices=1).registry
+    assert registry.get_sample_value(f"{GAPS}_count", {"model": "sql"}) == 1
+    assert registry.get_sample_value(f"{GAPS}_sum", {"model": "sql"}) == 0.25
+
+
+def test_several_choices_have_no_gaps() -> None:
+    """Their chunks arrive intermingled."""
+    registry = metrics_after(choices=2).registry
+    assert registry.get_sample_value(f"{GAPS}_count", {"model": "sql"}) is None

@@ -50,7 +50,7 @@ async def test_no_model_is_asked_and_no_answer_counted():
     """It costs nothing but the classifier's time."""
     gateway = make_gateway()
     await gateway.post(ASKED, PATH)
-    assert gateway.sql.prompts == gateway.big.prompts == []
+    assert gateway.sql.requests == gateway.big.requests == []
     labels = {"domain": "sql", "model": "sql-model", "reason": "routed", "status_class": "2xx"}
     assert gateway.sample("niche_requests_total", **labels) is None
 

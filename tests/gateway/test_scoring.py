@@ -5,7 +5,10 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from gateway.scoring import BatchingScorer
+import pytest
+
+from deployments.protocol import Message
+from gateway.scoring import BatchingScorer, CachingScorer, ScoringFailed
 from router.types import Query, Scores
 from tests.gateway.stacks import until
 
@@ -176,3 +179,52 @@ async def test_an_idle_scorer_wakes_up_again() -> None:
     found = [await outcomes(await ask(scorer, str(number))) for number in range(3)]
 
     assert found == [["0"], ["1"], ["2"]]
+
+
+class Counted:
+    """A scorer that counts, and fails while it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.fails = 0, False
+
+    async def score(self, query: Query) -> Scores:
+        self.asked += 1
+        if self.fails:
+            raise ScoringFailed("down")
+        return Scores({"sql": 1.0}, 0.0, 1.0)
+
+
+def said(text: str, system: str = "be brief") -> Query:
+    return Query((Message("system", system), Message("user", text)))
+
+
+async def test_the_same_query_is_scored_once() -> None:
+    """Another word anywhere, or another role, makes another query."""
+    counted = Counted()
+    caching = CachingScorer(counted, 8)
+    queries = [said("a"), said("a"), said("b"), said("a", "be kind"), Query(text="a")]
+    for query in [*queries, *queries]:
+        await caching.score(query)
+    assert counted.asked == 4
+
+
+async def test_the_scores_that_were_not_asked_for_the_longest_are_forgotten() -> None:
+    """What is asked again stays."""
+    counted = Counted()
+    caching = CachingScorer(counted, 2)
+    for text in ("a", "b", "a", "c", "a"):
+        await caching.score(said(text))
+    assert counted.asked == 3
+    await caching.score(said("b"))
+    assert counted.asked == 4
+
+
+async def test_a_failure_is_not_remembered() -> None:
+    """The next request is scored."""
+    counted = Counted()
+    counted.fails = True
+    caching = CachingScorer(counted, 2)
+    with pytest.raises(ScoringFailed):
+        await caching.score(said("a"))
+    counted.fails = False
+    assert (await caching.score(said("a"))).probabilities == {"sql": 1.0}

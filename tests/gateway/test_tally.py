@@ -5,27 +5,25 @@ from deployments.spec import ModelSpec, Price
 from gateway.tally import Costs, Tally, costs_of
 
 
-def end(prompt, completion, seconds=0.5):
-    return Chunk("x", 1, "stop", usage=Usage(prompt, completion, 2, seconds))
+def test_the_models_own_usage_counts():
+    """It comes with the last chunk, whatever the chunks before it said."""
+    tally = Tally()
 
-
-def test_a_prompt_counts_once_for_all_its_choices():
-    """With n answers the prompt counts once and every answer's tokens and seconds count."""
-    tally = Tally(4, 2)
-
-    for index, prompt in enumerate([10, 10, 30, 30]):
-        tally.add(index, end(prompt, 5))
+    tally.add(Chunk(b"{}", tokens=2, finish_reasons=((1, "length"),)))
+    tally.add(Chunk(b"{}", tokens=1, finish_reasons=((0, "stop"),), usage=Usage(40, 20, 4, 2.0)))
 
     assert tally.usage == Usage(40, 20, 4, 2.0)
+    assert tally.finish_reasons == ("stop", "length")
 
 
 def test_a_cut_answer_counts_what_was_seen():
-    """Without a usage the tokens that passed are counted."""
-    tally = Tally(1, 1)
+    """Without a usage the tokens that passed are counted, and the prompt's if they are known."""
+    tally = Tally()
 
-    tally.add(0, Chunk("abc", tokens=3))
+    tally.add(Chunk(b"{}", tokens=2, prompt_tokens=7))
+    tally.add(Chunk(b"{}", tokens=1))
 
-    assert tally.usage == Usage(0, 3)
+    assert tally.usage == Usage(7, 3)
 
 
 def test_costs_are_three_figures():

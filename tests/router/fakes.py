@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
-from deployments.protocol import BackendError, Chunk, Load, ModelCard, Prompt
+from deployments.protocol import BackendError, Chunk, Load, ModelCard, ModelRequest
 from lab.routing.rows import Row
 from router.classifier import Encoded
 from router.types import Query, Rationale, Scores
@@ -64,7 +64,7 @@ class Script:
         self.yielded = 0
         self.stopped = 0
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
         self.asked += 1
         try:
             for step in self._steps:
@@ -74,6 +74,9 @@ class Script:
                 yield step
         finally:
             self.stopped += 1
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        raise NotImplementedError("a script streams")
 
     async def health(self) -> None:
         return None

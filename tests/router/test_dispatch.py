@@ -8,8 +8,8 @@ from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
     InvalidPrompt,
+    ModelRequest,
     Overloaded,
-    Prompt,
     PromptTooLong,
     Unavailable,
     Usage,
@@ -20,10 +20,14 @@ from router.types import Decision, Reason
 from tests.fakes import FakeBackend
 from tests.router.fakes import Script
 
-PROMPT = Prompt("r1", text="hello")
-LAST = Chunk("!", 1, "stop", usage=Usage(1, 3))
+LAST = Chunk(b"!", usage=Usage(1, 3))
 BUSY = Overloaded("a", 9, 1.0)
 DEAD = Unavailable("a", "no replica")
+
+
+def chat(model):
+    body = b'{"messages": [{"role": "user", "content": "hello"}]}'
+    return ModelRequest("r1", model, "chat", body)
 
 
 def decision(*models, reason=Reason.ROUTED):
@@ -37,16 +41,16 @@ def dispatcher(**backends):
 
 
 async def texts(rest):
-    return [chunk.text async for chunk in rest]
+    return [chunk.data async for chunk in rest]
 
 
 async def test_the_first_candidate_answers():
     """When the first candidate answers nobody else is asked, and the reason stays."""
-    a, b = Script(Chunk("x"), Chunk("y"), LAST), Script(LAST)
+    a, b = Script(Chunk(b"x"), Chunk(b"y"), LAST), Script(LAST)
     asking, _ = dispatcher(a=a, b=b)
-    answer = await asking.open(decision("a", "b"), PROMPT)
-    assert (answer.model, answer.reason, answer.first.text) == ("a", Reason.ROUTED, "x")
-    assert await texts(answer.rest) == ["y", "!"]
+    answer = await asking.open(decision("a", "b"), chat)
+    assert (answer.model, answer.reason, answer.first.data) == ("a", Reason.ROUTED, b"x")
+    assert await texts(answer.rest) == [b"y", b"!"]
     assert [(attempt.model, attempt.error) for attempt in answer.attempts] == [("a", None)]
     assert b.asked == 0
 
@@ -57,7 +61,7 @@ async def test_the_first_candidate_answers():
 async def test_the_next_candidate_answers_for_one_that_cannot(error, reason):
     """Overloaded and unavailable move on, and are kept as the reason and in the attempts."""
     asking, _ = dispatcher(a=Script(error), b=Script(LAST))
-    answer = await asking.open(decision("a", "b"), PROMPT)
+    answer = await asking.open(decision("a", "b"), chat)
     assert (answer.model, answer.reason) == ("b", reason)
     assert [(attempt.model, attempt.error) for attempt in answer.attempts] == [
         ("a", error),
@@ -68,7 +72,7 @@ async def test_the_next_candidate_answers_for_one_that_cannot(error, reason):
 async def test_the_reason_is_why_the_first_candidate_was_left():
     """When several candidates fail, the reason is the first one's."""
     asking, _ = dispatcher(a=Script(BUSY), b=Script(Unavailable("b", "gone")), c=Script(LAST))
-    answer = await asking.open(decision("a", "b", "c"), PROMPT)
+    answer = await asking.open(decision("a", "b", "c"), chat)
     assert (answer.model, answer.reason) == ("c", Reason.OVERLOADED)
 
 
@@ -84,7 +88,7 @@ async def test_what_another_model_may_do_is_asked_of_it(error, reason):
     """A prompt that does not fit, or a model that is late, goes to the next candidate."""
     asking, _ = dispatcher(a=Script(error), b=Script(LAST))
 
-    answer = await asking.open(decision("a", "b"), PROMPT)
+    answer = await asking.open(decision("a", "b"), chat)
 
     assert (answer.model, answer.reason) == ("b", reason)
 
@@ -95,7 +99,7 @@ async def test_a_model_that_does_not_begin_is_passed_over():
     health = Health(["a", "b"], failures_to_open=1)
     asking = Dispatcher({"a": slow, "b": FakeBackend("b")}, health, lambda: 0.0, 0.01)
 
-    answer = await asking.open(decision("a", "b"), PROMPT)
+    answer = await asking.open(decision("a", "b"), chat)
     await answer.rest.aclose()
 
     assert (answer.model, answer.reason, slow.open_streams) == ("b", Reason.UNHEALTHY, 0)
@@ -109,7 +113,7 @@ async def test_a_model_that_goes_down_is_not_waited_for():
     asking = Dispatcher(backends, Health(["a", "b"]), lambda: 0.0, 60, lambda model: model == "a")
 
     async with asyncio.timeout(5):
-        answer = await asking.open(decision("a", "b"), PROMPT)
+        answer = await asking.open(decision("a", "b"), chat)
     await answer.rest.aclose()
 
     assert (answer.model, answer.reason, gone.open_streams) == ("b", Reason.UNHEALTHY, 0)
@@ -120,7 +124,7 @@ async def test_the_last_candidate_is_waited_for_though_it_is_down():
     gate = asyncio.Event()
     backends = {"a": FakeBackend("a", first_gate=gate)}
     asking = Dispatcher(backends, Health(["a"]), lambda: 0.0, 60, lambda _: True)
-    opening = asyncio.ensure_future(asking.open(decision("a"), PROMPT))
+    opening = asyncio.ensure_future(asking.open(decision("a"), chat))
     await asyncio.sleep(0.6)
     gate.set()
 
@@ -133,7 +137,7 @@ async def test_a_client_that_leaves_while_it_waits_frees_the_model():
     """Cancelling a request before its first chunk closes the stream at once."""
     slow = FakeBackend("a", first_gate=asyncio.Event())
     asking = Dispatcher({"a": slow, "b": FakeBackend("b")}, Health(["a", "b"]), lambda: 0.0)
-    opening = asyncio.ensure_future(asking.open(decision("a", "b"), PROMPT))
+    opening = asyncio.ensure_future(asking.open(decision("a", "b"), chat))
     await asyncio.sleep(0.01)
     opening.cancel()
 
@@ -147,7 +151,7 @@ async def test_a_bad_prompt_is_raised_at_once():
     error, b = InvalidPrompt("n", "too many"), Script(LAST)
     asking, _ = dispatcher(a=Script(error), b=b)
     with pytest.raises(type(error)) as raised:
-        await asking.open(decision("a", "b"), PROMPT)
+        await asking.open(decision("a", "b"), chat)
     assert raised.value is error
     assert b.asked == 0
 
@@ -157,14 +161,14 @@ async def test_the_last_error_is_raised_when_all_fail():
     last = Unavailable("b", "gone")
     asking, _ = dispatcher(a=Script(BUSY), b=Script(last))
     with pytest.raises(Unavailable) as raised:
-        await asking.open(decision("a", "b"), PROMPT)
+        await asking.open(decision("a", "b"), chat)
     assert raised.value is last
 
 
 async def test_an_engine_that_ends_without_a_chunk_is_unavailable():
     """An empty stream counts as a failure, and the next candidate is asked."""
     asking, health = dispatcher(a=Script(), b=Script(LAST))
-    answer = await asking.open(decision("a", "b"), PROMPT)
+    answer = await asking.open(decision("a", "b"), chat)
     assert (answer.model, answer.reason) == ("b", Reason.UNHEALTHY)
     assert health.state("a") is BreakerState.OPEN
 
@@ -173,7 +177,7 @@ async def test_a_decision_without_candidates_is_a_fault():
     """Nobody to ask is a programming error, not a model's."""
     asking, _ = dispatcher(a=Script(LAST))
     with pytest.raises(ValueError, match="candidates"):
-        await asking.open(decision(), PROMPT)
+        await asking.open(decision(), chat)
 
 
 @pytest.mark.parametrize("error", [BUSY, InvalidPrompt("n", "no")], ids=["busy", "invalid"])
@@ -181,7 +185,7 @@ async def test_busy_models_and_bad_prompts_are_not_failures_of_health(error):
     """A full queue or a bad prompt leaves the breaker closed."""
     asking, health = dispatcher(a=Script(error))
     with pytest.raises(type(error)):
-        await asking.open(decision("a"), PROMPT)
+        await asking.open(decision("a"), chat)
     assert health.state("a") is BreakerState.CLOSED
 
 
@@ -190,38 +194,38 @@ async def test_dead_and_late_models_are_failures_of_health(error):
     """Unavailable and late answers count against the model."""
     asking, health = dispatcher(a=Script(error))
     with pytest.raises(type(error)):
-        await asking.open(decision("a"), PROMPT)
+        await asking.open(decision("a"), chat)
     assert health.state("a") is BreakerState.OPEN
 
 
 async def test_a_failure_in_mid_stream_is_recorded_and_raised():
     """After the first chunk nobody takes over: the reader sees the error, health hears it."""
     b = Script(LAST)
-    asking, health = dispatcher(a=Script(Chunk("x"), DEAD), b=b)
-    answer = await asking.open(decision("a", "b"), PROMPT)
+    asking, health = dispatcher(a=Script(Chunk(b"x"), DEAD), b=b)
+    answer = await asking.open(decision("a", "b"), chat)
     with pytest.raises(Unavailable):
         await texts(answer.rest)
     assert health.state("a") is BreakerState.OPEN
     assert b.asked == 0
 
 
-@pytest.mark.parametrize("steps", [(LAST,), (Chunk("x"), LAST)], ids=["one chunk", "two chunks"])
+@pytest.mark.parametrize("steps", [(LAST,), (Chunk(b"x"), LAST)], ids=["one chunk", "two chunks"])
 async def test_a_finished_answer_is_recorded_as_a_success(steps):
     """An answer that reached its end closes an open breaker."""
     asking, health = dispatcher(a=Script(*steps))
     health.record("a", False, 0.0)
-    answer = await asking.open(decision("a"), PROMPT)
+    answer = await asking.open(decision("a"), chat)
     await texts(answer.rest)
     assert health.state("a") is BreakerState.CLOSED
 
 
 async def test_an_answer_that_dies_each_time_in_mid_stream_opens_the_breaker():
     """First chunks alone do not count as successes."""
-    backends = {"a": Script(Chunk("x"), DEAD)}
+    backends = {"a": Script(Chunk(b"x"), DEAD)}
     health = Health(backends, failures_to_open=3)
     asking = Dispatcher(backends, health, lambda: 0.0)
     for _ in range(3):
-        answer = await asking.open(decision("a"), PROMPT)
+        answer = await asking.open(decision("a"), chat)
         with pytest.raises(Unavailable):
             await texts(answer.rest)
     assert health.state("a") is BreakerState.OPEN
@@ -229,8 +233,8 @@ async def test_an_answer_that_dies_each_time_in_mid_stream_opens_the_breaker():
 
 async def test_an_answer_that_stops_without_its_last_chunk_is_a_failure():
     """A piece of an answer must not look whole: the reader gets an error, and health hears it."""
-    asking, health = dispatcher(a=Script(Chunk("x"), Chunk("y")))
-    answer = await asking.open(decision("a"), PROMPT)
+    asking, health = dispatcher(a=Script(Chunk(b"x"), Chunk(b"y")))
+    answer = await asking.open(decision("a"), chat)
     with pytest.raises(Unavailable):
         await texts(answer.rest)
     assert health.state("a") is BreakerState.OPEN
@@ -238,8 +242,8 @@ async def test_an_answer_that_stops_without_its_last_chunk_is_a_failure():
 
 async def test_an_answer_that_its_client_left_says_nothing_about_health():
     """Closing early is no failure, also for who goes on reading."""
-    asking, health = dispatcher(a=Script(Chunk("x"), Chunk("y"), LAST))
-    answer = await asking.open(decision("a"), PROMPT)
+    asking, health = dispatcher(a=Script(Chunk(b"x"), Chunk(b"y"), LAST))
+    answer = await asking.open(decision("a"), chat)
     await answer.rest.aclose()
     assert await texts(answer.rest) == []
     assert health.state("a") is BreakerState.CLOSED
@@ -248,9 +252,9 @@ async def test_an_answer_that_its_client_left_says_nothing_about_health():
 @pytest.mark.parametrize("read", [0, 1], ids=["unread", "half read"])
 async def test_leaving_early_stops_the_generation(read):
     """Closing the rest, read or not, ends the backend's stream where it stands."""
-    a = Script(Chunk("x"), Chunk("y"), Chunk("z"), LAST)
+    a = Script(Chunk(b"x"), Chunk(b"y"), Chunk(b"z"), LAST)
     asking, _ = dispatcher(a=a)
-    answer = await asking.open(decision("a"), PROMPT)
+    answer = await asking.open(decision("a"), chat)
     for _ in range(read):
         await anext(answer.rest)
     await answer.rest.aclose()
@@ -262,7 +266,7 @@ async def test_a_client_that_leaves_before_the_first_chunk_stops_the_generation(
     thinking, stopped = asyncio.Event(), asyncio.Event()
 
     class Slow(Script):
-        async def stream(self, prompt):
+        async def stream(self, request):
             try:
                 thinking.set()
                 await asyncio.sleep(60)
@@ -271,7 +275,7 @@ async def test_a_client_that_leaves_before_the_first_chunk_stops_the_generation(
                 stopped.set()
 
     asking, health = dispatcher(a=Slow())
-    task = asyncio.create_task(asking.open(decision("a"), PROMPT))
+    task = asyncio.create_task(asking.open(decision("a"), chat))
     await thinking.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -284,5 +288,74 @@ async def test_the_stream_of_a_failed_candidate_is_closed_before_the_next_is_ask
     """No generation is left behind on the way to the answer."""
     a = Script(BUSY)
     asking, _ = dispatcher(a=a, b=Script(LAST))
-    await asking.open(decision("a", "b"), PROMPT)
+    await asking.open(decision("a", "b"), chat)
     assert a.stopped == 1
+
+
+async def test_a_whole_answer_comes_from_the_first_candidate_that_gives_one():
+    """It is asked for whole; the reason and the attempts are as for a stream."""
+    a, b = FakeBackend("a", refusal=BUSY), FakeBackend("b")
+    asking, _ = dispatcher(a=a, b=b)
+    answer = await asking.complete(decision("a", "b"), chat)
+    assert (answer.model, answer.reason) == ("b", Reason.OVERLOADED)
+    assert [(attempt.model, attempt.error) for attempt in answer.attempts] == [
+        ("a", BUSY),
+        ("b", None),
+    ]
+    assert b'"Hello, world"' in answer.first.data
+    assert [request.model for request in b.requests] == ["b"]
+
+
+async def test_whole_answers_and_failures_are_recorded():
+    """As the ends of streams are."""
+    dead = dispatcher(a=FakeBackend("a", refusal=DEAD))
+    with pytest.raises(Unavailable):
+        await dead[0].complete(decision("a"), chat)
+    assert dead[1].state("a") is BreakerState.OPEN
+    well, health = dispatcher(a=FakeBackend("a"))
+    health.record("a", False, 0.0)
+    await well.complete(decision("a"), chat)
+    assert health.state("a") is BreakerState.CLOSED
+
+
+async def test_a_whole_answer_is_not_awaited_from_a_model_that_goes_down():
+    """The next candidate is asked, and the generation is stopped."""
+    gone = FakeBackend("a", first_gate=asyncio.Event())
+    backends = {"a": gone, "b": FakeBackend("b")}
+    asking = Dispatcher(backends, Health(["a", "b"]), lambda: 0.0, 60, lambda model: model == "a")
+    async with asyncio.timeout(5):
+        answer = await asking.complete(decision("a", "b"), chat)
+    assert (answer.model, answer.reason, gone.open_streams) == ("b", Reason.UNHEALTHY, 0)
+
+
+async def test_a_model_that_gives_no_sign_of_life_is_given_up():
+    """Silence past the first-token limit is asked about; an ill model's answer is not awaited."""
+    silent = FakeBackend("a", first_gate=asyncio.Event(), illness="hung")
+    asking = Dispatcher({"a": silent}, Health(["a"]), lambda: 0.0, 0.01)
+    with pytest.raises(Unavailable):
+        await asking.complete(decision("a"), chat)
+    assert silent.open_streams == 0
+
+
+async def test_a_slow_model_that_lives_is_awaited():
+    """A long answer may take many times the first-token limit."""
+    gate = asyncio.Event()
+    asking = Dispatcher({"a": FakeBackend("a", gate=gate)}, Health(["a"]), lambda: 0.0, 0.01)
+    answering = asyncio.ensure_future(asking.complete(decision("a"), chat))
+    await asyncio.sleep(0.05)
+    assert not answering.done()
+    gate.set()
+    assert (await answering).model == "a"
+
+
+async def test_a_client_that_leaves_stops_a_whole_answer():
+    """Nothing goes on generating, and it is nobody's failure."""
+    slow = FakeBackend("a", gate=asyncio.Event())
+    asking, health = dispatcher(a=slow)
+    answering = asyncio.ensure_future(asking.complete(decision("a"), chat))
+    await asyncio.sleep(0.01)
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    assert slow.open_streams == 0
+    assert health.state("a") is BreakerState.CLOSED

@@ -11,6 +11,11 @@
 {{- dict "all" (concat (list $given.generalist) ($given.specialists | default list)) | toYaml -}}
 {{- end -}}
 
+{{/* Whether the gateway asks a model itself, so that it has no application: "true" or empty. Takes the model. */}}
+{{- define "niche.inGateway" -}}
+{{- if and (eq (dig "engine" "transformers" .) "openai") (not .deployment) }}true{{ end -}}
+{{- end -}}
+
 {{- define "niche.modelServerOf" -}}
 {{- $model := .model -}}
 {{- range $server, $_ := .root.Values.modelServers -}}
@@ -55,8 +60,8 @@ label_selector: {niche-group: {{ . }}}
 {{- end }}
 {{- end -}}
 
-{{/* One application per model, one for the gateway, one for a separate classifier: as `niche serve` starts
-     on one machine. What can change without a restart (replicas, limits) is under `deployments` and not
+{{/* One application per model that the gateway does not ask itself, one for the gateway, one for a separate
+     classifier: as `niche serve` starts on one machine. What can change without a restart (replicas, limits) is under `deployments` and not
      in a model's `args`. */}}
 {{- define "niche.serveConfig" -}}
 {{- $config := include "niche.config" . | fromYaml -}}
@@ -68,8 +73,10 @@ http_options:
   port: 8000
 logging_config:
   encoding: JSON
+  enable_access_log: false
 applications:
   {{- range concat (list $config.generalist) ($config.specialists | default list) }}
+  {{- if not (include "niche.inGateway" .) }}
   - name: model-{{ .name }}
     route_prefix: null
     import_path: gateway.serve_app:model
@@ -98,6 +105,7 @@ applications:
           memory: {{ int64 . }}
           {{- end }}
           {{- with include "niche.labelSelector" (index $placement.models .name) | trim }}{{ . | nindent 10 }}{{ end }}
+  {{- end }}
   {{- end }}
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}
   {{- with dig "router" "deployment" nil $config }}

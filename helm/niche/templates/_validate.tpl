@@ -1,14 +1,14 @@
 {{/* Refuses values that do not fit together, where the schema cannot tell: each error is one line that
      starts with the key and says what to do.
 
-     Of niche.yaml itself only the five commonest mistakes are found here: a placement that does not
+     Of niche.yaml itself only the six commonest mistakes are found here: a placement that does not
      exist, a replica that fits no pod, a domain that the router's artifact does not know, an `openai`
-     model without a URL, and a path that cannot be written. `niche config check` finds the others, in
-     an init container of the gateway's pods. */}}
+     model without a URL or with settings of replicas that it does not have, and a path that cannot be
+     written. `niche config check` finds the others, in an init container of the gateway's pods. */}}
 
 {{- define "niche.validate" -}}
 {{- $errors := list -}}
-{{- range list "name" "placement" "capacity" "domain" "modelServer" "upgrade" "access" "state" -}}
+{{- range list "name" "placement" "capacity" "domain" "upstream" "modelServer" "upgrade" "access" "state" -}}
 {{- $errors = concat $errors (include (printf "niche.%sErrors" .) $ | splitList "\n" | compact) -}}
 {{- end -}}
 {{- with $errors -}}{{- fail (printf "\n\n%s\n" (join "\n" .)) -}}{{- end -}}
@@ -26,12 +26,17 @@ fullnameOverride: {{ $name | quote }} is not a valid name; use at most 47 lowerc
 {{- $groups := keys $values.workerGroups | sortAlpha -}}
 {{- $wanted := dict "placement.gateway" $values.placement.gateway -}}
 {{- with $values.placement.classifier }}{{ $_ := set $wanted "placement.classifier" . }}{{ end -}}
-{{- $models := list -}}
-{{- range (include "niche.models" . | fromYaml).all }}{{ $models = append $models .name }}{{ end -}}
+{{- $models := list -}}{{- $upstreams := list -}}
+{{- range (include "niche.models" . | fromYaml).all -}}
+{{- $models = append $models .name -}}
+{{- if include "niche.inGateway" . }}{{ $upstreams = append $upstreams .name }}{{ end -}}
+{{- end -}}
 {{- range $model, $group := $values.placement.models -}}
 {{- $_ := set $wanted (printf "placement.models.%s" $model) $group -}}
 {{- if not (has $model $models) }}
 placement.models.{{ $model }}: no such model in niche; the models are {{ join ", " $models }}
+{{- else if has $model $upstreams }}
+placement.models.{{ $model }}: the gateway asks this model itself, so there are no replicas to place; remove it, or set deployment to own in niche
 {{- end -}}
 {{- end -}}
 {{- range $key, $group := $wanted -}}
@@ -97,12 +102,19 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- $all = append $all (dict "key" "niche.router.deployment" "group" ($placement.classifier | default $placement.gateway) "replicas" (dig "replicas" 1 .) "cpus" (dig "router" "encoder_threads" 1 $given) "gpus" (dig "num_gpus" 0 .)) -}}
 {{- end -}}
 {{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
-{{- $key := ternary (printf "niche.specialists[%d].resources" (sub $index 1)) "niche.generalist.resources" (gt $index 0) -}}
+{{- if not (include "niche.inGateway" $model) -}}
+{{- $key := printf "niche.%s.resources" (include "niche.modelKey" $index) -}}
 {{- $replicas := dig "replicas" 1 $model -}}
 {{- with $model.autoscaling }}{{ $replicas = dig "min_replicas" 1 . }}{{ end -}}
 {{- $all = append $all (dict "key" $key "group" (dig $model.name "" $placement.models) "replicas" $replicas "cpus" (dig "resources" "num_cpus" 0.5 $model) "gpus" (dig "resources" "num_gpus" 0 $model)) -}}
 {{- end -}}
+{{- end -}}
 {{- dict "all" $all | toYaml -}}
+{{- end -}}
+
+{{/* The key of a model in `niche`, by its place among all: `generalist`, `specialists[0]`, ... */}}
+{{- define "niche.modelKey" -}}
+{{ ternary (printf "specialists[%d]" (sub . 1)) "generalist" (gt . 0) }}
 {{- end -}}
 
 {{- define "niche.gatewayReplicas" -}}
@@ -114,6 +126,18 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- range $index, $model := (include "niche.given" . | fromYaml).specialists -}}
 {{- if and $model.domain (not (has $model.domain $domains)) }}
 niche.specialists[{{ $index }}].domain: the router's artifact does not know {{ $model.domain | quote }}; choose from {{ join ", " $domains }}, or name another artifact and its domains in routerArtifact
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "niche.upstreamErrors" -}}
+{{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
+{{- if include "niche.inGateway" $model -}}
+{{- range $setting := list "resources" "replicas" "autoscaling" -}}
+{{- if hasKey $model $setting }}
+niche.{{ include "niche.modelKey" $index }}.{{ $setting }}: no effect, since the gateway asks this model itself, without replicas; leave it out, or set deployment to own
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -150,7 +174,7 @@ modelServers.{{ $server }}.adapters.{{ $adapter }}: no model of this server has 
 {{- end -}}
 {{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
 {{- if and (eq (dig "engine" "transformers" .) "openai") (not (has .name $served)) (not (dig "engine_options" "base_url" "" .)) }}
-niche.{{ ternary (printf "specialists[%d]" (sub $index 1)) "generalist" (gt $index 0) }}.engine_options.base_url: required for engine openai, unless modelServers has a server for {{ .name | quote }}
+niche.{{ include "niche.modelKey" $index }}.engine_options.base_url: required for engine openai, unless modelServers has a server for {{ .name | quote }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

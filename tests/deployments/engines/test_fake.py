@@ -6,18 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.engine import EngineContext, create_engine, with_system_prompt
-from deployments.engines.fake import FakeOptions, create
-from deployments.protocol import (
-    Chunk,
-    DeadlineExceeded,
-    Message,
-    Overloaded,
-    Prompt,
-    Sampling,
-    Unavailable,
-)
+from deployments.engine import EngineContext, create_engine, parse_options, with_system_prompt
+from deployments.engines.fake import FakeEngine, FakeOptions, create
+from deployments.generation import Piece, Prompt, Sampling
+from deployments.protocol import DeadlineExceeded, Message, Overloaded, Unavailable
 from deployments.spec import ModelSpec
+from tests.model_requests import chat, text_of
 
 CONTEXT = EngineContext(Path("unused"))
 HELLO = (Message("user", "hello there"),)
@@ -31,25 +25,34 @@ def engine(system_prompt=None, **options):
         engine_options=options,
         system_prompt=system_prompt,
     )
-    return create_engine(spec, CONTEXT)
+    return FakeEngine(spec, parse_options(FakeOptions, spec))
 
 
 def prompt(messages=HELLO, deadline_seconds=None, **sampling):
     return Prompt("r1", messages, sampling=Sampling(**sampling), deadline_seconds=deadline_seconds)
 
 
-async def ask(backend, asked) -> list[Chunk]:
-    return [chunk async for chunk in backend.stream(asked)]
+async def ask(fake, asked) -> list[Piece]:
+    return [piece async for piece in fake.generate(asked)]
 
 
-async def collect(backend, asked, texts) -> None:
+async def collect(fake, asked, texts) -> None:
     """Like `ask`, but what came before a failure is not lost."""
-    async for chunk in backend.stream(asked):
-        texts.append(chunk.text)
+    async for piece in fake.generate(asked):
+        texts.append(piece.text)
 
 
-def text(chunks) -> str:
-    return "".join(chunk.text for chunk in chunks)
+def text(pieces) -> str:
+    return "".join(piece.text for piece in pieces)
+
+
+async def test_the_engine_that_a_spec_names_answers_requests():
+    """`create_engine` makes a backend of the text engine."""
+    spec = ModelSpec(name="tiny", model="m", engine="fake", engine_options={"reply": "a b"})
+
+    answer = await create_engine(spec, CONTEXT).complete(chat(max_tokens=1))
+
+    assert (text_of([answer]), answer.finish_reasons) == ("a", ((0, "length"),))
 
 
 async def test_the_same_prompt_gets_the_same_answer():
@@ -67,19 +70,19 @@ async def test_another_conversation_gets_another_answer():
 
 
 async def test_only_the_last_chunk_has_reason_and_usage():
-    """Every chunk but the last is one token; the last one counts them."""
-    chunks = await ask(engine(reply="a b c"), prompt())
-    assert [chunk.tokens for chunk in chunks] == [1, 1, 1, 0]
-    assert [chunk.finish_reason for chunk in chunks] == [None, None, None, "stop"]
-    assert [chunk.usage is None for chunk in chunks] == [True, True, True, False]
-    assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (2, 3)
+    """Every piece but the last is one token; the last one counts them."""
+    pieces = await ask(engine(reply="a b c"), prompt())
+    assert [piece.tokens for piece in pieces] == [1, 1, 1, 0]
+    assert [piece.finish_reason for piece in pieces] == [None, None, None, "stop"]
+    assert [piece.usage is None for piece in pieces] == [True, True, True, False]
+    assert (pieces[-1].usage.prompt_tokens, pieces[-1].usage.completion_tokens) == (2, 3)
 
 
 @pytest.mark.parametrize(("limit", "shown", "reason"), [(2, "a b", "length"), (3, "a b c", "stop")])
 async def test_max_tokens_cuts_the_answer(limit, shown, reason):
     """An answer that is longer than `max_tokens` ends there with `length`."""
-    chunks = await ask(engine(reply="a b c"), prompt(max_tokens=limit))
-    assert (text(chunks), chunks[-1].finish_reason) == (shown, reason)
+    pieces = await ask(engine(reply="a b c"), prompt(max_tokens=limit))
+    assert (text(pieces), pieces[-1].finish_reason) == (shown, reason)
 
 
 @pytest.mark.parametrize(
@@ -93,16 +96,16 @@ async def test_max_tokens_cuts_the_answer(limit, shown, reason):
 )
 async def test_stop_strings_end_the_answer_and_are_not_shown(stop, shown, tokens):
     """Text before a stop string is shown, the stop string is not."""
-    chunks = await ask(engine(reply="one two three"), prompt(stop=stop))
-    assert text(chunks) == shown
-    assert chunks[-1].finish_reason == "stop"
-    assert chunks[-1].usage.completion_tokens == tokens
+    pieces = await ask(engine(reply="one two three"), prompt(stop=stop))
+    assert text(pieces) == shown
+    assert pieces[-1].finish_reason == "stop"
+    assert pieces[-1].usage.completion_tokens == tokens
 
 
 async def test_logprobs_are_given_when_asked():
     """With `top_logprobs` each token has itself and alternatives, together no more than certain."""
-    chunks = await ask(engine(reply="a b"), prompt(top_logprobs=3))
-    (token,) = chunks[0].logprobs
+    pieces = await ask(engine(reply="a b"), prompt(top_logprobs=3))
+    (token,) = pieces[0].logprobs
     assert token.token == "a"
     assert token.top[0] == ("a", token.logprob)
     assert len(token.top) == 3
@@ -124,58 +127,58 @@ async def test_a_deadline_ends_a_slow_answer():
 async def test_time_passes_as_the_options_say():
     """The usage's engine seconds are those of the options, and they really pass."""
     started = asyncio.get_running_loop().time()
-    chunks = await ask(
+    pieces = await ask(
         engine(reply="a b c", first_token_seconds=0.03, token_seconds=0.01), prompt()
     )
     assert asyncio.get_running_loop().time() - started >= 0.045
-    assert chunks[-1].usage.engine_seconds == pytest.approx(0.05)
-    assert chunks[-1].usage.prefill_seconds == pytest.approx(0.03)
+    assert pieces[-1].usage.engine_seconds == pytest.approx(0.05)
+    assert pieces[-1].usage.prefill_seconds == pytest.approx(0.03)
 
 
 async def test_leaving_early_counts_as_cancelled():
     """A caller who stops reading frees the slot; its request is neither completed nor failed."""
-    backend = engine(reply="a b c")
-    stream = backend.stream(prompt())
+    fake = engine(reply="a b c")
+    stream = fake.generate(prompt())
     await anext(stream)
-    assert (await backend.load()).running == 1
+    assert (await fake.load()).running == 1
     await stream.aclose()
-    load = await backend.load()
+    load = await fake.load()
     assert (load.running, load.cancelled, load.completed, load.failed) == (0, 1, 0, 0)
     assert load.generated_tokens == 1
 
 
 async def test_a_cancelled_task_counts_as_cancelled():
     """Cancelling the task that waits for a token is leaving early too."""
-    backend = engine(first_token_seconds=30)
-    task = asyncio.create_task(ask(backend, prompt()))
+    fake = engine(first_token_seconds=30)
+    task = asyncio.create_task(ask(fake, prompt()))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (await backend.load()).cancelled == 1
+    assert (await fake.load()).cancelled == 1
 
 
 async def test_leaving_after_the_last_chunk_counts_as_completed():
     """Who has the finish reason has the whole answer, though the stream was not run to its end."""
-    backend = engine(reply="a")
-    stream = backend.stream(prompt())
+    fake = engine(reply="a")
+    stream = fake.generate(prompt())
     while (await anext(stream)).finish_reason is None:
         pass
     await stream.aclose()
-    load = await backend.load()
+    load = await fake.load()
     assert (load.completed, load.cancelled) == (1, 0)
 
 
 async def test_the_load_names_recent_requests():
     """A completed request is counted and its id is kept."""
-    backend = engine(reply="a b")
-    await ask(backend, prompt())
-    load = await backend.load()
+    fake = engine(reply="a b")
+    await ask(fake, prompt())
+    load = await fake.load()
     assert (load.completed, load.generated_tokens, load.recent_request_ids) == (1, 2, ("r1",))
 
 
 async def test_an_overloaded_engine_refuses():
-    """`overloaded` refuses before the first chunk, with a time to wait."""
+    """`overloaded` refuses before the first piece, with a time to wait."""
     with pytest.raises(Overloaded) as caught:
         await ask(engine(overloaded=True), prompt())
     assert caught.value.retry_after_seconds > 0
@@ -183,13 +186,13 @@ async def test_an_overloaded_engine_refuses():
 
 async def test_an_engine_dies_after_so_many_requests():
     """After `unavailable_after` requests neither answers nor health checks succeed."""
-    backend = engine(unavailable_after=1)
-    await backend.health()
-    await ask(backend, prompt())
+    fake = engine(unavailable_after=1)
+    await fake.health()
+    await ask(fake, prompt())
     with pytest.raises(Unavailable):
-        await ask(backend, prompt())
+        await ask(fake, prompt())
     with pytest.raises(Unavailable):
-        await backend.health()
+        await fake.health()
 
 
 async def test_an_engine_can_break_in_the_middle():
@@ -208,9 +211,9 @@ async def test_braces_in_a_message_are_only_text():
 
 async def test_a_bare_text_is_continued():
     """A prompt without messages is answered too."""
-    chunks = await ask(engine(reply="{message}!"), Prompt("r1", text="x y"))
-    assert text(chunks) == "x y!"
-    assert chunks[-1].usage.prompt_tokens == 2
+    pieces = await ask(engine(reply="{message}!"), Prompt("r1", text="x y"))
+    assert text(pieces) == "x y!"
+    assert pieces[-1].usage.prompt_tokens == 2
 
 
 async def test_the_card_names_the_model():
@@ -263,5 +266,5 @@ def test_the_system_prompt_is_left_out(asked, system_prompt):
 
 async def test_the_fake_counts_its_system_prompt():
     """The configured system prompt is part of what the model reads."""
-    chunks = await ask(engine(system_prompt="be very brief"), prompt())
-    assert chunks[-1].usage.prompt_tokens == 5
+    pieces = await ask(engine(system_prompt="be very brief"), prompt())
+    assert pieces[-1].usage.prompt_tokens == 5

@@ -2,15 +2,39 @@
 
 import asyncio
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from deployments.engine import create_engine
-from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
-from tests.deployments.upstream import CONTEXT, Upstream, ask, connected, delta, event, prompt, spec
+from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
+from deployments.engines._openai_requests import Wanted
+from deployments.protocol import (
+    BackendError,
+    Chunk,
+    DeadlineExceeded,
+    InvalidPrompt,
+    Overloaded,
+    PromptTooLong,
+    Unavailable,
+)
+from tests.deployments.upstream import (
+    CHUNKED,
+    CONTEXT,
+    Upstream,
+    ask,
+    connected,
+    delta,
+    event,
+    request,
+    spec,
+    text_of,
+)
+
+BOTH = pytest.mark.parametrize("whole", [True, False], ids=["whole", "streamed"])
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.fixture
@@ -18,140 +42,293 @@ def upstream():
     return Upstream()
 
 
-async def test_a_stream_that_just_ends_is_an_error(upstream):
+async def get(engine, whole, asked=None):
+    return await engine.complete(asked or request()) if whole else await ask(engine, asked)
+
+
+async def failure(engine, whole=False, asked=None) -> BackendError:
+    with pytest.raises(BackendError) as caught:
+        await get(engine, whole, asked)
+    return caught.value
+
+
+@BOTH
+async def test_a_stream_that_just_ends_is_an_error(upstream, whole):
     """Without a finish reason and [DONE] the answer is not whole, and is not passed as such."""
     upstream.streams(delta("a"))
     async with connected(upstream) as engine:
-        with pytest.raises(Unavailable, match=r"stream.*complete"):
-            await ask(engine)
+        error = await failure(engine, whole)
         assert (await engine.load()).failed == 1
+    assert isinstance(error, Unavailable)
+    assert "before the answer was complete" in error.reason
 
 
-async def test_an_error_within_the_stream_is_raised(upstream):
+@BOTH
+async def test_an_error_within_the_stream_is_raised(upstream, whole):
     """A server that has sent its headers reports errors as events."""
     upstream.streams(delta("a"), {"error": {"message": "too long", "param": "prompt", "code": 400}})
     async with connected(upstream) as engine:
-        with pytest.raises(InvalidPrompt) as caught:
-            await ask(engine)
-    assert (caught.value.parameter, caught.value.reason) == ("prompt", "too long")
+        error = await failure(engine, whole)
+    assert isinstance(error, InvalidPrompt)
+    assert (error.parameter, error.reason) == ("prompt", "too long")
 
 
-async def test_an_unreadable_event_is_an_error(upstream):
-    """Whatever is no JSON of the API makes the answer unusable."""
-    upstream.streams(b"data: <html>\n\n")
+@BOTH
+async def test_an_unreadable_event_is_an_error(upstream, whole):
+    """Whatever is no JSON of the API makes the answer unusable, after what came before it."""
+    upstream.streams(delta("a"), b"data: <html>\n\n", delta("b", finish="stop"))
     async with connected(upstream) as engine:
-        with pytest.raises(Unavailable, match="unreadable"):
-            await ask(engine)
+        error = await failure(engine, whole)
+        stream = engine.stream(request())
+        assert text_of([await anext(stream)]) == "a"
+        with pytest.raises(Unavailable):
+            await anext(stream)
+    assert isinstance(error, Unavailable)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b"[]",
+        b'{"choices": []}',
+        b"not found",
+        b'{"choices": [{"index": 0, "message"',
+        b'{"choices": [{"index": 0, "message": {"content": "\xff"}}]}',
+        b'{"choices": [3]}',
+        b'{"choices": [{"index": 0, "delta": "a"}]}',
+        b"[" * 100_000,
+        b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+    ids=[
+        "empty",
+        "HTML",
+        "empty object",
+        "list",
+        "no choice",
+        "text",
+        "cut",
+        "no UTF-8",
+        "wrong choice",
+        "wrong delta",
+        "deep",
+        "deep choices",
+    ],
+)
+async def test_what_is_no_answer_is_unavailable(upstream, body, whole):
+    """Though its status is 200."""
+    upstream.answers(body)
+    async with connected(upstream) as engine:
+        assert isinstance(await failure(engine, whole), Unavailable)
+
+
+@BOTH
+async def test_a_stream_that_is_cut_within_a_character_is_unavailable(upstream, whole):
+    """The half event is not passed on, and nothing waits for the rest."""
+    before, _, _ = event(delta("\u00e9")).partition(b"\xa9")
+    upstream.streams(delta("a"), before)
+    async with connected(upstream) as engine:
+        assert isinstance(await failure(engine, whole), Unavailable)
+
+
+async def test_an_event_that_is_no_utf8_is_unavailable(upstream):
+    """A client could not read it."""
+    upstream.streams(b'data: {"choices": [{"index": 0, "delta": {"content": "\xff"}}]}\n\n')
+    async with connected(upstream) as engine:
+        assert isinstance(await failure(engine), Unavailable)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), (None, 1), ("soon", 1), ("nan", 1)],
+    ids=["seconds", "absent", "nonsense", "not a number"],
+)
+async def test_429_is_overloaded(upstream, header, seconds, whole):
+    """`Retry-After` is respected; one second is the default."""
+    headers = {"Retry_After": header} if header else {}
+    upstream.answers({"error": {"message": "slow down"}}, 429, **headers)
+    async with connected(upstream) as engine:
+        error = await failure(engine, whole)
+    assert isinstance(error, Overloaded)
+    assert error.retry_after_seconds == seconds
+
+
+async def test_retry_after_may_be_a_date(upstream):
+    """It is the time from now."""
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    upstream.answers({"error": {"message": "slow down"}}, 429, Retry_After=later)
+    async with connected(upstream) as engine:
+        error = await failure(engine)
+    assert isinstance(error, Overloaded)
+    assert 600 < error.retry_after_seconds <= 3600
+
+
+@BOTH
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_refused_request_is_invalid(upstream, status, whole):
+    """The parameter is the one that upstream names."""
+    upstream.answers({"error": {"message": "no", "param": "top_p"}}, status)
+    async with connected(upstream) as engine:
+        error = await failure(engine, whole)
+    assert isinstance(error, InvalidPrompt)
+    assert (error.parameter, error.reason) == ("top_p", "no")
 
 
 @pytest.mark.parametrize(
-    ("header", "low", "high"),
+    "error",
     [
-        ("7", 7, 7),
-        (None, 1, 1),
-        ("soon", 1, 1),
-        ("nan", 1, 1),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
+        {"message": "no", "code": "context_length_exceeded"},
+        {"message": "no", "code": 400, "type": "exceed_context_size_error"},
+        {"message": "This model's maximum context length is 8 tokens."},
     ],
-    ids=["seconds", "absent", "nonsense", "not a number", "date"],
+    ids=["OpenAI", "llama.cpp", "vLLM"],
 )
-async def test_429_is_overloaded(upstream, header, low, high):
-    """`Retry-After` is respected as seconds or as a date."""
-    headers = {"Retry-After": header} if header else {}
-    upstream.response = JSONResponse({"error": {"message": "slow down"}}, 429, headers)
+async def test_a_prompt_that_is_too_long_is_told_apart(upstream, error):
+    """Another model may have a longer context."""
+    upstream.answers({"error": error}, 400)
     async with connected(upstream) as engine:
-        with pytest.raises(Overloaded) as caught:
-            await ask(engine)
-    assert low <= caught.value.retry_after_seconds <= high
+        assert isinstance(await failure(engine), PromptTooLong)
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-async def test_a_refused_request_is_invalid(upstream, status):
-    """The parameter is the one that upstream names."""
-    upstream.response = JSONResponse({"error": {"message": "no", "param": "top_p"}}, status)
-    async with connected(upstream) as engine:
-        with pytest.raises(InvalidPrompt) as caught:
-            await ask(engine)
-    assert (caught.value.parameter, caught.value.reason) == ("top_p", "no")
-
-
+@BOTH
 @pytest.mark.parametrize("status", [302, 404, 500, 503])
-async def test_other_statuses_are_unavailable(upstream, status):
+async def test_other_statuses_are_unavailable(upstream, status, whole):
     """The status is named, whatever the body is."""
-    upstream.response = PlainTextResponse("<html>", status)
+    upstream.answers("<html>", status, Location="/elsewhere")
     async with connected(upstream) as engine:
-        with pytest.raises(Unavailable, match=str(status)):
-            await ask(engine)
+        error = await failure(engine, whole)
+    assert isinstance(error, Unavailable)
+    assert str(status) in error.reason
 
 
 async def test_nobody_listening_is_unavailable():
-    """A refused connection says which server could not be reached."""
+    """A refused connection says which server could not be reached, and not its password."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    engine = create_engine(spec(base_url=f"http://127.0.0.1:{port}/v1"), CONTEXT)
+    engine = create_engine(spec(base_url=f"http://me:pass@127.0.0.1:{port}/v1"), CONTEXT)
     await engine.start()
-    with pytest.raises(Unavailable, match=f"127.0.0.1:{port}"):
-        await ask(engine)
+    error = await failure(engine)
+    assert isinstance(error, Unavailable)
+    assert f"127.0.0.1:{port}" in error.reason
+    assert "pass" not in error.reason
     with pytest.raises(Unavailable):
         await engine.health()
     await engine.stop()
 
 
-async def test_an_engine_that_is_not_started_is_unavailable():
-    """Asking before `start` is an error of its own."""
-    with pytest.raises(Unavailable):
-        await ask(create_engine(spec(base_url="http://127.0.0.1:1"), CONTEXT))
-
-
-async def test_a_lost_connection_is_unavailable(upstream):
-    """A server that dies while answering ends the answer with an error."""
-
-    async def dies():
-        yield event(delta("a"))
-        raise ConnectionResetError
-
-    upstream.response = StreamingResponse(dies())
+async def test_an_engine_that_was_stopped_is_unavailable(upstream):
+    """It opens no connection any more."""
     async with connected(upstream) as engine:
-        stream = engine.stream(prompt())
-        assert (await anext(stream)).text == "a"
-        with pytest.raises(Unavailable, match="connection lost"):
+        await engine.stop()
+        assert isinstance(await failure(engine), Unavailable)
+        assert upstream.bodies == []
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "raw",
+    [
+        CHUNKED + b"999\r\n" + event(delta("a")),
+        CHUNKED + b"zz\r\n" + event(delta("a")),
+        OK + b"Content-Length: 999\r\n\r\n{",
+        OK + b"Content-Len",
+        b"SSH-2.0\r\n\r\n",
+        b"",
+    ],
+    ids=["chunk", "no chunk", "length", "headers", "another protocol", "nothing"],
+)
+async def test_a_lost_connection_is_unavailable(upstream, raw, whole):
+    """A server that dies while answering ends the answer with an error."""
+    upstream.sends(raw, closes=True)
+    async with connected(upstream) as engine:
+        error = await failure(engine, whole)
+        assert (await engine.load()).failed == 1
+    assert isinstance(error, Unavailable)
+    assert error.reason.startswith("connection lost: ")
+
+
+async def test_what_came_before_the_connection_was_lost_arrives(upstream):
+    """Also to a reader that was not waiting for it."""
+    body = event(delta("a")) + event(delta("b"))
+    upstream.sends(CHUNKED + b"%x\r\n%b\r\n" % (len(body), body), closes=True)
+    async with connected(upstream) as engine:
+        stream = engine.stream(request())
+        chunks = [await anext(stream)]
+        await asyncio.sleep(0.05)  # so that the connection is gone
+        chunks.append(await anext(stream))
+        assert text_of(chunks) == "ab"
+        with pytest.raises(Unavailable):
             await anext(stream)
 
 
-async def test_a_silent_server_exceeds_the_timeout(upstream):
+@BOTH
+@pytest.mark.parametrize(
+    "raw", [b"", CHUNKED, OK + b"Content-Length: 9\r\n\r\n{"], ids=["nothing", "headers", "a byte"]
+)
+async def test_a_silent_server_exceeds_the_timeout(upstream, raw, whole):
     """`timeout_seconds` without a byte is `DeadlineExceeded`."""
-
-    async def silence():
-        yield event(delta("a"))
-        await asyncio.sleep(30)
-
-    upstream.response = StreamingResponse(silence())
+    upstream.goes_silent(raw)
     async with connected(upstream, timeout_seconds=0.05) as engine:
-        with pytest.raises(DeadlineExceeded) as caught:
-            await ask(engine, prompt(deadline_seconds=20))
-    assert caught.value.seconds == 0.05
+        error = await failure(engine, whole, request(deadline_seconds=20))
+        await asyncio.wait_for(upstream.left.wait(), 30)
+    assert isinstance(error, DeadlineExceeded)
+    assert error.seconds == 0.05
 
 
-async def test_a_steady_server_exceeds_the_prompts_deadline(upstream):
-    """The prompt's deadline is for the whole answer, and its end frees the server."""
+@BOTH
+async def test_a_steady_server_exceeds_the_requests_deadline(upstream, whole):
+    """The deadline is for the whole answer, and its end frees the server."""
     upstream.streams_for_ever(delta("a"))
     async with connected(upstream) as engine:
-        with pytest.raises(DeadlineExceeded) as caught:
-            await ask(engine, prompt(deadline_seconds=0.05))
-        await asyncio.wait_for(upstream.left.wait(), 5)
-    assert caught.value.seconds == 0.05
+        error = await failure(engine, whole, request(deadline_seconds=0.05))
+        await asyncio.wait_for(upstream.left.wait(), 30)
+    assert isinstance(error, DeadlineExceeded)
+    assert error.seconds == 0.05
+
+
+async def test_an_error_whose_words_do_not_come_is_told_by_its_status(upstream):
+    """Nobody waits for the message of an error."""
+    upstream.goes_silent(b"HTTP/1.1 429 No\r\nRetry-After: 3\r\nContent-Length: 99\r\n\r\n{")
+    async with connected(upstream) as engine:
+        error = await failure(engine, asked=request(deadline_seconds=0.2))
+    assert isinstance(error, Overloaded)
+    assert error.retry_after_seconds == 3
 
 
 async def test_the_key_is_sent_and_nowhere_shown(upstream, monkeypatch):
     """The key reaches the server; errors and `repr` lack it, even when the server quotes it."""
     monkeypatch.setenv("NICHE_TEST_KEY", "sk-secret")
-    upstream.response = JSONResponse({"error": {"message": "bad key sk-secret"}}, 400)
+    upstream.answers({"error": {"message": "bad key sk-secret", "param": "sk-secret"}}, 400)
     async with connected(upstream, api_key_env="NICHE_TEST_KEY") as engine:
-        with pytest.raises(InvalidPrompt) as caught:
-            await ask(engine)
+        error = await failure(engine)
         assert upstream.headers[0]["authorization"] == "Bearer sk-secret"
-        assert "sk-secret" not in repr(engine) + repr(caught.value) + str(vars(engine)["_client"])
-    assert "bad key" in caught.value.reason
+        server = vars(engine)["_server"]
+        assert "sk-secret" not in repr(engine) + repr(error) + repr(server) + repr(
+            vars(server)["_session"]
+        )
+    assert error.reason == "bad key ***"
+
+
+async def test_the_key_is_not_shown_where_the_words_are_cut(upstream, monkeypatch):
+    """Half a key is too much of it."""
+    monkeypatch.setenv("NICHE_TEST_KEY", "sk-secret")
+    upstream.answers({"error": {"message": "x" * 295 + "sk-secret"}}, 400)
+    async with connected(upstream, api_key_env="NICHE_TEST_KEY") as engine:
+        assert "sk" not in (await failure(engine)).reason
+
+
+async def test_the_key_is_not_shown_by_a_failed_connection(upstream, monkeypatch):
+    """Nor by what caused the error: aiohttp keeps a request's headers in some of its own."""
+    monkeypatch.setenv("NICHE_TEST_KEY", "sk-secret")
+    upstream.sends(b"SSH-2.0\r\n\r\n", closes=True)
+    async with connected(upstream, api_key_env="NICHE_TEST_KEY") as engine:
+        error = await failure(engine)
+    assert "sk-secret" not in repr(error) + repr(error.__cause__)
+    assert error.__suppress_context__
 
 
 async def test_the_key_is_not_shown_by_an_error_within_the_stream(upstream, monkeypatch):
@@ -159,26 +336,29 @@ async def test_the_key_is_not_shown_by_an_error_within_the_stream(upstream, monk
     monkeypatch.setenv("NICHE_TEST_KEY", "sk-secret")
     upstream.streams({"error": {"message": "bad key sk-secret"}})
     async with connected(upstream, api_key_env="NICHE_TEST_KEY") as engine:
-        with pytest.raises(Unavailable, match=r"bad key \*\*\*"):
-            await ask(engine)
+        error = await failure(engine)
+    assert isinstance(error, Unavailable)
+    assert "bad key ***" in error.reason
 
 
 async def test_a_health_check_without_an_answer_is_unavailable(upstream):
     """A server that is too slow to say how it is, is not well."""
     upstream.health_seconds = 0.3
     async with connected(upstream, timeout_seconds=0.05) as engine:
-        with pytest.raises(Unavailable, match="ReadTimeout"):
+        with pytest.raises(Unavailable) as caught:
             await engine.health()
+    assert "0.05 s" in caught.value.reason
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_refused_credentials_are_unavailable(upstream, status):
     """A wrong key is no fault of the client's request."""
-    upstream.response = JSONResponse({"error": {"message": "bad key sk-1"}}, status)
+    upstream.answers({"error": {"message": "bad key sk-1"}}, status)
     async with connected(upstream) as engine:
-        with pytest.raises(Unavailable, match="credentials") as caught:
-            await ask(engine)
-    assert "sk-1" not in caught.value.reason
+        error = await failure(engine)
+    assert isinstance(error, Unavailable)
+    assert str(status) in error.reason
+    assert "sk-1" not in error.reason
 
 
 @pytest.mark.parametrize(
@@ -196,3 +376,45 @@ def test_wrong_options_are_named(options, key):
     with pytest.raises(ValueError, match=key) as caught:
         create_engine(spec(**options), CONTEXT)
     assert "sk" not in str(caught.value)
+
+
+@pytest.mark.parametrize("start", [b"data: ", b"{", b": "], ids=["event", "whole", "comment"])
+@BOTH
+def test_an_answer_that_is_too_large_is_unavailable(start, whole):
+    """The error names the limit, and no more than it was kept."""
+    reading = WholeAnswer(request(), Wanted()) if whole else StreamedAnswer(request(), Wanted())
+
+    def feed(data: bytes) -> list[Chunk]:
+        return list(reading.feed(data) or ())
+
+    feed(start)
+    for _ in range(63):
+        assert feed(b"x" * 2**20) == []
+    with pytest.raises(Unavailable, match="64 MB"):
+        feed(b"x" * 2**20)
+
+
+async def test_a_server_that_pours_is_stopped(upstream):
+    """An answer without an end costs no more than its limit, and the connection is closed."""
+    upstream.pours(OK + b"\r\n{", b" " * 2**20)
+    async with connected(upstream) as engine, asyncio.timeout(60):
+        error = await failure(engine, whole=True)
+        await asyncio.wait_for(upstream.left.wait(), 30)
+    assert "64 MB" in error.reason
+
+
+def test_a_stream_byte_by_byte_takes_linear_time():
+    """As does one whose events are many and in one piece; a second or two of work."""
+    body = event(delta("x" * 200_000, finish="stop"))
+    started = time.process_time()
+    reading = StreamedAnswer(request(), Wanted())
+    chunks = [chunk for at in range(len(body)) for chunk in reading.feed(body[at : at + 1])]
+    chunks += reading.end(1.0)
+    many = b"".join(event(delta("x")) for _ in range(20_000)) + event(delta(finish="stop"))
+    reading = WholeAnswer(request(), Wanted())
+    reading.feed(many)
+    whole = reading.end(1.0)
+
+    assert len(text_of(chunks)) == 200_000
+    assert len(text_of([whole])) == 20_000
+    assert time.process_time() - started < 10

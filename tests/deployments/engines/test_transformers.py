@@ -8,17 +8,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deployments.engine import Engine, EngineContext, create_engine
-from deployments.protocol import (
-    Chunk,
-    DeadlineExceeded,
-    InvalidPrompt,
-    Message,
-    Prompt,
-    Sampling,
-    Unavailable,
-)
+from deployments.engine import EngineContext, create_engine, parse_options
+from deployments.engines._options import Options
+from deployments.engines.transformers import TransformersEngine
+from deployments.generation import Piece, Prompt, Sampling
+from deployments.protocol import DeadlineExceeded, InvalidPrompt, Message, Unavailable
 from deployments.spec import ModelSpec
+from tests import model_requests
 from tests.deployments.tiny_model import save_tiny_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine serves the module's tests
@@ -31,13 +27,20 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
-def make_engine(model_dir: Path, **options: object) -> Engine:
-    spec = ModelSpec(name="tiny", model=str(model_dir), engine_options=OPTIONS | options)
-    return create_engine(spec, EngineContext(cache_dir=model_dir))
+def make_spec(model_dir: Path, **options: object) -> ModelSpec:
+    return ModelSpec(name="tiny", model=str(model_dir), engine_options=OPTIONS | options)
+
+
+def engine_of(spec: ModelSpec) -> TransformersEngine:
+    return TransformersEngine(spec, parse_options(Options, spec), EngineContext(Path("unused")))
+
+
+def make_engine(model_dir: Path, **options: object) -> TransformersEngine:
+    return engine_of(make_spec(model_dir, **options))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(model_dir: Path) -> AsyncIterator[Engine]:
+async def engine(model_dir: Path) -> AsyncIterator[TransformersEngine]:
     engine = make_engine(model_dir)
     await engine.start()
     yield engine
@@ -54,28 +57,41 @@ def chat(text: str, deadline_seconds: float | None = None, **sampling: object) -
     )
 
 
-async def collect(engine: Engine, prompt: Prompt) -> list[Chunk]:
-    return [chunk async for chunk in engine.stream(prompt)]
+async def collect(engine: TransformersEngine, prompt: Prompt) -> list[Piece]:
+    return [piece async for piece in engine.generate(prompt)]
 
 
-async def answer(engine: Engine, prompt: Prompt) -> str:
-    return "".join(chunk.text for chunk in await collect(engine, prompt))
+async def answer(engine: TransformersEngine, prompt: Prompt) -> str:
+    return "".join(piece.text for piece in await collect(engine, prompt))
 
 
-async def test_the_last_chunk_alone_has_finish_reason_and_usage(engine: Engine) -> None:
-    """The last chunk alone tells why the answer ended and what it took."""
+async def test_the_engine_that_a_spec_names_answers_requests(model_dir: Path) -> None:
+    """`create_engine` makes a backend of the text engine: each choice as long as it was asked."""
+    backend = create_engine(make_spec(model_dir), EngineContext(model_dir))
+    await backend.start()
+
+    whole = await backend.complete(model_requests.chat(max_tokens=5, n=2, seed=1))
+    await backend.stop()
+
+    assert whole.finish_reasons == ((0, "length"), (1, "length"))
+    assert whole.usage is not None
+    assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (len("u:hello!a:"), 10)
+
+
+async def test_the_last_piece_alone_has_finish_reason_and_usage(engine: TransformersEngine) -> None:
+    """The last piece alone tells why the answer ended and what it took."""
     *earlier, last = await collect(engine, chat("hello"))
 
-    assert all(chunk.finish_reason is None and chunk.usage is None for chunk in earlier)
+    assert all(piece.finish_reason is None and piece.usage is None for piece in earlier)
     assert last.finish_reason == "length"
     assert last.usage is not None
     assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (len("u:hello!a:"), 24)
     assert last.usage.engine_seconds > 0
     assert last.usage.prefill_seconds > 0
-    assert sum(chunk.tokens for chunk in [*earlier, last]) == 24
+    assert sum(piece.tokens for piece in [*earlier, last]) == 24
 
 
-async def test_concurrent_answers_equal_those_given_alone(engine: Engine) -> None:
+async def test_concurrent_answers_equal_those_given_alone(engine: TransformersEngine) -> None:
     """Sixty-four requests at once get the answers that each gets alone."""
     texts = [f"question {'abcdefgh'[i % 8] * (i % 5 + 1)}" for i in range(64)]
     alone = {text: await answer(engine, chat(text)) for text in set(texts)}
@@ -86,7 +102,9 @@ async def test_concurrent_answers_equal_those_given_alone(engine: Engine) -> Non
     assert len(set(together)) > 8  # the prompts do get different answers
 
 
-async def test_a_seed_repeats_an_answer_whatever_else_is_in_the_batch(engine: Engine) -> None:
+async def test_a_seed_repeats_an_answer_whatever_else_is_in_the_batch(
+    engine: TransformersEngine,
+) -> None:
     """The same seed draws the same tokens, alone and among other requests."""
     prompt = chat("hello", temperature=1.0, top_p=0.9, seed=7)
     alone = await answer(engine, prompt)
@@ -112,32 +130,32 @@ async def test_the_operator_sets_the_temperature_of_requests_without_one(model_d
         await engine.stop()
 
 
-async def test_a_tiny_temperature_is_greedy(engine: Engine) -> None:
+async def test_a_tiny_temperature_is_greedy(engine: TransformersEngine) -> None:
     """A temperature near zero gives the greedy answer and kills nothing."""
     greedy = await answer(engine, chat("hello"))
 
     assert await answer(engine, chat("hello", temperature=1e-6, seed=1)) == greedy
 
 
-async def test_a_tiny_top_p_is_greedy(engine: Engine) -> None:
+async def test_a_tiny_top_p_is_greedy(engine: TransformersEngine) -> None:
     """A nucleus that holds one token leaves no choice."""
     greedy = await answer(engine, chat("hello"))
 
     assert await answer(engine, chat("hello", temperature=1.5, top_p=1e-9, seed=3)) == greedy
 
 
-async def test_a_stop_string_ends_the_answer_before_it(engine: Engine) -> None:
+async def test_a_stop_string_ends_the_answer_before_it(engine: TransformersEngine) -> None:
     """The answer ends before the stop string, even one that spans tokens."""
     whole = await answer(engine, chat("hello"))
     stop = whole[5:8]
 
-    *_, last = chunks = await collect(engine, chat("hello", stop=(stop,)))
+    *_, last = pieces = await collect(engine, chat("hello", stop=(stop,)))
 
-    assert "".join(chunk.text for chunk in chunks) == whole[: whole.index(stop)]
+    assert "".join(piece.text for piece in pieces) == whole[: whole.index(stop)]
     assert last.finish_reason == "stop"
 
 
-async def test_a_frequency_penalty_forbids_repetition(engine: Engine) -> None:
+async def test_a_frequency_penalty_forbids_repetition(engine: TransformersEngine) -> None:
     """A strong penalty on repeated tokens makes every token of a short answer a new one."""
     plain = await answer(engine, chat("hello", max_tokens=12))
     penalised = await answer(engine, chat("hello", max_tokens=12, frequency_penalty=1000.0))
@@ -146,10 +164,10 @@ async def test_a_frequency_penalty_forbids_repetition(engine: Engine) -> None:
     assert len(set(penalised)) == len(penalised)
 
 
-async def test_logprobs_are_those_of_the_distribution(engine: Engine) -> None:
+async def test_logprobs_are_those_of_the_distribution(engine: TransformersEngine) -> None:
     """The chosen greedy token leads its alternatives, and all alternatives together make one."""
-    chunks = await collect(engine, chat("hello", max_tokens=5, top_logprobs=34))
-    scores = [score for chunk in chunks for score in chunk.logprobs]
+    pieces = await collect(engine, chat("hello", max_tokens=5, top_logprobs=34))
+    scores = [score for piece in pieces for score in piece.logprobs]
 
     assert len(scores) == 5
     for score in scores:
@@ -162,7 +180,7 @@ async def test_the_system_prompt_of_the_spec_comes_first(model_dir: Path) -> Non
     spec = ModelSpec(
         name="tiny", model=str(model_dir), engine_options=OPTIONS, system_prompt="be brief"
     )
-    engine = create_engine(spec, EngineContext(model_dir))
+    engine = engine_of(spec)
     await engine.start()
 
     *_, last = await collect(engine, chat("hello"))
@@ -172,10 +190,10 @@ async def test_the_system_prompt_of_the_spec_comes_first(model_dir: Path) -> Non
     assert last.usage.prompt_tokens == len("s:be brief!u:hello!a:")
 
 
-async def test_leaving_early_stops_the_generation(engine: Engine) -> None:
+async def test_leaving_early_stops_the_generation(engine: TransformersEngine) -> None:
     """Closing the stream frees the slot: the engine generates no further."""
     earlier = await engine.load()
-    stream = engine.stream(chat("tell me", max_tokens=200))
+    stream = engine.generate(chat("tell me", max_tokens=200))
     await anext(stream)
     await stream.aclose()
     before = await engine.load()
@@ -187,7 +205,7 @@ async def test_leaving_early_stops_the_generation(engine: Engine) -> None:
     assert await answer(engine, chat("still there?"))
 
 
-async def test_an_answer_that_takes_too_long_is_given_up(engine: Engine) -> None:
+async def test_an_answer_that_takes_too_long_is_given_up(engine: TransformersEngine) -> None:
     """A deadline ends the generation with an error that names it."""
     earlier = await engine.load()
     with pytest.raises(DeadlineExceeded):
@@ -205,7 +223,9 @@ async def test_an_answer_that_takes_too_long_is_given_up(engine: Engine) -> None
         pytest.param(Prompt("r", text=""), "prompt", id="no tokens at all"),
     ],
 )
-async def test_what_cannot_fit_is_refused(engine: Engine, prompt: Prompt, parameter: str) -> None:
+async def test_what_cannot_fit_is_refused(
+    engine: TransformersEngine, prompt: Prompt, parameter: str
+) -> None:
     """A request that the cache cannot hold is refused by name, and the engine lives on."""
     with pytest.raises(InvalidPrompt) as refused:
         await collect(engine, prompt)
@@ -220,7 +240,7 @@ async def test_a_dead_generation_thread_is_seen(model_dir: Path) -> None:
     engine = make_engine(model_dir)
     await engine.start()
     loaded = engine._ready()  # nothing public can make the thread die
-    stream = engine.stream(chat("hello", max_tokens=240))
+    stream = engine.generate(chat("hello", max_tokens=240))
     await anext(stream)
     loaded.sampler.add("poison", Sampling(temperature=1.0)).sampling = None
     loaded.manager.add_request([2, 3], request_id="poison", max_new_tokens=10)
@@ -244,7 +264,7 @@ async def test_a_full_cache_makes_requests_wait_and_nothing_hang(model_dir: Path
     whole = await answer(engine, chat("hello"))
 
     async def leave_early(text: str) -> str:
-        stream = engine.stream(chat(text, max_tokens=40))
+        stream = engine.generate(chat(text, max_tokens=40))
         await anext(stream)
         await stream.aclose()
         return text
@@ -262,9 +282,9 @@ async def test_a_full_cache_makes_requests_wait_and_nothing_hang(model_dir: Path
     await engine.stop()
 
 
-async def test_requests_without_room_count_as_queued(engine: Engine) -> None:
+async def test_requests_without_room_count_as_queued(engine: TransformersEngine) -> None:
     """A request that waits for room in the cache is queued; one whose time runs out there fails."""
-    streams = [engine.stream(chat("hello", max_tokens=240)) for _ in range(8)]
+    streams = [engine.generate(chat("hello", max_tokens=240)) for _ in range(8)]
     for stream in streams:
         await anext(stream)
 
@@ -284,7 +304,7 @@ async def test_requests_without_room_count_as_queued(engine: Engine) -> None:
     assert await waiting
 
 
-async def test_requests_that_stop_early_leave_nothing_behind(engine: Engine) -> None:
+async def test_requests_that_stop_early_leave_nothing_behind(engine: TransformersEngine) -> None:
     """After many answers that ended at a stop string the manager holds nothing of theirs."""
     await asyncio.gather(*(answer(engine, chat(f"q{i}", stop=("a", "e"))) for i in range(50)))
     await asyncio.sleep(0.1)
@@ -312,7 +332,7 @@ async def test_an_engine_without_progress_is_not_alive(model_dir: Path) -> None:
     await engine.stop()
 
 
-async def test_a_bare_text_is_continued_as_it_is(engine: Engine) -> None:
+async def test_a_bare_text_is_continued_as_it_is(engine: TransformersEngine) -> None:
     """A text prompt gets no chat format around it."""
     *_, last = await collect(
         engine, Prompt("r", text="once", sampling=Sampling(max_tokens=3, temperature=0))

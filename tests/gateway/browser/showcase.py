@@ -10,8 +10,10 @@ from time import monotonic, time
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from deployments.protocol import Chunk, Load, ModelCard, Prompt, Usage
+from deployments.generation import Piece, Prompt
+from deployments.protocol import Chunk, Load, ModelCard, ModelRequest, Usage
 from deployments.spec import ModelSpec, Price
+from deployments.text_backend import TextBackend
 from gateway.app import build_app
 from gateway.config import GatewaySection, NicheConfig
 from gateway.dependencies import Dependencies
@@ -77,16 +79,23 @@ def _text(query: Query) -> str:
 
 @dataclass
 class PacedBackend:
-    """A `Backend` that says its answer word by word."""
+    """A `Backend` that says its answer word by word; a `TextEngine` of its own."""
 
     name: str
     answer: str
     word_seconds: float
-    prompts: list[Prompt] = field(default_factory=list)
+    requests: list[ModelRequest] = field(default_factory=list)
     left_early: int = 0
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
-        self.prompts.append(prompt)
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        self.requests.append(request)
+        return TextBackend(self).stream(request)
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        self.requests.append(request)
+        return await TextBackend(self).complete(request)
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         words = re.findall(r"\S+\s*", self.answer)
         ended = False
         try:
@@ -94,9 +103,18 @@ class PacedBackend:
                 await asyncio.sleep(self.word_seconds)
                 ended = number == len(words)
                 usage = Usage(24, len(words), 0, 0.1) if ended else None
-                yield Chunk(word, 1, "stop" if ended else None, (), usage)
+                yield Piece(word, 1, "stop" if ended else None, (), usage)
         finally:
             self.left_early += not ended
+
+    async def start(self) -> None:
+        return
+
+    async def stop(self) -> None:
+        return
+
+    async def alive(self) -> None:
+        return
 
     async def health(self) -> None:
         return

@@ -143,7 +143,8 @@ def test_a_conversation_goes_on_and_begins_anew(page, stack, url):
     answers(page)
     ask(page, "And at night?")
     assert len(answers(page)) == 2
-    said = [message.content for message in stack.backends["generalist"].prompts[-1].messages]
+    asked = json.loads(stack.backends["generalist"].requests[-1].body)
+    said = [message["content"] for message in asked["messages"]]
     assert said == ["Why is the sky blue?", ANSWERS["generalist"], "And at night?"]
     page.get_by_role("button", name="New conversation").click()
     assert page.locator("#turns li").count() == 0

@@ -1,8 +1,10 @@
 """`gateway.dialects.parse`: each parameter is served, or refused by its name."""
 
+import json
+
 import pytest
 
-from deployments.protocol import Message, Sampling
+from deployments.protocol import Message
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED, parse_chat, parse_text
 from gateway.dialects.schemas import ChatRequest
 from gateway.errors import (
@@ -26,8 +28,8 @@ def assistant(**fields):
     return {"messages": [{"role": "assistant", "content": "a", **fields}]}
 
 
-def test_all_sampling_parameters_arrive():
-    """Every sampling parameter reaches the model."""
+def test_parameters_arrive_as_they_were_written():
+    """Every parameter for the model reaches it; the gateway's own do not."""
     given = {
         "max_tokens": 5,
         "temperature": 0,
@@ -40,16 +42,22 @@ def test_all_sampling_parameters_arrive():
         "top_logprobs": 20,
     }
 
-    assert parse_chat(CHAT | given).sampling == Sampling(
-        max_tokens=5,
-        temperature=0.0,
-        top_p=0.5,
-        presence_penalty=-2.0,
-        frequency_penalty=2.0,
-        seed=-(2**63),
-        stop=("a", "b"),
-        top_logprobs=20,
-    )
+    own = {"user": "u", "metadata": {"k": "v"}, "stream": True}
+    ask = parse_chat(CHAT | given | own)
+
+    assert json.loads(ask.body()) == given | {"messages": CHAT["messages"]}
+    assert (ask.user, ask.metadata, ask.stream) == ("u", {"k": "v"}, True)
+
+
+def test_a_comparison_asks_for_one_answer_without_log_probabilities():
+    """What is left is what decides the text."""
+    given = {"n": 1, "logprobs": True, "top_logprobs": 2, "seed": 3, "temperature": 0}
+
+    ask = parse_chat(CHAT | given)
+
+    assert json.loads(ask.shadow_body()) == {
+        **{"messages": CHAT["messages"], "seed": 3, "temperature": 0}
+    }
 
 
 def test_null_means_absent():
@@ -68,14 +76,18 @@ def test_message_parts_and_developer_role():
 
     ask = parse_chat({"model": "auto", "messages": said})
 
-    assert ask.inputs == ((Message("system", "be brief"), Message("user", "a\nb")),)
+    assert ask.query.messages == (Message("system", "be brief"), Message("user", "a\nb"))
+    assert json.loads(ask.body())["messages"] == [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "a\nb"},
+    ]
 
 
 def test_an_answer_can_be_sent_back():
     """The nulls of an assistant's message, as clients echo them, are accepted."""
     nulls = dict.fromkeys(["refusal", "tool_calls", "function_call", "audio", "name"])
 
-    assert parse_chat(CHAT | assistant(**nulls)).inputs == ((Message("assistant", "a"),),)
+    assert parse_chat(CHAT | assistant(**nulls)).query.messages == (Message("assistant", "a"),)
 
 
 @pytest.mark.parametrize(
@@ -212,23 +224,13 @@ def test_text_faults_name_their_place(change, kind, parameter):
 
 def test_text_defaults_follow_the_api():
     """Without max_tokens a text completion has sixteen; echo false asks for nothing."""
-    assert parse_text(TEXT | {"echo": False}).sampling == Sampling(max_tokens=16)
+    assert json.loads(parse_text(TEXT | {"echo": False}).body()) == {
+        "prompt": "hi",
+        "max_tokens": 16,
+    }
 
 
-def test_choices_of_one_prompt_differ_in_seed_and_id():
-    """Each choice has its own request id, and its own seed that stays an int64."""
-    ask = parse_text({"model": "big", "prompt": ["a", "b"], "n": 2, "seed": 2**63 - 1})
-
-    prompts = [ask.prompt(index, "id", 1.0) for index in range(ask.choices)]
-
-    assert [(p.request_id, p.text, p.sampling.seed) for p in prompts] == [
-        ("id-0", "a", 2**63 - 1),
-        ("id-1", "a", -(2**63)),
-        ("id-2", "b", 2**63 - 1),
-        ("id-3", "b", -(2**63)),
-    ]
-
-
-def test_a_single_choice_keeps_the_request_id():
-    """A request with one answer passes its id on as it is."""
-    assert parse_chat(CHAT).prompt(0, "id", 1.0).request_id == "id"
+def test_choices_are_counted():
+    """Every prompt has as many answers as are asked for."""
+    assert parse_text({"model": "big", "prompt": ["a", "b"], "n": 2}).choices == 4
+    assert parse_chat(CHAT | {"n": 3}).choices == 3

@@ -130,7 +130,7 @@ async def test_an_id_that_comes_again_is_compared_once(tmp_path):
         assert (await evidence_of(gateway))["pairs"] == 1
     labels = {"specialist": "sql-model", "outcome": "repeated"}
     assert gateway.sample("niche_shadow_comparisons_total", **labels) == 2
-    assert len(gateway.big.prompts) == 1
+    assert len(gateway.big.requests) == 1
 
 
 async def test_an_answer_of_another_gateway_is_found(tmp_path):

@@ -1,17 +1,20 @@
 """Grading: by a rule, by the judge, by feedback of clients."""
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from deployments.protocol import Chunk, Message, Overloaded, Prompt, Usage
+from deployments.generation import Piece
+from deployments.protocol import Message, Overloaded, Usage
 from deployments.spec import ModelSpec
 from gateway.config import GradingSection, JudgeSection
 from gateway.evidence.grading import Grading, Judge, UnusableCorrection, default_grader
 from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer
 from router.selection.record import Version
+from router.types import Query
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import compared, comparing, evidence_of
 
@@ -91,7 +94,7 @@ def test_the_default_grader_is_that_of_the_adapters_niche(adapter, grader):
     assert default_grader(ModelSpec(name="x", model="none", adapter=adapter)) == grader
 
 
-PROMPT = Prompt("r1", (Message("system", "be brief"), Message("user", "why is the sky blue?")))
+QUERY = Query((Message("system", "be brief"), Message("user", "why is the sky blue?")))
 
 
 @dataclass
@@ -111,12 +114,11 @@ class Opinionated(FakeBackend):
     async def alive(self):
         pass
 
-    async def stream(self, prompt) -> AsyncGenerator[Chunk]:
-        self.prompts.append(prompt)
+    async def generate(self, prompt) -> AsyncGenerator[Piece]:
         if self.refusal is not None:
             raise self.refusal
-        yield Chunk(text=self.says(prompt.messages[0].content))
-        yield Chunk(finish_reason="stop", usage=Usage(40, 2))
+        yield Piece(self.says(prompt.messages[0].content))
+        yield Piece(finish_reason="stop", usage=Usage(40, 2))
 
 
 def prefers(word):
@@ -131,32 +133,33 @@ def prefers(word):
 
 async def test_a_judge_is_asked_in_both_orders():
     """Its tokens are those of both questions; the rule is that of `router.grading.judge`."""
-    verdict = await Judge(Opinionated(says=prefers("good")), 60).compare(PROMPT, "good", "bad")
+    verdict = await Judge(Opinionated(says=prefers("good")), 60).compare("r1", QUERY, "good", "bad")
     assert verdict.scores == (1.0, 0.0)
     assert verdict.usage == Usage(80, 4)
 
 
 async def test_a_reply_that_cannot_be_read_is_no_verdict():
     """No score is made up, and the tokens are counted."""
-    verdict = await Judge(Opinionated(says=lambda _: "Hm."), 60).compare(PROMPT, "good", "bad")
+    verdict = await Judge(Opinionated(says=lambda _: "Hm."), 60).compare("r1", QUERY, "good", "bad")
     assert (verdict.scores, verdict.usage) == (None, Usage(80, 4))
 
 
 async def test_equal_answers_need_no_judge():
     """The same text is a tie, for nothing."""
     judge = Opinionated()
-    verdict = await Judge(judge, 60).compare(PROMPT, "same", " same\n")
-    assert (verdict.scores, verdict.usage, judge.prompts) == ((0.5, 0.5), Usage(0, 0), [])
+    verdict = await Judge(judge, 60).compare("r1", QUERY, "same", " same\n")
+    assert (verdict.scores, verdict.usage, judge.requests) == ((0.5, 0.5), Usage(0, 0), [])
 
 
 async def test_the_judge_sees_the_whole_request():
     """It is asked greedily, with every turn, and told its deadline."""
     judge = Opinionated()
-    await Judge(judge, 7.0).compare(PROMPT, "good", "bad")
-    question = judge.prompts[0]
-    assert "system: be brief\nuser: why is the sky blue?" in question.messages[0].content
-    assert (question.sampling.temperature, question.deadline_seconds) == (0.0, 7.0)
-    assert len({prompt.request_id for prompt in judge.prompts}) == 2
+    await Judge(judge, 7.0).compare("r1", QUERY, "good", "bad")
+    question = judge.requests[0]
+    asked = json.loads(question.body)
+    assert "system: be brief\nuser: why is the sky blue?" in asked["messages"][0]["content"]
+    assert (asked["temperature"], question.deadline_seconds) == (0.0, 7.0)
+    assert len({asked.request_id for asked in judge.requests}) == 2
 
 
 SHADOW = {

@@ -1,6 +1,7 @@
 """Shadow answers: which requests are compared, and what that must not do."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ async def test_the_generalist_answers_as_well(tmp_path, stream):
     async with gateway.serving():
         await compared(gateway, "r1", stream=stream, seed=3)
 
-    [shown], [unseen] = gateway.sql.prompts, gateway.big.prompts
-    assert (unseen.messages, unseen.sampling) == (shown.messages, shown.sampling)
+    [shown], [unseen] = gateway.sql.requests, gateway.big.requests
+    assert json.loads(unseen.body) == json.loads(shown.body)
     assert unseen.request_id == "r1-shadow"
     assert outcome(gateway, "waiting") == 1
 
@@ -87,12 +88,12 @@ async def test_nothing_is_asked_while_the_user_waits(tmp_path):
     async with gateway.serving():
         asking = asyncio.create_task(gateway.post(CHAT))
         await until(lambda: sql.open_streams == 1)
-        assert gateway.big.prompts == []
+        assert gateway.big.requests == []
 
         sql.gate.set()
         await asking
-        assert gateway.big.prompts == []  # and not before its last byte
-        await until(lambda: gateway.big.prompts)
+        assert gateway.big.requests == []  # and not before its last byte
+        await until(lambda: gateway.big.requests)
 
 
 async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
@@ -107,7 +108,7 @@ async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
             else:
                 await gateway.post(CHAT, **{"x-request-id": name})
 
-    asked = {prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.prompts}
+    asked = {prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.requests}
     assert asked == picked
     assert 5 <= len(picked) <= 20
 
@@ -173,7 +174,7 @@ async def test_without_room_a_comparison_is_left_out(tmp_path):
         await gateway.post(CHAT)
 
         assert outcome(gateway, "busy") == 1
-    assert len(big.prompts) == 1
+    assert len(big.requests) == 1
 
 
 async def test_a_busy_gateway_compares_nothing(tmp_path):
@@ -188,7 +189,7 @@ async def test_a_busy_gateway_compares_nothing(tmp_path):
         assert outcome(gateway, "busy") == 1
         slow.gate.set()
         await talking
-    assert len(slow.prompts) == 1
+    assert len(slow.requests) == 1
 
 
 async def test_the_budget_of_tokens_is_kept(tmp_path):
@@ -199,7 +200,7 @@ async def test_the_budget_of_tokens_is_kept(tmp_path):
             await compared(gateway, name)
         budget = (await gateway.get("/v1/niche/evidence")).json()["budget"]
 
-    assert len(gateway.big.prompts) == 2  # 10 tokens each: the second passes the limit
+    assert len(gateway.big.requests) == 2  # 10 tokens each: the second passes the limit
     assert outcome(gateway, "budget") == 1
     assert (budget["tokens_today"], budget["spent"]) == (20, True)
     assert gateway.sample("niche_shadow_tokens_total", model="big") == 20
@@ -212,7 +213,7 @@ async def test_the_budget_of_money_is_kept(tmp_path):
         for name in ("r1", "r2"):
             await compared(gateway, name)
 
-    assert len(gateway.big.prompts) == 1  # 7 prompt and 3 answer tokens at 10 and 20 per million
+    assert len(gateway.big.requests) == 1  # 7 prompt and 3 answer tokens at 10 and 20 per million
     assert gateway.sample("niche_shadow_cost_currency_total", model="big") == pytest.approx(130e-6)
 
 
@@ -255,7 +256,7 @@ async def test_a_model_that_is_down_is_not_asked(tmp_path):
         await gateway.get("/readyz")
         await compared(gateway, "r1")
 
-    assert gateway.big.prompts == []
+    assert gateway.big.requests == []
     assert outcome(gateway, "unavailable") == 1
 
 
@@ -268,8 +269,8 @@ async def test_on_probation_it_is_the_other_way_round(tmp_path):
 
     assert response.headers["x-niche-model"] == "big"
     assert response.headers["x-niche-reason"] == "no_active_specialist"
-    assert [prompt.request_id for prompt in gateway.big.prompts] == ["r1"]
-    assert [prompt.request_id for prompt in gateway.sql.prompts] == ["r1-shadow"]
+    assert [prompt.request_id for prompt in gateway.big.requests] == ["r1"]
+    assert [prompt.request_id for prompt in gateway.sql.requests] == ["r1-shadow"]
 
 
 @pytest.mark.parametrize(

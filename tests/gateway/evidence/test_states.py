@@ -229,7 +229,7 @@ async def test_a_specialist_begins_as_it_is_declared(tmp_path):
     gateway = comparing(tmp_path, specialist=shy, **models)
     async with gateway.serving():
         assert await answering(gateway) == ("big", "no_active_specialist")
-        await until(lambda: gateway.sql.prompts)
+        await until(lambda: gateway.sql.requests)
         await lose(gateway, 10)  # the generalist, this time
 
         assert await answering(gateway) == ("sql-model", "routed")

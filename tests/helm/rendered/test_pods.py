@@ -220,12 +220,14 @@ def test_the_check_fails_with_the_configuration_s_own_lines(tmp_path):
 
 
 def test_the_check_sees_what_the_gateway_sees():
-    """The file is that of the ConfigMap, and what the values mount for Ray is there too."""
+    """The file is that of the ConfigMap, and what the values mount or set for Ray is there too."""
     chart = rendered("extra")
-    [check] = [it for it in containers(chart.ray_pods["cpu"]) if it["name"] == "check-config"]
+    parts = {it["name"]: it for it in containers(chart.ray_pods["cpu"])}
+    check, gateway = parts["check-config"], parts["ray-worker"]
 
     assert _volumes(chart, "cpu")["config"]["configMap"]["name"] == chart.name
     assert {"config", "certificates"} <= {mount["name"] for mount in check["volumeMounts"]}
+    assert {"PIP_INDEX_URL"} <= _environment(check).keys() & _environment(gateway).keys()
 
 
 @pytest.mark.parametrize(

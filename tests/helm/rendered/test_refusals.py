@@ -10,7 +10,8 @@ from tests.helm.tools import helms
 
 INCREMENTAL = ('upgrade.type="NewClusterWithIncrementalUpgrade"',)
 STEPS = (*INCREMENTAL, 'upgrade.incremental.gatewayClassName="istio"', 'tests.url="http://gateway"')
-OPENAI = ('niche.generalist.engine="openai"',)
+OPENAI = ('niche.generalist={"name":"generalist","model":"none","engine":"openai"}',)
+UPSTREAM = (*OPENAI, 'niche.generalist.engine_options.base_url="http://x/v1"')
 SERVER = 'modelServers.a={"models":["generalist"],"model":"m"}'
 A_DIRECTORY_EACH = (
     "niche.gateway.shadow.store_texts=true",
@@ -114,6 +115,25 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
         (*OPENAI, SERVER, 'niche.generalist.engine_options.base_url="http://x/v1"'),
         {"modelServers.a.models"},
     ),
+    "replicas-of-an-upstream": (
+        (
+            *UPSTREAM,
+            "niche.generalist.replicas=2",
+            "niche.generalist.autoscaling.max_replicas=2",
+            'niche.specialists[1].engine="openai"',
+            'niche.specialists[1].engine_options.base_url="http://x/v1"',
+        ),
+        {
+            "niche.generalist.replicas",
+            "niche.generalist.autoscaling",
+            "niche.specialists[1].resources",
+            "niche.specialists[1].replicas",
+        },
+    ),
+    "placed-upstream": (
+        (*UPSTREAM, 'placement.models.generalist="cpu"'),
+        {"placement.models.generalist"},
+    ),
     "server-of-unknown-model": (
         ('modelServers.a={"models":["x"],"model":"m"}',),
         {"modelServers.a.models"},
@@ -215,6 +235,13 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "evidence-on-one-node": (
         "niche.gateway.shadow.store_texts=true",
         "state.persistence.enabled=true",
+    ),
+    "an-upstream": UPSTREAM,
+    "an-upstream-with-replicas": (
+        *UPSTREAM,
+        'niche.generalist.deployment="own"',
+        "niche.generalist.replicas=2",
+        'placement.models.generalist="cpu"',
     ),
     # Left to `niche config check`, which tells more.
     "two-models-of-one-name": ('niche.specialists[1].name="sql"',),

@@ -57,14 +57,21 @@ def test_the_check_accepts_the_configuration(tmp_path):
 
 
 def test_there_is_an_application_per_part():
-    """As on one machine: each model, the classifier where it is apart, the gateway at the root."""
+    """As on one machine: each deployed model, the classifier where it is apart, the gateway at the
+    root."""
     for values, chart in everywhere():
         config = _config(chart)
-        parts = [spec.app_name for spec in config.models]
+        parts = [spec.app_name for spec in config.deployed]
         parts += [ROUTER_APP] if config.router.deployment else []
         routes = {name: app["route_prefix"] for name, app in _apps(chart).items()}
 
         assert routes == dict.fromkeys(parts) | {GATEWAY_APP: "/"}, values
+
+
+def test_a_stack_of_upstreams_is_its_gateway():
+    """Where every model is behind a server, Serve runs the gateway alone."""
+    assert list(_apps(rendered("values-gpu-vllm"))) == [GATEWAY_APP]
+    assert list(_apps(rendered("model-servers"))) == ["model-sql", GATEWAY_APP]
 
 
 def test_the_builders_take_their_arguments():
@@ -82,7 +89,7 @@ def test_a_model_is_what_the_configuration_says():
     later = {key: getattr(defaults, key) for key in later}
     for values, chart in everywhere():
         apps = _apps(chart)
-        for spec in _config(chart).models:
+        for spec in _config(chart).deployed:
             given = ModelArguments.model_validate(apps[spec.app_name]["args"]).spec
             assert given == spec.model_copy(update=later), values
 
@@ -91,7 +98,7 @@ def test_a_model_gets_the_options_of_one_machine():
     """Replicas, limits and resources are those that `deployments/builder.py` would ask for."""
     for values, chart in everywhere():
         apps = _apps(chart)
-        for spec in _config(chart).models:
+        for spec in _config(chart).deployed:
             wanted, said = serve_options(spec), _deployment(apps[spec.app_name])
             assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
             assert said == {key: wanted.get(key) for key in said}, values

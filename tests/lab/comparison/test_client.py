@@ -7,13 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from lab.comparison.client import ChatRequest, Client, Unreachable
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.outcomes import Outcome
 from lab.comparison.rows import Turn
-from tests.deployments.upstream import Upstream, delta, event, serving
+from tests.deployments.upstream import Upstream, delta, event
 
 CHAT = (Turn(role="user", content="hello"),)
 USAGE = {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 3}}
@@ -35,7 +34,7 @@ def ask_at(url: str, key: str | None = None) -> ChatRequest:
 
 async def answered(upstream: Upstream, seconds: float = 5.0, key: str | None = None) -> Outcome:
     """What the client makes of a server's answer, over a real connection."""
-    async with serving(upstream.app()) as port, httpx.AsyncClient() as http:
+    async with upstream.listening() as port, httpx.AsyncClient() as http:
         client = Client(http, time.perf_counter, seconds)
         return await client.send(ask_at(f"http://127.0.0.1:{port}/v1", key))
 
@@ -98,7 +97,7 @@ async def test_times_are_those_of_the_pieces() -> None:
         yield event(delta(finish="stop")) + event(USAGE) + DONE
 
     upstream = Upstream()
-    upstream.response = StreamingResponse(slow(), media_type="text/event-stream")
+    upstream.streams_from(slow)
 
     timing = (await answered(upstream)).timing
 
@@ -144,16 +143,16 @@ async def test_what_is_no_event_is_a_failure(piece: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "said"),
+    ("body", "status", "said"),
     [
-        (JSONResponse({"error": {"message": "no such model"}}, 404), "HTTP 404: no such model"),
-        (PlainTextResponse("bad\n gateway", 502), "HTTP 502: bad gateway"),
+        ({"error": {"message": "no such model"}}, 404, "HTTP 404: no such model"),
+        ("bad\n gateway", 502, "HTTP 502: bad gateway"),
     ],
 )
-async def test_a_refusal_is_a_failure(response: Any, said: str) -> None:
+async def test_a_refusal_is_a_failure(body: Any, status: int, said: str) -> None:
     """With its status and its words."""
     upstream = Upstream()
-    upstream.response = response
+    upstream.answers(body, status)
 
     assert (await answered(upstream)).error == said
 
@@ -179,7 +178,7 @@ async def test_an_answer_without_end_is_cut() -> None:
 
 async def test_nobody_there_is_no_outcome() -> None:
     """The request was not even sent."""
-    async with serving(Upstream().app()) as port:
+    async with Upstream().listening() as port:
         pass
     async with httpx.AsyncClient() as http:
         with pytest.raises(Unreachable):

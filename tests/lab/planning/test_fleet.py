@@ -41,6 +41,14 @@ def test_what_stands_ready_stands_ready() -> None:
     )
 
 
+def test_another_s_machine_has_no_replicas_here() -> None:
+    """However much is asked of it, and nobody calls them too few."""
+    found = deployment(Machine("x", "x", 0.0, elsewhere=True), Demand(4.0, 0.5, 20.0), LIMITS)
+
+    assert (found.replicas, found.per_hour, found.demand.rate) == (0, 0.0, 4.0)
+    assert not found.short
+
+
 def test_too_few_allowed_replicas_are_noticed() -> None:
     """The plan goes on with what is needed."""
     few = Machine("x", "x", 1.0, max_replicas=2)

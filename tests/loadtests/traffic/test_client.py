@@ -6,12 +6,11 @@ import re
 import time
 
 import pytest
-from starlette.responses import JSONResponse, StreamingResponse
 
 from loadtests.traffic.client import PATIENT, Reader, Server, StreamingClient
 from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.result import RequestResult
-from tests.deployments.upstream import WHOLE, Upstream, delta, event, serving
+from tests.deployments.upstream import WHOLE, Upstream, delta, event
 
 BODY = {"model": "auto", "messages": [], "stream": True}
 
@@ -19,7 +18,7 @@ BODY = {"model": "auto", "messages": [], "stream": True}
 async def asked(
     upstream: Upstream, reader: Reader = PATIENT, seconds: float = 5.0, key: str | None = None
 ) -> RequestResult:
-    async with serving(upstream.app()) as port:
+    async with upstream.listening() as port:
         client = StreamingClient(Server(f"http://127.0.0.1:{port}/v1", key), seconds)
         return await asyncio.to_thread(client.send, BODY, time.perf_counter(), reader)
 
@@ -53,7 +52,7 @@ async def test_the_request_carries_its_body_and_the_key() -> None:
 async def test_an_overloaded_server_refuses(status) -> None:
     """Which is no failure, and has the error's code."""
     upstream = Upstream()
-    upstream.response = JSONResponse({"error": {"code": "busy", "message": "later"}}, status)
+    upstream.answers({"error": {"code": "busy", "message": "later"}}, status)
 
     answer = await asked(upstream)
 
@@ -63,7 +62,7 @@ async def test_an_overloaded_server_refuses(status) -> None:
 async def test_another_error_is_a_failure() -> None:
     """With what the server says."""
     upstream = Upstream()
-    upstream.response = JSONResponse({"detail": "no"}, 500)
+    upstream.answers({"detail": "no"}, 500)
 
     answer = await asked(upstream)
 
@@ -103,7 +102,7 @@ async def test_a_client_that_hangs_up_closes_its_connection() -> None:
     upstream = Upstream()
     upstream.streams_for_ever(delta("x"))
 
-    async with serving(upstream.app()) as port:
+    async with upstream.listening() as port:
         client = StreamingClient(Server(f"http://127.0.0.1:{port}"), 5.0)
         reader = Reader(disconnect_after=0.2)
         answer = await asyncio.to_thread(client.send, BODY, time.perf_counter(), reader)
@@ -124,7 +123,7 @@ async def test_a_slow_reader_takes_its_time() -> None:
             await asyncio.sleep(0.12)
 
     upstream = Upstream()
-    upstream.response = StreamingResponse(body(), media_type="text/event-stream")
+    upstream.streams_from(body)
     answer = await asked(upstream, Reader(pause=0.15))
 
     assert answer.outcome == "answered"

@@ -12,7 +12,7 @@ import pytest
 from loadtests.traffic.client import Server
 from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.probe import ready
-from loadtests.traffic.stack import free_port, running
+from loadtests.traffic.stack import Readiness, free_port, running
 
 READY = """
 import signal, sys
@@ -62,7 +62,7 @@ def test_a_stack_has_to_be_ready_in_time(tmp_path) -> None:
 
     with (
         pytest.raises(LoadTestError, match="1 s"),
-        running(start, server, tmp_path / "stack.log", seconds=1),
+        running(start, server, tmp_path / "stack.log", Readiness(seconds=1)),
     ):
         pytest.fail("it does not run")
 

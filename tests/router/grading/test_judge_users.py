@@ -6,10 +6,12 @@ from itertools import product
 
 import pytest
 
-from deployments.protocol import Chunk, Message, Prompt, Usage
+from deployments.generation import Piece
+from deployments.protocol import Message, Usage
 from gateway.evidence.grading import Judge
 from lab.comparison.judge import judged_quality
 from lab.comparison.outcomes import Outcome, Timing
+from router.types import Query
 from tests.fakes import FakeBackend
 
 REPLIES = {
@@ -31,9 +33,9 @@ class Replying(FakeBackend):
     name: str = "judge"
     replies: list[str] = field(default_factory=list)
 
-    async def stream(self, prompt) -> AsyncGenerator[Chunk]:
-        yield Chunk(text=self.replies.pop(0))
-        yield Chunk(finish_reason="stop", usage=Usage(1, 1))
+    async def generate(self, prompt) -> AsyncGenerator[Piece]:
+        yield Piece(self.replies.pop(0))
+        yield Piece(finish_reason="stop", usage=Usage(1, 1))
 
 
 def said(text: str) -> Outcome:
@@ -47,7 +49,7 @@ async def test_both_users_of_the_judge_give_the_same_grade(forward: str, reverse
     judge = Judge(Replying(replies=[there, back]), 60)
     words = {"auto/first": said(there), "auto/second": said(back)}
 
-    live = await judge.compare(Prompt("r1", (Message("user", "Why?"),)), "mine", "other")
+    live = await judge.compare("r1", Query((Message("user", "Why?"),)), "mine", "other")
     offline = judged_quality("auto", said("mine"), said("other"), words)
 
     assert (live.scores and live.scores[0]) == offline

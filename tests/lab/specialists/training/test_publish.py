@@ -15,7 +15,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from deployments.engine import EngineContext, create_engine
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
-from deployments.protocol import Message, Prompt, Sampling
 from deployments.spec import ModelSpec
 from lab.datasets.sources import Dataset
 from lab.specialists.evaluation.score import Score, evaluate
@@ -23,6 +22,7 @@ from lab.specialists.recipe import TrainConfig
 from lab.specialists.registry import NICHES
 from lab.specialists.training.publish import Provenance, publish
 from lab.specialists.training.train import Stage, TrainResult, train
+from tests import model_requests
 from tests.deployments.tiny_model import save_tiny_model
 from tests.lab.specialists.toy_niche import make_niche
 
@@ -234,12 +234,8 @@ async def served(base: Path, adapter: Path | None, system: str | None) -> list[s
     try:
         answers = []
         for text in ASKED:
-            asked = Prompt(
-                "r",
-                (Message("user", text),),
-                sampling=Sampling(max_tokens=12, temperature=0),
-            )
-            answers.append("".join([chunk.text async for chunk in engine.stream(asked)]))
+            asked = model_requests.chat(text, max_tokens=12, temperature=0)
+            answers.append(model_requests.text_of([await engine.complete(asked)]))
         return answers
     finally:
         await engine.stop()

@@ -1,4 +1,4 @@
-"""Turns the tokens of one answer of the transformers engine into chunks."""
+"""Turns the tokens of one answer of the transformers engine into pieces of text."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +6,12 @@ from typing import Any
 
 from deployments.engines._sampler import Row
 from deployments.engines._text import StopScanner, TokenDecoder
-from deployments.protocol import Chunk, FinishReason, TokenLogprob, Usage
+from deployments.generation import FinishReason, Piece, TokenLogprob
+from deployments.protocol import Usage
 
 
-class ChunkBuilder:
-    """Builds the chunks of one answer while its tokens arrive.
+class PieceBuilder:
+    """Builds the pieces of one answer while its tokens arrive.
 
     Args:
         row: the request's settings and scores in the sampler.
@@ -38,8 +39,8 @@ class ChunkBuilder:
         self._prompt_tokens = prompt_tokens
         self._seen = self._reported = 0
 
-    def advance(self, tokens: list[int], finished: bool) -> Chunk | None:
-        """The chunk for the new ones of all `tokens` so far; None if no text can be shown
+    def advance(self, tokens: list[int], finished: bool) -> Piece | None:
+        """The piece for the new ones of all `tokens` so far; None if no text can be shown
         yet."""
         fresh, ended = tokens[self._seen :], False
         text, logprobs, used = "", [], 0
@@ -54,7 +55,7 @@ class ChunkBuilder:
                 break
         self._seen += used
         if not (finished or self._stops.stopped):
-            return self._chunk(text, logprobs) if text or logprobs else None
+            return self._piece(text, logprobs) if text or logprobs else None
         self.done = True
         if ended and self._complete is not None:
             text += self._push(self._complete(self._said))
@@ -62,16 +63,16 @@ class ChunkBuilder:
             text += self._stops.flush()
         reason: FinishReason = "stop" if ended or self._stops.stopped else "length"
         usage = Usage(self._prompt_tokens, self._seen, 0, self._row.engine_seconds)
-        return replace(self._chunk(text, logprobs), finish_reason=reason, usage=usage)
+        return replace(self._piece(text, logprobs), finish_reason=reason, usage=usage)
 
     def _push(self, text: str) -> str:
         """The part of the text that may be shown now."""
         self._said += text
         return self._stops.push(text)
 
-    def _chunk(self, text: str, logprobs: list[TokenLogprob]) -> Chunk:
+    def _piece(self, text: str, logprobs: list[TokenLogprob]) -> Piece:
         tokens, self._reported = self._seen - self._reported, self._seen
-        return Chunk(text, tokens, logprobs=tuple(logprobs))
+        return Piece(text, tokens, logprobs=tuple(logprobs))
 
     def _logprob(self, position: int, token: int) -> list[TokenLogprob]:
         if self._row.sampling.top_logprobs is None:

@@ -1,0 +1,137 @@
+"""Reads the JSON that a server answers with, and writes what the client gets. Without I/O."""
+
+import json
+import re
+from collections.abc import Container
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from deployments.engines._openai_choices import (
+    Choice,
+    Part,
+    is_empty,
+    is_tidy,
+    read_choices,
+    tidied,
+)
+from deployments.engines._openai_errors import event_error
+from deployments.protocol import BackendError, ModelRequest, Unavailable
+
+Fields = dict[str, Raw]
+"""The top level of an event or of an answer."""
+
+_fields = msgspec.json.Decoder(Fields)
+_encode = msgspec.json.encode
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def decode(data: bytes) -> Fields:
+    """A JSON object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not data.isascii():
+        data.decode()  # raises where it is no UTF-8: inner values are passed on as they are
+    try:
+        return _fields.decode(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except msgspec.DecodeError:
+        if b"\\u" not in data:
+            raise
+        # Some servers cut an escaped character in two. One half of it is no character.
+        text = json.dumps(json.loads(data), ensure_ascii=False)
+        return _fields.decode(_HALF_CHARACTER.sub("\ufffd", text))
+
+
+class AnswerFormat:
+    """The format of one request's answers, by its operation and with its identity.
+
+    Attributes:
+        event_part: where an event has what the model said.
+        answer_part: where a whole answer has it.
+    """
+
+    def __init__(self, request: ModelRequest, key: str | None = None) -> None:
+        chat = request.operation == "chat"
+        self.event_part: Part = "delta" if chat else "text"
+        self.answer_part: Part = "message" if chat else "text"
+        self._event = Raw(b'"chat.completion.chunk"' if chat else b'"text_completion"')
+        self._answer = Raw(b'"chat.completion"' if chat else b'"text_completion"')
+        self._model, self._key = request.model, key
+        self._identity = {
+            "id": Raw(_encode(request.response_id)),
+            "created": Raw(_encode(request.created)),
+            "model": Raw(_encode(request.model)),
+        }
+
+    def read(self, data: bytes, *, whole: bool = False) -> Fields:
+        """An event, or a whole answer.
+
+        Raises:
+            BackendError: it is an error, or no JSON object.
+        """
+        try:
+            fields = decode(data)
+        except ValueError as error:
+            what = "what is not an answer" if whole else "an unreadable event"
+            raise self.unusable(f"{what}: {error}") from error
+        if bytes(fields.get("object", b"")) == b'"error"' or not is_empty(fields.get("error")):
+            raise self.error(data)
+        # The server is a gateway like ours, whose answer gets this key again.
+        fields.pop("niche", None)
+        return fields
+
+    def choices(
+        self, fields: Fields, part: Part, *, ends: bool, spoken: Container[int] = ()
+    ) -> list[Choice]:
+        """The choices, in OpenAI's shape from here on.
+
+        Args:
+            fields: those of an event or of an answer; changed where the choices are.
+            part: which of them it is.
+            ends: whether no more comes, so that choices end without a reason.
+            spoken: the choices that said something before.
+
+        Raises:
+            Unavailable: they are no choices.
+        """
+        try:
+            choices = read_choices(fields["choices"])
+            if not all(is_tidy(choice, part, ends=ends) for choice in choices):
+                fields["choices"] = tidied(fields["choices"], part, ends=ends, spoken=spoken)
+                choices = read_choices(fields["choices"])
+        except ValueError as error:
+            raise self.unusable(f"an unreadable event: {error}") from error
+        return choices
+
+    def event(self, fields: Fields) -> bytes:
+        """A chunk's data, with the request's identity."""
+        fields["object"] = self._event
+        fields.update(self._identity)
+        return _encode(fields)
+
+    def answer(self, fields: Fields) -> bytes:
+        """A whole answer's data, with the request's identity."""
+        fields["object"] = self._answer
+        fields.update(self._identity)
+        return _encode(fields)
+
+    def end(self, indices: list[int]) -> bytes:
+        """An event that ends choices with `stop`."""
+        said: dict[str, Any] = {"text": "", "logprobs": None}
+        if self.event_part == "delta":
+            said = {"delta": {}}
+        choices = [{"index": index, **said, "finish_reason": "stop"} for index in indices]
+        return self.event({"choices": Raw(_encode(choices))})
+
+    def error(self, data: bytes) -> BackendError:
+        """The exception for an error that came as an event or as an answer."""
+        return event_error(self._model, data, self._key)
+
+    def unusable(self, what: str) -> Unavailable:
+        """The exception for what is no answer."""
+        return Unavailable(self._model, f"upstream sent {what}")

@@ -1,0 +1,101 @@
+"""The body of a request to a server that speaks the OpenAI API: the client's, with a few keys of
+its top level edited. Inner values travel as the client wrote them. Without I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from deployments.protocol import ModelRequest
+
+_fields = msgspec.json.Decoder(dict[str, Raw])
+_values = msgspec.json.Decoder(list[Raw])
+_encode = msgspec.json.encode
+
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How the client wants its answer.
+
+    Attributes:
+        usage: a stream ends with an event for the usage.
+        usage_each: its other events have the usage so far.
+        choices: how many choices will come; None: unknown.
+    """
+
+    usage: bool = False
+    usage_each: bool = False
+    choices: int | None = 1
+
+
+class _Turn(msgspec.Struct):
+    role: str = ""
+
+
+class RequestBuilder:
+    """Builds the bodies for one model of one server.
+
+    Args:
+        model: the server's name for it.
+        system_prompt: put before conversations without a system message.
+        extra: has the last word: its keys are added or replace others, its nulls remove them.
+    """
+
+    def __init__(self, model: str, system_prompt: str | None, extra: Mapping[str, Any]) -> None:
+        self._model = Raw(_encode(model))
+        message = {"role": "system", "content": system_prompt}
+        self._system = Raw(_encode(message)) if system_prompt else None
+        self._extra = {
+            key: None if value is None else Raw(_encode(value)) for key, value in extra.items()
+        }
+
+    def build(self, request: ModelRequest, *, stream: bool) -> tuple[bytes, Wanted]:
+        """The body that asks for a stream or for a whole answer, and what the client wants."""
+        fields = _fields.decode(request.body)
+        options = _options(fields)
+        usage = _is_true(options.get("include_usage"))
+        each = usage and _is_true(options.get("continuous_usage_stats"))
+        wanted = Wanted(usage, each, _choices(fields))
+        if self._system and "messages" in fields:
+            fields["messages"] = self._with_system_prompt(fields["messages"])
+        fields["model"] = self._model
+        fields["stream"] = _TRUE if stream else _FALSE
+        fields["stream_options"] = Raw(_encode(options | {"include_usage": _TRUE}))
+        for key, value in self._extra.items():
+            if value is None:
+                fields.pop(key, None)
+            else:
+                fields[key] = value
+        if not _is_true(fields.get("stream")):
+            fields.pop("stream_options", None)  # OpenAI refuses it
+        return _encode(fields), wanted
+
+    def _with_system_prompt(self, messages: Raw) -> Raw:
+        turns = _values.decode(messages)
+        roles = {msgspec.json.decode(turn, type=_Turn).role for turn in turns}
+        if self._system is None or roles & {"system", "developer"}:
+            return messages
+        return Raw(_encode([self._system, *turns]))
+
+
+def _options(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """The client's `stream_options`."""
+    options = fields.get("stream_options")
+    return _fields.decode(options) if options and bytes(options) != b"null" else {}
+
+
+def _choices(fields: dict[str, Raw]) -> int | None:
+    prompt = fields.get("prompt")
+    if prompt and not bytes(prompt).startswith(b'"'):
+        return None  # a list may hold several prompts
+    n = bytes(fields.get("n", b""))
+    return int(n) if n.isdigit() else 1
+
+
+def _is_true(value: Raw | None) -> bool:
+    return value is not None and bytes(value) == b"true"

@@ -1,0 +1,207 @@
+"""An engine that knows text alone, as a model that speaks OpenAI's words.
+
+One choice is passed through as it comes. Several are read by a task each, into a queue that all
+share, so a slow reader slows the engine instead of filling memory. Leaving early closes all of
+them, whatever the way out.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from deployments.generation import Piece, Prompt, TextEngine
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    Load,
+    ModelCard,
+    ModelRequest,
+    Unavailable,
+    Usage,
+)
+from deployments.text_answers import renderer_for
+from deployments.text_requests import TextRequest, read_request
+
+QUEUED_PIECES = 64
+"""Pieces that may wait for a slow reader before the engine waits too."""
+
+
+class TextBackend:
+    """The `Engine` around a `TextEngine`."""
+
+    def __init__(self, engine: TextEngine) -> None:
+        self._engine = engine
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """Yields one chunk per piece, and one with the usage if the client asked for it. A choice
+        that ends without a finish reason leaves the answer without usage."""
+        asked = read_request(request)
+        renderer = renderer_for(request, logprobs=asked.logprobs, include_usage=asked.include_usage)
+        tally = _Tally(asked)
+        async with aclosing(self._pieces(asked.prompts)) as pieces:
+            async for index, piece in pieces:
+                tally.add(index, piece)
+                reason = piece.finish_reason
+                yield Chunk(
+                    data=renderer.event(index, piece),
+                    output=bool(piece.text),
+                    tokens=piece.tokens,
+                    finish_reasons=() if reason is None else ((index, reason),),
+                    usage=None if asked.include_usage else tally.usage,
+                )
+        if asked.include_usage and tally.usage is not None:
+            data = renderer.usage_event(tally.usage)
+            yield Chunk(data, output=False, usage=tally.usage)
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The whole answer.
+
+        Raises:
+            DeadlineExceeded: there was no piece within `first_token_seconds`.
+            Unavailable: a choice ended without a finish reason.
+            BackendError: the engine's own.
+        """
+        asked = read_request(request)
+        tally = _Tally(asked)
+        choices: list[list[Piece]] = [[] for _ in asked.prompts]
+        limit = asyncio.timeout(request.first_token_seconds)
+        try:
+            async with limit, aclosing(self._pieces(asked.prompts)) as pieces:
+                async for index, piece in pieces:
+                    limit.reschedule(None)
+                    tally.add(index, piece)
+                    choices[index].append(piece)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded(request.model, request.first_token_seconds or 0.0) from None
+        if tally.usage is None:
+            raise Unavailable(request.model, "its stream ended early")
+        return _whole(request, asked, [_joined(pieces) for pieces in choices], tally.usage)
+
+    async def start(self) -> None:
+        """See `Engine`."""
+        await self._engine.start()
+
+    async def alive(self) -> None:
+        """See `Engine`."""
+        await self._engine.alive()
+
+    async def stop(self) -> None:
+        """See `Engine`."""
+        await self._engine.stop()
+
+    async def health(self) -> None:
+        """See `Backend`."""
+        await self._engine.health()
+
+    async def load(self) -> Load:
+        """See `Backend`; each choice counts as a request."""
+        return await self._engine.load()
+
+    async def model_card(self) -> ModelCard:
+        """See `Backend`."""
+        return await self._engine.model_card()
+
+    async def _pieces(self, prompts: Sequence[Prompt]) -> AsyncGenerator[tuple[int, Piece]]:
+        """The pieces of all choices in the order of their arrival, with the choice's index."""
+        streams = [self._engine.generate(prompt) for prompt in prompts]
+        if len(streams) > 1:
+            async with aclosing(_merged(streams)) as merged:
+                async for item in merged:
+                    yield item
+            return
+        async with aclosing(streams[0]) as pieces:
+            async for piece in pieces:
+                yield 0, piece
+
+
+async def _merged(
+    streams: Sequence[AsyncGenerator[Piece]],
+) -> AsyncGenerator[tuple[int, Piece]]:
+    """The pieces of several streams, each with the index of its stream; raises what one raised."""
+    queue: asyncio.Queue[tuple[int, Piece] | Exception | None] = asyncio.Queue(QUEUED_PIECES)
+
+    async def pump(index: int, stream: AsyncGenerator[Piece]) -> None:
+        try:
+            async with aclosing(stream):
+                async for piece in stream:
+                    await queue.put((index, piece))
+            await queue.put(None)
+        except Exception as error:  # noqa: BLE001 - raised again where the pieces are read
+            await queue.put(error)
+
+    tasks = [asyncio.create_task(pump(index, stream)) for index, stream in enumerate(streams)]
+    try:
+        running = len(tasks)
+        while running:
+            item = await queue.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                running -= 1
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Tally:
+    """The usage of an answer, once all its choices have theirs."""
+
+    def __init__(self, asked: TextRequest) -> None:
+        self.usage: Usage | None = None
+        self._n = asked.n
+        self._usages: list[Usage | None] = [None] * len(asked.prompts)
+
+    def add(self, index: int, piece: Piece) -> None:
+        """Counts a piece of choice `index`."""
+        if piece.usage is None:
+            return
+        self._usages[index] = piece.usage
+        known = [usage for usage in self._usages if usage is not None]
+        if len(known) == len(self._usages):
+            self.usage = _summed(known, self._n)
+
+
+def _summed(usages: Sequence[Usage], n: int) -> Usage:
+    """The sum over the choices; a prompt counts once, whatever `n` is, and the prefill is the first
+    choice's."""
+    billed = usages[::n]
+    return Usage(
+        prompt_tokens=sum(usage.prompt_tokens for usage in billed),
+        completion_tokens=sum(usage.completion_tokens for usage in usages),
+        cached_tokens=sum(usage.cached_tokens for usage in billed),
+        engine_seconds=sum(usage.engine_seconds for usage in usages),
+        prefill_seconds=usages[0].prefill_seconds,
+    )
+
+
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    """The pieces of one choice as one piece."""
+    return Piece(
+        text="".join(piece.text for piece in pieces),
+        tokens=sum(piece.tokens for piece in pieces),
+        finish_reason=pieces[-1].finish_reason,
+        logprobs=tuple(item for piece in pieces for item in piece.logprobs),
+        usage=pieces[-1].usage,
+    )
+
+
+def _whole(
+    request: ModelRequest, asked: TextRequest, choices: Sequence[Piece], usage: Usage
+) -> Chunk:
+    renderer = renderer_for(request, logprobs=asked.logprobs, include_usage=False)
+    return Chunk(
+        data=renderer.body(choices, usage),
+        output=any(choice.text for choice in choices),
+        tokens=sum(choice.tokens for choice in choices),
+        finish_reasons=tuple(
+            (index, choice.finish_reason)
+            for index, choice in enumerate(choices)
+            if choice.finish_reason is not None
+        ),
+        usage=usage,
+    )

@@ -1,0 +1,151 @@
+"""What one request costs, counted: the path must not rot unseen. No time is measured.
+
+A ceiling that a change needs to raise is raised in the same commit, with the reason: each step here
+is paid by every request.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.gateway.stacks import CHAT, Gateway, make_gateway
+
+_WARM_UP = 3
+_CODECS = {"encode", "decode", "convert", "loads", "dumps", "scanner"}
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """Counts the tasks that are made, and what is handed to other threads or back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = Counter[str]()
+
+    def create_task(self, *arguments: Any, **options: Any) -> Any:
+        self.seen["tasks"] += 1
+        return super().create_task(*arguments, **options)
+
+    def run_in_executor(self, *arguments: Any) -> Any:
+        self.seen["executor"] += 1
+        return super().run_in_executor(*arguments)
+
+    def call_soon_threadsafe(self, *arguments: Any, **options: Any) -> Any:
+        self.seen["threads"] += 1
+        return super().call_soon_threadsafe(*arguments, **options)
+
+
+class Records(logging.Handler):
+    """Counts what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen += 1
+
+
+async def asked(gateway: Gateway, body: dict[str, Any]) -> int:
+    """Asks as a server would, without one; returns the messages that were sent."""
+    data, sent = msgspec.json.encode(body), 0
+    arrived, left = [{"type": "http.request", "body": data}], asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if not arrived:
+            await left.wait()
+        return arrived.pop()
+
+    async def send(_message: Any) -> None:
+        nonlocal sent
+        sent += 1
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await gateway.app(scope, receive, send)
+    return sent
+
+
+def counted(body: Callable[[int], dict[str, Any]]) -> Counter[str]:
+    """The work of one request, after a few like it."""
+    loop, records, calls = CountingLoop(), Records(), Counter[str]()
+
+    def profile(_frame: Any, event: str, callee: Any) -> None:
+        calls["calls"] += event == "call"
+        if event == "c_call" and callee.__name__ in _CODECS:
+            owner = getattr(callee, "__module__", None) or type(callee.__self__).__module__
+            calls["codecs"] += owner.startswith(("msgspec", "json", "_json"))
+
+    async def measured() -> None:
+        gateway = make_gateway()
+        for number in range(_WARM_UP):
+            await asked(gateway, body(number))
+        loop.seen.clear()
+        records.seen = 0
+        sys.setprofile(profile)
+        try:
+            calls["sends"] = await asked(gateway, body(_WARM_UP))
+        finally:
+            sys.setprofile(None)
+
+    log = logging.getLogger("gateway")
+    level = log.level
+    log.addHandler(records)
+    log.setLevel(logging.INFO)
+    try:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(measured())
+    finally:
+        log.setLevel(level)
+        log.removeHandler(records)
+    return Counter({**loop.seen, **calls, "records": records.seen})
+
+
+NAMED = CHAT | {"model": "sql-model"}
+
+
+def worded(number: int) -> dict[str, Any]:
+    """A request for `auto` whose scores are not remembered."""
+    return CHAT | {"messages": [{"role": "user", "content": f"please SELECT {number}"}]}
+
+
+BODIES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "named": lambda _: NAMED,
+    "auto": worded,
+    "auto again": lambda _: CHAT,
+    "streamed": lambda _: NAMED | {"stream": True},
+}
+
+CEILINGS = {
+    "named": {"tasks": 5, "codecs": 3, "sends": 2, "records": 1, "calls": 850},
+    "auto": {
+        "tasks": 6,
+        "executor": 1,
+        "threads": 1,
+        "codecs": 4,
+        "sends": 2,
+        "records": 1,
+        "calls": 1000,
+    },
+    "auto again": {"tasks": 5, "codecs": 4, "sends": 2, "records": 1, "calls": 850},
+    "streamed": {"tasks": 4, "codecs": 6, "sends": 5, "records": 1, "calls": 880},
+}
+"""`codecs`: JSON or MessagePack read or written, the fake model's own included; `calls`: Python
+functions called, the event loop's included; `threads`: hand-overs from other threads."""
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_request_costs_no_more_than_this(name):
+    """Nothing is above its ceiling, and nothing that is not listed happens at all."""
+    found = counted(BODIES[name])
+    above = {step: count for step, count in found.items() if count > CEILINGS[name].get(step, 0)}
+    assert above == {}, f"all steps: {dict(found)}"
