@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,8 @@ import httpx
 from cli.models import needed
 from cli.options import DEFAULT_STACK, add_config, cache, check_engines, port
 from cli.ray_environment import ray_environment
-from deployments.models.resolve import resolve
+from deployments.models.errors import ModelError
+from deployments.models.pull import catalogue
 from gateway.config import ConfigError, LaunchError, NicheConfig, load_config
 
 _READY_SECONDS = 300
@@ -86,8 +87,7 @@ def _check(config: NicheConfig) -> None:
         os.close(open_log(Path(config.observability.decision_log.path)))
     if config.gateway.shadow is not None:
         checked(config.gateway.shadow.path).close()
-    for name in needed(config):
-        resolve(name, cache())
+    _require_pulled(needed(config))
     edge = config.gateway
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,6 +98,15 @@ def _check(config: NicheConfig) -> None:
                 f"gateway.port: cannot listen on {edge.host}:{edge.port} ({error.strerror}); "
                 "stop what uses it, or choose another with --port"
             ) from error
+
+
+def _require_pulled(names: Sequence[str]) -> None:
+    """Raises a `ModelError` that names all absent models, so that one command gets them."""
+    absent = [item.name for item in catalogue(cache()) if item.name in names and not item.pulled]
+    if absent:
+        raise ModelError(
+            f"not in {cache()}: {', '.join(absent)}; run: niche models pull {' '.join(absent)}"
+        )
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:

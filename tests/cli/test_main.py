@@ -122,11 +122,12 @@ def test_config_check_asks_the_artifact_for_the_domains(
 def test_a_stack_whose_models_are_not_here_does_not_start(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
 ) -> None:
-    """What is to be pulled is said before anything starts."""
-    said = refused(capsys, command, "--config", written(tmp_path))
+    """All that is to be pulled is said before anything starts, and one command gets it."""
+    big = {"name": "big", "model": "smollm2-135m-instruct", "engine": "fake"}
+    said = refused(capsys, command, "--config", written(tmp_path, generalist=big))
 
     assert said.splitlines() == [said]
-    assert "niche models pull all-minilm-l6-v2" in said
+    assert "niche models pull smollm2-135m-instruct all-minilm-l6-v2" in said
 
 
 def test_a_store_that_cannot_be_written_is_one_line(
