@@ -29,6 +29,8 @@ from loadtests.traffic.errors import LoadTestError
 _CAPACITY_SECONDS = 3.0
 _SETTLE_SECONDS = 0.5
 """After a load, for what wrk left under way."""
+_STARTS = 2
+"""Tries to start a stack: another process may take a port that was free when it was chosen."""
 _WARM_UP_CLIENTS = 16
 _ORDER = ("idle", "whole", "streams", "capacity", "memory")
 _START_SECONDS = 45.0
@@ -145,13 +147,22 @@ class Benchmark:
         rounds, left = self._settings.rounds, self._minutes()
         self._say(f"round {number} of {rounds}: {stack.name}; about {left} minutes left")
         with ExitStack() as context:
+            running = self._started(stack, context)
+            if running is not None:
+                self._measure_steps(stack, number, running)
+
+    def _started(self, stack: Stack, context: ExitStack) -> Running | None:
+        """Starts a stack; None, and left out from now on, if it does not start."""
+        reason = ""
+        for _ in range(_STARTS):
             try:
-                running = context.enter_context(stack.start(self._workspace))
+                return context.enter_context(stack.start(self._workspace))
             except LoadTestError as error:
-                self._left_out.add(stack.name)
-                self._remark(f"{stack.name} was left out: {error}")
-                return
-            self._measure_steps(stack, number, running)
+                reason = str(error)
+                self._say(f"{stack.name} did not start: {reason}")
+        self._left_out.add(stack.name)
+        self._journal.note(f"{stack.name} was left out: {reason}")
+        return None
 
     def _measure_steps(self, stack: Stack, number: int, running: Running) -> None:
         warm: set[tuple[str, str]] = set()
