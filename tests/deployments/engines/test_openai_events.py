@@ -75,7 +75,11 @@ def test_an_event_comes_with_its_end_and_no_later():
     assert reader.feed(b"\ndata: b\n\n") == [Event(b"b")]
 
 
-@pytest.mark.parametrize("body", [b'{"a": 1}', b"\n [1]", b"\xef\xbb\xbf<html>"])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": 1}', b"\n [1]", b"\xef\xbb\xbf<html>"],
+    ids=["object", "list", "page after a byte order mark"],
+)
 def test_what_is_no_stream_is_kept_whole(body):
     """As its first bytes show, though they come one by one."""
     reader = EventReader()
