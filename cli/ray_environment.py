@@ -3,16 +3,30 @@
 Rule: this file does not import Ray, and keeps variables that the operator set.
 """
 
+import random
 import socket
 import sys
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
+_PORTS = range(20_000, 30_000)
+"""Below those that systems give to outgoing connections: such a port may be taken again before the
+proxy binds it."""
 
-def _free_port() -> str:
+
+def _free_ports(count: int) -> list[str]:
+    free = (port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
+    return [str(port) for port in islice(free, count)]
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -43,6 +57,7 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
 
 def _haproxy(state_dir: Path) -> dict[str, str]:
     """Separate files and ports, so that two stacks can run on one machine."""
+    stats, metrics, fallback = _free_ports(3)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
@@ -50,7 +65,7 @@ def _haproxy(state_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(state_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(state_dir / "server-state"),
-        "RAY_SERVE_HAPROXY_STATS_PORT": _free_port(),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": _free_port(),
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": _free_port(),
+        "RAY_SERVE_HAPROXY_STATS_PORT": stats,
+        "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
     }
