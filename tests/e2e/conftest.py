@@ -34,9 +34,10 @@ OVERLOADED = {
 
 @dataclass
 class Stack:
-    """The running stack: its URL, and its driver's ear and mouth."""
+    """The running stack: its URL, and its driver's process, ear and mouth."""
 
     url: str
+    pid: int
     questions: IO[str]
     answers: IO[str]
 
@@ -82,7 +83,7 @@ def running(config: Path) -> Iterator[Stack]:
         assert process.stdin is not None
         assert process.stdout is not None
         url = _read(process.stdout)["ready"]
-        yield Stack(url, process.stdin, process.stdout)
+        yield Stack(url, process.pid, process.stdin, process.stdout)
         process.stdin.close()
         process.wait(timeout=120)
 

@@ -102,7 +102,7 @@ def test_the_gateway_is_the_only_replica(forwarding: Forwarding) -> None:
     """No process of the stack is a model's."""
     titles = [
         word
-        for child in psutil.Process().children(recursive=True)
+        for child in psutil.Process(forwarding.stack.pid).children(recursive=True)
         for word in child.cmdline()
         if "ServeReplica" in word
     ]
