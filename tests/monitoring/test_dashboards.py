@@ -145,7 +145,9 @@ def use(client: httpx.Client, gateway: Gateway, times: int) -> None:
             time.sleep(0.001)
         said = {"score": 1.0, "correction": "right", "request_id": answer.headers["x-request-id"]}
         client.post("/v1/feedback", json=said).raise_for_status()
-    client.post("/v1/chat/completions", json=CHAT | {"messages": NOT_SQL})
+    for chat in (CHAT, CHAT | {"messages": NOT_SQL}):
+        client.post("/v1/chat/completions", json=chat)
+        client.post("/v1/chat/completions", json=chat | {"stream": True}).raise_for_status()
     gateway.sql.refusal = Overloaded("sql-model", 9, 1.0)
     client.post("/v1/chat/completions", json=CHAT)
     client.post("/v1/chat/completions", json=CHAT | {"model": "sql-model"})
