@@ -85,7 +85,10 @@ class ServeApplication:
 
     def _found(self) -> DeploymentHandle:
         if self._handle is None:
-            self._handle = self._get_handle()
+            try:
+                self._handle = self._get_handle()
+            except KeyError as error:  # what Serve raises for a deployment that it does not know
+                raise Unavailable(self._name, "it is not deployed") from error
         return self._handle
 
     @contextmanager

@@ -319,14 +319,26 @@ async def test_a_sleeping_model_is_healthy() -> None:
     await replicas(may_sleep=True).health()
 
 
-async def test_a_model_that_is_not_deployed_is_ill() -> None:
-    """Also one that may sleep."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("Deployment(name='sql', app='model-sql') does not exist."),
+        RayServeException("There is no Serve instance running."),
+    ],
+    ids=["no-deployment", "no-serve"],
+)
+async def test_a_model_that_is_not_deployed_is_unavailable(error: Exception) -> None:
+    """Its health, also if it may sleep, and its answers."""
 
     def look() -> Any:
-        raise RayServeException("Application 'model-sql' does not exist.")
+        raise error
+
+    asked = ServeBackend("sql", look, may_sleep=True)
 
     with pytest.raises(Unavailable, match="not deployed"):
-        await ServeBackend("sql", look, may_sleep=True).health()
+        await asked.health()
+    with pytest.raises(Unavailable, match="not deployed"):
+        await collect(asked)
 
 
 async def test_load_and_card_are_the_replicas_own() -> None:
