@@ -98,15 +98,16 @@ def counted(body: Callable[[int], dict[str, Any]]) -> Counter[str]:
             sys.setprofile(None)
 
     log = logging.getLogger("gateway")
-    level, handlers = log.level, log.handlers[:]
-    log.handlers = [records]  # what another test set up is not counted
+    level, handlers, propagate = log.level, log.handlers[:], log.propagate
+    # What another test set up is not counted, on pytest's own handler either.
+    log.handlers, log.propagate = [records], False
     log.setLevel(logging.INFO)
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(measured())
     finally:
         log.setLevel(level)
-        log.handlers = handlers
+        log.handlers, log.propagate = handlers, propagate
     return Counter({**loop.seen, **calls, "records": records.seen})
 
 
