@@ -7,7 +7,8 @@ a line with how long the loop was held and where most samples were, innermost ca
     {"level": "warning", "logger": "gateway.loop_watch", "message": "the event loop was held",
      "seconds": 0.0042, "samples": 6, "stack": ["gateway/body.py:96 _object", ...]}
 
-A line without a stack means C code that kept the GIL, so that no thread could look. A loop that
+A line without a stack: no thread could look, since C code kept the GIL, or other threads had it. A
+stack that ends in a short call that releases the GIL, such as `uuid4`, waited for it. A loop that
 waits for work, or for a CPU, is not held. The watch costs some percent of a core.
 """
 
