@@ -14,9 +14,6 @@ from msgspec import Struct
 from deployments.generation import Prompt, Sampling
 from deployments.protocol import InvalidPrompt, Message, ModelRequest
 
-_COMPLETION_MAX_TOKENS = 16
-"""The default of `POST /v1/completions`, by OpenAI's reference."""
-
 _LABELS = frozenset({"metadata", "user"})
 """The client's own words, which change no answer."""
 
@@ -190,8 +187,7 @@ def _chat_sampling(body: _ChatBody) -> Sampling:
 
 
 def _completion_sampling(body: _CompletionBody) -> Sampling:
-    max_tokens = _COMPLETION_MAX_TOKENS if body.max_tokens is None else body.max_tokens
-    return _sampling(body, max_tokens, body.logprobs)
+    return _sampling(body, body.max_tokens, body.logprobs)
 
 
 def _sampling(body: _Body, max_tokens: int | None, top_logprobs: int | None) -> Sampling:

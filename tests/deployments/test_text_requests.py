@@ -121,9 +121,9 @@ def test_an_answer_can_be_sent_back():
     )
 
 
-def test_a_completion_ends_after_sixteen_tokens_by_default():
-    """The older endpoint's own default, which a chat does not have."""
-    assert only(completion()).sampling.max_tokens == 16
+def test_a_default_is_the_gateways_to_write():
+    """The engine adds none: upstreams get the same body."""
+    assert only(completion()).sampling.max_tokens is None
     assert only(completion(max_tokens=99)).sampling.max_tokens == 99
     assert only(chat()).sampling.max_tokens is None
 
