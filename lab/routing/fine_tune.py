@@ -27,16 +27,15 @@ from lab.routing.forms import (
     AFTER_DOCUMENT,
     CONTEXT_IN_SYSTEM,
     IN_LONG_TEXT,
-    LONG,
     OTHER_TASKS,
     PLAIN,
     SYSTEM_PROMPT,
     TYPOS,
     TuningPrompt,
     Wordings,
-    bears_label,
     filler_alone,
     formed,
+    label,
     said,
 )
 from lab.routing.train import Tune
@@ -50,14 +49,18 @@ from router.errors import TrainingError
 from router.types import GENERAL, Query
 
 _FORMS = {
-    PLAIN: 0.25,
+    PLAIN: 0.22,
     TYPOS: 0.06,
-    SYSTEM_PROMPT: 0.16,
+    SYSTEM_PROMPT: 0.17,
     CONTEXT_IN_SYSTEM: 0.03,
-    AFTER_DOCUMENT: 0.1,
-    IN_LONG_TEXT: 0.12,
+    AFTER_DOCUMENT: 0.12,
+    IN_LONG_TEXT: 0.14,
 }
 """How often each form is drawn; the rest is shared by the frames."""
+
+_READ_WHATEVER = 0.4
+"""How often a system prompt is read though the detector takes it for neutral. Else nearly all that
+the encoder sees below a system prompt would be general, and that prompt a sign of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class FineTuneConfig:
     steps: int = 1600
     prompts: int = 24
     other_tasks: float = 0.45
-    fillers: int = 1
+    fillers: int = 2
     general: float = 0.4
     learning_rate: float = 1e-3
     head_learning_rate: float = 1e-2
@@ -247,17 +250,14 @@ class Draws:
 
     def _labelled(self, made: Sequence[_Made], rng: random.Random) -> list[tuple[str, int]]:
         found = []
-        texts = self._reader.texts([each.query for each in made])
+        whatever = [rng.random() < _READ_WHATEVER for _ in made]
+        texts = self._reader.texts([each.query for each in made], whatever)
         for each, text in zip(made, texts, strict=True):
-            if bears_label(each.form, each.prompt, text):
-                label = each.domain
-            elif each.form in LONG:
-                label = GENERAL
-            else:
-                continue
-            # People type in lower case.
-            shown = text.lower() if rng.random() < _LOWER else text
-            found.append((shown, self.classes.index(label)))
+            domain = label(each.form, each.domain, each.prompt, text)
+            if domain is not None:
+                # People type in lower case.
+                shown = text.lower() if rng.random() < _LOWER else text
+                found.append((shown, self.classes.index(domain)))
         return found
 
 

@@ -46,7 +46,7 @@ TYPOS = "typos"
 OTHER_TASKS = (OTHER_TASK, OTHER_TASK_BY_SYSTEM)
 _SAME_TASK = (AFTER_DOCUMENT, IN_LONG_TEXT, SYSTEM_PROMPT, CONTEXT_IN_SYSTEM, TYPOS)
 
-LONG = (AFTER_DOCUMENT, IN_LONG_TEXT)
+_LONG = (AFTER_DOCUMENT, IN_LONG_TEXT)
 """Forms that are shortened."""
 
 MIX: Mapping[str, float] = {
@@ -251,18 +251,25 @@ def _rng(*parts: str) -> random.Random:
     return random.Random(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest())
 
 
-def bears_label(form: str, prompt: str, text: str) -> bool:
-    """Whether the text that is encoded has what the label is about.
+def label(form: str, domain: str, prompt: str, text: str) -> str | None:
+    """The label of a text that is encoded.
 
-    Below a system prompt that sets a task, this prompt; of a long text, of which a part is left
-    out, at least half of the prompt's words.
+    Args:
+        form: of the prompt.
+        domain: the label of the prompt in this form.
+        prompt: the prompt in no form.
+        text: what is encoded.
+
+    Returns:
+        None if a system prompt that sets a task is not in the text, which then does not show the
+        task. `GENERAL` if shortening left less than half of the prompt's words.
     """
     if form == OTHER_TASK_BY_SYSTEM:
-        return text.startswith(SYSTEM_LABEL)
-    if form not in LONG:
-        return True
+        return domain if text.startswith(SYSTEM_LABEL) else None
+    if form not in _LONG:
+        return domain
     words = set(prompt.split())
-    return 2 * len(words & set(text.split())) >= len(words)
+    return domain if 2 * len(words & set(text.split())) >= len(words) else GENERAL
 
 
 def said(text: str, system: str = "") -> Query:

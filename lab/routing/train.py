@@ -34,9 +34,9 @@ from lab.routing.forms import (
     FormedRow,
     TuningPrompt,
     Wordings,
-    bears_label,
     in_mix,
     in_some_forms,
+    label,
     wordings,
 )
 from lab.routing.material import Material
@@ -346,7 +346,7 @@ def _parts(
     else:
         progress("encoding the prompts in other forms")
         calibration = [in_mix(row, forms) for row in calibration]
-        made, vectors = _made(train, forms, part)
+        made, vectors = _made(material, forms, part)
         fit = plain.and_(vectors)
         mixed, checked_texts = part([in_mix(row, forms) for row in validation])
         validated = checked.and_(mixed)
@@ -363,22 +363,20 @@ def _parts(
 
 
 def _made(
-    rows: Sequence[LabelledRow],
+    material: Material,
     forms: Wordings,
     part: Callable[[Sequence[LabelledRow]], tuple[Part, DecidingTexts]],
 ) -> tuple[list[FormedRow], Part]:
-    """Rows in other forms, with their vectors."""
-    made = [formed for row in rows for formed in in_some_forms(row, forms)]
+    """The training rows in other forms, with their vectors."""
+    made = [formed for row in material.of("train") for formed in in_some_forms(row, forms)]
     found, texts = part(made)
-    sound = _sound(made, texts.texts)
-    kept = Part(found.vectors[sound], found.truth[sound])
-    return [made[index] for index in sound], kept
-
-
-def _sound(made: Sequence[FormedRow], texts: Sequence[str]) -> list[int]:
-    """The rows whose label their text bears."""
-    pairs = enumerate(zip(made, texts, strict=True))
-    return [index for index, (row, text) in pairs if bears_label(row.form, row.prompt, text)]
+    kept, labelled = [], []
+    for place, (row, text) in enumerate(zip(made, texts.texts, strict=True)):
+        domain = label(row.form, row.domain, row.prompt, text)
+        if domain is not None:
+            kept.append(place)
+            labelled.append(replace(row, domain=domain))
+    return labelled, Part(found.vectors[kept], material.truth(labelled))
 
 
 def _exemplars(

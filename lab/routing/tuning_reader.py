@@ -28,9 +28,18 @@ class TuningReader:
         self._systems = SystemPrompts(base.encode, True, detector)
         self.fingerprint = scorer.weights.tobytes() + detector.weights.tobytes()
 
-    def texts(self, queries: Sequence[Query]) -> list[str]:
-        """The text of each query that is encoded."""
-        systems = self._systems.read([system_text(query) for query in queries])
+    def texts(self, queries: Sequence[Query], whatever: Sequence[bool]) -> list[str]:
+        """The text of each query that is encoded.
+
+        Args:
+            queries: n queries.
+            whatever: which are read with their system prompt, whatever it says.
+        """
+        said = [system_text(query) for query in queries]
+        read = self._systems.read(said)
+        systems = [
+            own if all_ else task for own, task, all_ in zip(said, read, whatever, strict=True)
+        ]
         return [
             request_text(system, query.messages[-1].content, self._scorer)
             for system, query in zip(systems, queries, strict=True)

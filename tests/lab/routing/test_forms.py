@@ -29,6 +29,7 @@ from lab.routing.forms import (
     in_form,
     in_mix,
     in_some_forms,
+    label,
     wordings,
 )
 from lab.routing.rows import Row
@@ -242,6 +243,22 @@ def test_an_outcome_is_about_the_plain_prompt():
     row = Row(TEXT, "sql", "g", excess_loss=0.5)
     assert in_form(row, PLAIN, TRAINING).excess_loss == 0.5
     assert in_form(row, SYSTEM_PROMPT, TRAINING).excess_loss is None
+
+
+LABELS = {
+    "a task that is read": (OTHER_TASK_BY_SYSTEM, GENERAL, "System: rhyme\nUser: a b", GENERAL),
+    "a task that is not": (OTHER_TASK_BY_SYSTEM, GENERAL, "a b", None),
+    "a request that was kept": (IN_LONG_TEXT, "sql", "x y b a z", "sql"),
+    "a request that was cut off": (IN_LONG_TEXT, "sql", "x y z", GENERAL),
+    "typos": (TYPOS, "sql", "aa bb", "sql"),
+}
+
+
+@pytest.mark.parametrize("case", LABELS.values(), ids=LABELS.keys())
+def test_the_label_is_of_what_is_encoded(case):
+    """A task that is not in the text teaches nothing, and a request that was cut off nobody's."""
+    form, domain, text, expected = case
+    assert label(form, domain, "a b", text) == expected
 
 
 def test_kinds_can_be_left_out():

@@ -208,7 +208,11 @@ def test_the_training_rows_alone_tune(tuned):
         task.kind for task in wordings(False).other_tasks
     }
     systems = [task.system[0] for task in forms.other_tasks]
-    texts = reader.texts([said("play it", system) for system in systems])
+    requests = [said("play it", system) for system in systems]
+    texts = reader.texts(requests, [False] * len(requests))
+    assert all(
+        text.startswith("System: ") for text in reader.texts(requests, [True] * len(requests))
+    )
     assert np.mean([text.startswith("System: ") for text in texts]) > 0.5
 
 
