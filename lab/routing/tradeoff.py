@@ -1,12 +1,11 @@
 """The choice behind a threshold: how much is routed at each share of misrouted requests."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.routing.values import Evaluation
 from lab.statistics.table import Table
-from router.trained import Trained
 
 LIMITS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -72,20 +71,19 @@ class Tradeoff:
         return "\n".join([*parts, *([f"\nWarning: {self.warning}"] if self.warning else [])])
 
 
-def tradeoff(trained: Trained, test: Evaluation, limit: float) -> Tradeoff:
+def tradeoff(thresholds: Mapping[float, float], test: Evaluation, limit: float) -> Tradeoff:
     """The choice of an artifact.
 
     Args:
-        trained: its calibration rows choose the threshold of each limit but the artifact's own.
+        thresholds: the threshold that validation rows give each limit.
         test: figures on test rows.
-        limit: the limit that the artifact uses.
+        limit: the one of these limits that the artifact uses.
     """
-    points = tuple(_point(at, trained, test, own=at == limit) for at in sorted({*LIMITS, limit}))
+    points = tuple(_point(at, thresholds[at], test) for at in sorted(thresholds))
     return Tradeoff(points, limit, _warning(points, test, limit))
 
 
-def _point(limit: float, trained: Trained, test: Evaluation, *, own: bool) -> Point:
-    threshold = trained.min_confidence if own else trained.calibration.threshold(limit)
+def _point(limit: float, threshold: float, test: Evaluation) -> Point:
     found = test.risk_coverage.at(threshold)
     return Point(limit, threshold, found.coverage, found.risk)
 

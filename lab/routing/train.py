@@ -10,7 +10,7 @@ unseen rows are used once, for the report. The same rows, encoder and seed give
 the same artifact.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ from lab.routing.rows import (
 )
 from lab.routing.segments import fit_scorer
 from lab.routing.task_prompts import fit_task_prompts
-from lab.routing.tradeoff import tradeoff
+from lab.routing.tradeoff import LIMITS, tradeoff
 from lab.routing.tuning_reader import TuningReader
 from router.artifact import load_artifact, save_artifact
 from router.classifier import TextEncoder
@@ -170,7 +170,7 @@ def train(
     if tune is not None and tuning is not None:
         reader = TuningReader(encoder, scorer, tuning.detector)
         serving = CachingEncoder(tune(material.tuning_prompts(), tuning.forms, reader))
-    trained, choices = _learn(material, serving, scorer, tuning, config, progress)
+    trained, choices, thresholds = _learn(material, serving, scorer, tuning, config, progress)
     if tune is None:
         _remove_adapter(out)
     guarantees = promises(trained.calibration, config.guarantee)
@@ -182,7 +182,7 @@ def train(
         dropped=material.splits.dropped,
         choices=choices,
         trained=trained,
-        tradeoff=tradeoff(trained, found["test"], config.max_misrouted),
+        tradeoff=tradeoff(thresholds, found["test"], config.max_misrouted),
         guarantees=guarantees,
         **found,
     )
@@ -256,8 +256,9 @@ def _learn(
     tuning: _Tuning | None,
     config: TrainConfig,
     progress: Callable[[str], object],
-) -> tuple[Trained, tuple[Choice, ...]]:
-    """Trains on the rows of training, validation and calibration."""
+) -> tuple[Trained, tuple[Choice, ...], Mapping[float, float]]:
+    """Trains on the rows of training, validation and calibration; also returns what was chosen, and
+    the confidence threshold for each limit of misrouted rows."""
     follow_up = learn_follow_ups(material.rows, encoder, material.splits)
     similar = _min_similarity(material, encoder, config.seed)
     forms = None if tuning is None else tuning.forms
@@ -272,11 +273,15 @@ def _learn(
     )
     quantile = config.ood_quantile if tuning is None else config.tuned_ood_quantile
     ood = calibrate_ood(head, prototypes, parts.validation, quantile)
+    thresholds = {
+        limit: calibrate_confidence(head, ood, parts.validation, limit)
+        for limit in {*LIMITS, config.max_misrouted}
+    }
     kept = pick_exemplars(head, parts.plain.vectors, config.exemplars)
     trained = Trained(
         head=head,
         ood=ood,
-        min_confidence=calibrate_confidence(head, ood, parts.validation, config.max_misrouted),
+        min_confidence=thresholds[config.max_misrouted],
         reading=reading,
         exemplars=_exemplars(material.of("train"), parts.deciding, kept),
         calibration=keep_calibration(
@@ -284,7 +289,8 @@ def _learn(
         ),
         forms=_fit_forms(parts),
     )
-    return replace(trained, verification=_verification(trained, parts.checked, encoder)), choices
+    verification = _verification(trained, parts.checked, encoder)
+    return replace(trained, verification=verification), choices, thresholds
 
 
 def _fit_forms(parts: _Parts) -> FormHead | None:

@@ -3,22 +3,14 @@
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from lab.routing.evaluate import evaluate
 from lab.routing.rows import Row
 from lab.routing.tradeoff import LIMITS, tradeoff
-from router.trained import Calibration
 from tests.lab.routing.scripted import Scripted
 
-CALIBRATION = Calibration(
-    confidence=np.linspace(0.5, 1.0, 101),
-    misroute=np.linspace(0.5, 1.0, 101) < 0.6,
-    excess_loss=np.full(101, np.nan),
-    grid=np.array([0.95, 0.9, 0.8, 0.7, 0.6, 0.5]),
-)
-"""A fifth of the rows is misrouted: those below 0.6."""
+THRESHOLDS = {**dict.fromkeys(LIMITS, 0.6), 0.01: 0.9, 0.2: 0.5}
 
 
 def rows(sure, unsure, wrong):
@@ -37,32 +29,18 @@ class Strict(Scripted):
         return [replace(found, min_confidence=0.9) for found in super().scores(queries)]
 
 
-@pytest.fixture
-def learnt(trained):
-    """An artifact whose own threshold is 0.9."""
-    return replace(trained[1].trained, min_confidence=0.9, calibration=CALIBRATION)
-
-
-def test_there_is_a_point_for_each_limit_and_one_is_chosen(learnt):
+def test_there_is_a_point_for_each_limit_and_one_is_chosen():
     """From the strictest on; a limit of one's own stands among them."""
-    found = tradeoff(learnt, evaluate(Strict(), rows(60, 20, 20)), 0.03)
+    found = tradeoff({**THRESHOLDS, 0.03: 0.9}, evaluate(Strict(), rows(60, 20, 20)), 0.03)
     assert [point.limit for point in found.points] == sorted({*LIMITS, 0.03})
     chosen = [line[-1] for line in found.table().rows]
     assert chosen.count("chosen") == 1
     assert chosen[[point.limit for point in found.points].index(0.03)] == "chosen"
 
 
-def test_thresholds_come_from_the_calibration_and_the_artifact(learnt):
-    """The artifact's own is in force for its limit; the others are those that rows support."""
-    found = tradeoff(learnt, evaluate(Strict(), rows(60, 20, 20)), 0.01)
-    thresholds = {point.limit: point.threshold for point in found.points}
-    assert thresholds[0.01] == 0.9
-    assert (thresholds[0.005], thresholds[0.2]) == (0.6, 0.5)
-
-
-def test_figures_of_a_point_are_those_of_test_rows(learnt):
+def test_figures_of_a_point_are_those_of_test_rows():
     """Routed of all rows, misrouted of these, and requests of a thousand that go wrong."""
-    found = tradeoff(learnt, evaluate(Strict(), rows(60, 20, 20)), 0.01)
+    found = tradeoff(THRESHOLDS, evaluate(Strict(), rows(60, 20, 20)), 0.01)
     strict = next(point for point in found.points if point.limit == 0.01)
     loose = next(point for point in found.points if point.limit == 0.2)
     assert (strict.routed, strict.misrouted, strict.wrong_per_thousand) == (0.6, 0.0, 0.0)
@@ -70,16 +48,16 @@ def test_figures_of_a_point_are_those_of_test_rows(learnt):
     assert loose.wrong_per_thousand == pytest.approx(200)
 
 
-def test_where_enough_is_routed_there_is_no_warning(learnt):
+def test_where_enough_is_routed_there_is_no_warning():
     """Half of the specialists' rows is enough."""
-    found = tradeoff(learnt, evaluate(Strict(), rows(60, 20, 20)), 0.01)
+    found = tradeoff(THRESHOLDS, evaluate(Strict(), rows(60, 20, 20)), 0.01)
     assert found.warning == ""
     assert "Warning" not in found.text()
 
 
-def test_where_little_is_routed_the_warning_says_what_helps(learnt):
+def test_where_little_is_routed_the_warning_says_what_helps():
     """The share, the domains that are confused most, and the next limit that routes more."""
-    found = tradeoff(learnt, evaluate(Strict(), rows(10, 70, 20)), 0.01)
+    found = tradeoff(THRESHOLDS, evaluate(Strict(), rows(10, 70, 20)), 0.01)
     few, confused, looser = re.split(r"(?<=\.) ", found.warning)
     assert "12%" in few
     assert re.search(r"general and sql .*\b20 of 20\b", confused)
@@ -87,15 +65,15 @@ def test_where_little_is_routed_the_warning_says_what_helps(learnt):
     assert f"Warning: {found.warning}" in found.text()
 
 
-def test_a_limit_that_routes_no_more_is_not_advised(learnt):
+def test_a_limit_that_routes_no_more_is_not_advised():
     """The warning then names the confusion alone."""
-    found = tradeoff(learnt, evaluate(Strict(), rows(10, 70, 20)), 0.2)
+    found = tradeoff(THRESHOLDS, evaluate(Strict(), rows(10, 70, 20)), 0.2)
     assert "--max-misrouted" not in found.warning
 
 
-def test_rows_of_no_specialist_need_no_warning(learnt):
+def test_rows_of_no_specialist_need_no_warning():
     """There is nothing that could be routed rightly."""
-    assert tradeoff(learnt, evaluate(Strict(), rows(0, 0, 20)), 0.01).warning == ""
+    assert tradeoff(THRESHOLDS, evaluate(Strict(), rows(0, 0, 20)), 0.01).warning == ""
 
 
 def test_a_training_reports_its_choice(trained):
