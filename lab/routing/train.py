@@ -259,11 +259,8 @@ def _learn(
 ) -> tuple[Trained, tuple[Choice, ...], Mapping[float, float]]:
     """Trains on the rows of training, validation and calibration; also returns what was chosen, and
     the confidence threshold for each limit of misrouted rows."""
-    follow_up = learn_follow_ups(material.rows, encoder, material.splits)
-    similar = _min_similarity(material, encoder, config.seed)
+    reading = _reading(material, encoder, scorer, tuning, config.seed)
     forms = None if tuning is None else tuning.forms
-    detector = None if tuning is None else tuning.detector
-    reading = Reading(follow_up, scorer, tuning is not None, detector, similar)
     parts = _parts(material, encoder, reading, forms, config.seed, progress)
     head, choices = _choose_head(material.classes, parts, config, progress)
     progress("calibrating")
@@ -291,6 +288,19 @@ def _learn(
     )
     verification = _verification(trained, parts.checked, encoder)
     return replace(trained, verification=verification), choices, thresholds
+
+
+def _reading(
+    material: Material,
+    encoder: TextEncoder,
+    scorer: SegmentScorer,
+    tuning: _Tuning | None,
+    seed: int,
+) -> Reading:
+    follow_up = learn_follow_ups(material.rows, encoder, material.splits)
+    similar = _min_similarity(material, encoder, seed)
+    detector = None if tuning is None else tuning.detector
+    return Reading(follow_up, scorer, tuning is not None, detector, similar)
 
 
 def _fit_forms(parts: _Parts) -> FormHead | None:
