@@ -1,0 +1,138 @@
+"""What a hop between two processes costs: by a Serve handle, or by HTTP to the replica's own port.
+
+One replica answers each request with the bytes that it got, by a handle's method and by an HTTP
+server of its own; a caller in another actor asks it in both ways, in turn, with some requests at a
+time. Prints requests per second, and the CPU of caller and replica per request. Nothing of this
+project takes part.
+
+RAY_SERVE_USE_GRPC_BY_DEFAULT=1 python -m loadtests.bench.hop --clients 1 16 64 --rounds 5
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from statistics import median
+
+import ray
+from aiohttp import ClientSession, TCPConnector, web
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+_BODY = b"x" * 600
+"""Bytes of a short request."""
+_FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
+_OBJECT_STORE_BYTES = 128 << 20
+
+
+class Echo:
+    """Answers with what it got."""
+
+    def __init__(self) -> None:
+        self._runner: web.AppRunner | None = None
+
+    async def listen(self) -> str:
+        """Starts the HTTP server; returns its address."""
+        app = web.Application()
+        app.router.add_post("/", self._http)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}/"
+
+    async def echo(self, body: bytes) -> bytes:
+        """By a handle."""
+        return body
+
+    async def cpu_seconds(self) -> float:
+        """Of this process so far."""
+        return time.process_time()
+
+    async def _http(self, request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+
+class Caller:
+    """Asks in both ways, as a gateway replica does: inside an actor."""
+
+    def __init__(self, echo: DeploymentHandle) -> None:
+        self._echo = echo
+
+    async def measure(self, way: str, clients: int, seconds: float) -> tuple[float, float, float]:
+        """Requests per second, and CPU per request in ms: the caller's and the replica's."""
+        url = await self._echo.listen.remote()
+        method = self._echo.options(method_name="echo", **_FRAMES)
+        async with ClientSession(connector=TCPConnector(limit=0)) as session:
+
+            async def by_handle() -> None:
+                await method.remote(_BODY)
+
+            async def by_http() -> None:
+                async with session.post(url, data=_BODY) as answer:
+                    await answer.read()
+
+            ask = {"handle": by_handle, "http": by_http}[way]
+            await asyncio.gather(*(ask() for _ in range(clients)))
+            before = time.process_time(), await self._echo.cpu_seconds.remote()
+            started = time.monotonic()
+            done = 0
+
+            async def client() -> None:
+                nonlocal done
+                while time.monotonic() - started < seconds:
+                    await ask()
+                    done += 1
+
+            await asyncio.gather(*(client() for _ in range(clients)))
+            took = time.monotonic() - started
+            after = time.process_time(), await self._echo.cpu_seconds.remote()
+        own, theirs = (
+            1000 * (late - early) / done for late, early in zip(after, before, strict=True)
+        )
+        return done / took, own, theirs
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Prints a line per way and number of clients: medians of the rounds."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.bench.hop")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    arguments = parser.parse_args()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    options = {"ray_actor_options": {"num_cpus": 0.1}, "max_ongoing_requests": 1000}
+    echo = serve.deployment(name="echo", **options)(Echo).bind()
+    caller = serve.run(
+        serve.deployment(name="caller", **options)(Caller).bind(echo), route_prefix=None
+    )
+    _print(
+        f"{'way':8}{'clients':>8}{'requests/s':>12}{'CPU caller, ms':>16}{'CPU replica, ms':>17}"
+    )
+    for clients in arguments.clients:
+        found: dict[str, list[tuple[float, float, float]]] = {"handle": [], "http": []}
+        for _ in range(arguments.rounds):
+            for way, kept in found.items():
+                kept.append(caller.measure.remote(way, clients, arguments.seconds).result())
+        for way, kept in found.items():
+            rate, own, theirs = (median(column) for column in zip(*kept, strict=True))
+            _print(f"{way:8}{clients:>8}{rate:>12,.0f}{own:>16.2f}{theirs:>17.2f}")
+    serve.shutdown()
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
