@@ -1,8 +1,7 @@
-"""The queueing formulas, beside the chain's own balance equations, scipy, and a simulation."""
+"""The queueing formulas, beside the chain's own balance equations and scipy; beside a simulation in
+`test_simulation.py`."""
 
-import heapq
 from functools import cache
-from random import Random
 
 import numpy as np
 import pytest
@@ -66,25 +65,6 @@ def test_the_wait_is_as_long_as_the_chain_says(servers, load, quantile) -> None:
 
     longer = waiting @ stats.gamma.sf(wait, np.arange(1, len(waiting) + 1), scale=seconds / servers)
     assert longer == pytest.approx(min(1 - quantile, waiting.sum()), rel=1e-6)
-
-
-def simulated(seed: int) -> float:
-    """What 95 % of twenty thousand requests wait at most, of three servers."""
-    random, free, now, waits = Random(seed), [0.0] * 3, 0.0, []
-    for _ in range(20_000):
-        now += random.expovariate(4.0)
-        begin = max(now, heapq.heappop(free))
-        waits.append(begin - now)
-        heapq.heappush(free, begin + random.expovariate(2.0))
-    return float(np.quantile(waits, 0.95))
-
-
-def test_a_simulation_waits_as_long() -> None:
-    """Within what ten of them differ by."""
-    waits = [simulated(seed) for seed in range(10)]
-
-    assert abs(np.mean(waits) - wait_quantile(3, 4.0, 0.5, 0.95)) < 3.5 * stats.sem(waits)
-    assert stats.sem(waits) < 0.05
 
 
 def test_servers_that_never_catch_up_are_refused() -> None:
