@@ -57,7 +57,7 @@ class Settings:
     seconds: float = 6.0
     clients: tuple[int, ...] = (1, 16, 64)
     rest_seconds: float = 5.0
-    idle_seconds: float = 30.0
+    idle_seconds: float = 15.0
     most_streams: int = LARGEST
 
 
