@@ -1,15 +1,19 @@
 """Parses the request's bytes into a JSON object, with size limits and stricter than `json`.
 
+A large body is parsed on another thread, so that the event loop answers other requests meanwhile.
+
 It refuses input that parsers treat differently or drop silently: duplicate keys, NaN and
 infinities, lone surrogates, bytes that are not UTF-8, nesting beyond the stack.
 """
 
 import asyncio
 import json
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
 
 from starlette.types import Receive, Scope
 
+from gateway.config import GatewaySection
 from gateway.errors import (
     BodyTooLarge,
     BodyTooSlow,
@@ -18,6 +22,38 @@ from gateway.errors import (
     MalformedBody,
     UnsupportedMediaType,
 )
+
+INLINE_BYTES = 64 * 1024
+"""The longest body that is parsed on the event loop, which takes less than a millisecond."""
+
+Parsed = TypeVar("Parsed")
+
+
+async def read_parsed(
+    scope: Scope,
+    receive: Receive,
+    limits: GatewaySection,
+    parse: Callable[[dict[str, Any]], Parsed],
+    in_thread: Callable[[Callable[[], Parsed]], Awaitable[Parsed]] = asyncio.to_thread,
+) -> Parsed:
+    """Receives the body of a request, and parses it.
+
+    Args:
+        scope: the request.
+        receive: where its body comes from.
+        limits: of its size, and of the time for it.
+        parse: validates the JSON object; it must be safe to call on any thread.
+        in_thread: runs a function on another thread.
+
+    Raises:
+        GatewayError: as `read_body`, `decode_object` and `parse`.
+    """
+    body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
+
+    def parsed() -> Parsed:
+        return parse(decode_object(body))
+
+    return parsed() if len(body) <= INLINE_BYTES else await in_thread(parsed)
 
 
 async def read_body(

@@ -17,7 +17,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from deployments.protocol import Chunk, ModelRequest
-from gateway.body import decode_object, read_body
+from gateway.body import read_parsed
 from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
@@ -60,9 +60,7 @@ class Completions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        limits = self.dependencies.config.gateway
-        body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
-        request = self.parse(decode_object(body))
+        request = await read_parsed(scope, receive, self.dependencies.config.gateway, self.parse)
         observer_of(scope).received(request)
         exchange = _Exchange(self, request, scope, send)
         await while_connected(receive, record_of(scope), exchange.run)

@@ -9,7 +9,7 @@ import logging
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.body import decode_object, read_body
+from gateway.body import read_parsed
 from gateway.decider import AutoRouter
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import RouteQuestion, parse_route
@@ -49,9 +49,7 @@ class Preview:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        limits = self._limits
-        body = await read_body(scope, receive, limits.max_body_bytes, limits.body_timeout_seconds)
-        question = parse_route(decode_object(body))
+        question = await read_parsed(scope, receive, self._limits, parse_route)
 
         async def answer() -> None:
             started = self._clock()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from gateway.body import decode_object, read_body
+from gateway.body import read_parsed
 from gateway.config import GatewaySection
 from gateway.errors import (
     GatewayError,
@@ -44,13 +44,14 @@ async def read_as(request: Request, kind: type[Body], limits: GatewaySection) ->
     Raises:
         GatewayError: the body does not fit the type; the error names the parameter.
     """
-    seconds = limits.body_timeout_seconds
-    data = await read_body(request.scope, request.receive, limits.max_body_bytes, seconds)
-    raw = decode_object(data)
-    try:
-        return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        raise validation_error(str(error), raw) from None
+
+    def parse(raw: dict[str, Any]) -> Body:
+        try:
+            return msgspec.convert(raw, kind)
+        except msgspec.ValidationError as error:
+            raise validation_error(str(error), raw) from None
+
+    return await read_parsed(request.scope, request.receive, limits, parse)
 
 
 def validation_error(verdict: str, body: dict[str, Any]) -> GatewayError:

@@ -1,10 +1,14 @@
 """`gateway.body`: bytes that are, and are not, a JSON object."""
 
 import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from gateway.body import decode_object, read_body
+from gateway.body import INLINE_BYTES, decode_object, read_body, read_parsed
+from gateway.config import GatewaySection
 from gateway.errors import BodyTooSlow, GatewayError, InvalidValue, MalformedBody
 
 
@@ -62,3 +66,47 @@ async def test_a_body_that_never_ends_is_given_up():
 
     with pytest.raises(BodyTooSlow):
         await read_body({"headers": [(b"content-type", b"application/json")]}, receive, 99, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("size", "apart"),
+    [
+        pytest.param(INLINE_BYTES, False, id="small"),
+        pytest.param(INLINE_BYTES + 1, True, id="large"),
+    ],
+)
+async def test_a_large_body_is_parsed_on_another_thread(size, apart):
+    """Its bytes are decoded and validated there, once; a smaller one stays on the event loop."""
+    handed_over: list[int] = []
+
+    async def in_thread(work: Callable[[], int]) -> int:
+        handed_over.append(await asyncio.to_thread(work))
+        return handed_over[-1]
+
+    async def receive():
+        return {"type": "http.request", "body": b"{%b}" % (b" " * (size - 2))}
+
+    def parse(_fields: dict[str, Any]) -> int:
+        return threading.get_ident()
+
+    scope = {"headers": [(b"content-type", b"application/json")]}
+
+    ran_on = await read_parsed(scope, receive, GatewaySection(), parse, in_thread)
+
+    assert (ran_on != threading.get_ident()) == apart
+    assert handed_over == [ran_on] * apart
+
+
+async def test_an_error_of_a_large_body_is_the_same():
+    """The other thread raises what the event loop would."""
+    body = b'{"a": "%b", "a": 1}' % (b"x" * INLINE_BYTES)
+
+    async def receive():
+        return {"type": "http.request", "body": body}
+
+    scope = {"headers": [(b"content-type", b"application/json")]}
+
+    with pytest.raises(InvalidValue) as caught:
+        await read_parsed(scope, receive, GatewaySection(), dict)
+
+    assert caught.value.parameter == "a"
