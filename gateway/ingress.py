@@ -3,9 +3,10 @@
 The app itself (`gateway/app.py`) does not depend on Ray.
 """
 
+import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,10 @@ from gateway.log import log_requests
 from gateway.loop_watch import watch_running_loop
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_classifier, load_policy
+from gateway.scoring import DeployedScorer
 from gateway.tracing.otlp import open_provider
+from router.classifier import Classifier
+from router.policy import Policy
 
 GATEWAY_APP = "gateway"
 
@@ -52,7 +56,7 @@ class Gateway:
     def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
         self._config, self._context = config, context
 
-    def __serve_build_asgi_app__(self) -> ASGIApp:
+    async def __serve_build_asgi_app__(self) -> ASGIApp:
         config, context = self._config, self._context
         log_requests()
         if os.environ.get("NICHE_DEBUG_LOOP") == "1":
@@ -60,15 +64,13 @@ class Gateway:
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
         engines = local_engines(config, context.engine)
-        apart = config.router.deployment is not None
-        cache_dir, tracing = context.engine.cache_dir, config.observability.tracing
+        policy, classifier = await load_routing(config, context.engine.cache_dir)
+        tracing = config.observability.tracing
         app = build_app(
             Dependencies(
                 config=config,
-                policy=load_policy(config),
-                classifier=_remote_scorer()
-                if apart
-                else load_classifier(config.router, cache_dir, "cpu"),
+                policy=policy,
+                classifier=classifier,
                 judge=engines.get(JUDGE),
                 engines=tuple(engines.values()),
                 backends={spec.name: _backend(spec, engines) for spec in config.models},
@@ -98,6 +100,28 @@ class _OneRequestId:
             await send(message)
 
         await self._app(scope, receive, send_once)
+
+
+async def load_routing(
+    config: NicheConfig,
+    cache_dir: Path,
+    in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
+) -> tuple[Policy, Classifier | DeployedScorer]:
+    """What chooses the models. Its files, a hundred megabytes to read and verify, are loaded on
+    another thread, since what Serve runs on a replica's event loop would wait for them.
+
+    Args:
+        config: the validated configuration.
+        cache_dir: the directory of the model files.
+        in_thread: runs a function on another thread.
+
+    Raises:
+        RouterError, ModelError: as `load_policy` and `load_classifier`.
+    """
+    policy = await in_thread(load_policy, config)
+    if config.router.deployment is not None:
+        return policy, _remote_scorer()
+    return policy, await in_thread(load_classifier, config.router, cache_dir, "cpu")
 
 
 def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engine]:

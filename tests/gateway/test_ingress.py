@@ -1,5 +1,6 @@
 """What a gateway replica is made of: the engines of its own process, and their options."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from deployments.engine import EngineContext
 from gateway.config import ConfigError, NicheConfig, parse_config
 from gateway.evidence.grading import JUDGE
-from gateway.ingress import local_engines
+from gateway.ingress import load_routing, local_engines
+from gateway.routing import load_classifier, load_policy
 
 CONTEXT = EngineContext(Path("unused"))
 WEIGHTS = {"name": "big", "model": "none", "engine": "fake"}
@@ -59,3 +61,15 @@ def test_a_judge_without_its_key_stops_the_start() -> None:
 
     with pytest.raises(ConfigError, match="NICHE_ABSENT"):
         local_engines(asked, CONTEXT)
+
+
+async def test_what_routes_is_loaded_on_another_thread() -> None:
+    """The event loop of a gateway reads and verifies no files, at the start neither."""
+    loaded: list[Callable[..., object]] = []
+
+    async def in_thread(load: Callable[..., object], *_arguments: object) -> None:
+        loaded.append(load)
+
+    await load_routing(config(), CONTEXT.cache_dir, in_thread)
+
+    assert loaded == [load_policy, load_classifier]
