@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from deployments.completions import Completion
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
 
 ADAPTERS = Path(__file__).parent.parent / "adapters"

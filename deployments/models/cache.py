@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from deployments.models.checksum import sha256_of
 from deployments.models.lock import LockedModel
 
 _RECORD = "niche-model.json"
@@ -34,12 +35,6 @@ def downloads(cache: Path) -> Path:
 def model_dir(cache: Path, name: str) -> Path:
     """The directory of a model of the lock file."""
     return cache / "models" / name
-
-
-def sha256_of(path: Path) -> str:
-    """The checksum of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_record(folder: Path, model: LockedModel) -> None:

@@ -22,7 +22,7 @@ from typing import NoReturn
 import httpx
 from tqdm import tqdm
 
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
 from deployments.models.lock import WheelSource
 

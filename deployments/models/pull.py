@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.models.cache import downloads, is_whole, model_dir, sha256_of, write_record
+from deployments.models.cache import downloads, is_whole, model_dir, write_record
+from deployments.models.checksum import sha256_of
 from deployments.models.download import Locator, fetch, locate
 from deployments.models.errors import ModelError
 from deployments.models.lock import Lock, LockedModel, entry, read_lock

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from lab.datasets.draw import draw
 from lab.datasets.manifest import DatasetError
 from lab.datasets.sources import Dataset

@@ -12,7 +12,7 @@ import yaml
 from cli.main import main
 from cli.specialists_options import add_training, settings
 from deployments.models.adapters import load_adapter
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from gateway.config import load_config
 from lab.routing.dataset import read_rows
 from lab.specialists.recipe import TrainConfig

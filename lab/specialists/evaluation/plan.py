@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.models.adapters import ADAPTERS, Adapter, load_adapter
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
 from deployments.models.resolve import resolve
 from deployments.protocol import Message

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deployments.models.adapters import CARD, CONFIG, WEIGHTS
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from lab.datasets.sources import DATASETS
 from lab.specialists.evaluation.score import Score
 from lab.specialists.niche import Niche

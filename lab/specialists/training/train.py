@@ -24,7 +24,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from deployments.models.adapters import CARD, WEIGHTS, Adapter, AdapterCard, load_adapter
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from lab.specialists.errors import RecipeError
 from lab.specialists.niche import Niche
 from lab.specialists.recipe import TrainConfig
