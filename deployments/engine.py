@@ -12,14 +12,13 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.generation import Prompt
-from deployments.protocol import Backend, BackendError, Load, Message, ModelRequest, Unavailable
+from deployments.protocol import Backend, BackendError, Load, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
 
 _log = logging.getLogger("deployments.engine")
@@ -94,15 +93,6 @@ def parse_options(model: type[Options], spec: ModelSpec) -> Options:
             allowed = f"unknown key; allowed: {', '.join(model.model_fields)}"
             lines.append(f"{key}: {allowed if unknown else fault['msg']} (engine {spec.engine!r})")
         raise ValueError("\n".join(lines)) from error
-
-
-def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
-    """Prepends `system_prompt` to a conversation without a system message."""
-    if not system_prompt or not prompt.messages:
-        return prompt
-    if any(message.role == "system" for message in prompt.messages):
-        return prompt
-    return replace(prompt, messages=(Message("system", system_prompt), *prompt.messages))
 
 
 @contextmanager

@@ -4,12 +4,11 @@
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from deployments.answer_schemas import FinishReason
 from deployments.protocol import Load, Message, ModelCard, Usage
-
-FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,15 @@ class Piece:
     finish_reason: FinishReason | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
     usage: Usage | None = None
+
+
+def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
+    """Prepends `system_prompt` to a conversation without a system message."""
+    if not system_prompt or not prompt.messages:
+        return prompt
+    if any(message.role == "system" for message in prompt.messages):
+        return prompt
+    return replace(prompt, messages=(Message("system", system_prompt), *prompt.messages))
 
 
 class TextEngine(Protocol):

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployments.generation import FinishReason, Piece, Prompt, TokenLogprob
+from deployments.answer_schemas import FinishReason
+from deployments.generation import Piece, Prompt, TokenLogprob
 from deployments.protocol import (
     BackendError,
     Chunk,

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from deployments.answer_schemas import FinishReason
 from deployments.engines._sampler import Row
 from deployments.engines._text import StopScanner, TokenDecoder
-from deployments.generation import FinishReason, Piece, TokenLogprob
+from deployments.generation import Piece, TokenLogprob
 from deployments.protocol import Usage
 
 

@@ -13,15 +13,9 @@ from collections.abc import AsyncGenerator
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from deployments.engine import (
-    Engine,
-    EngineContext,
-    LoadRecorder,
-    parse_options,
-    with_system_prompt,
-)
+from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
 from deployments.engines._text import StopScanner
-from deployments.generation import Piece, Prompt, TokenLogprob
+from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
 from deployments.protocol import (
     DeadlineExceeded,
     Load,

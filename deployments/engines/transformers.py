@@ -27,20 +27,14 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from deployments.completions import completion
-from deployments.engine import (
-    Engine,
-    EngineContext,
-    LoadRecorder,
-    parse_options,
-    with_system_prompt,
-)
+from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
 from deployments.engines._budget import TokenBudget
 from deployments.engines._mailbox import Mailbox
 from deployments.engines._manager import PAGE_TOKENS, end_tokens_of, start_manager
 from deployments.engines._options import Options
 from deployments.engines._pieces import PieceBuilder
 from deployments.engines._sampler import Sampler
-from deployments.generation import Piece, Prompt
+from deployments.generation import Piece, Prompt, with_system_prompt
 from deployments.models.adapters import Adapter, load_adapter
 from deployments.models.load import load_model
 from deployments.models.resolve import resolve

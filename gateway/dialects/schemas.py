@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from deployments import text_answers
+from deployments import answer_schemas
 
 
 class TextPart(Struct, frozen=True, tag_field="type", tag="text", forbid_unknown_fields=True):
@@ -121,19 +121,19 @@ class Niche(Struct, frozen=True, omit_defaults=True):
     latency_seconds: float | UnsetType = UNSET
 
 
-class ChatCompletion(text_answers.ChatCompletion, frozen=True, kw_only=True):
+class ChatCompletion(answer_schemas.ChatCompletion, frozen=True, kw_only=True):
     """A whole answer of `POST /v1/chat/completions`. An upstream's may have more keys."""
 
     niche: Niche
 
 
-class ChatChunk(text_answers.ChatChunk, frozen=True, kw_only=True):
+class ChatChunk(answer_schemas.ChatChunk, frozen=True, kw_only=True):
     """An event of a streamed chat answer."""
 
     niche: Niche | UnsetType = UNSET
 
 
-class TextCompletion(text_answers.TextCompletion, frozen=True, kw_only=True):
+class TextCompletion(answer_schemas.TextCompletion, frozen=True, kw_only=True):
     """An answer of `POST /v1/completions`, whole or an event of its stream."""
 
     niche: Niche | UnsetType = UNSET

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.engine import EngineContext, create_engine, parse_options, with_system_prompt
+from deployments.engine import EngineContext, create_engine, parse_options
 from deployments.engines.fake import FakeEngine, FakeOptions, create
-from deployments.generation import Piece, Prompt, Sampling
+from deployments.generation import Piece, Prompt, Sampling, with_system_prompt
 from deployments.protocol import DeadlineExceeded, Message, Overloaded, Unavailable
 from deployments.spec import ModelSpec
 from tests.model_requests import chat, text_of
