@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 
 from cli.options import add_config, check_engines
-from gateway.config import ConfigError, load_config
+from gateway.config import ConfigError
+from gateway.config_file import load_config
 from gateway.config_migration import MigrationError, migrate
 
 

@@ -11,7 +11,8 @@ import httpx
 import yaml
 
 from cli.options import CONFIG, DEFAULT_STACK, CommandError
-from gateway.config import AUTO, parse_config
+from gateway.config import AUTO
+from gateway.config_file import parse_config
 from router.types import GENERAL
 
 _TIMEOUT_SECONDS = 10.0

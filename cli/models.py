@@ -8,7 +8,8 @@ from pathlib import Path
 from cli.options import add_config, cache
 from deployments.models.lock import read_lock
 from deployments.models.pull import catalogue, pull
-from gateway.config import NicheConfig, load_config
+from gateway.config import NicheConfig
+from gateway.config_file import load_config
 from router.config import RouterConfig
 
 

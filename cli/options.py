@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.models.cache import cache_dir
-from gateway.config import ConfigError, NicheConfig, load_config
+from gateway.config import ConfigError, NicheConfig
+from gateway.config_file import load_config
 from router.config import GuaranteeConfig
 
 _LAST_PORT = 65535

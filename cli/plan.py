@@ -10,7 +10,8 @@ import httpx
 
 from cli.options import CommandError, add_config, share
 from deployments.spec import ModelSpec
-from gateway.config import NicheConfig, load_config
+from gateway.config import NicheConfig
+from gateway.config_file import load_config
 from lab.planning.measurements import (
     Measurements,
     from_load_test,

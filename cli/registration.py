@@ -18,7 +18,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
-from gateway.config import ConfigError, parse_config
+from gateway.config import ConfigError
+from gateway.config_file import parse_config
 
 _KEY = "specialists"
 

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from cli.options import add_config, cache
 from deployments.protocol import Message
-from gateway.config import load_config
+from gateway.config_file import load_config
 from router.types import Explanation, Piece, Query, Rationale, Source
 
 _SHOWN_CHARACTERS = 72

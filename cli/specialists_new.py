@@ -24,7 +24,8 @@ from cli.specialists_options import (
 )
 from deployments.models.adapters import ADAPTERS
 from deployments.spec import ModelSpec
-from gateway.config import AUTO, NicheConfig, load_config
+from gateway.config import AUTO, NicheConfig
+from gateway.config_file import load_config
 from lab.specialists.errors import OtherRunError
 from lab.specialists.from_file import LoadedNiche, NicheFile, niche_from_file
 from lab.specialists.recipe import TrainConfig, settings_for

@@ -22,7 +22,8 @@ from cli.options import DEFAULT_STACK, add_config, cache, check_engines, port
 from cli.ray_environment import ray_environment
 from deployments.models.errors import ModelError
 from deployments.models.pull import catalogue
-from gateway.config import ConfigError, LaunchError, NicheConfig, load_config
+from gateway.config import ConfigError, LaunchError, NicheConfig
+from gateway.config_file import load_config
 
 _READY_SECONDS = 300
 _READY_IN_A_ROW = 6

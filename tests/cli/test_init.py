@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cli.main import main
-from gateway.config import NicheConfig, load_config, parse_config
+from gateway.config import NicheConfig
+from gateway.config_file import load_config, parse_config
 from tests.cli.commands import refused
 from tests.cli.servers import served
 

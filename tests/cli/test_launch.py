@@ -5,7 +5,8 @@ from typing import Any
 
 from cli.launch import applications, cpus_wanted
 from deployments.engine import EngineContext
-from gateway.config import NicheConfig, parse_config
+from gateway.config import NicheConfig
+from gateway.config_file import parse_config
 from gateway.ingress import GATEWAY_APP
 
 UPSTREAM = {"model": "m", "engine": "openai", "engine_options": {"base_url": "http://far/v1"}}

@@ -8,7 +8,7 @@ import yaml
 
 from cli.main import main
 from cli.models import needed
-from gateway.config import parse_config
+from gateway.config_file import parse_config
 from lab.routing.train import TrainConfig, train
 from router.config import RouterConfig
 from router.encoders.encoder import Encoder

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.registration import as_lines, inserted, register
-from gateway.config import ConfigError, load_config
+from gateway.config import ConfigError
+from gateway.config_file import load_config
 
 ENTRY: dict[str, Any] = {
     "name": "new",

@@ -13,7 +13,7 @@ from cli.main import main
 from cli.specialists_options import add_training, settings
 from deployments.models.adapters import load_adapter
 from deployments.models.checksum import sha256_of
-from gateway.config import load_config
+from gateway.config_file import load_config
 from lab.routing.dataset import read_rows
 from lab.specialists.recipe import TrainConfig
 from lab.specialists.registry import NICHES

@@ -12,7 +12,7 @@ import yaml
 from cli.main import main
 from cli.train import setting
 from deployments.models.cache import cache_dir
-from gateway.config import parse_config
+from gateway.config_file import parse_config
 from router.config import RouterConfig
 from tests.cli.commands import refused
 from tests.router.fakes import toy_rows

@@ -20,7 +20,8 @@ import psutil
 from cli.ray_environment import ray_environment
 from cli.stack import wait_until_ready
 from deployments.models.cache import cache_dir
-from gateway.config import NicheConfig, load_config
+from gateway.config import NicheConfig
+from gateway.config_file import load_config
 
 
 def main(config_path: str, port: str) -> None:

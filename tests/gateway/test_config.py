@@ -8,13 +8,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from gateway.config import (
-    ConfigError,
-    GradingSection,
-    NicheConfig,
-    load_config,
-    parse_config,
-)
+from gateway.config import ConfigError, GradingSection, NicheConfig
+from gateway.config_file import load_config, parse_config
 from lab.specialists.registry import NICHES
 
 ROOT = Path(__file__).parents[2]

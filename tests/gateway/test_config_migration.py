@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from gateway.config import ConfigError, NicheConfig, parse_config
+from gateway.config import ConfigError, NicheConfig
+from gateway.config_file import parse_config
 from gateway.config_migration import RENAMES, MigrationError, Rename, migrate
 from tests.gateway.test_config import GENERALIST, SQL, raw
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from deployments.engine import EngineContext
-from gateway.config import ConfigError, NicheConfig, parse_config
+from gateway.config import ConfigError, NicheConfig
+from gateway.config_file import parse_config
 from gateway.evidence.grading import JUDGE
 from gateway.ingress import load_routing, local_engines
 from gateway.routing import load_classifier, load_policy

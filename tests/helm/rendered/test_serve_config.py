@@ -10,7 +10,8 @@ from deployments.builder import serve_options
 from deployments.engine import EngineContext
 from deployments.spec import ModelSpec
 from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
-from gateway.config import NicheConfig, load_config, parse_config
+from gateway.config import NicheConfig
+from gateway.config_file import load_config, parse_config
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 from gateway.serve_app import GatewayArguments, ModelArguments, classifier, gateway, model
 from tests.helm.documents import ROOT

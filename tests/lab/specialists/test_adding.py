@@ -67,7 +67,7 @@ from pathlib import Path
 
 from cli.demo import SAMPLES
 from cli.main import main
-from gateway.config import load_config
+from gateway.config_file import load_config
 from lab.routing.default_prompts import niche_rows
 from lab.specialists.registry import NICHES
 

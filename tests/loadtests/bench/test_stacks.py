@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from cli.options import check_engines
-from gateway.config import load_config
+from gateway.config_file import load_config
 from loadtests.bench.stacks import (
     DOMAINS,
     LiteLLM,

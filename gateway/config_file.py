@@ -1,0 +1,72 @@
+"""Reads `niche.yaml`; `gateway.config` has what it says.
+
+Errors name the key, the bad value and what is allowed.
+"""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from gateway.config import ConfigError, NicheConfig
+from gateway.config_migration import rename_at
+
+
+def load_config(path: Path) -> NicheConfig:
+    """Reads and validates a configuration file.
+
+    Raises:
+        ConfigError: the file is absent, is not YAML, or has errors; the message lists all of them.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name another with --config") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        # YAML's message has several lines; an error here has one.
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Any, source: str) -> NicheConfig:
+    """Validates a parsed configuration; `source` names it in errors."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{source}: expected a mapping of sections, got {type(raw).__name__}")
+    try:
+        return NicheConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(error, source))) from error
+
+
+def _lines(error: ValidationError, source: str) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"]) or "file"
+        renamed = rename_at(fault["loc"]) if fault["type"] == "extra_forbidden" else None
+        if renamed is not None:
+            lines.append(f"{source}: {where}: {renamed.hint()}")
+        elif fault["type"] == "value_error" and not fault["loc"]:
+            lines.append(f"{source}: {fault['ctx']['error']}")
+        elif fault["type"] == "missing":
+            lines.append(f"{source}: {where}: required, but missing")  # the input is the section
+        elif fault["type"] == "extra_forbidden":
+            allowed = ", ".join(_keys_at(fault["loc"][:-1]))
+            unknown_key = f"{source}: {where}: unknown key (value {fault['input']!r})"
+            lines.append(f"{unknown_key}; allowed here: {allowed}")
+        else:
+            lines.append(f"{source}: {where}: {fault['msg']} (value {fault['input']!r})")
+    return lines
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    """The allowed keys of the section that holds this location."""
+    section: Any = NicheConfig
+    for part in place:
+        if isinstance(part, str):
+            section = section.model_fields[part].annotation
+            inner = [kind for kind in get_args(section) if isinstance(kind, type)]
+            section = next((kind for kind in inner if issubclass(kind, BaseModel)), section)
+    return list(section.model_fields)
