@@ -87,6 +87,11 @@ class _Report:
             self._health.record(self.model, error is None, self._clock())
         self.closed = True
 
+    def failed(self, error: BackendError) -> BackendError:
+        """Reports an error, and returns it to be raised."""
+        self.ended(error)
+        return error
+
 
 class Rest(AsyncIterator[Chunk]):
     """The chunks after the first; call `aclose` when leaving early, to stop the generation.
@@ -104,9 +109,8 @@ class Rest(AsyncIterator[Chunk]):
         except StopAsyncIteration:
             if self._report.closed:
                 raise
-            error = Unavailable(self._report.model, "it ended in the middle of its answer")
-            self._report.ended(error)
-            raise error from None
+            report, reason = self._report, "it ended in the middle of its answer"
+            raise report.failed(Unavailable(report.model, reason)) from None
         except BackendError as error:
             self._report.ended(error)
             raise
@@ -174,15 +178,19 @@ class Dispatcher:
         attempts: list[Attempt] = []
         reason = decision.reason
         for model in decision.candidates:
+            last = model == decision.candidates[-1]
             try:
-                found = await attempt(ask(model), model == decision.candidates[-1])
+                found = await attempt(ask(model), last)
             except (Overloaded, Unavailable, DeadlineExceeded, PromptTooLong) as error:
+                if last:
+                    raise
                 if not attempts:
                     reason = reason_to_leave(error)
-                attempts.append(Attempt(model, error))
+                # Its traceback has this frame, and that `attempts`: a cycle that keeps the request.
+                attempts.append(Attempt(model, error.with_traceback(None)))
             else:
                 return found, model, reason, (*attempts, Attempt(model))
-        raise _last_error(attempts)
+        raise ValueError("the decision has no candidates")
 
     async def _whole(self, request: ModelRequest, last: bool) -> Chunk:
         """A whole answer; while it is awaited, the model must give signs of life."""
@@ -197,6 +205,7 @@ class Dispatcher:
             raise
         finally:
             await _ended(answer)
+            del answer  # it has the error, whose traceback has this frame: a cycle
         report.ended(None)
         return found
 
@@ -223,13 +232,10 @@ class Dispatcher:
                 first = await (anext(stream) if last else self._unless_down(model, stream))
             begun = True
         except StopAsyncIteration:
-            error: BackendError = Unavailable(model, "it ended without an answer")
-            report.ended(error)
-            raise error from None
+            raise report.failed(Unavailable(model, "it ended without an answer")) from None
         except TimeoutError:
-            error = DeadlineExceeded(model, self._first_chunk_seconds or 0.0)
-            report.ended(error)
-            raise error from None
+            late = self._first_chunk_seconds or 0.0
+            raise report.failed(DeadlineExceeded(model, late)) from None
         except BackendError as error:
             report.ended(error)
             raise
@@ -248,6 +254,7 @@ class Dispatcher:
             return first.result()
         finally:
             await _ended(first)
+            del first  # as in `_whole`
 
     async def _up(self, model: str, answer: "asyncio.Future[Chunk]") -> None:
         """Awaits a chunk as long as the model is not known to be down."""
@@ -271,9 +278,3 @@ def reason_to_leave(error: BackendError) -> Reason:
     if isinstance(error, Overloaded):
         return Reason.OVERLOADED
     return Reason.CONTEXT_LENGTH_EXCEEDED if isinstance(error, PromptTooLong) else Reason.UNHEALTHY
-
-
-def _last_error(attempts: list[Attempt]) -> BackendError:
-    if attempts and attempts[-1].error is not None:
-        return attempts[-1].error
-    raise ValueError("the decision has no candidates")

@@ -5,15 +5,18 @@ is paid by every request.
 """
 
 import asyncio
+import gc
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
+from deployments.protocol import Chunk, ModelRequest, Overloaded
+from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, Gateway, make_gateway
 
 _WARM_UP = 3
@@ -150,3 +153,45 @@ def test_a_request_costs_no_more_than_this(name):
     found = counted(BODIES[name])
     above = {step: count for step, count in found.items() if count > CEILINGS[name].get(step, 0)}
     assert above == {}, f"all steps: {dict(found)}"
+
+
+class BusyBackend(FakeBackend):
+    """Refuses every request, with an error of its own for each."""
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        raise Overloaded(request.model, queued=1, retry_after_seconds=1.0)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        raise Overloaded(request.model, queued=1, retry_after_seconds=1.0)
+        yield
+
+
+CYCLES: dict[str, tuple[type[FakeBackend], dict[str, Any]]] = {
+    "named": (FakeBackend, NAMED),
+    "streamed": (FakeBackend, NAMED | {"stream": True}),
+    "passed over": (BusyBackend, CHAT),
+    "passed over, streamed": (BusyBackend, CHAT | {"stream": True}),
+    "refused by the model": (BusyBackend, NAMED),
+    "refused by the model, streamed": (BusyBackend, NAMED | {"stream": True}),
+    "refused": (FakeBackend, NAMED | {"temperature": "warm"}),
+}
+"""The kind of a model, and what it is asked."""
+
+
+@pytest.mark.parametrize("name", CYCLES)
+async def test_a_request_leaves_nothing_to_the_garbage_collector(name):
+    """It runs rarely in a gateway, and a cycle would keep the body of its request until then."""
+    kind, body = CYCLES[name]
+    gateway, requests = make_gateway(sql=kind("sql-model")), 5
+    for _ in range(_WARM_UP):
+        await asked(gateway, body)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(requests):
+            await asked(gateway, body)
+        left = gc.collect()
+    finally:
+        gc.enable()
+
+    assert left < requests
