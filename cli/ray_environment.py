@@ -40,6 +40,8 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",  # must be the same in all processes
         "RAY_worker_niceness": "0",  # Ray's default of 15 starves workers on a busy machine
+        "RAY_ROTATION_MAX_BYTES": "100000000",  # without it, files of workers grow forever
+        "RAY_ROTATION_BACKUP_COUNT": "5",
         "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",  # 5 s is too short on a busy machine

@@ -1,6 +1,9 @@
 """What Ray's processes start with: files and ports of their own, and the operator's word first."""
 
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,18 @@ import pytest
 from cli.ray_environment import ray_environment
 
 STATE = Path("/var/lib/stack")
+
+FILL = """
+import os, sys
+from pathlib import Path
+from cli.ray_environment import ray_environment
+os.environ.update(ray_environment(Path(sys.argv[1]), os.environ))
+import ray
+ray.init(address="local", num_cpus=1, include_dashboard=False, _temp_dir=sys.argv[1])
+ray.get(ray.remote(lambda: os.write(2, (b"x" * 99 + b"\\n") * 10_000)).remote())
+ray.shutdown()
+"""
+"""A worker writes 1 MB to its standard error."""
 
 
 def test_nothing_is_reported_to_anybody() -> None:
@@ -55,3 +70,22 @@ def test_the_socket_fits_where_temporary_directories_lie() -> None:
     added = ray_environment(Path("/tmp/niche-abcdefgh"), {})
 
     assert len(added["RAY_SERVE_HAPROXY_SOCKET_PATH"]) <= 107
+
+
+@pytest.mark.slow
+def test_a_worker_s_log_is_rotated() -> None:
+    """Files are no larger than the size that is set, and five old ones are kept."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own have names too long for sockets
+        subprocess.run(
+            [sys.executable, "-c", FILL, folder],
+            env=os.environ | {"RAY_ROTATION_MAX_BYTES": "10000"},
+            check=True,
+        )
+        sizes = {
+            file.name.rpartition(".err")[2]: file.stat().st_size
+            for file in Path(folder).glob("session_latest/logs/worker-*.err*")
+            if file.stat().st_size
+        }
+
+    assert sizes.keys() == {"", ".1", ".2", ".3", ".4", ".5"}
+    assert max(sizes.values()) <= 10_000
