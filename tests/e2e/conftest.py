@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
 import pytest
 import yaml
 from openai import OpenAI
@@ -31,6 +32,16 @@ OVERLOADED = {
 }
 """A specialist that refuses every request: failing over takes no kill, which would take long."""
 
+ASLEEP = {
+    "name": "biomed",
+    "domain": "biomed",
+    "model": "none",
+    "engine": "fake",
+    "autoscaling": {"min_replicas": 0},
+    "resources": {"num_cpus": 0.1},
+}
+"""A specialist that has no replica before its first request."""
+
 
 @dataclass
 class Stack:
@@ -49,6 +60,15 @@ class Stack:
     def load(self, model: str) -> dict[str, Any]:
         """The record that the model's engine keeps."""
         return self._ask({"load": model})
+
+    def replicas(self) -> list[str]:
+        """The deployments of the replicas that run."""
+        return [
+            word.split(":")[-1].split(".")[0]
+            for child in psutil.Process(self.pid).children(recursive=True)
+            for word in child.cmdline()
+            if "ServeReplica" in word
+        ]
 
     def kill(self, model: str) -> None:
         """Ends the replica of a model, or of the `classifier`, with SIGKILL."""
@@ -89,10 +109,10 @@ def running(config: Path) -> Iterator[Stack]:
 
 
 def _written(source: Path, decision_log: Path) -> Path:
-    """A stack's file with a few of its specialists, one that is overloaded, and a decision log."""
+    """A stack's file with a few of its specialists, two of another kind, and a decision log."""
     config = yaml.safe_load(source.read_text(encoding="utf-8"))
     some = [of for of in config["specialists"] if of["name"] in SPECIALISTS]
-    config["specialists"] = [*some, OVERLOADED]
+    config["specialists"] = [*some, OVERLOADED, ASLEEP]
     config["observability"] = {"decision_log": {"path": str(decision_log)}}
     path = decision_log.with_name("niche.yaml")
     path.write_text(yaml.safe_dump(config), encoding="utf-8")

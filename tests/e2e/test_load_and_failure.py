@@ -1,5 +1,5 @@
-"""Many clients at once, clients that leave, and models that refuse or die, on the really running
-stack."""
+"""Many clients at once, clients that leave, and models that refuse, sleep or die, on the really
+running stack."""
 
 import asyncio
 
@@ -14,6 +14,7 @@ from tests.e2e.test_openai_client import GENERAL, SQL, TOOLS
 pytestmark = pytest.mark.serve
 
 SUPPORT = "Why was my card payment declined at the supermarket?"
+BIOMED = "Two patients on carbamazepine developed hyponatremia and confusion."
 PROMPTS = [
     SQL,
     TOOLS,
@@ -83,15 +84,34 @@ def test_a_client_that_leaves_frees_its_slot(stack: Stack) -> None:
     assert after["generated_tokens"] - before["generated_tokens"] < 1000
 
 
+def answered(client: OpenAI, text: str) -> tuple[dict[str, str], str]:
+    """How a request was routed, and its answer."""
+    raw = client.chat.completions.with_raw_response.create(
+        model="auto", messages=[{"role": "user", "content": text}], max_tokens=4, temperature=0
+    )
+    facts = {name: raw.headers[f"x-niche-{name}"] for name in ("domain", "model", "reason")}
+    return facts, raw.parse().choices[0].message.content or ""
+
+
 def test_an_overloaded_specialist_is_replaced(client: OpenAI) -> None:
     """A request of a specialist that refuses is answered by the generalist, which says why."""
-    raw = client.chat.completions.with_raw_response.create(
-        model="auto", messages=[{"role": "user", "content": SUPPORT}], max_tokens=4, temperature=0
-    )
+    facts, answer = answered(client, SUPPORT)
 
-    facts = {name: raw.headers[f"x-niche-{name}"] for name in ("domain", "model", "reason")}
     assert facts == {"domain": "support", "model": "generalist", "reason": "overloaded"}
-    assert raw.parse().choices[0].message.content
+    assert answer
+
+
+def test_a_sleeping_specialist_wakes_for_its_first_request(stack: Stack, client: OpenAI) -> None:
+    """Without a replica it is ready; the first request is routed to it, and starts the replica that
+    answers."""
+    assert "biomed" not in stack.replicas()
+    assert httpx.get(f"{stack.url}/readyz").is_success
+
+    facts, answer = answered(client, BIOMED)
+
+    assert facts == {"domain": "biomed", "model": "biomed", "reason": "routed"}
+    assert answer.startswith("biomed answers")
+    assert "biomed" in stack.replicas()
 
 
 def back_in_service(stack: Stack, model: str, text: str) -> bool:

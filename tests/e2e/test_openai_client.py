@@ -134,7 +134,7 @@ def test_the_models_are_listed(client: OpenAI) -> None:
     """The list has the router and every model, and each can be asked for by its id."""
     listed = [model.id for model in client.models.list()]
 
-    assert listed == ["auto", "generalist", "sql", "tools", "support"]
+    assert listed == ["auto", "generalist", "sql", "tools", "support", "biomed"]
     assert client.models.retrieve("sql").id == "sql"
 
 
