@@ -1,9 +1,9 @@
 """What a hop between two processes costs: by a Serve handle, or by HTTP to the replica's own port.
 
-One replica answers each request with the bytes that it got, by a handle's method and by an HTTP
-server of its own; a caller in another actor asks it in both ways, in turn, with some requests at a
-time. Prints requests per second, and the CPU of caller and replica per request. Nothing of this
-project takes part.
+One replica answers each request with the bytes that it got, whole or in pieces with a pause between
+them, by a handle's method and by an HTTP server of its own; a caller in another actor asks it in
+both ways, in turn, with some requests at a time. Prints requests per second, and the CPU of caller
+and replica per request; for streams both per piece. Nothing of this project takes part.
 
 RAY_SERVE_USE_GRPC_BY_DEFAULT=1 python -m loadtests.bench.hop --clients 1 16 64 --rounds 5
 """
@@ -13,6 +13,8 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from statistics import median
 
 import ray
@@ -22,6 +24,8 @@ from ray.serve.handle import DeploymentHandle
 
 _BODY = b"x" * 600
 """Bytes of a short request."""
+_PIECES, _PAUSE_SECONDS = 32, 0.02
+"""Of a stream."""
 _FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
 _OBJECT_STORE_BYTES = 128 << 20
 
@@ -35,16 +39,23 @@ class Echo:
     async def listen(self) -> str:
         """Starts the HTTP server; returns its address."""
         app = web.Application()
-        app.router.add_post("/", self._http)
+        app.router.add_post("/whole", self._http)
+        app.router.add_post("/stream", self._http_stream)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}/"
+        return f"http://{host}:{port}"
 
     async def echo(self, body: bytes) -> bytes:
         """By a handle."""
         return body
+
+    async def pieces(self, body: bytes) -> AsyncGenerator[bytes]:
+        """By a handle, piece by piece."""
+        for _ in range(_PIECES):
+            yield body
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def cpu_seconds(self) -> float:
         """Of this process so far."""
@@ -52,6 +63,13 @@ class Echo:
 
     async def _http(self, request: web.Request) -> web.Response:
         return web.Response(body=await request.read())
+
+    async def _http_stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for piece in self.pieces(await request.read()):
+            await response.write(piece)
+        return response
 
 
 class Caller:
@@ -61,37 +79,67 @@ class Caller:
         self._echo = echo
 
     async def measure(self, way: str, clients: int, seconds: float) -> tuple[float, float, float]:
-        """Requests per second, and CPU per request in ms: the caller's and the replica's."""
+        """Answers or pieces per second, and the CPU of each in ms: the caller's and the replica's.
+
+        Args:
+            way: by a handle or HTTP, whole or streamed.
+            clients: requests at once.
+            seconds: how long.
+        """
         url = await self._echo.listen.remote()
-        method = self._echo.options(method_name="echo", **_FRAMES)
         async with ClientSession(connector=TCPConnector(limit=0)) as session:
-
-            async def by_handle() -> None:
-                await method.remote(_BODY)
-
-            async def by_http() -> None:
-                async with session.post(url, data=_BODY) as answer:
-                    await answer.read()
-
-            ask = {"handle": by_handle, "http": by_http}[way]
+            ask = partial(_ASK[way], self._echo, session, url)
             await asyncio.gather(*(ask() for _ in range(clients)))
             before = time.process_time(), await self._echo.cpu_seconds.remote()
             started = time.monotonic()
-            done = 0
+            counts = [0] * clients
 
-            async def client() -> None:
-                nonlocal done
+            async def client(place: int) -> None:
                 while time.monotonic() - started < seconds:
-                    await ask()
-                    done += 1
+                    counts[place] += await ask()
 
-            await asyncio.gather(*(client() for _ in range(clients)))
+            await asyncio.gather(*map(client, range(clients)))
             took = time.monotonic() - started
             after = time.process_time(), await self._echo.cpu_seconds.remote()
+        done = sum(counts)
         own, theirs = (
             1000 * (late - early) / done for late, early in zip(after, before, strict=True)
         )
         return done / took, own, theirs
+
+
+async def _by_handle(echo: DeploymentHandle, _: ClientSession, __: str) -> int:
+    await echo.options(method_name="echo", **_FRAMES).remote(_BODY)
+    return 1
+
+
+async def _by_http(_: DeploymentHandle, session: ClientSession, url: str) -> int:
+    async with session.post(f"{url}/whole", data=_BODY) as answer:
+        await answer.read()
+    return 1
+
+
+async def _pieces_by_handle(echo: DeploymentHandle, _: ClientSession, __: str) -> int:
+    pieces = 0
+    async for _piece in echo.options(method_name="pieces", stream=True, **_FRAMES).remote(_BODY):
+        pieces += 1
+    return pieces
+
+
+async def _pieces_by_http(_: DeploymentHandle, session: ClientSession, url: str) -> int:
+    pieces = 0
+    async with session.post(f"{url}/stream", data=_BODY) as answer:
+        async for _piece in answer.content.iter_any():
+            pieces += 1
+    return pieces
+
+
+_ASK: Mapping[str, Callable[[DeploymentHandle, ClientSession, str], Awaitable[int]]] = {
+    "handle": _by_handle,
+    "HTTP": _by_http,
+    "handle, streamed": _pieces_by_handle,
+    "HTTP, streamed": _pieces_by_http,
+}
 
 
 def _print(line: str) -> None:
@@ -123,13 +171,13 @@ def main() -> None:
         f"{'way':8}{'clients':>8}{'requests/s':>12}{'CPU caller, ms':>16}{'CPU replica, ms':>17}"
     )
     for clients in arguments.clients:
-        found: dict[str, list[tuple[float, float, float]]] = {"handle": [], "http": []}
+        found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in _ASK}
         for _ in range(arguments.rounds):
             for way, kept in found.items():
                 kept.append(caller.measure.remote(way, clients, arguments.seconds).result())
         for way, kept in found.items():
             rate, own, theirs = (median(column) for column in zip(*kept, strict=True))
-            _print(f"{way:8}{clients:>8}{rate:>12,.0f}{own:>16.2f}{theirs:>17.2f}")
+            _print(f"{way:17}{clients:>8}{rate:>9,.0f}{own:>16.2f}{theirs:>17.2f}")
     serve.shutdown()
     ray.shutdown()
 
