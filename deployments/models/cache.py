@@ -3,6 +3,7 @@
     <cache>/downloads/<wheel>(.part)         during the download
     <cache>/models/<name>/                   complete: appears atomically, by renaming
     <cache>/models/<name>/niche-model.json   the record: size and sha256 of each file
+    <cache>/adapters/                        adapters as llama.cpp reads them: `lora_gguf`
 
 Rule: a directory counts as a model only if its record matches the lock file.
 """
@@ -41,17 +42,32 @@ def write_record(folder: Path, model: LockedModel) -> None:
     """Writes the record of `folder`, as the last step of creating it."""
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        for path in sorted(folder.iterdir())
+        for path in sorted(folder.glob("[!.]*"))
+        if path.name != _RECORD
     }
     record = {"lock": _fingerprint(model), "files": files}
-    (folder / _RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    part = folder / f".{_RECORD}.part"
+    part.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    part.replace(folder / _RECORD)
 
 
 def is_whole(folder: Path, model: LockedModel, *, checksums: bool = False) -> bool:
-    """Whether `folder` holds the complete model of the lock file.
+    """Whether `folder` holds the model of the lock file, with each file that the lock file names.
 
     Compares the record and the files' sizes, which is fast; `checksums` also reads every byte.
     """
+    if not is_usable(folder, model, checksums=checksums):
+        return False
+    recorded = json.loads((folder / _RECORD).read_text(encoding="utf-8"))["files"]
+    return all(
+        recorded.get(name, {}).get("sha256") == locked.sha256
+        for name, locked in model.files.items()
+    )
+
+
+def is_usable(folder: Path, model: LockedModel, *, checksums: bool = False) -> bool:
+    """Whether `folder` holds a transformers directory of the model; an older version of this
+    project kept no GGUF file beside it."""
     try:
         record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
         if record["lock"] != _fingerprint(model):

@@ -14,8 +14,7 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from deployments.models.errors import ModelError
-
-_MAGIC = b"GGUF"
+from deployments.models.gguf_file import is_gguf
 
 
 def convert_gguf(source: Path, target: Path, *, progress: bool = True) -> None:
@@ -59,7 +58,7 @@ def convert_own(source: Path, target: Path) -> Path:
         ModelError: `source` is not a GGUF file, transformers cannot read its architecture, or
             `target` exists.
     """
-    if not source.is_file() or not _begins_with_magic(source):
+    if not source.is_file() or not is_gguf(source):
         raise ModelError(f"{source} is no GGUF file; give the path of one")
     if target.exists():
         raise ModelError(f"{target} exists already; name another directory, or remove it")
@@ -74,8 +73,3 @@ def convert_own(source: Path, target: Path) -> Path:
         raise ModelError(f"{source}: transformers cannot read it: {error}") from error
     part.rename(target)
     return target
-
-
-def _begins_with_magic(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC

