@@ -1,15 +1,11 @@
-"""An engine that knows text alone, as a model that speaks OpenAI's words.
-
-One choice is passed through as it comes. Several are read by a task each, into a queue that all
-share, so a slow reader slows the engine instead of filling memory. Leaving early closes all of
-them, whatever the way out.
-"""
+"""An engine that knows text alone, as a model that speaks OpenAI's words."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from deployments.generation import Piece, Prompt, TextEngine
+from deployments.merging import merged, summed
 from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
@@ -21,9 +17,6 @@ from deployments.protocol import (
 )
 from deployments.text_answers import renderer_for
 from deployments.text_requests import TextRequest, read_request
-
-QUEUED_PIECES = 64
-"""Pieces that may wait for a slow reader before the engine waits too."""
 
 
 class TextBackend:
@@ -103,49 +96,9 @@ class TextBackend:
         """See `Backend`."""
         return await self._engine.model_card()
 
-    async def _pieces(self, prompts: Sequence[Prompt]) -> AsyncGenerator[tuple[int, Piece]]:
+    def _pieces(self, prompts: Sequence[Prompt]) -> AsyncGenerator[tuple[int, Piece]]:
         """The pieces of all choices in the order of their arrival, with the choice's index."""
-        streams = [self._engine.generate(prompt) for prompt in prompts]
-        if len(streams) > 1:
-            async with aclosing(_merged(streams)) as merged:
-                async for item in merged:
-                    yield item
-            return
-        async with aclosing(streams[0]) as pieces:
-            async for piece in pieces:
-                yield 0, piece
-
-
-async def _merged(
-    streams: Sequence[AsyncGenerator[Piece]],
-) -> AsyncGenerator[tuple[int, Piece]]:
-    """The pieces of several streams, each with the index of its stream; raises what one raised."""
-    queue: asyncio.Queue[tuple[int, Piece] | Exception | None] = asyncio.Queue(QUEUED_PIECES)
-
-    async def pump(index: int, stream: AsyncGenerator[Piece]) -> None:
-        try:
-            async with aclosing(stream):
-                async for piece in stream:
-                    await queue.put((index, piece))
-            await queue.put(None)
-        except Exception as error:  # noqa: BLE001 - raised again where the pieces are read
-            await queue.put(error)
-
-    tasks = [asyncio.create_task(pump(index, stream)) for index, stream in enumerate(streams)]
-    try:
-        running = len(tasks)
-        while running:
-            item = await queue.get()
-            if isinstance(item, Exception):
-                raise item
-            if item is None:
-                running -= 1
-            else:
-                yield item
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return merged([self._engine.generate(prompt) for prompt in prompts])
 
 
 class _Tally:
@@ -163,20 +116,7 @@ class _Tally:
         self._usages[index] = piece.usage
         known = [usage for usage in self._usages if usage is not None]
         if len(known) == len(self._usages):
-            self.usage = _summed(known, self._n)
-
-
-def _summed(usages: Sequence[Usage], n: int) -> Usage:
-    """The sum over the choices; a prompt counts once, whatever `n` is, and the prefill is the first
-    choice's."""
-    billed = usages[::n]
-    return Usage(
-        prompt_tokens=sum(usage.prompt_tokens for usage in billed),
-        completion_tokens=sum(usage.completion_tokens for usage in usages),
-        cached_tokens=sum(usage.cached_tokens for usage in billed),
-        engine_seconds=sum(usage.engine_seconds for usage in usages),
-        prefill_seconds=usages[0].prefill_seconds,
-    )
+            self.usage = summed(known, self._n)
 
 
 def _joined(pieces: Sequence[Piece]) -> Piece:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.merging import QUEUED_PIECES
 from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
@@ -14,7 +15,6 @@ from deployments.protocol import (
     Unavailable,
     Usage,
 )
-from deployments.text_backend import QUEUED_PIECES
 from tests.fakes import FakeBackend
 from tests.model_requests import chat, completion, objects, text_of
 
