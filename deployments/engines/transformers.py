@@ -27,6 +27,7 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from deployments.completions import completion
+from deployments.control_tokens import ControlTokens
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
 from deployments.engines._budget import TokenBudget
 from deployments.engines._mailbox import Mailbox
@@ -60,10 +61,11 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """The result of `start`: the tokenizer, the manager, the tokens that end an answer, and the
-    function that completes a chat answer."""
+    """The result of `start`: the tokenizer and its control tokens, the manager, the tokens that end
+    an answer, and the function that completes a chat answer."""
 
     tokenizer: Any
+    control_tokens: ControlTokens
     manager: Any
     sampler: Sampler
     end_tokens: frozenset[int]
@@ -154,7 +156,10 @@ class TransformersEngine:
         sampler = Sampler(self._options.default_temperature)
         manager = start_manager(model.to(device), sampler, end_tokens, options)
         complete = completion(adapter.complete if adapter else None)
-        return _Loaded(tokenizer, manager, sampler, end_tokens, complete)
+        control_tokens = ControlTokens(
+            str(token) for token in tokenizer.added_tokens_decoder.values() if token.special
+        )
+        return _Loaded(tokenizer, control_tokens, manager, sampler, end_tokens, complete)
 
     def _adapter(self) -> Adapter | None:
         """The spec's adapter, if any; raises if it does not fit the model."""
@@ -174,7 +179,8 @@ class TransformersEngine:
         tokenizer = loaded.tokenizer
         if prompt.text is not None:
             return list(tokenizer(prompt.text, add_special_tokens=False)["input_ids"])
-        chat = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+        as_text = loaded.control_tokens.as_text
+        chat = [{"role": turn.role, "content": as_text(turn.content)} for turn in prompt.messages]
         try:
             text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
