@@ -13,15 +13,15 @@ from deployments.protocol import Load, Message, ModelCard, Usage
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy, None the model's default; `max_tokens` None
-    means as many as fit the context.
+    """How to choose tokens. `temperature` 0 is greedy; None is the model's default, as of `top_p`;
+    `max_tokens` None means as many as fit the context.
 
     `top_logprobs` None asks for no log-probabilities, 0 for those of the chosen tokens only.
     """
 
     max_tokens: int | None = None
     temperature: float | None = None
-    top_p: float = 1.0
+    top_p: float | None = None
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     seed: int | None = None

@@ -30,11 +30,19 @@ class Options(BaseModel):
         ge=1,
         description="answer length if the request sets none; None: the context",
     )
-    default_temperature: float = Field(
-        default=1.0,
+    default_temperature: float | None = Field(
+        default=None,
         ge=0,
         le=2,
-        description="if the request sets none; 0 is greedy, as in the specialists' evaluation",
+        description="if the request sets none; 0 is greedy, as in the specialists' evaluation; "
+        "None: what the model's generation_config.json says, else 1.0",
+    )
+    default_top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="if the request sets none; None: what the model's generation_config.json "
+        "says, else 1.0",
     )
     stall_seconds: float = Field(
         default=120, gt=0, description="time without progress after which the engine is restarted"

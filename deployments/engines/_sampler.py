@@ -42,6 +42,7 @@ class Row:
 
     sampling: Sampling
     temperature: float
+    top_p: float
     scores: list[TokenScores] = field(default_factory=list)
     engine_seconds: float = 0.0
 
@@ -87,8 +88,8 @@ class Row:
             return logits.argmax()
         # Subtracting the maximum first keeps tiny temperatures finite.
         logits = (logits - logits.max()) / self.temperature
-        if self.sampling.top_p < 1:
-            logits = _nucleus(logits, self.sampling.top_p)
+        if self.top_p < 1:
+            logits = _nucleus(logits, self.top_p)
         # Gumbel's trick: the argmax of logits plus this noise is a draw from their softmax. The
         # noise comes from the request's own generator, so it does not depend on the rest of the
         # batch.
@@ -117,11 +118,12 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
 
     Args:
         default_temperature: for requests that set none.
+        default_top_p: likewise.
     """
 
-    def __init__(self, default_temperature: float) -> None:
+    def __init__(self, default_temperature: float, default_top_p: float = 1.0) -> None:
         super().__init__(LogitsProcessorList([]))
-        self._default_temperature = default_temperature
+        self._default_temperature, self._default_top_p = default_temperature, default_top_p
         self.do_processing = True
         self._rows: dict[str, Row] = {}
         self._batch: list[tuple[Row | None, int, bool]] = []
@@ -132,8 +134,12 @@ class Sampler(ContinuousBatchingLogitsProcessorList):
         """Registers a request; call it before the manager gets the request."""
         if not self._rows:
             self._progress = time.monotonic()  # the engine was idle until now
-        named = sampling.temperature
-        row = Row(sampling, self._default_temperature if named is None else named)
+        temperature, top_p = sampling.temperature, sampling.top_p
+        row = Row(
+            sampling,
+            self._default_temperature if temperature is None else temperature,
+            self._default_top_p if top_p is None else top_p,
+        )
         self._rows[request_id] = row
         return row
 

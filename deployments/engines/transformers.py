@@ -153,13 +153,19 @@ class TransformersEngine:
         model = load_model(path, adapter, getattr(torch, dtype))
         tokenizer = AutoTokenizer.from_pretrained(path)
         end_tokens = end_tokens_of(model, tokenizer)
-        sampler = Sampler(self._options.default_temperature)
+        sampler = self._sampler(model.generation_config)
         manager = start_manager(model.to(device), sampler, end_tokens, options)
         complete = completion(adapter.complete if adapter else None)
         control_tokens = ControlTokens(
             str(token) for token in tokenizer.added_tokens_decoder.values() if token.special
         )
         return _Loaded(tokenizer, control_tokens, manager, sampler, end_tokens, complete)
+
+    def _sampler(self, generation_config: Any) -> Sampler:
+        """The sampler, with niche.yaml's defaults, else the model's own, else OpenAI's."""
+        options = self._options
+        temperature = _first(options.default_temperature, generation_config.temperature, 1.0)
+        return Sampler(temperature, _first(options.default_top_p, generation_config.top_p, 1.0))
 
     def _adapter(self) -> Adapter | None:
         """The spec's adapter, if any; raises if it does not fit the model."""
@@ -275,6 +281,10 @@ class TransformersEngine:
             manager.output_router.result_handlers.pop(engine_id, None)
             sampler.remove(engine_id)
             _drop_strays(manager.output_router.output_queue)
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
 
 
 def _whole_pages(tokens: int) -> int:
