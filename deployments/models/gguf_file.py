@@ -129,7 +129,7 @@ class _Reader:
         if version not in _VERSIONS:
             raise ModelError(f"{self._path}: is GGUF version {version}; 2 and 3 can be read")
         tensor_count, key_count = self._scalar("Q"), self._scalar("Q")
-        metadata = {}
+        metadata: dict[str, Any] = {}
         for _ in range(key_count):
             key, kind = self._string(), self._scalar("I")
             value = self._array(key) if kind == _ARRAY else self._value(kind)

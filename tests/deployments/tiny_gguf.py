@@ -1,6 +1,6 @@
 """GGUF files of a few kilobytes: llama models with a token per byte, and control tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,24 @@ HEAD = WIDTH // HEADS
 Weights = dict[str, np.ndarray]
 
 
-def vocabulary() -> list[str]:
-    """Control tokens first, then a token per byte, written as GPT-2 writes bytes."""
+def vocabulary(further: Sequence[str] = ()) -> list[str]:
+    """Control tokens first, then a token per byte, then `further` ones; written as GPT-2 writes
+    bytes."""
+    names = _byte_names()
+    spelled = ["".join(names[byte] for byte in text.encode()) for text in further]
+    return [
+        *CONTROL,
+        *(names[byte] for byte in range(256)),
+        names[ord("q")] + names[ord("z")],
+        *spelled,
+    ]
+
+
+def _byte_names() -> dict[int, str]:
     plain = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     names = {byte: chr(byte) for byte in plain}
-    names |= {byte: chr(256 + index) for index, byte in enumerate(others)}
-    return [*CONTROL, *(names[byte] for byte in range(256)), names[ord("q")] + names[ord("z")]]
+    return names | {byte: chr(256 + index) for index, byte in enumerate(others)}
 
 
 def token_of(byte: int) -> int:
@@ -61,19 +72,36 @@ def tiny_weights(seed: int = 0) -> Weights:
 
 def save_chain_gguf(path: Path, said: str, **metadata: Any) -> Path:
     """A model that answers every chat with `said`, whose bytes are distinct, and ends."""
-    chain = [token_of(byte) for byte in f"\n{said}".encode()] + [END]
-    weights = _zeros(64, layers=1)
-    for position, (before, after) in enumerate(pairwise(chain)):
+    return _save_chain(path, [token_of(byte) for byte in said.encode()], (), metadata)
+
+
+def save_speaking_gguf(path: Path, said: Sequence[str], **metadata: Any) -> Path:
+    """The same with a token for each piece of what it says."""
+    first = len(vocabulary())
+    return _save_chain(path, list(range(first, first + len(said))), said, metadata)
+
+
+def _save_chain(
+    path: Path, tokens: list[int], further: Sequence[str], metadata: dict[str, Any]
+) -> Path:
+    weights = _zeros(64, layers=1, vocabulary_size=len(vocabulary(further)))
+    for position, (before, after) in enumerate(pairwise([token_of(ord("\n")), *tokens, END])):
         # The layer adds nothing: the last token alone tells what comes next.
         weights["token_embd.weight"][before, position] = 1.0
         weights["output.weight"][after, position] = 3.0
-    return save_gguf(path, weights, **metadata)
+    return save_gguf(path, weights, further=further, **metadata)
 
 
 def save_gguf(
-    path: Path, weights: Mapping[str, np.ndarray], architecture: str = "llama", **metadata: Any
+    path: Path,
+    weights: Mapping[str, np.ndarray],
+    architecture: str = "llama",
+    *,
+    further: Sequence[str] = (),
+    chat_template: str = CHAT_TEMPLATE,
+    **metadata: Any,
 ) -> Path:
-    """Writes a model; `metadata` has further keys, with `__` for a dot."""
+    """Writes a model with `further` tokens; `metadata` has further keys, with `__` for a dot."""
     writer = GGUFWriter(path, architecture)
     width = weights["token_embd.weight"].shape[1]
     writer.add_context_length(CONTEXT)
@@ -84,7 +112,7 @@ def save_gguf(
     writer.add_head_count_kv(weights["blk.0.attn_k.weight"].shape[0] // HEAD)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_dimension_count(HEAD)
-    _add_tokenizer(writer)
+    _add_tokenizer(writer, vocabulary(further), chat_template)
     for key, value in metadata.items():
         writer.add_key_value(key.replace("__", "."), value, _type_of(value))
     for name, weight in weights.items():
@@ -96,8 +124,7 @@ def save_gguf(
     return path
 
 
-def _add_tokenizer(writer: GGUFWriter) -> None:
-    tokens = vocabulary()
+def _add_tokenizer(writer: GGUFWriter, tokens: list[str], chat_template: str) -> None:
     kinds = [TokenType.CONTROL] * len(CONTROL)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
@@ -107,11 +134,11 @@ def _add_tokenizer(writer: GGUFWriter) -> None:
     writer.add_bos_token_id(CONTROL.index("<|endoftext|>"))
     writer.add_eos_token_id(END)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(chat_template)
 
 
-def _zeros(width: int, layers: int) -> Weights:
-    size, kv = len(vocabulary()), KV_HEADS * HEAD
+def _zeros(width: int, layers: int, vocabulary_size: int | None = None) -> Weights:
+    size, kv = vocabulary_size or len(vocabulary()), KV_HEADS * HEAD
     weights = {
         "token_embd.weight": np.zeros((size, width)),
         "output_norm.weight": np.ones(width),

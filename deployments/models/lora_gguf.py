@@ -1,0 +1,187 @@
+"""Converts an adapter to llama.cpp's own format, once, into the cache.
+
+    <cache>/adapters/<checksum>.gguf        appears atomically, by renaming
+    <cache>/adapters/<checksum>.gguf.sha256 its checksum, written before it
+
+The name is a checksum of the adapter's weights and configuration, of what the base's file says of
+its shape, and of this converter's version; so an altered adapter, another base and a newer
+converter each have a file of their own. A file that does not match its checksum is made again.
+
+Rule: what llama.cpp would apply wrongly or not at all is refused by name, never left out.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+
+from deployments.models.adapters import CONFIG, WEIGHTS, Adapter
+from deployments.models.cache import sha256_of
+from deployments.models.errors import ModelError
+from deployments.models.gguf_file import GgufHeader, is_gguf
+
+VERSION = 1
+"""Of the converter: to be raised with every change of what it writes."""
+
+_MODULES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+"""PEFT's names of the layers that can be adapted, and GGUF's."""
+
+_HEADS = {"attn_q": "attention.head_count", "attn_k": "attention.head_count_kv"}
+_ROTATED = frozenset({"llama"})  # the rows of their q and k are reordered in GGUF files
+_ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
+_TENSOR = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.(.+)\.lora_([AB])\.weight")
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "alpha_pattern": (None, {}),
+    "bias": ("none",),
+    "fan_in_fan_out": (None, False),
+    "layer_replication": (None,),
+    "lora_bias": (None, False),
+    "modules_to_save": (None, []),
+    "rank_pattern": (None, {}),
+    "trainable_token_indices": (None,),
+    "use_dora": (None, False),
+}
+"""Settings of PEFT that change what the weights mean, and the values that a conversion knows."""
+
+
+def adapter_gguf(adapter: Adapter, base: GgufHeader, cache: Path) -> Path:
+    """The adapter as llama.cpp reads it, for a base; converted if the cache lacks it.
+
+    Raises:
+        ModelError: it does not fit the base, or has what cannot be converted.
+    """
+    target = cache / "adapters" / f"{_name(adapter, base)}.gguf"
+    checksum = target.with_suffix(".gguf.sha256")
+    if _is_sound(target, checksum):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes may do the same work at a time; what either renames is whole.
+    part = target.with_name(f".{target.stem}.{os.getpid()}.part")
+    try:
+        _write(part, adapter, base)
+        checksum.write_text(sha256_of(part), encoding="ascii")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _is_sound(target: Path, checksum: Path) -> bool:
+    try:
+        return is_gguf(target) and sha256_of(target) == checksum.read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
+def _name(adapter: Adapter, base: GgufHeader) -> str:
+    config = (adapter.path / CONFIG).read_bytes()
+    heads = [base.of_architecture(key) for key in _HEADS.values()]
+    facts = [VERSION, adapter.sha256, hashlib.sha256(config).hexdigest(), base.architecture, *heads]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _write(path: Path, adapter: Adapter, base: GgufHeader) -> None:
+    from gguf import GGUFWriter, Keys  # noqa: PLC0415 - the package takes a while to import
+
+    alpha = _alpha(adapter)
+    writer = GGUFWriter(path, base.architecture)
+    writer.add_type("adapter")
+    writer.add_string(Keys.Adapter.TYPE, "lora")
+    writer.add_float32(Keys.Adapter.LORA_ALPHA, alpha)
+    for name, tensor in _tensors(adapter, base):
+        writer.add_tensor(name, np.ascontiguousarray(tensor))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _alpha(adapter: Adapter) -> float:
+    """The scale times the rank, as llama.cpp divides by the rank."""
+    path = adapter.path / CONFIG
+    try:
+        config = json.loads(path.read_bytes())
+        alpha, rank = float(config["lora_alpha"]), int(config["r"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: cannot be used: {error!r}") from error
+    for key, known in _NEUTRAL.items():
+        if config.get(key) not in known:
+            raise ModelError(
+                f"{path}: {key} {config[key]!r} cannot be converted for engine llama; "
+                "train without it, or serve the adapter with engine: transformers"
+            )
+    return alpha * math.sqrt(rank) if config.get("use_rslora") else alpha
+
+
+def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarray]]:
+    if base.architecture not in _ARCHITECTURES:
+        raise ModelError(
+            f"{base.path}: adapters for architecture {base.architecture!r} cannot be converted; "
+            f"for these they can: {', '.join(sorted(_ARCHITECTURES))}"
+        )
+    path = adapter.path / WEIGHTS
+    for key, weight in _weights(path):
+        found = _TENSOR.fullmatch(key)
+        module = _MODULES.get(found[2]) if found else None
+        if found is None or module is None:
+            raise ModelError(
+                f"{path}: {key} cannot be converted for engine llama; serve the adapter with "
+                "engine: transformers"
+            )
+        name, side = f"blk.{found[1]}.{module}.weight", found[3]
+        _check(path, key, weight, side, base, name)
+        if side == "B" and base.architecture in _ROTATED and module in _HEADS:
+            weight = _reordered(weight, base.of_architecture(_HEADS[module]))  # noqa: PLW2901 - the same rows
+        yield f"{name}.lora_{side.lower()}", weight
+
+
+def _weights(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """The tensors of a safetensors file; bfloat16, which numpy lacks, as float32."""
+    try:
+        found = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]  # it has no types
+        for key, facts in sorted(found):  # they come in any order
+            kind, shape, data = facts["dtype"], facts["shape"], bytes(facts["data"])
+            if kind == "BF16":
+                values = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+            else:
+                values = np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[kind])
+            yield key, values.reshape(shape)
+    except (OSError, SafetensorError, KeyError) as error:
+        raise ModelError(f"{path}: cannot be read: {error!r}") from error
+
+
+def _check(
+    path: Path, key: str, weight: np.ndarray, side: str, base: GgufHeader, name: str
+) -> None:
+    """Raises `ModelError` unless a tensor fits the one that it changes."""
+    tensor = base.tensors.get(name)
+    wanted = None if tensor is None else tensor.shape[1 if side == "A" else 0]
+    if weight.shape[1 if side == "A" else 0] != wanted:
+        raise ModelError(
+            f"{path}: {key} has shape {weight.shape}, and {name} of {base.path} "
+            f"{'is not there' if tensor is None else f'has {tensor.shape}'}; the adapter was "
+            "trained on another base"
+        )
+
+
+def _reordered(weight: np.ndarray, heads: int) -> np.ndarray:
+    """The rows of each head, its two halves interleaved: the order of llama's rotary embedding in
+    GGUF files."""
+    rows, rank = weight.shape
+    split = weight.reshape(heads, 2, rows // heads // 2, rank)
+    return split.swapaxes(1, 2).reshape(rows, rank)
