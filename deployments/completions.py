@@ -20,6 +20,8 @@ COMPLETIONS: Mapping[Completion, Callable[[str], str]] = {"calculator": complete
 _OTHER_FORMS = frozenset({"grammar", "logprobs", "response_format", "tools"})
 """Parameters by which a client asks for an answer that is the model's alone."""
 
+_NOTHING_ASKED: tuple[Any, ...] = (None, False, [], {"type": "text"})
+
 _encode = msgspec.json.encode
 
 
@@ -45,7 +47,7 @@ class CompletionFilter:
         self._active = name is not None and request.operation == "chat"
         if self._active:
             body = msgspec.json.decode(request.body)
-            self._active = not any(body.get(key) for key in _OTHER_FORMS)
+            self._active = all(body.get(key) in _NOTHING_ASKED for key in _OTHER_FORMS)
             stop = body.get("stop") or ()
             self._stop = (stop,) if isinstance(stop, str) else tuple(stop)
 

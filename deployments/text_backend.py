@@ -1,9 +1,10 @@
 """An engine that knows text alone, as a model that speaks OpenAI's words."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
+from deployments.completions import Completion, CompletionFilter
 from deployments.generation import Piece, Prompt, TextEngine
 from deployments.merging import merged, summed
 from deployments.protocol import (
@@ -20,28 +21,36 @@ from deployments.text_requests import TextRequest, read_request
 
 
 class TextBackend:
-    """The `Engine` around a `TextEngine`."""
+    """The `Engine` around a `TextEngine`.
 
-    def __init__(self, engine: TextEngine) -> None:
-        self._engine = engine
+    Args:
+        engine: answers one prompt with text.
+        completion: names what completes its answers, once the engine is started.
+    """
+
+    def __init__(
+        self, engine: TextEngine, completion: Callable[[], Completion | None] = lambda: None
+    ) -> None:
+        self._engine, self._completion = engine, completion
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields one chunk per piece, and one with the usage if the client asked for it. A choice
         that ends without a finish reason leaves the answer without usage."""
         asked = read_request(request)
         renderer = renderer_for(request, logprobs=asked.logprobs, include_usage=asked.include_usage)
-        tally = _Tally(asked)
+        tally, completed = _Tally(asked), CompletionFilter(self._completion(), request)
         async with aclosing(self._pieces(asked.prompts)) as pieces:
             async for index, piece in pieces:
                 tally.add(index, piece)
                 reason = piece.finish_reason
-                yield Chunk(
+                chunk = Chunk(
                     data=renderer.event(index, piece),
                     output=bool(piece.text),
                     tokens=piece.tokens,
                     finish_reasons=() if reason is None else ((index, reason),),
                     usage=None if asked.include_usage else tally.usage,
                 )
+                yield completed.apply(chunk)
         if asked.include_usage and tally.usage is not None:
             data = renderer.usage_event(tally.usage)
             yield Chunk(data, output=False, usage=tally.usage)
@@ -70,7 +79,8 @@ class TextBackend:
             raise DeadlineExceeded(request.model, request.first_token_seconds or 0.0) from None
         if tally.usage is None:
             raise Unavailable(request.model, "its stream ended early")
-        return _whole(request, asked, [_joined(pieces) for pieces in choices], tally.usage)
+        whole = _whole(request, asked, [_joined(pieces) for pieces in choices], tally.usage)
+        return CompletionFilter(self._completion(), request).apply(whole)
 
     async def start(self) -> None:
         """See `Engine`."""

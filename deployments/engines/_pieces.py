@@ -1,6 +1,5 @@
 """Turns the tokens of one answer of the transformers engine into pieces of text."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +18,6 @@ class PieceBuilder:
         prompt_tokens: for the usage.
         tokenizer: the model's.
         end_tokens: ids that end an answer; they count as usage, but are not shown.
-        complete: returns the text to add to an answer that the model ended itself; this text does
-            not count as tokens, and is cut at stop strings.
     """
 
     def __init__(
@@ -29,14 +26,12 @@ class PieceBuilder:
         prompt_tokens: int,
         tokenizer: Any,
         end_tokens: frozenset[int],
-        complete: Callable[[str], str] | None = None,
     ) -> None:
         self.done = False
         self._row = row
         self._tokenizer, self._end_tokens = tokenizer, end_tokens
         self._decoder = TokenDecoder(tokenizer.backend_tokenizer)
         self._stops = StopScanner(row.sampling.stop)
-        self._complete, self._said = complete, ""
         self._prompt_tokens = prompt_tokens
         self._seen = self._reported = 0
 
@@ -51,25 +46,18 @@ class PieceBuilder:
                 ended = True
                 break
             logprobs.extend(self._logprob(self._seen + used - 1, token))
-            text += self._push(self._decoder.push(token))
+            text += self._stops.push(self._decoder.push(token))
             if self._stops.stopped:
                 break
         self._seen += used
         if not (finished or self._stops.stopped):
             return self._piece(text, logprobs) if text or logprobs else None
         self.done = True
-        if ended and self._complete is not None:
-            text += self._push(self._complete(self._said))
         if not self._stops.stopped:
             text += self._stops.flush()
         reason: FinishReason = "stop" if ended or self._stops.stopped else "length"
         usage = Usage(self._prompt_tokens, self._seen, 0, self._row.engine_seconds)
         return replace(self._piece(text, logprobs), finish_reason=reason, usage=usage)
-
-    def _push(self, text: str) -> str:
-        """The part of the text that may be shown now."""
-        self._said += text
-        return self._stops.push(text)
 
     def _piece(self, text: str, logprobs: list[TokenLogprob]) -> Piece:
         tokens, self._reported = self._seen - self._reported, self._seen

@@ -8,16 +8,13 @@ Rule: the manager gets only checked prompts. One longer than its cache would kil
 with it every request; so this engine refuses it as `InvalidPrompt`. A dead thread makes `health`
 fail.
 
-If the model itself ended a chat answer, the adapter's card may add text, such as the result of an
-equation: it comes with the last piece, does not count as tokens, and has no log-probabilities.
-
 Not supported: adapters per request (one adapter is merged into the weights at load), images, tools.
 """
 
 import asyncio
 import itertools
 import queue
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +23,7 @@ import torch
 from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
-from deployments.completions import completion
+from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
 from deployments.engines._budget import TokenBudget
@@ -56,20 +53,21 @@ _STOP_WAIT_SECONDS = 10
 
 def create(spec: ModelSpec, context: EngineContext) -> Engine:
     """The engine for a model; `start` loads it."""
-    return TextBackend(TransformersEngine(spec, parse_options(Options, spec), context))
+    engine = TransformersEngine(spec, parse_options(Options, spec), context)
+    return TextBackend(engine, engine.completion)
 
 
 @dataclass(frozen=True)
 class _Loaded:
     """The result of `start`: the tokenizer and its control tokens, the manager, the tokens that end
-    an answer, and the function that completes a chat answer."""
+    an answer, and the name of what completes a chat answer."""
 
     tokenizer: Any
     control_tokens: ControlTokens
     manager: Any
     sampler: Sampler
     end_tokens: frozenset[int]
-    complete: Callable[[str], str]
+    completion: Completion | None
 
 
 class TransformersEngine:
@@ -114,6 +112,10 @@ class TransformersEngine:
             spec.name, "transformers", spec.model, spec.adapter, options.max_context_tokens
         )
 
+    def completion(self) -> Completion | None:
+        """What completes a chat answer, by the adapter's card."""
+        return None if self._loaded is None else self._loaded.completion
+
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         """Yields the answer in pieces; closing it early cancels the generation."""
         loaded = self._ready()
@@ -155,11 +157,11 @@ class TransformersEngine:
         end_tokens = end_tokens_of(model, tokenizer)
         sampler = self._sampler(model.generation_config)
         manager = start_manager(model.to(device), sampler, end_tokens, options)
-        complete = completion(adapter.complete if adapter else None)
+        completion = adapter.complete if adapter else None
         control_tokens = ControlTokens(
             str(token) for token in tokenizer.added_tokens_decoder.values() if token.special
         )
-        return _Loaded(tokenizer, control_tokens, manager, sampler, end_tokens, complete)
+        return _Loaded(tokenizer, control_tokens, manager, sampler, end_tokens, completion)
 
     def _sampler(self, generation_config: Any) -> Sampler:
         """The sampler, with niche.yaml's defaults, else the model's own, else OpenAI's."""
@@ -253,8 +255,7 @@ class TransformersEngine:
         manager, sampler = loaded.manager, loaded.sampler
         engine_id = f"{next(self._ids)}"  # the caller's request id need not be unique
         row = sampler.add(engine_id, prompt.sampling)
-        complete = loaded.complete if prompt.messages else None
-        answer = PieceBuilder(row, len(ids), loaded.tokenizer, loaded.end_tokens, complete)
+        answer = PieceBuilder(row, len(ids), loaded.tokenizer, loaded.end_tokens)
         outputs = Mailbox[Any]()  # each output has all tokens so far: only the newest counts
         manager.register_result_handler(engine_id, outputs.put)
         try:
