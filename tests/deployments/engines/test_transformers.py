@@ -1,6 +1,7 @@
 """The transformers engine on a tiny random model: batching, sampling, stopping, and its limits."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -128,6 +129,26 @@ async def test_the_operator_sets_the_temperature_of_requests_without_one(model_d
         assert await answer(engine, chat("hello", temperature=1.5, seed=3)) != greedy
     finally:
         await engine.stop()
+
+
+async def test_the_operator_sets_the_nucleus_of_requests_without_one(model_dir: Path) -> None:
+    """As with the temperature; and what neither says, the model's own configuration does."""
+    path = model_dir / "generation_config.json"
+    own = path.read_bytes()
+    path.write_text(json.dumps(json.loads(own) | {"do_sample": True, "temperature": 1e-6}))
+    engines = [make_engine(model_dir, default_top_p=1e-9, default_temperature=1.5)]
+    engines.append(make_engine(model_dir))
+    try:
+        for engine in engines:
+            await engine.start()
+            greedy = await answer(engine, chat("hello"))
+
+            assert await answer(engine, chat("hello", temperature=None, seed=3)) == greedy
+            assert await answer(engine, chat("hello", temperature=2, top_p=1, seed=3)) != greedy
+    finally:
+        path.write_bytes(own)
+        for engine in engines:
+            await engine.stop()
 
 
 async def test_a_tiny_temperature_is_greedy(engine: TransformersEngine) -> None:
