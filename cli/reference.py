@@ -17,6 +17,7 @@ from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
 from cli.main import COMMANDS, parser_of
+from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._options import Options
 from deployments.engines.fake import FakeOptions
 from deployments.engines.openai import OpenAIOptions
@@ -32,6 +33,7 @@ from router.types import Reason
 FOLDER = Path("docs/reference")
 ENGINE_OPTIONS: dict[str, type[BaseModel]] = {
     "transformers": Options,
+    "llama": LlamaOptions,
     "openai": OpenAIOptions,
     "fake": FakeOptions,
 }

@@ -107,7 +107,8 @@ class ModelSpec(_Section):
     name: Name = Field(description="name that clients give as `model`; unique, and not `auto`")
     model: str = Field(
         min_length=1,
-        description="a name from deployments/models.lock, a local directory, or a Hugging Face id",
+        description="a name from deployments/models.lock, a local directory or GGUF file, or one "
+        "of the Hugging Face hub: `org/name`, or `org/name:file.gguf` for engine llama",
     )
     adapter: str | None = Field(
         default=None, description="a name under deployments/adapters, or a local directory"

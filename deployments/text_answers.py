@@ -80,7 +80,7 @@ class ChatRenderer:
                 )
                 for index, piece in enumerate(choices)
             ],
-            usage=_usage(usage),
+            usage=usage_body(usage),
         )
         return _encode(answer)
 
@@ -102,7 +102,7 @@ class ChatRenderer:
 
     def usage_event(self, usage: Usage) -> bytes:
         """See `Renderer`."""
-        return self._chunk([], _usage(usage))
+        return self._chunk([], usage_body(usage))
 
     def _chunk(self, choices: list[ChatChunkChoice], usage: UsageBody | UnsetType | None) -> bytes:
         chunk = ChatChunk(
@@ -126,7 +126,7 @@ class TextRenderer:
     def body(self, choices: Sequence[Piece], usage: Usage) -> bytes:
         """See `Renderer`."""
         rendered = [self._choice(index, piece) for index, piece in enumerate(choices)]
-        return self._completion(rendered, _usage(usage))
+        return self._completion(rendered, usage_body(usage))
 
     def event(self, index: int, piece: Piece) -> bytes:
         """See `Renderer`."""
@@ -134,7 +134,7 @@ class TextRenderer:
 
     def usage_event(self, usage: Usage) -> bytes:
         """See `Renderer`."""
-        return self._completion([], _usage(usage))
+        return self._completion([], usage_body(usage))
 
     def _completion(self, choices: list[TextChoice], usage: UsageBody | UnsetType | None) -> bytes:
         answer = TextCompletion(
@@ -166,7 +166,8 @@ class TextRenderer:
         )
 
 
-def _usage(usage: Usage) -> UsageBody:
+def usage_body(usage: Usage) -> UsageBody:
+    """The usage as an answer shows it."""
     return UsageBody(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,

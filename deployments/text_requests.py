@@ -14,10 +14,10 @@ from msgspec import Struct
 from deployments.generation import Prompt, Sampling
 from deployments.protocol import InvalidPrompt, Message, ModelRequest
 
-_LABELS = frozenset({"metadata", "user"})
+LABELS = frozenset({"metadata", "user"})
 """The client's own words, which change no answer."""
 
-_IDLE: dict[str, tuple[Any, ...]] = {
+IDLE: dict[str, tuple[Any, ...]] = {
     "echo": (False,),
     "logit_bias": ({},),
     "modalities": (["text"],),
@@ -135,9 +135,9 @@ _Kind = TypeVar("_Kind", _ChatBody, _CompletionBody)
 def _converted(data: bytes, kind: type[_Kind]) -> _Kind:
     raw: dict[str, Any] = msgspec.json.decode(data)
     for name, value in raw.items():
-        if name in kind.__struct_fields__ or name in _LABELS or value is None:
+        if name in kind.__struct_fields__ or name in LABELS or value is None:
             continue
-        if not any(_same(value, idle) for idle in _IDLE.get(name, ())):
+        if not any(_same(value, idle) for idle in IDLE.get(name, ())):
             raise InvalidPrompt(name, "the model knows text alone and does not serve it")
     try:
         return msgspec.convert(raw, kind)
@@ -195,7 +195,7 @@ def _sampling(body: _Body, max_tokens: int | None, top_logprobs: int | None) -> 
     return Sampling(
         max_tokens=max_tokens,
         temperature=body.temperature,
-        top_p=1.0 if body.top_p is None else body.top_p,
+        top_p=body.top_p,
         presence_penalty=body.presence_penalty or 0.0,
         frequency_penalty=body.frequency_penalty or 0.0,
         seed=body.seed,

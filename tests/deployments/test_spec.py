@@ -14,7 +14,7 @@ def make(**settings: Any) -> ModelSpec:
 
 def test_the_engines_are_the_files_of_the_folder() -> None:
     """Each public file under `engines/` is an engine; helpers with an underscore are not."""
-    assert engine_names() == ("fake", "openai", "transformers")
+    assert engine_names() == ("fake", "llama", "openai", "transformers")
 
 
 @pytest.mark.parametrize("name", ["a", "sql-2", "qwen2.5_coder", "7b", "x" * 63])
@@ -36,7 +36,7 @@ def test_another_name_is_refused(name: str) -> None:
 
 def test_an_unknown_engine_lists_those_that_exist() -> None:
     """The error names the value and what is allowed."""
-    with pytest.raises(ValidationError, match=r"'vlm'.*fake, openai, transform"):
+    with pytest.raises(ValidationError, match=r"'vlm'.*fake, llama, openai, transform"):
         make(engine="vlm")
 
 

@@ -1,0 +1,63 @@
+"""The options of the llama engine."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LlamaOptions(BaseModel):
+    """`engine_options` of the llama engine. Models that share a process may differ in the
+    `default_` ones alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; None: num_cpus")
+    parallel_requests: int = Field(
+        default=4, ge=1, le=256, description="requests in one forward pass; others wait"
+    )
+    max_context_tokens: int = Field(
+        default=2048,
+        ge=16,
+        description="prompt and answer together; the memory for `parallel_requests` times as many "
+        "is reserved",
+    )
+    max_batch_tokens: int = Field(
+        default=512,
+        ge=16,
+        description="tokens in one forward pass; a request that is cancelled while its prompt is "
+        "read stops after one",
+    )
+    kv_cache_type: Literal["f16", "q8_0"] = Field(
+        default="f16", description="q8_0 needs half the memory and is less exact"
+    )
+    gpu_layers: int | None = Field(
+        default=None,
+        ge=0,
+        description="layers on the GPU, where the installed xllamacpp is a build for one; None: "
+        "all that fit",
+    )
+    default_max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="answer length if the request sets none; None: the context",
+    )
+    default_temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        description="if the request sets none; 0 is greedy; None: what the model's file says, else "
+        "1.0",
+    )
+    default_top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="if the request sets none; None: what the model's file says, else 1.0",
+    )
+    stall_seconds: float = Field(
+        default=120, gt=0, description="time without progress after which the engine is restarted"
+    )
+
+    def shared(self) -> dict[str, object]:
+        """The options that all models of a process have in common."""
+        return {key: value for key, value in self if not key.startswith("default_")}

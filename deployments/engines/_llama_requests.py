@@ -1,0 +1,237 @@
+"""From OpenAI's request to the bodies that llama.cpp's server takes, one per choice. Without I/O.
+
+The server has many parameters of its own, which say which adapter applies, read files or open
+addresses. So only what is named here goes on; everything else is refused by name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from deployments.control_tokens import ControlTokens
+from deployments.engines._llama_options import LlamaOptions
+from deployments.protocol import InvalidPrompt, ModelRequest
+from deployments.text_requests import IDLE, LABELS
+
+_SHARED = frozenset(
+    {
+        "frequency_penalty",
+        "grammar",
+        "logit_bias",
+        "max_tokens",
+        "min_p",
+        "presence_penalty",
+        "repeat_penalty",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+)
+_PASSED = {
+    "chat": _SHARED
+    | {"max_completion_tokens", "parallel_tool_calls", "response_format", "tool_choice", "tools"},
+    "completion": _SHARED,
+}
+"""Parameters that go on as they come. What else is known is read by name below."""
+
+_READ = frozenset(
+    {"logprobs", "messages", "n", "prompt", "seed", "stop", "stream_options", "top_logprobs"}
+)
+_MESSAGE_KEYS = frozenset({"content", "name", "role", "tool_call_id", "tool_calls"})
+_IDLE_MESSAGE_KEYS = frozenset({"audio", "function_call", "refusal"})  # clients send them as null
+_ALWAYS = {
+    "return_progress": True,  # so that a request can be stopped while its prompt is read
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "timings_per_token": True,
+}
+_RANDOM_SEED = 2**32 - 1  # what llama.cpp takes for "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """How one model of a process answers.
+
+    Attributes:
+        options: its own defaults.
+        system_prompt: put before conversations without a system message.
+        lora: the scale of each adapter of the process, as the server wants it.
+    """
+
+    options: LlamaOptions
+    system_prompt: str | None = None
+    lora: tuple[dict[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaRequest:
+    """A request as the server takes it.
+
+    Attributes:
+        bodies: one per choice; choice i answers input i // n.
+        n: choices per input.
+        stop: strings before which an answer ends.
+        include_usage: whether a stream ends with an event that holds the usage.
+        top_logprobs: alternatives per token; None: no log-probabilities.
+        parameter: the one to blame for an error that names none.
+    """
+
+    bodies: tuple[bytes, ...]
+    n: int
+    stop: tuple[str, ...]
+    include_usage: bool
+    top_logprobs: int | None
+    parameter: str
+
+
+def read_request(
+    request: ModelRequest, model: ServedModel, control_tokens: ControlTokens
+) -> LlamaRequest:
+    """Reads a request.
+
+    Raises:
+        InvalidPrompt: it asks for something that this engine does not serve.
+    """
+    fields = _known(request)
+    top_logprobs = _top_logprobs(request, fields)
+    body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
+    body |= _defaults(fields, model.options)
+    if request.operation == "chat":
+        _name_tool(body)
+        if "tools" in body:
+            body["tools"] = control_tokens.as_text(body["tools"])
+        inputs = [{"messages": _messages(fields["messages"], model, control_tokens)}]
+    else:
+        inputs = [{"prompt": prompt} for prompt in _prompts(fields["prompt"])]
+    if top_logprobs is not None:
+        body |= _asking_logprobs(request, top_logprobs)
+    if model.lora:
+        body["lora"] = model.lora
+    n, stop = int(fields.get("n", 1)), fields.get("stop", ())
+    return LlamaRequest(
+        bodies=tuple(
+            msgspec.json.encode(body | given | _seed(fields.get("seed"), choice))
+            for given in inputs
+            for choice in range(n)
+        ),
+        n=n,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        include_usage=bool(_mapping(fields, "stream_options").get("include_usage")),
+        top_logprobs=top_logprobs,
+        parameter="messages" if request.operation == "chat" else "prompt",
+    )
+
+
+def _known(request: ModelRequest) -> dict[str, Any]:
+    """The parameters that ask for something; refuses those that nobody here knows."""
+    raw: dict[str, Any] = msgspec.json.decode(request.body)
+    known, fields = _PASSED[request.operation] | _READ, {}
+    for name, value in raw.items():
+        if value is None or name in LABELS:
+            continue
+        if name in known:
+            fields[name] = value
+        elif not any(type(value) is type(idle) and value == idle for idle in IDLE.get(name, ())):
+            raise InvalidPrompt(name, "engine llama does not serve it")
+    return fields
+
+
+def _defaults(fields: Mapping[str, Any], options: LlamaOptions) -> dict[str, Any]:
+    """What the request leaves open and niche.yaml settles. What neither does, the model's file
+    does, or else the server's own parameters."""
+    defaults: dict[str, Any] = {
+        "temperature": options.default_temperature,
+        "top_p": options.default_top_p,
+        "max_tokens": options.default_max_tokens,
+    }
+    if "max_completion_tokens" in fields:
+        del defaults["max_tokens"]
+    if fields.get("presence_penalty") or fields.get("frequency_penalty"):
+        defaults["repeat_last_n"] = options.max_context_tokens  # its own default is 64
+    return {
+        key: value for key, value in defaults.items() if value is not None and key not in fields
+    }
+
+
+def _messages(
+    given: Sequence[Any], model: ServedModel, control_tokens: ControlTokens
+) -> list[dict[str, Any]]:
+    messages = [_message(turn) for turn in given]
+    system = any(message["role"] == "system" for message in messages)
+    if model.system_prompt and not system:
+        messages.insert(0, {"role": "system", "content": model.system_prompt})
+    return [control_tokens.as_text(message) for message in messages]
+
+
+def _message(turn: Mapping[str, Any]) -> dict[str, Any]:
+    message = {}
+    for key, value in turn.items():
+        if key in _MESSAGE_KEYS and (value is not None or key == "content"):
+            message[key] = value
+        elif value is not None or key not in _MESSAGE_KEYS | _IDLE_MESSAGE_KEYS:
+            raise InvalidPrompt("messages", f"engine llama does not serve {key!r} in a message")
+    if message.get("role") == "developer":
+        message["role"] = "system"
+    if isinstance(message.get("content"), list):
+        message["content"] = "\n".join(_text(part) for part in message["content"])
+    return message
+
+
+def _text(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else part
+    if kind != "text":
+        raise InvalidPrompt("messages", f"engine llama serves text alone, and no part {kind!r}")
+    return str(part.get("text", ""))
+
+
+def _prompts(given: Any) -> list[Any]:
+    """Texts, or lists of token ids."""
+    several = isinstance(given, list) and not (given and isinstance(given[0], int))
+    prompts = given if several else [given]
+    if not all(prompts) or not prompts:
+        raise InvalidPrompt("prompt", "the prompt has no tokens")
+    return list(prompts)
+
+
+def _name_tool(body: dict[str, Any]) -> None:
+    """A function that has to be called, as the server understands it: the only one there is."""
+    choice = body.get("tool_choice")
+    if not isinstance(choice, dict):
+        return
+    name = _mapping(choice, "function").get("name")
+    tools = [
+        tool for tool in body.get("tools", ()) if _mapping(tool, "function").get("name") == name
+    ]
+    if not tools:
+        raise InvalidPrompt("tool_choice", f"no tool is called {name!r}")
+    body |= {"tools": tools, "tool_choice": "required"}
+
+
+def _top_logprobs(request: ModelRequest, fields: Mapping[str, Any]) -> int | None:
+    wanted = fields.get("logprobs")
+    if request.operation == "completion":
+        return None if wanted is None else int(wanted)
+    return int(fields.get("top_logprobs", 0)) if wanted else None
+
+
+def _asking_logprobs(request: ModelRequest, top: int) -> dict[str, Any]:
+    """Asks for one alternative at least, as the server gives none for none."""
+    asked = max(top, 1)
+    if request.operation == "completion":
+        return {"logprobs": asked}
+    return {"logprobs": True, "top_logprobs": asked}
+
+
+def _seed(seed: int | None, choice: int) -> dict[str, Any]:
+    """The seed of one of several choices. A prompt that was partly read before gives numbers that
+    differ in their last digits; so one with a seed is read anew."""
+    if seed is None:
+        return {}
+    return {"seed": (int(seed) + choice) % _RANDOM_SEED, "cache_prompt": False}
+
+
+def _mapping(fields: Any, key: str) -> dict[str, Any]:
+    value = fields.get(key) if isinstance(fields, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,228 @@
+"""llama.cpp's own server inside this process, and its blocking calls as streams of an event loop.
+
+A call runs in a thread of its own; what has arrived by the time that the loop looks comes
+together, and nothing waits for more. The server asks after each piece whether to go on, so a call
+that is closed stops after the token, or the part of its prompt, that is being worked on. Requests
+beyond the number of slots wait here, in the order of arrival, where they can be cancelled.
+
+The server opens an HTTP listener whether it is wanted or not. It gets a socket file in a directory
+that only this user may enter, which is deleted once the server runs, so that nobody can reach it.
+"""
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import xllamacpp
+
+from deployments.engines._llama_answers import Said
+from deployments.engines._llama_clock import WorkClock
+from deployments.engines._llama_options import LlamaOptions
+from deployments.models.errors import ModelError
+from deployments.protocol import Operation
+
+Within = Callable[[], AbstractAsyncContextManager[None]]
+"""Limits one await by the request's deadline."""
+
+_LOG_ERRORS = 1
+_KV_CACHE_TYPES = {
+    "f16": xllamacpp.ggml_type.GGML_TYPE_F16,
+    "q8_0": xllamacpp.ggml_type.GGML_TYPE_Q8_0,
+}
+
+
+def server_parameters(
+    model: Path, adapters: Sequence[Path], options: LlamaOptions, threads: int, listener: Path
+) -> xllamacpp.CommonParams:
+    """The server's parameters; the number of an adapter is its place in `adapters`."""
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    # At scale 0: each request says which one applies.
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 0.0) for path in adapters]
+    params.n_parallel = options.parallel_requests
+    params.n_ctx = options.max_context_tokens * options.parallel_requests
+    params.kv_unified = False  # each slot has its own part: none can take another's room
+    params.n_batch = params.n_ubatch = options.max_batch_tokens
+    params.cache_type_k = params.cache_type_v = _KV_CACHE_TYPES[options.kv_cache_type]
+    params.cache_ram_mib = 0  # prompts are kept in the slots, and not beside them in up to 8 GB
+    params.cache_idle_slots = False
+    if options.gpu_layers is not None:
+        params.n_gpu_layers = options.gpu_layers
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.use_jinja = True
+    params.prefill_assistant = False  # as the tokenizer's own template: an answer is a new message
+    # Where the model's file does not say how to sample: as OpenAI's API does.
+    params.sampling.temp, params.sampling.top_p = 1.0, 1.0
+    params.sampling.top_k, params.sampling.min_p = 0, 0.0
+    params.hostnames, params.api_keys = [str(listener)], [secrets.token_urlsafe()]
+    params.n_threads_http, params.ui, params.endpoint_slots = 1, False, False
+    params.sse_ping_interval = -1
+    params.verbosity = _LOG_ERRORS
+    return params
+
+
+class LlamaServer:
+    """A running server; loads the model when it is made, which takes a while.
+
+    Args:
+        model: the base's GGUF file.
+        adapters: files in llama.cpp's format.
+        options: those of the process.
+        threads: of the forward passes.
+
+    Raises:
+        ModelError: llama.cpp cannot load the model.
+    """
+
+    def __init__(
+        self, model: Path, adapters: Sequence[Path], options: LlamaOptions, threads: int
+    ) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="niche-llama-"))
+        try:
+            listener = folder / "unused.sock"
+            params = server_parameters(model, adapters, options, threads, listener)
+            self._server: xllamacpp.Server | None = xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise ModelError(f"{model}: llama.cpp cannot load it; its log says why") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        slots = options.parallel_requests
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="llama")
+        self._slots = asyncio.Semaphore(slots)
+        self._calls: set[_Call] = set()
+        self._clock = WorkClock()
+        self.waiting = 0
+
+    async def answer(
+        self, operation: Operation, body: bytes, read: Callable[[bytes], Said], within: Within
+    ) -> AsyncGenerator[Said]:
+        """What the server says to a request, as it comes. Closing it early stops the request.
+
+        Raises:
+            Exception: what `read` raises, or the server.
+        """
+        async with within():
+            await self._take_slot()
+        call = _Call(read, self._clock)
+        self._calls.add(call)
+        try:
+            async with self._running(call, operation, body):
+                while True:
+                    async with within():
+                        pieces = await call.take()
+                    for piece in pieces:
+                        if isinstance(piece, Exception):
+                            raise piece
+                        if piece is None:
+                            return
+                        yield piece
+        finally:
+            self._calls.discard(call)
+
+    @asynccontextmanager
+    async def _running(
+        self, call: "_Call", operation: Operation, body: bytes
+    ) -> AsyncIterator[None]:
+        """Runs a call; its slot is free again when its thread has left the server."""
+        assert self._server is not None
+        chat = operation == "chat"
+        ask = self._server.handle_chat_completions if chat else self._server.handle_completions
+        try:
+            thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
+        except BaseException:
+            self._slots.release()
+            raise
+        thread.add_done_callback(lambda _: self._slots.release())
+        try:
+            yield
+        finally:
+            call.cancel()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it takes no requests any more."""
+        return self._server is None
+
+    def stalled_seconds(self) -> float:
+        """Seconds since the last piece of any answer, if one is awaited; else 0."""
+        return self._clock.stalled_seconds()
+
+    async def stop(self) -> None:
+        """Stops every call, then the server."""
+        server, self._server = self._server, None
+        for call in self._calls:
+            call.cancel()
+        await asyncio.to_thread(self._threads.shutdown)
+        del server  # the last reference: ends the server's loop and frees the model
+
+    async def _take_slot(self) -> None:
+        self.waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self.waiting -= 1
+
+
+class _Call:
+    """One request in a thread, whose pieces a task of the loop takes."""
+
+    def __init__(self, read: Callable[[bytes], Said], clock: WorkClock) -> None:
+        self._read, self._clock = read, clock
+        self._loop = asyncio.get_running_loop()
+        self._pieces: deque[Said | Exception | None] = deque()
+        self._arrived = asyncio.Event()
+        self._woken = self._cancelled = False
+
+    def run(self, ask: Callable[[bytes, Callable[[bytes], bool]], None], body: bytes) -> None:
+        """Asks the server; returns when it is done or was cancelled. For the thread."""
+        self._clock.begin(self)
+        try:
+            if not self._cancelled:
+                ask(body, self._receive)
+        except Exception as error:  # noqa: BLE001 - raised again where the pieces are taken
+            self._put(error)
+        finally:
+            self._clock.end(self)
+            self._put(None)
+
+    async def take(self) -> list[Said | Exception | None]:
+        """The pieces that are there, or the next one; None ends them."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        self._woken = False  # before the pieces are taken: what comes later wakes again
+        taken = []
+        while self._pieces:
+            taken.append(self._pieces.popleft())
+        return taken
+
+    def cancel(self) -> None:
+        """Lets the server stop at the next piece."""
+        self._cancelled = True
+
+    def _receive(self, data: bytes) -> bool:
+        """Takes an event of the server; says whether to stop."""
+        try:
+            piece = self._read(data)
+        except Exception as error:  # noqa: BLE001 - raised again where the pieces are taken
+            self._put(error)
+            return True
+        self._clock.report(self, piece.worked)
+        if piece.usage is not None:
+            usage = replace(piece.usage, engine_seconds=self._clock.end(self))
+            piece = replace(piece, usage=usage)
+        self._put(piece)
+        return self._cancelled or piece.usage is not None
+
+    def _put(self, piece: Said | Exception | None) -> None:
+        self._pieces.append(piece)
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._arrived.set)

@@ -1,0 +1,330 @@
+"""llama.cpp in this process: quantised models on a CPU, or on a GPU where its build has one.
+
+It speaks OpenAI's words itself, so requests and answers pass as the JSON that they are, with the
+few edits of `_llama_requests` and `_llama_answers`. One process holds one base and any number of
+its adapters; a request's model says which one applies. Requests of one adapter share forward
+passes.
+
+Answers are streamed inside, whole ones too: so each can be stopped, also while its prompt is read.
+The same prompt with the same seed gives the same answer if it is alone; beside others the last
+digits of its numbers may differ.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deployments.completions import Completion, CompletionFilter
+from deployments.control_tokens import ControlTokens
+from deployments.engine import Engine, EngineContext, LoadRecorder, Work, parse_options
+from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
+from deployments.engines._llama_errors import raised_error
+from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_platform import missing
+from deployments.engines._llama_requests import LlamaRequest, ServedModel, read_request
+from deployments.merging import merged, summed
+from deployments.models.adapters import Adapter, load_adapter
+from deployments.models.errors import ModelError
+from deployments.models.gguf_file import (
+    TOKEN_TYPES,
+    TOKENS,
+    GgufHeader,
+    check_whole,
+    read_header,
+)
+from deployments.models.lora_gguf import adapter_gguf
+from deployments.models.resolve import resolve_gguf
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    Load,
+    ModelCard,
+    ModelRequest,
+    Unavailable,
+    Usage,
+)
+from deployments.spec import ModelSpec
+
+if (
+    TYPE_CHECKING
+):  # its library ends the process where the CPU lacks instructions: `_llama_platform`
+    from deployments.engines._llama_server import LlamaServer
+
+_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
+
+
+def create(spec: ModelSpec, context: EngineContext) -> Engine:
+    """The engine for a model; `start` loads it.
+
+    Raises:
+        ValueError: an option is invalid, or this machine cannot run llama.cpp.
+    """
+    return LlamaEngine({spec.name: spec}, context)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The result of `start`."""
+
+    server: "LlamaServer"
+    models: Mapping[str, ServedModel]
+    completions: Mapping[str, Completion | None]
+    control_tokens: ControlTokens
+    context_tokens: int
+
+
+class LlamaEngine:
+    """Serves one base, and the adapters of the models that share it.
+
+    Args:
+        specs: the models by name. They have the same base and, but for the `default_` ones, the
+            same options.
+        context: where files are kept.
+
+    Raises:
+        ValueError: an option is invalid, or this machine cannot run llama.cpp.
+    """
+
+    def __init__(self, specs: Mapping[str, ModelSpec], context: EngineContext) -> None:
+        self._specs, self._context = specs, context
+        self._options = {name: parse_options(LlamaOptions, spec) for name, spec in specs.items()}
+        self._first = next(iter(specs.values()))
+        for name, spec in specs.items():
+            same = self._options[name].shared() == self._options[self._first.name].shared()
+            if not same or spec.model != self._first.model:
+                raise ValueError(
+                    f"model {name!r} has another base or other engine_options than "
+                    f"{self._first.name!r}, with which it shares a process"
+                )
+        if lacking := missing():
+            raise ValueError(f"engine: llama cannot run here: {lacking}; use engine: transformers")
+        self._recorder = LoadRecorder()
+        self._loaded: _Loaded | None = None
+
+    async def start(self) -> None:
+        """Converts adapters that are new, and loads the model."""
+        self._loaded = await asyncio.to_thread(self._load)
+
+    async def stop(self) -> None:
+        """Stops the server; requests in flight fail with `Unavailable`."""
+        if self._loaded is not None:
+            loaded, self._loaded = self._loaded, None
+            await loaded.server.stop()
+
+    async def health(self) -> None:
+        """Raises `Unavailable` unless the model is loaded."""
+        self._ready()
+
+    async def alive(self) -> None:
+        """Raises `Unavailable` if the model is not loaded, or makes no progress."""
+        idle = self._ready().server.stalled_seconds()
+        if idle > self._options[self._first.name].stall_seconds:
+            raise Unavailable(self._first.name, f"the engine made no progress for {idle:.0f} s")
+
+    async def load(self) -> Load:
+        """The counts of this engine."""
+        waiting = 0 if self._loaded is None else self._loaded.server.waiting
+        return self._recorder.load(waiting)
+
+    async def model_card(self) -> ModelCard:
+        """The card of the first model."""
+        spec, loaded = self._first, self._loaded
+        context = self._options[spec.name].max_context_tokens
+        if loaded is not None:
+            context = loaded.context_tokens
+        return ModelCard(spec.name, "llama", spec.model, spec.adapter, context)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """Yields the answer as it comes.
+
+        Raises:
+            InvalidPrompt: the request, or its length, cannot be served.
+            DeadlineExceeded: it took longer than the request allows.
+            Unavailable: the engine stopped, or failed.
+        """
+        answer = _Answer(request, self._ready())
+        with self._recorder.track(request.request_id) as work:
+            async with aclosing(answer.said(work)) as pieces:
+                async for index, said in pieces:
+                    if said.shown:
+                        yield answer.chunk(index, said, work)
+            usage = answer.whole_usage()
+            if answer.asked.include_usage:
+                yield answer.writer.usage_event(usage)
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The whole answer.
+
+        Raises:
+            DeadlineExceeded: nothing was said within `first_token_seconds`, or all of it not within
+                the deadline.
+            BackendError: as `stream`.
+        """
+        answer = _Answer(request, self._ready())
+        choices: list[list[Said]] = [[] for _ in answer.asked.bodies]
+        limit = asyncio.timeout(request.first_token_seconds)
+        with self._recorder.track(request.request_id) as work:
+            try:
+                async with limit, aclosing(answer.said(work)) as pieces:
+                    async for index, said in pieces:
+                        if said.shown:
+                            limit.reschedule(None)
+                            choices[index].append(said)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                seconds = request.first_token_seconds or 0.0
+                raise DeadlineExceeded(request.model, seconds) from None
+            chunk = answer.writer.whole(choices, answer.whole_usage())
+            return answer.filter.apply(chunk)
+
+    def _ready(self) -> _Loaded:
+        """The loaded model; raises `Unavailable` if there is none."""
+        if self._loaded is None:
+            raise Unavailable(self._first.name, "the model is not loaded")
+        return self._loaded
+
+    def _load(self) -> _Loaded:
+        from deployments.engines._llama_server import LlamaServer  # noqa: PLC0415 - see above
+
+        options = self._options[self._first.name]
+        header = read_header(
+            resolve_gguf(self._first.model, self._context.cache_dir), {TOKENS, TOKEN_TYPES}
+        )
+        check_whole(header)
+        adapters = {name: self._adapter(spec) for name, spec in self._specs.items() if spec.adapter}
+        files = {
+            name: adapter_gguf(adapter, header, self._context.cache_dir)
+            for name, adapter in adapters.items()
+        }
+        numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
+        threads = options.threads or max(1, int(self._first.resources.num_cpus))
+        server = LlamaServer(header.path, list(numbers), options, threads)
+        return _Loaded(
+            server=server,
+            models={
+                name: ServedModel(
+                    options=self._options[name],
+                    system_prompt=spec.system_prompt or _system_prompt(adapters.get(name)),
+                    lora=_scales(len(numbers), numbers[files[name]] if name in files else None),
+                )
+                for name, spec in self._specs.items()
+            },
+            completions={
+                name: adapters[name].complete if name in adapters else None for name in self._specs
+            },
+            control_tokens=ControlTokens(_control_tokens(header)),
+            context_tokens=min(
+                options.max_context_tokens, header.of_architecture("context_length")
+            ),
+        )
+
+    def _adapter(self, spec: ModelSpec) -> Adapter:
+        """The spec's adapter; raises if it does not fit the model."""
+        adapter = load_adapter(spec.adapter or "")
+        if adapter.base != spec.model:
+            raise ModelError(
+                f"model {spec.name!r}: adapter {spec.adapter!r} was trained on {adapter.base!r}, "
+                f"not on {spec.model!r}; name that model"
+            )
+        return adapter
+
+
+class _Answer:
+    """The answer to one request, while it comes.
+
+    Attributes:
+        asked: the request, as the server takes it.
+        writer: writes the chunks.
+        filter: completes them.
+    """
+
+    def __init__(self, request: ModelRequest, loaded: _Loaded) -> None:
+        model = loaded.models.get(request.model)
+        if model is None:
+            raise Unavailable(request.model, "this process does not serve it")
+        self._request, self._loaded = request, loaded
+        self.asked: LlamaRequest = read_request(request, model, loaded.control_tokens)
+        self.writer = AnswerWriter(
+            request,
+            include_usage=self.asked.include_usage,
+            top_logprobs=self.asked.top_logprobs,
+        )
+        self.filter = CompletionFilter(loaded.completions[request.model], request)
+        self._usages: list[Usage | None] = [None] * len(self.asked.bodies)
+        self._within = _limiter(request)
+        self._first = True
+
+    async def said(self, work: Work) -> AsyncGenerator[tuple[int, Said]]:
+        """What is said of each choice, with its index; counts the tokens."""
+        streams = [self._choice(body) for body in self.asked.bodies]
+        async with aclosing(merged(streams)) as pieces:
+            async for index, said in pieces:
+                work.tokens += said.tokens
+                self._usages[index] = said.usage or self._usages[index]
+                work.finished = None not in self._usages
+                yield index, said
+
+    def chunk(self, index: int, said: Said, work: Work) -> Chunk:
+        """What was said, as a chunk; the last one has the usage, unless an event of its own has."""
+        last = work.finished and not self.asked.include_usage
+        chunk = self.writer.event(index, said, self.whole_usage() if last else None)
+        return self.filter.apply(chunk)
+
+    def whole_usage(self) -> Usage:
+        """The usage of all choices; raises `Unavailable` if one broke off."""
+        known = [usage for usage in self._usages if usage is not None]
+        if len(known) < len(self._usages):
+            raise Unavailable(self._request.model, "its answer broke off")
+        return summed(known, self.asked.n)
+
+    async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
+        reader = ChoiceReader(self._request, self.asked.stop, self.asked.parameter)
+        server, operation = self._loaded.server, self._request.operation
+        try:
+            async with aclosing(
+                server.answer(operation, body, reader.read, self._within)
+            ) as pieces:
+                async for said in pieces:
+                    yield said
+        except Exception as error:
+            raise raised_error(error, self.asked.parameter) from error
+
+
+def _limiter(request: ModelRequest) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Limits an await by the deadline of a request that begins now. Never around a `yield`: the
+    timeout could fire in the consumer."""
+    allowed = request.deadline_seconds
+    deadline = None if allowed is None else asyncio.get_running_loop().time() + allowed
+
+    @asynccontextmanager
+    async def within() -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded(request.model, allowed or 0.0) from error
+
+    return within
+
+
+def _system_prompt(adapter: Adapter | None) -> str | None:
+    return None if adapter is None else adapter.system_prompt
+
+
+def _scales(adapters: int, applied: int | None) -> tuple[dict[str, float], ...]:
+    """The scale of each adapter: the server applies those that are not named as it likes."""
+    return tuple({"id": number, "scale": float(number == applied)} for number in range(adapters))
+
+
+def _control_tokens(header: GgufHeader) -> list[str]:
+    """The control tokens, with those that a file calls user-defined and llama.cpp knows by their
+    form."""
+    tokens, kinds = header.metadata.get(TOKENS, ()), header.metadata.get(TOKEN_TYPES, ())
+    return [
+        token
+        for token, kind in zip(tokens, kinds, strict=False)
+        if kind in (_UNKNOWN, _CONTROL) or (kind == _USER_DEFINED and token.startswith("<|"))
+    ]

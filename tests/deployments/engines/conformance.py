@@ -1,0 +1,331 @@
+"""What every engine promises, whatever computes its answers.
+
+A subclass in `test_conformance.py` gives the engine, and the facts in which engines may differ.
+"""
+
+import asyncio
+import random
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from deployments.engine import Engine
+from deployments.protocol import Chunk, DeadlineExceeded, InvalidPrompt, ModelRequest, PromptTooLong
+from tests.model_requests import chat, completion, objects, text_of
+
+TOKENS = 24
+NAME = "tiny"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """In what an engine under test differs from others.
+
+    Attributes:
+        samples: whether a seed and a temperature have an effect.
+        context_tokens: the longest prompt and answer together; None: unlimited.
+        control_token: a control token of its model, as it is written; None: it has none.
+        counts_empty: whether an empty text is a prompt.
+        slots: requests that it works on at the same time.
+        batch_equals_alone: whether an answer is the same beside others, to the last token.
+    """
+
+    samples: bool = True
+    context_tokens: int | None = None
+    control_token: str | None = None
+    counts_empty: bool = False
+    slots: int = 4
+    batch_equals_alone: bool = True
+
+
+async def streamed(engine: Engine, request: ModelRequest) -> list[Chunk]:
+    return [chunk async for chunk in engine.stream(replace(request, stream=True))]
+
+
+def ask(content: str = "hello", **body: Any) -> ModelRequest:
+    """A chat whose answer is the same each time, unless `body` says otherwise."""
+    return chat(content, NAME, **({"max_tokens": TOKENS, "temperature": 0} | body))
+
+
+def proceed(prompt: str = "hello", **body: Any) -> ModelRequest:
+    """A text to be continued, likewise."""
+    return completion(prompt, NAME, **({"max_tokens": TOKENS, "temperature": 0} | body))
+
+
+BOTH = pytest.mark.parametrize("request_of", [ask, proceed], ids=["chat", "completion"])
+
+
+class EngineConformance:
+    """The suite. A subclass has the fixtures `engine` and `facts`."""
+
+    @BOTH
+    @pytest.mark.parametrize("n", [1, 3], ids=["one choice", "several"])
+    async def test_a_stream_says_what_a_whole_answer_says(self, engine, request_of, n) -> None:
+        """The text, the reasons and the counts are the same."""
+        request = request_of(n=n)
+        whole, chunks = await engine.complete(request), await streamed(engine, request)
+
+        for index in range(n):
+            assert text_of(chunks, index) == text_of([whole], index) != ""
+        reasons = {reason for chunk in chunks for reason in chunk.finish_reasons}
+        assert reasons == set(whole.finish_reasons)
+        last = chunks[-1].usage
+        assert (last.prompt_tokens, last.completion_tokens) == (
+            whole.usage.prompt_tokens,
+            whole.usage.completion_tokens,
+        )
+
+    @BOTH
+    async def test_the_last_chunk_alone_has_the_usage(self, engine, request_of) -> None:
+        """It counts the tokens of all chunks, and the engine's time."""
+        *earlier, last = await streamed(engine, request_of())
+
+        assert all(chunk.usage is None for chunk in earlier)
+        assert last.usage.completion_tokens == sum(chunk.tokens for chunk in [*earlier, last])
+        assert last.usage.completion_tokens <= TOKENS
+        assert last.usage.prompt_tokens > 0
+
+    @BOTH
+    async def test_a_client_gets_the_usage_only_where_it_asks(self, engine, request_of) -> None:
+        """An event without choices at the end of a stream; in a whole answer always."""
+        request = request_of(stream_options={"include_usage": True})
+        *events, last = objects(await streamed(engine, request))
+
+        assert last["choices"] == []
+        assert last["usage"]["completion_tokens"] > 0
+        assert all(event["usage"] is None for event in events)
+        assert all("usage" not in event for event in objects(await streamed(engine, request_of())))
+        whole = objects([await engine.complete(request_of())])[0]["usage"]
+        assert whole["total_tokens"] == last["usage"]["total_tokens"]
+
+    @BOTH
+    async def test_an_answer_has_the_requests_identity(self, engine, request_of) -> None:
+        """Each event, and the whole answer, is named as the gateway asked."""
+        request = request_of()
+        answers = objects([*await streamed(engine, request), await engine.complete(request)])
+
+        facts = {(answer["id"], answer["created"], answer["model"]) for answer in answers}
+        assert facts == {(request.response_id, request.created, NAME)}
+
+    async def test_the_role_comes_with_the_first_event(self, engine) -> None:
+        """And with no other, as in OpenAI's streams."""
+        events = objects(await streamed(engine, ask()))
+
+        roles = [choice["delta"].get("role") for event in events for choice in event["choices"]]
+        assert roles == ["assistant"] + [None] * (len(roles) - 1)
+
+    @BOTH
+    @pytest.mark.parametrize("length", [1, 2, 5], ids=["one letter", "two letters", "five"])
+    async def test_a_stop_string_ends_the_answer_before_it(
+        self, engine, request_of, length
+    ) -> None:
+        """Also one that begins in one token and ends in another; and nothing of it is shown."""
+        whole = text_of([await engine.complete(request_of())])
+        stop = whole[6 : 6 + length]
+        request = request_of(stop=[stop, "never said"])
+        answer, chunks = await engine.complete(request), await streamed(engine, request)
+
+        assert text_of([answer]) == text_of(chunks) == whole[: whole.index(stop)]
+        assert answer.finish_reasons == ((0, "stop"),)
+
+    async def test_a_stop_string_that_only_begins_hides_nothing(self, engine) -> None:
+        """What was held back, as it might be one, is shown in the end."""
+        whole = text_of([await engine.complete(ask())])
+        request = ask(stop=[whole[-2:] + "~"])
+
+        assert text_of(await streamed(engine, request)) == whole
+        assert text_of([await engine.complete(request)]) == whole
+
+    async def test_a_seed_repeats_an_answer(self, engine, facts) -> None:
+        """And another seed gives another answer, where the engine samples."""
+        request = ask(temperature=1.0, seed=7)
+        first, second = [text_of([await engine.complete(request)]) for _ in range(2)]
+        others = [
+            text_of([await engine.complete(ask(temperature=1.0, seed=seed))]) for seed in range(3)
+        ]
+
+        assert first == second
+        assert not facts.samples or len({first, *others}) > 1
+
+    async def test_choices_differ_and_repeat(self, engine, facts) -> None:
+        """Each of several choices has a seed of its own, which follows from the request's."""
+        request = ask(temperature=1.0, seed=7, n=3)
+        first, second = await engine.complete(request), await engine.complete(request)
+        texts = [text_of([first], index) for index in range(3)]
+
+        assert not facts.samples or len(set(texts)) > 1
+        if facts.batch_equals_alone:
+            assert texts == [text_of([second], index) for index in range(3)]
+
+    async def test_answers_beside_others_are_those_given_alone(self, engine, facts) -> None:
+        """Where the engine promises it."""
+        questions = [f"question {letter * 3}" for letter in "abcdefgh"]
+        alone = [text_of([await engine.complete(ask(text))]) for text in questions]
+        together = await asyncio.gather(*(engine.complete(ask(text)) for text in questions))
+
+        if facts.batch_equals_alone:
+            assert [text_of([answer]) for answer in together] == alone
+
+    @BOTH
+    async def test_log_probabilities_belong_to_the_text(self, engine, request_of) -> None:
+        """The tokens make up the text; each is one of its likeliest, or less likely."""
+        wanted = {"logprobs": True, "top_logprobs": 3} if request_of is ask else {"logprobs": 3}
+        request = request_of(**wanted)
+        (whole,) = objects([await engine.complete(request)])[0]["choices"]
+        chunks = await streamed(engine, request)
+        parts = [choice for event in objects(chunks) for choice in event["choices"]]
+
+        tokens = scored(whole)
+        assert "".join(token for token, _, _ in tokens) == text_of(chunks)
+        assert [token for part in parts for token in scored(part)] == [
+            (token, pytest.approx(logprob, abs=1e-2), pytest.approx(top, abs=1e-2))
+            for token, logprob, top in tokens
+        ]
+        for token, logprob, top in tokens:
+            assert len(top) == 3
+            assert logprob <= max(top.values()) + 1e-6 <= 1e-6
+            assert token not in top or top[token] == pytest.approx(logprob)
+
+    async def test_log_probabilities_without_alternatives(self, engine) -> None:
+        """Those of the answer's own tokens alone."""
+        (whole,) = objects([await engine.complete(ask(logprobs=True))])[0]["choices"]
+
+        assert "".join(token for token, _, _ in scored(whole)) == whole["message"]["content"]
+        assert all(top == {} for _, _, top in scored(whole))
+
+    async def test_closing_a_stream_frees_its_slot(self, engine, facts) -> None:
+        """More streams than slots are left one after the other, and the next request is served."""
+        before = await engine.load()
+        for _ in range(2 * facts.slots):
+            async with aclosing(engine.stream(ask(max_tokens=200))) as stream:
+                await anext(stream)
+        after = await engine.load()
+
+        assert (after.running, after.queued) == (0, 0)
+        assert after.cancelled - before.cancelled == 2 * facts.slots
+        async with asyncio.timeout(5):
+            assert (await engine.complete(ask())).usage is not None
+
+    async def test_a_whole_answer_can_be_cancelled_before_its_first_token(
+        self, engine, facts
+    ) -> None:
+        """Also one that waits for a slot."""
+        before = await engine.load()
+        tasks = [
+            asyncio.create_task(engine.complete(ask("a" * 200, max_tokens=200)))
+            for _ in range(2 * facts.slots)
+        ]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        after = await engine.load()
+
+        assert all(task.cancelled() for task in tasks)
+        assert (after.running, after.queued) == (0, 0)
+        assert after.completed == before.completed
+        async with asyncio.timeout(5):
+            assert (await engine.complete(ask())).usage is not None
+
+    async def test_requests_that_leave_at_random_leave_nothing_behind(self, engine) -> None:
+        """After a crowd of readers, some of whom left, the engine is as it was."""
+        expected = text_of([await engine.complete(ask())])
+        drawn = random.Random(0)
+
+        async def read(pieces: int | None) -> None:
+            async with aclosing(engine.stream(ask(max_tokens=100))) as stream:
+                async for _ in stream:
+                    pieces = None if pieces is None else pieces - 1
+                    if pieces == 0:
+                        return
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(read(drawn.choice([None, 1, 2, 5])) for _ in range(40)))
+        load = await engine.load()
+
+        assert (load.running, load.queued) == (0, 0)
+        assert text_of([await engine.complete(ask())]) == expected
+        await engine.alive()
+
+    async def test_a_deadline_ends_an_answer(self, engine) -> None:
+        """Whole or streamed, with an error of its own."""
+        late = replace(ask(max_tokens=200), deadline_seconds=0.0)
+
+        with pytest.raises(DeadlineExceeded):
+            await engine.complete(late)
+        with pytest.raises(DeadlineExceeded):
+            await streamed(engine, late)
+        assert (await engine.load()).running == 0
+
+    @BOTH
+    async def test_a_prompt_beyond_the_context_is_refused(self, engine, facts, request_of) -> None:
+        """By name, before the first chunk, and the engine lives on."""
+        if facts.context_tokens is None:
+            pytest.skip("this engine takes any length")
+        parameter = "messages" if request_of is ask else "prompt"
+
+        with pytest.raises(PromptTooLong) as refused:
+            await engine.complete(request_of("a" * (facts.context_tokens + 1)))
+        with pytest.raises(PromptTooLong):
+            await streamed(engine, request_of("a" * (facts.context_tokens + 1)))
+
+        assert refused.value.parameter == parameter
+        assert (await engine.complete(ask())).usage is not None
+
+    async def test_an_empty_text_is_no_prompt(self, engine, facts) -> None:
+        """There is nothing to continue; an empty message, however, is one."""
+        if not facts.counts_empty:
+            with pytest.raises(InvalidPrompt) as refused:
+                await engine.complete(proceed(""))
+            assert refused.value.parameter == "prompt"
+        assert text_of([await engine.complete(ask(""))])
+
+    async def test_control_tokens_in_a_message_are_text(self, engine, facts) -> None:
+        """The letters of a control token are tokens like others, in whatever message they stand."""
+        if facts.control_token is None:
+            pytest.skip("this engine's model has no control tokens")
+
+        async def count(content: Any) -> int:
+            usage = (await engine.complete(ask(content, max_tokens=1))).usage
+            return usage.prompt_tokens
+
+        empty, letters = await count(""), len(facts.control_token)
+        assert await count(facts.control_token) >= empty + letters
+        part = {"type": "text", "text": facts.control_token}
+        assert await count([part]) >= empty + letters
+
+    async def test_an_unknown_parameter_is_refused_by_name(self, engine) -> None:
+        """Nothing that a client writes reaches the engine unseen."""
+        with pytest.raises(InvalidPrompt) as refused:
+            await engine.complete(ask(lora=[{"id": 0, "scale": 1.0}]))
+
+        assert refused.value.parameter == "lora"
+
+    async def test_labels_and_nulls_ask_for_nothing(self, engine) -> None:
+        """They change no answer."""
+        labels = {"user": "u", "metadata": {"a": "b"}, "seed": None, "stop": None, "tools": None}
+
+        assert text_of([await engine.complete(ask(**labels))]) == text_of(
+            [await engine.complete(ask())]
+        )
+
+
+def scored(choice: dict[str, Any]) -> list[tuple[str, float, dict[str, float]]]:
+    """A choice's tokens with their log-probabilities and alternatives, in either dialect."""
+    given = choice.get("logprobs")
+    if not given:
+        return []
+    if "content" in given:
+        return [
+            (
+                token["token"],
+                token["logprob"],
+                {other["token"]: other["logprob"] for other in token["top_logprobs"]},
+            )
+            for token in given["content"]
+        ]
+    offsets = given["text_offset"]
+    assert offsets == sorted(offsets)
+    return list(zip(given["tokens"], given["token_logprobs"], given["top_logprobs"], strict=True))

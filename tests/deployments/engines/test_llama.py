@@ -1,0 +1,426 @@
+"""What the llama engine does beyond the conformance suite, on models of random weights."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from deployments.engine import EngineContext, create_engine
+from deployments.engines.llama import LlamaEngine
+from deployments.models.errors import ModelError
+from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
+from deployments.spec import ModelSpec
+from tests.deployments.tiny_gguf import (
+    save_chain_gguf,
+    save_gguf,
+    save_speaking_gguf,
+    save_tiny_gguf,
+    tiny_weights,
+)
+from tests.deployments.tiny_lora import save_lora
+from tests.model_requests import chat, completion, objects, text_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine serves most tests
+
+OPTIONS = {"parallel_requests": 2, "max_context_tokens": 256, "max_batch_tokens": 32}
+YES_OR_NO = {
+    "type": "object",
+    "properties": {"ok": {"type": "boolean"}},
+    "required": ["ok"],
+    "additionalProperties": False,
+}
+TOOLS_TEMPLATE = """\
+{%- if tools %}<|im_start|>system
+<tools>
+{%- for tool in tools %}
+{{ tool | tojson }}
+{%- endfor %}
+</tools>
+To call one: <tool_call>
+{"name": <function-name>, "arguments": <args-json-object>}
+</tool_call><|im_end|>
+{% endif %}
+{%- for message in messages %}
+{%- if message.role == "tool" %}<|im_start|>user
+<tool_response>
+{{ message.content }}
+</tool_response><|im_end|>
+{% else %}<|im_start|>{{ message.role }}
+{{ message.content }}
+{%- for tool_call in message.tool_calls %}
+<tool_call>
+{"name": "{{ tool_call.function.name }}", "arguments": {{ tool_call.function.arguments | tojson }}}
+</tool_call>
+{%- endfor %}<|im_end|>
+{% endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+TOOL = {"type": "function", "function": {"name": "answer", "parameters": YES_OR_NO}}
+
+
+def spec_of(model: Path, name: str = "tiny", **fields: Any) -> ModelSpec:
+    options = OPTIONS | fields.pop("engine_options", {})
+    return ModelSpec(name=name, model=str(model), engine="llama", engine_options=options, **fields)
+
+
+@asynccontextmanager
+async def running(*specs: ModelSpec, cache: Path = Path("unused")) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine({spec.name: spec for spec in specs}, EngineContext(cache))
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(model: Path) -> AsyncIterator[LlamaEngine]:
+    async with running(spec_of(model)) as engine:
+        yield engine
+
+
+def greedy(content: str = "hello", model: str = "tiny", **body: Any) -> ModelRequest:
+    return chat(content, model, **({"max_tokens": 16, "temperature": 0} | body))
+
+
+async def streamed(engine: LlamaEngine, request: ModelRequest) -> list[Chunk]:
+    return [chunk async for chunk in engine.stream(request)]
+
+
+async def said(engine: LlamaEngine, request: ModelRequest) -> str:
+    return text_of([await engine.complete(request)])
+
+
+async def prompt_tokens(engine: LlamaEngine, request: ModelRequest) -> int:
+    usage = (await engine.complete(request)).usage
+    assert usage is not None
+    return usage.prompt_tokens
+
+
+def socket_files() -> list[Path]:
+    """The socket files that this process listens at."""
+    found = [Path(str(at.laddr)) for at in psutil.Process().net_connections("unix")]
+    return [path for path in found if path.suffix == ".sock"]
+
+
+async def test_the_engine_that_a_spec_names_answers_requests(model: Path) -> None:
+    """`create_engine` makes it, and its card has what the file says."""
+    engine = create_engine(
+        spec_of(model, engine_options={"max_context_tokens": 4096}), EngineContext(model.parent)
+    )
+    await engine.start()
+    try:
+        card = await engine.model_card()
+
+        assert (card.name, card.engine, card.model) == ("tiny", "llama", str(model))
+        assert card.max_context_tokens == 512  # the model was trained for no more
+        assert (await engine.complete(chat(max_tokens=5))).finish_reasons == ((0, "length"),)
+    finally:
+        await engine.stop()
+
+
+async def test_the_engines_seconds_are_shared(engine: LlamaEngine) -> None:
+    """Two answers at the same time take no more seconds of the engine than passed."""
+    clock = asyncio.get_running_loop().time
+    before = clock()
+    answers = await asyncio.gather(*(engine.complete(greedy(max_tokens=100)) for _ in range(2)))
+    passed = clock() - before
+
+    usages = [answer.usage for answer in answers if answer.usage]
+    assert all(usage.engine_seconds > 0 and usage.prefill_seconds for usage in usages)
+    assert sum(usage.engine_seconds for usage in usages) <= passed
+
+
+async def test_a_prompt_that_was_read_before_is_not_read_again(engine: LlamaEngine) -> None:
+    """Its tokens count as cached, unless a seed asks for the same numbers as before."""
+    request = greedy("a question of some length")
+    await engine.complete(request)
+    again = (await engine.complete(request)).usage
+    seeded = (await engine.complete(greedy("a question of some length", seed=1))).usage
+
+    assert again.cached_tokens > 0
+    assert seeded.cached_tokens == 0
+
+
+async def test_the_system_prompt_of_the_spec_comes_first(model: Path) -> None:
+    """Unless the conversation has one, by either name."""
+    spec = spec_of(model, system_prompt="be brief")
+    conversations = {
+        role: chat(
+            model="tiny",
+            max_tokens=1,
+            messages=[
+                {"role": role, "content": "be brief"},
+                {"role": "user", "content": [{"type": "text", "text": "hello"}]},
+            ],
+        )
+        for role in ("system", "developer")
+    }
+    async with running(spec) as engine:
+        wanted = await prompt_tokens(engine, greedy(max_tokens=1))
+        given = {
+            role: await prompt_tokens(engine, request) for role, request in conversations.items()
+        }
+
+    assert given == {"system": wanted, "developer": wanted}
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        pytest.param({"default_temperature": 0}, True, id="greedy"),
+        pytest.param({"default_top_p": 1e-9}, True, id="the likeliest token alone"),
+        pytest.param({}, False, id="as OpenAI's API"),
+    ],
+)
+async def test_the_operator_sets_how_to_sample(model: Path, options: Any, same: bool) -> None:
+    """For requests that do not say; and how long an answer is."""
+    spec = spec_of(model, engine_options=options | {"default_max_tokens": 12})
+    async with running(spec) as engine:
+        answers = {await said(engine, chat(seed=seed)) for seed in range(3)}
+        likeliest = await said(engine, chat(temperature=0))
+
+        assert (answers == {likeliest}) == same
+        assert len(likeliest) == 12
+        assert {await said(engine, chat(seed=s, temperature=1, top_p=1)) for s in range(3)} != {
+            likeliest
+        }
+
+
+async def test_a_models_file_may_say_how_to_sample(tmp_path: Path) -> None:
+    """What it says holds where neither the request nor the operator says more."""
+    model = save_tiny_gguf(tmp_path / "tiny.gguf", general__sampling__temp=0.0)
+    async with running(spec_of(model)) as engine:
+        answers = {await said(engine, chat(seed=seed, max_tokens=12)) for seed in range(3)}
+        warmer = {
+            await said(engine, chat(seed=seed, max_tokens=12, temperature=1)) for seed in range(3)
+        }
+
+    assert len(answers) == 1
+    assert len(warmer) > 1
+
+
+async def test_a_character_of_several_tokens_comes_whole(tmp_path: Path) -> None:
+    """No event has half of one."""
+    model = save_chain_gguf(tmp_path / "chain.gguf", "né…")
+    async with running(spec_of(model)) as engine:
+        chunks = await streamed(engine, greedy())
+
+        assert text_of(chunks) == "né…"
+        assert [text_of([chunk]) for chunk in chunks if chunk.output] == ["n", "é", "…"]
+        assert chunks[-1].finish_reasons == ((0, "stop"),)
+        assert sum(chunk.tokens for chunk in chunks) == 1 + 2 + 3 + 1  # the last one is the end
+
+
+async def test_a_schema_shapes_the_answer(engine: LlamaEngine) -> None:
+    """Streamed and whole."""
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": YES_OR_NO}}
+    request = greedy(response_format=form, max_tokens=60)
+
+    assert set(json.loads(await said(engine, request))) == {"ok"}
+    assert set(json.loads(text_of(await streamed(engine, request)))) == {"ok"}
+
+
+async def test_a_grammar_shapes_the_answer(engine: LlamaEngine) -> None:
+    """llama.cpp's own notation."""
+    assert await said(engine, greedy(grammar='root ::= "yes" | "no"')) in ("yes", "no")
+
+
+async def test_a_tool_is_called(tmp_path: Path) -> None:
+    """In OpenAI's shape, streamed and whole: the model's own template says how it calls one."""
+    call = [
+        "<tool_call>\n",
+        '{"name": "answer", "arguments": ',
+        '{"ok": ',
+        "true}",
+        "}\n</tool_call>",
+    ]
+    model = save_speaking_gguf(tmp_path / "tools.gguf", call, chat_template=TOOLS_TEMPLATE)
+    spec = spec_of(model, engine_options={"max_context_tokens": 512})
+    other = {"type": "function", "function": {"name": "other", "parameters": YES_OR_NO}}
+    named = {"type": "function", "function": {"name": "answer"}}
+    async with running(spec) as engine:
+        request = greedy(tools=[other, TOOL], tool_choice=named)
+        whole, chunks = await engine.complete(request), await streamed(engine, request)
+    choice = objects([whole])[0]["choices"][0]
+    (called,) = choice["message"]["tool_calls"]
+    deltas = [
+        part
+        for event in objects(chunks)
+        for choice in event["choices"]
+        for part in choice["delta"].get("tool_calls", ())
+    ]
+
+    assert whole.finish_reasons == chunks[-1].finish_reasons == ((0, "tool_calls"),)
+    assert (called["type"], called["function"]["name"]) == ("function", "answer")
+    assert "index" not in called
+    assert choice["message"]["content"] is None
+    assert json.loads(called["function"]["arguments"]) == {"ok": True}
+    assert deltas[0]["function"]["name"] == "answer"
+    assert json.loads("".join(part["function"]["arguments"] for part in deltas)) == {"ok": True}
+    assert {part["index"] for part in deltas} == {0}
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter"),
+    [
+        pytest.param({"tools": [TOOL], "tool_choice": {"function": {"name": "x"}}}, "tool_choice"),
+        pytest.param({"grammar": "root ::= ((("}, "grammar"),
+        pytest.param({"id_slot": 1}, "id_slot"),
+        pytest.param({"response_format": {"type": "rhyme"}}, "response_format"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+            "messages",
+        ),
+        pytest.param({"messages": [{"role": "user", "content": "x", "colour": 1}]}, "messages"),
+    ],
+    ids=["tool", "grammar", "the server's own", "format", "image", "a key of a message"],
+)
+async def test_what_cannot_be_served_is_refused_by_name(
+    engine: LlamaEngine, body: Any, parameter: str
+) -> None:
+    """Before the first chunk; and the engine lives on."""
+    with pytest.raises(InvalidPrompt) as refused:
+        await engine.complete(greedy(**body))
+
+    assert refused.value.parameter == parameter
+    assert await said(engine, greedy())
+
+
+async def test_several_prompts_are_answered_in_order(engine: LlamaEngine) -> None:
+    """As texts or as token ids; each answer is that of its prompt alone."""
+    prompts = ["abc", "hello there"]
+    alone = [
+        await said(engine, completion(prompt, max_tokens=8, temperature=0)) for prompt in prompts
+    ]
+    together = await engine.complete(completion(prompts, max_tokens=8, temperature=0))
+    ids = await engine.complete(completion([[100, 101, 102]], max_tokens=8, temperature=0))
+
+    assert [text_of([together], index) for index in range(2)] == alone
+    assert together.usage.prompt_tokens == sum(map(len, prompts))
+    assert ids.usage.prompt_tokens == 3
+
+
+async def test_one_process_serves_a_base_and_its_adapters(model: Path, tmp_path: Path) -> None:
+    """Each answers as it does alone, also while the others answer."""
+    adapters = {
+        name: save_lora(tmp_path / name, model, seed=seed)
+        for name, seed in (("first", 1), ("second", 2))
+    }
+    specs = [spec_of(model, "base", system_prompt="do it.")] + [
+        spec_of(model, name, adapter=str(path)) for name, path in adapters.items()
+    ]
+    alone = {}
+    for spec in specs:
+        async with running(spec, cache=tmp_path) as engine:
+            alone[spec.name] = await said(engine, greedy(model=spec.name))
+    async with running(*specs, cache=tmp_path) as engine:
+        names = [spec.name for spec in specs] * 3
+        answers = await asyncio.gather(*(said(engine, greedy(model=name)) for name in names))
+        with pytest.raises(Unavailable):
+            await engine.complete(greedy(model="third"))
+
+    assert len(set(alone.values())) == 3
+    assert answers == [alone[name] for name in names]
+    assert len(list((tmp_path / "adapters").glob("*.gguf"))) == 2
+
+
+async def test_a_specialist_completes_its_answers(tmp_path: Path) -> None:
+    """Where its card says so: streamed and whole, with no tokens for what is added."""
+    model = save_chain_gguf(tmp_path / "chain.gguf", "7*12=")
+    adapter = save_lora(tmp_path / "math", model, width=64, layers=1, complete="calculator")
+    async with running(spec_of(model, adapter=str(adapter)), cache=tmp_path) as engine:
+        whole, chunks = await engine.complete(greedy()), await streamed(engine, greedy())
+        cut = await said(engine, greedy(max_tokens=5))
+
+    assert text_of([whole]) == text_of(chunks) == "7*12= 84"
+    assert whole.usage.completion_tokens == sum(chunk.tokens for chunk in chunks) == 6
+    assert cut == "7*12="
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"engine_options": {"parallel_requests": 3}}, id="options"),
+        pytest.param({"model": "another"}, id="a base"),
+    ],
+)
+async def test_models_of_one_process_agree(model: Path, other: Any) -> None:
+    """The one that differs is named; `default_` options are each model's own."""
+    first, fields = spec_of(model, "first"), {"model": model, "name": "second"} | other
+    with pytest.raises(ValueError, match="'second'"):
+        LlamaEngine({"first": first, "second": spec_of(**fields)}, EngineContext(model))
+
+    own = spec_of(model, "second", engine_options={"default_temperature": 0})
+    LlamaEngine({"first": first, "second": own}, EngineContext(model))
+
+
+async def test_an_unknown_option_is_refused_by_name(model: Path) -> None:
+    """With those that exist."""
+    with pytest.raises(ValueError, match=r"engine_options\.slots.*parallel_requests"):
+        create_engine(spec_of(model, engine_options={"slots": 1}), EngineContext(model))
+
+
+async def test_an_adapter_of_another_base_is_refused(model: Path, tmp_path: Path) -> None:
+    """By its card, or by its shape, before anything is loaded."""
+    by_card = save_lora(tmp_path / "card", Path("another"))
+    by_shape = save_lora(tmp_path / "shape", model, width=48)
+    for adapter, words in ((by_card, "another"), (by_shape, "another base")):
+        engine = LlamaEngine(
+            {"tiny": spec_of(model, adapter=str(adapter))}, EngineContext(tmp_path)
+        )
+        with pytest.raises(ModelError, match=words):
+            await engine.start()
+        with pytest.raises(Unavailable):
+            await engine.health()
+
+
+async def test_a_model_that_llama_cannot_load_is_said_clearly(tmp_path: Path) -> None:
+    """A file that is cut off, and an architecture that nobody knows."""
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(save_tiny_gguf(tmp_path / "whole.gguf").read_bytes()[:-100])
+    unknown = save_gguf(tmp_path / "unknown.gguf", tiny_weights(), "unheard-of")
+    for path in (cut, unknown):
+        engine = create_engine(spec_of(path), EngineContext(tmp_path))
+        with pytest.raises(ModelError, match=path.name):
+            await engine.start()
+
+
+async def test_nobody_can_reach_the_servers_own_listener(engine: LlamaEngine) -> None:
+    """It has no port, and its socket file is gone."""
+    ports = [
+        connection
+        for connection in psutil.Process().net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+    assert await said(engine, greedy())
+    assert ports == []
+    assert not [path for path in socket_files() if path.exists()]
+
+
+async def test_requests_in_flight_fail_when_the_engine_stops(model: Path) -> None:
+    """With the error that lets another model answer; and so do later ones."""
+    engine = create_engine(spec_of(model), EngineContext(model))
+    with pytest.raises(Unavailable):
+        await engine.complete(greedy())
+    await engine.start()
+    stream = engine.stream(greedy(max_tokens=200))
+    await anext(stream)
+    await engine.stop()
+
+    with pytest.raises(Unavailable):
+        async for _ in stream:
+            pass
+    with pytest.raises(Unavailable):
+        await engine.alive()
