@@ -22,10 +22,10 @@ class LlamaOptions(BaseModel):
         "is reserved",
     )
     max_batch_tokens: int = Field(
-        default=512,
+        default=128,
         ge=16,
-        description="tokens in one forward pass; a request that is cancelled while its prompt is "
-        "read stops after one",
+        description="tokens in one forward pass: a request that is cancelled while its prompt is "
+        "read stops after one; on a GPU more is faster",
     )
     kv_cache_type: Literal["f16", "q8_0"] = Field(
         default="f16", description="q8_0 needs half the memory and is less exact"
