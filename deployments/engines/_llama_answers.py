@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from deployments.answer_schemas import UsageBody
 from deployments.engines._llama_errors import answered_error
 from deployments.engines._openai_joining import merged
 from deployments.engines._text import StopScanner
 from deployments.protocol import Chunk, ModelRequest, Usage
-from deployments.text_answers import LOWEST_LOGPROB, UsageBody, usage_body
+from deployments.text_answers import LOWEST_LOGPROB, usage_body
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode

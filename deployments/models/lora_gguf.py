@@ -23,7 +23,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from deployments.models.adapters import CONFIG, WEIGHTS, Adapter
-from deployments.models.cache import sha256_of
+from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import GgufHeader, is_gguf
 
