@@ -35,7 +35,7 @@ from deployments.models.gguf_file import (
     read_header,
 )
 from deployments.models.lora_gguf import adapter_gguf
-from deployments.models.resolve import resolve_gguf
+from deployments.models.resolve_gguf import resolve_gguf
 from deployments.protocol import (
     Chunk,
     DeadlineExceeded,

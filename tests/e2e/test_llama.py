@@ -17,7 +17,8 @@ from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_server import server_parameters
 from deployments.engines.llama import LlamaEngine
 from deployments.models.cache import cache_dir
-from deployments.models.resolve import resolve, resolve_gguf
+from deployments.models.resolve import resolve
+from deployments.models.resolve_gguf import resolve_gguf
 from deployments.spec import ModelSpec
 from lab.specialists.registry import NICHES
 from tests.model_requests import chat, text_of

@@ -5,7 +5,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from deployments.models.cache import model_dir, write_record
 from deployments.models.errors import ModelError
-from deployments.models.resolve import resolve, resolve_gguf
+from deployments.models.resolve import resolve
+from deployments.models.resolve_gguf import resolve_gguf
 from tests.deployments.models.wheels import build_wheel, locked
 
 

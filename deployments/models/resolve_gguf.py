@@ -1,0 +1,73 @@
+"""Resolves a model reference in the configuration to a GGUF file.
+
+A reference is a name of `deployments/models.lock`, a local file, or a file of the Hugging Face hub
+(org/name:file.gguf), and is looked up in that order.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+
+from deployments.models.cache import is_whole, model_dir
+from deployments.models.errors import ModelError
+from deployments.models.gguf_file import is_gguf
+from deployments.models.lock import Lock, read_lock
+from deployments.models.resolve import HUB_ID, from_hub, not_pulled
+
+HubFile = Callable[[str, str], str]
+
+_HUB_FILE = re.compile(rf"({HUB_ID.pattern}):([A-Za-z0-9][\w./-]*\.gguf)")
+_FIRST_OF_SEVERAL = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")
+
+
+def hub_file(hub_id: str, name: str) -> str:
+    """A file of the hub; downloads it if the hub's cache lacks it."""
+    return hf_hub_download(hub_id, name)
+
+
+def resolve_gguf(
+    reference: str,
+    cache_dir: Path,
+    *,
+    lock: Lock | None = None,
+    download: HubFile = hub_file,
+) -> Path:
+    """Returns the GGUF file of a reference; of a model in several files the first.
+
+    Raises:
+        ModelError: the reference is unknown or no GGUF file, or cannot be downloaded.
+    """
+    models = read_lock() if lock is None else lock
+    if reference in models:
+        model, folder = models[reference], model_dir(cache_dir, reference)
+        if model.format != "gguf":
+            raise _no_gguf(reference)
+        if not is_whole(folder, model):
+            raise not_pulled(reference, cache_dir)
+        return folder / next(iter(model.files))
+    local = Path(reference).expanduser()
+    if local.is_file():
+        if not is_gguf(local):
+            raise _no_gguf(reference)
+        return local
+    if found := _HUB_FILE.fullmatch(reference):
+        return from_hub(reference, lambda: _hub_files(found[1], found[2], download))
+    raise _no_gguf(reference)
+
+
+def _hub_files(hub_id: str, name: str, download: HubFile) -> str:
+    """Downloads a file and, if it is the first of several, the others."""
+    first = download(hub_id, name)
+    if several := _FIRST_OF_SEVERAL.fullmatch(name):
+        for number in range(2, int(several[2]) + 1):
+            download(hub_id, f"{several[1]}-{number:05}-of-{several[2]}.gguf")
+    return first
+
+
+def _no_gguf(reference: str) -> ModelError:
+    return ModelError(
+        f"model {reference!r} is no GGUF file, which engine llama needs; name a file, or one of "
+        "the hub as org/name:file.gguf, or serve the model with engine: transformers"
+    )
