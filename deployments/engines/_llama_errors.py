@@ -15,6 +15,14 @@ _PARAMETER = re.compile(
 _RETRY_AFTER_SECONDS = 1.0
 
 
+class Refused(Exception):
+    """The server does not take a request, because of a template, a schema, a grammar."""
+
+
+class Stopped(Exception):
+    """The server takes no requests any more."""
+
+
 def answered_error(model: str, error: Any, default: str) -> BackendError:
     """The exception for an error that the server answers with.
 
@@ -32,20 +40,14 @@ def answered_error(model: str, error: Any, default: str) -> BackendError:
         )
     match facts.get("code"):
         case 400:
-            return _refused(message, default)
+            return refusal(message, default)
         case 429:
             return Overloaded(model, 0, _RETRY_AFTER_SECONDS)
     return Unavailable(model, f"llama.cpp failed: {message}")
 
 
-def raised_error(error: Exception, default: str) -> Exception:
-    """The exception for one that the server raised instead of taking a request: of a template, a
-    schema, a grammar. Any other is returned as it is."""
-    if isinstance(error, (ValueError, RuntimeError, IndexError)):
-        return _refused(str(error)[:_MAX_WORDS], default)
-    return error
-
-
-def _refused(message: str, default: str) -> InvalidPrompt:
+def refusal(message: str, default: str) -> InvalidPrompt:
+    """The exception for a request that the server does not take; arguments as above."""
     named = _PARAMETER.search(message)
-    return InvalidPrompt(named[1] if named else default, f"llama.cpp refuses: {message}")
+    reason = f"llama.cpp refuses: {message[:_MAX_WORDS]}"
+    return InvalidPrompt(named[1] if named else default, reason)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
 from deployments.protocol import InvalidPrompt, ModelRequest
@@ -58,11 +59,13 @@ class ServedModel:
         options: its own defaults.
         system_prompt: put before conversations without a system message.
         lora: the scale of each adapter of the process, as the server wants it.
+        completion: names what completes its answers.
     """
 
     options: LlamaOptions
     system_prompt: str | None = None
     lora: tuple[dict[str, float], ...] = ()
+    completion: Completion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import secrets
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import xllamacpp
 
 from deployments.engines._llama_answers import Said
 from deployments.engines._llama_clock import WorkClock
+from deployments.engines._llama_errors import Refused, Stopped
 from deployments.engines._llama_options import LlamaOptions
 from deployments.models.errors import ModelError
 from deployments.protocol import Operation
@@ -106,49 +107,37 @@ class LlamaServer:
         """What the server says to a request, as it comes. Closing it early stops the request.
 
         Raises:
-            Exception: what `read` raises, or the server.
+            Refused: the server does not take it.
+            Stopped: the server was stopped while it waited.
+            Exception: what `read` raises.
         """
         async with within():
             await self._take_slot()
-        call = _Call(read, self._clock)
-        self._calls.add(call)
+        call = self._begin(operation, body, read)
         try:
-            async with self._running(call, operation, body):
-                while True:
-                    async with within():
-                        pieces = await call.take()
-                    for piece in pieces:
-                        if isinstance(piece, Exception):
-                            raise piece
-                        if piece is None:
-                            return
-                        yield piece
-        finally:
-            self._calls.discard(call)
-
-    @asynccontextmanager
-    async def _running(
-        self, call: "_Call", operation: Operation, body: bytes
-    ) -> AsyncIterator[None]:
-        """Runs a call; its slot is free again when its thread has left the server."""
-        assert self._server is not None
-        chat = operation == "chat"
-        ask = self._server.handle_chat_completions if chat else self._server.handle_completions
-        try:
-            thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
-        except BaseException:
-            self._slots.release()
-            raise
-        thread.add_done_callback(lambda _: self._slots.release())
-        try:
-            yield
+            while True:
+                async with within():
+                    pieces = await call.take()
+                for piece in pieces:
+                    if piece is None:
+                        call.raise_failure()
+                        return
+                    yield piece
         finally:
             call.cancel()
+            self._calls.discard(call)
 
-    @property
-    def stopped(self) -> bool:
-        """Whether it takes no requests any more."""
-        return self._server is None
+    def _begin(self, operation: Operation, body: bytes, read: Callable[[bytes], Said]) -> "_Call":
+        """Starts a call, which has a slot; the slot is free when its thread has left the server."""
+        if self._server is None:
+            self._slots.release()
+            raise Stopped
+        call, chat = _Call(read, self._clock), operation == "chat"
+        ask = self._server.handle_chat_completions if chat else self._server.handle_completions
+        thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
+        thread.add_done_callback(lambda _: self._slots.release())
+        self._calls.add(call)
+        return call
 
     def stalled_seconds(self) -> float:
         """Seconds since the last piece of any answer, if one is awaited; else 0."""
@@ -176,9 +165,10 @@ class _Call:
     def __init__(self, read: Callable[[bytes], Said], clock: WorkClock) -> None:
         self._read, self._clock = read, clock
         self._loop = asyncio.get_running_loop()
-        self._pieces: deque[Said | Exception | None] = deque()
+        self._pieces: deque[Said | None] = deque()
         self._arrived = asyncio.Event()
         self._woken = self._cancelled = False
+        self._failure: Exception | None = None
 
     def run(self, ask: Callable[[bytes, Callable[[bytes], bool]], None], body: bytes) -> None:
         """Asks the server; returns when it is done or was cancelled. For the thread."""
@@ -186,13 +176,15 @@ class _Call:
         try:
             if not self._cancelled:
                 ask(body, self._receive)
+        except (ValueError, RuntimeError, IndexError) as error:
+            self._failure = Refused(str(error))
         except Exception as error:  # noqa: BLE001 - raised again where the pieces are taken
-            self._put(error)
+            self._failure = error
         finally:
             self._clock.end(self)
             self._put(None)
 
-    async def take(self) -> list[Said | Exception | None]:
+    async def take(self) -> list[Said | None]:
         """The pieces that are there, or the next one; None ends them."""
         await self._arrived.wait()
         self._arrived.clear()
@@ -201,6 +193,16 @@ class _Call:
         while self._pieces:
             taken.append(self._pieces.popleft())
         return taken
+
+    def raise_failure(self) -> None:
+        """Raises what ended the call, if it failed."""
+        failure, self._failure = self._failure, None
+        if failure is None:
+            return
+        try:
+            raise failure
+        finally:
+            del failure  # which would keep itself alive, by this frame
 
     def cancel(self) -> None:
         """Lets the server stop at the next piece."""
@@ -211,7 +213,7 @@ class _Call:
         try:
             piece = self._read(data)
         except Exception as error:  # noqa: BLE001 - raised again where the pieces are taken
-            self._put(error)
+            self._failure = error
             return True
         self._clock.report(self, piece.worked)
         if piece.usage is not None:
@@ -220,7 +222,7 @@ class _Call:
         self._put(piece)
         return self._cancelled or piece.usage is not None
 
-    def _put(self, piece: Said | Exception | None) -> None:
+    def _put(self, piece: Said | None) -> None:
         self._pieces.append(piece)
         if not self._woken:
             self._woken = True

@@ -13,29 +13,16 @@ digits of its numbers may differ.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from deployments.completions import Completion, CompletionFilter
-from deployments.control_tokens import ControlTokens
+from deployments.completions import CompletionFilter
 from deployments.engine import Engine, EngineContext, LoadRecorder, Work, parse_options
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
-from deployments.engines._llama_errors import raised_error
+from deployments.engines._llama_errors import Refused, Stopped, refusal
+from deployments.engines._llama_loading import Loaded, load
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
-from deployments.engines._llama_requests import LlamaRequest, ServedModel, read_request
+from deployments.engines._llama_requests import LlamaRequest, read_request
 from deployments.merging import merged, summed
-from deployments.models.adapters import Adapter, load_adapter
-from deployments.models.errors import ModelError
-from deployments.models.gguf_file import (
-    TOKEN_TYPES,
-    TOKENS,
-    GgufHeader,
-    check_whole,
-    read_header,
-)
-from deployments.models.lora_gguf import adapter_gguf
-from deployments.models.resolve_gguf import resolve_gguf
 from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
@@ -47,13 +34,6 @@ from deployments.protocol import (
 )
 from deployments.spec import ModelSpec
 
-if (
-    TYPE_CHECKING
-):  # its library ends the process where the CPU lacks instructions: `_llama_platform`
-    from deployments.engines._llama_server import LlamaServer
-
-_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
-
 
 def create(spec: ModelSpec, context: EngineContext) -> Engine:
     """The engine for a model; `start` loads it.
@@ -62,17 +42,6 @@ def create(spec: ModelSpec, context: EngineContext) -> Engine:
         ValueError: an option is invalid, or this machine cannot run llama.cpp.
     """
     return LlamaEngine({spec.name: spec}, context)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """The result of `start`."""
-
-    server: "LlamaServer"
-    models: Mapping[str, ServedModel]
-    completions: Mapping[str, Completion | None]
-    control_tokens: ControlTokens
-    context_tokens: int
 
 
 class LlamaEngine:
@@ -101,11 +70,11 @@ class LlamaEngine:
         if lacking := missing():
             raise ValueError(f"engine: llama cannot run here: {lacking}; use engine: transformers")
         self._recorder = LoadRecorder()
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
 
     async def start(self) -> None:
         """Converts adapters that are new, and loads the model."""
-        self._loaded = await asyncio.to_thread(self._load)
+        self._loaded = await asyncio.to_thread(load, self._specs, self._options, self._context)
 
     async def stop(self) -> None:
         """Stops the server; requests in flight fail with `Unavailable`."""
@@ -180,56 +149,11 @@ class LlamaEngine:
             chunk = answer.writer.whole(choices, answer.whole_usage())
             return answer.filter.apply(chunk)
 
-    def _ready(self) -> _Loaded:
+    def _ready(self) -> Loaded:
         """The loaded model; raises `Unavailable` if there is none."""
         if self._loaded is None:
             raise Unavailable(self._first.name, "the model is not loaded")
         return self._loaded
-
-    def _load(self) -> _Loaded:
-        from deployments.engines._llama_server import LlamaServer  # noqa: PLC0415 - see above
-
-        options = self._options[self._first.name]
-        header = read_header(
-            resolve_gguf(self._first.model, self._context.cache_dir), {TOKENS, TOKEN_TYPES}
-        )
-        check_whole(header)
-        adapters = {name: self._adapter(spec) for name, spec in self._specs.items() if spec.adapter}
-        files = {
-            name: adapter_gguf(adapter, header, self._context.cache_dir)
-            for name, adapter in adapters.items()
-        }
-        numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
-        threads = options.threads or max(1, int(self._first.resources.num_cpus))
-        server = LlamaServer(header.path, list(numbers), options, threads)
-        return _Loaded(
-            server=server,
-            models={
-                name: ServedModel(
-                    options=self._options[name],
-                    system_prompt=spec.system_prompt or _system_prompt(adapters.get(name)),
-                    lora=_scales(len(numbers), numbers[files[name]] if name in files else None),
-                )
-                for name, spec in self._specs.items()
-            },
-            completions={
-                name: adapters[name].complete if name in adapters else None for name in self._specs
-            },
-            control_tokens=ControlTokens(_control_tokens(header)),
-            context_tokens=min(
-                options.max_context_tokens, header.of_architecture("context_length")
-            ),
-        )
-
-    def _adapter(self, spec: ModelSpec) -> Adapter:
-        """The spec's adapter; raises if it does not fit the model."""
-        adapter = load_adapter(spec.adapter or "")
-        if adapter.base != spec.model:
-            raise ModelError(
-                f"model {spec.name!r}: adapter {spec.adapter!r} was trained on {adapter.base!r}, "
-                f"not on {spec.model!r}; name that model"
-            )
-        return adapter
 
 
 class _Answer:
@@ -241,7 +165,7 @@ class _Answer:
         filter: completes them.
     """
 
-    def __init__(self, request: ModelRequest, loaded: _Loaded) -> None:
+    def __init__(self, request: ModelRequest, loaded: Loaded) -> None:
         model = loaded.models.get(request.model)
         if model is None:
             raise Unavailable(request.model, "this process does not serve it")
@@ -252,10 +176,9 @@ class _Answer:
             include_usage=self.asked.include_usage,
             top_logprobs=self.asked.top_logprobs,
         )
-        self.filter = CompletionFilter(loaded.completions[request.model], request)
+        self.filter = CompletionFilter(model.completion, request)
         self._usages: list[Usage | None] = [None] * len(self.asked.bodies)
         self._within = _limiter(request)
-        self._first = True
 
     async def said(self, work: Work) -> AsyncGenerator[tuple[int, Said]]:
         """What is said of each choice, with its index; counts the tokens."""
@@ -289,8 +212,10 @@ class _Answer:
             ) as pieces:
                 async for said in pieces:
                     yield said
-        except Exception as error:
-            raise raised_error(error, self.asked.parameter) from error
+        except Refused as error:
+            raise refusal(str(error), self.asked.parameter) from None
+        except Stopped:
+            raise Unavailable(self._request.model, "the engine was stopped") from None
 
 
 def _limiter(request: ModelRequest) -> Callable[[], AbstractAsyncContextManager[None]]:
@@ -308,23 +233,3 @@ def _limiter(request: ModelRequest) -> Callable[[], AbstractAsyncContextManager[
             raise DeadlineExceeded(request.model, allowed or 0.0) from error
 
     return within
-
-
-def _system_prompt(adapter: Adapter | None) -> str | None:
-    return None if adapter is None else adapter.system_prompt
-
-
-def _scales(adapters: int, applied: int | None) -> tuple[dict[str, float], ...]:
-    """The scale of each adapter: the server applies those that are not named as it likes."""
-    return tuple({"id": number, "scale": float(number == applied)} for number in range(adapters))
-
-
-def _control_tokens(header: GgufHeader) -> list[str]:
-    """The control tokens, with those that a file calls user-defined and llama.cpp knows by their
-    form."""
-    tokens, kinds = header.metadata.get(TOKENS, ()), header.metadata.get(TOKEN_TYPES, ())
-    return [
-        token
-        for token, kind in zip(tokens, kinds, strict=False)
-        if kind in (_UNKNOWN, _CONTROL) or (kind == _USER_DEFINED and token.startswith("<|"))
-    ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deployments.engines._llama_clock import WorkClock
-from deployments.engines._llama_errors import answered_error, raised_error
+from deployments.engines._llama_errors import answered_error, refusal
 from deployments.engines._llama_platform import lacking_instructions
 from deployments.protocol import InvalidPrompt, Overloaded, PromptTooLong, Unavailable
 
@@ -92,13 +92,10 @@ def test_the_servers_errors_are_translated(answered, kind, parameter):
     assert getattr(error, "parameter", None) == parameter
 
 
-def test_what_the_server_raises_is_a_refusal():
-    """Unless it is no fault of the request's."""
-    refused = raised_error(ValueError("unable to parse response_format"), "messages")
-    assert isinstance(refused, InvalidPrompt)
-    assert refused.parameter == "response_format"
-    fault = MemoryError()
-    assert raised_error(fault, "messages") is fault
+def test_a_refusal_names_the_parameter():
+    """The one in the server's words."""
+    assert refusal("unable to parse response_format", "messages").parameter == "response_format"
+    assert refusal("roles must alternate", "messages").parameter == "messages"
 
 
 @pytest.mark.parametrize(

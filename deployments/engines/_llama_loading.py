@@ -1,0 +1,113 @@
+"""Loads a base and its adapters into llama.cpp's server, after everything that can be wrong with
+their files was looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.control_tokens import ControlTokens
+from deployments.engine import EngineContext
+from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_requests import ServedModel
+from deployments.models.adapters import Adapter, load_adapter
+from deployments.models.errors import ModelError
+from deployments.models.gguf_file import (
+    TOKEN_TYPES,
+    TOKENS,
+    GgufHeader,
+    check_whole,
+    read_header,
+)
+from deployments.models.lora_gguf import adapter_gguf
+from deployments.models.resolve_gguf import resolve_gguf
+from deployments.spec import ModelSpec
+
+if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: see `_llama_platform`
+    from deployments.engines._llama_server import LlamaServer
+
+_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A running server, and how each of its models answers."""
+
+    server: "LlamaServer"
+    models: Mapping[str, ServedModel]
+    control_tokens: ControlTokens
+    context_tokens: int
+
+
+def load(
+    specs: Mapping[str, ModelSpec], options: Mapping[str, LlamaOptions], context: EngineContext
+) -> Loaded:
+    """Converts adapters that are new, and loads the model.
+
+    Args:
+        specs: the models by name, of one base.
+        options: theirs, likewise.
+        context: where files are kept.
+
+    Raises:
+        ModelError: a file is absent, damaged, or does not fit.
+    """
+    from deployments.engines._llama_server import LlamaServer  # noqa: PLC0415 - see above
+
+    first = next(iter(specs.values()))
+    base = read_header(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
+    check_whole(base)
+    adapters = {name: _adapter(spec) for name, spec in specs.items() if spec.adapter}
+    files = {
+        name: adapter_gguf(adapter, base, context.cache_dir) for name, adapter in adapters.items()
+    }
+    numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
+    threads = options[first.name].threads or max(1, int(first.resources.num_cpus))
+    server = LlamaServer(base.path, list(numbers), options[first.name], threads)
+    models = {}
+    for name, spec in specs.items():
+        lora = _scales(numbers, files.get(name))
+        models[name] = _served(spec, options[name], adapters.get(name), lora)
+    limits = options[first.name].max_context_tokens, base.of_architecture("context_length")
+    return Loaded(server, models, ControlTokens(_control_tokens(base)), min(limits))
+
+
+def _adapter(spec: ModelSpec) -> Adapter:
+    """The spec's adapter; raises if it does not fit the model."""
+    adapter = load_adapter(spec.adapter or "")
+    if adapter.base != spec.model:
+        raise ModelError(
+            f"model {spec.name!r}: adapter {spec.adapter!r} was trained on {adapter.base!r}, "
+            f"not on {spec.model!r}; name that model"
+        )
+    return adapter
+
+
+def _scales(numbers: Mapping[Path, int], applied: Path | None) -> tuple[dict[str, float], ...]:
+    """The scale of each adapter: the server applies those that are not named as it likes."""
+    return tuple(
+        {"id": number, "scale": float(path == applied)} for path, number in numbers.items()
+    )
+
+
+def _served(
+    spec: ModelSpec,
+    options: LlamaOptions,
+    adapter: Adapter | None,
+    lora: tuple[dict[str, float], ...],
+) -> ServedModel:
+    if adapter is None:
+        return ServedModel(options, spec.system_prompt, lora)
+    system_prompt = spec.system_prompt or adapter.system_prompt
+    return ServedModel(options, system_prompt, lora, adapter.complete)
+
+
+def _control_tokens(header: GgufHeader) -> list[str]:
+    """The control tokens, with those that a file calls user-defined and llama.cpp knows by their
+    form."""
+    tokens, kinds = header.metadata.get(TOKENS, ()), header.metadata.get(TOKEN_TYPES, ())
+    return [
+        token
+        for token, kind in zip(tokens, kinds, strict=False)
+        if kind in (_UNKNOWN, _CONTROL) or (kind == _USER_DEFINED and token.startswith("<|"))
+    ]
