@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ test-fast: install-dev ## The unit tests alone; needs no model files
 
 test-slow: install-dev ## Tests that start Locust, train, build the wheel or add a specialist; a minute or two
 	$(RUN) pytest $(UNIT) -m slow --durations 10
+
+test-engines: install-dev models ## What every engine promises, on each engine, and llama.cpp on the default model
+	$(RUN) pytest tests/deployments/engines/test_conformance.py tests/e2e/test_llama.py --durations 10
 
 chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10

@@ -70,7 +70,7 @@ class Said:
 
     Attributes:
         parts: what the model said: the keys of a delta without its role, or the `text`.
-        tokens: generated with it.
+        tokens: generated for it, also those of which nothing was shown before.
         worked: tokens that the forward pass worked on, of the prompt or of the answer.
         prompt_tokens: those of the prompt, once they are counted.
         logprobs: as the server gives them.
@@ -89,7 +89,7 @@ class Said:
     @property
     def shown(self) -> bool:
         """Whether the client gets to see something of it."""
-        return bool(self.parts or self.finish_reason)
+        return bool(self.parts or self.logprobs or self.finish_reason)
 
 
 class ChoiceReader:
@@ -109,7 +109,7 @@ class ChoiceReader:
         self._chat = request.operation == "chat"
         self._text_key = "content" if self._chat else "text"
         self._stops = StopScanner(tuple(stop)) if stop else None
-        self._generated = self._read = 0
+        self._generated = self._shown = self._read = 0
         self._timings = _Timings()
         self._finish_reason: str | None = None
 
@@ -125,25 +125,28 @@ class ChoiceReader:
         if event.prompt_progress is not None:
             return self._progressed(event.prompt_progress)
         self._timings = event.timings or self._timings
-        tokens = max(0, self._timings.predicted_n - self._generated)
-        self._generated += tokens
+        worked = max(0, self._timings.predicted_n - self._generated)
+        self._generated += worked
         choice = event.choices[0] if event.choices else _Choice()
         # The end and the usage of a chat come in two events; they go on as one.
         self._finish_reason = choice.finish_reason or self._finish_reason
         parts = self._parts(choice, ends=event.usage is not None)
         usage = None if event.usage is None else self._usage(event.usage)
         timings = self._timings
-        if usage is None and self._stops is not None and self._stops.stopped:
-            self._finish_reason, usage = "stop", self._usage_so_far()
-        return Said(
+        if self._stops is not None and self._stops.stopped:
+            self._finish_reason, usage = "stop", usage or self._usage_so_far()
+        said = Said(
             parts=parts,
-            tokens=tokens,
-            worked=tokens,
+            tokens=self._generated - self._shown,
+            worked=worked,
             prompt_tokens=timings.cache_n + timings.prompt_n or None,
             logprobs=choice.logprobs,
             finish_reason=None if usage is None else self._finish_reason,
             usage=usage,
         )
+        if said.shown:  # else its tokens count with what comes next
+            self._shown = self._generated
+        return said
 
     def _progressed(self, progress: _Progress) -> Said:
         worked = max(0, progress.processed - max(self._read, progress.cache))
@@ -221,18 +224,17 @@ class AnswerWriter:
         """What was said of choice `index`, as a chunk; with the usage if it is the last one."""
         choice = _Written(index=index, finish_reason=said.finish_reason)
         choice.logprobs = self._logprobs(index, said.logprobs)
+        first, begins = not self._begun, index not in self._begun
+        self._begun.add(index)
         if self._chat:
-            delta: dict[str, Any] = dict(said.parts)
-            if index not in self._begun:
-                self._begun.add(index)
-                delta = {"role": "assistant", "content": ""} | delta
-            choice.delta = delta
+            role = {"role": "assistant", "content": ""} if begins else {}
+            choice.delta = role | said.parts
         else:
             choice.text = said.parts.get("text", "")
         return Chunk(
             data=self._write("chat.completion.chunk", [choice], self._event_usage),
             output=bool(said.parts),
-            prompt_tokens=said.prompt_tokens,
+            prompt_tokens=said.prompt_tokens if first else None,
             tokens=said.tokens,
             finish_reasons=((index, said.finish_reason),) if said.finish_reason else (),
             usage=usage,

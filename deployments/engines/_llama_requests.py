@@ -40,8 +40,11 @@ _PASSED = {
 _READ = frozenset(
     {"logprobs", "messages", "n", "prompt", "seed", "stop", "stream_options", "top_logprobs"}
 )
-_MESSAGE_KEYS = frozenset({"content", "name", "role", "tool_call_id", "tool_calls"})
-_IDLE_MESSAGE_KEYS = frozenset({"audio", "function_call", "refusal"})  # clients send them as null
+_MESSAGE_KEYS = frozenset(
+    {"content", "name", "reasoning_content", "role", "tool_call_id", "tool_calls"}
+)
+_IDLE_MESSAGE_KEYS = frozenset({"annotations", "audio", "function_call", "refusal"})
+"""Of an answer that a client sends back, with nothing in them."""
 _ALWAYS = {
     "return_progress": True,  # so that a request can be stopped while its prompt is read
     "stream": True,
@@ -120,7 +123,7 @@ def read_request(
             for choice in range(n)
         ),
         n=n,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        stop=tuple(filter(None, [stop] if isinstance(stop, str) else stop)),
         include_usage=bool(_mapping(fields, "stream_options").get("include_usage")),
         top_logprobs=top_logprobs,
         parameter="messages" if request.operation == "chat" else "prompt",
@@ -173,7 +176,7 @@ def _message(turn: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in turn.items():
         if key in _MESSAGE_KEYS and (value is not None or key == "content"):
             message[key] = value
-        elif value is not None or key not in _MESSAGE_KEYS | _IDLE_MESSAGE_KEYS:
+        elif value or key not in _MESSAGE_KEYS | _IDLE_MESSAGE_KEYS:
             raise InvalidPrompt("messages", f"engine llama does not serve {key!r} in a message")
     if message.get("role") == "developer":
         message["role"] = "system"

@@ -133,10 +133,13 @@ class EngineConformance:
     async def test_a_stop_string_that_only_begins_hides_nothing(self, engine) -> None:
         """What was held back, as it might be one, is shown in the end."""
         whole = text_of([await engine.complete(ask())])
-        request = ask(stop=[whole[-2:] + "~"])
+        request = ask(stop=[whole[-2:] + "~"], logprobs=True)
+        answer, chunks = await engine.complete(request), await streamed(engine, request)
 
-        assert text_of(await streamed(engine, request)) == whole
-        assert text_of([await engine.complete(request)]) == whole
+        assert text_of(chunks) == text_of([answer]) == whole
+        assert sum(chunk.tokens for chunk in chunks) == chunks[-1].usage.completion_tokens
+        parts = [choice for event in objects([answer, *chunks]) for choice in event["choices"]]
+        assert "".join(token for part in parts for token, _, _ in scored(part)) == 2 * whole
 
     async def test_a_seed_repeats_an_answer(self, engine, facts) -> None:
         """And another seed gives another answer, where the engine samples."""
