@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from deployments.answer_schemas import UsageBody
 from deployments.engines._llama_errors import answered_error
 from deployments.engines._openai_joining import merged
-from deployments.engines._text import StopScanner
+from deployments.engines._stops import StopScanner
 from deployments.protocol import Chunk, ModelRequest, Usage
 from deployments.text_answers import LOWEST_LOGPROB, usage_body
 

@@ -3,11 +3,27 @@
 from dataclasses import replace
 from typing import Any
 
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
 from deployments.answer_schemas import FinishReason
 from deployments.engines._sampler import Row
-from deployments.engines._text import StopScanner, TokenDecoder
+from deployments.engines._stops import StopScanner
 from deployments.generation import Piece, TokenLogprob
 from deployments.protocol import Usage
+
+
+class TokenDecoder:
+    """Turns token ids into text as they arrive; a token that ends inside a character waits for the
+    next one."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def push(self, token: int) -> str:
+        """The text that this token completes, possibly empty."""
+        return self._stream.step(self._tokenizer, token) or ""
 
 
 class PieceBuilder:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
-from deployments.engines._text import StopScanner
+from deployments.engines._stops import StopScanner
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
 from deployments.protocol import (
     DeadlineExceeded,

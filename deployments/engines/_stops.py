@@ -1,20 +1,4 @@
-"""Incremental detokenisation and stop strings."""
-
-from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
-
-
-class TokenDecoder:
-    """Turns token ids into text as they arrive; a token that ends inside a character waits for the
-    next one."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._stream = DecodeStream(skip_special_tokens=True)
-
-    def push(self, token: int) -> str:
-        """The text that this token completes, possibly empty."""
-        return self._stream.step(self._tokenizer, token) or ""
+"""Stop strings in a text that arrives in pieces."""
 
 
 class StopScanner:
