@@ -84,8 +84,8 @@ def pools(specs: Sequence[ModelSpec]) -> tuple[Pool, ...]:
     members: dict[tuple[str, bool], list[ModelSpec]] = {}
     for spec in specs:
         if not spec.in_gateway:
-            place = places[spec.name]
-            members.setdefault((place or spec.name, place is not None), []).append(spec)
+            name = places[spec.name]
+            members.setdefault((name or spec.name, name is not None), []).append(spec)
     return tuple(Pool(name, tuple(of), is_pool) for (name, is_pool), of in members.items())
 
 

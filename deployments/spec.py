@@ -65,8 +65,8 @@ class Limits(_Section):
     max_ongoing_requests: int = Field(
         default=64,
         ge=1,
-        description="requests at once, per replica; per gateway replica if the gateway asks the "
-        "model itself",
+        description="requests at once, per replica; per gateway replica for a model of a pool, and "
+        "for one that the gateway asks itself",
     )
     max_queued_requests: int = Field(
         default=128, ge=1, description="requests per gateway replica that may wait for this model"
@@ -193,8 +193,3 @@ class ModelSpec(_Section):
     def in_gateway(self) -> bool:
         """Whether the gateway asks this model itself, so that it has no application."""
         return self.engine == _UPSTREAM and self.deployment is None
-
-    @property
-    def app_name(self) -> str:
-        """The name of the Serve application that holds this model, unless it is `in_gateway`."""
-        return f"model-{self.name}"

@@ -17,7 +17,7 @@ Not supported: adapters per request (one adapter is merged into the weights at l
 import asyncio
 import itertools
 import queue
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,8 +53,9 @@ from deployments.text_backend import TextBackend
 _STOP_WAIT_SECONDS = 10
 
 
-def create(spec: ModelSpec, context: EngineContext) -> Engine:
-    """The engine for a model; `start` loads it."""
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
+    """The engine for a model, which has the process alone; `start` loads it."""
+    [spec] = specs
     return TextBackend(TransformersEngine(spec, parse_options(Options, spec), context))
 
 
