@@ -15,7 +15,7 @@ from gateway.config_migration import MigrationError, migrate
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="validate the file and list its models")
+    check = actions.add_parser("check", help="validate the file, list its models and pools")
     add_config(check)
     check.set_defaults(run=_check)
     migration = actions.add_parser(
@@ -37,6 +37,9 @@ def _check(arguments: argparse.Namespace) -> int:
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"
         print(f"  {spec.name:<12} {spec.domain or 'general':<12} {spec.engine}: {weights}")
+    for pool in config.pools:
+        if pool.shared:
+            print(f"  pool {pool.name}: {', '.join(pool.model_names)}")
     return 0
 
 

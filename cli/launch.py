@@ -13,9 +13,9 @@ from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
-from deployments.builder import build_model
+from deployments.builder import build_pool
 from deployments.engine import EngineContext
-from deployments.spec import Autoscaling
+from deployments.pool import Pool
 from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
@@ -31,7 +31,7 @@ def running_stack(
     state_dir: Path,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Iterator[str]:
-    """Runs Ray, the deployed models, and the gateway; yields its base URL once all are up.
+    """Runs Ray, the pools of models, and the gateway; yields its base URL once all are up.
 
     Args:
         config: the validated configuration.
@@ -77,11 +77,10 @@ def running_stack(
 
 
 def applications(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
-    """The applications: the deployed models, the classifier if it is separate, and the gateway."""
+    """The applications: the pools, the classifier if it is separate, and the gateway."""
     quiet = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
     targets = [
-        RunTarget(build_model(spec, context), spec.app_name, None, quiet)
-        for spec in config.deployed
+        RunTarget(build_pool(pool, context), pool.app_name, None, quiet) for pool in config.pools
     ]
     apart = config.router.deployment
     if apart is not None:
@@ -93,10 +92,16 @@ def applications(config: NicheConfig, context: EngineContext, metrics_dir: Path)
 
 def _parts(config: NicheConfig) -> Mapping[str, str]:
     """The readable name of each application."""
-    parts = {spec.app_name: spec.name for spec in config.deployed}
+    parts = {pool.app_name: _title(pool) for pool in config.pools}
     if config.router.deployment is not None:
         parts[ROUTER_APP] = "the classifier"
     return parts | {GATEWAY_APP: "the gateway"}
+
+
+def _title(pool: Pool) -> str:
+    if not pool.shared:
+        return pool.name
+    return f"pool {pool.name} ({', '.join(pool.model_names)})"
 
 
 def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], object]) -> None:
@@ -122,8 +127,7 @@ def _require_gpus(config: NicheConfig) -> None:
     """Raises if GPUs are missing, since Serve would wait for them forever."""
     apart = config.router.deployment
     required = sum(
-        spec.resources.num_gpus * _most_replicas(spec.autoscaling, spec.replicas)
-        for spec in config.deployed
+        pool.basis.resources.num_gpus * _most_replicas(pool) for pool in config.pools
     ) + (apart.num_gpus * apart.replicas if apart else 0)
     present = ray.cluster_resources().get("GPU", 0)
     if required > present:
@@ -144,8 +148,9 @@ def _what_failed() -> str:
     return "\n".join(lines) or "Ray Serve did not start the applications; see its logs"
 
 
-def _most_replicas(autoscaling: Autoscaling | None, replicas: int) -> int:
-    return autoscaling.max_replicas if autoscaling else replicas
+def _most_replicas(pool: Pool) -> int:
+    scaling = pool.basis.autoscaling
+    return scaling.max_replicas if scaling else pool.basis.replicas
 
 
 def cpus_wanted(config: NicheConfig) -> int:
@@ -153,10 +158,7 @@ def cpus_wanted(config: NicheConfig) -> int:
 
     Ray gets this number, since reservations are only bookkeeping: a small machine shares its cores.
     """
-    replicas = [
-        (spec.resources.num_cpus, _most_replicas(spec.autoscaling, spec.replicas))
-        for spec in config.deployed
-    ]
+    replicas = [(pool.basis.resources.num_cpus, _most_replicas(pool)) for pool in config.pools]
     replicas.append((config.gateway.num_cpus, config.gateway.replicas))
     if config.router.deployment is not None:
         replicas.append((config.router.encoder_threads, config.router.deployment.replicas))

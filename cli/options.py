@@ -59,7 +59,12 @@ def add_encoder(parser: argparse.ArgumentParser) -> None:
         help="a model, as in router.encoder of niche.yaml (default: that of --config)",
     )
     add_config(parser)
-    parser.add_argument("--threads", type=positive, default=1, help="CPU threads of the encoder")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=os.cpu_count() or 1,
+        help="CPU threads of the encoder (default: one per core); the vectors are the same",
+    )
 
 
 def encoder_reference(arguments: argparse.Namespace) -> str:

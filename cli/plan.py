@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cli.options import CommandError, add_config, share
+from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
 from gateway.config_file import load_config
@@ -128,7 +129,8 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config)
     _check(arguments, config)
-    machines = [_machine(spec) for spec in config.models]
+    pools = {name: pool for pool in config.pools if pool.shared for name in pool.model_names}
+    machines = [_machine(spec, pools.get(spec.name)) for spec in config.models]
     edge = GatewayReplicas(
         config.gateway.replicas,
         config.gateway.num_cpus,
@@ -171,7 +173,7 @@ def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
                 raise CommandError(f"--{option}: no model {name}; there are {', '.join(names)}")
 
 
-def _machine(spec: ModelSpec) -> "Machine":
+def _machine(spec: ModelSpec, pool: Pool | None) -> "Machine":
     from lab.planning.fleet import Machine
 
     if spec.in_gateway:  # the replicas are its server's
@@ -190,6 +192,7 @@ def _machine(spec: ModelSpec) -> "Machine":
         spec.resources.num_gpus,
         min_replicas=spec.replicas if scaling is None else scaling.min_replicas,
         max_replicas=None if scaling is None else scaling.max_replicas,
+        pool=None if pool is None else pool.name,
     )
 
 

@@ -1,30 +1,36 @@
-"""Builds Serve applications from model specs. Only this file wraps a model class for Ray Serve."""
+"""Builds Serve applications from pools. Only this file wraps a model class for Ray Serve."""
 
 from typing import Any
 
 from ray import serve
 
 from deployments.engine import EngineContext
+from deployments.pool import Pool
 from deployments.server import LoggingModelServer
-from deployments.spec import Autoscaling, ModelSpec
+from deployments.spec import Autoscaling
+
+_NO_LIMIT = 10_000
+"""Requests at once in a replica whose models have limits each, which gateways keep. Serve would
+count them together, so that the requests of one model could keep out those of the others."""
 
 
-def build_model(spec: ModelSpec, context: EngineContext) -> serve.Application:
-    """The Serve application of one model; it has no HTTP route."""
-    return serve.deployment(**serve_options(spec))(LoggingModelServer).bind(spec, context)
+def build_pool(pool: Pool, context: EngineContext) -> serve.Application:
+    """The Serve application of a pool; it has no HTTP route."""
+    return serve.deployment(**serve_options(pool))(LoggingModelServer).bind(pool.models, context)
 
 
-def serve_options(spec: ModelSpec) -> dict[str, Any]:
-    """Serve's options for a model."""
+def serve_options(pool: Pool) -> dict[str, Any]:
+    """Serve's options for a pool."""
+    spec = pool.basis
     resources = spec.resources
     actor: dict[str, Any] = {"num_cpus": resources.num_cpus, "num_gpus": resources.num_gpus}
     if resources.memory_bytes is not None:
         actor["memory"] = resources.memory_bytes
     options: dict[str, Any] = {
-        "name": spec.name,
+        "name": pool.name,
         "ray_actor_options": actor,
-        "max_ongoing_requests": spec.limits.max_ongoing_requests,
-        "max_queued_requests": spec.limits.max_queued_requests,
+        "max_ongoing_requests": _NO_LIMIT if pool.shared else spec.limits.max_ongoing_requests,
+        "max_queued_requests": -1 if pool.shared else spec.limits.max_queued_requests,
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
         "graceful_shutdown_timeout_s": 20,

@@ -1,16 +1,17 @@
 """The engine interface. An engine is a file in `deployments/engines/` with `create`.
 
-`create(spec, context)` returns an `Engine`; an engine that knows text alone is a `TextEngine`
-(`deployments/generation.py`) inside a `TextBackend`. An engine validates its `engine_options` with
-a frozen pydantic model (`parse_options`), adds the spec's system prompt (`with_system_prompt`), and
-counts its work with a `LoadRecorder`.
+`create(specs, context)` returns an `Engine` for the models of one process: a single one, unless the
+engine is in `SHARED_ENGINES` (`deployments/spec.py`). An engine that knows text alone is a
+`TextEngine` (`deployments/generation.py`) inside a `TextBackend`. An engine validates its
+`engine_options` with a frozen pydantic model (`parse_options`), adds the spec's system prompt
+(`with_system_prompt`), and counts the work for each model with a `LoadRecorder`.
 """
 
 import asyncio
 import importlib
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +35,10 @@ class EngineContext:
 
 
 class Engine(Backend, Protocol):
-    """A backend that holds a model; it is started once and stopped once."""
+    """A backend that holds its models; it is started once and stopped once."""
 
     async def start(self) -> None:
-        """Loads the weights; may take minutes. Raises if the model cannot be used."""
+        """Loads the weights; may take minutes. Raises if the models cannot be used."""
 
     async def alive(self) -> None:
         """Raises `Unavailable` if only a restart can repair this engine.
@@ -50,18 +51,18 @@ class Engine(Backend, Protocol):
         """Frees all resources; requests in flight fail with `Unavailable` or are cancelled."""
 
 
-def create_engine(spec: ModelSpec, context: EngineContext) -> Engine:
-    """Builds the engine that `spec.engine` names, without loading weights.
+def create_engine(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
+    """Builds the engine that serves these models in one process, without loading weights.
 
     Raises:
         ValueError: an engine option is unknown or wrong; the message names `engine_options.KEY`.
     """
-    module = importlib.import_module(f"deployments.engines.{spec.engine}")
-    return cast(Engine, module.create(spec, context))
+    module = importlib.import_module(f"deployments.engines.{specs[0].engine}")
+    return cast(Engine, module.create(specs, context))
 
 
 def create_engines(specs: Mapping[str, ModelSpec], context: EngineContext) -> dict[str, Engine]:
-    """Builds the engine of each model, by its name.
+    """Builds an engine for each model alone, by its name.
 
     Raises:
         ValueError: a line for each model whose options are wrong.
@@ -69,7 +70,7 @@ def create_engines(specs: Mapping[str, ModelSpec], context: EngineContext) -> di
     engines, faults = {}, []
     for name, spec in specs.items():
         try:
-            engines[name] = create_engine(spec, context)
+            engines[name] = create_engine([spec], context)
         except ValueError as error:
             faults.append(f"model {name!r}: {error}")
     if faults:

@@ -79,8 +79,8 @@ def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:
 
 
 class TextEngine(Protocol):
-    """An engine that answers one prompt with text. Closing `generate` early (`aclose`) stops the
-    generation and frees its slot."""
+    """An engine whose one model answers a prompt with text. Closing `generate` early (`aclose`)
+    stops the generation and frees its slot."""
 
     async def start(self) -> None:
         """Loads the weights; may take minutes. Raises if the model cannot be used."""

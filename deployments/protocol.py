@@ -100,7 +100,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The counts that one replica reports."""
+    """The counts of one model's requests in one replica."""
 
     running: int = 0
     queued: int = 0
@@ -164,7 +164,7 @@ class DeadlineExceeded(BackendError):
 
 
 class Backend(Protocol):
-    """A model that answers requests."""
+    """A deployment: one or several models that answer requests; `ModelRequest.model` chooses."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer in chunks. Closing it early (`aclose`) stops the generation and frees
@@ -181,11 +181,11 @@ class Backend(Protocol):
             BackendError: there is no answer.
         """
 
-    async def health(self) -> None:
+    async def health(self, model: str, /) -> None:
         """Returns if the model can answer, else raises `Unavailable`."""
 
-    async def load(self) -> Load:
-        """The counts of the replica that handles the call."""
+    async def load(self, model: str, /) -> Load:
+        """The counts of the model's requests, in the replica that handles the call."""
 
-    async def model_card(self) -> ModelCard:
-        """The card of the served model."""
+    async def cards(self) -> tuple[ModelCard, ...]:
+        """The cards of the served models."""

@@ -1,22 +1,22 @@
-"""The class that Ray Serve runs for one model: an engine, loaded before the replica is ready."""
+"""The class that Ray Serve runs for a pool: an engine, loaded before the replica is ready."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from deployments.engine import EngineContext, create_engine, faults_translated
 from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
-from deployments.protocol import Chunk, Load, ModelCard, ModelRequest
+from deployments.protocol import Chunk, Load, ModelCard, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
 
 
 class ModelServer:
-    """One replica of one model; `builder.py` wraps it for Serve."""
+    """One replica of one or several models; `builder.py` wraps it for Serve."""
 
-    def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
-        self._name = spec.name
-        self._engine = create_engine(spec, context)
+    def __init__(self, specs: Sequence[ModelSpec], context: EngineContext) -> None:
+        self._names = frozenset(spec.name for spec in specs)
+        self._engine = create_engine(specs, context)
         self._starting = asyncio.Lock()
         self._started = False
 
@@ -32,20 +32,23 @@ class ModelServer:
                 self._started = True
         await self._engine.alive()
 
-    async def health(self) -> None:
+    async def health(self, model: str) -> None:
         """Returns if the model can answer, else raises `Unavailable`."""
-        await self._engine.health()
+        self._require(model)
+        await self._engine.health(model)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """The engine's answer; closing it early cancels the request in the engine."""
-        with faults_translated(self._name, request):
+        self._require(request.model)
+        with faults_translated(request.model, request):
             async with aclosing(self._engine.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
     async def complete(self, request: ModelRequest) -> Chunk:
         """The engine's whole answer; cancelling the call cancels the request in the engine."""
-        with faults_translated(self._name, request):
+        self._require(request.model)
+        with faults_translated(request.model, request):
             return await self._engine.complete(request)
 
     async def stream_frames(self, frame: bytes) -> AsyncGenerator[bytes]:
@@ -58,18 +61,23 @@ class ModelServer:
         """`complete` as Serve carries it."""
         return encode_chunk(await self.complete(decode_request(frame)))
 
-    async def load(self) -> Load:
-        """The counts of this replica."""
-        return await self._engine.load()
+    async def load(self, model: str) -> Load:
+        """The counts of the model's requests in this replica."""
+        return await self._engine.load(model)
 
-    async def model_card(self) -> ModelCard:
-        """The card of the served model."""
-        return await self._engine.model_card()
+    async def cards(self) -> tuple[ModelCard, ...]:
+        """The cards of the served models."""
+        return await self._engine.cards()
+
+    def _require(self, model: str) -> None:
+        # While a pool changes, a gateway may know a model that this replica does not.
+        if model not in self._names:
+            raise Unavailable(model, "this replica does not serve it")
 
 
 class LoggingModelServer(ModelServer):
-    """The class that Serve runs: a model in its own process, whose log it configures."""
+    """The class that Serve runs: models in a process of their own, whose log it configures."""
 
-    def __init__(self, spec: ModelSpec, context: EngineContext) -> None:
+    def __init__(self, specs: Sequence[ModelSpec], context: EngineContext) -> None:
         log_as_json("deployments")
-        super().__init__(spec, context)
+        super().__init__(specs, context)

@@ -1,5 +1,6 @@
 """The configuration of one model: frozen, validated, with units in the names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,8 +65,8 @@ class Limits(_Section):
     max_ongoing_requests: int = Field(
         default=64,
         ge=1,
-        description="requests at once, per replica; per gateway replica if the gateway asks the "
-        "model itself",
+        description="requests at once, per replica; per gateway replica for a model of a pool, and "
+        "for one that the gateway asks itself",
     )
     max_queued_requests: int = Field(
         default=128, ge=1, description="requests per gateway replica that may wait for this model"
@@ -96,12 +97,18 @@ class Price(_Section):
 _UPSTREAM = "openai"
 """The engine that only forwards."""
 
+SHARED_ENGINES: Mapping[str, frozenset[str]] = {
+    "fake": frozenset({"reply", "overloaded", "unavailable_after", "break_after_tokens"}),
+}
+"""The engines of which one process serves several models, with those of their options that belong
+to one model. They are listed here because a configuration is read without importing engines."""
+
 
 class ModelSpec(_Section):
     """A generalist or a specialist: which weights, which engine, on what, at what price.
 
     The gateway asks an `openai` model itself, in its own process; any other model, and one with
-    `deployment: own`, is an application on Ray Serve with replicas.
+    `deployment: own`, has replicas on Ray Serve, which it may share (`deployments/pool.py`).
     """
 
     name: Name = Field(description="name that clients give as `model`; unique, and not `auto`")
@@ -129,8 +136,13 @@ class ModelSpec(_Section):
     )
     deployment: Literal["own"] | None = Field(
         default=None,
-        description="`own`: a model of engine `openai` gets replicas of its own, instead of being "
-        "asked by the gateway itself",
+        description="`own`: replicas that no other model shares; a model of engine `openai` has "
+        "none without it, since the gateway asks it itself",
+    )
+    pool: Name | None = Field(
+        default=None,
+        description="models with the same pool share replicas; None: specialists that agree in "
+        "all that belongs to a process share them, if their engine can; the generalist has its own",
     )
     system_prompt: str | None = Field(
         default=None, description="system message for conversations without one"
@@ -152,16 +164,20 @@ class ModelSpec(_Section):
             raise ValueError(f"no engine {engine!r}; allowed: {', '.join(engine_names())}")
         return engine
 
-    @field_validator("deployment")
+    @field_validator("pool")
     @classmethod
-    def _of_an_upstream(cls, deployment: str | None, info: ValidationInfo) -> str | None:
-        engine = info.data.get("engine")
-        if deployment is not None and engine not in (None, _UPSTREAM):
+    def _can_be_shared(cls, pool: str | None, info: ValidationInfo) -> str | None:
+        if pool is None or "engine" not in info.data:
+            return pool
+        if info.data.get("deployment") is not None:
+            raise ValueError("not together with deployment: own; leave one of them out")
+        engine = info.data["engine"]
+        if engine not in SHARED_ENGINES:
             raise ValueError(
-                f"only for engine {_UPSTREAM}: a model of engine {engine} always has replicas of "
-                "its own; leave it out"
+                f"a process of engine {engine} serves one model; leave it out, or choose one of "
+                f"the engines {', '.join(sorted(SHARED_ENGINES))}"
             )
-        return deployment
+        return pool
 
     @field_validator("resources", "replicas", "autoscaling")
     @classmethod
@@ -178,8 +194,3 @@ class ModelSpec(_Section):
     def in_gateway(self) -> bool:
         """Whether the gateway asks this model itself, so that it has no application."""
         return self.engine == _UPSTREAM and self.deployment is None
-
-    @property
-    def app_name(self) -> str:
-        """The name of the Serve application that holds this model, unless it is `in_gateway`."""
-        return f"model-{self.name}"

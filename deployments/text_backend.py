@@ -21,7 +21,7 @@ from deployments.text_requests import TextRequest, read_request
 
 
 class TextBackend:
-    """The `Engine` around a `TextEngine`.
+    """The `Engine` around a `TextEngine`, which has one model.
 
     Args:
         engine: answers one prompt with text.
@@ -94,17 +94,17 @@ class TextBackend:
         """See `Engine`."""
         await self._engine.stop()
 
-    async def health(self) -> None:
+    async def health(self, _model: str) -> None:
         """See `Backend`."""
         await self._engine.health()
 
-    async def load(self) -> Load:
+    async def load(self, _model: str) -> Load:
         """See `Backend`; each choice counts as a request."""
         return await self._engine.load()
 
-    async def model_card(self) -> ModelCard:
+    async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""
-        return await self._engine.model_card()
+        return (await self._engine.model_card(),)
 
     def _pieces(self, prompts: Sequence[Prompt]) -> AsyncGenerator[tuple[int, Piece]]:
         """The pieces of all choices in the order of their arrival, with the choice's index."""

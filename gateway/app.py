@@ -6,6 +6,7 @@ Recording -> ErrorHandling -> Authentication -> Admission -> routes
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,7 +38,7 @@ from gateway.observer import Observers, RequestObserver
 from gateway.openapi import describe
 from gateway.page.assets import Page
 from gateway.preview import Preview
-from gateway.readiness import Part, Readiness
+from gateway.readiness import Check, Readiness
 from gateway.record import Record
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.tracing.spans import Tracing
@@ -63,6 +64,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     scorer = _scorer(dependencies, closing)
     readiness = _readiness(dependencies)
     state = GatewayState(lambda: slots.taken, readiness.down)
+    _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
     answering = _answering_routes(dependencies, readiness, scorer, evaluation)
     paths = frozenset(route.path for route in answering)
@@ -156,6 +158,13 @@ def _scorer(dependencies: Dependencies, closing: ExitStack) -> Scorer:
     return CachingScorer(scorer, settings.cached_scores) if settings.cached_scores else scorer
 
 
+def _tell_deployments(dependencies: Dependencies) -> None:
+    config, info = dependencies.config, dependencies.metrics.model_info
+    for spec in config.models:
+        pool = config.pool_of(spec.name)
+        info.labels(spec.name, "gateway" if pool is None else pool.name).set(1)
+
+
 def _explainer(dependencies: Dependencies, closing: ExitStack) -> Explainer:
     classifier = dependencies.classifier
     if not isinstance(classifier, Classifier):
@@ -193,7 +202,7 @@ def _readiness(dependencies: Dependencies) -> Readiness:
     )
     up = dependencies.metrics.up
     return Readiness(
-        _parts(dependencies),
+        _checks(dependencies),
         dependencies.clock,
         timeout,
         interval,
@@ -201,12 +210,13 @@ def _readiness(dependencies: Dependencies) -> Readiness:
     )
 
 
-def _parts(dependencies: Dependencies) -> dict[str, Part]:
-    """The parts that readiness checks: the models, and a deployed classifier."""
-    classifier = dependencies.classifier
-    if isinstance(classifier, Classifier):
-        return dict(dependencies.backends)
-    return {**dependencies.backends, "router/classifier": classifier}
+def _checks(dependencies: Dependencies) -> dict[str, Check]:
+    """The health checks of the models, and of a deployed classifier."""
+    backends, classifier = dependencies.backends, dependencies.classifier
+    checks: dict[str, Check] = {name: partial(of.health, name) for name, of in backends.items()}
+    if not isinstance(classifier, Classifier):
+        checks["router/classifier"] = classifier.health
+    return checks
 
 
 def _evidence_routes(endpoints: EvidenceEndpoints) -> list[Route]:

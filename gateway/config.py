@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from deployments.pool import Pool, PoolConflict, pools
 from deployments.spec import ModelSpec, Price
 from router.config import RouterConfig
 from router.grading.registry import GRADERS
@@ -268,6 +269,16 @@ class NicheConfig(_Section):
         return self
 
     @model_validator(mode="after")
+    def _pools_agree(self) -> "NicheConfig":
+        try:
+            pools(self.models)
+        except PoolConflict as conflict:
+            names = [spec.name for spec in self.specialists]
+            where = f"specialists[{names.index(conflict.model)}]"
+            raise ValueError(f"{where}.pool: {conflict}") from conflict
+        return self
+
+    @model_validator(mode="after")
     def _fair_comparison(self) -> "NicheConfig":
         shadow = self.gateway.shadow
         if shadow is None:
@@ -304,9 +315,13 @@ class NicheConfig(_Section):
         return (self.generalist, *self.specialists)
 
     @property
-    def deployed(self) -> tuple[ModelSpec, ...]:
-        """The models with an application of their own; the gateway asks the others itself."""
-        return tuple(spec for spec in self.models if not spec.in_gateway)
+    def pools(self) -> tuple[Pool, ...]:
+        """The deployments of models; the gateway asks the models that are in none itself."""
+        return pools(self.models)
+
+    def pool_of(self, model: str) -> Pool | None:
+        """The deployment of a model; None: the gateway asks it itself."""
+        return next((pool for pool in self.pools if model in pool.model_names), None)
 
     @property
     def judge(self) -> JudgeSection | None:

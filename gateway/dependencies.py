@@ -22,7 +22,7 @@ class Dependencies:
         config: the validated configuration.
         policy: chooses the model for `auto`.
         classifier: scores queries, on a thread of this process or in another process.
-        backends: a backend for every configured model, by name.
+        backends: a backend for every configured model, by name; several may share one.
         metrics: on the registry that `/metrics` exposes.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.

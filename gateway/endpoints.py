@@ -33,6 +33,7 @@ class Catalogue:
                     role="generalist" if spec.domain is None else "specialist",
                     domain=spec.domain or GENERAL,
                     engine=spec.engine,
+                    pool=_shared_pool(config, spec.name),
                 ),
             )
             for spec in config.models
@@ -98,6 +99,11 @@ class Description:
     async def read(self, _request: Request) -> Response:
         """`GET /openapi.json`."""
         return Response(self._body, media_type="application/json")
+
+
+def _shared_pool(config: NicheConfig, model: str) -> str | None:
+    pool = config.pool_of(model)
+    return pool.name if pool is not None and pool.shared else None
 
 
 def _json(value: object, status: int = 200) -> Response:

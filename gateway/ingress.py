@@ -20,8 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.engine import Engine, EngineContext, create_engines
 from deployments.handle import ServeApplication, ServeBackend
+from deployments.limiter import Limiter
+from deployments.pool import Pool
 from deployments.protocol import Backend
-from deployments.spec import ModelSpec
 from deployments.upstream import Upstream
 from gateway.app import build_app
 from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
@@ -80,7 +81,7 @@ class Gateway:
                 classifier=classifier,
                 judge=engines.get(JUDGE),
                 engines=tuple(engines.values()),
-                backends={spec.name: _backend(spec, engines) for spec in config.models},
+                backends=_backends(config, engines),
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
@@ -148,14 +149,23 @@ def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engi
         raise ConfigError(str(error)) from error
 
 
-def _backend(spec: ModelSpec, engines: Mapping[str, Engine]) -> Backend:
-    """A model of this process, or one with an application on Ray Serve."""
-    if spec.in_gateway:
-        return Upstream(spec, engines[spec.name])
+def _backends(config: NicheConfig, engines: Mapping[str, Engine]) -> dict[str, Backend]:
+    """The backend of each model: this process, or a pool on Ray Serve."""
+    found: dict[str, Backend] = {
+        spec.name: Upstream(spec, engines[spec.name]) for spec in config.models if spec.in_gateway
+    }
+    for pool in config.pools:
+        found |= dict.fromkeys(pool.model_names, _deployed(pool))
+    return found
+
+
+def _deployed(pool: Pool) -> ServeBackend:
+    scaling = pool.basis.autoscaling
     return ServeBackend(
-        spec.name,
-        partial(serve.get_deployment_handle, spec.name, app_name=spec.app_name),
-        may_sleep=spec.autoscaling is not None and spec.autoscaling.min_replicas == 0,
+        pool.name,
+        partial(serve.get_deployment_handle, pool.name, app_name=pool.app_name),
+        may_sleep=scaling is not None and scaling.min_replicas == 0,
+        limiters={spec.name: Limiter(spec) for spec in pool.models} if pool.shared else {},
     )
 
 

@@ -56,6 +56,13 @@ class Metrics:
         self.up = self._gauge(
             "model_up", "1 if the last health check succeeded, else 0", "model", mode="livemin"
         )
+        self.model_info = self._gauge(
+            "model_info",
+            "1; the deployment that serves the model, alone or with others of a pool",
+            "model",
+            "deployment",
+            mode="livemin",
+        )
         self._build_latencies()
         self._build_usage()
 
@@ -98,7 +105,10 @@ class Metrics:
         self.prompt_tokens = self._counter("prompt_tokens", "Prompt tokens processed", "model")
         self.completion_tokens = self._counter("completion_tokens", "Tokens generated", "model")
         self.engine_seconds = self._counter(
-            "engine_seconds", "Engine time spent on requests, in seconds", "model"
+            "engine_seconds",
+            "Engine time spent on requests, in seconds; that of a batch, also of a pool's models, "
+            "is divided by tokens worked on, where the engine can tell",
+            "model",
         )
         self.cost = self._counter("cost_currency", "Cost by list price, in currency units", "model")
         self.cost_baseline = self._counter(

@@ -6,11 +6,15 @@ from msgspec import Struct
 
 
 class NicheModel(Struct, frozen=True):
-    """A model's role in the stack; `auto` is the router and has no engine."""
+    """A model's role in the stack; `auto` is the router and has no engine.
+
+    `pool`: models of the same pool share replicas; null: it shares none.
+    """
 
     role: Literal["auto", "generalist", "specialist"]
     domain: str | None
     engine: str | None
+    pool: str | None = None
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):

@@ -7,26 +7,22 @@ whose health check timed out still gets requests.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
 
 from deployments.protocol import Unavailable
 
 _log = logging.getLogger("gateway.readiness")
 
 
-class Part(Protocol):
-    """Something with a health check, such as a `Backend`."""
-
-    async def health(self) -> None:
-        """Returns if it can answer, else raises `Unavailable`."""
+Check = Callable[[], Awaitable[None]]
+"""A health check: returns if a part can answer, else raises `Unavailable`."""
 
 
 class Readiness:
     """The health checks of one gateway process.
 
     Args:
-        parts: the models and other parts that requests need, by name.
+        checks: of the models and other parts that requests need, by name.
         clock: monotonic seconds.
         timeout_seconds: how long a health check may take.
         interval_seconds: the maximum age of a result.
@@ -35,13 +31,13 @@ class Readiness:
 
     def __init__(
         self,
-        parts: Mapping[str, Part],
+        checks: Mapping[str, Check],
         clock: Callable[[], float],
         timeout_seconds: float,
         interval_seconds: float,
         on_verdict: Callable[[str, bool], object],
     ) -> None:
-        self._parts, self._clock = parts, clock
+        self._checks, self._clock = checks, clock
         self._timeout, self._interval = timeout_seconds, interval_seconds
         self._on_verdict = on_verdict
         self._asking = asyncio.Lock()
@@ -73,21 +69,21 @@ class Readiness:
         return self._interval / 4 if self._failing else self._interval
 
     async def _ask_all(self) -> None:
-        verdicts = await asyncio.gather(*map(self._ask, self._parts.values()))
-        named = list(zip(self._parts, verdicts, strict=True))
+        verdicts = await asyncio.gather(*map(self._ask, self._checks.values()))
+        named = list(zip(self._checks, verdicts, strict=True))
         down = frozenset(name for name, (_, is_down) in named if is_down)
         if down != self._down:
             _log.warning("parts that cannot answer: %s", ", ".join(sorted(down)) or "none")
         self._down = down
         self._failing = {name: why for name, (why, _) in named if why is not None}
-        for name in self._parts:
+        for name in self._checks:
             self._on_verdict(name, name not in self._failing)
 
-    async def _ask(self, part: Part) -> tuple[str | None, bool]:
+    async def _ask(self, check: Check) -> tuple[str | None, bool]:
         """A part's failure, if any, and whether the part reported it itself."""
         try:
             async with asyncio.timeout(self._timeout):
-                await part.health()
+                await check()
         except TimeoutError:
             return f"no answer within {self._timeout:g} s", False
         except Unavailable as error:

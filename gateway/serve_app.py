@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 
-from deployments.builder import build_model
+from deployments.builder import build_pool
 from deployments.engine import EngineContext
+from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.classifier import build_classifier
 from gateway.config import ConfigError, NicheConfig
@@ -23,10 +24,13 @@ class _Arguments(BaseModel):
     cache_dir: Path = Field(description="where model files lie on every node")
 
 
-class ModelArguments(_Arguments):
-    """Arguments of one model's application."""
+class PoolArguments(_Arguments):
+    """Arguments of the application of one or several models."""
 
-    spec: ModelSpec = Field(description="the model; how many replicas it has, Serve may override")
+    name: str = Field(description="name of the deployment")
+    models: tuple[ModelSpec, ...] = Field(
+        min_length=1, description="the models; replicas and limits, Serve may override"
+    )
 
 
 class GatewayArguments(_Arguments):
@@ -38,9 +42,9 @@ class GatewayArguments(_Arguments):
     )
 
 
-def model(arguments: ModelArguments) -> serve.Application:
-    """The application of one model, which has no HTTP route."""
-    return build_model(arguments.spec, EngineContext(arguments.cache_dir))
+def pool(arguments: PoolArguments) -> serve.Application:
+    """The application of one or several models, which has no HTTP route."""
+    return build_pool(Pool(arguments.name, arguments.models), EngineContext(arguments.cache_dir))
 
 
 def gateway(arguments: GatewayArguments) -> serve.Application:

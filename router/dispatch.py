@@ -216,7 +216,7 @@ class Dispatcher:
         while not answer.done():
             try:
                 async with asyncio.timeout(_SIGN_SECONDS):
-                    await self._backends[model].health()
+                    await self._backends[model].health(model)
             except TimeoutError:
                 raise DeadlineExceeded(model, limit or 0.0) from None
             await asyncio.wait({answer}, timeout=limit)

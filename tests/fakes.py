@@ -137,20 +137,20 @@ class FakeBackend:
             usage=usage if last else None,
         )
 
-    async def health(self) -> None:
+    async def health(self, _model: str) -> None:
         """See `Backend`."""
         if self.hangs:
             await asyncio.Event().wait()
         if self.illness is not None:
             raise Unavailable(self.name, self.illness)
 
-    async def load(self) -> Load:
+    async def load(self, _model: str) -> Load:
         """See `Backend`."""
         return Load(running=self.open_streams, completed=len(self.requests) - self.open_streams)
 
-    async def model_card(self) -> ModelCard:
+    async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""
-        return ModelCard(self.name, "fake", self.name)
+        return (ModelCard(self.name, "fake", self.name),)
 
 
 @dataclass(frozen=True)

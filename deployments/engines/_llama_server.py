@@ -13,7 +13,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
@@ -27,7 +27,7 @@ from deployments.engines._llama_clock import WorkClock
 from deployments.engines._llama_errors import Refused, Stopped
 from deployments.engines._llama_options import LlamaOptions
 from deployments.models.errors import ModelError
-from deployments.protocol import Operation
+from deployments.protocol import ModelRequest, Operation
 
 Within = Callable[[], AbstractAsyncContextManager[None]]
 """Limits one await by the request's deadline."""
@@ -72,6 +72,9 @@ def server_parameters(
 class LlamaServer:
     """A running server; loads the model when it is made, which takes a while.
 
+    Attributes:
+        waiting: requests that wait for a slot, by their model.
+
     Args:
         model: the base's GGUF file.
         adapters: files in llama.cpp's format.
@@ -99,12 +102,13 @@ class LlamaServer:
         self._slots = asyncio.Semaphore(slots)
         self._calls: set[_Call] = set()
         self._clock = WorkClock()
-        self.waiting = 0
+        self.waiting: Counter[str] = Counter()
 
     async def answer(
-        self, operation: Operation, body: bytes, read: Callable[[bytes], Said], within: Within
+        self, request: ModelRequest, body: bytes, read: Callable[[bytes], Said], within: Within
     ) -> AsyncGenerator[Said]:
-        """What the server says to a request, as it comes. Closing it early stops the request.
+        """What the server says to the body of a request's choice, as it comes. Closing it early
+        stops the request.
 
         Raises:
             Refused: the server does not take it.
@@ -112,8 +116,8 @@ class LlamaServer:
             Exception: what `read` raises.
         """
         async with within():
-            await self._take_slot()
-        call = self._begin(operation, body, read)
+            await self._take_slot(request.model)
+        call = self._begin(request.operation, body, read)
         try:
             while True:
                 async with within():
@@ -151,12 +155,12 @@ class LlamaServer:
         await asyncio.to_thread(self._threads.shutdown)
         del server  # the last reference: ends the server's loop and frees the model
 
-    async def _take_slot(self) -> None:
-        self.waiting += 1
+    async def _take_slot(self, model: str) -> None:
+        self.waiting[model] += 1
         try:
             await self._slots.acquire()
         finally:
-            self.waiting -= 1
+            self.waiting[model] -= 1
 
 
 class _Call:

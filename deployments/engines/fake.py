@@ -9,11 +9,12 @@ import asyncio
 import hashlib
 import math
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
+from deployments.engines._group import EngineGroup
 from deployments.engines._stops import StopScanner
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
 from deployments.protocol import (
@@ -61,13 +62,14 @@ class FakeOptions(BaseModel):
         return reply
 
 
-def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 - no files are needed
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noqa: ARG001 - no files
     """Builds the engine; raises ValueError naming a wrong option."""
-    return TextBackend(FakeEngine(spec, parse_options(FakeOptions, spec)))
+    made = {spec.name: FakeEngine(spec, parse_options(FakeOptions, spec)) for spec in specs}
+    return EngineGroup({name: TextBackend(engine) for name, engine in made.items()})
 
 
 class FakeEngine:
-    """The fake engine; always ready."""
+    """One model of the fake engine; always ready."""
 
     def __init__(self, spec: ModelSpec, options: FakeOptions) -> None:
         self._spec, self._options = spec, options
@@ -90,7 +92,7 @@ class FakeEngine:
         """Never raises: a restart does not change the options."""
 
     async def load(self) -> Load:
-        """The counts of this engine."""
+        """The counts of this model."""
         return self._record.load()
 
     async def model_card(self) -> ModelCard:

@@ -11,7 +11,7 @@ digits of its numbers may differ.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
 from deployments.completions import CompletionFilter
@@ -35,21 +35,21 @@ from deployments.protocol import (
 from deployments.spec import ModelSpec
 
 
-def create(spec: ModelSpec, context: EngineContext) -> Engine:
-    """The engine for a model; `start` loads it.
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
+    """The engine for models of one base; `start` loads it.
 
     Raises:
         ValueError: an option is invalid, or this machine cannot run llama.cpp.
     """
-    return LlamaEngine({spec.name: spec}, context)
+    return LlamaEngine({spec.name: spec for spec in specs}, context)
 
 
 class LlamaEngine:
     """Serves one base, and the adapters of the models that share it.
 
     Args:
-        specs: the models by name. They have the same base and, but for the `default_` ones, the
-            same options.
+        specs: the models by name, at least one. They have the same base and, but for the
+            `default_` ones, the same options.
         context: where files are kept.
 
     Raises:
@@ -69,7 +69,7 @@ class LlamaEngine:
                 )
         if lacking := missing():
             raise ValueError(f"engine: llama cannot run here: {lacking}; use engine: transformers")
-        self._recorder = LoadRecorder()
+        self._recorders = {name: LoadRecorder() for name in specs}
         self._loaded: Loaded | None = None
 
     async def start(self) -> None:
@@ -82,28 +82,31 @@ class LlamaEngine:
             loaded, self._loaded = self._loaded, None
             await loaded.server.stop()
 
-    async def health(self) -> None:
+    async def health(self, model: str) -> None:
         """Raises `Unavailable` unless the model is loaded."""
-        self._ready()
+        self._ready(model)
 
     async def alive(self) -> None:
         """Raises `Unavailable` if the model is not loaded, or makes no progress."""
-        idle = self._ready().server.stalled_seconds()
-        if idle > self._options[self._first.name].stall_seconds:
-            raise Unavailable(self._first.name, f"the engine made no progress for {idle:.0f} s")
+        name = self._first.name
+        idle = self._ready(name).server.stalled_seconds()
+        if idle > self._options[name].stall_seconds:
+            raise Unavailable(name, f"the engine made no progress for {idle:.0f} s")
 
-    async def load(self) -> Load:
-        """The counts of this engine."""
-        waiting = 0 if self._loaded is None else self._loaded.server.waiting
-        return self._recorder.load(waiting)
+    async def load(self, model: str) -> Load:
+        """See `Backend`."""
+        waiting = 0 if self._loaded is None else self._loaded.server.waiting[model]
+        return self._recorders[model].load(waiting)
 
-    async def model_card(self) -> ModelCard:
-        """The card of the first model."""
-        spec, loaded = self._first, self._loaded
-        context = self._options[spec.name].max_context_tokens
-        if loaded is not None:
-            context = loaded.context_tokens
-        return ModelCard(spec.name, "llama", spec.model, spec.adapter, context)
+    async def cards(self) -> tuple[ModelCard, ...]:
+        """See `Backend`."""
+        context = self._options[self._first.name].max_context_tokens
+        if self._loaded is not None:
+            context = self._loaded.context_tokens
+        return tuple(
+            ModelCard(name, "llama", spec.model, spec.adapter, context)
+            for name, spec in self._specs.items()
+        )
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer as it comes.
@@ -113,8 +116,8 @@ class LlamaEngine:
             DeadlineExceeded: it took longer than the request allows.
             Unavailable: the engine stopped, or failed.
         """
-        answer = _Answer(request, self._ready())
-        with self._recorder.track(request.request_id) as work:
+        answer = _Answer(request, self._ready(request.model))
+        with self._recorders[request.model].track(request.request_id) as work:
             async with aclosing(answer.said(work)) as pieces:
                 async for index, said in pieces:
                     if said.shown:
@@ -131,10 +134,10 @@ class LlamaEngine:
                 the deadline.
             BackendError: as `stream`.
         """
-        answer = _Answer(request, self._ready())
+        answer = _Answer(request, self._ready(request.model))
         choices: list[list[Said]] = [[] for _ in answer.asked.bodies]
         limit = asyncio.timeout(request.first_token_seconds)
-        with self._recorder.track(request.request_id) as work:
+        with self._recorders[request.model].track(request.request_id) as work:
             try:
                 async with limit, aclosing(answer.said(work)) as pieces:
                     async for index, said in pieces:
@@ -149,10 +152,10 @@ class LlamaEngine:
             chunk = answer.writer.whole(choices, answer.whole_usage())
             return answer.filter.apply(chunk)
 
-    def _ready(self) -> Loaded:
-        """The loaded model; raises `Unavailable` if there is none."""
-        if self._loaded is None:
-            raise Unavailable(self._first.name, "the model is not loaded")
+    def _ready(self, model: str) -> Loaded:
+        """What is loaded; raises `Unavailable` unless the model is."""
+        if self._loaded is None or model not in self._specs:
+            raise Unavailable(model, "the model is not loaded")
         return self._loaded
 
 
@@ -166,9 +169,7 @@ class _Answer:
     """
 
     def __init__(self, request: ModelRequest, loaded: Loaded) -> None:
-        model = loaded.models.get(request.model)
-        if model is None:
-            raise Unavailable(request.model, "this process does not serve it")
+        model = loaded.models[request.model]
         self._request, self._loaded = request, loaded
         self.asked: LlamaRequest = read_request(request, model, loaded.control_tokens)
         self.writer = AnswerWriter(
@@ -205,11 +206,9 @@ class _Answer:
 
     async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
         reader = ChoiceReader(self._request, self.asked.stop, self.asked.parameter)
-        server, operation = self._loaded.server, self._request.operation
+        answer = self._loaded.server.answer(self._request, body, reader.read, self._within)
         try:
-            async with aclosing(
-                server.answer(operation, body, reader.read, self._within)
-            ) as pieces:
+            async with aclosing(answer) as pieces:
                 async for said in pieces:
                     yield said
         except Refused as error:

@@ -7,7 +7,7 @@ the environment and never appears in an error or a `repr`.
 """
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -50,12 +50,13 @@ class OpenAIOptions(BaseModel):
     )
 
 
-def create(spec: ModelSpec, context: EngineContext) -> Engine:  # noqa: ARG001 - no files are needed
-    """Builds the engine.
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noqa: ARG001 - no files
+    """Builds the engine of one model.
 
     Raises:
         ValueError: an option is invalid, or the variable of `api_key_env` is not set.
     """
+    [spec] = specs
     options = parse_options(OpenAIOptions, spec)
     key = os.environ.get(options.api_key_env) if options.api_key_env else None
     if options.api_key_env and not key:
@@ -85,20 +86,20 @@ class OpenAIEngine:
         """Closes every connection."""
         await self._server.stop()
 
-    async def health(self) -> None:
+    async def health(self, _model: str) -> None:
         """Asks the server's health path; raises `Unavailable` unless it answers 2xx."""
         await self._server.health(self._health_path)
 
     async def alive(self) -> None:
         """Never raises: restarting this engine does not bring back the server."""
 
-    async def load(self) -> Load:
+    async def load(self, _model: str) -> Load:
         """The counts of this engine; the server's other work is unknown."""
         return self._record.load()
 
-    async def model_card(self) -> ModelCard:
+    async def cards(self) -> tuple[ModelCard, ...]:
         """The server's name for the model."""
-        return ModelCard(self._spec.name, "openai", self._model, self._spec.adapter)
+        return (ModelCard(self._spec.name, "openai", self._model, self._spec.adapter),)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the server's answer as it arrives.

@@ -14,7 +14,7 @@ Not supported: adapters per request (one adapter is merged into the weights at l
 import asyncio
 import itertools
 import queue
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,8 +51,9 @@ from deployments.text_backend import TextBackend
 _STOP_WAIT_SECONDS = 10
 
 
-def create(spec: ModelSpec, context: EngineContext) -> Engine:
-    """The engine for a model; `start` loads it."""
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
+    """The engine for a model, which has the process alone; `start` loads it."""
+    [spec] = specs
     engine = TransformersEngine(spec, parse_options(Options, spec), context)
     return TextBackend(engine, engine.completion)
 

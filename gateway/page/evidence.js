@@ -11,9 +11,9 @@ const OFF =
 let shown = null;
 
 /** Shows the evidence, unless it is unchanged: readers keep their place on the page. */
-export function showEvidence(evidence) {
+export function showEvidence(evidence, pools) {
   const { time: _, ...rest } = evidence;
-  const text = JSON.stringify(rest);
+  const text = JSON.stringify([rest, pools]);
   if (text === shown) return;
   shown = text;
   if (!evidence.enabled) {
@@ -21,7 +21,7 @@ export function showEvidence(evidence) {
     return;
   }
   show(byId("comparison-body"), verdict(evidence), cards(evidence), table(evidence), notes(evidence));
-  showSpecialists(byId("specialists-body"), evidence);
+  showSpecialists(byId("specialists-body"), evidence, pools);
 }
 
 /** Says why there is none. */

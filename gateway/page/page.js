@@ -13,9 +13,13 @@ function needKey(needed, error = "") {
   byId("key-error").textContent = error;
 }
 
+let pools = {}; // the pool of each model, by its name
+
 async function readModels() {
   try {
-    offerModels((await ask("/v1/models")).data);
+    const { data } = await ask("/v1/models");
+    pools = Object.fromEntries(data.map((model) => [model.id, model.niche.pool]));
+    offerModels(data);
     needKey(Boolean(key.get()));
   } catch (error) {
     refused(error);
@@ -48,7 +52,7 @@ function said(place, state, text) {
 
 async function readEvidence() {
   try {
-    showEvidence(await ask("/v1/niche/evidence"));
+    showEvidence(await ask("/v1/niche/evidence"), pools);
   } catch (error) {
     showNoEvidence(error);
   }
@@ -64,17 +68,14 @@ byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   key.set(byId("key").value.trim());
   byId("key").value = "";
-  readModels();
-  readEvidence();
+  readModels().then(readEvidence);
 });
 byId("forget").addEventListener("click", () => {
   key.forget();
-  readModels();
-  readEvidence();
+  readModels().then(readEvidence);
 });
 
 startAsking(refused, readEvidence);
-readModels();
-refresh();
+readModels().then(refresh); // a specialist's card names its pool
 setInterval(refresh, REFRESH_MILLISECONDS);
 document.addEventListener("visibilitychange", refresh);

@@ -22,22 +22,23 @@ const IDLE = ", no effect in this state";
 
 const opened = new Set();
 
-/** A card for each specialist. */
-export function showSpecialists(place, { specialists, settings }) {
+/** A card for each specialist; `pools` names the pool of each model that shares replicas. */
+export function showSpecialists(place, { specialists, settings }, pools) {
   if (!specialists.length) {
     show(place, element("p", { class: "empty" }, "This stack has no specialists."));
     return;
   }
-  const cards = specialists.map((of) => card(of, settings.grading?.[of.name]));
+  const cards = specialists.map((of) => card(of, settings.grading?.[of.name], pools[of.name]));
   show(place, element("div", { class: "specialists" }, ...cards), element("p", { class: "note" }, NOTE));
 }
 
-function card(of, grading) {
+function card(of, grading, pool) {
   const facts = [
     `since ${when(of.since)}`,
     `${count(of.requests)} requests`,
     `${count(of.pairs)} compared`,
     grading ? `graded by ${grading}` : null,
+    pool ? `in the pool ${pool}` : null,
   ];
   return element(
     "article",

@@ -107,11 +107,19 @@ def _drawn_capacity(
     answers = np.maximum(counted.sum(axis=1), 1)
     models, seconds = np.array(arm.models, dtype=object)[rows], arm.engine_seconds[rows]
     per_hour = np.zeros(len(counted))
-    for name, price in fleet.models.items():
-        own = models == name
+    for names, price in _deployments(fleet.models):
+        own = np.logical_or.reduce([models == name for name in names])
         requests = counted @ own
         rate = requests / answers * load / _HOUR
         each = (counted @ np.where(own, seconds, 0.0)) / np.maximum(requests, 1)
         needed = replicas_needed(rate, each, _LIMITS)
         per_hour += np.maximum(needed, price.replicas) * price.machine_per_hour
     return per_hour / load
+
+
+def _deployments(models: Mapping[str, ModelPrice]) -> list[tuple[list[str], ModelPrice]]:
+    """The models of each deployment, and the price of one of its replicas."""
+    groups: dict[tuple[str | None, str], list[str]] = {}
+    for name, price in models.items():
+        groups.setdefault((price.pool, price.pool or name), []).append(name)
+    return [(names, models[names[0]]) for names in groups.values()]

@@ -4,7 +4,7 @@
     models:
       small: {prompt_per_million_tokens: 0.1, completion_per_million_tokens: 0.4}
       large: {prompt_per_million_tokens: 2, completion_per_million_tokens: 8}
-      own: {machine_per_hour: 3, replicas: 2}
+      own: {machine_per_hour: 3, replicas: 2, pool: ours}   # with other models on the same replicas
     baseline_models:   # models of the server that --baseline-url names
       large: {...}
 
@@ -18,14 +18,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.spec import Price
+from deployments.pool import PoolConflict, pools
+from deployments.spec import ModelSpec, Price
 from lab.comparison.errors import ComparisonError
 
 
 class ModelPrice(Price):
-    """One model's prices, and its number of replicas."""
+    """One model's prices, its number of replicas, and the pool whose replicas these are; None: its
+    own."""
 
     replicas: int = Field(default=1, ge=0)
+    pool: str | None = None
 
 
 class Prices(BaseModel):
@@ -52,6 +55,8 @@ def read_prices(path: Path) -> Prices:
         raise ComparisonError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     try:
         return Prices.model_validate(_of_stack(raw) if _is_stack(raw) else raw)
+    except PoolConflict as error:
+        raise ComparisonError(f"{path}: no prices: {error}") from error
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
         reason = _fault_text(error) if isinstance(error, ValidationError) else "nor a niche.yaml"
         raise ComparisonError(f"{path}: no prices: {reason}") from error
@@ -62,14 +67,30 @@ def _is_stack(raw: Any) -> bool:
 
 
 def _of_stack(raw: dict[str, Any]) -> dict[str, Any]:
-    """The prices in a `niche.yaml`; ignores everything else."""
+    """The prices in a `niche.yaml`, and what shares replicas; ignores everything else."""
+    given = (raw["generalist"], *(raw.get("specialists") or ()))
+    specs = [
+        ModelSpec.model_validate({"model": "-"} | {key: of[key] for key in _READ & of.keys()})
+        for of in given
+    ]
+    shared = {name: pool.name for pool in pools(specs) if pool.shared for name in pool.model_names}
     models = {}
-    for spec in (raw["generalist"], *(raw.get("specialists") or ())):
-        scaling = spec.get("autoscaling") or {}
-        replicas = scaling.get("min_replicas", 1) if scaling else spec.get("replicas", 1)
-        models[spec["name"]] = {**(spec.get("price") or {}), "replicas": replicas}
+    for spec in specs:
+        scaling = spec.autoscaling
+        replicas = spec.replicas if scaling is None else scaling.min_replicas
+        own = {"replicas": replicas, "pool": shared.get(spec.name)}
+        models[spec.name] = spec.price.model_dump() | own
     currency = (raw.get("observability") or {}).get("currency", "USD")
     return {"currency": currency, "models": models}
+
+
+_READ = frozenset(
+    {
+        *("name", "domain", "price", "model", "engine", "engine_options", "deployment", "pool"),
+        *("resources", "replicas", "autoscaling"),
+    }
+)
+"""Keys of a model that say what it costs and with whom it shares replicas."""
 
 
 def _fault_text(error: ValidationError) -> str:

@@ -1,15 +1,24 @@
 """The traffic above which a specialist costs no more than the generalist for its domain.
 
-A specialist needs replicas of its own; the generalist then needs fewer. Replicas are whole numbers,
-so cost rises in steps, and the break-even point is the last rate at which the specialist is more
-expensive. All other traffic stays as planned.
+A specialist needs replicas of its own, or more of those of its pool; the generalist then needs
+fewer. Replicas are whole numbers, so cost rises in steps, and the break-even point is the last rate
+at which the specialist is more expensive. All other traffic stays as planned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.planning.fleet import Demand, Machine, generalist, parts, shares_of, work_of
-from lab.planning.measurements import Measurements, Work
+from lab.planning.fleet import (
+    Machine,
+    Parts,
+    demand_of,
+    generalist,
+    parts,
+    shares_of,
+    sharing,
+    work_of,
+)
+from lab.planning.measurements import Measurements
 from lab.planning.queue import Limits, replicas_needed
 
 _HOUR = 3600.0
@@ -64,13 +73,14 @@ def break_even(
         work.seconds_each * of.per_hour / _HOUR / limits.max_utilization
         for work, of in ((here, machine), (there, large))
     )
-    rest = parts(rates, machines, measured)[large.name]
-    kept = _per_hour(large, rest, limits)
+    planned = parts(rates, machines, measured)
+    concerned = _with_their_pools((machine, large), machines)
+    without = [of for of in concerned if of is not machine]
 
     def more_expensive(rate: float) -> bool:
-        routed = _per_hour(machine, [(rate, here)], limits)
-        whole = _per_hour(large, [*rest, (rate, there)], limits)
-        return kept + routed > whole + 1e-12
+        routed = planned | {machine.name: [(rate, here)]}
+        whole = planned | {large.name: [*planned[large.name], (rate, there)]}
+        return _per_hour(concerned, routed, limits) > _per_hour(without, whole, limits) + 1e-12
 
     if own >= others:
         return BreakEven(machine.name, now, None, own, others)
@@ -97,7 +107,17 @@ def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) 
     return high
 
 
-def _per_hour(machine: Machine, parts: Sequence[tuple[float, Work]], limits: Limits) -> float:
-    demand = Demand.of(parts)
-    needed = replicas_needed(demand.rate, demand.seconds, limits)
-    return max(machine.min_replicas, int(needed)) * machine.per_hour
+def _with_their_pools(some: Sequence[Machine], machines: Sequence[Machine]) -> list[Machine]:
+    """Those whose deployments serve one of `some`."""
+    wanted = {(of.pool, of.deployment) for of in some}
+    return [of for of in machines if (of.pool, of.deployment) in wanted]
+
+
+def _per_hour(machines: Sequence[Machine], loads: Parts, limits: Limits) -> float:
+    """The cost of the deployments of these machines."""
+    total = 0.0
+    for group in sharing(machines):
+        demand = demand_of(group, loads)
+        needed = replicas_needed(demand.rate, demand.seconds, limits)
+        total += max(group[0].min_replicas, int(needed)) * group[0].per_hour
+    return total

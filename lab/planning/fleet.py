@@ -1,7 +1,7 @@
-"""The deployments that a given traffic needs."""
+"""The deployments that a given traffic needs. Models of a pool share its replicas."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.planning.errors import PlanError
 from lab.planning.measurements import Measurements, Work
@@ -10,7 +10,7 @@ from lab.planning.queue import Limits, capacity, replicas_needed, wait_quantile
 
 @dataclass(frozen=True)
 class Machine:
-    """A replica of a model, and the allowed number of replicas.
+    """A model, a replica of its deployment, and the allowed number of replicas.
 
     Attributes:
         name: the model's name.
@@ -20,6 +20,8 @@ class Machine:
         min_replicas: the number of replicas that always run.
         max_replicas: the largest allowed number of replicas; None: no limit.
         elsewhere: whether it is no machine of the operator's, so that no replica is planned.
+        pool: the pool whose replicas it shares; the models of one agree in all but name and domain.
+            None: it has replicas of its own.
     """
 
     name: str
@@ -30,6 +32,12 @@ class Machine:
     min_replicas: int = 1
     max_replicas: int | None = None
     elsewhere: bool = False
+    pool: str | None = None
+
+    @property
+    def deployment(self) -> str:
+        """The name of the deployment whose replicas it has."""
+        return self.pool or self.name
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model with as many replicas as it needs.
+    """A model, or a pool of several, with as many replicas as it needs.
 
     Attributes:
         machine: its replica.
@@ -62,6 +70,7 @@ class Deployment:
         utilization: the share of time that a replica is busy.
         wait: the waiting time in seconds at the limits' quantile.
         capacity: requests per second that these replicas handle within the limits; None: unknown.
+        models: of the pool; empty for a model that shares no replicas.
     """
 
     machine: Machine
@@ -70,6 +79,7 @@ class Deployment:
     utilization: float
     wait: float
     capacity: float | None
+    models: tuple[str, ...] = ()
 
     @property
     def per_hour(self) -> float:
@@ -138,19 +148,34 @@ def fleet(
     parts: Mapping[str, Sequence[tuple[float, Work]]],
     limits: Limits,
 ) -> Fleet:
-    """Computes the deployment of every machine.
+    """Computes every deployment.
 
     Args:
-        machines: all of them.
+        machines: all models.
         parts: by model name: request rates with the work of such a request.
         limits: the limits on utilization and waiting time.
     """
-    return Fleet(
-        tuple(
-            deployment(machine, Demand.of(parts.get(machine.name, ())), limits)
-            for machine in machines
-        )
-    )
+    found = []
+    for group in sharing(machines):
+        needed = deployment(group[0], demand_of(group, parts), limits)
+        names = tuple(machine.name for machine in group) if group[0].pool else ()
+        found.append(replace(needed, models=names))
+    return Fleet(tuple(found))
+
+
+def sharing(machines: Sequence[Machine]) -> list[tuple[Machine, ...]]:
+    """The machines by deployment: one alone, or those of a pool."""
+    groups: dict[tuple[str | None, str], list[Machine]] = {}
+    for machine in machines:
+        groups.setdefault((machine.pool, machine.deployment), []).append(machine)
+    return [tuple(group) for group in groups.values()]
+
+
+def demand_of(
+    machines: Sequence[Machine], parts: Mapping[str, Sequence[tuple[float, Work]]]
+) -> Demand:
+    """The load of a deployment: that of all its models."""
+    return Demand.of([part for machine in machines for part in parts.get(machine.name, ())])
 
 
 Parts = dict[str, list[tuple[float, Work]]]

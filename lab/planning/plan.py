@@ -154,6 +154,7 @@ def format_plan(plan: Plan, currency: str, mean_rate: float) -> str:
     parts = [
         _traffic(plan),
         *_table(plan),
+        *_pools(plan.routed),
         *_shortages((plan.gateway, *plan.routed.deployments)),
         "",
         *_costs(plan, currency, mean_rate),
@@ -188,7 +189,7 @@ def _table(plan: Plan) -> Iterator[str]:
 def _row(deployment: Deployment) -> Sequence[str]:
     asked = deployment.demand.rate > 0
     what = (
-        deployment.machine.name,
+        deployment.machine.deployment,
         f"{deployment.demand.rate:.3g}",
         f"{deployment.demand.seconds:.3g}" if asked else "-",
     )
@@ -218,11 +219,18 @@ def _hardware(cpus: float, gpus: float, per_hour: float) -> tuple[str, str, str]
     return f"{cpus:g}", f"{gpus:g}", f"{per_hour:.4g}"
 
 
+def _pools(fleet: Fleet) -> Iterator[str]:
+    for part in fleet.deployments:
+        if part.models:
+            name, models = part.machine.deployment, ", ".join(part.models)
+            yield f"{name} is a pool: {models} share its replicas."
+
+
 def _shortages(parts: Sequence[Deployment]) -> Iterator[str]:
     for part in parts:
         if part.short:
             yield (
-                f"{part.machine.name} may have {part.machine.max_replicas} replicas by its "
+                f"{part.machine.deployment} may have {part.machine.max_replicas} replicas by its "
                 f"configuration and needs {part.replicas}: raise replicas, or "
                 "autoscaling.max_replicas."
             )
@@ -265,7 +273,7 @@ def _how(plan: Plan) -> Iterator[str]:
         f"Replicas: the fewest whose utilization is at most {_percent(limits.max_utilization)} and "
         f"that let at most {_percent(1 - limits.quantile)} of the requests wait longer than "
         f"{limits.max_wait_seconds:g} s, by M/M/c (Erlang C): independent requests, one queue per "
-        "model."
+        "deployment."
     )
     yield "This plan covers cost only; niche compare measures quality."
     yield f"Measured: {', '.join(plan.sources) or 'nothing; all figures were given by hand'}."

@@ -161,7 +161,9 @@ class Niche:
             return {"engine": "openai", "engine_options": {"base_url": url}}
         options = {"reply": " ".join(["word"] * STREAM_TOKENS), "token_seconds": self.pace}
         resources = {"num_cpus": 0.1}
-        return {"engine": "fake", "engine_options": options, "resources": resources}
+        # A process per model, as other engines have, and as the bare Ray Serve it is compared with.
+        own = {"deployment": "own", "resources": resources}
+        return {"engine": "fake", "engine_options": options, **own}
 
     @contextmanager
     def start(self, workspace: Workspace) -> Iterator[Running]:

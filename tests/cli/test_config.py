@@ -1,4 +1,4 @@
-"""`niche config migrate`: the new file in its place, the old one beside it."""
+"""`niche config`: what shares replicas is shown; `migrate` writes a new file beside the old one."""
 
 from pathlib import Path
 
@@ -8,6 +8,28 @@ from cli.main import main
 
 OLD = "router: {max_batch: 8}  # a comment\r\n"
 NEW = "router: {max_batch_size: 8}  # a comment\r\n"
+
+
+STACK = """
+generalist: {name: big, model: tiny, engine: fake}
+specialists:
+  - {name: a, model: tiny, engine: fake, domain: sql}
+  - {name: b, model: tiny, engine: fake, domain: math}
+  - {name: c, model: tiny, engine: fake, domain: math, deployment: own}
+"""
+
+
+def test_the_check_shows_the_pools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the models of each."""
+    path = tmp_path / "niche.yaml"
+    path.write_text(STACK)
+
+    assert main(["config", "check", "--config", str(path)]) == 0
+
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in shown if line.startswith("  pool ")] == [
+        ["pool", "tiny:", "a,", "b"]
+    ]
 
 
 @pytest.fixture

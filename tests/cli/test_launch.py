@@ -30,6 +30,15 @@ def test_a_stack_of_upstreams_is_its_gateway(tmp_path: Path) -> None:
     assert cpus_wanted(stack) == cpus_wanted(config(UPSTREAM))
 
 
+def test_models_of_a_pool_are_one_application(tmp_path: Path) -> None:
+    """With the cores of one replica."""
+    fake = {"model": "m", "engine": "fake", "resources": {"num_cpus": 2}}
+    stack = config(fake, fake, fake, fake)
+
+    assert names(stack, tmp_path) == ["model-big", "pool-m", GATEWAY_APP]
+    assert cpus_wanted(stack) == cpus_wanted(config(fake)) + 2
+
+
 def test_a_model_with_replicas_is_an_application(tmp_path: Path) -> None:
     """Weights always are, an upstream where the operator wants it."""
     apart = UPSTREAM | {"deployment": "own", "resources": {"num_cpus": 3}}

@@ -38,6 +38,26 @@ def test_a_plan_from_given_figures(capsys, stack) -> None:
     assert "sql pays from" in shown
 
 
+POOL = """
+generalist: {name: generalist, model: x, engine: fake, price: {machine_per_hour: 1}}
+specialists:
+  - {name: sql, model: x, engine: fake, domain: sql, price: &price {machine_per_hour: 0.2}}
+  - {name: law, model: x, engine: fake, domain: law, price: *price}
+"""
+
+
+def test_models_of_a_pool_are_one_deployment(capsys, stack) -> None:
+    """Its row has its own name, and a line tells who shares it."""
+    Path(stack).write_text(POOL)
+
+    assert main(["plan", "--config", stack, "--rps", "10", *GIVEN]) == 0
+
+    shown = capsys.readouterr().out.splitlines()
+    rows = [line.split()[0] for line in shown if line.startswith(("generalist  ", "x  ", "law  "))]
+    assert rows == ["generalist", "x"]
+    assert [line for line in shown if line.startswith("x is") and "sql, law" in line]
+
+
 def test_a_plan_from_a_load_test(capsys, stack, tmp_path) -> None:
     """Which tells the mix too."""
     path = tmp_path / "report.json"

@@ -1,12 +1,13 @@
-"""Specs -> Serve options, compared with a golden file."""
+"""Pools -> Serve options, compared with a golden file."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from deployments.builder import build_model, serve_options
+from deployments.builder import build_pool, serve_options
 from deployments.engine import EngineContext
+from deployments.pool import Pool, pools
 from deployments.server import LoggingModelServer
 from deployments.spec import Autoscaling, Limits, ModelSpec, Resources
 
@@ -36,22 +37,32 @@ SPECS = {
     ),
 }
 
+SHARED = [
+    ModelSpec(name=name, model="tiny", engine="fake", domain=name, limits=Limits(), replicas=2)
+    for name in ("sql", "math")
+]
 
-@pytest.mark.parametrize("case", sorted(SPECS))
+POOLS: dict[str, Pool] = {
+    **{case: pool for case, spec in SPECS.items() for pool in pools([spec])},
+    "shared": pools(SHARED)[0],
+}
+
+
+@pytest.mark.parametrize("case", sorted(POOLS))
 def test_serve_is_told_what_the_spec_says(case: str) -> None:
     """The options are those of the golden file, key by key."""
     expected = json.loads(GOLDEN.read_text(encoding="utf-8"))[case]
 
-    assert serve_options(SPECS[case]) == expected
+    assert serve_options(POOLS[case]) == expected
 
 
-@pytest.mark.parametrize("case", sorted(SPECS))
+@pytest.mark.parametrize("case", sorted(POOLS))
 def test_serve_takes_the_options(case: str) -> None:
-    """Ray Serve accepts them, and the application runs the plain class with the spec."""
-    spec, context = SPECS[case], EngineContext(Path("unused"))
+    """Ray Serve accepts them, and the application runs the plain class with the specs."""
+    pool, context = POOLS[case], EngineContext(Path("unused"))
 
-    deployment = build_model(spec, context)._bound_deployment  # Serve shows it nowhere else
+    deployment = build_pool(pool, context)._bound_deployment  # Serve shows it nowhere else
 
-    assert deployment.name == spec.name
+    assert deployment.name == pool.name
     assert deployment.func_or_class is LoggingModelServer
-    assert deployment.init_args == (spec, context)
+    assert deployment.init_args == (pool.models, context)

@@ -1,4 +1,4 @@
-"""A model on Serve as a `Backend`, over a handle that behaves as Serve's does."""
+"""A deployment on Serve as a `Backend`, over a handle that behaves as Serve's does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
@@ -25,6 +25,7 @@ from ray.serve.exceptions import (
 
 from deployments.frames import decode_request, encode_chunk
 from deployments.handle import ServeBackend
+from deployments.limiter import Limiter
 from deployments.protocol import (
     BackendError,
     Chunk,
@@ -35,11 +36,12 @@ from deployments.protocol import (
     Overloaded,
     Unavailable,
 )
+from deployments.spec import Limits, ModelSpec
 from tests.model_requests import chat
 
 SQL = DeploymentID("sql", "model-sql")
-ASKED = chat()
-CARD = ModelCard("sql", "fake", "tiny")
+ASKED = chat(model="sql")
+CARDS = (ModelCard("sql", "fake", "tiny"),)
 HELLO, WORLD = Chunk(b'"hello"', tokens=1), Chunk(b'"world"', finish_reasons=((0, "stop"),))
 
 
@@ -110,14 +112,14 @@ class Handle:
     def __init__(self, result: Any, verdicts: Sequence[Any] = (None,)) -> None:
         self.calls: list[Any] = []
         self.asked, self.called, self._verdicts = 0, ("", False), verdicts
-        self._method = self.load = self.model_card = Method(result, self)
+        self._method = self.load = self.cards = Method(result, self)
 
     def options(self, *, method_name: str, stream: bool = False, **serialization: str) -> Method:
         self.called = (method_name, stream)
         return self._method
 
-    def broadcast(self, method: str) -> Broadcast:
-        assert method == "health"
+    def broadcast(self, method: str, model: str) -> Broadcast:
+        assert (method, model) == ("health", "sql")
         return Broadcast(self._verdicts)
 
 
@@ -253,7 +255,7 @@ async def test_what_ray_raises_is_unavailable(error: Exception, ask: Ask) -> Non
 async def test_what_ray_raises_makes_the_model_unhealthy(error: Exception) -> None:
     """A check that cannot be made is a check that failed."""
     with pytest.raises(Unavailable):
-        await replicas(error).health()
+        await replicas(error).health("sql")
 
 
 @EITHER
@@ -299,24 +301,24 @@ async def test_a_fault_of_the_caller_is_not_translated() -> None:
 async def test_one_replica_that_can_answer_is_enough(verdicts: list[Any]) -> None:
     """A model is healthy if any replica is; a busy one is, since who has much to do is not ill."""
     async with asyncio.timeout(10):
-        await replicas(*verdicts).health()
+        await replicas(*verdicts).health("sql")
 
 
 async def test_a_model_is_ill_when_all_its_replicas_are() -> None:
     """The first replica says why."""
     with pytest.raises(Unavailable, match="no weights"):
-        await replicas(Unavailable("sql", "no weights"), ActorDiedError()).health()
+        await replicas(Unavailable("sql", "no weights"), ActorDiedError()).health("sql")
 
 
 async def test_a_model_without_replicas_is_ill() -> None:
     """Serve says at once that there is none."""
     with pytest.raises(Unavailable, match="no replica"):
-        await replicas().health()
+        await replicas().health("sql")
 
 
 async def test_a_sleeping_model_is_healthy() -> None:
     """A model that scales to zero needs no replica until somebody asks it."""
-    await replicas(may_sleep=True).health()
+    await replicas(may_sleep=True).health("sql")
 
 
 @pytest.mark.parametrize(
@@ -336,20 +338,20 @@ async def test_a_model_that_is_not_deployed_is_unavailable(error: Exception) -> 
     asked = ServeBackend("sql", look, may_sleep=True)
 
     with pytest.raises(Unavailable, match="not deployed"):
-        await asked.health()
+        await asked.health("sql")
     with pytest.raises(Unavailable, match="not deployed"):
         await collect(asked)
 
 
 async def test_load_and_card_are_the_replicas_own() -> None:
     """The record and the card come back as they are."""
-    assert await backend(Load(running=3)).load() == Load(running=3)
-    assert await backend(CARD).model_card() == CARD
+    assert await backend(Load(running=3)).load("sql") == Load(running=3)
+    assert await backend(CARDS).cards() == CARDS
 
 
 async def test_a_missing_application_is_looked_up_again() -> None:
     """A gateway may start before its models: the next request looks for the application anew."""
-    found = [RayServeException("no application 'model-sql'"), Handle(CARD)]
+    found = [RayServeException("no application 'model-sql'"), Handle(CARDS)]
 
     def look() -> Any:
         result = found.pop(0)
@@ -360,22 +362,22 @@ async def test_a_missing_application_is_looked_up_again() -> None:
     asked = finding(look)
 
     with pytest.raises(Unavailable):
-        await asked.model_card()
-    assert await asked.model_card() == CARD
+        await asked.cards()
+    assert await asked.cards() == CARDS
 
 
 async def test_an_application_that_went_is_looked_up_again() -> None:
     """A handle whose application was deleted is dropped; the one that is found next is used."""
     gone = Handle(RayServeException("deleted"))
-    handles = [gone, Handle(CARD)]
+    handles = [gone, Handle(CARDS)]
     asked = finding(lambda: handles.pop(0))
 
     with pytest.raises(Unavailable):
-        await asked.model_card()
-    assert await asked.model_card() == CARD
+        await asked.cards()
+    assert await asked.cards() == CARDS
 
 
-@pytest.mark.parametrize("result", [CARD, ActorDiedError(), BackPressureError(17, 16)])
+@pytest.mark.parametrize("result", [CARDS, ActorDiedError(), BackPressureError(17, 16)])
 async def test_a_handle_is_kept_while_its_application_lives(result: Any) -> None:
     """Serve replaces replicas behind a handle: neither success nor a death looks it up again."""
     looked = []
@@ -383,6 +385,79 @@ async def test_a_handle_is_kept_while_its_application_lives(result: Any) -> None
     asked = finding(lambda: looked.append(1) or handle)
 
     for _ in range(3):
-        await asyncio.gather(asked.model_card(), return_exceptions=True)
+        await asyncio.gather(asked.cards(), return_exceptions=True)
 
     assert len(looked) == 1
+
+
+class Replica:
+    """A handle whose replica answers when its gate opens."""
+
+    def __init__(self) -> None:
+        self.gate, self.running = asyncio.Event(), list[str]()
+
+    def options(self, **_settings: Any) -> "Replica":
+        return self
+
+    def remote(self, frame: bytes) -> Response:
+        self.running.append(decode_request(frame).model)
+        return Response(self.gate, WORLD)
+
+
+def shared(replica: Replica, **limits: int) -> ServeBackend:
+    """A backend of `sql`, with these limits, and of `math`, which share a deployment."""
+    specs = [
+        ModelSpec(name="sql", model="m", engine="fake", limits=Limits(**limits)),
+        ModelSpec(name="math", model="m", engine="fake"),
+    ]
+    limiters = {spec.name: Limiter(spec) for spec in specs}
+    return ServeBackend("m", lambda: replica, limiters=limiters)
+
+
+async def started(*requests: Awaitable[Any]) -> list[asyncio.Task[Any]]:
+    tasks = [asyncio.ensure_future(request) for request in requests]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return tasks
+
+
+@EITHER
+async def test_the_full_queue_of_a_model_is_its_own(ask: Ask) -> None:
+    """Models of a deployment have limits each: what waits for one does not keep others out."""
+    replica = Replica()
+    asked = shared(replica, max_ongoing_requests=1, max_queued_requests=1)
+    tasks = await started(ask(asked), ask(asked))
+
+    with pytest.raises(Overloaded) as refused:
+        await ask(asked)
+    [other] = await started(asked.complete(chat(model="math")))
+
+    assert (refused.value.model, refused.value.queued) == ("sql", 1)
+    assert replica.running == ["sql", "math"]
+    replica.gate.set()
+    await asyncio.gather(*tasks, other)
+    assert replica.running == ["sql", "math", "sql"]
+
+
+@EITHER
+async def test_leaving_early_frees_the_slot_of_the_model(ask: Ask) -> None:
+    """The next request of the model is sent at once."""
+    replica = Replica()
+    asked = shared(replica, max_ongoing_requests=1, max_queued_requests=1)
+    first, second = await started(ask(asked), ask(asked))
+
+    first.cancel()
+    replica.gate.set()
+
+    assert await second == [WORLD]
+
+
+@EITHER
+async def test_an_error_names_the_model_that_was_asked(ask: Ask) -> None:
+    """And not the deployment that it shares."""
+    asked = ServeBackend("m", lambda: Handle(Response(ActorDiedError())))
+
+    with pytest.raises(Unavailable) as raised:
+        await ask(asked)
+
+    assert raised.value.model == "sql"

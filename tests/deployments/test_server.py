@@ -1,4 +1,4 @@
-"""One replica of one model: it loads its engine once, and passes on what it is asked."""
+"""One replica: it loads its engine once, and passes on what its models are asked."""
 
 import asyncio
 import shutil
@@ -23,9 +23,16 @@ ASKED = chat(max_tokens=4, temperature=0)
 BROKEN = replace(ASKED, body=b"no JSON")  # the edge lets none through: an engine may fail over it
 
 
+def fake_spec(name: str, **options: object) -> ModelSpec:
+    return ModelSpec(name=name, model="none", engine="fake", engine_options=options)
+
+
 def fake(**options: object) -> ModelServer:
-    spec = ModelSpec(name="fake", model="none", engine="fake", engine_options=options)
-    return ModelServer(spec, CONTEXT)
+    return ModelServer([fake_spec("tiny", **options)], CONTEXT)
+
+
+def pool_of(*names: str) -> ModelServer:
+    return ModelServer([fake_spec(name, reply="{model} is here") for name in names], CONTEXT)
 
 
 @asynccontextmanager
@@ -33,7 +40,7 @@ async def real(folder: Path) -> AsyncIterator[ModelServer]:
     """A server of a model with weights; its thread ends with the block."""
     options = {"max_context_tokens": 128, "cache_tokens": 512, "max_batch_requests": 2}
     spec = ModelSpec(name="tiny", model=str(folder), engine_options=options)
-    server = ModelServer(spec, CONTEXT)
+    server = ModelServer([spec], CONTEXT)
     try:
         yield server
     finally:
@@ -49,10 +56,45 @@ async def test_an_answer_is_the_engines() -> None:
     server = fake(reply="{model} heard {message}")
     await server.check_health()
 
-    assert text_of(await collect(server)) == "fake heard hello"
-    assert text_of([await server.complete(ASKED)]) == "fake heard hello"
-    assert (await server.load()).completed == 2
-    assert (await server.model_card()).engine == "fake"
+    assert text_of(await collect(server)) == "tiny heard hello"
+    assert text_of([await server.complete(ASKED)]) == "tiny heard hello"
+    assert (await server.load("tiny")).completed == 2
+    assert [card.engine for card in await server.cards()] == ["fake"]
+
+
+async def test_a_request_is_answered_by_the_model_that_it_names() -> None:
+    """Each model of a pool has its own answer, record and card."""
+    server = pool_of("sql", "math")
+    await server.check_health()
+
+    answers = [text_of(await collect(server, chat(model=name))) for name in ("math", "sql")]
+
+    assert answers == ["math is here", "sql is here"]
+    assert [(await server.load(name)).completed for name in ("sql", "math")] == [1, 1]
+    assert [card.name for card in await server.cards()] == ["sql", "math"]
+
+
+async def test_one_model_of_a_pool_may_be_unhealthy() -> None:
+    """The others answer on."""
+    specs = [fake_spec("sql", unavailable_after=0), fake_spec("math")]
+    server = ModelServer(specs, CONTEXT)
+    await server.check_health()
+
+    with pytest.raises(Unavailable):
+        await server.health("sql")
+    await server.health("math")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
+async def test_a_model_that_the_replica_does_not_have_is_unavailable(whole: bool) -> None:
+    """A gateway may know of one that joined the pool before the replica does."""
+    server, asked = pool_of("sql", "math"), chat(model="new")
+
+    with pytest.raises(Unavailable) as raised:
+        await (server.complete(asked) if whole else collect(server, asked))
+    with pytest.raises(Unavailable):
+        await server.health("new")
+    assert raised.value.model == "new"
 
 
 async def test_an_engine_that_cannot_answer_is_unhealthy_and_left_alive() -> None:
@@ -62,7 +104,7 @@ async def test_an_engine_that_cannot_answer_is_unhealthy_and_left_alive() -> Non
     await collect(server)
 
     with pytest.raises(Unavailable):
-        await server.health()
+        await server.health("tiny")
     await server.check_health()
 
 
@@ -85,7 +127,7 @@ async def test_leaving_early_ends_the_engines_work() -> None:
 
     await stream.aclose()
 
-    load = await server.load()
+    load = await server.load("tiny")
     assert (load.running, load.cancelled) == (0, 1)
 
 
@@ -100,7 +142,7 @@ async def test_a_cancelled_call_ends_the_engines_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asked
 
-    load = await server.load()
+    load = await server.load("tiny")
     assert (load.running, load.cancelled) == (0, 1)
 
 
@@ -125,7 +167,7 @@ async def test_leaving_the_frames_early_ends_the_engines_work() -> None:
 
     await frames.aclose()
 
-    load = await server.load()
+    load = await server.load("tiny")
     assert (load.running, load.cancelled) == (0, 1)
 
 
@@ -158,9 +200,9 @@ async def test_a_fault_of_the_engine_is_unavailable(
     with pytest.raises(Unavailable) as raised:
         await (server.complete(BROKEN) if whole else collect(server, BROKEN))
 
-    assert (raised.value.model, raised.value.__cause__) == ("fake", None)
+    assert (raised.value.model, raised.value.__cause__) == ("tiny", None)
     [record] = caplog.records
-    assert record.fields == {"request_id": "r1", "model": "fake"}
+    assert record.fields == {"request_id": "r1", "model": "tiny"}
     assert record.exc_info
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deployments.spec import Autoscaling, ModelSpec, Price, engine_names
+from cli.reference import ENGINE_OPTIONS
+from deployments.spec import SHARED_ENGINES, Autoscaling, ModelSpec, Price, engine_names
 
 
 def make(**settings: Any) -> ModelSpec:
@@ -20,7 +21,7 @@ def test_the_engines_are_the_files_of_the_folder() -> None:
 @pytest.mark.parametrize("name", ["a", "sql-2", "qwen2.5_coder", "7b", "x" * 63])
 def test_a_name_that_urls_and_labels_take_is_taken(name: str) -> None:
     """Lower case, digits, dots, dashes and underscores make a name."""
-    assert make(name=name).app_name == f"model-{name}"
+    assert make(name=name).name == name
 
 
 @pytest.mark.parametrize(
@@ -112,18 +113,37 @@ def test_a_setting_of_replicas_needs_replicas(setting: dict[str, Any]) -> None:
     assert not make(engine="openai", deployment="own", **setting).in_gateway
 
 
-def test_only_an_upstream_has_a_choice_of_deployment() -> None:
-    """Weights always have replicas of their own, so nobody needs to say so."""
-    with pytest.raises(ValidationError, match="transformers") as refused:
-        make(deployment="own")
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        pytest.param({"engine": "transformers"}, "transformers", id="one model per process"),
+        pytest.param({"engine": "openai"}, "openai", id="no process"),
+        pytest.param({"engine": "fake", "deployment": "own"}, "deployment", id="own"),
+    ],
+)
+def test_a_pool_needs_an_engine_that_can_share(settings: dict[str, str], named: str) -> None:
+    """And no deployment of its own."""
+    with pytest.raises(ValidationError, match=named) as refused:
+        make(pool="x", **settings)
 
-    assert [fault["loc"] for fault in refused.value.errors()] == [("deployment",)]
+    assert [fault["loc"] for fault in refused.value.errors()] == [("pool",)]
+
+
+def test_any_model_may_have_its_own_deployment() -> None:
+    """Also where its engine leaves no choice, so that another engine needs no other key."""
+    assert not any(make(engine=name, deployment="own").in_gateway for name in engine_names())
+
+
+@pytest.mark.parametrize("engine", sorted(SHARED_ENGINES))
+def test_the_options_of_one_model_are_options_of_the_engine(engine: str) -> None:
+    """The list is kept apart from the engine."""
+    assert SHARED_ENGINES[engine] <= ENGINE_OPTIONS[engine].model_fields.keys()
 
 
 def test_an_unknown_engine_is_one_fault() -> None:
     """What depends on the engine is not judged without one."""
     with pytest.raises(ValidationError) as refused:
-        make(engine="vlm", deployment="own", replicas=2)
+        make(engine="vlm", deployment="own", pool="x", replicas=2)
 
     assert [fault["loc"] for fault in refused.value.errors()] == [("engine",)]
 

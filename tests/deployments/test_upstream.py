@@ -57,12 +57,12 @@ async def test_only_so_many_requests_are_in_the_engine_at_once(whole: bool) -> N
     tasks = [begin(model, whole) for _ in range(4)]
     await settle()
 
-    assert (engine.open_streams, (await model.load()).queued) == (2, 2)
+    assert (engine.open_streams, (await model.load("far")).queued) == (2, 2)
     assert engine.first_gate is not None
     engine.first_gate.set()
     answers = await asyncio.gather(*tasks)
     assert [text_of(answer) for answer in answers] == ["Hello, world"] * 4
-    assert (engine.open_streams, (await model.load()).queued) == (0, 0)
+    assert (engine.open_streams, (await model.load("far")).queued) == (0, 0)
 
 
 @pytest.mark.parametrize("whole", WHOLE)
@@ -170,14 +170,16 @@ async def test_health_waits_for_no_slot() -> None:
     task = begin(model)
     await settle()
 
-    await model.health()
+    await model.health("far")
     engine.illness = "gone"
     with pytest.raises(Unavailable):
-        await model.health()
+        await model.health("far")
     task.cancel()
     await asyncio.wait([task])
 
 
 async def test_the_card_is_the_engines() -> None:
     """Its name and its engine are told as they are."""
-    assert (await upstream(FakeBackend("far")).model_card()).name == "far"
+    [card] = await upstream(FakeBackend("far")).cards()
+
+    assert card.name == "far"

@@ -174,7 +174,7 @@ async def connected(upstream, system_prompt=None, **options):
     """An engine in front of a server."""
     async with upstream.listening() as port:
         base_url = f"http://127.0.0.1:{port}/v1/"
-        engine = create_engine(spec(system_prompt, base_url=base_url, **options), CONTEXT)
+        engine = create_engine([spec(system_prompt, base_url=base_url, **options)], CONTEXT)
         await engine.start()
         try:
             yield engine

@@ -37,6 +37,7 @@ ASLEEP = {
     "domain": "biomed",
     "model": "none",
     "engine": "fake",
+    "deployment": "own",
     "autoscaling": {"min_replicas": 0},
     "resources": {"num_cpus": 0.1},
 }
@@ -73,6 +74,10 @@ class Stack:
     def kill(self, model: str) -> None:
         """Ends the replica of a model, or of the `classifier`, with SIGKILL."""
         self._ask({"kill": model})
+
+    def replace(self, model: str) -> None:
+        """Deploys the pool of a model again; returns when it runs."""
+        self._ask({"replace": model})
 
     def client(self) -> OpenAI:
         """The official client, which does not retry: a test wants to see every answer."""

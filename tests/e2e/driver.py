@@ -3,7 +3,8 @@
     python -m tests.e2e.driver CONFIG PORT
 
 One JSON object a line: {"load": MODEL} gives the engine's own record, {"kill": MODEL} ends the
-replica of the model, or of the `classifier`, with SIGKILL. The stack stops when stdin closes.
+replica of the model, or of the `classifier`, with SIGKILL, {"replace": MODEL} deploys the model's
+pool again, so that other replicas take over. The stack stops when stdin closes.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ import psutil
 
 from cli.ray_environment import ray_environment
 from cli.stack import wait_until_ready
+from deployments.engine import EngineContext
 from deployments.models.cache import cache_dir
 from gateway.config import NicheConfig
 from gateway.config_file import load_config
@@ -46,9 +48,10 @@ def say(value: dict[str, Any]) -> None:
 
 def answer(question: dict[str, str], config: NicheConfig) -> dict[str, Any]:
     [(verb, model)] = question.items()
-    app = {spec.name: spec.app_name for spec in config.models}.get(model, "router")
+    found = [pool for pool in config.pools if model in pool.model_names]
+    app, deployment = (found[0].app_name, found[0].name) if found else ("router", model)
     if verb == "kill":
-        title = f"ServeReplica:{app}:{model}"
+        title = f"ServeReplica:{app}:{deployment}"
         [replica] = [
             child
             for child in psutil.Process().children(recursive=True)
@@ -58,8 +61,14 @@ def answer(question: dict[str, str], config: NicheConfig) -> dict[str, Any]:
         return {"killed": replica.pid}
     from ray import serve
 
-    handle = serve.get_deployment_handle(model, app_name=app)
-    return dataclasses.asdict(handle.load.remote().result(timeout_s=60))
+    if verb == "replace":
+        from deployments.builder import build_pool
+
+        application = build_pool(found[0], EngineContext(cache_dir(os.environ)))
+        serve.run(application, name=app, route_prefix=None)
+        return {"replaced": app}
+    handle = serve.get_deployment_handle(deployment, app_name=app)
+    return dataclasses.asdict(handle.load.remote(model).result(timeout_s=60))
 
 
 if __name__ == "__main__":

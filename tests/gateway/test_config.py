@@ -69,6 +69,15 @@ def test_the_specialists_of_a_domain_keep_their_order() -> None:
     assert config.models_of("sql") == ("sql", "a-sql")
 
 
+def test_specialists_that_agree_share_a_deployment() -> None:
+    """The generalist has its own, and a model behind another server has none."""
+    far = {"name": "far", "engine": "openai", "engine_options": {"base_url": "http://far/v1"}}
+    config = parse_config(raw(SQL, SQL | {"name": "b"}, SQL | far), "niche.yaml")
+
+    names = [(pool.app_name, pool.model_names) for pool in config.pools]
+    assert names == [("model-big", ("big",)), ("pool-tiny", ("sql", "b"))]
+
+
 def test_a_configuration_does_not_change() -> None:
     """What was validated stays as it was."""
     config = parse_config(raw(), "niche.yaml")
@@ -142,6 +151,12 @@ def test_a_configuration_does_not_change() -> None:
             "specialists[0].domain",
             ["'general'"],
             id="a specialist for everything",
+        ),
+        pytest.param(
+            raw(SQL | {"pool": "x"}, SQL | {"name": "b", "pool": "x", "model": "large"}),
+            "specialists[1].pool",
+            ["'x'", "sql", "b", "model"],
+            id="a pool of two bases",
         ),
         pytest.param(
             raw(generalist=GENERALIST | {"domain": "sql"}),

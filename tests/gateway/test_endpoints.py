@@ -17,9 +17,17 @@ async def test_models_are_listed():
     listed = (await make_gateway().get("/v1/models")).json()
 
     assert [(model["id"], model["owned_by"], model["niche"]) for model in listed["data"]] == [
-        ("auto", "niche", {"role": "auto", "domain": None, "engine": None}),
-        ("big", "niche", {"role": "generalist", "domain": "general", "engine": "fake"}),
-        ("sql-model", "niche", {"role": "specialist", "domain": "sql", "engine": "fake"}),
+        ("auto", "niche", {"role": "auto", "domain": None, "engine": None, "pool": None}),
+        (
+            "big",
+            "niche",
+            {"role": "generalist", "domain": "general", "engine": "fake", "pool": None},
+        ),
+        (
+            "sql-model",
+            "niche",
+            {"role": "specialist", "domain": "sql", "engine": "fake", "pool": "none"},
+        ),
     ]
 
 
@@ -44,7 +52,7 @@ async def test_an_unexpected_failure_of_a_probe_is_unready():
     """A health check that fails in its own way is a failure too, without its words."""
 
     class Broken(FakeBackend):
-        async def health(self):
+        async def health(self, _model):
             raise RuntimeError("secret")
 
     response = await make_gateway(Broken("big")).get("/readyz")

@@ -20,6 +20,7 @@ GOLDEN = {
     "niche_requests_in_flight": ("gauge", ()),
     "niche_requests_queued": ("gauge", ("model",)),
     "niche_model_up": ("gauge", ("model",)),
+    "niche_model_info": ("gauge", ("model", "deployment")),
     "niche_time_to_first_token_seconds": ("histogram", ("model",)),
     "niche_request_duration_seconds": ("histogram", ("model", "status_class")),
     "niche_inter_token_latency_seconds": ("histogram", ("model",)),
@@ -108,6 +109,14 @@ async def test_a_model_that_cannot_answer_is_seen():
 
     assert gateway.sample("niche_model_up", model="sql-model") == 0
     assert gateway.sample("niche_model_up", model="big") == 1
+
+
+def test_each_model_names_its_deployment():
+    """A specialist that may share one names its pool, the generalist itself."""
+    gateway = make_gateway()
+
+    assert gateway.sample("niche_model_info", model="sql-model", deployment="none") == 1
+    assert gateway.sample("niche_model_info", model="big", deployment="big") == 1
 
 
 async def test_an_early_error_has_no_model():

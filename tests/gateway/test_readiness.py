@@ -1,15 +1,16 @@
 """Readiness: verdicts are cached, shared, and passed to routing only when a model spoke itself."""
 
 import asyncio
+from functools import partial
 
 from gateway.readiness import Readiness
 from tests.fakes import FakeBackend, FakeClock
 
 
 def readiness(clock, *backends, timeout=1.0, told=None):
-    parts = {backend.name: backend for backend in backends}
+    checks = {backend.name: partial(backend.health, backend.name) for backend in backends}
     verdicts = {} if told is None else told
-    return Readiness(parts, clock, timeout, 2.0, verdicts.__setitem__)
+    return Readiness(checks, clock, timeout, 2.0, verdicts.__setitem__)
 
 
 async def test_a_model_that_says_it_cannot_answer_is_down_and_failing():

@@ -11,20 +11,22 @@ from deployments.server import LoggingModelServer
 from gateway.classifier import CLASSIFIER
 from gateway.config import ConfigError
 from gateway.ingress import GATEWAY_APP
-from gateway.serve_app import classifier, gateway, model
+from gateway.serve_app import classifier, gateway, pool
 
 SPEC = {"name": "big", "model": "none", "engine": "fake"}
 CONFIG = {"generalist": SPEC}
 APART = {"generalist": SPEC, "router": {"deployment": {"replicas": 3}}}
 
 
-def test_a_model_is_built_from_its_spec():
-    """The model's application runs the plain class with the validated spec and the cache."""
-    deployment = build(model, {"spec": SPEC, "cache_dir": "/models"})._bound_deployment
+def test_a_pool_is_built_from_its_models():
+    """The application runs the plain class with the validated specs and the cache."""
+    arguments = {"name": "none", "models": [SPEC, SPEC | {"name": "sql"}], "cache_dir": "/models"}
 
-    spec, context = deployment.init_args
+    deployment = build(pool, arguments)._bound_deployment
+
+    specs, context = deployment.init_args
     assert deployment.func_or_class is LoggingModelServer
-    assert spec.name == deployment.name == "big"
+    assert (deployment.name, [spec.name for spec in specs]) == ("none", ["big", "sql"])
     assert context == EngineContext(Path("/models"))
 
 
@@ -58,11 +60,12 @@ def test_a_classifier_in_the_gateway_is_no_application():
 @pytest.mark.parametrize(
     ("builder", "arguments"),
     [
-        (model, {"spec": SPEC}),
-        (model, {"spec": SPEC, "cache_dir": "/models", "replicas": 2}),
+        (pool, {"name": "big", "models": [SPEC]}),
+        (pool, {"name": "big", "models": [], "cache_dir": "/models"}),
+        (pool, {"name": "big", "models": [SPEC], "cache_dir": "/models", "replicas": 2}),
         (gateway, {"config": {"generalist": {"name": "big"}}, "cache_dir": "/models"}),
     ],
-    ids=["absent", "unknown", "invalid"],
+    ids=["absent", "no models", "unknown", "invalid"],
 )
 def test_wrong_arguments_are_refused(builder, arguments):
     """Arguments that are absent, unknown or invalid build nothing."""

@@ -74,7 +74,7 @@ async def test_a_client_that_leaves_the_queue_frees_its_place():
     client.hang_up.set()
     await asyncio.wait_for(leaving, 2)
 
-    assert (await gateway.sql.load()).queued == 0
+    assert (await gateway.sql.load("sql-model")).queued == 0
     engine.first_gate.set()
     assert (await first).json()["model"] == "sql-model"
     assert len(engine.requests) == 1

@@ -1,6 +1,7 @@
 """What the chart repeats of the project, written anew: `python -m tests.helm.documents`.
 
 - `files/niche.yaml`: a copy of the project's `niche.yaml`.
+- `files/engines.yaml`: the engines of which one process serves several models.
 - `values.schema.json`: the definitions with capital letters are the configuration's own models, and
   the load tests' scenarios.
 - `README.md`: the table of values is made of the comments in `values.yaml`.
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.reference import ENGINE_OPTIONS
-from deployments.spec import engine_names
+from deployments.spec import SHARED_ENGINES, engine_names
 from gateway.config import NicheConfig
 from loadtests.traffic.scenario import names as scenarios
 
@@ -35,11 +36,18 @@ def documents() -> dict[Path, str]:
     table = "\n".join(["| key | default | meaning |", "| --- | --- | --- |", *rows])
     return {
         CHART / "files" / "niche.yaml": _read(ROOT / "niche.yaml"),
+        CHART / "files" / "engines.yaml": _engines(),
         CHART / "values.schema.json": _schema(_read(CHART / "values.schema.json")),
         CHART / "README.md": _TABLE.sub(
             lambda found: f"{found[1]}\n{table}\n\n{found[2]}", _read(CHART / "README.md")
         ),
     }
+
+
+def _engines() -> str:
+    lines = (f"{name}: [{', '.join(sorted(of))}]\n" for name, of in sorted(SHARED_ENGINES.items()))
+    title = "# Engines of which one process serves several models, with the options of one model.\n"
+    return title + "".join(lines)
 
 
 def _read(path: Path) -> str:

@@ -168,7 +168,7 @@ def test_a_transition_counts_the_requests_before_it_and_the_late_answers() -> No
 
 def gateway_app(config: NicheConfig, folder) -> Starlette:
     """The gateway of a configuration, without Ray; its classifier knows a prompt by its domain."""
-    engines = {spec.name: create_engine(spec, EngineContext(folder)) for spec in config.models}
+    engines = {spec.name: create_engine([spec], EngineContext(folder)) for spec in config.models}
     table = {spec.domain: (spec.name,) for spec in config.specialists}
     classifier = FakeClassifier({domain: domain for domain in table})
     app = build_app(

@@ -78,14 +78,14 @@ class Script:
     async def complete(self, request: ModelRequest) -> Chunk:
         raise NotImplementedError("a script streams")
 
-    async def health(self) -> None:
+    async def health(self, _model: str) -> None:
         return None
 
-    async def load(self) -> Load:
+    async def load(self, _model: str) -> Load:
         return Load()
 
-    async def model_card(self) -> ModelCard:
-        return ModelCard("scripted", "script", "none")
+    async def cards(self) -> tuple[ModelCard, ...]:
+        return (ModelCard("scripted", "script", "none"),)
 
 
 _WORDS = {

@@ -16,6 +16,61 @@
 {{- if and (eq (dig "engine" "transformers" .) "openai") (not .deployment) }}true{{ end -}}
 {{- end -}}
 
+{{/* What the models of a pool have in common, as text: `_settings` of deployments/pool.py. Takes the model, and the
+     engines of which one process serves several, each with the options that belong to one model. */}}
+{{- define "niche.poolSettings" -}}
+{{- $engine := .model.engine | default "transformers" -}}
+{{- $options := .model.engine_options | default dict -}}
+{{- range index .engines $engine }}{{ $options = omit $options . }}{{ end -}}
+{{- $resources := list (dig "resources" "num_cpus" 0.5 .model) (dig "resources" "num_gpus" 0 .model) (dig "resources" "memory_bytes" nil .model) -}}
+{{- $scaling := list -}}
+{{- with .model.autoscaling -}}
+{{- $scaling = list (dig "min_replicas" 1 .) (dig "max_replicas" 1 .) (dig "target_ongoing_requests" 8 .) (dig "upscale_delay_seconds" 10 .) (dig "downscale_delay_seconds" 600 .) -}}
+{{- end -}}
+{{- list .model.model $engine $options $resources (dig "replicas" 1 .model) $scaling (dig "price" "machine_per_hour" 0 .model) | toJson -}}
+{{- end -}}
+
+{{/* The deployments of models, as deployments/pool.py groups them, under the key `all`: name, app, shared, and the names of
+     their models. */}}
+{{- define "niche.pools" -}}
+{{- $engines := .Files.Get "files/engines.yaml" | fromYaml -}}
+{{- $models := (include "niche.models" . | fromYaml).all -}}
+{{- $first := dict -}}{{- $apps := dict -}}
+{{- range $model := $models -}}
+{{- if and $model.pool (not (hasKey $first $model.pool)) -}}
+{{- $_ := set $first $model.pool (include "niche.poolSettings" (dict "model" $model "engines" $engines)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $model := $models -}}
+{{- if include "niche.inGateway" $model -}}
+{{- else if $model.pool -}}
+{{- $_ := set $apps $model.name (printf "pool-%s" $model.pool) -}}
+{{- else if or (eq $index 0) $model.deployment (not (hasKey $engines ($model.engine | default "transformers"))) -}}
+{{- $_ := set $apps $model.name (printf "model-%s" $model.name) -}}
+{{- else -}}
+{{- $own := include "niche.poolSettings" (dict "model" $model "engines" $engines) -}}
+{{- $base := regexReplaceAll "[^a-z0-9._-]+" (lower $model.model) "-" | trimAll "-._" | trunc 50 | default "pool" -}}
+{{- $place := "" -}}
+{{- range $number := untilStep 1 (add 2 (len $models) | int) 1 -}}
+{{- $name := ternary $base (printf "%s-%d" $base $number) (eq $number 1) -}}
+{{- if and (not $place) (eq (get $first $name | default $own) $own) }}{{ $place = $name }}{{ end -}}
+{{- end -}}
+{{- $_ := set $first $place $own -}}
+{{- $_ := set $apps $model.name (printf "pool-%s" $place) -}}
+{{- end -}}
+{{- end -}}
+{{- $all := list -}}
+{{- $order := list -}}
+{{- range $models }}{{ with get $apps .name }}{{ $order = append $order . }}{{ end }}{{ end -}}
+{{- range $app := uniq $order -}}
+{{- $members := list -}}
+{{- range $models }}{{ if eq (get $apps .name) $app }}{{ $members = append $members .name }}{{ end }}{{ end -}}
+{{- $shared := hasPrefix "pool-" $app -}}
+{{- $all = append $all (dict "app" $app "name" (trimPrefix (ternary "pool-" "model-" $shared) $app) "shared" $shared "models" $members) -}}
+{{- end -}}
+{{- dict "all" $all | toYaml -}}
+{{- end -}}
+
 {{- define "niche.modelServerOf" -}}
 {{- $model := .model -}}
 {{- range $server, $_ := .root.Values.modelServers -}}
@@ -60,13 +115,14 @@ label_selector: {niche-group: {{ . }}}
 {{- end }}
 {{- end -}}
 
-{{/* One application per model that the gateway does not ask itself, one for the gateway, one for a separate
-     classifier: as `niche serve` starts on one machine. What can change without a restart (replicas, limits) is under `deployments` and not
-     in a model's `args`. */}}
+{{/* One application per pool of models, one for the gateway, one for a separate classifier: as `niche serve` starts on
+     one machine. What can change without a restart (replicas, limits) is under `deployments` and not in a model's `args`. */}}
 {{- define "niche.serveConfig" -}}
 {{- $config := include "niche.config" . | fromYaml -}}
 {{- $placement := .Values.placement -}}
 {{- $cache := .Values.modelCache.mountPath -}}
+{{- $models := dict -}}
+{{- range concat (list $config.generalist) ($config.specialists | default list) }}{{ $_ := set $models .name . }}{{ end -}}
 proxy_location: EveryNode
 http_options:
   host: 0.0.0.0
@@ -75,17 +131,21 @@ logging_config:
   encoding: JSON
   enable_access_log: false
 applications:
-  {{- range concat (list $config.generalist) ($config.specialists | default list) }}
-  {{- if not (include "niche.inGateway" .) }}
-  - name: model-{{ .name }}
+  {{- range $pool := (include "niche.pools" . | fromYaml).all }}
+  {{- $specs := list -}}
+  {{- range $pool.models }}{{ $specs = append $specs (omit (get $models .) "replicas" "autoscaling" "limits" "price" "domain") }}{{ end }}
+  {{- $group := index (ternary $placement.pools $placement.models $pool.shared) $pool.name }}
+  {{- with get $models (first $pool.models) }}
+  - name: {{ $pool.app }}
     route_prefix: null
-    import_path: gateway.serve_app:model
+    import_path: gateway.serve_app:pool
     args:
       cache_dir: {{ $cache }}
-      spec:
-        {{- omit . "replicas" "autoscaling" "limits" "price" "domain" | toYaml | nindent 8 }}
+      name: {{ $pool.name }}
+      models:
+        {{- toYaml $specs | nindent 8 }}
     deployments:
-      - name: {{ .name }}
+      - name: {{ $pool.name }}
         {{- if .autoscaling }}
         autoscaling_config:
           min_replicas: {{ dig "min_replicas" 1 .autoscaling | int }}
@@ -96,15 +156,21 @@ applications:
         {{- else }}
         num_replicas: {{ dig "replicas" 1 . | int }}
         {{- end }}
+        {{- if $pool.shared }}
+        # The gateway keeps the limits of each model.
+        max_ongoing_requests: 10000
+        max_queued_requests: -1
+        {{- else }}
         max_ongoing_requests: {{ dig "limits" "max_ongoing_requests" 64 . | int }}
         max_queued_requests: {{ dig "limits" "max_queued_requests" 128 . | int }}
+        {{- end }}
         ray_actor_options:
           num_cpus: {{ dig "resources" "num_cpus" 0.5 . }}
           num_gpus: {{ dig "resources" "num_gpus" 0 . }}
           {{- with dig "resources" "memory_bytes" nil . }}
           memory: {{ int64 . }}
           {{- end }}
-          {{- with include "niche.labelSelector" (index $placement.models .name) | trim }}{{ . | nindent 10 }}{{ end }}
+          {{- with include "niche.labelSelector" $group | trim }}{{ . | nindent 10 }}{{ end }}
   {{- end }}
   {{- end }}
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}

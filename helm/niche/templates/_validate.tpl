@@ -26,10 +26,16 @@ fullnameOverride: {{ $name | quote }} is not a valid name; use at most 47 lowerc
 {{- $groups := keys $values.workerGroups | sortAlpha -}}
 {{- $wanted := dict "placement.gateway" $values.placement.gateway -}}
 {{- with $values.placement.classifier }}{{ $_ := set $wanted "placement.classifier" . }}{{ end -}}
-{{- $models := list -}}{{- $upstreams := list -}}
+{{- $models := list -}}{{- $upstreams := list -}}{{- $pools := list -}}{{- $poolOf := dict -}}
 {{- range (include "niche.models" . | fromYaml).all -}}
 {{- $models = append $models .name -}}
 {{- if include "niche.inGateway" . }}{{ $upstreams = append $upstreams .name }}{{ end -}}
+{{- end -}}
+{{- range $pool := (include "niche.pools" . | fromYaml).all -}}
+{{- if $pool.shared -}}
+{{- $pools = append $pools $pool.name -}}
+{{- range $pool.models }}{{ $_ := set $poolOf . $pool.name }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- range $model, $group := $values.placement.models -}}
 {{- $_ := set $wanted (printf "placement.models.%s" $model) $group -}}
@@ -37,6 +43,14 @@ fullnameOverride: {{ $name | quote }} is not a valid name; use at most 47 lowerc
 placement.models.{{ $model }}: no such model in niche; the models are {{ join ", " $models }}
 {{- else if has $model $upstreams }}
 placement.models.{{ $model }}: the gateway asks this model itself, so there are no replicas to place; remove it, or set deployment to own in niche
+{{- else if hasKey $poolOf $model }}
+placement.models.{{ $model }}: this model shares the pool {{ get $poolOf $model }}; place that in placement.pools, or set deployment to own in niche
+{{- end -}}
+{{- end -}}
+{{- range $pool, $group := $values.placement.pools -}}
+{{- $_ := set $wanted (printf "placement.pools.%s" $pool) $group -}}
+{{- if not (has $pool $pools) }}
+placement.pools.{{ $pool }}: no such pool; the pools are {{ join ", " $pools | default "none" }}
 {{- end -}}
 {{- end -}}
 {{- range $key, $group := $wanted -}}
@@ -101,12 +115,16 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- with dig "router" "deployment" nil $given -}}
 {{- $all = append $all (dict "key" "niche.router.deployment" "group" ($placement.classifier | default $placement.gateway) "replicas" (dig "replicas" 1 .) "cpus" (dig "router" "encoder_threads" 1 $given) "gpus" (dig "num_gpus" 0 .)) -}}
 {{- end -}}
-{{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
-{{- if not (include "niche.inGateway" $model) -}}
+{{- $models := (include "niche.models" . | fromYaml).all -}}
+{{- range $pool := (include "niche.pools" . | fromYaml).all -}}
+{{- range $index, $model := $models -}}
+{{- if eq $model.name (first $pool.models) -}}
 {{- $key := printf "niche.%s.resources" (include "niche.modelKey" $index) -}}
 {{- $replicas := dig "replicas" 1 $model -}}
 {{- with $model.autoscaling }}{{ $replicas = dig "min_replicas" 1 . }}{{ end -}}
-{{- $all = append $all (dict "key" $key "group" (dig $model.name "" $placement.models) "replicas" $replicas "cpus" (dig "resources" "num_cpus" 0.5 $model) "gpus" (dig "resources" "num_gpus" 0 $model)) -}}
+{{- $group := dig $pool.name "" (ternary $placement.pools $placement.models $pool.shared) -}}
+{{- $all = append $all (dict "key" $key "group" $group "replicas" $replicas "cpus" (dig "resources" "num_cpus" 0.5 $model) "gpus" (dig "resources" "num_gpus" 0 $model)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- dict "all" $all | toYaml -}}

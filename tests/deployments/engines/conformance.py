@@ -5,6 +5,7 @@ A subclass in `test_conformance.py` gives the engine, and the facts in which eng
 
 import asyncio
 import random
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -200,11 +201,11 @@ class EngineConformance:
 
     async def test_closing_a_stream_frees_its_slot(self, engine, facts) -> None:
         """More streams than slots are left one after the other, and the next request is served."""
-        before = await engine.load()
+        before = await engine.load(NAME)
         for _ in range(2 * facts.slots):
             async with aclosing(engine.stream(ask(max_tokens=200))) as stream:
                 await anext(stream)
-        after = await engine.load()
+        after = await engine.load(NAME)
 
         assert (after.running, after.queued) == (0, 0)
         assert after.cancelled - before.cancelled == 2 * facts.slots
@@ -215,7 +216,7 @@ class EngineConformance:
         self, engine, facts
     ) -> None:
         """Also one that waits for a slot."""
-        before = await engine.load()
+        before = await engine.load(NAME)
         tasks = [
             asyncio.create_task(engine.complete(ask("a" * 200, max_tokens=200)))
             for _ in range(2 * facts.slots)
@@ -224,7 +225,7 @@ class EngineConformance:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        after = await engine.load()
+        after = await engine.load(NAME)
 
         assert all(task.cancelled() for task in tasks)
         assert (after.running, after.queued) == (0, 0)
@@ -246,7 +247,7 @@ class EngineConformance:
 
         async with asyncio.timeout(30):
             await asyncio.gather(*(read(drawn.choice([None, 1, 2, 5])) for _ in range(40)))
-        load = await engine.load()
+        load = await engine.load(NAME)
 
         assert (load.running, load.queued) == (0, 0)
         assert text_of([await engine.complete(ask())]) == expected
@@ -260,7 +261,7 @@ class EngineConformance:
             await engine.complete(late)
         with pytest.raises(DeadlineExceeded):
             await streamed(engine, late)
-        assert (await engine.load()).running == 0
+        assert (await engine.load(NAME)).running == 0
 
     @BOTH
     async def test_a_prompt_beyond_the_context_is_refused(self, engine, facts, request_of) -> None:
@@ -313,6 +314,56 @@ class EngineConformance:
         assert text_of([await engine.complete(ask(**labels))]) == text_of(
             [await engine.complete(ask())]
         )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Models that share an engine, and an engine for each of them alone, by its name."""
+
+    engine: Engine
+    alone: Mapping[str, Engine]
+
+
+class PoolConformance:
+    """The suite of engines that serve several models. A subclass has the fixture `shared`."""
+
+    async def test_each_model_answers_as_it_does_alone(self, shared) -> None:
+        """Whole and streamed, also while the others answer; and no two say the same."""
+        requests = {name: replace(ask(), model=name) for name in shared.alone}
+        alone = {
+            name: text_of([await engine.complete(requests[name])])
+            for name, engine in shared.alone.items()
+        }
+        names = list(alone) * 3
+        whole = await asyncio.gather(*(shared.engine.complete(requests[name]) for name in names))
+        streams = await asyncio.gather(*(streamed(shared.engine, requests[n]) for n in names))
+
+        wanted = [alone[name] for name in names]
+        assert [text_of([answer]) for answer in whole] == wanted
+        assert [text_of(chunks) for chunks in streams] == wanted
+        assert len(set(wanted)) == len(alone)
+
+    async def test_each_model_has_its_own_counts(self, shared) -> None:
+        """Of a request that runs, and of those before it; the others' stay as they were."""
+        asked, *others = shared.alone
+        before = {name: await shared.engine.load(name) for name in shared.alone}
+        async with aclosing(shared.engine.stream(replace(ask(), model=asked))) as stream:
+            await anext(stream)
+            during = await shared.engine.load(asked)
+        after = {name: await shared.engine.load(name) for name in shared.alone}
+
+        assert (before[asked].running, during.running, after[asked].running) == (0, 1, 0)
+        assert after[asked].cancelled == before[asked].cancelled + 1
+        assert {name: after[name] for name in others} == {name: before[name] for name in others}
+
+    async def test_each_model_has_health_and_a_card(self, shared) -> None:
+        """The card is that of the model alone."""
+        for name in shared.alone:
+            await shared.engine.health(name)
+
+        alone = [card for engine in shared.alone.values() for card in await engine.cards()]
+        assert list(await shared.engine.cards()) == alone
+        assert [card.name for card in alone] == list(shared.alone)
 
 
 def scored(choice: dict[str, Any]) -> list[tuple[str, float, dict[str, float]]]:

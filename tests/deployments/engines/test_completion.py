@@ -36,7 +36,7 @@ async def started(base: Path, adapter: Path) -> Engine:
         adapter=str(adapter),
         engine_options={"max_context_tokens": 256, "cache_tokens": 1024},
     )
-    engine = create_engine(spec, EngineContext(base))
+    engine = create_engine([spec], EngineContext(base))
     await engine.start()
     return engine
 

@@ -1,7 +1,7 @@
 """The conformance suite, for each engine that runs without a server or model files."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,15 @@ import pytest_asyncio
 
 from deployments.engine import Engine, EngineContext, create_engine
 from deployments.spec import ModelSpec
-from tests.deployments.engines.conformance import NAME, EngineConformance, Facts
+from tests.deployments.engines.conformance import (
+    NAME,
+    EngineConformance,
+    Facts,
+    PoolConformance,
+    Shared,
+)
 from tests.deployments.tiny_gguf import save_tiny_gguf
+from tests.deployments.tiny_lora import save_lora
 
 CONTEXT = 256
 
@@ -19,11 +26,20 @@ once = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
 
 @asynccontextmanager
-async def running(spec: ModelSpec, folder: Path) -> AsyncIterator[Engine]:
-    engine = create_engine(spec, EngineContext(folder))
+async def running(folder: Path, *specs: ModelSpec) -> AsyncIterator[Engine]:
+    engine = create_engine(specs, EngineContext(folder))
     await engine.start()
     yield engine
     await engine.stop()
+
+
+@asynccontextmanager
+async def sharing(folder: Path, *specs: ModelSpec) -> AsyncIterator[Shared]:
+    async with AsyncExitStack() as stack:
+        alone = {
+            spec.name: await stack.enter_async_context(running(folder, spec)) for spec in specs
+        }
+        yield Shared(await stack.enter_async_context(running(folder, *specs)), alone)
 
 
 @once
@@ -31,8 +47,15 @@ async def fake_engine() -> AsyncIterator[Engine]:
     reply = " ".join(f"word{index}" for index in range(60)) + " {digest}"
     options = {"reply": reply, "token_seconds": 0.0005}
     spec = ModelSpec(name=NAME, model="m", engine="fake", engine_options=options)
-    async with running(spec, Path("unused")) as engine:
+    async with running(Path("unused"), spec) as engine:
         yield engine
+
+
+@once
+async def shared_fake() -> AsyncIterator[Shared]:
+    specs = [ModelSpec(name=name, model="m", engine="fake") for name in ("first", "second")]
+    async with sharing(Path("unused"), *specs) as shared:
+        yield shared
 
 
 @once
@@ -41,8 +64,32 @@ async def llama_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     model = save_tiny_gguf(folder / "tiny.gguf")
     options = {"parallel_requests": 3, "max_context_tokens": CONTEXT, "max_batch_tokens": 32}
     spec = ModelSpec(name=NAME, model=str(model), engine="llama", engine_options=options)
-    async with running(spec, folder) as engine:
+    async with running(folder, spec) as engine:
         yield engine
+
+
+@once
+async def shared_llama(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
+    folder = tmp_path_factory.mktemp("gguf")
+    model = save_tiny_gguf(folder / "tiny.gguf")
+    adapters = {
+        "base": None,
+        "first": str(save_lora(folder / "first", model, seed=1)),
+        "second": str(save_lora(folder / "second", model, seed=2)),
+    }
+    specs = [
+        ModelSpec(
+            name=name,
+            model=str(model),
+            adapter=adapter,
+            engine="llama",
+            system_prompt="do it.",
+            engine_options={"parallel_requests": 2, "max_context_tokens": CONTEXT},
+        )
+        for name, adapter in adapters.items()
+    ]
+    async with sharing(folder, *specs) as shared:
+        yield shared
 
 
 @once
@@ -52,7 +99,7 @@ async def transformers_engine(tmp_path_factory: pytest.TempPathFactory) -> Async
     folder = save_tiny_model(tmp_path_factory.mktemp("tiny"))
     options = {"max_context_tokens": CONTEXT, "cache_tokens": 2048, "max_batch_requests": 8}
     spec = ModelSpec(name=NAME, model=str(folder), engine="transformers", engine_options=options)
-    async with running(spec, folder) as engine:
+    async with running(folder, spec) as engine:
         yield engine
 
 
@@ -66,6 +113,14 @@ class TestFake(EngineConformance):
     @pytest.fixture
     def facts(self) -> Facts:
         return Facts(samples=False, counts_empty=True)
+
+
+class TestSharedFake(PoolConformance):
+    """Also where models share its process."""
+
+    @pytest.fixture
+    def shared(self, shared_fake: Shared) -> Shared:
+        return shared_fake
 
 
 class TestLlama(EngineConformance):
@@ -83,6 +138,14 @@ class TestLlama(EngineConformance):
             slots=3,
             batch_equals_alone=False,
         )
+
+
+class TestSharedLlama(PoolConformance):
+    """A base and two adapters in one process."""
+
+    @pytest.fixture
+    def shared(self, shared_llama: Shared) -> Shared:
+        return shared_llama
 
 
 @pytest.mark.usefixtures("one_thread")

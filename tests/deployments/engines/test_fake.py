@@ -50,7 +50,7 @@ async def test_the_engine_that_a_spec_names_answers_requests():
     """`create_engine` makes a backend of the text engine."""
     spec = ModelSpec(name="tiny", model="m", engine="fake", engine_options={"reply": "a b"})
 
-    answer = await create_engine(spec, CONTEXT).complete(chat(max_tokens=1))
+    answer = await create_engine([spec], CONTEXT).complete(chat(max_tokens=1))
 
     assert (text_of([answer]), answer.finish_reasons) == ("a", ((0, "length"),))
 
@@ -235,7 +235,7 @@ def test_wrong_options_are_named(options, key):
     """A fault in the options names `engine_options.KEY`."""
     spec = ModelSpec(name="tiny", model="m", engine="fake", engine_options=options)
     with pytest.raises(ValueError, match=key):
-        create(spec, CONTEXT)
+        create([spec], CONTEXT)
 
 
 def test_options_cannot_be_changed():

@@ -116,11 +116,11 @@ def socket_files() -> list[Path]:
 async def test_the_engine_that_a_spec_names_answers_requests(model: Path) -> None:
     """`create_engine` makes it, and its card has what the file says."""
     engine = create_engine(
-        spec_of(model, engine_options={"max_context_tokens": 4096}), EngineContext(model.parent)
+        [spec_of(model, engine_options={"max_context_tokens": 4096})], EngineContext(model.parent)
     )
     await engine.start()
     try:
-        card = await engine.model_card()
+        [card] = await engine.cards()
 
         assert (card.name, card.engine, card.model) == ("tiny", "llama", str(model))
         assert card.max_context_tokens == 512  # the model was trained for no more
@@ -311,28 +311,31 @@ async def test_several_prompts_are_answered_in_order(engine: LlamaEngine) -> Non
     assert ids.usage.prompt_tokens == 3
 
 
-async def test_one_process_serves_a_base_and_its_adapters(model: Path, tmp_path: Path) -> None:
-    """Each answers as it does alone, also while the others answer."""
-    adapters = {
-        name: save_lora(tmp_path / name, model, seed=seed)
-        for name, seed in (("first", 1), ("second", 2))
-    }
-    specs = [spec_of(model, "base", system_prompt="do it.")] + [
-        spec_of(model, name, adapter=str(path)) for name, path in adapters.items()
-    ]
-    alone = {}
-    for spec in specs:
-        async with running(spec, cache=tmp_path) as engine:
-            alone[spec.name] = await said(engine, greedy(model=spec.name))
-    async with running(*specs, cache=tmp_path) as engine:
-        names = [spec.name for spec in specs] * 3
-        answers = await asyncio.gather(*(said(engine, greedy(model=name)) for name in names))
-        with pytest.raises(Unavailable):
-            await engine.complete(greedy(model="third"))
+async def test_requests_that_wait_are_their_models(model: Path) -> None:
+    """The slots are everybody's; who waits for one is counted where it belongs."""
+    specs = [spec_of(model, "first"), spec_of(model, "second")]
+    async with running(*specs) as engine:
+        streams = [engine.stream(greedy(model="first", max_tokens=200)) for _ in range(2)]
+        for stream in streams:
+            await anext(stream)
+        waiting = asyncio.create_task(engine.complete(greedy(model="second")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        queued = {name: (await engine.load(name)).queued for name in ("first", "second")}
+        for stream in streams:
+            await stream.aclose()
 
-    assert len(set(alone.values())) == 3
-    assert answers == [alone[name] for name in names]
-    assert len(list((tmp_path / "adapters").glob("*.gguf"))) == 2
+        assert queued == {"first": 0, "second": 1}
+        assert (await waiting).usage is not None
+        assert (await engine.load("second")).queued == 0
+
+
+async def test_a_model_of_another_process_is_unavailable(engine: LlamaEngine) -> None:
+    """By its own name, so that another replica may be asked."""
+    with pytest.raises(Unavailable) as unavailable:
+        await engine.complete(greedy(model="third"))
+
+    assert unavailable.value.model == "third"
 
 
 async def test_a_specialist_completes_its_answers(tmp_path: Path) -> None:
@@ -368,7 +371,7 @@ async def test_models_of_one_process_agree(model: Path, other: Any) -> None:
 async def test_an_unknown_option_is_refused_by_name(model: Path) -> None:
     """With those that exist."""
     with pytest.raises(ValueError, match=r"engine_options\.slots.*parallel_requests"):
-        create_engine(spec_of(model, engine_options={"slots": 1}), EngineContext(model))
+        create_engine([spec_of(model, engine_options={"slots": 1})], EngineContext(model))
 
 
 async def test_an_adapter_of_another_base_is_refused(model: Path, tmp_path: Path) -> None:
@@ -382,7 +385,7 @@ async def test_an_adapter_of_another_base_is_refused(model: Path, tmp_path: Path
         with pytest.raises(ModelError, match=words):
             await engine.start()
         with pytest.raises(Unavailable):
-            await engine.health()
+            await engine.health("tiny")
 
 
 async def test_a_model_that_llama_cannot_load_is_said_clearly(tmp_path: Path) -> None:
@@ -391,7 +394,7 @@ async def test_a_model_that_llama_cannot_load_is_said_clearly(tmp_path: Path) ->
     cut.write_bytes(save_tiny_gguf(tmp_path / "whole.gguf").read_bytes()[:-100])
     unknown = save_gguf(tmp_path / "unknown.gguf", tiny_weights(), "unheard-of")
     for path in (cut, unknown):
-        engine = create_engine(spec_of(path), EngineContext(tmp_path))
+        engine = create_engine([spec_of(path)], EngineContext(tmp_path))
         with pytest.raises(ModelError, match=path.name):
             await engine.start()
 
@@ -411,7 +414,7 @@ async def test_nobody_can_reach_the_servers_own_listener(engine: LlamaEngine) ->
 
 async def test_requests_in_flight_fail_when_the_engine_stops(model: Path) -> None:
     """With the error that lets another model answer; and so do later ones."""
-    engine = create_engine(spec_of(model), EngineContext(model))
+    engine = create_engine([spec_of(model)], EngineContext(model))
     with pytest.raises(Unavailable):
         await engine.complete(greedy())
     await engine.start()

@@ -53,7 +53,7 @@ async def test_a_chat_is_streamed(upstream):
     upstream.streams(*WHOLE)
     async with connected(upstream) as engine:
         chunks = await ask(engine)
-        load = await engine.load()
+        load = await engine.load("remote")
     assert text_of(chunks) == "Hello"
     assert [chunk.output for chunk in chunks] == [False, True, True, False]
     assert [chunk.finish_reasons for chunk in chunks] == [(), (), (), ((0, "length"),)]
@@ -82,7 +82,7 @@ async def test_a_whole_answer_is_asked_for_and_given_whole(upstream):
     upstream.answers(ANSWER)
     async with connected(upstream) as engine:
         chunk = await engine.complete(request())
-        load = await engine.load()
+        load = await engine.load("remote")
     assert upstream.bodies[0]["stream"] is False
     assert json.loads(chunk.data) == ANSWER | {
         "id": "answer-1",
@@ -179,7 +179,7 @@ async def test_many_requests_are_in_flight_at_once(upstream):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert (await engine.load()).cancelled == 150
+        assert (await engine.load("remote")).cancelled == 150
 
 
 async def test_a_bare_text_goes_to_completions(upstream):
@@ -229,7 +229,7 @@ async def test_leaving_early_closes_the_upstream_connection(upstream):
         assert not upstream.left.is_set()
         await stream.aclose()
         await asyncio.wait_for(upstream.left.wait(), 30)
-        load = await engine.load()
+        load = await engine.load("remote")
     assert (load.running, load.cancelled, load.generated_tokens) == (0, 1, 1)
 
 
@@ -245,7 +245,7 @@ async def test_cancelling_the_task_closes_the_upstream_connection(upstream, whol
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(upstream.left.wait(), 30)
-        assert (await engine.load()).cancelled == 1
+        assert (await engine.load("remote")).cancelled == 1
 
 
 async def test_a_caller_that_is_cancelled_before_the_headers_frees_the_server(upstream):
@@ -263,10 +263,10 @@ async def test_a_caller_that_is_cancelled_before_the_headers_frees_the_server(up
 async def test_health_is_the_servers(upstream):
     """A healthy server passes, an unhealthy one is `Unavailable` with its status."""
     async with connected(upstream) as engine:
-        await engine.health()
+        await engine.health("remote")
         upstream.healthy = False
         with pytest.raises(Unavailable) as caught:
-            await engine.health()
+            await engine.health("remote")
     assert "503" in caught.value.reason
 
 
@@ -280,7 +280,7 @@ async def test_the_server_is_told_of_the_trace(upstream):
 
 async def test_the_card_names_the_served_model():
     """The model card has the name that the server knows."""
-    card = await create_engine(spec(base_url="http://h", model="served"), CONTEXT).model_card()
+    [card] = await create_engine([spec(base_url="http://h", model="served")], CONTEXT).cards()
     assert (card.name, card.engine, card.model) == ("remote", "openai", "served")
 
 
@@ -288,7 +288,7 @@ async def test_an_engine_works_without_a_start(upstream):
     """The gateway's own loop opens the connections with the first request."""
     upstream.answers(ANSWER)
     async with upstream.listening() as port:
-        engine = create_engine(spec(base_url=f"http://127.0.0.1:{port}/v1"), CONTEXT)
+        engine = create_engine([spec(base_url=f"http://127.0.0.1:{port}/v1")], CONTEXT)
         assert text_of([await engine.complete(request())]) == "Hello"
         await engine.stop()
 

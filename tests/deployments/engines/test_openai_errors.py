@@ -58,7 +58,7 @@ async def test_a_stream_that_just_ends_is_an_error(upstream, whole):
     upstream.streams(delta("a"))
     async with connected(upstream) as engine:
         error = await failure(engine, whole)
-        assert (await engine.load()).failed == 1
+        assert (await engine.load("remote")).failed == 1
     assert isinstance(error, Unavailable)
     assert "before the answer was complete" in error.reason
 
@@ -209,14 +209,14 @@ async def test_nobody_listening_is_unavailable():
     """A refused connection says which server could not be reached, and not its password."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    engine = create_engine(spec(base_url=f"http://me:pass@127.0.0.1:{port}/v1"), CONTEXT)
+    engine = create_engine([spec(base_url=f"http://me:pass@127.0.0.1:{port}/v1")], CONTEXT)
     await engine.start()
     error = await failure(engine)
     assert isinstance(error, Unavailable)
     assert f"127.0.0.1:{port}" in error.reason
     assert "pass" not in error.reason
     with pytest.raises(Unavailable):
-        await engine.health()
+        await engine.health("remote")
     await engine.stop()
 
 
@@ -246,7 +246,7 @@ async def test_a_lost_connection_is_unavailable(upstream, raw, whole):
     upstream.sends(raw, closes=True)
     async with connected(upstream) as engine:
         error = await failure(engine, whole)
-        assert (await engine.load()).failed == 1
+        assert (await engine.load("remote")).failed == 1
     assert isinstance(error, Unavailable)
     assert error.reason.startswith("connection lost: ")
 
@@ -346,7 +346,7 @@ async def test_a_health_check_without_an_answer_is_unavailable(upstream):
     upstream.health_seconds = 0.3
     async with connected(upstream, timeout_seconds=0.05) as engine:
         with pytest.raises(Unavailable) as caught:
-            await engine.health()
+            await engine.health("remote")
     assert "0.05 s" in caught.value.reason
 
 
@@ -374,7 +374,7 @@ async def test_refused_credentials_are_unavailable(upstream, status):
 def test_wrong_options_are_named(options, key):
     """A fault in the options names `engine_options.KEY`, and never shows a value given as a key."""
     with pytest.raises(ValueError, match=key) as caught:
-        create_engine(spec(**options), CONTEXT)
+        create_engine([spec(**options)], CONTEXT)
     assert "sk" not in str(caught.value)
 
 

@@ -68,7 +68,7 @@ async def answer(engine: TransformersEngine, prompt: Prompt) -> str:
 
 async def test_the_engine_that_a_spec_names_answers_requests(model_dir: Path) -> None:
     """`create_engine` makes a backend of the text engine: each choice as long as it was asked."""
-    backend = create_engine(make_spec(model_dir), EngineContext(model_dir))
+    backend = create_engine([make_spec(model_dir)], EngineContext(model_dir))
     await backend.start()
 
     whole = await backend.complete(model_requests.chat(max_tokens=5, n=2, seed=1))

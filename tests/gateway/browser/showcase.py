@@ -116,14 +116,14 @@ class PacedBackend:
     async def alive(self) -> None:
         return
 
-    async def health(self) -> None:
+    async def health(self, _model: str) -> None:
         return
 
-    async def load(self) -> Load:
+    async def load(self, _model: str) -> Load:
         return Load()
 
-    async def model_card(self) -> ModelCard:
-        return ModelCard(self.name, "fake", self.name)
+    async def cards(self) -> tuple[ModelCard, ...]:
+        return (ModelCard(self.name, "fake", self.name),)
 
 
 @dataclass(frozen=True)

@@ -286,6 +286,7 @@ def test_each_specialist_shows_its_state_and_its_evidence(page, url):
     assert cards.locator("[aria-current=step]").all_inner_texts() == [
         *("active", "active", "probation", "shadow")
     ]
+    assert "in the pool none" in cards.first.inner_text()
     assert cards.nth(1).locator(".badge.pinned").count() == 1
     value = cards.nth(1).locator(".tests .idle .value").first
     assert value.text_content().startswith("0.4 of 60, ")

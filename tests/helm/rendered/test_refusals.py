@@ -11,6 +11,7 @@ from tests.helm.tools import helms
 INCREMENTAL = ('upgrade.type="NewClusterWithIncrementalUpgrade"',)
 STEPS = (*INCREMENTAL, 'upgrade.incremental.gatewayClassName="istio"', 'tests.url="http://gateway"')
 OPENAI = ('niche.generalist={"name":"generalist","model":"none","engine":"openai"}',)
+POOL = ("niche.specialists[1].deployment=null",)
 UPSTREAM = (*OPENAI, 'niche.generalist.engine_options.base_url="http://x/v1"')
 SERVER = 'modelServers.a={"models":["generalist"],"model":"m"}'
 A_DIRECTORY_EACH = (
@@ -76,6 +77,9 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "classifier-nowhere": (('placement.classifier="x"',), {"placement.classifier"}),
     "model-nowhere": (('placement.models.sql="x"',), {"placement.models.sql"}),
     "no-such-model": (('placement.models.nobody="cpu"',), {"placement.models.nobody"}),
+    "pool-nowhere": ((*POOL, 'placement.pools.none="x"'), {"placement.pools.none"}),
+    "no-such-pool": (('placement.pools.nobody="cpu"',), {"placement.pools.nobody"}),
+    "model-of-a-pool": ((*POOL, 'placement.models.tools="cpu"'), {"placement.models.tools"}),
     "min-above-max": (
         ("workerGroups.cpu.minReplicas=9",),
         {"workerGroups.cpu.minReplicas"},
@@ -118,6 +122,7 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "replicas-of-an-upstream": (
         (
             *UPSTREAM,
+            *POOL,
             "niche.generalist.replicas=2",
             "niche.generalist.autoscaling.max_replicas=2",
             'niche.specialists[1].engine="openai"',

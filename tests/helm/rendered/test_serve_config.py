@@ -13,12 +13,12 @@ from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
 from gateway.config import NicheConfig
 from gateway.config_file import load_config, parse_config
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
-from gateway.serve_app import GatewayArguments, ModelArguments, classifier, gateway, model
+from gateway.serve_app import GatewayArguments, PoolArguments, classifier, gateway, pool
 from tests.helm.documents import ROOT
 from tests.helm.rendered.charts import Rendered, everywhere, rendered
 
 BUILDERS = {
-    "gateway.serve_app:model": (model, ModelArguments),
+    "gateway.serve_app:pool": (pool, PoolArguments),
     "gateway.serve_app:gateway": (gateway, GatewayArguments),
     "gateway.serve_app:classifier": (classifier, GatewayArguments),
 }
@@ -58,11 +58,11 @@ def test_the_check_accepts_the_configuration(tmp_path):
 
 
 def test_there_is_an_application_per_part():
-    """As on one machine: each deployed model, the classifier where it is apart, the gateway at the
+    """As on one machine: each pool of models, the classifier where it is apart, the gateway at the
     root."""
     for values, chart in everywhere():
         config = _config(chart)
-        parts = [spec.app_name for spec in config.deployed]
+        parts = [of.app_name for of in config.pools]
         parts += [ROUTER_APP] if config.router.deployment else []
         routes = {name: app["route_prefix"] for name, app in _apps(chart).items()}
 
@@ -83,24 +83,33 @@ def test_the_builders_take_their_arguments():
             arguments.model_validate(app["args"])
 
 
+def test_models_share_what_they_share_on_one_machine():
+    """Grouped by base, by name, and alone."""
+    assert list(_apps(rendered("pools"))) == [
+        *("model-generalist", "pool-org-base", "pool-org-base-2", "pool-experts"),
+        *("model-support-alone", GATEWAY_APP),
+    ]
+
+
 def test_a_model_is_what_the_configuration_says():
-    """An application's model is that of `niche.yaml`, but for what it need not restart for."""
+    """An application's models are those of `niche.yaml`, but for what they need not restart for."""
     defaults = ModelSpec(name="x", model="x")
     later = dict.fromkeys(("replicas", "autoscaling", "limits", "price", "domain"))
     later = {key: getattr(defaults, key) for key in later}
     for values, chart in everywhere():
         apps = _apps(chart)
-        for spec in _config(chart).deployed:
-            given = ModelArguments.model_validate(apps[spec.app_name]["args"]).spec
-            assert given == spec.model_copy(update=later), values
+        for of in _config(chart).pools:
+            given = PoolArguments.model_validate(apps[of.app_name]["args"])
+            wanted = tuple(spec.model_copy(update=later) for spec in of.models)
+            assert (given.name, given.models) == (of.name, wanted), values
 
 
-def test_a_model_gets_the_options_of_one_machine():
+def test_a_pool_gets_the_options_of_one_machine():
     """Replicas, limits and resources are those that `deployments/builder.py` would ask for."""
     for values, chart in everywhere():
         apps = _apps(chart)
-        for spec in _config(chart).deployed:
-            wanted, said = serve_options(spec), _deployment(apps[spec.app_name])
+        for of in _config(chart).pools:
+            wanted, said = serve_options(of), _deployment(apps[of.app_name])
             assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
             assert said == {key: wanted.get(key) for key in said}, values
             assert {"num_replicas", "autoscaling_config"} & set(wanted) <= set(said), values

@@ -60,6 +60,21 @@ def test_idle_replicas_are_shared_by_the_traffic() -> None:
     assert cost(found, "capacity", fleet, TAKEN).value == pytest.approx(3 * 3.6 / 100)
 
 
+def test_models_of_a_pool_share_its_replicas() -> None:
+    """Together they need fewer than alone."""
+    pool = ModelPrice(machine_per_hour=3.6, pool="base")
+    found = arm("auto", [1] * 4, engine_seconds=[0.35] * 4, models=["a", "a", "b", "b"])
+    alone, together = (int(replicas_needed(rate, 0.35, Limits())) for rate in (2.0, 4.0))
+
+    assert capacity_cost(found, Fleet({"a": HOURLY, "b": HOURLY}, 4 * 3600)) == pytest.approx(
+        2 * alone * 3.6 / (4 * 3600)
+    )
+    assert capacity_cost(found, Fleet({"a": pool, "b": pool}, 4 * 3600)) == pytest.approx(
+        together * 3.6 / (4 * 3600)
+    )
+    assert together < 2 * alone
+
+
 def test_busy_models_need_more_replicas() -> None:
     """As many as a plan for the same traffic has: two requests a second of 0.7 engine seconds."""
     found = arm("a", [1] * 4, engine_seconds=[0.7] * 4)

@@ -42,6 +42,25 @@ observability: {currency: EUR}
     }
 
 
+def test_a_stack_says_who_shares_replicas(tmp_path: Path) -> None:
+    """What else it holds, known or not, is not read."""
+    text = """
+generalist: {name: big, model: m, engine: fake, colour: red}
+specialists:
+  - {name: sql, model: m, engine: fake, domain: sql, price: {prompt_per_million_tokens: 1}}
+  - {name: tools, model: m, engine: fake, domain: tools}
+  - {name: math, model: m, engine: fake, domain: math, pool: x, replicas: 2}
+"""
+    found = read_prices(written(tmp_path, text)).models
+
+    assert {name: (of.pool, of.replicas) for name, of in found.items()} == {
+        "big": (None, 1),
+        "sql": ("m", 1),
+        "tools": ("m", 1),
+        "math": ("x", 2),
+    }
+
+
 def test_the_shipped_configuration_has_prices() -> None:
     """The example that the help names."""
     assert read_prices(Path("niche.yaml")).models["generalist"].machine_per_hour > 0
@@ -62,6 +81,7 @@ def test_a_list_price_is_that_of_both_kinds_of_tokens() -> None:
         ("models: {a: {machine_per_hour: -1}}", "models.a.machine_per_hour"),
         ("- a", "file"),
         ("generalist: 3", "niche.yaml"),
+        ("generalist: {name: a, engine: fax}", "engine"),
     ],
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:

@@ -9,7 +9,7 @@ from lab.planning.break_even import BreakEven, break_even
 from lab.planning.fleet import fleet, parts
 from lab.planning.measurements import ANY, Measurements, Work
 from lab.planning.queue import Limits
-from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, WORK
+from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, TOOLS, WORK
 
 LIMITS = Limits()
 
@@ -71,6 +71,24 @@ def test_one_that_ends_when_idle_pays_sooner() -> None:
     assert first is not None
     assert second is not None
     assert first <= second
+
+
+def test_one_that_shares_replicas_pays_sooner() -> None:
+    """The pool stands there for the others anyway."""
+    pool = (LARGE, replace(SQL, pool="base"), replace(TOOLS, pool="base"))
+
+    alone, shared = found().from_rate, found(machines=pool).from_rate
+
+    assert alone is not None
+    assert shared is not None
+    assert shared < alone
+
+
+def test_the_generalist_may_share_the_replicas() -> None:
+    """A specialist that takes less of them never costs more."""
+    together = tuple(replace(of, pool="base", per_hour=1.0) for of in MACHINES)
+
+    assert found(machines=together).from_rate == pytest.approx(0.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(("rate", "pays"), [(0.001, False), (50.0, True)])

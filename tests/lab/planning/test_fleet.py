@@ -1,11 +1,13 @@
 """Deployments for a traffic."""
 
+from dataclasses import replace
+
 import pytest
 
 from lab.planning.fleet import Demand, Machine, alone, deployment, fleet, parts, shares_of
 from lab.planning.measurements import ANY, Measurements, PlanError, Work, merged
 from lab.planning.queue import Limits, replicas_needed
-from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, WORK
+from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, TOOLS, WORK
 
 LIMITS = Limits()
 
@@ -69,6 +71,28 @@ def test_a_fleet_adds_up() -> None:
     assert found.gpus == replicas["large"] + 0.5 * replicas["sql"] + 0.5
     assert found.cpus == 2 * replicas["large"] + replicas["sql"] + 1
     assert (found.rate, found.tokens_per_second) == (5.0, 180.0)
+
+
+def test_models_of_a_pool_share_its_replicas() -> None:
+    """One deployment for the load of all, with their names."""
+    machines = (LARGE, replace(SQL, pool="base"), replace(TOOLS, pool="base"))
+    parts = {"sql": [(1.0, Work(1, 0.5, 20))], "tools": [(1.0, Work(1, 0.5, 40))]}
+
+    found = fleet(machines, parts, LIMITS).deployments
+
+    assert [(of.machine.deployment, of.models) for of in found] == [
+        ("large", ()),
+        ("base", ("sql", "tools")),
+    ]
+    assert found[1].demand == Demand(2.0, 0.5, 30.0)
+    assert found[1].replicas == replicas_needed(2.0, 0.5, LIMITS)
+
+
+def test_a_pool_and_a_model_may_have_one_name() -> None:
+    """They are two deployments."""
+    found = fleet((LARGE, SQL, replace(TOOLS, pool="sql")), {}, LIMITS)
+
+    assert [of.models for of in found.deployments] == [(), (), ("tools",)]
 
 
 def test_a_more_expensive_machine_costs_more() -> None:

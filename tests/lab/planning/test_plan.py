@@ -8,7 +8,7 @@ from lab.planning.errors import PlanError
 from lab.planning.measurements import Measurements
 from lab.planning.plan import GatewayReplicas, Plan, format_plan, plan, rates_by_domain
 from lab.planning.queue import Limits
-from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, WORK
+from tests.lab.planning.machines import LARGE, MACHINES, MEASURED, SQL, TOOLS, WORK
 
 EDGE = GatewayReplicas(replicas=2, cpus=0.1)
 
@@ -65,6 +65,17 @@ def test_people_see_every_deployment_and_the_sums() -> None:
     ]
     for named in ("general 70 %", "sql 30 %", "EUR", "M/M/c", "a test"):
         assert named in shown
+
+
+def test_people_see_who_shares_a_pool() -> None:
+    """One line of the table, and one that names its models."""
+    pool = (LARGE, replace(SQL, pool="base"), replace(TOOLS, pool="base"))
+
+    lines = format_plan(planned(pool), "EUR", 10.0).split("\n")
+
+    [row] = [line for line in lines if line.startswith("base  ")]
+    [named] = [line for line in lines if line.startswith("base is")]
+    assert ("sql" in row, "sql, tools" in named) == (False, True)
 
 
 def test_a_token_costs_more_where_machines_idle() -> None:

@@ -229,7 +229,7 @@ async def served(base: Path, adapter: Path | None, system: str | None) -> list[s
         system_prompt=system,
         engine_options={"max_context_tokens": 256, "cache_tokens": 1024},
     )
-    engine = create_engine(spec, EngineContext(base))
+    engine = create_engine([spec], EngineContext(base))
     await engine.start()
     try:
         answers = []
