@@ -99,6 +99,7 @@ _UPSTREAM = "openai"
 
 SHARED_ENGINES: Mapping[str, frozenset[str]] = {
     "fake": frozenset({"reply", "overloaded", "unavailable_after", "break_after_tokens"}),
+    "llama": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
 }
 """The engines of which one process serves several models, with those of their options that belong
 to one model. They are listed here because a configuration is read without importing engines."""
