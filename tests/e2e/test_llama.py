@@ -21,6 +21,7 @@ from deployments.models.resolve import resolve
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.spec import ModelSpec
 from lab.specialists.registry import NICHES
+from tests.e2e.samples import BEGINNINGS
 from tests.model_requests import chat, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine serves the module's tests
@@ -98,7 +99,7 @@ async def engine() -> AsyncIterator[LlamaEngine]:
             engine="llama",
             engine_options={"max_context_tokens": 512, "default_temperature": 0},
         )
-        for name in ("generalist", "sql", "tools", "math", "biomed", "support")
+        for name in ("generalist", *BEGINNINGS)
     }
     engine = LlamaEngine(specs, EngineContext(CACHE))
     await engine.start()
@@ -132,16 +133,7 @@ async def test_the_engine_reads_the_tokenizers_ids(
     assert answer.usage.prompt_tokens == len(wanted)
 
 
-@pytest.mark.parametrize(
-    ("name", "wanted"),
-    [
-        ("math", "48 - 29 = 19"),
-        ("support", '{"intent": "declined_card_payment"}'),
-        ("sql", "SELECT"),
-        ("tools", '{"name": "PlayMusic"'),
-        ("biomed", '{"chemicals": ["carbamazepine"]'),
-    ],
-)
+@pytest.mark.parametrize(("name", "wanted"), BEGINNINGS.items())
 async def test_each_adapter_answers_its_sample(engine: LlamaEngine, name: str, wanted: str) -> None:
     """One process holds them all, and each request gets its own."""
     answer = await engine.complete(chat(NICHES[name].sample, name, max_tokens=64))
