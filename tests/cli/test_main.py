@@ -50,7 +50,8 @@ def written(tmp_path: Path, **changes: Any) -> str:
 def test_config_check_says_what_a_file_describes(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A valid file is called valid, with a line for each model, its domain and its weights."""
+    """A valid file is called valid, with a line for each model, its domain and its weights, and for
+    each pool."""
     path = written(tmp_path)
 
     assert main(["config", "check", "--config", path]) == 0
@@ -60,6 +61,7 @@ def test_config_check_says_what_a_file_describes(
     assert [line.split(maxsplit=2) for line in models] == [
         ["big", "general", "fake: tiny"],
         ["sql", "sql", "fake: tiny + adapter sql"],
+        ["pool", "tiny:", "sql"],
     ]
 
 
