@@ -13,7 +13,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 
@@ -147,6 +147,20 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
+async def _measure(
+    caller: DeploymentHandle, clients: Sequence[int], rounds: int, seconds: float
+) -> None:
+    _print(f"{'way':17}{'clients':>8}{'per s':>9}{'CPU caller, ms':>16}{'CPU replica, ms':>17}")
+    for number in clients:
+        found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in _ASK}
+        for _ in range(rounds):
+            for way, kept in found.items():
+                kept.append(await caller.measure.remote(way, number, seconds))
+        for way, kept in found.items():
+            rate, own, theirs = (median(column) for column in zip(*kept, strict=True))
+            _print(f"{way:17}{number:>8}{rate:>9,.0f}{own:>16.2f}{theirs:>17.2f}")
+
+
 def main() -> None:
     """Prints a line per way and number of clients: medians of the rounds."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench.hop")
@@ -167,18 +181,7 @@ def main() -> None:
     caller = serve.run(
         serve.deployment(name="caller", **options)(Caller).bind(echo), route_prefix=None
     )
-    _print(
-        f"{'way':8}{'clients':>8}{'requests/s':>12}{'CPU caller, ms':>16}{'CPU replica, ms':>17}"
-    )
-    for clients in arguments.clients:
-        found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in _ASK}
-        for _ in range(arguments.rounds):
-            for way, kept in found.items():
-                kept.append(caller.measure.remote(way, clients, arguments.seconds).result())
-        for way, kept in found.items():
-            rate, own, theirs = (median(column) for column in zip(*kept, strict=True))
-            _print(f"{way:17}{clients:>8}{rate:>9,.0f}{own:>16.2f}{theirs:>17.2f}")
-    serve.shutdown()
+    asyncio.run(_measure(caller, arguments.clients, arguments.rounds, arguments.seconds))
     ray.shutdown()
 
 
