@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from deployments.engines._sampling_defaults import SamplingDefaults
 
 
-class LlamaOptions(BaseModel):
+class LlamaOptions(SamplingDefaults):
     """`engine_options` of the llama engine. Models that share a process may differ in the
     `default_` ones alone."""
 
@@ -35,24 +37,6 @@ class LlamaOptions(BaseModel):
         ge=0,
         description="layers on the GPU, where the installed xllamacpp is a build for one; None: "
         "all that fit",
-    )
-    default_max_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="answer length if the request sets none; None: the context",
-    )
-    default_temperature: float | None = Field(
-        default=None,
-        ge=0,
-        le=2,
-        description="if the request sets none; 0 is greedy; None: what the model's file says, else "
-        "1.0",
-    )
-    default_top_p: float | None = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="if the request sets none; None: what the model's file says, else 1.0",
     )
     stall_seconds: float = Field(
         default=120, gt=0, description="time without progress after which the engine is restarted"

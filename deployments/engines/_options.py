@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from deployments.engines._sampling_defaults import SamplingDefaults
 
 
-class Options(BaseModel):
+class Options(SamplingDefaults):
     """`engine_options` of the transformers engine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,25 +27,6 @@ class Options(BaseModel):
     )
     max_batch_requests: int = Field(default=32, ge=1, description="requests in one forward pass")
     max_batch_tokens: int = Field(default=512, ge=16, description="tokens in one forward pass")
-    default_max_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="answer length if the request sets none; None: the context",
-    )
-    default_temperature: float | None = Field(
-        default=None,
-        ge=0,
-        le=2,
-        description="if the request sets none; 0 is greedy, as in the specialists' evaluation; "
-        "None: what the model's generation_config.json says, else 1.0",
-    )
-    default_top_p: float | None = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="if the request sets none; None: what the model's generation_config.json "
-        "says, else 1.0",
-    )
     stall_seconds: float = Field(
         default=120, gt=0, description="time without progress after which the engine is restarted"
     )
