@@ -6,7 +6,7 @@ from ray import serve
 
 from deployments.engine import EngineContext
 from deployments.pool import Pool
-from deployments.server import LoggingModelServer
+from deployments.server import ServedModelServer
 from deployments.spec import Autoscaling
 
 _NO_LIMIT = 10_000
@@ -16,7 +16,8 @@ count them together, so that the requests of one model could keep out those of t
 
 def build_pool(pool: Pool, context: EngineContext) -> serve.Application:
     """The Serve application of a pool; it has no HTTP route."""
-    return serve.deployment(**serve_options(pool))(LoggingModelServer).bind(pool.models, context)
+    deployment = serve.deployment(**serve_options(pool))(ServedModelServer)
+    return deployment.bind(pool.models, context, _limit(pool) if pool.has_ports else None)
 
 
 def serve_options(pool: Pool) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def serve_options(pool: Pool) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": pool.name,
         "ray_actor_options": actor,
-        "max_ongoing_requests": _NO_LIMIT if pool.shared else spec.limits.max_ongoing_requests,
+        "max_ongoing_requests": _limit(pool),
         "max_queued_requests": -1 if pool.shared else spec.limits.max_queued_requests,
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
@@ -40,6 +41,10 @@ def serve_options(pool: Pool) -> dict[str, Any]:
     else:
         options["autoscaling_config"] = _autoscaling(spec.autoscaling)
     return options
+
+
+def _limit(pool: Pool) -> int:
+    return _NO_LIMIT if pool.shared else pool.basis.limits.max_ongoing_requests
 
 
 def _autoscaling(settings: Autoscaling) -> dict[str, Any]:

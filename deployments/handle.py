@@ -2,10 +2,10 @@
 `BackendError`s here and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -23,6 +23,8 @@ from deployments.protocol import (
     Overloaded,
     Unavailable,
 )
+from deployments.replica_client import NotTaken, Replica, ReplicaClient
+from deployments.server import ReplicaReport
 
 _T = TypeVar("_T")
 
@@ -52,31 +54,27 @@ class ServeApplication:
         self._name, self._get_handle, self._may_sleep = name, get_handle, may_sleep
         self._handle: DeploymentHandle | None = None
 
-    async def health(self, model: str | None = None) -> None:
-        """Returns when one of the replicas does not report itself, or one of its models,
-        unavailable.
+    async def health(self) -> None:
+        """Returns when one of the replicas does not report itself unavailable.
 
         A health check waits in a replica's queue like any request: a late answer means a busy
         replica, and Serve itself checks that it is alive.
         """
-        with suppress(TimeoutError, Overloaded), self._translated(model):
+        with suppress(TimeoutError, Overloaded), self._translated():
             async with asyncio.timeout(_HEALTH_SECONDS):
-                await self._ask_replicas(model)
+                _require_one(await self._ask_replicas("health"))
 
-    async def _ask_replicas(self, model: str | None) -> None:
+    async def _ask_replicas(self, method: str) -> list[Any]:
+        """What each replica returns or raises; nothing of one that sleeps."""
         # Only a broadcast neither starts a replica nor waits for one. It asks those to which Serve
         # routes requests; the controller tells the handle about every change.
-        arguments = () if model is None else (model,)
         try:
-            responses = self._found(model).broadcast("health", *arguments)
-            verdicts = await responses.results_async(return_exceptions=True)
+            responses = self._found().broadcast(method)
+            return list(await responses.results_async(return_exceptions=True))
         except DeploymentUnavailableError as error:
             if self._may_sleep:
-                return
-            raise Unavailable(model or self._name, "no replica of it is running") from error
-        failures = [verdict for verdict in verdicts if isinstance(verdict, Exception)]
-        if len(failures) == len(verdicts):
-            raise failures[0]
+                return []
+            raise Unavailable(self._name, "no replica of it is running") from error
 
     async def ask(self, call: Callable[[DeploymentHandle], Awaitable[_T]]) -> _T:
         """What a call of one of its methods returns.
@@ -119,13 +117,24 @@ class ServeApplication:
             raise Unavailable(name, f"its transport failed ({error.code().name})") from error
 
 
+def _require_one(verdicts: Sequence[Any]) -> None:
+    """Raises the first failure if all failed."""
+    failures = [verdict for verdict in verdicts if isinstance(verdict, Exception)]
+    if verdicts and len(failures) == len(verdicts):
+        raise failures[0]
+
+
 class ServeBackend(ServeApplication):
     """The application of a pool as a `Backend`.
 
+    Replicas that have a port are asked there, the one with the fewest requests of this process
+    first; Serve's handle is for those that have none, for a replica that starts, and for one that
+    no report has named yet.
+
     Args:
         name, get_handle, may_sleep: as of a `ServeApplication`.
-        limiters: of the models that share the application, by name; Serve keeps the limits of a
-            model that does not.
+        limiters: of the models whose limits Serve does not keep, by name.
+        client: asks replicas at their ports; None: by the handle alone.
     """
 
     def __init__(
@@ -135,40 +144,110 @@ class ServeBackend(ServeApplication):
         *,
         may_sleep: bool = False,
         limiters: Mapping[str, Limiter] = MappingProxyType({}),
+        client: ReplicaClient | None = None,
     ) -> None:
         super().__init__(name, get_handle, may_sleep=may_sleep)
-        self._limiters = limiters
+        self._limiters, self._client = limiters, client
+        self._asking: asyncio.Task[list[Any]] | None = None
+        self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
+
+    async def health(self, model: str) -> None:  # type: ignore[override]  # it has several models
+        """Returns when one of the replicas does not report the model unavailable.
+
+        The models of a pool share one question to each replica, which also tells its port.
+        """
+        with suppress(TimeoutError, Overloaded), self._translated(model):
+            _require_one([_verdict(report, model) for report in await self._reports()])
+
+    async def _reports(self) -> list[Any]:
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_for_reports())
+            self._asking.add_done_callback(self._asked)
+        return await asyncio.shield(self._asking)
+
+    def _asked(self, task: asyncio.Task[list[Any]]) -> None:
+        self._asking = None
+        if not task.cancelled():
+            task.exception()  # who waits gets it, if anybody still does
+
+    async def _ask_for_reports(self) -> list[Any]:
+        async with asyncio.timeout(_HEALTH_SECONDS):
+            reports = await self._ask_replicas("report")
+        self._replicas = {
+            report.url: (self._known(report.url, report.token), report)
+            for report in reports
+            if isinstance(report, ReplicaReport) and report.url is not None
+        }
+        return reports
+
+    def _known(self, url: str, token: str) -> Replica:
+        known = self._replicas.get(url)
+        same = known is not None and known[0].token == token
+        return known[0] if known is not None and same else Replica(url, token)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica."""
-        model = request.model
-        async with self._slot(model):
-            with self._translated(model):
-                method = self._found(model).options(
-                    method_name="stream_frames", stream=True, **_FRAMES
-                )
-                response = method.remote(encode_request(request))
-                ended = False
-                try:
-                    async for frame in response:
-                        yield decode_chunk(frame)
-                    ended = True
-                finally:
-                    if not ended:
-                        response.cancel()
+        async with self._slot(request.model):
+            for replica in self._at_ports(request.model):
+                with self._unless_gone(replica) as asked:
+                    async with aclosing(asked.stream(replica, request)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+                    return
+            async with aclosing(self._stream_by_handle(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def complete(self, request: ModelRequest) -> Chunk:
         """The whole answer; cancelling the call cancels the request on the replica."""
-        model = request.model
-        async with self._slot(model):
-            with self._translated(model):
-                method = self._found(model).options(method_name="complete_frame", **_FRAMES)
-                response = method.remote(encode_request(request))
-                try:
-                    return decode_chunk(await response)
-                except asyncio.CancelledError:
+        async with self._slot(request.model):
+            for replica in self._at_ports(request.model):
+                with self._unless_gone(replica) as asked:
+                    return await asked.complete(replica, request)
+            return await self._complete_by_handle(request)
+
+    def _at_ports(self, model: str) -> Iterator[Replica]:
+        """The replicas that can be asked, the least busy first."""
+        able = [
+            replica
+            for replica, report in self._replicas.values()
+            if report.models.get(model, "it does not serve it") is None
+        ]
+        return iter(sorted(able, key=lambda replica: replica.ongoing) if self._client else ())
+
+    @contextmanager
+    def _unless_gone(self, replica: Replica) -> Iterator[ReplicaClient]:
+        """Forgets a replica that takes no requests, until it reports again."""
+        assert self._client is not None
+        try:
+            yield self._client
+        except NotTaken:
+            self._replicas.pop(replica.url, None)
+
+    async def _stream_by_handle(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        with self._translated(request.model):
+            method = self._found(request.model).options(
+                method_name="stream_frames", stream=True, **_FRAMES
+            )
+            response = method.remote(encode_request(request))
+            ended = False
+            try:
+                async for frame in response:
+                    yield decode_chunk(frame)
+                ended = True
+            finally:
+                if not ended:
                     response.cancel()
-                    raise
+
+    async def _complete_by_handle(self, request: ModelRequest) -> Chunk:
+        with self._translated(request.model):
+            method = self._found(request.model).options(method_name="complete_frame", **_FRAMES)
+            response = method.remote(encode_request(request))
+            try:
+                return decode_chunk(await response)
+            except asyncio.CancelledError:
+                response.cancel()
+                raise
 
     async def load(self, model: str) -> Load:
         """The record of one replica."""
@@ -181,3 +260,11 @@ class ServeBackend(ServeApplication):
     def _slot(self, model: str) -> AbstractAsyncContextManager[None]:
         limiter = self._limiters.get(model)
         return nullcontext() if limiter is None else limiter.slot()
+
+
+def _verdict(report: Any, model: str) -> Exception | None:
+    """What a replica's report means for a model."""
+    if not isinstance(report, ReplicaReport):
+        return cast(Exception, report)
+    reason = report.models.get(model, "its replica does not serve it")
+    return None if reason is None else Unavailable(model, reason)

@@ -1,6 +1,6 @@
 """The limits of one model, where Ray Serve does not keep them: for a model that the gateway asks
-itself, and for one that shares a deployment, whose limits Serve would count for all models
-together.
+itself or at its replicas' own ports, and for one that shares a deployment, whose limits Serve would
+count for all models together.
 
 It counts the requests of this process alone: each gateway replica has its own.
 """
@@ -16,11 +16,16 @@ _RETRY_AFTER_SECONDS = 1.0
 
 
 class Limiter:
-    """Slots for a model's requests, and a queue in the order of arrival."""
+    """Slots for a model's requests, and a queue in the order of arrival.
 
-    def __init__(self, spec: ModelSpec) -> None:
+    Args:
+        spec: the model.
+        replicas: among which its requests are spread.
+    """
+
+    def __init__(self, spec: ModelSpec, replicas: int = 1) -> None:
         self._model = spec.name
-        self._slots = asyncio.Semaphore(spec.limits.max_ongoing_requests)
+        self._slots = asyncio.Semaphore(spec.limits.max_ongoing_requests * replicas)
         self._max_queued, self._queued = spec.limits.max_queued_requests, 0
 
     @property

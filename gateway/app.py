@@ -17,13 +17,12 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Scope
 
-from deployments.engine import Engine
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
 from gateway.decider import Access, AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
-from gateway.dependencies import Dependencies
+from gateway.dependencies import Dependencies, Service
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
@@ -83,7 +82,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             Middleware(Admission, slots=slots),
         ],
         exception_handlers={HTTPException: _translate},
-        lifespan=_lifespan(dependencies.engines, readiness, evaluation, closing),
+        lifespan=_lifespan(dependencies.services, readiness, evaluation, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
@@ -120,17 +119,17 @@ def _observe(
 
 
 def _lifespan(
-    engines: Sequence[Engine],
+    services: Sequence[Service],
     readiness: Readiness,
     evaluation: OnlineEvaluation | None,
     closing: ExitStack,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Runs the engines of this process and the background tasks while the app serves requests."""
+    """Runs the services and the background tasks while the app serves requests."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        for engine in engines:
-            await engine.start()
+        for service in services:
+            await service.start()
         tasks = [asyncio.create_task(readiness.keep_asking())]
         if evaluation is not None:
             tasks.append(asyncio.create_task(evaluation.keep_going()))
@@ -139,8 +138,8 @@ def _lifespan(
             task.cancel()
         if evaluation is not None:
             await evaluation.close()
-        for engine in engines:
-            await engine.stop()
+        for service in services:
+            await service.stop()
         closing.close()
 
     return lifespan

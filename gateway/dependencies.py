@@ -2,16 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from deployments.engine import Engine
 from deployments.protocol import Backend
 from gateway.config import NicheConfig
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
 from router.classifier import Classifier
 from router.policy import Policy
+
+
+class Service(Protocol):
+    """What works in the background of this process: an engine, a client."""
+
+    async def start(self) -> None:
+        """Called before the first request."""
+
+    async def stop(self) -> None:
+        """Called after the last request."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Dependencies:
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
         judge: the model of `gateway.shadow.judge`; None: no judge.
-        engines: those that run in this process, which the gateway starts and stops.
+        services: what the gateway starts and stops.
         multiprocess_dir: where all gateway processes keep their metrics, if there are several.
         tracer_provider: exports the traces; the gateway shuts it down; None: no traces.
         readiness_timeout_seconds: how long a health check may take.
@@ -45,7 +55,7 @@ class Dependencies:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     judge: Backend | None = None
-    engines: Sequence[Engine] = ()
+    services: Sequence[Service] = ()
     multiprocess_dir: str | None = None
     tracer_provider: TracerProvider | None = None
     readiness_timeout_seconds: float = 5.0

@@ -23,6 +23,7 @@ from deployments.handle import ServeApplication, ServeBackend
 from deployments.limiter import Limiter
 from deployments.pool import Pool
 from deployments.protocol import Backend
+from deployments.replica_client import ReplicaClient
 from deployments.upstream import Upstream
 from gateway.app import build_app
 from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
@@ -44,6 +45,11 @@ _GARBAGE_THRESHOLDS = (100_000, 1, 1)
 """When Python looks for cycles of objects: rarely, since requests leave none (`test_work.py`). With
 the default of 700 new objects it walks all requests under way again and again, which at 64 clients
 takes a seventh of the CPU time; 10,000 is still less than they have."""
+
+
+_ONE_LOOP = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
+"""Serve's default hands every piece of an answer from the gateway's loop to a second one. The
+gateway does nothing that blocks a loop."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Gateway:
             watch_running_loop()
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
-        engines = local_engines(config, context.engine)
+        engines, client = local_engines(config, context.engine), ReplicaClient()
         policy, classifier = await load_routing(config, context.engine.cache_dir)
         tracing = config.observability.tracing
         app = build_app(
@@ -80,8 +86,8 @@ class Gateway:
                 policy=policy,
                 classifier=classifier,
                 judge=engines.get(JUDGE),
-                engines=tuple(engines.values()),
-                backends=_backends(config, engines),
+                services=(client, *engines.values()),
+                backends=_backends(config, engines, client),
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
@@ -149,23 +155,29 @@ def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engi
         raise ConfigError(str(error)) from error
 
 
-def _backends(config: NicheConfig, engines: Mapping[str, Engine]) -> dict[str, Backend]:
+def _backends(
+    config: NicheConfig, engines: Mapping[str, Engine], client: ReplicaClient
+) -> dict[str, Backend]:
     """The backend of each model: this process, or a pool on Ray Serve."""
     found: dict[str, Backend] = {
         spec.name: Upstream(spec, engines[spec.name]) for spec in config.models if spec.in_gateway
     }
     for pool in config.pools:
-        found |= dict.fromkeys(pool.model_names, _deployed(pool))
+        found |= dict.fromkeys(pool.model_names, _deployed(pool, client))
     return found
 
 
-def _deployed(pool: Pool) -> ServeBackend:
+def _deployed(pool: Pool, client: ReplicaClient) -> ServeBackend:
     scaling = pool.basis.autoscaling
+    limited = pool.shared or pool.has_ports
+    # Models that share replicas have limits of all of them together.
+    replicas = 1 if pool.shared else pool.basis.replicas
     return ServeBackend(
         pool.name,
         partial(serve.get_deployment_handle, pool.name, app_name=pool.app_name),
         may_sleep=scaling is not None and scaling.min_replicas == 0,
-        limiters={spec.name: Limiter(spec) for spec in pool.models} if pool.shared else {},
+        limiters={spec.name: Limiter(spec, replicas) for spec in pool.models} if limited else {},
+        client=client if pool.has_ports else None,
     )
 
 
@@ -176,9 +188,10 @@ def _remote_scorer() -> RemoteScorer:
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:
     """The Serve application that answers HTTP."""
-    actor: dict[str, Any] = {"num_cpus": config.gateway.num_cpus}
+    variables = dict(_ONE_LOOP)
     if context.metrics_dir is not None:
-        actor["runtime_env"] = {"env_vars": sharing_variables(context.metrics_dir)}
+        variables |= sharing_variables(context.metrics_dir)
+    actor = {"num_cpus": config.gateway.num_cpus, "runtime_env": {"env_vars": variables}}
     return serve.deployment(
         name=GATEWAY_APP,
         num_replicas=config.gateway.replicas,

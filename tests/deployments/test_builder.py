@@ -8,7 +8,7 @@ import pytest
 from deployments.builder import build_pool, serve_options
 from deployments.engine import EngineContext
 from deployments.pool import Pool, pools
-from deployments.server import LoggingModelServer
+from deployments.server import ServedModelServer
 from deployments.spec import Autoscaling, Limits, ModelSpec, Resources
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "serve_options.json"
@@ -64,5 +64,7 @@ def test_serve_takes_the_options(case: str) -> None:
     deployment = build_pool(pool, context)._bound_deployment  # Serve shows it nowhere else
 
     assert deployment.name == pool.name
-    assert deployment.func_or_class is LoggingModelServer
-    assert deployment.init_args == (pool.models, context)
+    assert deployment.func_or_class is ServedModelServer
+    limit = deployment.max_ongoing_requests if pool.has_ports else None
+    assert deployment.init_args == (pool.models, context, limit)
+    assert pool.has_ports is (case != "autoscaling")

@@ -36,6 +36,7 @@ from deployments.protocol import (
     Overloaded,
     Unavailable,
 )
+from deployments.server import ReplicaReport
 from deployments.spec import Limits, ModelSpec
 from tests.model_requests import chat
 
@@ -105,22 +106,29 @@ class Broadcast:
         return list(self._verdicts)
 
 
-class Handle:
-    """A `DeploymentHandle` as far as a backend uses it; it has a replica per verdict, which the
-    health checks return."""
+WELL = ReplicaReport({"sql": None})
+ILL = ReplicaReport({"sql": "no weights"})
+OTHER = ReplicaReport({"math": None})
 
-    def __init__(self, result: Any, verdicts: Sequence[Any] = (None,)) -> None:
+
+class Handle:
+    """A `DeploymentHandle` as far as a backend uses it; it has a replica per verdict, which
+    broadcasts return."""
+
+    def __init__(self, result: Any, verdicts: Sequence[Any] = (WELL,)) -> None:
         self.calls: list[Any] = []
-        self.asked, self.called, self._verdicts = 0, ("", False), verdicts
+        self.asked, self.called, self.verdicts = 0, ("", False), verdicts
+        self.broadcasts = 0
         self._method = self.load = self.cards = Method(result, self)
 
     def options(self, *, method_name: str, stream: bool = False, **serialization: str) -> Method:
         self.called = (method_name, stream)
         return self._method
 
-    def broadcast(self, method: str, model: str) -> Broadcast:
-        assert (method, model) == ("health", "sql")
-        return Broadcast(self._verdicts)
+    def broadcast(self, method: str) -> Broadcast:
+        assert method == "report"
+        self.broadcasts += 1
+        return Broadcast(self.verdicts)
 
 
 def task_error(cause: Exception) -> Exception:
@@ -291,11 +299,11 @@ async def test_a_fault_of_the_caller_is_not_translated() -> None:
 @pytest.mark.parametrize(
     "verdicts",
     [
-        pytest.param([None], id="the-only-one"),
-        pytest.param([Unavailable("sql", "ill"), None, ActorDiedError()], id="one-of-three"),
+        pytest.param([WELL], id="the-only-one"),
+        pytest.param([ILL, WELL, ActorDiedError()], id="one-of-three"),
+        pytest.param([OTHER, WELL], id="one-that-serves-it"),
         pytest.param([BackPressureError(17, 16)], id="a-full-queue"),
-        pytest.param([Overloaded("sql", 17, 1.0)], id="its-own-full-queue"),
-        pytest.param([None, asyncio.Event()], id="silence"),
+        pytest.param([WELL, asyncio.Event()], id="silence"),
     ],
 )
 async def test_one_replica_that_can_answer_is_enough(verdicts: list[Any]) -> None:
@@ -307,7 +315,20 @@ async def test_one_replica_that_can_answer_is_enough(verdicts: list[Any]) -> Non
 async def test_a_model_is_ill_when_all_its_replicas_are() -> None:
     """The first replica says why."""
     with pytest.raises(Unavailable, match="no weights"):
-        await replicas(Unavailable("sql", "no weights"), ActorDiedError()).health("sql")
+        await replicas(ILL, ActorDiedError()).health("sql")
+    with pytest.raises(Unavailable, match="not serve"):
+        await replicas(OTHER).health("sql")
+
+
+async def test_the_models_of_a_pool_share_a_question() -> None:
+    """Checks at a time ask each replica once; a later one asks anew."""
+    handle = Handle(None, [ReplicaReport({"sql": None, "math": None})])
+    asked = finding(lambda: handle)
+
+    await asyncio.gather(asked.health("sql"), asked.health("math"))
+    assert handle.broadcasts == 1
+    await asked.health("sql")
+    assert handle.broadcasts == 2
 
 
 async def test_a_model_without_replicas_is_ill() -> None:

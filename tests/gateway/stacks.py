@@ -127,7 +127,7 @@ def make_gateway(
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
         judge=judge,
-        engines=[*engines, *([judge] if judge else [])],
+        services=[*engines, *([judge] if judge else [])],
         multiprocess_dir=multiprocess_dir,
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as build
 
 from deployments.engine import EngineContext
-from deployments.server import LoggingModelServer
+from deployments.server import ServedModelServer
 from gateway.classifier import CLASSIFIER
 from gateway.config import ConfigError
 from gateway.ingress import GATEWAY_APP
@@ -24,8 +24,8 @@ def test_a_pool_is_built_from_its_models():
 
     deployment = build(pool, arguments)._bound_deployment
 
-    specs, context = deployment.init_args
-    assert deployment.func_or_class is LoggingModelServer
+    specs, context, _ = deployment.init_args
+    assert deployment.func_or_class is ServedModelServer
     assert (deployment.name, [spec.name for spec in specs]) == ("none", ["big", "sql"])
     assert context == EngineContext(Path("/models"))
 
@@ -41,7 +41,10 @@ def test_the_gateway_is_built_from_the_configuration():
     assert config.generalist.name == "big"
     assert (context.engine.cache_dir, context.metrics_dir) == (Path("/models"), Path("/metrics"))
     variables = deployment.ray_actor_options["runtime_env"]["env_vars"]
-    assert variables == {"PROMETHEUS_MULTIPROC_DIR": "/metrics"}
+    assert variables == {
+        "PROMETHEUS_MULTIPROC_DIR": "/metrics",
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    }
 
 
 def test_the_classifier_is_built_where_it_is_apart():

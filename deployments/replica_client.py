@@ -1,0 +1,117 @@
+"""Asks replicas at their own ports; see `deployments/replica_port.py`."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import aiohttp
+
+from deployments.frames import PartReader, encode_request
+from deployments.protocol import Chunk, ModelRequest, Unavailable
+from deployments.replica_port import NOT_TAKEN, TOKEN
+
+_CONNECT_SECONDS = 2.0
+_KEEP_SECONDS = 60.0
+_NO_LIMIT = 0
+
+
+class NotTaken(Exception):
+    """The replica did not begin the request: it has gone, or is about to."""
+
+
+class Replica:
+    """A replica as a caller knows it.
+
+    Attributes:
+        url: of its port.
+        token: that lets in.
+        ongoing: requests of this process that it has.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url, self.token, self.ongoing = url, token, 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts a request while the block lasts."""
+        self.ongoing += 1
+        try:
+            yield
+        finally:
+            self.ongoing -= 1
+
+
+class ReplicaClient:
+    """The connections of one process to all replicas; who owns it starts and stops it."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Makes it usable, on the running loop."""
+        self._session = aiohttp.ClientSession(
+            # Who asks limits the requests.
+            connector=aiohttp.TCPConnector(limit=_NO_LIMIT, keepalive_timeout=_KEEP_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def stop(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def complete(self, replica: Replica, request: ModelRequest) -> Chunk:
+        """The whole answer; cancelling the call cancels the request on the replica.
+
+        Raises:
+            NotTaken: the replica did not begin; ask another.
+            BackendError: the replica's own; `Unavailable` if it broke off.
+        """
+        async with self._asked(replica, "complete", request) as response:
+            for chunk in PartReader().read(await response.read()):
+                return chunk
+        raise Unavailable(request.model, "its replica broke off")
+
+    async def stream(self, replica: Replica, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """Yields the answer; leaving early cancels the request on the replica.
+
+        Raises:
+            NotTaken, BackendError: as `complete`.
+        """
+        reader = PartReader()
+        async with self._asked(replica, "stream", request) as response:
+            async for data in response.content.iter_any():
+                for chunk in reader.read(data):
+                    yield chunk
+        if not reader.ended:
+            raise Unavailable(request.model, "its replica broke off")
+
+    @asynccontextmanager
+    async def _asked(
+        self, replica: Replica, path: str, request: ModelRequest
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._session is None:
+            raise NotTaken
+        body, headers = encode_request(request), {TOKEN: replica.token}
+        with replica.counted(), _translated(request.model):
+            async with self._session.post(
+                f"{replica.url}/{path}", data=body, headers=headers
+            ) as response:
+                if response.status in NOT_TAKEN:
+                    raise NotTaken
+                if response.status != 200:
+                    raise Unavailable(request.model, f"its replica failed ({response.status})")
+                yield response
+
+
+@contextmanager
+def _translated(model: str) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise NotTaken from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(model, f"its replica broke off ({type(error).__name__})") from error

@@ -1,0 +1,124 @@
+"""A replica's own HTTP port, where gateways ask it without the detour over Serve's handles.
+
+Only who knows the replica's token is answered. The replica makes it at its start and tells it to
+nobody but those who ask by a handle, which Ray lets in (`Replica.report`).
+
+A whole answer and a stream are the same: a sequence of parts (`deployments/frames.py`). A caller
+that closes the connection cancels its request. A replica that is about to stop takes no more
+requests (503), and ends those that it has.
+"""
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+
+from aiohttp import web
+
+from deployments.frames import chunk_part, decode_request, error_part
+from deployments.protocol import Backend, BackendError, ModelRequest
+
+TOKEN = "x-niche-token"
+NOT_TAKEN = (401, 503)
+"""Statuses of a request that was not begun: for another replica, or for one that stops."""
+
+_TOKEN_BYTES = 32
+_LARGEST_BODY = 1 << 30
+_KEEP_SECONDS = 120.0
+"""Longer than a client keeps a connection, so that it never sends on one that is being closed."""
+
+
+class ReplicaPort:
+    """Serves a backend on a port that the system chooses.
+
+    Args:
+        backend: answers.
+        limit: requests at once; others wait.
+    """
+
+    def __init__(self, backend: Backend, limit: int) -> None:
+        self._backend = backend
+        self._slots = asyncio.Semaphore(limit)
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._expected = self._token.encode()
+        self._runner: web.AppRunner | None = None
+        self._stopping = False
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def token(self) -> str:
+        """What a caller has to send as `TOKEN`."""
+        return self._token
+
+    async def start(self, host: str) -> str:
+        """Listens; returns the address.
+
+        Args:
+            host: of the interface at which gateways reach this replica.
+        """
+        app = web.Application(client_max_size=_LARGEST_BODY)
+        app.router.add_post("/complete", self._complete)
+        app.router.add_post("/stream", self._stream)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, keepalive_timeout=_KEEP_SECONDS
+        )
+        await runner.setup()
+        await web.TCPSite(runner, host, 0).start()
+        self._runner = runner
+        name, port = runner.addresses[0][:2]
+        return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+    async def stop(self) -> None:
+        """Takes no more requests, waits for those that are open, and closes the port."""
+        self._stopping = True
+        await self._idle.wait()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @asynccontextmanager
+    async def _taken(self, request: web.Request) -> AsyncIterator[None]:
+        """Holds a slot for a request that may come in."""
+        if not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), self._expected):
+            raise web.HTTPUnauthorized
+        if self._stopping:
+            raise web.HTTPServiceUnavailable
+        self._open += 1
+        self._idle.clear()
+        try:
+            async with self._slots:
+                yield
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._idle.set()
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        async with self._taken(request):
+            asked = decode_request(await request.read())
+            try:
+                body = chunk_part(await self._backend.complete(asked))
+            except BackendError as error:
+                body = error_part(error)
+            return web.Response(body=body)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        async with self._taken(request):
+            asked = decode_request(await request.read())
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await _written(self._backend, asked, response.write)
+            return response
+
+
+async def _written(
+    backend: Backend, asked: ModelRequest, write: Callable[[bytes], Awaitable[None]]
+) -> None:
+    try:
+        async with aclosing(backend.stream(asked)) as chunks:
+            async for chunk in chunks:
+                await write(chunk_part(chunk))
+    except BackendError as error:
+        await write(error_part(error))

@@ -1,0 +1,281 @@
+"""A replica's own port and who asks there, over real connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deployments.frames import encode_request
+from deployments.handle import ServeBackend
+from deployments.protocol import (
+    BackendError,
+    Chunk,
+    DeadlineExceeded,
+    InvalidPrompt,
+    Overloaded,
+    PromptTooLong,
+    Unavailable,
+)
+from deployments.replica_client import NotTaken, Replica, ReplicaClient
+from deployments.replica_port import TOKEN, ReplicaPort
+from deployments.server import ReplicaReport
+from tests.deployments.test_handle import Handle, Response
+from tests.fakes import FakeBackend
+from tests.gateway.stacks import until
+from tests.model_requests import chat, text_of
+
+ASKED = chat(model="sql")
+
+
+@asynccontextmanager
+async def replica(backend: Any, limit: int = 100) -> AsyncIterator[tuple[ReplicaPort, Replica]]:
+    port = ReplicaPort(backend, limit)
+    url = await port.start("127.0.0.1")
+    try:
+        yield port, Replica(url, port.token)
+    finally:
+        await port.stop()
+
+
+@asynccontextmanager
+async def client() -> AsyncIterator[ReplicaClient]:
+    found = ReplicaClient()
+    await found.start()
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+async def streamed(asking: ReplicaClient, asked: Replica) -> list[Chunk]:
+    return [chunk async for chunk in asking.stream(asked, ASKED)]
+
+
+async def whole(asking: ReplicaClient, asked: Replica) -> list[Chunk]:
+    return [await asking.complete(asked, ASKED)]
+
+
+Ask = Callable[[ReplicaClient, Replica], Awaitable[list[Chunk]]]
+EITHER = pytest.mark.parametrize("ask", [streamed, whole], ids=["streamed", "whole"])
+
+
+@EITHER
+async def test_an_answer_comes_as_the_replica_gives_it(ask: Ask) -> None:
+    """Chunks with all their facts, and the request as it was sent."""
+    backend = FakeBackend("sql")
+    async with replica(backend) as (_, asked), client() as asking:
+        given = await ask(asking, asked)
+    expected = FakeBackend("sql")
+    same = (
+        [chunk async for chunk in expected.stream(ASKED)]
+        if ask is streamed
+        else [await expected.complete(ASKED)]
+    )
+    assert given == same
+    assert backend.requests == [ASKED]
+
+
+ERRORS = {
+    "invalid": InvalidPrompt("max_tokens", "too many"),
+    "too long": PromptTooLong("messages", "9 tokens are too many"),
+    "overloaded": Overloaded("sql", 3, 2.5),
+    "unavailable": Unavailable("sql", "the generation thread died"),
+    "late": DeadlineExceeded("sql", 30.0),
+}
+
+
+@EITHER
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS.keys())
+async def test_the_engines_own_errors_arrive_as_they_are(error: BackendError, ask: Ask) -> None:
+    """With their class and facts."""
+    async with replica(FakeBackend("sql", refusal=error)) as (_, asked), client() as asking:
+        with pytest.raises(BackendError) as raised:
+            await ask(asking, asked)
+    assert type(raised.value) is type(error)
+    assert raised.value.args == error.args
+
+
+@EITHER
+async def test_who_leaves_cancels_the_request(ask: Ask) -> None:
+    """The replica's engine is free again at once."""
+    backend = FakeBackend("sql", first_gate=asyncio.Event())
+    async with replica(backend) as (_, asked), client() as asking:
+        task = asyncio.ensure_future(ask(asking, asked))
+        await until(lambda: backend.open_streams == 1)
+        task.cancel()
+        await until(lambda: backend.open_streams == 0)
+        assert asked.ongoing == 0
+
+
+@EITHER
+async def test_a_wrong_token_is_not_let_in(ask: Ask) -> None:
+    """Nor none: nothing reaches the engine."""
+    backend = FakeBackend("sql")
+    async with replica(backend) as (_, asked), client() as asking:
+        with pytest.raises(NotTaken):
+            await ask(asking, Replica(asked.url, "wrong"))
+        async with aiohttp.ClientSession() as stranger:
+            for headers in ({}, {TOKEN: "ü".encode().decode("latin1")}):
+                async with stranger.post(
+                    f"{asked.url}/stream", data=encode_request(ASKED), headers=headers
+                ) as answer:
+                    assert answer.status == 401
+    assert backend.requests == []
+
+
+@EITHER
+async def test_a_replica_that_stops_ends_what_it_has_and_takes_nothing_new(ask: Ask) -> None:
+    """The open request gets its whole answer."""
+    backend = FakeBackend("sql", first_gate=asyncio.Event())
+    async with replica(backend) as (port, asked), client() as asking:
+        task = asyncio.ensure_future(ask(asking, asked))
+        await until(lambda: backend.open_streams == 1)
+        stopping = asyncio.ensure_future(port.stop())
+        await asyncio.sleep(0.01)
+        with pytest.raises(NotTaken):
+            await ask(asking, asked)
+        assert not stopping.done()
+        assert backend.first_gate is not None
+        backend.first_gate.set()
+        assert text_of(await task)
+        await stopping
+        with pytest.raises(NotTaken):
+            await ask(asking, asked)
+
+
+async def test_no_more_requests_than_the_limit_are_begun() -> None:
+    """The others wait for their turn."""
+    backend = FakeBackend("sql", first_gate=asyncio.Event())
+    async with replica(backend, limit=2) as (_, asked), client() as asking:
+        tasks = [asyncio.ensure_future(whole(asking, asked)) for _ in range(3)]
+        await until(lambda: asked.ongoing == 3 and backend.open_streams == 2)
+        await asyncio.sleep(0.02)
+        assert backend.open_streams == 2
+        assert backend.first_gate is not None
+        backend.first_gate.set()
+        await asyncio.gather(*tasks)
+
+
+async def _cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers a stream with half of a part, and is gone."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\0\0\0\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def _cut_off_cleanly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Ends the answer in the middle of a part."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\0\0")
+    await writer.drain()
+    writer.close()
+
+
+async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Takes the request and is gone."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def _broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers that it failed."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+@EITHER
+@pytest.mark.parametrize("served", [_cut_off, _cut_off_cleanly, _silent, _broken])
+async def test_a_replica_that_breaks_off_is_unavailable(served: Any, ask: Ask) -> None:
+    """It may have begun, so nobody else is asked for the same."""
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    async with client() as asking:
+        with pytest.raises(Unavailable) as raised:
+            await ask(asking, Replica(f"http://{host}:{port}", "any"))
+    assert raised.value.model == "sql"
+    server.close()
+
+
+@EITHER
+async def test_a_large_answer_arrives(ask: Ask) -> None:
+    """Its parts are put together from many reads."""
+    large = "x" * 3_000_000
+    backend = FakeBackend("sql", pieces=("a", large))
+    async with replica(backend) as (_, asked), client() as asking:
+        assert text_of(await ask(asking, asked)) == f"a{large}"
+
+
+def reporting(*found: Replica, ill: str | None = None) -> list[ReplicaReport]:
+    return [ReplicaReport({"sql": ill}, each.url, each.token) for each in found]
+
+
+BY_HANDLE = Chunk(b'"by handle"', tokens=1)
+
+
+@asynccontextmanager
+async def backend_of(handle: Handle) -> AsyncIterator[ServeBackend]:
+    """A backend that has asked its replicas for their reports."""
+    async with client() as asking:
+        asked = ServeBackend("sql", lambda: handle, client=asking)
+        await asked.health("sql")
+        yield asked
+
+
+async def test_replicas_are_asked_at_their_ports() -> None:
+    """The least busy one first; the handle is not asked."""
+    gate = asyncio.Event()
+    backends = [FakeBackend("sql", first_gate=gate), FakeBackend("sql", first_gate=gate)]
+    async with replica(backends[0]) as (_, one), replica(backends[1]) as (_, other):
+        handle = Handle(Response(BY_HANDLE), reporting(one, other))
+        async with backend_of(handle) as asked:
+            tasks = [asyncio.ensure_future(asked.complete(ASKED)) for _ in range(4)]
+            await until(lambda: sum(each.open_streams for each in backends) == 4)
+            assert [each.open_streams for each in backends] == [2, 2]
+            gate.set()
+            await asyncio.gather(*tasks)
+    assert handle.asked == 0
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_a_replica_that_has_gone_is_passed_over(stream: bool) -> None:
+    """The next one answers, and without one the handle, which knows the replicas that start."""
+    async with replica(FakeBackend("sql")) as (_, gone):
+        pass
+    async with replica(FakeBackend("sql")) as (_, there):
+        handle = Handle(Response(BY_HANDLE), reporting(gone, there))
+        async with backend_of(handle) as asked:
+            given = [await ask_of(asked, stream) for _ in range(2)]
+            assert BY_HANDLE not in [chunk for chunks in given for chunk in chunks]
+            handle.verdicts = reporting(gone)
+            await asked.health("sql")
+            assert await ask_of(asked, stream) == [BY_HANDLE]
+
+
+async def ask_of(asked: ServeBackend, stream: bool) -> list[Chunk]:
+    if stream:
+        return [chunk async for chunk in asked.stream(ASKED)]
+    return [await asked.complete(ASKED)]
+
+
+async def test_a_replica_without_a_report_or_ill_is_not_asked() -> None:
+    """Before the first report, and where a replica cannot answer, the handle is asked."""
+    async with replica(FakeBackend("sql")) as (_, found):
+        handle = Handle(Response(BY_HANDLE), reporting(found))
+        async with client() as asking:
+            asked = ServeBackend("sql", lambda: handle, client=asking)
+            assert await ask_of(asked, False) == [BY_HANDLE]
+        handle.verdicts = [*reporting(found, ill="no weights"), ReplicaReport({"sql": None})]
+        async with backend_of(handle) as asked:
+            assert await ask_of(asked, False) == [BY_HANDLE]
+
+
+def test_a_token_is_in_no_text() -> None:
+    """Neither of a report nor of a replica."""
+    report = ReplicaReport({"sql": None}, "http://127.0.0.1:1", "secret-token")
+    assert "secret-token" not in f"{report!r} {report} {Replica(report.url or '', report.token)!r}"
