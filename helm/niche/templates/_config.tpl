@@ -214,7 +214,12 @@ applications:
         ray_actor_options:
           num_cpus: {{ dig "num_cpus" 0.1 $config.gateway }}
           {{- with include "niche.labelSelector" $placement.gateway | trim }}{{ . | nindent 10 }}{{ end }}
-          {{- with include "niche.sharedMetrics" $metrics | trim }}{{ . | nindent 10 }}{{ end }}
+          runtime_env:
+            env_vars:
+              RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD: "0"  # as gateway/ingress.py has it
+              {{- with $metrics }}
+              PROMETHEUS_MULTIPROC_DIR: {{ . }}
+              {{- end }}
 {{- end -}}
 
 {{/* The environment of a replica whose metrics are added to those of the other replicas in its pod. */}}
