@@ -16,8 +16,7 @@ count them together, so that the requests of one model could keep out those of t
 
 def build_pool(pool: Pool, context: EngineContext) -> serve.Application:
     """The Serve application of a pool; it has no HTTP route."""
-    deployment = serve.deployment(**serve_options(pool))(ServedModelServer)
-    return deployment.bind(pool.models, context, _limit(pool) if pool.has_ports else None)
+    return serve.deployment(**serve_options(pool))(ServedModelServer).bind(pool.models, context)
 
 
 def serve_options(pool: Pool) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def serve_options(pool: Pool) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": pool.name,
         "ray_actor_options": actor,
-        "max_ongoing_requests": _limit(pool),
+        "max_ongoing_requests": _NO_LIMIT if pool.shared else spec.limits.max_ongoing_requests,
         "max_queued_requests": -1 if pool.shared else spec.limits.max_queued_requests,
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
@@ -41,10 +40,6 @@ def serve_options(pool: Pool) -> dict[str, Any]:
     else:
         options["autoscaling_config"] = _autoscaling(spec.autoscaling)
     return options
-
-
-def _limit(pool: Pool) -> int:
-    return _NO_LIMIT if pool.shared else pool.basis.limits.max_ongoing_requests
 
 
 def _autoscaling(settings: Autoscaling) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 `BackendError`s here and nowhere else."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
 from types import MappingProxyType
@@ -69,7 +70,7 @@ class ServeApplication:
         # Only a broadcast neither starts a replica nor waits for one. It asks those to which Serve
         # routes requests; the controller tells the handle about every change.
         try:
-            responses = self._found().broadcast(method)
+            responses = (await self._found()).broadcast(method)
             return list(await responses.results_async(return_exceptions=True))
         except DeploymentUnavailableError as error:
             if self._may_sleep:
@@ -83,12 +84,13 @@ class ServeApplication:
             BackendError: the method's own, or what Ray's failure amounts to.
         """
         with self._translated():
-            return await call(self._found())
+            return await call(await self._found())
 
-    def _found(self, model: str | None = None) -> DeploymentHandle:
+    async def _found(self, model: str | None = None) -> DeploymentHandle:
         if self._handle is None:
             try:
-                self._handle = self._get_handle()
+                # It asks the controller, and would keep the loop waiting.
+                self._handle = await asyncio.to_thread(self._get_handle)
             except KeyError as error:  # what Serve raises for a deployment that it does not know
                 raise Unavailable(model or self._name, "it is not deployed") from error
         return self._handle
@@ -172,7 +174,7 @@ class ServeBackend(ServeApplication):
 
     async def _ask_for_reports(self) -> list[Any]:
         async with asyncio.timeout(_HEALTH_SECONDS):
-            reports = await self._ask_replicas("report")
+            reports = await self._ask_replicas("report_with_port" if self._client else "report")
         self._replicas = {
             report.url: (self._known(report.url, report.token), report)
             for report in reports
@@ -181,17 +183,20 @@ class ServeBackend(ServeApplication):
         return reports
 
     def _known(self, url: str, token: str) -> Replica:
-        known = self._replicas.get(url)
-        same = known is not None and known[0].token == token
-        return known[0] if known is not None and same else Replica(url, token)
+        known, _ = self._replicas.get(url, (None, None))
+        if known is None or known.token != token:
+            return Replica(url, token)
+        known.silent = False
+        return known
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica."""
         async with self._slot(request.model):
-            for replica in self._at_ports(request.model):
-                with self._unless_gone(replica) as asked:
-                    async with aclosing(asked.stream(replica, request)) as chunks:
+            for client, replica in self._at_ports(request.model):
+                with self._unless_gone(replica):
+                    async with aclosing(client.stream(replica, request)) as chunks:
                         async for chunk in chunks:
+                            replica.answered()
                             yield chunk
                     return
             async with aclosing(self._stream_by_handle(request)) as chunks:
@@ -201,34 +206,43 @@ class ServeBackend(ServeApplication):
     async def complete(self, request: ModelRequest) -> Chunk:
         """The whole answer; cancelling the call cancels the request on the replica."""
         async with self._slot(request.model):
-            for replica in self._at_ports(request.model):
-                with self._unless_gone(replica) as asked:
-                    return await asked.complete(replica, request)
+            for client, replica in self._at_ports(request.model):
+                with self._unless_gone(replica):
+                    chunk = await client.complete(replica, request)
+                    replica.answered()
+                    return chunk
             return await self._complete_by_handle(request)
 
-    def _at_ports(self, model: str) -> Iterator[Replica]:
-        """The replicas that can be asked, the least busy first."""
+    def _at_ports(self, model: str) -> Iterator[tuple[ReplicaClient, Replica]]:
+        """The replicas that can be asked: first those that answer, the least busy of these first;
+        between equals chance decides, since other gateways choose too."""
+        if self._client is None:
+            return
         able = [
             replica
             for replica, report in self._replicas.values()
             if report.models.get(model, "it does not serve it") is None
         ]
-        return iter(sorted(able, key=lambda replica: replica.ongoing) if self._client else ())
+        for replica in sorted(able, key=lambda each: (each.silent, each.ongoing, random.random())):
+            yield self._client, replica
 
     @contextmanager
-    def _unless_gone(self, replica: Replica) -> Iterator[ReplicaClient]:
-        """Forgets a replica that takes no requests, until it reports again."""
-        assert self._client is not None
+    def _unless_gone(self, replica: Replica) -> Iterator[None]:
+        """Passes over a replica that takes no requests, and forgets it until it reports again; puts
+        one last that answered nobody while somebody waited in vain."""
+        before = replica.answers
         try:
-            yield self._client
+            yield
         except NotTaken:
             self._replicas.pop(replica.url, None)
+        except (asyncio.CancelledError, GeneratorExit):
+            replica.silent = replica.answers == before
+            raise
 
     async def _stream_by_handle(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         with self._translated(request.model):
-            method = self._found(request.model).options(
-                method_name="stream_frames", stream=True, **_FRAMES
-            )
+            handle = await self._found(request.model)
+            method = handle.options(method_name="stream_frames", stream=True, **_FRAMES)
             response = method.remote(encode_request(request))
             ended = False
             try:
@@ -241,7 +255,9 @@ class ServeBackend(ServeApplication):
 
     async def _complete_by_handle(self, request: ModelRequest) -> Chunk:
         with self._translated(request.model):
-            method = self._found(request.model).options(method_name="complete_frame", **_FRAMES)
+            method = (await self._found(request.model)).options(
+                method_name="complete_frame", **_FRAMES
+            )
             response = method.remote(encode_request(request))
             try:
                 return decode_chunk(await response)

@@ -58,7 +58,7 @@ class Pool:
         return f"pool-{self.name}" if self.shared else f"model-{self.name}"
 
     @property
-    def has_ports(self) -> bool:
+    def asked_at_ports(self) -> bool:
         """Whether gateways ask its replicas at ports of their own. Not where it scales by load,
         which Serve measures by the requests that come by its handles."""
         return self.basis.autoscaling is None

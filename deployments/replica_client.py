@@ -1,9 +1,12 @@
 """Asks replicas at their own ports; see `deployments/replica_port.py`."""
 
+import io
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import aiohttp
+import msgspec
 
 from deployments.frames import PartReader, encode_request
 from deployments.protocol import Chunk, ModelRequest, Unavailable
@@ -12,6 +15,9 @@ from deployments.replica_port import NOT_TAKEN, TOKEN
 _CONNECT_SECONDS = 2.0
 _KEEP_SECONDS = 60.0
 _NO_LIMIT = 0
+_LARGE_BYTES = 2**20  # of a body, from which on aiohttp wants a file
+_LOST_AFTER_SECONDS = 15
+"""How long a node may be silent until its connections count as broken."""
 
 
 class NotTaken(Exception):
@@ -25,10 +31,19 @@ class Replica:
         url: of its port.
         token: that lets in.
         ongoing: requests of this process that it has.
+        answers: chunks and whole answers that it gave.
+        silent: whether it gave none while somebody waited in vain.
     """
 
     def __init__(self, url: str, token: str) -> None:
-        self.url, self.token, self.ongoing = url, token, 0
+        self.url, self.token = url, token
+        self.ongoing = self.answers = 0
+        self.silent = False
+
+    def answered(self) -> None:
+        """It is there."""
+        self.answers += 1
+        self.silent = False
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -50,7 +65,9 @@ class ReplicaClient:
         """Makes it usable, on the running loop."""
         self._session = aiohttp.ClientSession(
             # Who asks limits the requests.
-            connector=aiohttp.TCPConnector(limit=_NO_LIMIT, keepalive_timeout=_KEEP_SECONDS),
+            connector=aiohttp.TCPConnector(
+                limit=_NO_LIMIT, keepalive_timeout=_KEEP_SECONDS, socket_factory=_socket
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -59,9 +76,9 @@ class ReplicaClient:
 
     async def stop(self) -> None:
         """Closes all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def complete(self, replica: Replica, request: ModelRequest) -> Chunk:
         """The whole answer; cancelling the call cancels the request on the replica.
@@ -95,11 +112,11 @@ class ReplicaClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             raise NotTaken
-        body, headers = encode_request(request), {TOKEN: replica.token}
+        url, headers = f"{replica.url}/{path}", {TOKEN: replica.token}
+        body = encode_request(request)
+        data = io.BytesIO(body) if len(body) > _LARGE_BYTES else body
         with replica.counted(), _translated(request.model):
-            async with self._session.post(
-                f"{replica.url}/{path}", data=body, headers=headers
-            ) as response:
+            async with self._session.post(url, data=data, headers=headers) as response:
                 if response.status in NOT_TAKEN:
                     raise NotTaken
                 if response.status != 200:
@@ -115,3 +132,23 @@ def _translated(model: str) -> Iterator[None]:
         raise NotTaken from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(model, f"its replica broke off ({type(error).__name__})") from error
+    except msgspec.DecodeError as error:
+        raise Unavailable(model, "its replica sent what is no answer") from error
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that finds out when the other node is lost, which says nothing any more."""
+    family, kind, protocol, *_ = address
+    found = socket.socket(family, kind, protocol)
+    found.setblocking(False)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        third = _LOST_AFTER_SECONDS // 3
+        for option, value in (
+            (socket.TCP_KEEPIDLE, third),
+            (socket.TCP_KEEPINTVL, third),
+            (socket.TCP_KEEPCNT, 2),
+            (socket.TCP_USER_TIMEOUT, _LOST_AFTER_SECONDS * 1000),
+        ):
+            found.setsockopt(socket.IPPROTO_TCP, option, value)
+    return found

@@ -1,7 +1,7 @@
 """A replica's own HTTP port, where gateways ask it without the detour over Serve's handles.
 
-Only who knows the replica's token is answered. The replica makes it at its start and tells it to
-nobody but those who ask by a handle, which Ray lets in (`Replica.report`).
+Only who knows the replica's token is answered. The replica makes it, and tells it to nobody but
+those who ask by a handle, which Ray lets in (`ModelServer.report`).
 
 A whole answer and a stream are the same: a sequence of parts (`deployments/frames.py`). A caller
 that closes the connection cancels its request. A replica that is about to stop takes no more
@@ -11,8 +11,8 @@ requests (503), and ends those that it has.
 import asyncio
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 from aiohttp import web
 
@@ -30,16 +30,10 @@ _KEEP_SECONDS = 120.0
 
 
 class ReplicaPort:
-    """Serves a backend on a port that the system chooses.
+    """Serves a backend on a port that the system chooses."""
 
-    Args:
-        backend: answers.
-        limit: requests at once; others wait.
-    """
-
-    def __init__(self, backend: Backend, limit: int) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._slots = asyncio.Semaphore(limit)
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._expected = self._token.encode()
         self._runner: web.AppRunner | None = None
@@ -58,6 +52,9 @@ class ReplicaPort:
 
         Args:
             host: of the interface at which gateways reach this replica.
+
+        Raises:
+            OSError: this machine has no such interface.
         """
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/complete", self._complete)
@@ -78,47 +75,46 @@ class ReplicaPort:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    @asynccontextmanager
-    async def _taken(self, request: web.Request) -> AsyncIterator[None]:
-        """Holds a slot for a request that may come in."""
-        if not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), self._expected):
-            raise web.HTTPUnauthorized
-        if self._stopping:
-            raise web.HTTPServiceUnavailable
-        self._open += 1
-        self._idle.clear()
-        try:
-            async with self._slots:
-                yield
-        finally:
-            self._open -= 1
-            if not self._open:
-                self._idle.set()
-
-    async def _complete(self, request: web.Request) -> web.Response:
-        async with self._taken(request):
-            asked = decode_request(await request.read())
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        async def whole(asked: ModelRequest) -> web.Response:
             try:
                 body = chunk_part(await self._backend.complete(asked))
             except BackendError as error:
                 body = error_part(error)
             return web.Response(body=body)
 
+        return await self._taken(request, whole)
+
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        async with self._taken(request):
-            asked = decode_request(await request.read())
+        async def streamed(asked: ModelRequest) -> web.StreamResponse:
             response = web.StreamResponse()
             await response.prepare(request)
-            await _written(self._backend, asked, response.write)
+            try:
+                async with aclosing(self._backend.stream(asked)) as chunks:
+                    async for chunk in chunks:
+                        await response.write(chunk_part(chunk))
+            except BackendError as error:
+                await response.write(error_part(error))
             return response
 
+        return await self._taken(request, streamed)
 
-async def _written(
-    backend: Backend, asked: ModelRequest, write: Callable[[bytes], Awaitable[None]]
-) -> None:
-    try:
-        async with aclosing(backend.stream(asked)) as chunks:
-            async for chunk in chunks:
-                await write(chunk_part(chunk))
-    except BackendError as error:
-        await write(error_part(error))
+    async def _taken(
+        self,
+        request: web.Request,
+        answer: Callable[[ModelRequest], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Answers a request that may come in."""
+        token = request.headers.get(TOKEN, "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(token, self._expected):
+            raise web.HTTPUnauthorized
+        if self._stopping:
+            raise web.HTTPServiceUnavailable
+        self._open += 1
+        self._idle.clear()
+        try:
+            return await answer(decode_request(await request.read()))
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._idle.set()

@@ -1,7 +1,8 @@
 """The class that Ray Serve runs for a pool: an engine, loaded before the replica is ready."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,6 @@ from deployments.engine import EngineContext, create_engine, faults_translated
 from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
 from deployments.protocol import (
-    BackendError,
     Chunk,
     Load,
     ModelCard,
@@ -21,6 +21,11 @@ from deployments.protocol import (
 )
 from deployments.replica_port import ReplicaPort
 from deployments.spec import ModelSpec
+
+_log = logging.getLogger("deployments.server")
+
+_HEALTH_SECONDS = 0.5
+"""How long one model's health may keep the report of all waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +70,20 @@ class ModelServer:
         await self._engine.health(model)
 
     async def report(self) -> ReplicaReport:
-        """The health of each model, and where to ask this replica."""
+        """The health of each model."""
         names = sorted(self._names)
         reasons = await asyncio.gather(*map(self._why_ill, names))
         return ReplicaReport(dict(zip(names, reasons, strict=True)))
 
     async def _why_ill(self, model: str) -> str | None:
         try:
-            await self._engine.health(model)
-        except Overloaded:  # who has much to do is not ill
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                await self._engine.health(model)
+        except (Overloaded, TimeoutError):  # who has much to do is not ill
             return None
         except Unavailable as error:
             return error.reason
-        except BackendError as error:
+        except Exception as error:  # noqa: BLE001 - the other models of a pool may be well
             return type(error).__name__
         return None
 
@@ -121,37 +127,36 @@ class ModelServer:
 
 class ServedModelServer(ModelServer):
     """The class that Serve runs: models in a process of their own, whose log it configures, and
-    which has a port of its own.
+    which has a port of its own where gateways want one."""
 
-    Args:
-        specs, context: as of a `ModelServer`.
-        limit: requests at once at the port; None: there is no port.
-    """
+    _port: ReplicaPort | None = None  # also where the constructor failed
+    _url: str | None = None
 
-    def __init__(
-        self, specs: Sequence[ModelSpec], context: EngineContext, limit: int | None
-    ) -> None:
+    def __init__(self, specs: Sequence[ModelSpec], context: EngineContext) -> None:
         log_as_json("deployments")
         super().__init__(specs, context)
-        self._port = None if limit is None else ReplicaPort(self, limit)
-        self._url: str | None = None
+        self._opening = asyncio.Lock()
 
-    async def check_health(self) -> None:
-        """As of a `ModelServer`; opens the port when the engine is loaded."""
-        await super().check_health()
-        if self._port is not None and self._url is None:
-            # The interface at which Ray reaches this node, and no other.
-            self._url = await self._port.start(get_node_ip_address())
+    async def report_with_port(self) -> ReplicaReport:
+        """The report, and where to ask this replica; the first who asks opens the port."""
+        report = await self.report()
+        async with self._opening:
+            if self._port is None:
+                self._port = ReplicaPort(self)
+                self._url = await self._opened(self._port)
+        return replace(report, url=self._url, token=self._port.token)
 
-    async def report(self) -> ReplicaReport:
-        """As of a `ModelServer`, with its port."""
-        report = await super().report()
-        return (
-            report if self._port is None else replace(report, url=self._url, token=self._port.token)
-        )
+    async def _opened(self, port: ReplicaPort) -> str | None:
+        # The interface at which Ray reaches this node, and no other.
+        host = get_node_ip_address()
+        try:
+            return await port.start(host)
+        except OSError:
+            _log.exception("no port at %s; gateways ask this replica by Serve's handles", host)
+            return None
 
-    async def __del__(self) -> None:
+    def __del__(self) -> Coroutine[None, None, None] | None:
         """Ends the open requests of the port; Serve awaits it before it ends a replica, and knows
-        its own requests alone."""
-        if self._port is not None:
-            await self._port.stop()
+        its own requests alone. Python calls it again, and awaits nothing."""
+        port, self._port = self._port, None
+        return None if port is None else port.stop()

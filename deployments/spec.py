@@ -65,8 +65,9 @@ class Limits(_Section):
     max_ongoing_requests: int = Field(
         default=64,
         ge=1,
-        description="requests at once, per replica; per gateway replica for a model of a pool, and "
-        "for one that the gateway asks itself",
+        description="requests at once of a gateway replica, for each replica of the model; for a "
+        "model of a pool, and one that the gateway asks itself, in all. With `autoscaling`: per "
+        "replica of the model",
     )
     max_queued_requests: int = Field(
         default=128, ge=1, description="requests per gateway replica that may wait for this model"

@@ -169,7 +169,8 @@ def _backends(
 
 def _deployed(pool: Pool, client: ReplicaClient) -> ServeBackend:
     scaling = pool.basis.autoscaling
-    limited = pool.shared or pool.has_ports
+    at_ports = pool.asked_at_ports and not _encrypts()
+    limited = pool.shared or at_ports
     # Models that share replicas have limits of all of them together.
     replicas = 1 if pool.shared else pool.basis.replicas
     return ServeBackend(
@@ -177,8 +178,13 @@ def _deployed(pool: Pool, client: ReplicaClient) -> ServeBackend:
         partial(serve.get_deployment_handle, pool.name, app_name=pool.app_name),
         may_sleep=scaling is not None and scaling.min_replicas == 0,
         limiters={spec.name: Limiter(spec, replicas) for spec in pool.models} if limited else {},
-        client=client if pool.has_ports else None,
+        client=client if at_ports else None,
     )
+
+
+def _encrypts() -> bool:
+    """Whether Ray's processes speak TLS to each other; a replica's own port does not."""
+    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
 
 
 def _remote_scorer() -> RemoteScorer:

@@ -65,6 +65,5 @@ def test_serve_takes_the_options(case: str) -> None:
 
     assert deployment.name == pool.name
     assert deployment.func_or_class is ServedModelServer
-    limit = deployment.max_ongoing_requests if pool.has_ports else None
-    assert deployment.init_args == (pool.models, context, limit)
-    assert pool.has_ports is (case != "autoscaling")
+    assert deployment.init_args == (pool.models, context)
+    assert pool.asked_at_ports is (case != "autoscaling")

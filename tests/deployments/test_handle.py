@@ -126,7 +126,7 @@ class Handle:
         return self._method
 
     def broadcast(self, method: str) -> Broadcast:
-        assert method == "report"
+        assert method in ("report", "report_with_port")
         self.broadcasts += 1
         return Broadcast(self.verdicts)
 

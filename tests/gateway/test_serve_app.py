@@ -24,7 +24,7 @@ def test_a_pool_is_built_from_its_models():
 
     deployment = build(pool, arguments)._bound_deployment
 
-    specs, context, _ = deployment.init_args
+    specs, context = deployment.init_args
     assert deployment.func_or_class is ServedModelServer
     assert (deployment.name, [spec.name for spec in specs]) == ("none", ["big", "sql"])
     assert context == EngineContext(Path("/models"))
