@@ -31,13 +31,6 @@ class EncoderWithBar:
         self._step = texts_per_step
         self.name, self.sha256 = encoder.name, encoder.sha256
 
-    @property
-    def base(self) -> "TextEncoder":
-        """The encoder before it was fine-tuned."""
-        from router.classifier import base_of
-
-        return base_of(self._encoder)
-
     def encode(self, texts: Sequence[str]) -> "Encoded":
         """The texts' vectors, in order."""
         if len(texts) <= self._step:

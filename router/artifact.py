@@ -194,8 +194,9 @@ def _tensors(trained: Trained) -> dict[str, Any]:
         tensors["form_weights"] = (trained.forms.weights, np.float32)
         tensors["form_bias"] = (trained.forms.bias, np.float32)
     if trained.reading.task_prompts is not None:
-        tensors["task_prompt_weights"] = (trained.reading.task_prompts.weights, np.float32)
-        tensors["task_prompt_bias"] = (trained.reading.task_prompts.bias, np.float64)
+        tensors["system_weights"] = (trained.reading.task_prompts.weights, np.float32)
+        tensors["system_words"] = (trained.reading.task_prompts.words, np.float16)
+        tensors["system_bias"] = (trained.reading.task_prompts.bias, np.float64)
     # In C order: safetensors writes raw memory and would silently scramble any other order.
     return {name: np.ascontiguousarray(*pair) for name, pair in tensors.items()}
 
@@ -212,10 +213,12 @@ def _reading(layout: Layout, tensors: dict[str, Any]) -> Reading:
 
 
 def _task_prompts(tensors: dict[str, Any]) -> TaskPromptDetector | None:
-    if "task_prompt_weights" not in tensors:
+    if "task_prompt_weights" in tensors:
+        raise ValueError("its detector of system prompts is for the encoder before it was tuned")
+    if "system_weights" not in tensors:
         return None
-    bias = tensors["task_prompt_bias"].item()
-    return TaskPromptDetector(tensors["task_prompt_weights"], bias)
+    words = tensors["system_words"].astype(np.float32)
+    return TaskPromptDetector(tensors["system_weights"], words, tensors["system_bias"].item())
 
 
 def _trained(layout: Layout, tensors: dict[str, Any]) -> Trained:

@@ -49,20 +49,6 @@ class TextEncoder(Protocol):
 
 
 @runtime_checkable
-class HasBase(Protocol):
-    """An encoder that was made from another."""
-
-    @property
-    def base(self) -> TextEncoder:
-        """The encoder before it was fine-tuned."""
-
-
-def base_of(encoder: TextEncoder) -> TextEncoder:
-    """The encoder before it was fine-tuned; itself if it was not."""
-    return encoder.base if isinstance(encoder, HasBase) else encoder
-
-
-@runtime_checkable
 class Classifier(Protocol):
     """Scores queries."""
 
@@ -88,10 +74,7 @@ class RouteClassifier:
     def __init__(self, encoder: TextEncoder, trained: Trained) -> None:
         self._encoder = encoder
         self._trained = trained
-        reading = trained.reading
-        # The base encoder takes memory of its own, so it is loaded only where it is read.
-        base = encoder if reading.task_prompts is None else base_of(encoder)
-        self._reader = ConversationReader(encoder.encode, trained.scores, reading, base.encode)
+        self._reader = ConversationReader(encoder.encode, trained.scores, trained.reading)
 
     @property
     def classes_(self) -> tuple[str, ...]:

@@ -23,7 +23,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from router.request_text import SegmentScorer, is_shortened, request_text, system_words
+from router.request_text import (
+    SYSTEM_BUCKETS,
+    SegmentScorer,
+    is_shortened,
+    request_text,
+    system_buckets,
+    system_words,
+)
 from router.types import GENERAL, Query, Scores, Source
 
 MAX_TURNS = 4
@@ -80,20 +87,37 @@ class FollowUpDetector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskPromptDetector:
-    """Detects system prompts that set a task: a linear layer on their vectors by the base encoder,
-    which sees the difference better than one that was trained for requests.
+    """Detects system prompts that set a task: a linear layer on their vectors, since the encoder was
+    trained to see the difference, and another on their words.
 
     Attributes:
-        weights: shape (dimensions,).
-        bias: added to the product; the threshold is part of it.
+        weights: of the vectors, shape (dimensions,).
+        words: of the words by `system_buckets`, shape (`SYSTEM_BUCKETS`,).
+        bias: added to both; the threshold is part of it.
+
+    Raises:
+        ValueError: there is not one weight per bucket.
     """
 
     weights: Floats
+    words: Floats
     bias: float
 
-    def sets_task(self, vectors: Floats) -> Bools:
+    def __post_init__(self) -> None:
+        if self.words.shape != (SYSTEM_BUCKETS,):
+            raise ValueError(
+                f"word weights of shape {self.words.shape}, expected ({SYSTEM_BUCKETS},)"
+            )
+
+    def sets_task(self, systems: Sequence[str], vectors: Floats) -> Bools:
         """Which of n system prompts set a task, shape (n,); vectors (n, dimensions)."""
-        return np.asarray(vectors @ self.weights + self.bias > 0)
+        return np.asarray(self.scores(systems, vectors) > 0)
+
+    def scores(self, systems: Sequence[str], vectors: Floats) -> Floats:
+        """How much each reads like one that sets a task, shape (n,)."""
+        found = [system_buckets(system) for system in systems]
+        said = [self.words[own].sum() / max(len(own), 1) ** 0.5 for own in found]
+        return np.asarray(vectors @ self.weights + np.array(said, np.float32) + self.bias)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +183,6 @@ class ConversationReader:
             once for each text.
         score: the classifier's scores of vectors of shape (n, dimensions).
         reading: how the artifact reads requests.
-        encode_base: turns system prompts into vectors, by the encoder before it was fine-tuned.
     """
 
     def __init__(
@@ -167,11 +190,9 @@ class ConversationReader:
         encode: Callable[[Sequence[str]], Encoding],
         score: Callable[[Floats, Bools], Sequence[Scores]],
         reading: Reading,
-        encode_base: Callable[[Sequence[str]], Encoding] | None = None,
     ) -> None:
         self._encode, self._score, self._reading = encode, score, reading
-        detector = reading.task_prompts
-        self._systems = SystemPrompts(encode_base or encode, reading.reads_system, detector)
+        self._systems = _SystemPrompts(encode, reading.reads_system, reading.task_prompts)
 
     def read(self, queries: Sequence[Query]) -> DecidingTexts:
         """The deciding text of each query, and its vector."""
@@ -179,11 +200,11 @@ class ConversationReader:
         return _Batch(once, self._score, self._reading, self._systems).read(queries)
 
 
-class SystemPrompts:
+class _SystemPrompts:
     """Finds the system prompts that may set a task; remembers them, since they repeat.
 
     Args:
-        encode: turns system prompts into vectors, by the encoder before it was fine-tuned.
+        encode: turns system prompts into vectors.
         reads: whether any is read.
         detector: tells those that set a task; None: all may.
     """
@@ -208,7 +229,7 @@ class SystemPrompts:
         if new:
             if len(self._known) > _MOST_SYSTEMS:
                 self._known = {}
-            found = self._detector.sets_task(self._encode(new).vectors).tolist()
+            found = self._detector.sets_task(new, self._encode(new).vectors).tolist()
             # A new dictionary: several threads may read at once.
             self._known = self._known | dict(zip(new, found, strict=True))
         known = self._known
@@ -246,7 +267,7 @@ class _Batch:
         encoded: _Once,
         score: Callable[[Floats, Bools], Sequence[Scores]],
         reading: Reading,
-        systems: SystemPrompts,
+        systems: _SystemPrompts,
     ) -> None:
         self._encoded, self._score, self._reading = encoded, score, reading
         self._systems = systems

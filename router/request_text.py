@@ -15,12 +15,15 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS = 16384
 """Weights of a `SegmentScorer`; each word falls into one by its checksum."""
+SYSTEM_BUCKETS = 65536
+"""The same of a detector of system prompts, for words and pairs of words."""
 
 SYSTEM_LABEL, USER_LABEL = "System: ", "\nUser: "
 """Labels in a text that has both a system prompt and the user's words."""
@@ -42,6 +45,7 @@ prose."""
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 _WORD = re.compile(r"[^\W\d_]+|\?|\d")
+_SIGN_OR_WORD = re.compile(r"\w+|[^\w\s]")
 _GAP = "\n"
 _LONG_WORD = 5
 
@@ -86,6 +90,13 @@ def buckets(segment: str) -> list[int]:
         return []
     ends = [f"${word[-4:]}" for word in words if len(word) > _LONG_WORD]
     return [zlib.crc32(word.encode()) % BUCKETS for word in (f"^{words[0]}", *words, *ends)]
+
+
+def system_buckets(system: str) -> list[int]:
+    """The buckets of the words, signs and pairs of neighbours in a system prompt, each once."""
+    words = _SIGN_OR_WORD.findall(system.casefold())
+    pairs = (f"{one} {other}" for one, other in pairwise(words))
+    return sorted({zlib.crc32(part.encode()) % SYSTEM_BUCKETS for part in (*words, *pairs)})
 
 
 def request_text(system: str, user: str, scorer: SegmentScorer) -> str:

@@ -45,7 +45,12 @@ _GREETINGS = (
     "Hey there, {}",
     "Good morning. {}",
 )
-_THANKS = ("{}\nThanks!", "{} Thank you.", "{}\n\nThanks in advance for your help.", "{} thx")
+_THANKS = (
+    "{}\nThanks!",
+    "{} Thank you.",
+    "{}\n\nThanks in advance for your help.",
+    "{} much obliged",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from router.classifier import Encoded, TextEncoder, base_of
+from router.classifier import Encoded, TextEncoder
 
 Floats = NDArray[np.float32]
 
@@ -21,11 +21,6 @@ class CachingEncoder:
         self._encoder = encoder
         self._known: dict[str, tuple[Floats, bool]] = {}
         self.name, self.sha256 = encoder.name, encoder.sha256
-
-    @property
-    def base(self) -> TextEncoder:
-        """The encoder before it was fine-tuned."""
-        return base_of(self._encoder)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts' vectors, in order."""

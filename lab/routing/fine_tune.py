@@ -2,7 +2,8 @@
 
 Each step draws prompts, the domains in turn, and puts each into a form that keeps its label; most
 come a second time inside another task, labelled `general`: in one batch the encoder sees that the
-same words belong to a specialist, and do not. All draws depend on the seed and the step alone, so a
+same words belong to a specialist, and do not. A second head learns which system prompts set a task.
+All draws depend on the seed and the step alone, so a
 training that was interrupted goes on from its last checkpoint to the same adapter: on one thread to
 the bit, on several up to the order of sums.
 
@@ -27,6 +28,7 @@ from lab.routing.forms import (
     AFTER_DOCUMENT,
     CONTEXT_IN_SYSTEM,
     IN_LONG_TEXT,
+    OTHER_TASK_BY_SYSTEM,
     OTHER_TASKS,
     PLAIN,
     SYSTEM_PROMPT,
@@ -39,13 +41,14 @@ from lab.routing.forms import (
     said,
 )
 from lab.routing.train import Tune
-from lab.routing.tuning_reader import TuningReader
 from router.classifier import TextEncoder
+from router.conversation import system_text
 from router.encoders.adapter import FILE, Adapter, read_adapter, save_adapter
 from router.encoders.encoder import Encoder
 from router.encoders.encoding import LAYERS, WEIGHTS, Tokens, checksum
 from router.encoders.torch_encoder import pooled
 from router.errors import TrainingError
+from router.request_text import SegmentScorer, request_text, system_words
 from router.types import GENERAL, Query
 
 _FORMS = {
@@ -58,9 +61,12 @@ _FORMS = {
 }
 """How often each form is drawn; the rest is shared by the frames."""
 
-_READ_WHATEVER = 0.4
-"""How often a system prompt is read though the detector takes it for neutral. Else nearly all that
-the encoder sees below a system prompt would be general, and that prompt a sign of it."""
+_READ = 0.4
+"""How often a neutral system prompt is read, as it will be where the detector takes it for one that
+sets a task. Else all that the encoder sees below a system prompt would be general."""
+
+_CONTEXTS = 0.2
+"""Share of the neutral system prompts that hold the context of a prompt: a table, a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class FineTuneConfig:
         steps: optimiser steps.
         prompts: prompts per step, before those inside another task are added.
         fillers: texts without a request per step.
+        systems: system prompts alone per step, half of which set a task.
         other_tasks: share of the prompts that also come inside another task.
         general: share of the prompts that no specialist should get.
         learning_rate, head_learning_rate: the largest, of the LoRA and of the linear head.
@@ -86,10 +93,11 @@ class FineTuneConfig:
     layers: int = 4
     rank: int = 16
     scale: float = 2.0
-    steps: int = 1600
+    steps: int = 2000
     prompts: int = 24
     other_tasks: float = 0.45
     fillers: int = 2
+    systems: int = 16
     general: float = 0.4
     learning_rate: float = 1e-3
     head_learning_rate: float = 1e-2
@@ -120,7 +128,7 @@ def fine_tune(
     step = first = tuning.resume(checkpoint)
     started, shown = time.monotonic(), 0.0
     while step < config.steps:
-        loss = tuning.step(step, draws.batch(step))
+        loss = tuning.step(step, draws.batch(step), draws.system_prompts(step))
         step += 1
         if step % config.checkpoint_every == 0 or step == config.steps:
             tuning.save(checkpoint, step)
@@ -153,9 +161,9 @@ def tuner(
     settings = config or FineTuneConfig()
 
     def tune(
-        prompts: Sequence[TuningPrompt], wordings: Wordings, reader: TuningReader
+        prompts: Sequence[TuningPrompt], wordings: Wordings, scorer: SegmentScorer
     ) -> TextEncoder:
-        draws = Draws(prompts, wordings, reader, settings)
+        draws = Draws(prompts, wordings, scorer, settings)
         found = fine_tune(draws, base, out / CHECKPOINT, settings, progress)
         save_adapter(found, out / FILE)
         return Encoder(base, cache_dir, threads, adapter=read_adapter(out / FILE))
@@ -185,7 +193,7 @@ class Draws:
     Args:
         prompts: training prompts of at least one niche.
         wordings: of the forms.
-        reader: of the prompts in their forms.
+        scorer: shortens long texts.
         config: settings.
 
     Attributes:
@@ -200,15 +208,16 @@ class Draws:
         self,
         prompts: Sequence[TuningPrompt],
         wordings: Wordings,
-        reader: TuningReader,
+        scorer: SegmentScorer,
         config: FineTuneConfig,
     ) -> None:
         self.classes = sorted({prompt.domain for prompt in prompts} | {GENERAL})
-        self._wordings, self._reader, self._config = wordings, reader, config
+        self._wordings, self._scorer, self._config = wordings, scorer, config
+        self._prompts = list(prompts)
         self._of = {
             name: [prompt for prompt in prompts if prompt.domain == name] for name in self.classes
         }
-        drawn = repr((prompts, wordings, config)).encode() + reader.fingerprint
+        drawn = repr((prompts, wordings, config)).encode() + scorer.weights.tobytes()
         self.fingerprint = hashlib.sha256(drawn).hexdigest()
         niches = [name for name in self.classes if name != GENERAL]
         if not niches:
@@ -250,15 +259,42 @@ class Draws:
 
     def _labelled(self, made: Sequence[_Made], rng: random.Random) -> list[tuple[str, int]]:
         found = []
-        whatever = [rng.random() < _READ_WHATEVER for _ in made]
-        texts = self._reader.texts([each.query for each in made], whatever)
-        for each, text in zip(made, texts, strict=True):
+        for each in made:
+            text = self._read(each, rng)
             domain = label(each.form, each.domain, each.prompt, text)
             if domain is not None:
                 # People type in lower case.
                 shown = text.lower() if rng.random() < _LOWER else text
                 found.append((shown, self.classes.index(domain)))
         return found
+
+    def _read(self, made: _Made, rng: random.Random) -> str:
+        """The text as the router may read it."""
+        system, user = system_text(made.query), made.query.messages[-1].content
+        if made.form != OTHER_TASK_BY_SYSTEM and rng.random() >= _READ:
+            # A context is looked up where the words alone say too little.
+            user = f"{system}\n{user}" if made.form == CONTEXT_IN_SYSTEM else user
+            system = ""
+        return request_text(system, user, self._scorer)
+
+    def system_prompts(self, step: int) -> list[tuple[str, int]]:
+        """System prompts as they are read alone; 1 beside those that set a task."""
+        rng = random.Random(f"{self._config.seed} {step} systems")
+        half = self._config.systems // 2
+        tasks = [self._wordings.task_prompt(rng) for _ in range(half)]
+        neutral = [self._neutral(rng) for _ in range(half)]
+        return [(system_words(text), 1) for text in tasks] + [
+            (system_words(text), 0) for text in neutral
+        ]
+
+    def _neutral(self, rng: random.Random) -> str:
+        if rng.random() < _CONTEXTS:
+            prompt = rng.choice(self._prompts)
+            salt = str(rng.random())
+            made = formed(prompt.text, prompt.domain, CONTEXT_IN_SYSTEM, self._wordings, salt)
+            if made is not None:
+                return system_text(made[0])
+        return self._wordings.system(rng)
 
 
 class _Tuning:
@@ -287,13 +323,15 @@ class _Tuning:
         self._tokens = Tokens(base, 256)
         self._model = get_peft_model(model, lora).train()
         width = LAYERS * model.config.hidden_size
-        self._head = nn.Linear(width, classes)
-        nn.init.zeros_(self._head.weight)
+        heads = [nn.Linear(width, classes), nn.Linear(width, 2)]
+        for head in heads:
+            nn.init.zeros_(head.weight)
+        self._heads = nn.ModuleList(heads)
         trained = [value for value in self._model.parameters() if value.requires_grad]
         self._optimiser = torch.optim.AdamW(
             [
                 {"params": trained, "lr": config.learning_rate},
-                {"params": self._head.parameters(), "lr": config.head_learning_rate},
+                {"params": self._heads.parameters(), "lr": config.head_learning_rate},
             ],
             weight_decay=0.01,
         )
@@ -303,24 +341,30 @@ class _Tuning:
         done = step / self._config.steps
         return min(done / _WARM_UP + 0.01, (1 - done) / (1 - _WARM_UP))
 
-    def step(self, number: int, batch: Sequence[tuple[str, int]]) -> float:
-        """One step of the optimiser; returns the mean loss."""
+    def step(self, number: int, *batches: Sequence[tuple[str, int]]) -> float:
+        """One step of the optimiser, on a batch for each head; returns the mean loss of the
+        first."""
         # The dropout too depends on the seed and the step alone.
         torch.manual_seed(self._config.seed * 1_000_003 + number)
+        losses = [self._learn(*pair) for pair in zip(self._heads, batches, strict=True)]
+        nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self._schedule.step()
+        return losses[0]
+
+    def _learn(self, head: nn.Module, batch: Sequence[tuple[str, int]]) -> float:
+        """Adds the gradients of the mean loss, which it returns."""
         cuts = [(self._tokens.of(text).ids, label) for text, label in batch]
         cuts.sort(key=lambda pair: len(pair[0]))
         total = 0.0
         for part in _passes(cuts):
             vectors = pooled(self._model, [ids for ids, _ in part], torch.device("cpu"))
-            logits = self._head(vectors * self._config.sharpness)
+            logits = head(vectors * self._config.sharpness)
             truth = torch.tensor([label for _, label in part])
             loss = cross_entropy(logits, truth, reduction="sum") / len(cuts)
             loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
             total += float(loss.detach())
-        nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        self._optimiser.step()
-        self._optimiser.zero_grad()
-        self._schedule.step()
         return total
 
     def save(self, file: Path, step: int) -> None:
@@ -332,7 +376,7 @@ class _Tuning:
                 "origin": self._origin,
                 "step": step,
                 "lora": get_peft_model_state_dict(self._model),
-                "head": self._head.state_dict(),
+                "heads": self._heads.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
                 "schedule": self._schedule.state_dict(),
             },
@@ -348,7 +392,7 @@ class _Tuning:
         if state["origin"] != self._origin:
             return 0
         set_peft_model_state_dict(self._model, state["lora"])
-        self._head.load_state_dict(state["head"])
+        self._heads.load_state_dict(state["heads"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         return int(state["step"])

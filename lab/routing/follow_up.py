@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from lab.routing.rows import LabelledRow, Splits, query_of
 from lab.statistics.jsonl import Fault, read_jsonl, shorten, string
-from router.classifier import TextEncoder, base_of
+from router.classifier import TextEncoder
 from router.conversation import (
     ConversationReader,
     DecidingTexts,
@@ -148,7 +148,7 @@ def deciding_texts(
         # There is no classifier yet, so only the detector can find the turn.
         return [Scores({GENERAL: 1.0}, ood_score=0.0, max_ood_score=0.0)] * len(vectors)
 
-    reader = ConversationReader(encoder.encode, general, reading, base_of(encoder).encode)
+    reader = ConversationReader(encoder.encode, general, reading)
     deciding = reader.read([query_of(row) for row in rows])
     silent = [row for row, text in zip(rows, deciding.texts, strict=True) if not text]
     if silent:

@@ -12,7 +12,7 @@ Rule: each form is drawn for the rows of all labels alike, since a router learns
 one label has as a sign of that label. Each draw depends only on the text and a salt, so the same
 rows give the same forms.
 
-The wordings are in `texts/`. A third of the kinds is held out: they measure, and never train.
+The wordings are in `texts/`. Whole kinds are held out: they measure, and never train.
 """
 
 import hashlib
@@ -117,6 +117,17 @@ class Wordings:
     def forms(self) -> tuple[str, ...]:
         """The names of all forms, plain first."""
         return (PLAIN, *_MAKERS, *self.frames)
+
+    def apart(self, every: int) -> tuple["Wordings", "Wordings"]:
+        """These wordings without every n-th kind of other task and every n-th neutral system
+        prompt, and these alone."""
+        kinds = {task.kind for task in self.other_tasks[::every]}
+        aside = set(self.systems[::every])
+        kept = replace(
+            self.without(kinds), systems=tuple(text for text in self.systems if text not in aside)
+        )
+        tasks = tuple(task for task in self.other_tasks if task.kind in kinds)
+        return kept, replace(self, other_tasks=tasks, systems=tuple(sorted(aside)))
 
     def without(self, kinds: set[str]) -> "Wordings":
         """These wordings without some kinds of other task."""

@@ -54,11 +54,10 @@ from lab.routing.rows import (
 from lab.routing.segments import fit_scorer
 from lab.routing.task_prompts import fit_task_prompts
 from lab.routing.tradeoff import LIMITS, tradeoff
-from lab.routing.tuning_reader import TuningReader
 from router.artifact import load_artifact, save_artifact
 from router.classifier import TextEncoder
 from router.config import GuaranteeConfig
-from router.conversation import DecidingTexts, Reading, TaskPromptDetector
+from router.conversation import DecidingTexts, Reading
 from router.errors import TrainingError
 from router.form_head import FormHead
 from router.guarantee import Guarantee
@@ -71,7 +70,7 @@ from router.verification import went
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-Tune = Callable[[Sequence[TuningPrompt], Wordings, TuningReader], TextEncoder]
+Tune = Callable[[Sequence[TuningPrompt], Wordings, SegmentScorer], TextEncoder]
 """Fine-tunes an encoder and stores its adapter in the artifact's directory."""
 
 _SHOWN_CHARACTERS = 300
@@ -79,6 +78,9 @@ _PAIRED = 2000
 """Rows whose pairs say what counts as similar."""
 _VERIFIED = 200
 """Prompts that verify the encoder elsewhere."""
+_ASIDE = 10
+"""One in as many kinds of other task and neutral system prompts tunes no encoder: these choose the
+threshold of the detector."""
 _SAMPLE = 12_000
 """Rows that choose the number of sub-clusters."""
 _ROUGHLY = 1e-2
@@ -165,12 +167,12 @@ def train(
     base = CachingEncoder(encoder)
     material = _material(rows, base, config, tune is not None, progress)
     scorer = fit_scorer([row.text for row in material.of("train")], wordings(False).fillers)
-    tuning = None if tune is None else _tuning(material, base, progress)
-    serving: TextEncoder = base
-    if tune is not None and tuning is not None:
-        reader = TuningReader(encoder, scorer, tuning.detector)
-        serving = CachingEncoder(tune(material.tuning_prompts(), tuning.forms, reader))
-    trained, choices, thresholds = _learn(material, serving, scorer, tuning, config, progress)
+    forms, serving = None, base
+    if tune is not None:
+        forms = _forms(material, base, progress)
+        tuned = tune(material.tuning_prompts(), forms.apart(_ASIDE)[0], scorer)
+        serving = CachingEncoder(tuned)
+    trained, choices, thresholds = _learn(material, serving, scorer, forms, config, progress)
     if tune is None:
         _remove_adapter(out)
     guarantees = promises(trained.calibration, config.guarantee)
@@ -205,23 +207,12 @@ def _material(
     return material
 
 
-@dataclass(frozen=True, slots=True)
-class _Tuning:
-    """What a tuned training adds: the forms to train with, and what tells the system prompts that
-    set a task."""
-
-    forms: Wordings
-    detector: TaskPromptDetector
-
-
-def _tuning(material: Material, encoder: TextEncoder, progress: Callable[[str], object]) -> _Tuning:
+def _forms(material: Material, encoder: TextEncoder, progress: Callable[[str], object]) -> Wordings:
     """The forms without those that are a domain's own task."""
     own = kinds_of_own_task(material.of("train"), encoder, wordings(False))
     for domain, kinds in own.items():
         progress(f"{domain}: its own task is {', '.join(kinds)}; such forms are not made")
-    forms = wordings(False).without({kind for kinds in own.values() for kind in kinds})
-    progress("learning which system prompts set a task")
-    return _Tuning(forms, fit_task_prompts(forms, encoder))
+    return wordings(False).without({kind for kinds in own.values() for kind in kinds})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,14 +244,13 @@ def _learn(
     material: Material,
     encoder: TextEncoder,
     scorer: SegmentScorer,
-    tuning: _Tuning | None,
+    forms: Wordings | None,
     config: TrainConfig,
     progress: Callable[[str], object],
 ) -> tuple[Trained, tuple[Choice, ...], Mapping[float, float]]:
     """Trains on the rows of training, validation and calibration; also returns what was chosen, and
     the confidence threshold for each limit of misrouted rows."""
-    reading = _reading(material, encoder, scorer, tuning, config.seed)
-    forms = None if tuning is None else tuning.forms
+    reading = _reading(material, encoder, scorer, forms, config.seed)
     parts = _parts(material, encoder, reading, forms, config.seed, progress)
     head, choices = _choose_head(material.classes, parts, config, progress)
     progress("calibrating")
@@ -268,7 +258,7 @@ def _learn(
     prototypes = fit_prototypes(
         material.classes, parts.fit, config.prototypes, config.most_prototypes, config.seed
     )
-    quantile = config.ood_quantile if tuning is None else config.tuned_ood_quantile
+    quantile = config.ood_quantile if forms is None else config.tuned_ood_quantile
     ood = calibrate_ood(head, prototypes, parts.validation, quantile)
     thresholds = {
         limit: calibrate_confidence(head, ood, parts.validation, limit)
@@ -294,13 +284,13 @@ def _reading(
     material: Material,
     encoder: TextEncoder,
     scorer: SegmentScorer,
-    tuning: _Tuning | None,
+    forms: Wordings | None,
     seed: int,
 ) -> Reading:
     follow_up = learn_follow_ups(material.rows, encoder, material.splits)
     similar = _min_similarity(material, encoder, seed)
-    detector = None if tuning is None else tuning.detector
-    return Reading(follow_up, scorer, tuning is not None, detector, similar)
+    detector = None if forms is None else fit_task_prompts(*forms.apart(_ASIDE), encoder)
+    return Reading(follow_up, scorer, forms is not None, detector, similar)
 
 
 def _fit_forms(parts: _Parts) -> FormHead | None:

@@ -8,7 +8,6 @@ Several threads run passes concurrently, each pass on one thread, without spinni
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,6 @@ class Encoder:
         max_tokens: int = 256,
         adapter: Adapter | None = None,
     ) -> None:
-        self._plain: Callable[[], Encoder] = lambda: Encoder(path, cache_dir, threads, max_tokens)
-        self._tuned = adapter is not None
         self._tokens = Tokens(path, max_tokens)
         converted = prepare(path, cache_dir, adapter)
         self.name = path.name
@@ -66,11 +63,6 @@ class Encoder:
         self._map: Callable[..., Iterable[Any]] = (
             map if threads == 1 else ThreadPoolExecutor(threads, "encoder").map
         )
-
-    @cached_property
-    def base(self) -> "Encoder":
-        """The encoder without the adapter."""
-        return self._plain() if self._tuned else self
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Vectors of the texts, float32 (n, 3 x hidden) of length 1, and which texts were cut."""

@@ -21,7 +21,7 @@ from router.conversation import TaskPromptDetector
 from router.errors import ArtifactError
 from router.form_head import FormHead
 from router.head import Head
-from router.request_text import BUCKETS, SegmentScorer
+from router.request_text import BUCKETS, SYSTEM_BUCKETS, SegmentScorer
 from router.trained import Exemplars, VerificationPrompt
 from router.types import Query
 from tests.router.fakes import WIDTH, HashingEncoder
@@ -102,7 +102,7 @@ def test_how_requests_are_read_is_read_back(trained, tmp_path):
     # Half precision on disk.
     weights = np.linspace(-1, 1, BUCKETS).astype(np.float16).astype(np.float32)
     scorer = SegmentScorer(weights)
-    detector = TaskPromptDetector(np.ones(3, np.float32), -0.5)
+    detector = TaskPromptDetector(np.ones(3, np.float32), np.ones(SYSTEM_BUCKETS, np.float32), -0.5)
     reading = replace(learnt.reading, scorer=scorer, reads_system=True, task_prompts=detector)
     prompts = (VerificationPrompt("select", "sql"), VerificationPrompt("poem", "general"))
     save_artifact(

@@ -15,6 +15,7 @@ from router.conversation import (
     system_text,
     user_turns,
 )
+from router.request_text import SYSTEM_BUCKETS
 from router.types import GENERAL, Query, Scores
 
 TOPICS = ("tables", "songs")
@@ -243,20 +244,16 @@ def test_an_encoder_trained_for_it_always_reads_the_system_prompt():
     ids=["task", "neutral"],
 )
 def test_only_a_system_prompt_that_sets_a_task_is_read_with_clear_words(bias, decides):
-    """The detector sees each system prompt once, by the base encoder."""
-    world = World(**{"last": NICHE, "System: prompt\nUser: last": CHAT})
-    seen: list[str] = []
-
-    def encode_base(texts):
-        seen.extend(texts)
-        return Encoded(np.ones((len(texts), 2), np.float32), np.zeros(len(texts), np.bool_))
-
-    detector = TaskPromptDetector(np.zeros(2, np.float32), bias)
+    """The detector sees each system prompt once."""
+    world = World(**{"prompt": CHAT, "last": NICHE, "System: prompt\nUser: last": CHAT})
+    detector = TaskPromptDetector(
+        np.zeros(6, np.float32), np.zeros(SYSTEM_BUCKETS, np.float32), bias
+    )
     reading = Reading(world.reading.follow_up, reads_system=True, task_prompts=detector)
-    world.reader = ConversationReader(world.encode, world.score, reading, encode_base)
+    world.reader = ConversationReader(world.encode, world.score, reading)
     assert world.decides("last", system="prompt") == decides
     assert world.decides("last", system="prompt") == decides
-    assert seen == ["prompt"]
+    assert world.batches == [["prompt"], [decides], [decides]]
 
 
 def test_a_follow_up_is_looked_up_without_the_system_prompt():

@@ -9,8 +9,6 @@ import torch
 
 from lab.routing.fine_tune import CHECKPOINT, Draws, FineTuneConfig, fine_tune, tuner
 from lab.routing.forms import Frame, OtherTask, TuningPrompt, Wordings, wordings
-from lab.routing.tuning_reader import TuningReader
-from router.conversation import TaskPromptDetector
 from router.encoders.adapter import FILE, adapter_of
 from router.encoders.encoder import Encoder
 from router.encoders.encoding import WEIGHTS, checksum
@@ -18,18 +16,11 @@ from router.errors import TrainingError
 from router.request_text import BUCKETS, SegmentScorer
 from router.types import GENERAL
 from tests.router.encoders.tiny_bert import LAYERS, tiny_bert
-from tests.router.fakes import HashingEncoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CONFIG = FineTuneConfig(layers=2, rank=4, steps=6, prompts=4, checkpoint_every=2)
-TASKS = TaskPromptDetector(np.zeros(64, np.float32), 1.0)
-"""Takes every system prompt for one that sets a task."""
-
-
-def reader(scorer=None, tasks=TASKS):
-    return TuningReader(HashingEncoder(), scorer or SegmentScorer.neutral(), tasks)
-
+SCORER = SegmentScorer.neutral()
 
 PROMPTS = [
     *(TuningPrompt(f"select {number} rows", "sql") for number in range(8)),
@@ -75,7 +66,7 @@ def base(tmp_path_factory):
 
 
 def draws(prompts=PROMPTS, config=CONFIG, stop=None):
-    return Interrupting(prompts, FORMS, reader(), config, stop=stop)
+    return Interrupting(prompts, FORMS, SCORER, config, stop=stop)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +180,7 @@ def test_what_tells_the_classes_apart_is_learnt(base, tmp_path):
         for one, two, three in permutations(own, 3)
     ]
     found = fine_tune(
-        Draws(prompts[::2], SHORT, reader(), config), base, tmp_path / CHECKPOINT, config
+        Draws(prompts[::2], SHORT, SCORER, config), base, tmp_path / CHECKPOINT, config
     )
     unseen = prompts[1::2]
     alike = np.equal.outer(*[[prompt.domain for prompt in unseen]] * 2)
@@ -206,7 +197,7 @@ def test_what_tells_the_classes_apart_is_learnt(base, tmp_path):
 def test_a_tuner_leaves_the_adapter_beside_the_artifact(whole, base, tmp_path):
     """The encoder that it returns is what an artifact with this adapter is loaded with."""
     out = tmp_path / "artifact"
-    encoder = tuner(base, tmp_path, out, threads=1, config=CONFIG)(PROMPTS, FORMS, reader())
+    encoder = tuner(base, tmp_path, out, threads=1, config=CONFIG)(PROMPTS, FORMS, SCORER)
     assert (out / FILE).is_file()
     assert encoder.sha256 == Encoder(base, tmp_path, adapter=adapter_of(out)).sha256
     a, b = adapter_of(out).pairs["encoder.layer.1.output.dense"]
@@ -258,40 +249,30 @@ def test_without_a_prompt_of_a_niche_there_is_nothing_to_train(prompts):
         draws(prompts)
 
 
-OTHER_READERS = {
-    "scorer": reader(SegmentScorer(np.ones(BUCKETS, np.float32))),
-    "detector": reader(tasks=TaskPromptDetector(np.ones(64, np.float32), 0.0)),
-}
-
-
-@pytest.mark.parametrize("other", OTHER_READERS.values(), ids=OTHER_READERS.keys())
-def test_another_reading_makes_another_training(other):
-    """What reads the texts is part of what the batches depend on."""
-    found = {Draws(PROMPTS, FORMS, each, CONFIG).fingerprint for each in (reader(), other)}
-    assert len(found) == 2
-
-
-BLIND = reader(tasks=TaskPromptDetector(np.zeros(64, np.float32), -1.0))
-"""Takes every system prompt for a neutral one."""
-
-
-def drawn(which, steps=20):
-    """The texts of some batches with the names of their labels."""
-    found = Draws(PROMPTS, FORMS, which, CONFIG)
-    batches = [found.batch(step) for step in range(steps)]
-    return [(text.lower(), found.classes[label]) for batch in batches for text, label in batch]
-
-
-def test_a_task_that_is_not_read_teaches_nothing():
-    """A text below such a prompt says nothing of the task, so it is no example of another one."""
-    assert len(drawn(BLIND)) < len(drawn(reader()))
+def test_another_scorer_makes_another_training():
+    """What shortens the texts is part of what the batches depend on."""
+    scorers = (SCORER, SegmentScorer(np.ones(BUCKETS, np.float32)))
+    assert len({Draws(PROMPTS, FORMS, each, CONFIG).fingerprint for each in scorers}) == 2
 
 
 def test_neutral_system_prompts_are_read_now_and_then():
     """Else a system prompt in a text would be a sign of `general`."""
-    below = [label for text, label in drawn(BLIND) if text.startswith("system: ")]
+    found = draws()
+    texts = [pair for step in range(20) for pair in found.batch(step)]
+    below = [found.classes[label] for text, label in texts if text.startswith("System: ")]
     niches = sum(label != GENERAL for label in below)
-    assert 0 < niches < len(drawn(BLIND)) / 5
+    assert 0 < niches < len(texts) / 5
+
+
+def test_system_prompts_are_told_apart_alone():
+    """Half of them set a task; the others are neutral, or hold the context of a prompt."""
+    config = replace(CONFIG, systems=400)
+    prompts = [*PROMPTS, TuningPrompt("a table of boats\nwhich is longest", "sql", 9.0)]
+    systems = draws(prompts, config).system_prompts(0)
+    assert [label for _, label in systems] == [1] * 200 + [0] * 200
+    neutral = [text for text, label in systems if not label]
+    assert 0 < sum("a table of boats" in text for text in neutral) < 20
+    assert draws(prompts, config).system_prompts(1) != systems
 
 
 def test_the_checkpoint_holds_no_code(base, tmp_path):

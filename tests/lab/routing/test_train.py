@@ -11,7 +11,7 @@ from lab.routing.caching import CachingEncoder
 from lab.routing.dataset import LabelledQuery
 from lab.routing.evaluate import evaluate
 from lab.routing.fine_tune import FineTuneConfig, tuner
-from lab.routing.forms import OTHER_TASKS, PLAIN, said, wordings
+from lab.routing.forms import OTHER_TASKS, PLAIN, wordings
 from lab.routing.train import TrainConfig, train, train_router
 from router.artifact import load_artifact
 from router.config import GuaranteeConfig
@@ -200,20 +200,14 @@ def test_a_tuned_artifact_is_bound_to_the_tuned_encoder(tuned):
 
 
 def test_the_training_rows_alone_tune(tuned):
-    """With the wordings that are not held out, read as the artifact will read requests."""
-    prompts, forms, reader = tuned[2]
+    """With wordings that are not held out; some more are kept for the detector of tasks."""
+    prompts, forms, _ = tuned[2]
     training = {row.text for row in toy_rows() if row.split == "train"}
     assert {prompt.text for prompt in prompts} == training
-    assert {task.kind for task in forms.other_tasks} <= {
+    assert {task.kind for task in forms.other_tasks} < {
         task.kind for task in wordings(False).other_tasks
     }
-    systems = [task.system[0] for task in forms.other_tasks]
-    requests = [said("play it", system) for system in systems]
-    texts = reader.texts(requests, [False] * len(requests))
-    assert all(
-        text.startswith("System: ") for text in reader.texts(requests, [True] * len(requests))
-    )
-    assert np.mean([text.startswith("System: ") for text in texts]) > 0.5
+    assert set(forms.systems) < set(wordings(False).systems)
 
 
 def test_a_tuned_training_is_measured_in_every_form(tuned):
