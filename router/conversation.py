@@ -87,8 +87,8 @@ class FollowUpDetector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskPromptDetector:
-    """Detects system prompts that set a task: a linear layer on their vectors, which the encoder was
-    trained for, and another on their words.
+    """Detects system prompts that set a task: a linear layer on their vectors, for which the
+    encoder was trained, and another on their words.
 
     Attributes:
         weights: of the vectors, shape (dimensions,).
