@@ -23,6 +23,9 @@ _PAUSE_SECONDS = 0.02
 
 _VARIATION = 0.35
 """Of the gateway's times: p99 is then twice p50, as measured with one client."""
+_HANDLE_SECONDS = 0.00122
+"""CPU of both ends of a call by Serve's handle, at 16 calls at once: `python -m loadtests.bench.hop`,
+in docs/results/serving.md."""
 _GATEWAY_SHARE = 0.7
 """Of a request's CPU time that the gateway's process takes when the engine is in a replica. It was
 not measured, and was chosen so that the rate at 16 clients agreed with an earlier measurement; it
@@ -88,12 +91,14 @@ class Costs:
         classify: choosing the model.
         token: a token of a stream.
         hop: what an engine in a replica on Ray Serve costs more than such a server.
+        handle: a call by Serve's handle, as to a classifier apart.
     """
 
     request: float
     classify: float
     token: float
     hop: float
+    handle: float
 
 
 def costs(serving: Serving) -> Costs:
@@ -104,6 +109,7 @@ def costs(serving: Serving) -> Costs:
         classify=serving.request("auto", FORWARDED, 16) - request,
         token=(serving.stream("named", 64) - request) / STREAM_TOKENS,
         hop=_GATEWAY_SHARE * serving.request("named", IN_REPLICA, 16) - request,
+        handle=_GATEWAY_SHARE * _HANDLE_SECONDS,
     )
 
 
@@ -183,6 +189,7 @@ def unit_costs(serving: Serving, scenario: Scenario) -> Table:
         ("choosing the model (auto), in the gateway", of.classify, 1),
         ("a streamed token", of.token, scenario.tokens),
         ("an engine in a replica: the hop to it", of.hop, 1),
+        ("a call by Serve's handle, as to a classifier apart", of.handle, 1),
         ("HAProxy, at most", scenario.haproxy_seconds, 1),
     )
     rows = tuple(
@@ -255,7 +262,7 @@ def fleets(serving: Serving, scenario: Scenario) -> Table:
         ("named, whole", of.request, 0, 1),
         ("auto, whole", auto, 0, 1),
         ("auto, whole, half of them remembered", auto - of.classify / 2, 0, 1),
-        ("auto, whole, classifier apart", of.request + of.hop, 0, 1),
+        ("auto, whole, classifier apart", of.request + of.handle, 0, 1),
         ("auto, whole, engines in replicas", auto + of.hop, 0, 1),
         ("named, streams", of.request, scenario.tokens, 1),
         ("auto, streams", auto, scenario.tokens, 1),
@@ -322,7 +329,7 @@ def beside(serving: Serving, scenario: Scenario, shipped: Shipped) -> Table:
     rows = (
         ("readiness, models behind servers: requests/s", checks * scenario.models),
         ("readiness, engines in replicas: calls/s", checks * scenario.gpus),
-        ("the same: % of each gateway's time, at most", round(100 * each * of.hop)),
+        ("the same: % of each gateway's time, at most", round(100 * each * of.handle)),
         ("Serve's controller, engines in replicas: health checks/s", controller),
         ("Serve's controller, engines in replicas: load reports/s", reports),
         (
