@@ -24,8 +24,8 @@ _PAUSE_SECONDS = 0.02
 _VARIATION = 0.35
 """Of the gateway's times: p99 is then twice p50, as measured with one client."""
 _HANDLE_SECONDS = 0.00122
-"""CPU of both ends of a call by Serve's handle, at 16 calls at once: `python -m loadtests.bench.hop`,
-in docs/results/serving.md."""
+"""CPU of both ends of a call by Serve's handle, at 16 calls at once (`loadtests.bench.hop`, in
+docs/results/serving.md)."""
 _GATEWAY_SHARE = 0.7
 """Of a request's CPU time that the gateway's process takes when the engine is in a replica. It was
 not measured, and was chosen so that the rate at 16 clients agreed with an earlier measurement; it
