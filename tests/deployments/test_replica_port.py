@@ -150,48 +150,26 @@ async def test_a_replica_that_stops_ends_what_it_has_and_takes_nothing_new(ask: 
             await ask(asking, asked)
 
 
-async def _cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers a stream with half of a part, and is gone."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\0\0\0\r\n")
-    await writer.drain()
-    writer.close()
-
-
-async def _cut_off_cleanly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Ends the answer in the middle of a part."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\0\0")
-    await writer.drain()
-    writer.close()
-
-
-async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes the request and is gone."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.close()
-
-
-async def _babbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers with a part that is none."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\0\0\0\0\1?")
-    await writer.drain()
-    writer.close()
-
-
-async def _broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers that it failed."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
-    await writer.drain()
-    writer.close()
+BROKEN = {
+    "in a part": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\0\0\0\r\n",
+    "in a part, with a clean end": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\0\0",
+    "before an answer": b"",
+    "with an error of the server": b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+    "with what is no part": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\0\0\0\0\1?",
+}
 
 
 @EITHER
-@pytest.mark.parametrize("served", [_cut_off, _cut_off_cleanly, _silent, _broken, _babbling])
-async def test_a_replica_that_breaks_off_is_unavailable(served: Any, ask: Ask) -> None:
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
+async def test_a_replica_that_breaks_off_is_unavailable(answer: bytes, ask: Ask) -> None:
     """It may have begun, so nobody else is asked for the same."""
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
     server = await asyncio.start_server(served, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
     async with client() as asking:
