@@ -280,6 +280,7 @@ async def test_a_port_is_opened_when_somebody_wants_one(monkeypatch: pytest.Monk
     """At the interface at which Ray reaches the node; without one the report has no address."""
     hosts = ["127.0.0.1", "203.0.113.1"]
     monkeypatch.setattr("deployments.server.get_node_ip_address", lambda: hosts.pop(0))
+    monkeypatch.setattr("deployments.server.log_as_json", lambda _name: None)
     specs, context = [ModelSpec(name="sql", model="none", engine="fake")], EngineContext(Path("x"))
     open_, closed = (ServedModelServer(specs, context) for _ in range(2))
     await open_.check_health()
