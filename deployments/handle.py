@@ -31,6 +31,8 @@ _T = TypeVar("_T")
 
 _RETRY_AFTER_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
+_REST_SECONDS = 30.0
+"""How long a port that took no request is left alone."""
 _FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
 """Serve's default serializes any object, at ten times the cost for bytes."""
 
@@ -152,6 +154,7 @@ class ServeBackend(ServeApplication):
         self._limiters, self._client = limiters, client
         self._asking: asyncio.Task[list[Any]] | None = None
         self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
+        self._refused: dict[tuple[str, str], float] = {}  # address and token, and when
 
     async def health(self, model: str) -> None:  # type: ignore[override]  # it has several models
         """Returns when one of the replicas does not report the model unavailable.
@@ -175,10 +178,14 @@ class ServeBackend(ServeApplication):
     async def _ask_for_reports(self) -> list[Any]:
         async with asyncio.timeout(_HEALTH_SECONDS):
             reports = await self._ask_replicas("report_with_port" if self._client else "report")
+        since = asyncio.get_running_loop().time() - _REST_SECONDS
+        self._refused = {port: when for port, when in self._refused.items() if when > since}
         self._replicas = {
             report.url: (self._known(report.url, report.token), report)
             for report in reports
-            if isinstance(report, ReplicaReport) and report.url is not None
+            if isinstance(report, ReplicaReport)
+            and report.url is not None
+            and (report.url, report.token) not in self._refused
         }
         return reports
 
@@ -228,13 +235,15 @@ class ServeBackend(ServeApplication):
 
     @contextmanager
     def _unless_gone(self, replica: Replica) -> Iterator[None]:
-        """Passes over a replica that takes no requests, and forgets it until it reports again; puts
-        one last that answered nobody while somebody waited in vain."""
+        """Passes over a replica that takes no requests, and lets its port rest, since a network
+        that lets nothing through costs seconds; puts one last that answered nobody while somebody
+        waited in vain."""
         before = replica.answers
         try:
             yield
         except NotTaken:
             self._replicas.pop(replica.url, None)
+            self._refused[replica.url, replica.token] = asyncio.get_running_loop().time()
         except (asyncio.CancelledError, GeneratorExit):
             replica.silent = replica.answers == before
             raise

@@ -240,6 +240,22 @@ async def ask_of(asked: ServeBackend, stream: bool) -> list[Chunk]:
     return [await asked.complete(ASKED)]
 
 
+async def test_a_port_that_takes_no_request_rests() -> None:
+    """Its reports do not bring it back at once: meanwhile the handle is asked."""
+    async with replica(FakeBackend("sql")) as (_, found):
+        handle = Handle(Response(BY_HANDLE), reporting(Replica(found.url, "wrong")))
+        async with backend_of(handle) as asked:
+            for times in (1, 2):
+                assert await ask_of(asked, False) == [BY_HANDLE]
+                assert handle.asked == times
+                handle.verdicts = reporting(Replica(found.url, "wrong"))
+                await asked.health("sql")
+                assert asked._replicas == {}
+            handle.verdicts = reporting(found)
+            await asked.health("sql")
+            assert await ask_of(asked, False) != [BY_HANDLE]
+
+
 async def test_a_replica_that_lets_wait_in_vain_comes_last() -> None:
     """Until it answers or reports; others that wait there do not count against one that answers."""
     backends = [FakeBackend("sql", first_gate=asyncio.Event()), FakeBackend("sql")]
