@@ -1,11 +1,12 @@
 """Starts the local stack for a run, and stops it afterwards."""
 
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from loadtests.traffic.probe import READY_PATH, ready, wait_until_ready
 _READY_SECONDS = 300.0
 _STOP_SECONDS = 60.0
 _SHOWN = 400
+_PORTS = (10_000, 20_000)
 
 
 def serve_command(config: Path, port: int) -> list[str]:
@@ -27,10 +29,13 @@ def serve_command(config: Path, port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """A free TCP port of the loopback device."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free TCP port of the loopback device, below those that systems give out by themselves: such
+    a one may be taken again before it is bound, and some of Ray's fixed ones are among them."""
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import psutil
 import pytest
 import yaml
 from openai import OpenAI
+
+from loadtests.traffic.stack import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -92,16 +93,10 @@ def _read(answers: IO[str]) -> dict[str, Any]:
     raise AssertionError("the stack's process ended; its stderr says why")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def running(config: Path) -> Iterator[Stack]:
     """The stack of a configuration, from ready to stopped."""
-    command = [sys.executable, "-m", "tests.e2e.driver", str(config), str(_free_port())]
+    command = [sys.executable, "-m", "tests.e2e.driver", str(config), str(free_port())]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -8,7 +8,6 @@ were started here are ended.
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deployments.models.cache import cache_dir
+from loadtests.traffic.stack import free_port
 
 FOLDER = cache_dir(os.environ) / "tools" / "kube-apiserver-1.20.2"
 """Where `kube-apiserver` and `etcd` lie once they were built."""
@@ -132,7 +132,7 @@ def serving(folder: Path) -> Iterator[Path]:
     Args:
         folder: an empty directory, where its state and logs go.
     """
-    etcd, peers, secure = _free_port(), _free_port(), _free_port()
+    etcd, peers, secure = free_port(), free_port(), free_port()
     key, tokens = folder / "service-account.key", folder / "tokens.csv"
     _run("openssl", "genrsa", "-out", str(key), "2048")
     tokens.write_text(f'{_ADMIN},{_ADMIN},{_ADMIN},"system:masters"\n', encoding="utf-8")
@@ -201,12 +201,6 @@ def _kubeconfig(folder: Path, url: str) -> Path:
     path.write_text(json.dumps(config), encoding="utf-8")
     path.chmod(0o600)
     return path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":

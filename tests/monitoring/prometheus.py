@@ -1,6 +1,5 @@
 """A real Prometheus that scrapes one target, and promtool."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import yaml
 
+from loadtests.traffic.stack import free_port
 from tests.monitoring.tools import PROMETHEUS, PROMTOOL
 
 SCRAPE_SECONDS = 0.25
@@ -72,7 +72,7 @@ def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
     }
     path = folder / "prometheus.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     command = [
         str(PROMETHEUS),
         f"--config.file={path}",
@@ -101,8 +101,3 @@ def _await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             pass
         assert time.monotonic() < end, f"Prometheus is not ready: {log.read_text(encoding='utf-8')}"
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

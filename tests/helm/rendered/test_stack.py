@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import yaml
 from openai import OpenAI
 
 from deployments.models.cache import cache_dir
+from loadtests.traffic.stack import free_port
 from tests.helm.documents import ROOT
 from tests.helm.rendered.charts import rendered
 
@@ -52,16 +52,10 @@ def _read(answers: IO[str]) -> dict[str, list[int]]:
     raise AssertionError("the stack's process ended; its stderr says why")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _on_this_machine(folder: Path) -> dict[str, Any]:
     """The configuration with this machine's directories, and a free port of the loopback."""
     config = rendered("fake").serve_config
-    config["http_options"] = {"host": "127.0.0.1", "port": _free_port()}
+    config["http_options"] = {"host": "127.0.0.1", "port": free_port()}
     metrics = folder / "metrics"
     metrics.mkdir()
     for app in config["applications"]:

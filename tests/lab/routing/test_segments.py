@@ -46,6 +46,7 @@ def test_a_question_in_the_middle_of_a_long_text_survives(scorer, hidden):
 def test_a_request_scores_higher_than_a_log(scorer):
     """The scorer knows words of requests, and of texts that are none."""
     request = scorer.score("How many orders did we get last week?")
+    assert request > 0
     assert request > scorer.score("[mailer] INFO Queued report for 11 recipients") + 0.5
 
 

@@ -19,7 +19,7 @@ def test_wordings_that_were_trained_on_are_told_apart():
     """Prompts that set a task are found, and the neutral ones are not taken for such."""
     encoder = HashingEncoder()
     tasks, neutral = found(fit_task_prompts(KEPT, ASIDE, encoder), encoder)
-    assert tasks > neutral + 0.3
+    assert tasks > neutral + 0.4
 
 
 def test_prompts_that_were_put_aside_choose_the_threshold():
