@@ -76,7 +76,7 @@ def _add_fine_tuning(parser: argparse.ArgumentParser) -> None:
         "of seconds; goes on where it was interrupted",
     )
     parser.add_argument(
-        "--steps", type=positive, help="optimiser steps of --fine-tune (default: 2000)"
+        "--steps", type=positive, help="optimiser steps of --fine-tune (default: 2500)"
     )
 
 

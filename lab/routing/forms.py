@@ -5,7 +5,8 @@ Three families:
 1. **Other task**: the text inside another task ("Translate into Finnish: ..."), by the user's words
    or by a system prompt. No specialist should get it: labelled `general`.
 2. **Same task**: the request in a mail, a quotation, a list, after a document, in the middle of a
-   long text, below a neutral system prompt, with typos. It keeps its label.
+   long text, below a neutral system prompt or one that sets the domain's own task, with typos. It
+   keeps its label.
 3. **Plain**: the prompt as it is.
 
 Rule: each form is drawn for the rows of all labels alike, since a router learns a form that only
@@ -19,8 +20,8 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,17 +42,24 @@ AFTER_DOCUMENT = "after a document"
 IN_LONG_TEXT = "in a long text"
 SYSTEM_PROMPT = "neutral system prompt"
 CONTEXT_IN_SYSTEM = "context in the system prompt"
+OWN_TASK_BY_SYSTEM = "own task by system prompt"
 TYPOS = "typos"
 
 OTHER_TASKS = (OTHER_TASK, OTHER_TASK_BY_SYSTEM)
-_SAME_TASK = (AFTER_DOCUMENT, IN_LONG_TEXT, SYSTEM_PROMPT, CONTEXT_IN_SYSTEM, TYPOS)
+SET_BY_SYSTEM = (OTHER_TASK_BY_SYSTEM, OWN_TASK_BY_SYSTEM)
+"""Forms whose system prompt says what the task is."""
+_SAME_TASK = (
+    *(AFTER_DOCUMENT, IN_LONG_TEXT, SYSTEM_PROMPT, CONTEXT_IN_SYSTEM, TYPOS),
+    OWN_TASK_BY_SYSTEM,
+)
 
 _LONG = (AFTER_DOCUMENT, IN_LONG_TEXT)
 """Forms that are shortened."""
 
 MIX: Mapping[str, float] = {
-    PLAIN: 0.5,
+    PLAIN: 0.48,
     SYSTEM_PROMPT: 0.1,
+    OWN_TASK_BY_SYSTEM: 0.02,
     OTHER_TASK: 0.08,
     OTHER_TASK_BY_SYSTEM: 0.05,
     AFTER_DOCUMENT: 0.05,
@@ -103,6 +111,7 @@ class Wordings:
         frames: surroundings, by their form.
         systems: neutral system prompts.
         fillers: texts without a request.
+        own_tasks: system prompts that set a domain's own task, by the domain.
         recombined: whether parts of several wordings are put together, so that a router learns
             what they have in common and not the few wordings by heart.
     """
@@ -111,12 +120,19 @@ class Wordings:
     frames: Mapping[str, tuple[Frame, ...]]
     systems: tuple[str, ...]
     fillers: tuple[str, ...]
+    own_tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recombined: bool = False
 
     @property
     def forms(self) -> tuple[str, ...]:
         """The names of all forms, plain first."""
-        return (PLAIN, *_MAKERS, *self.frames)
+        return (PLAIN, OWN_TASK_BY_SYSTEM, *_MAKERS, *self.frames)
+
+    def with_own_tasks(self, found: Mapping[str, Sequence[str]]) -> "Wordings":
+        """These wordings with more system prompts that set a domain's own task."""
+        names = sorted({*self.own_tasks, *found})
+        merged = {name: (*self.own_tasks.get(name, ()), *found.get(name, ())) for name in names}
+        return replace(self, own_tasks=merged)
 
     def apart(self, every: int) -> tuple["Wordings", "Wordings"]:
         """These wordings without every n-th kind of other task and every n-th neutral system
@@ -252,7 +268,10 @@ def formed(
         if wordings.recombined and rng.random() < _TWICE:
             inner = wordings.framed(text, rng.choice(_LOOSE), rng)
         return said(wordings.framed(inner, form, rng)), domain
-    query = _MAKERS[form](text, wordings, rng)
+    if form == OWN_TASK_BY_SYSTEM:
+        query = _own_task_by_system(text, domain, wordings, rng)
+    else:
+        query = _MAKERS[form](text, wordings, rng)
     if query is None:
         return None
     return query, GENERAL if form in OTHER_TASKS else domain
@@ -299,6 +318,17 @@ def _other_task(text: str, wordings: Wordings, rng: random.Random) -> Query:
 
 def _other_task_by_system(text: str, wordings: Wordings, rng: random.Random) -> Query:
     return said(text, wordings.task_prompt(rng))
+
+
+def _own_task_by_system(
+    text: str, domain: str, wordings: Wordings, rng: random.Random
+) -> Query | None:
+    """Below a system prompt of the domain; what no specialist should get, below one of any."""
+    if domain != GENERAL:
+        systems = wordings.own_tasks.get(domain)
+    else:
+        systems = rng.choice(list(wordings.own_tasks.values())) if wordings.own_tasks else None
+    return said(text, rng.choice(systems)) if systems else None
 
 
 def _after_document(text: str, wordings: Wordings, rng: random.Random) -> Query:
@@ -390,6 +420,9 @@ def wordings(held_out: bool) -> Wordings:
     for row in rows("frames.jsonl"):
         frame = Frame(row["form"], tuple(row["wordings"]))
         frames[frame.form] = (*frames.get(frame.form, ()), frame)
+    own_tasks: dict[str, tuple[str, ...]] = {}
+    for row in rows("own_tasks.jsonl"):
+        own_tasks[row["domain"]] = (*own_tasks.get(row["domain"], ()), row["text"])
     return Wordings(
         other_tasks=tuple(
             OtherTask(
@@ -403,5 +436,6 @@ def wordings(held_out: bool) -> Wordings:
         frames=frames,
         systems=tuple(row["text"] for row in rows("systems.jsonl")),
         fillers=tuple(row["text"] for row in rows("fillers.jsonl")),
+        own_tasks=own_tasks,
         recombined=not held_out,
     )

@@ -1,6 +1,7 @@
 """Labelled rows with their splits: what a training reads."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from lab.routing.forms import TuningPrompt
 from lab.routing.rows import LabelledRow, Splits, query_of
 from router.conversation import system_text, user_turns
 from router.errors import TrainingError
+from router.types import GENERAL
 
 Indices = NDArray[np.int64]
 
@@ -36,12 +38,29 @@ class Material:
         return np.array([self.classes.index(row.domain) for row in rows], np.int64)
 
     def tuning_prompts(self) -> list[TuningPrompt]:
-        """The training rows that are one message."""
+        """The training rows that are one message, whose system prompt, if any, sets its domain's
+        own task: another may hold a part of what is asked."""
+        own = self.own_tasks()
         return [
             TuningPrompt(row.text, row.domain, _OWN_WEIGHT if row.source.endswith(OWN) else 1.0)
             for row in self.of("train")
-            if len(user_turns(query_of(row))) == 1 and not system_text(query_of(row))
+            if len(user_turns(query_of(row))) == 1
+            and system_text(query_of(row)) in ("", *own.get(row.domain, ()))
         ]
+
+    def own_tasks(self) -> Mapping[str, Sequence[str]]:
+        """The system prompts that several training rows of a niche share, by the niche: they set
+        its own task."""
+        found = Counter(
+            (row.domain, system_text(query_of(row)))
+            for row in self.of("train")
+            if row.domain != GENERAL
+        )
+        own: dict[str, list[str]] = {}
+        for (domain, system), count in sorted(found.items()):
+            if system and count > 1:
+                own.setdefault(domain, []).append(system)
+        return own
 
     def require_every_domain(self) -> None:
         """Raises a `TrainingError` if a split has no row of a domain."""

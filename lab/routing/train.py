@@ -208,11 +208,13 @@ def _material(
 
 
 def _forms(material: Material, encoder: TextEncoder, progress: Callable[[str], object]) -> Wordings:
-    """The forms without those that are a domain's own task."""
+    """The forms without those that are a domain's own task, and with the system prompts of the
+    rows."""
     own = kinds_of_own_task(material.of("train"), encoder, wordings(False))
     for domain, kinds in own.items():
         progress(f"{domain}: its own task is {', '.join(kinds)}; such forms are not made")
-    return wordings(False).without({kind for kinds in own.values() for kind in kinds})
+    kept = wordings(False).without({kind for kinds in own.values() for kind in kinds})
+    return kept.with_own_tasks(material.own_tasks())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

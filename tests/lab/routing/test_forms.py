@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from lab.routing.forms import (
     OTHER_TASK,
     OTHER_TASK_BY_SYSTEM,
     OTHER_TASKS,
+    OWN_TASK_BY_SYSTEM,
     PLAIN,
     SYSTEM_PROMPT,
     TEXTS,
@@ -60,14 +62,17 @@ def every_wording(side):
     """Each wording of a side."""
     tasks = [text for task in side.other_tasks for text in (*task.user, *task.system)]
     frames = [text for found in side.frames.values() for frame in found for text in frame.wordings]
-    return [*tasks, *frames, *side.systems, *side.fillers]
+    own_tasks = [text for found in side.own_tasks.values() for text in found]
+    return [*tasks, *frames, *side.systems, *side.fillers, *own_tasks]
 
 
 def test_there_are_kinds_enough_on_both_sides():
-    """At least 30 kinds of other task, each with 8 wordings by the user and 8 by the system."""
+    """At least 30 kinds of other task, each with 8 wordings by the user and 8 by the system; a third
+    of the kinds is held out."""
     for side in (TRAINING, HELD_OUT):
         assert len(side.other_tasks) >= 30
         assert min(min(len(task.user), len(task.system)) for task in side.other_tasks) >= 8
+    assert 3 * len(HELD_OUT.other_tasks) >= len(TRAINING.other_tasks) + len(HELD_OUT.other_tasks)
 
 
 def test_no_held_out_kind_or_wording_trains():
@@ -197,15 +202,44 @@ def test_any_text_takes_a_form_or_none(form, text):
 
 
 def test_a_form_does_not_depend_on_the_label():
-    """Rows of all labels are put into the same forms: only what they are labelled differs."""
+    """Rows of all labels are put into the same forms: only what they are labelled differs, and
+    below whose own system prompt they stand."""
     sql, general = rows(domain="sql"), rows(domain=GENERAL)
-    for form in TRAINING.forms:
+    for form in set(TRAINING.forms) - {OWN_TASK_BY_SYSTEM}:
         for one, other in zip(sql[:20], general[:20], strict=True):
             assert in_form(one, form, TRAINING).query == in_form(other, form, TRAINING).query
     for draw in (lambda row: [in_mix(row, TRAINING)], lambda row: in_some_forms(row, TRAINING)):
         for one, other in zip(sql, general, strict=True):
-            found = [[(made.form, made.query) for made in draw(row)] for row in (one, other)]
+            found = [
+                [(made.form, made.form == OWN_TASK_BY_SYSTEM or made.query) for made in draw(row)]
+                for row in (one, other)
+            ]
             assert found[0] == found[1]
+
+
+@BOTH
+def test_a_system_prompt_of_the_domain_keeps_the_label(side):
+    """A niche's prompt stands below one of its own; a general one below one of any niche; a domain
+    without any, and one whose prompts have none, do not take the form."""
+    query, found = formed("which?", "sql", OWN_TASK_BY_SYSTEM, side)
+    assert (query.messages[0].content in side.own_tasks["sql"], found) == (True, "sql")
+    every = {text for own in side.own_tasks.values() for text in own}
+    general = [formed("hi", GENERAL, OWN_TASK_BY_SYSTEM, side, str(salt)) for salt in range(30)]
+    assert {found for _, found in general} == {GENERAL}
+    above = {query.messages[0].content for query, _ in general}
+    assert above <= every
+    assert len({name for name, own in side.own_tasks.items() if above & set(own)}) > 1
+    assert formed("hi", "law", OWN_TASK_BY_SYSTEM, side) is None
+    bare = replace(side, own_tasks={})
+    assert formed("hi", GENERAL, OWN_TASK_BY_SYSTEM, bare) is None
+
+
+def test_system_prompts_of_own_tasks_are_added():
+    """To those of the domain, and of a domain that had none."""
+    found = TRAINING.with_own_tasks({"law": ["Cite the statute."], "sql": ["One query."]})
+    assert found.own_tasks["law"] == ("Cite the statute.",)
+    assert found.own_tasks["sql"] == (*TRAINING.own_tasks["sql"], "One query.")
+    assert found.own_tasks["math"] == TRAINING.own_tasks["math"]
 
 
 def test_the_mix_has_the_shares_that_it_says():
