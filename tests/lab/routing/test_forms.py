@@ -67,8 +67,8 @@ def every_wording(side):
 
 
 def test_there_are_kinds_enough_on_both_sides():
-    """At least 30 kinds of other task, each with 8 wordings by the user and 8 by the system; a third
-    of the kinds is held out."""
+    """At least 30 kinds of other task, each with 8 wordings by the user and 8 by the system; a
+    third of the kinds is held out."""
     for side in (TRAINING, HELD_OUT):
         assert len(side.other_tasks) >= 30
         assert min(min(len(task.user), len(task.system)) for task in side.other_tasks) >= 8

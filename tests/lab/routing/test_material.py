@@ -1,0 +1,50 @@
+"""What a training reads: which rows tune an encoder, which system prompts set a niche's task."""
+
+import numpy as np
+
+from deployments.protocol import Message
+from lab.routing.dataset import LabelledQuery
+from lab.routing.material import OWN, Material
+from lab.routing.rows import Row, Splits
+from router.types import GENERAL, Query
+
+SQL = "You write SQLite queries."
+
+
+def below(system, text, domain="sql", *more):
+    """A row whose conversation has a system prompt, and perhaps more turns before the last."""
+    turns = (Message("system", system), *more, Message("user", text))
+    return LabelledQuery(Query(turns), domain, group=text, source="own rows")
+
+
+def material(*rows):
+    none = np.array([], np.int64)
+    splits = Splits(np.arange(len(rows)), none, none, none, none, dropped=0)
+    return Material(rows, splits, ("general", "sql"))
+
+
+def test_a_system_prompt_that_rows_of_a_niche_share_sets_its_task():
+    """One that a single row has may hold a part of what it asks, and one of general rows sets none
+    of a niche."""
+    found = material(
+        *(below(SQL, "oldest?"), below(SQL, "newest?"), below("boats(id, name)", "longest?")),
+        *(below("Be kind.", "hi", GENERAL), below("Be kind.", "ho", GENERAL)),
+    ).own_tasks()
+    assert found == {"sql": [SQL]}
+
+
+def test_rows_below_the_prompt_of_their_task_tune_an_encoder():
+    """Those below another may lack what they ask about, and a conversation has no single text."""
+    turn = (Message("user", "oldest?"), Message("assistant", "SELECT 1"))
+    found = material(
+        *(below(SQL, "oldest?"), below(SQL, "newest?"), below("boats(id, name)", "longest?")),
+        *(below(SQL, "and now?", "sql", *turn), Row("plain", "sql", "p", source="x")),
+    ).tuning_prompts()
+    assert [prompt.text for prompt in found] == ["oldest?", "newest?", "plain"]
+
+
+def test_own_rows_are_drawn_more_often():
+    """They are few, in words that public sets lack."""
+    rows = Row("a", "sql", "a", source=f"natural {OWN}"), Row("b", "sql", "b", source="public")
+    own, public = material(*rows).tuning_prompts()
+    assert own.weight > public.weight
