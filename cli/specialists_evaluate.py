@@ -45,6 +45,9 @@ def add(actions: Subparsers) -> None:
         help=f"a model, as in niche.yaml (default: {BASE})",
     )
     parser.add_argument(
+        "--without-generalist", action="store_true", help="grade the specialists alone"
+    )
+    parser.add_argument(
         "--base-of-specialists",
         action="store_true",
         help="also compare the specialists' base model, prompted like the generalist",
@@ -68,6 +71,13 @@ def add(actions: Subparsers) -> None:
 
 def _add_computing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, help="CPU threads")
+    parser.add_argument(
+        "--engine",
+        choices=("transformers", "llama"),
+        default="transformers",
+        help="what runs the models: llama as niche.yaml's engine does, in the quantisation that it "
+        "serves (default: transformers)",
+    )
     parser.add_argument("--batch-size", type=positive, default=16, help="questions at a time")
     parser.add_argument(
         "--dtype",
@@ -82,6 +92,8 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     niches = _niches(arguments)
+    if arguments.without_generalist and arguments.compare_prompts:
+        raise CommandError("--compare-prompts compares prompts of the generalist; leave one out")
     adapters = _adapters(arguments.adapter, [niche.name for niche in niches])
     from lab.specialists.evaluation.plan import (
         EvaluationConfig,
@@ -94,7 +106,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     out = results_folder(arguments.out, MARKDOWN)
     config = EvaluationConfig(
         niches=niches,
-        generalist=arguments.generalist,
+        generalist=None if arguments.without_generalist else arguments.generalist,
         data_dir=arguments.data_dir,
         cache=cache(),
         rows=arguments.rows,
@@ -110,7 +122,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     about = (
         f"commit {commit()}",
         settings.machine,
-        f"{settings.dtype}, batches of {settings.batch_size}, "
+        f"{settings.engine}, {settings.dtype}, batches of {settings.batch_size}, "
         f"{settings.threads or os.cpu_count()} threads; at most {arguments.rows} rows per set, "
         f"{'validation' if arguments.compare_prompts else 'test'} rows",
     )
@@ -149,4 +161,6 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         dtype=arguments.dtype,
         batch_size=arguments.batch_size,
         threads=arguments.threads,
+        engine=arguments.engine,
+        cache=cache(),
     )

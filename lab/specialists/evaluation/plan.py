@@ -127,7 +127,7 @@ class EvaluationConfig:
 
     Attributes:
         niches: the niches whose rows are the tasks, and whose specialists are compared.
-        generalist: a model reference.
+        generalist: a model reference; None: the specialists alone.
         data_dir: the folder of the data sets.
         cache: the folder of model files.
         rows: the largest number of rows per task.
@@ -137,7 +137,7 @@ class EvaluationConfig:
     """
 
     niches: tuple[Niche, ...]
-    generalist: str
+    generalist: str | None
     data_dir: Path
     cache: Path
     rows: int = 200
@@ -196,7 +196,8 @@ def plan_prompt_comparison(config: EvaluationConfig) -> Plan:
         ModelError: the generalist cannot be loaded.
         DatasetError: a data set is absent or altered.
     """
-    weights = Weights(config.generalist, resolve(config.generalist, config.cache))
+    reference = config.generalist or ""
+    weights = Weights(reference, resolve(reference, config.cache))
     train = _train_rows(config.data_dir)
     candidates = tuple(
         generalist(style.name, weights, style, train, general=False)
@@ -232,6 +233,8 @@ def _generalists(
     config: EvaluationConfig, specialists: Mapping[str, Candidate]
 ) -> tuple[list[Candidate], list[Candidate]]:
     """The generalist and, optionally, the specialists' bases, each without and with examples."""
+    if config.generalist is None:
+        return [], []
     references = [config.generalist]
     if config.base_of_specialists:
         references += [of.weights.reference for of in specialists.values()]

@@ -31,7 +31,11 @@ from lab.specialists.evaluation.flops import Shape, request_flops
 from lab.specialists.evaluation.generate import BATCH_SIZE, Generator
 from lab.specialists.evaluation.matrix import GradedRows, Matrix, matrix
 from lab.specialists.evaluation.plan import Candidate, Plan, Weights
+from lab.specialists.evaluation.served import ServedGenerator
 from lab.specialists.evaluation.tasks import Task
+
+TRANSFORMERS = "transformers"
+"""The engine that training uses: whole batches, in the settings' precision."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class Settings:
         machine: its description; answers from another machine are not reused.
         dtype: of the weights.
         batch_size: questions per batch.
-        threads: CPU threads; None leaves them to torch.
+        threads: CPU threads; None leaves them to the engine.
+        engine: what runs the models: transformers itself, or one of ours as in niche.yaml.
+        cache: the folder of model files, for an engine of ours.
     """
 
     work_dir: Path
@@ -51,6 +57,8 @@ class Settings:
     dtype: Literal["float32", "bfloat16"] = "float32"
     batch_size: int = BATCH_SIZE
     threads: int | None = None
+    engine: str = TRANSFORMERS
+    cache: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ def run(plan: Plan, settings: Settings) -> Report:
             chats = candidate.chats(task)
             if chats is not None:
                 answers[candidate.name, task.name] = _answered(candidate, task, chats, loader)
+    loader.close()
     shapes = {of.name: _shape(of.weights) for of in plan.candidates}
     found = matrix(_graded(plan, answers, shapes), plan.spec)
     return Report(plan, found, _degenerations(plan, answers), shapes)
@@ -101,19 +110,38 @@ class _ModelLoader:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._loaded: tuple[Weights, Generator] | None = None
+        self._loaded: tuple[Weights, Generator | ServedGenerator] | None = None
 
-    def load(self, weights: Weights) -> Generator:
+    def load(self, weights: Weights) -> Generator | ServedGenerator:
         if self._loaded is None or self._loaded[0] != weights:
-            self._loaded = None  # frees the other's memory first
-            tokenizer = AutoTokenizer.from_pretrained(weights.base)
-            model = load_model(weights.base, weights.adapter, getattr(torch, self.settings.dtype))
-            generator = Generator(model, tokenizer, self.settings.batch_size)
-            self._loaded = (weights, generator)
+            self.close()  # frees the other's memory first
+            self._loaded = (weights, self._generator(weights))
         return self._loaded[1]
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        if self._loaded is not None and isinstance(self._loaded[1], ServedGenerator):
+            self._loaded[1].close()
+        self._loaded = None
+
+    def _generator(self, weights: Weights) -> Generator | ServedGenerator:
+        own = self.settings
+        if own.engine != TRANSFORMERS:
+            return ServedGenerator(weights, own.engine, own.cache, own.batch_size, own.threads)
+        tokenizer = AutoTokenizer.from_pretrained(weights.base)
+        model = load_model(weights.base, weights.adapter, getattr(torch, own.dtype))
+        return Generator(model, tokenizer, own.batch_size)
 
     def conditions(self) -> dict[str, Any]:
         """The conditions that affect an answer and its seconds, besides weights and prompt."""
+        if self.settings.engine != TRANSFORMERS:
+            settings = self.settings
+            return {
+                "machine": settings.machine,
+                "engine": settings.engine,
+                "threads": settings.threads,
+                "batch_size": settings.batch_size,
+            }
         cuda = torch.cuda.is_available()
         return {
             "machine": self.settings.machine,
