@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,9 @@ BENCH ?=
 bench-tools: ## LiteLLM in an environment of its own, work/litellm, for `make bench`
 	$(PYTHON) -m venv work/litellm
 	work/litellm/bin/pip install --quiet 'litellm[proxy]==1.106.4'
+
+bench-engines: install-dev models ## The default stack on our engines beside llama.cpp alone, and pools beside deployments of their own
+	$(RUN) loadtests.bench.engines $(BENCH)
 
 bench: install-dev models ## The serving path beside a bare upstream, LiteLLM and bare Ray Serve; about an hour
 	$(RUN) loadtests.bench $(BENCH)

@@ -27,7 +27,7 @@ _MANY = 4096
 """Streams and requests that our stack accepts, so that its limits are not what is measured."""
 _SOON = Readiness("/v1/models", 30.0)
 
-Kind = Literal["whole", "streams", "capacity", "idle", "memory"]
+Kind = Literal["whole", "streams", "capacity", "idle", "memory", "engine"]
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,27 @@ def test_a_file_becomes_a_specialist(capsys: pytest.CaptureFixture[str], here: P
     assert "--data-dir" not in out
 
 
+def test_a_new_specialist_joins_the_pool_of_its_base(here: Path) -> None:
+    """Its engine, resources and the options of the process are those of the others."""
+    pooled = (
+        "  - {name: law, domain: legal, model: base, adapter: x, engine: llama, resources: "
+        "{num_cpus: 1}, engine_options: {max_context_tokens: 256, default_max_tokens: 3}}"
+    )
+    lines = [pooled if "name: law" in line else line for line in STACK.splitlines()]
+    (here / "niche.yaml").write_text("\n".join(lines))
+
+    assert main([*NEW, *QUICK, "--epochs", "1"]) == 0
+
+    config = load_config(Path("niche.yaml"))
+    assert config.specialists[1].engine_options == {
+        "max_context_tokens": 256,
+        "default_max_tokens": 11,
+        "default_temperature": 0,
+    }
+    assert config.specialists[1].resources.num_cpus == 1
+    assert [pool.model_names for pool in config.pools][-1] == ("law", "toy")
+
+
 def test_the_router_can_learn_the_prompts(here: Path) -> None:
     """Every prompt is there for its domain; those of the test are for the router's test alone."""
     assert main([*NEW, *QUICK, "--epochs", "1", "--no-config"]) == 0

@@ -1,4 +1,4 @@
-"""The default stack on the llama engine, whose specialists are one process: needs model files."""
+"""The whole default stack, whose specialists are one process: needs model files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +17,8 @@ pytestmark = [pytest.mark.serve, pytest.mark.chaos]  # it needs a stack of its o
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     config = yaml.safe_load((ROOT / "niche.yaml").read_text(encoding="utf-8"))
-    for model in [config["generalist"], *config["specialists"]]:
-        model["engine"] = "llama"
     config["gateway"]["replicas"] = 1
-    path: Path = tmp_path_factory.mktemp("llama") / "niche.yaml"
+    path: Path = tmp_path_factory.mktemp("default") / "niche.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     with running(path) as stack:
         yield stack

@@ -1,0 +1,177 @@
+"""Stacks that differ in how their models are run, for `loadtests.bench.engines`."""
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from safetensors.numpy import load_file, save_file
+
+from loadtests.bench.processes import started
+from loadtests.bench.stacks import Running, ray_environment
+from loadtests.traffic.client import Server
+from loadtests.traffic.errors import LoadTestError
+from loadtests.traffic.stack import Readiness, free_port, serve_command
+
+ROOT = Path(__file__).parents[2]
+_ADAPTERS = ROOT / "deployments" / "adapters"
+_HEALTH = Readiness("/health", 60.0)
+
+SLOTS = 20
+"""Of all specialists together, where pools and separate deployments are compared."""
+
+
+@dataclass(frozen=True)
+class RawLlama:
+    """llama.cpp's own HTTP server with the base model, which has no routes and no adapters.
+
+    Attributes:
+        model: the GGUF file.
+    """
+
+    model: Path
+    name: str = "raw"
+    title: str = "llama.cpp alone"
+    specialists: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+
+    @contextmanager
+    def start(self, folder: Path, logs: Path) -> Iterator[Running]:
+        """Runs it."""
+        del folder
+        port = free_port()
+        server = Server(f"http://127.0.0.1:{port}")
+        command = [
+            *(sys.executable, "-m", "loadtests.bench.raw_llama"),
+            *("--model", str(self.model), "--port", str(port)),
+        ]
+        with started(command, server, logs / "raw.log", _HEALTH) as pid:
+            yield Running(server, pid)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """The default stack with some of its settings changed.
+
+    Attributes:
+        engine: of all models.
+        adapters: how many specialists; beyond those of the default stack copies of their adapters
+            with slightly other weights, which nobody is routed to.
+        slots: of all specialists together; None: as shipped.
+        own: whether each specialist has a deployment of its own.
+    """
+
+    name: str
+    title: str
+    engine: str = "llama"
+    adapters: int = 5
+    slots: int | None = None
+    own: bool = False
+
+    @property
+    def specialists(self) -> tuple[str, ...]:
+        """Their names."""
+        shipped = [spec["name"] for spec in _shipped()["specialists"]]
+        return tuple(
+            shipped[place] if place < len(shipped) else f"copy-{place}"
+            for place in range(self.adapters)
+        )
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domain of each specialist."""
+        shipped = [spec["domain"] for spec in _shipped()["specialists"]]
+        return tuple(shipped[place % len(shipped)] for place in range(self.adapters))
+
+    def config(self, folder: Path) -> dict[str, Any]:
+        """The niche.yaml; writes adapters that it names into `folder`."""
+        config = _shipped()
+        shipped = config["specialists"]
+        config["generalist"]["engine"] = self.engine
+        config["specialists"] = [
+            self._specialist(shipped[place % len(shipped)], place, name, folder)
+            for place, name in enumerate(self.specialists)
+        ]
+        return config
+
+    def _specialist(
+        self, shipped: Mapping[str, Any], place: int, name: str, folder: Path
+    ) -> dict[str, Any]:
+        spec = {**copy.deepcopy(dict(shipped)), "engine": self.engine}
+        if name != spec["name"]:
+            spec["adapter"] = str(_varied(_ADAPTERS / spec["adapter"], folder / name, place))
+            spec |= {"name": name, "initial_state": "candidate"}
+        if self.slots is not None:
+            each = self.slots // self.adapters if self.own else self.slots
+            spec["engine_options"]["parallel_requests"] = max(1, each)
+        return spec | ({"deployment": "own"} if self.own else {})
+
+    @contextmanager
+    def start(self, folder: Path, logs: Path) -> Iterator[Running]:
+        """Runs `niche serve`."""
+        path, port = folder / f"{self.name}.yaml", free_port()
+        path.write_text(yaml.safe_dump(self.config(folder)), encoding="utf-8")
+        server = Server(f"http://127.0.0.1:{port}")
+        command, log = serve_command(path, port), logs / f"{self.name}.log"
+        with started(command, server, log, Readiness(), ray_environment()) as pid:
+            yield Running(server, pid)
+
+
+Arm = RawLlama | Ours
+
+
+def arms() -> tuple[Arm, ...]:
+    """All that are compared.
+
+    Raises:
+        LoadTestError: the base's file is not there.
+    """
+    cache = Path(os.environ.get("NICHE_CACHE") or Path.home() / ".cache" / "niche")
+    name = _shipped()["generalist"]["model"]
+    files = sorted((cache / "models" / name).glob("*.gguf"))
+    if not files:
+        raise LoadTestError(f"{cache}: no GGUF file of {name}; run `make models`")
+    return (
+        RawLlama(files[0]),
+        Ours("llama", "default stack"),
+        Ours("transformers", "default stack on transformers", engine="transformers"),
+        Ours("pool", f"a pool of 5 adapters, {SLOTS} slots", slots=SLOTS),
+        Ours("own", f"5 deployments, {SLOTS // 5} slots each", slots=SLOTS, own=True),
+        Ours("one-adapter", f"a pool of 1 adapter, {SLOTS} slots", adapters=1, slots=SLOTS),
+        Ours("many-adapters", f"a pool of 20 adapters, {SLOTS} slots", adapters=20, slots=SLOTS),
+    )
+
+
+def _shipped() -> dict[str, Any]:
+    shipped: dict[str, Any] = yaml.safe_load((ROOT / "niche.yaml").read_text(encoding="utf-8"))
+    return shipped
+
+
+def _varied(adapter: Path, to: Path, seed: int) -> Path:
+    """A copy of an adapter with other weights, about a thousandth off: another file to load."""
+    if to.is_dir():
+        return to
+    shutil.copytree(adapter, to)
+    file, card = to / "adapter_model.safetensors", to / "niche.json"
+    random = np.random.default_rng(seed)
+    save_file(
+        {
+            name: (value * random.normal(1, 1e-3, value.shape)).astype(value.dtype)
+            for name, value in load_file(file).items()
+        },
+        file,
+    )
+    fields = json.loads(card.read_text(encoding="utf-8"))
+    with file.open("rb") as content:
+        fields["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
+    card.write_text(json.dumps(fields), encoding="utf-8")
+    return to
