@@ -233,8 +233,10 @@ class EngineConformance:
         async with asyncio.timeout(5):
             assert (await engine.complete(ask())).usage is not None
 
-    async def test_requests_that_leave_at_random_leave_nothing_behind(self, engine) -> None:
-        """After a crowd of readers, some of whom left, the engine is as it was."""
+    @pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+    async def test_requests_that_leave_at_random_leave_nothing_behind(self, engine, count) -> None:
+        """After a crowd of readers, some of whom left, some before anything was said, the engine is
+        as it was."""
         expected = text_of([await engine.complete(ask())])
         drawn = random.Random(0)
 
@@ -245,8 +247,17 @@ class EngineConformance:
                     if pieces == 0:
                         return
 
-        async with asyncio.timeout(30):
-            await asyncio.gather(*(read(drawn.choice([None, 1, 2, 5])) for _ in range(40)))
+        async def whole(passes: int) -> None:
+            task = asyncio.create_task(engine.complete(ask(max_tokens=100)))
+            for _ in range(passes):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        async with asyncio.timeout(count):
+            for _ in range(0, count, 40):
+                readers = [read(drawn.choice([None, 1, 2, 5])) for _ in range(30)]
+                await asyncio.gather(*readers, *(whole(drawn.randrange(200)) for _ in range(10)))
         load = await engine.load(NAME)
 
         assert (load.running, load.queued) == (0, 0)
