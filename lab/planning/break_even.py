@@ -34,7 +34,8 @@ class BreakEven:
     Attributes:
         model: the specialist.
         now: requests per second of its domain that the router gives it, as planned.
-        from_rate: the break-even point in requests per second; None: it never breaks even.
+        from_rate: the break-even point in requests per second; 0: it always costs less, as where
+            the replicas of its pool are there without it; None: it never breaks even.
         own, others: the cost of a request at the specialist and at the generalist, both at the
             highest allowed utilization.
     """
@@ -90,8 +91,8 @@ def break_even(
 
 
 def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) -> float | None:
-    """The lowest rate above which it is never more expensive; None if it still is at the highest
-    rate.
+    """The lowest rate above which it is never more expensive; 0 if it never is, None if it still is
+    at the highest rate.
 
     Args:
         more_expensive: whether it is more expensive at a rate.
@@ -104,7 +105,7 @@ def lowest_rate(more_expensive: Callable[[float], bool], grid: Sequence[float]) 
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if more_expensive(middle) else (low, middle)
-    return high
+    return high if low else 0.0
 
 
 def _with_their_pools(some: Sequence[Machine], machines: Sequence[Machine]) -> list[Machine]:

@@ -260,6 +260,11 @@ def _point(at: BreakEven, currency: str) -> str:
             f"{at.model} never costs less than the generalist: {full}, both at the highest "
             "utilization allowed."
         )
+    if at.from_rate == 0:
+        return (
+            f"{at.model} pays at any rate, since the replicas that it shares are there without it "
+            f"({full}, both at the highest utilization allowed)."
+        )
     state = "it pays" if at.pays else "it does not save money"
     return (
         f"{at.model} pays from {at.from_rate:.3g} requests per second on; at {at.now:.3g} {state} "
