@@ -1,4 +1,4 @@
-"""The example configurations are valid, and say what the default stack says where they repeat it."""
+"""The example configurations are valid, and repeat the default stack rightly."""
 
 from pathlib import Path
 

@@ -1,7 +1,6 @@
 """Answers of a model on the engine that serves it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
