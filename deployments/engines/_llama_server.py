@@ -13,7 +13,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
@@ -26,6 +26,7 @@ from deployments.engines._llama_answers import Said
 from deployments.engines._llama_clock import WorkClock
 from deployments.engines._llama_errors import Refused, Stopped
 from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._slots import Slots
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest, Operation
 
@@ -72,9 +73,6 @@ def server_parameters(
 class LlamaServer:
     """A running server; loads the model when it is made, which takes a while.
 
-    Attributes:
-        waiting: requests that wait for a slot, by their model.
-
     Args:
         model: the base's GGUF file.
         adapters: files in llama.cpp's format.
@@ -99,10 +97,9 @@ class LlamaServer:
             shutil.rmtree(folder, ignore_errors=True)
         slots = options.parallel_requests
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="llama")
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._calls: set[_Call] = set()
         self._clock = WorkClock()
-        self.waiting: Counter[str] = Counter()
 
     async def answer(
         self, request: ModelRequest, body: bytes, read: Callable[[bytes], Said], within: Within
@@ -116,7 +113,7 @@ class LlamaServer:
             Exception: what `read` raises.
         """
         async with within():
-            await self._take_slot(request.model)
+            await self._slots.take(request.model)
         call = self._begin(request.operation, body, read)
         try:
             while True:
@@ -134,14 +131,18 @@ class LlamaServer:
     def _begin(self, operation: Operation, body: bytes, read: Callable[[bytes], Said]) -> "_Call":
         """Starts a call, which has a slot; the slot is free when its thread has left the server."""
         if self._server is None:
-            self._slots.release()
+            self._slots.give_back()
             raise Stopped
         call, chat = _Call(read, self._clock), operation == "chat"
         ask = self._server.handle_chat_completions if chat else self._server.handle_completions
         thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
-        thread.add_done_callback(lambda _: self._slots.release())
+        thread.add_done_callback(lambda _: self._slots.give_back())
         self._calls.add(call)
         return call
+
+    def waiting(self, model: str) -> int:
+        """Requests of the model that wait for a slot."""
+        return self._slots.waiting(model)
 
     def stalled_seconds(self) -> float:
         """Seconds since the last piece of any answer, if one is awaited; else 0."""
@@ -154,13 +155,6 @@ class LlamaServer:
             call.cancel()
         await asyncio.to_thread(self._threads.shutdown)
         del server  # the last reference: ends the server's loop and frees the model
-
-    async def _take_slot(self, model: str) -> None:
-        self.waiting[model] += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self.waiting[model] -= 1
 
 
 class _Call:

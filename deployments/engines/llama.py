@@ -95,7 +95,7 @@ class LlamaEngine:
 
     async def load(self, model: str) -> Load:
         """See `Backend`."""
-        waiting = 0 if self._loaded is None else self._loaded.server.waiting[model]
+        waiting = 0 if self._loaded is None else self._loaded.server.waiting(model)
         return self._recorders[model].load(waiting)
 
     async def cards(self) -> tuple[ModelCard, ...]:

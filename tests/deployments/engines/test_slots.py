@@ -1,0 +1,93 @@
+"""Slots: taken at once while there are some, then by the models in turn."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from deployments.engines._slots import Slots
+
+
+class Queue:
+    """Requests that take slots, in the order in which they get one."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.served: list[str] = []
+
+    async def _take(self, model: str) -> None:
+        await self.slots.take(model)
+        self.served.append(model)
+
+    async def ask(self, *models: str) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(self._take(model)) for model in models]
+        await asyncio.sleep(0)
+        return tasks
+
+    async def free(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.slots.give_back()
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue(Slots(1))
+
+
+async def test_free_slots_are_taken_at_once(queue: Queue) -> None:
+    """And the rest waits."""
+    await queue.ask("a", "a", "b")
+
+    assert queue.served == ["a"]
+    assert (queue.slots.waiting("a"), queue.slots.waiting("b")) == (1, 1)
+
+
+async def test_models_take_slots_in_turn(queue: Queue) -> None:
+    """A crowd of one model holds another's request up by a single turn."""
+    await queue.ask("a", "a", "a", "a", "b", "c")
+    await queue.free(5)
+
+    assert queue.served == ["a", "a", "b", "c", "a", "a"]
+    assert queue.slots.waiting("a") == 0
+
+
+async def test_who_leaves_the_queue_takes_no_slot(queue: Queue) -> None:
+    """The next one gets it."""
+    _, leaving, _ = await queue.ask("a", "b", "c")
+    leaving.cancel()
+    await asyncio.sleep(0)
+    await queue.free()
+
+    assert queue.served == ["a", "c"]
+    assert queue.slots.waiting("b") == 0
+
+
+async def test_a_slot_that_comes_too_late_goes_on(queue: Queue) -> None:
+    """Cancelled in the moment in which it gets the slot."""
+    _, leaving, _ = await queue.ask("a", "b", "c")
+    queue.slots.give_back()
+    leaving.cancel()
+    with suppress(asyncio.CancelledError):
+        await leaving
+    await asyncio.sleep(0)
+
+    assert queue.served == ["a", "c"]
+
+
+async def test_a_slot_that_is_free_right_after_a_cancellation_goes_on(queue: Queue) -> None:
+    """Before the one that was cancelled could leave the queue."""
+    _, leaving, _ = await queue.ask("a", "b", "c")
+    leaving.cancel()
+    await queue.free()
+
+    assert queue.served == ["a", "c"]
+
+
+async def test_slots_that_nobody_waits_for_are_kept(queue: Queue) -> None:
+    """As many as were given back."""
+    await queue.ask("a")
+    await queue.free()
+    await queue.ask("b", "c")
+
+    assert queue.served == ["a", "b"]
