@@ -129,10 +129,10 @@ class Wordings:
         return (PLAIN, OWN_TASK_BY_SYSTEM, *_MAKERS, *self.frames)
 
     def with_own_tasks(self, found: Mapping[str, Sequence[str]]) -> "Wordings":
-        """These wordings with more system prompts that set a domain's own task."""
-        names = sorted({*self.own_tasks, *found})
-        merged = {name: (*self.own_tasks.get(name, ()), *found.get(name, ())) for name in names}
-        return replace(self, own_tasks=merged)
+        """These wordings with more system prompts that set a domain's own task, and of the domains
+        in `found` alone: another's may be near to one of these."""
+        merged = {name: (*self.own_tasks.get(name, ()), *found[name]) for name in sorted(found)}
+        return replace(self, own_tasks={name: own for name, own in merged.items() if own})
 
     def apart(self, every: int) -> tuple["Wordings", "Wordings"]:
         """These wordings without every n-th kind of other task and every n-th neutral system

@@ -49,17 +49,17 @@ class Material:
         ]
 
     def own_tasks(self) -> Mapping[str, Sequence[str]]:
-        """The system prompts that several training rows of a niche share, by the niche: they set
-        its own task."""
+        """The system prompts that several training rows of a niche share, which set its own task;
+        for each niche, also those without any."""
         found = Counter(
             (row.domain, system_text(query_of(row)))
             for row in self.of("train")
             if row.domain != GENERAL
         )
-        own: dict[str, list[str]] = {}
+        own: dict[str, list[str]] = {domain: [] for domain, _ in found}
         for (domain, system), count in sorted(found.items()):
             if system and count > 1:
-                own.setdefault(domain, []).append(system)
+                own[domain].append(system)
         return own
 
     def require_every_domain(self) -> None:

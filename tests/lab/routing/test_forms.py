@@ -235,11 +235,14 @@ def test_a_system_prompt_of_the_domain_keeps_the_label(side):
 
 
 def test_system_prompts_of_own_tasks_are_added():
-    """To those of the domain, and of a domain that had none."""
-    found = TRAINING.with_own_tasks({"law": ["Cite the statute."], "sql": ["One query."]})
-    assert found.own_tasks["law"] == ("Cite the statute.",)
-    assert found.own_tasks["sql"] == (*TRAINING.own_tasks["sql"], "One query.")
-    assert found.own_tasks["math"] == TRAINING.own_tasks["math"]
+    """To those of the domain, and of a domain that had none; those of other domains go."""
+    found = TRAINING.with_own_tasks(
+        {"law": ["Cite the statute."], "sql": ["One query."], "tax": []}
+    )
+    assert found.own_tasks == {
+        "law": ("Cite the statute.",),
+        "sql": (*TRAINING.own_tasks["sql"], "One query."),
+    }
 
 
 def test_the_mix_has_the_shares_that_it_says():

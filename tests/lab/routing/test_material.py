@@ -20,7 +20,7 @@ def below(system, text, domain="sql", *more):
 def material(*rows):
     none = np.array([], np.int64)
     splits = Splits(np.arange(len(rows)), none, none, none, none, dropped=0)
-    return Material(rows, splits, ("general", "sql"))
+    return Material(rows, splits, ("general", "law", "sql"))
 
 
 def test_a_system_prompt_that_rows_of_a_niche_share_sets_its_task():
@@ -29,8 +29,9 @@ def test_a_system_prompt_that_rows_of_a_niche_share_sets_its_task():
     found = material(
         *(below(SQL, "oldest?"), below(SQL, "newest?"), below("boats(id, name)", "longest?")),
         *(below("Be kind.", "hi", GENERAL), below("Be kind.", "ho", GENERAL)),
+        below("Cite the statute.", "theft?", "law"),
     ).own_tasks()
-    assert found == {"sql": [SQL]}
+    assert found == {"sql": [SQL], "law": []}
 
 
 def test_rows_below_the_prompt_of_their_task_tune_an_encoder():
