@@ -13,12 +13,13 @@ COMPARED = (
     ("general-1 tokens/s", "llama", "transformers", "at least 4"),
     ("models' memory", "llama", "transformers", "at most 0.20"),
     ("seconds to ready", "llama", "transformers", "at most 0.5, of `make demo`"),
-    ("models' memory", "pool", "own", "at most 0.35"),
+    ("specialists' memory", "llama", "own", "at most 0.35: the same options"),
+    ("specialists' memory", "pool", "own", "as many slots in all"),
     ("mixed-16 tokens/s", "pool", "own", "published"),
     ("mixed-16 first token", "pool", "own", "published"),
     ("single-1 tokens/s", "pool", "own", "published"),
     ("mixed-16 tokens/s", "many-adapters", "one-adapter", "published"),
-    ("models' memory", "many-adapters", "one-adapter", "published"),
+    ("specialists' memory", "many-adapters", "one-adapter", "published"),
 )
 """A figure, two arms whose ratio it is, and what is wanted of it."""
 

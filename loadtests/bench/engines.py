@@ -37,6 +37,7 @@ _SECONDS = 180.0
 """After which a load has failed."""
 _REPLICAS = ("ServeReplica:model-", "ServeReplica:pool-")
 """Processes of models begin so."""
+_GENERALIST = "ServeReplica:model-generalist:"
 _GENERAL = "general"
 
 
@@ -145,16 +146,19 @@ async def _answer(session: ClientSession, server: str, body: Mapping[str, Any]) 
 
 
 def memory(running: Running, arm: Arm) -> dict[str, float]:
-    """The memory (PSS) of the models' processes and of all, in bytes, and the number of all."""
+    """The memory (PSS) of the models' processes, of those but the generalist's, and of all, in
+    bytes; and the number of all."""
     assert running.pid is not None
     whole, count = tree_memory(running.pid)
-    models = [
-        process.memory_full_info().pss
-        for process in processes(running.pid)
-        if any(name in part for name in _REPLICAS for part in process.cmdline())
-    ]
     found = {"memory": float(whole or 0), "processes": float(count)}
-    return found | ({} if isinstance(arm, RawLlama) else {"models' memory": float(sum(models))})
+    if isinstance(arm, RawLlama):
+        return found
+    models: dict[bool, float] = {True: 0.0, False: 0.0}
+    for process in processes(running.pid):
+        title = " ".join(process.cmdline())
+        if any(name in title for name in _REPLICAS):
+            models[_GENERALIST in title] += process.memory_full_info().pss
+    return found | {"models' memory": sum(models.values()), "specialists' memory": models[False]}
 
 
 def measure(arm: Arm, number: int, logs: Path) -> dict[str, float]:
