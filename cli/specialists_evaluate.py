@@ -38,20 +38,7 @@ def add(actions: Subparsers) -> None:
     parser.add_argument("--all", action="store_true", help="all niches, and the general set")
     add_data_dir(parser)
     parser.add_argument("--rows", type=positive, default=200, help="per set (default: 200)")
-    parser.add_argument(
-        "--generalist",
-        metavar="REFERENCE",
-        default=BASE,
-        help=f"a model, as in niche.yaml (default: {BASE})",
-    )
-    parser.add_argument(
-        "--without-generalist", action="store_true", help="grade the specialists alone"
-    )
-    parser.add_argument(
-        "--base-of-specialists",
-        action="store_true",
-        help="also compare the specialists' base model, prompted like the generalist",
-    )
+    _add_generalist(parser)
     parser.add_argument(
         "--adapter",
         action="append",
@@ -67,6 +54,23 @@ def add(actions: Subparsers) -> None:
     _add_computing(parser)
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
     parser.set_defaults(run=_evaluate)
+
+
+def _add_generalist(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--generalist",
+        metavar="REFERENCE",
+        default=BASE,
+        help=f"a model, as in niche.yaml (default: {BASE})",
+    )
+    parser.add_argument(
+        "--without-generalist", action="store_true", help="grade the specialists alone"
+    )
+    parser.add_argument(
+        "--base-of-specialists",
+        action="store_true",
+        help="also compare the specialists' base model, prompted like the generalist",
+    )
 
 
 def _add_computing(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 `BackendError`s here and nowhere else."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from deployments.affinity import ranks
 from deployments.frames import decode_chunk, encode_request
 from deployments.limiter import Limiter
 from deployments.protocol import (
@@ -131,9 +131,9 @@ def _require_one(verdicts: Sequence[Any]) -> None:
 class ServeBackend(ServeApplication):
     """The application of a pool as a `Backend`.
 
-    Replicas that have a port are asked there, the one with the fewest requests of this process
-    first; Serve's handle is for those that have none, for a replica that starts, and for one that
-    no report has named yet.
+    Replicas that have a port are asked there: the one that holds the beginning of the conversation,
+    unless it has more requests of this process than others; Serve's handle is for those that have
+    none, for a replica that starts, and for one that no report has named yet.
 
     Args:
         name, get_handle, may_sleep: as of a `ServeApplication`.
@@ -199,7 +199,7 @@ class ServeBackend(ServeApplication):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica."""
         async with self._slot(request.model):
-            for client, replica in self._at_ports(request.model):
+            for client, replica in self._at_ports(request):
                 with self._unless_gone(replica):
                     async with aclosing(client.stream(replica, request)) as chunks:
                         async for chunk in chunks:
@@ -213,24 +213,25 @@ class ServeBackend(ServeApplication):
     async def complete(self, request: ModelRequest) -> Chunk:
         """The whole answer; cancelling the call cancels the request on the replica."""
         async with self._slot(request.model):
-            for client, replica in self._at_ports(request.model):
+            for client, replica in self._at_ports(request):
                 with self._unless_gone(replica):
                     chunk = await client.complete(replica, request)
                     replica.answered()
                     return chunk
             return await self._complete_by_handle(request)
 
-    def _at_ports(self, model: str) -> Iterator[tuple[ReplicaClient, Replica]]:
-        """The replicas that can be asked: first those that answer, the least busy of these first;
-        between equals chance decides, since other gateways choose too."""
+    def _at_ports(self, request: ModelRequest) -> Iterator[tuple[ReplicaClient, Replica]]:
+        """The replicas that can be asked: first those that answer, and of these those that suit the
+        conversation best."""
         if self._client is None:
             return
         able = [
             replica
             for replica, report in self._replicas.values()
-            if report.models.get(model, "it does not serve it") is None
+            if report.models.get(request.model, "it does not serve it") is None
         ]
-        for replica in sorted(able, key=lambda each: (each.silent, each.ongoing, random.random())):
+        rank = ranks({replica.url: replica.ongoing for replica in able}, request)
+        for replica in sorted(able, key=lambda each: (each.silent, rank[each.url])):
             yield self._client, replica
 
     @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -205,15 +206,18 @@ async def backend_of(handle: Handle) -> AsyncIterator[ServeBackend]:
 
 
 async def test_replicas_are_asked_at_their_ports() -> None:
-    """The least busy one first; the handle is not asked."""
+    """A conversation's own one, until it has more to do than others; the handle is not asked."""
     gate = asyncio.Event()
     backends = [FakeBackend("sql", first_gate=gate), FakeBackend("sql", first_gate=gate)]
     async with replica(backends[0]) as (_, one), replica(backends[1]) as (_, other):
         handle = Handle(Response(BY_HANDLE), reporting(one, other))
         async with backend_of(handle) as asked:
-            tasks = [asyncio.ensure_future(asked.complete(ASKED)) for _ in range(4)]
-            await until(lambda: sum(each.open_streams for each in backends) == 4)
-            assert [each.open_streams for each in backends] == [2, 2]
+            tasks = [asyncio.ensure_future(asked.complete(ASKED)) for _ in range(3)]
+            await until(lambda: sum(each.open_streams for each in backends) == 3)
+            assert sorted(each.open_streams for each in backends) == [0, 3]
+            tasks += [asyncio.ensure_future(asked.complete(ASKED)) for _ in range(3)]
+            await until(lambda: sum(each.open_streams for each in backends) == 6)
+            assert sorted(each.open_streams for each in backends) == [2, 4]
             gate.set()
             await asyncio.gather(*tasks)
     assert handle.asked == 0
@@ -271,13 +275,15 @@ async def test_a_replica_that_lets_wait_in_vain_comes_last() -> None:
 
 
 async def until_waiting_at(asked: ServeBackend, backend: FakeBackend) -> None:
-    """Asks until a request waits at this replica, and leaves it there in vain."""
+    """Begins conversations until one waits at this replica, and leaves it there in vain."""
     before = len(backend.requests)
     async with asyncio.timeout(5):
-        while len(backend.requests) == before:
+        for number in count():
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
-                    await asked.complete(ASKED)
+                    await asked.complete(chat(f"question {number}", "sql"))
+            if len(backend.requests) > before:
+                return
 
 
 async def test_a_replica_without_a_report_or_ill_is_not_asked() -> None:
