@@ -126,12 +126,19 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     about = (
         f"commit {commit()}",
         settings.machine,
-        f"{settings.engine}, {settings.dtype}, batches of {settings.batch_size}, "
+        f"{_computing(settings)}, batches of {settings.batch_size}, "
         f"{settings.threads or os.cpu_count()} threads; at most {arguments.rows} rows per set, "
         f"{'validation' if arguments.compare_prompts else 'test'} rows",
     )
     print("", *(f"{path}: written" for path in write_report(out, report, about)), sep="\n")
     return 0
+
+
+def _computing(settings: "Settings") -> str:
+    """What ran the models, and in which numbers."""
+    if settings.engine == "transformers":
+        return f"transformers, {settings.dtype}"
+    return f"{settings.engine}, in the file's quantisation"
 
 
 def _adapters(options: Sequence[str], names: Sequence[str]) -> dict[str, str]:
