@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deployments.control_tokens import ControlTokens
 from deployments.engine import EngineContext
+from deployments.engines._llama_memory import available_bytes, check_memory
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_requests import ServedModel
 from deployments.models.adapters import Adapter, load_adapter
@@ -52,7 +53,10 @@ def load(
     Raises:
         ModelError: a file is absent, damaged, or does not fit.
     """
-    from deployments.engines._llama_server import LlamaServer  # noqa: PLC0415 - see above
+    from deployments.engines._llama_server import (  # noqa: PLC0415 - see above
+        LlamaServer,
+        uses_gpu,
+    )
 
     first = next(iter(specs.values()))
     base = read_header(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
@@ -61,6 +65,8 @@ def load(
     files = {
         name: adapter_gguf(adapter, base, context.cache_dir) for name, adapter in adapters.items()
     }
+    if not uses_gpu(options[first.name]):
+        check_memory(base, set(files.values()), options[first.name], available_bytes())
     numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
     threads = options[first.name].threads or max(1, int(first.resources.num_cpus))
     server = LlamaServer(base.path, list(numbers), options[first.name], threads)

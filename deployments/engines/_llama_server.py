@@ -70,6 +70,13 @@ def server_parameters(
     return params
 
 
+def uses_gpu(options: LlamaOptions) -> bool:
+    """Whether a part of the model is on a GPU, whose memory is another."""
+    cpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
+    others = [device for device in xllamacpp.get_device_info() if device["type"] != cpu]
+    return bool(others) and options.gpu_layers != 0
+
+
 class LlamaServer:
     """A running server; loads the model when it is made, which takes a while.
 

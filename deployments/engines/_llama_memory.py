@@ -1,0 +1,87 @@
+"""What a llama.cpp server will take of the machine's memory, before it takes it: beyond what is
+there the system ends the replica without a word."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from deployments.engines._llama_options import LlamaOptions
+from deployments.models.errors import ModelError
+from deployments.models.gguf_file import GgufHeader
+
+_BYTES_PER_VALUE = {"f16": 2.0, "q8_0": 34 / 32}
+_WORK_BYTES = 100_000_000
+"""About what forward passes of small models need beside weights and cache."""
+_CGROUPS = Path("/sys/fs/cgroup")
+_LIMITS = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Of the two versions: the files of limit and use, and what can be given up of it."""
+
+
+def check_memory(
+    base: GgufHeader, adapters: Iterable[Path], options: LlamaOptions, available: int
+) -> None:
+    """Raises `ModelError` if the models need more memory than is there.
+
+    Args:
+        base: the model.
+        adapters: the files of its adapters.
+        options: those of the process.
+        available: bytes that can be taken.
+    """
+    weights = base.path.stat().st_size
+    loras = sum(path.stat().st_size for path in adapters)
+    cache = round(_cache_bytes_per_token(base, options.kv_cache_type) * _tokens(options))
+    needed = weights + loras + cache + _WORK_BYTES
+    if needed <= available:
+        return
+    raise ModelError(
+        f"{base.path}: needs about {_gigabytes(needed)} of memory (weights {_gigabytes(weights)}, "
+        f"adapters {_gigabytes(loras)}, and {_gigabytes(cache)} for engine_options."
+        f"parallel_requests {options.parallel_requests} of max_context_tokens "
+        f"{options.max_context_tokens} each), and {_gigabytes(available)} are available; lower "
+        "these two, name fewer adapters, or use a smaller model"
+    )
+
+
+def _tokens(options: LlamaOptions) -> int:
+    return options.parallel_requests * options.max_context_tokens
+
+
+def _cache_bytes_per_token(base: GgufHeader, kind: str) -> float:
+    """Keys and values of all layers; 0 where the file does not say it in numbers."""
+
+    def number(key: str) -> int:
+        return int(base.metadata.get(f"{base.architecture}.{key}", 0))
+
+    heads = number("attention.head_count")
+    width = number("embedding_length") // heads if heads else 0
+    keys = number("attention.key_length") or width
+    values = number("attention.value_length") or width
+    kept = number("attention.head_count_kv") or heads
+    return number("block_count") * kept * (keys + values) * _BYTES_PER_VALUE[kind]
+
+
+def available_bytes(cgroups: Path = _CGROUPS) -> int:
+    """The memory that a process can take: of the machine, and of its container."""
+    machine: int = psutil.virtual_memory().available
+    return min([machine, *_of_container(cgroups)])
+
+
+def _of_container(cgroups: Path) -> Iterable[int]:
+    for limit_file, used_file, kept_name in _LIMITS:
+        try:
+            limit = int((cgroups / limit_file).read_text())
+            used = int((cgroups / used_file).read_text())
+            lines = (cgroups / limit_file).with_name("memory.stat").read_text().splitlines()
+        except (OSError, ValueError):  # another version, or no limit
+            continue
+        kept = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
+        yield max(0, limit - used + kept.get(kept_name, 0))
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

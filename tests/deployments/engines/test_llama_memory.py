@@ -1,0 +1,76 @@
+"""The memory that models need is looked at before they are loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from deployments.engines._llama_memory import available_bytes, check_memory
+from deployments.engines._llama_options import LlamaOptions
+from deployments.models.errors import ModelError
+from deployments.models.gguf_file import read_header
+from tests.deployments.tiny_gguf import HEAD, KV_HEADS, save_tiny_gguf
+
+LARGE = LlamaOptions(parallel_requests=200, max_context_tokens=1_000_000)
+CACHE = 200 * 1_000_000 * 2 * KV_HEADS * 2 * HEAD * 2
+"""Bytes: slots, tokens, layers, heads, keys and values, two bytes each."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
+
+
+def test_models_that_fit_are_loaded(model):
+    """The cache is what the options say, and beside it there is some work."""
+    base = read_header(model)
+    check_memory(base, [], LARGE, CACHE + model.stat().st_size + 200_000_000)
+    with pytest.raises(ModelError):
+        check_memory(base, [], LARGE, CACHE + model.stat().st_size)
+
+
+def test_the_error_names_what_is_large_and_the_keys(model):
+    """And the remedy."""
+    with pytest.raises(ModelError) as refused:
+        check_memory(read_header(model), [model] * 3, LARGE, 10**9)
+    said = str(refused.value)
+    for word in ("tiny.gguf", "25.6 GB", "parallel_requests 200", "max_context_tokens 1000000"):
+        assert word in said
+    assert "lower" in said
+
+
+def test_a_smaller_cache_needs_less(model):
+    """At eight bits about half."""
+    small = LARGE.model_copy(update={"kv_cache_type": "q8_0"})
+    base, there = read_header(model), round(0.6 * CACHE)
+    check_memory(base, [], small, there)
+    with pytest.raises(ModelError):
+        check_memory(base, [], LARGE, there)
+
+
+@pytest.fixture
+def cgroup(tmp_path: Path) -> Path:
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("700000\n")
+    (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 100000\n")
+    return tmp_path
+
+
+def test_a_containers_limit_counts(cgroup):
+    """Less what is used, but for pages of files that can be dropped."""
+    assert available_bytes(cgroup) == 400_000
+
+
+def test_an_older_containers_limit_counts(tmp_path):
+    """Its files have other names."""
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "memory.limit_in_bytes").write_text("1000")
+    (folder / "memory.usage_in_bytes").write_text("1200")
+    (folder / "memory.stat").write_text("total_inactive_file 0\n")
+    assert available_bytes(tmp_path) == 0
+
+
+def test_without_a_limit_the_machine_counts(cgroup):
+    """`max` is no number."""
+    (cgroup / "memory.max").write_text("max\n")
+    assert available_bytes(cgroup) > 10**8
