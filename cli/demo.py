@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    with running(arguments) as (url, config):
-        return 0 if show_samples(url, config) else 1
+    with running(arguments) as stack:
+        return 0 if show_samples(stack.url, stack.config) else 1
 
 
 def show_samples(url: str, config: NicheConfig) -> bool:

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from itertools import count
 from pathlib import Path
 
 import ray
@@ -13,6 +14,7 @@ from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
+from cli.made_of import contents, pools_made_of, router_made_of
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
 from deployments.pool import Pool
@@ -20,7 +22,10 @@ from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 
+Progress = Callable[[str], object]
+
 _POLL_SECONDS = 0.2
+_QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
 
@@ -29,9 +34,9 @@ def running_stack(
     config: NicheConfig,
     cache_dir: Path,
     state_dir: Path,
-    progress: Callable[[str], object] = lambda _: None,
-) -> Iterator[str]:
-    """Runs Ray, the pools of models, and the gateway; yields its base URL once all are up.
+    progress: Progress = lambda _: None,
+) -> Iterator["LocalStack"]:
+    """Runs Ray, the pools of models, and the gateway; yields the stack once all are up.
 
     Args:
         config: the validated configuration.
@@ -44,10 +49,10 @@ def running_stack(
     """
     metrics_dir = state_dir / "metrics"
     metrics_dir.mkdir(parents=True)
-    context = EngineContext(cache_dir)
     ray.init(
         address="local",
-        num_cpus=max(os.cpu_count() or 1, cpus_wanted(config)),
+        # Twice: while a pool is replaced the new one is there before the old one ends.
+        num_cpus=max(os.cpu_count() or 1, 2 * cpus_wanted(config)),
         include_dashboard=False,
         object_store_memory=_OBJECT_STORE_BYTES,
         log_to_driver=False,
@@ -55,20 +60,9 @@ def running_stack(
     )
     try:
         _require_gpus(config)
-        edge = config.gateway
-        try:
-            serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
-            targets = applications(config, context, metrics_dir)
-            serve.run_many(targets, wait_for_applications_running=False)
-            _wait_until_running(_parts(config), progress)
-        except RuntimeError as error:
-            raise LaunchError(_what_failed()) from error
-        except RayError as error:
-            first = str(error).strip().partition("\n")[0]
-            raise LaunchError(
-                f"Ray Serve did not start: {first}; try again when the machine is less busy"
-            ) from error
-        yield f"http://{edge.host}:{edge.port}"
+        stack = LocalStack(config, EngineContext(cache_dir), metrics_dir)
+        stack.start(progress)
+        yield stack
     finally:
         # Serve's controller exits by itself, which Ray reports on stdout as an error.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
@@ -76,18 +70,138 @@ def running_stack(
             ray.shutdown()
 
 
-def applications(config: NicheConfig, context: EngineContext, metrics_dir: Path) -> list[RunTarget]:
-    """The applications: the pools, the classifier if it is separate, and the gateway."""
-    quiet = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
-    targets = [
-        RunTarget(build_pool(pool, context), pool.app_name, None, quiet) for pool in config.pools
-    ]
-    apart = config.router.deployment
-    if apart is not None:
-        classifier = build_classifier(config, apart, context.cache_dir, metrics_dir)
-        targets.append(RunTarget(classifier, ROUTER_APP, None, quiet))
-    gateway = build_gateway(config, GatewayContext(context, metrics_dir))
-    return [*targets, RunTarget(gateway, GATEWAY_APP, "/", quiet)]
+class LocalStack:
+    """The applications of a stack on this machine, which can come to another configuration.
+
+    Args:
+        config: the validated configuration.
+        context: where model files are.
+        metrics_dir: where the gateway's replicas keep their metrics.
+
+    Attributes:
+        config: the one that is served.
+        apps: the application of each pool, by `Pool.app_name`.
+    """
+
+    def __init__(self, config: NicheConfig, context: EngineContext, metrics_dir: Path) -> None:
+        self.config = config
+        self._context, self._metrics_dir = context, metrics_dir
+        self._contents = contents(config)
+        self.apps: Mapping[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return f"http://{self.config.gateway.host}:{self.config.gateway.port}"
+
+    def start(self, progress: Progress = lambda _: None) -> None:
+        """Deploys everything.
+
+        Raises:
+            LaunchError: a part did not start.
+        """
+        edge, config = self.config.gateway, self.config
+        self.apps = {pool.app_name: pool.app_name for pool in config.pools}
+        with _translated():
+            serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
+            targets = [self._pool(pool, pool.app_name) for pool in config.pools]
+            targets += [*self._classifier(config), self._gateway(config, self.apps)]
+            serve.run_many(targets, wait_for_applications_running=False)
+            _wait_until_running(_parts(config), progress)
+
+    def apply(self, config: NicheConfig, progress: Progress = lambda _: None) -> None:
+        """Brings the stack to another configuration, or to other contents of its files.
+
+        A pool that differs gets a new application beside the old one, then the gateway's replicas
+        are replaced one by one, and the old application ends when it has answered. No request is
+        lost where the gateway has two replicas.
+
+        Raises:
+            LaunchError: a part did not start; what was there before serves on.
+        """
+        found = contents(config)
+        old, new = (
+            pools_made_of(of, files)
+            for of, files in ((self.config, self._contents), (config, found))
+        )
+        router = router_made_of(config, found) != router_made_of(self.config, self._contents)
+        if self.config == config and old == new and not router:
+            return
+        changed = [pool for pool in config.pools if old.get(pool.app_name) != new[pool.app_name]]
+        apps = {name: self.apps.get(name, name) for name in new}
+        apps |= {pool.app_name: self._beside(pool) for pool in changed}
+        added = {apps[pool.app_name] for pool in changed} - set(self.apps.values())
+        with _ended_on_failure(added):
+            self._run([self._pool(pool, apps[pool.app_name]) for pool in changed], progress)
+            try:
+                self._run(self._classifier(config) if router else [], progress)
+                self._run([self._gateway(config, apps)], progress)
+            except LaunchError:
+                self._run([self._gateway(self.config, self.apps)], progress)
+                raise
+        gone = set(self.apps.values()) - set(apps.values())
+        self.config, self._contents, self.apps = config, found, apps
+        _end(gone)
+
+    def _beside(self, pool: Pool) -> str:
+        """The name of the application that takes a pool's place; the pool's own where there are not
+        GPUs enough for both."""
+        name, used = pool.app_name, set(self.apps.values())
+        free = ray.available_resources().get("GPU", 0)
+        if pool.basis.resources.num_gpus * _most_replicas(pool) > free:
+            return self.apps.get(name, name)
+        names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+        return next(each for each in names if each not in used)
+
+    def _run(self, targets: Sequence[RunTarget], progress: Progress) -> None:
+        """Deploys applications and waits for them."""
+        if targets:
+            with _translated():
+                serve.run_many(targets, wait_for_applications_running=False)
+                _wait_until_running({str(of.name): str(of.name) for of in targets}, progress)
+
+    def _pool(self, pool: Pool, app: str) -> RunTarget:
+        return RunTarget(build_pool(pool, self._context), app, None, _QUIET)
+
+    def _classifier(self, config: NicheConfig) -> list[RunTarget]:
+        apart = config.router.deployment
+        if apart is None:
+            return []
+        built = build_classifier(config, apart, self._context.cache_dir, self._metrics_dir)
+        return [RunTarget(built, ROUTER_APP, None, _QUIET)]
+
+    def _gateway(self, config: NicheConfig, apps: Mapping[str, str]) -> RunTarget:
+        context = GatewayContext(self._context, self._metrics_dir, apps)
+        return RunTarget(build_gateway(config, context), GATEWAY_APP, "/", _QUIET)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turns what Serve and Ray raise into a `LaunchError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LaunchError(_what_failed()) from error
+    except RayError as error:
+        first = str(error).strip().partition("\n")[0]
+        raise LaunchError(
+            f"Ray Serve did not start: {first}; try again when the machine is less busy"
+        ) from error
+
+
+@contextmanager
+def _ended_on_failure(apps: Iterable[str]) -> Iterator[None]:
+    try:
+        yield
+    except LaunchError:
+        _end(apps)
+        raise
+
+
+def _end(apps: Iterable[str]) -> None:
+    """Ends applications when they have answered."""
+    for app in sorted(apps):
+        serve.delete(app, _blocking=False)
 
 
 def _parts(config: NicheConfig) -> Mapping[str, str]:
@@ -114,7 +228,7 @@ def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], obje
     while running < parts.keys():
         time.sleep(_POLL_SECONDS)
         states = {name: app.status for name, app in serve.status().applications.items()}
-        if ApplicationStatus.DEPLOY_FAILED in states.values():
+        if ApplicationStatus.DEPLOY_FAILED in map(states.get, parts):
             raise RuntimeError("an application could not be deployed")
         for name in parts.keys() - running:
             if states.get(name) == ApplicationStatus.RUNNING:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
@@ -22,8 +22,11 @@ from cli.options import DEFAULT_STACK, add_config, cache, check_engines, port
 from cli.ray_environment import ray_environment
 from deployments.models.errors import ModelError
 from deployments.models.pull import catalogue
-from gateway.config import ConfigError, LaunchError, NicheConfig
+from gateway.config import ConfigError, GatewaySection, LaunchError, NicheConfig
 from gateway.config_file import load_config
+
+if TYPE_CHECKING:
+    from cli.launch import LocalStack
 
 _READY_SECONDS = 300
 _READY_IN_A_ROW = 6
@@ -36,48 +39,60 @@ def add_stack(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def running(arguments: argparse.Namespace) -> Iterator[tuple[str, NicheConfig]]:
-    """Runs the stack in the options of `add_stack`; yields its base URL and configuration.
+def running(arguments: argparse.Namespace) -> Iterator["LocalStack"]:
+    """Runs the stack in the options of `add_stack`.
 
     Raises:
         ConfigError: the configuration cannot be used on this machine.
         LaunchError: a part of the stack did not start.
         ModelError: a model's files are not in the cache.
     """
-    config = load_config(arguments.config)
-    if arguments.port is not None:
-        edge = config.gateway.model_copy(update={"port": arguments.port})
-        config = config.model_copy(update={"gateway": edge})
-    _check(config)
+    config = wanted(arguments)
+    _require_port(config.gateway)
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
         os.environ.update(ray_environment(state_dir, os.environ))
         what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
         names = ", ".join(spec.name for spec in config.models)
-        _say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
+        say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
         started = time.monotonic()
         # Ray reads its environment when it is imported.
         from cli.launch import running_stack
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        with running_stack(config, cache(), state_dir / "run", _say) as url:
+        with running_stack(config, cache(), state_dir / "run", say) as stack:
             # Only now, since Ray sets its own handlers while it starts.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _interrupt)
-            _say("every part is up; waiting until the gateway answers")
-            wait_until_ready(url, _READY_SECONDS)
-            _say(f"ready after {time.monotonic() - started:.0f} s")
-            yield url, config
+            say("every part is up; waiting until the gateway answers")
+            wait_until_ready(stack.url, _READY_SECONDS)
+            say(f"ready after {time.monotonic() - started:.0f} s")
+            yield stack
     finally:
         shutil.rmtree(state_dir, ignore_errors=True)
 
 
-def _say(step: str) -> None:
+def say(step: str) -> None:
+    """Tells what happens to the stack, on stderr."""
     print(f"niche: {step}", file=sys.stderr, flush=True)
 
 
+def wanted(arguments: argparse.Namespace) -> NicheConfig:
+    """The configuration in the options of `add_stack`, checked for what would stop the stack later,
+    to report it in one line.
+
+    Raises:
+        ConfigError, ModelError, RouterError: it cannot be served on this machine.
+    """
+    config = load_config(arguments.config)
+    if arguments.port is not None:
+        edge = config.gateway.model_copy(update={"port": arguments.port})
+        config = config.model_copy(update={"gateway": edge})
+    _check(config)
+    return config
+
+
 def _check(config: NicheConfig) -> None:
-    """Checks early for what would stop the stack later, to report it in one line."""
     from gateway.decision_log import open_log
     from gateway.evidence.sqlite_store import checked
     from gateway.routing import load_policy
@@ -89,7 +104,10 @@ def _check(config: NicheConfig) -> None:
     if config.gateway.shadow is not None:
         checked(config.gateway.shadow.path).close()
     _require_pulled(needed(config))
-    edge = config.gateway
+
+
+def _require_port(edge: GatewaySection) -> None:
+    """Raises a `ConfigError` if the gateway cannot listen."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

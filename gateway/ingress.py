@@ -8,7 +8,7 @@ import gc
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,13 @@ class GatewayContext:
     """The machine-specific settings of a gateway replica.
 
     All gateway replicas of a node share `metrics_dir`, so that each can serve the sums.
+    `apps` are the applications of pools, by `Pool.app_name`, where these are not their names: of
+    those that took another's place while the stack ran.
     """
 
     engine: EngineContext
     metrics_dir: Path | None = None
+    apps: Mapping[str, str] = field(default_factory=dict)
 
 
 class Gateway:
@@ -87,7 +90,7 @@ class Gateway:
                 classifier=classifier,
                 judge=engines.get(JUDGE),
                 services=(client, *engines.values()),
-                backends=_backends(config, engines, client),
+                backends=_backends(config, engines, client, context.apps),
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
@@ -156,18 +159,22 @@ def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engi
 
 
 def _backends(
-    config: NicheConfig, engines: Mapping[str, Engine], client: ReplicaClient
+    config: NicheConfig,
+    engines: Mapping[str, Engine],
+    client: ReplicaClient,
+    apps: Mapping[str, str],
 ) -> dict[str, Backend]:
     """The backend of each model: this process, or a pool on Ray Serve."""
     found: dict[str, Backend] = {
         spec.name: Upstream(spec, engines[spec.name]) for spec in config.models if spec.in_gateway
     }
     for pool in config.pools:
-        found |= dict.fromkeys(pool.model_names, _deployed(pool, client))
+        app = apps.get(pool.app_name, pool.app_name)
+        found |= dict.fromkeys(pool.model_names, _deployed(pool, app, client))
     return found
 
 
-def _deployed(pool: Pool, client: ReplicaClient) -> ServeBackend:
+def _deployed(pool: Pool, app: str, client: ReplicaClient) -> ServeBackend:
     scaling = pool.basis.autoscaling
     at_ports = pool.asked_at_ports and not _encrypts()
     limited = pool.shared or at_ports
@@ -175,7 +182,7 @@ def _deployed(pool: Pool, client: ReplicaClient) -> ServeBackend:
     replicas = 1 if pool.shared else pool.basis.replicas
     return ServeBackend(
         pool.name,
-        partial(serve.get_deployment_handle, pool.name, app_name=pool.app_name),
+        partial(serve.get_deployment_handle, pool.name, app_name=app),
         may_sleep=scaling is not None and scaling.min_replicas == 0,
         limiters={spec.name: Limiter(spec, replicas) for spec in pool.models} if limited else {},
         client=client if at_ports else None,

@@ -80,6 +80,10 @@ class Stack:
         """Deploys the pool of a model again; returns when it runs."""
         self._ask({"replace": model})
 
+    def follow(self) -> list[str]:
+        """Has the stack look at its file; returns when it serves it, with the models."""
+        return self._ask({"follow": ""})["models"]
+
     def client(self) -> OpenAI:
         """The official client, which does not retry: a test wants to see every answer."""
         return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=120)

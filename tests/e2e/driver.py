@@ -4,7 +4,8 @@
 
 One JSON object a line: {"load": MODEL} gives the engine's own record, {"kill": MODEL} ends the
 replica of the model, or of the `classifier`, with SIGKILL, {"replace": MODEL} deploys the model's
-pool again, so that other replicas take over. The stack stops when stdin closes.
+pool again, so that other replicas take over, {"follow": ""} has the stack look at its file as
+`niche serve` does. The stack stops when stdin closes.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 from cli.ray_environment import ray_environment
+from cli.serve import Follower
 from cli.stack import wait_until_ready
 from deployments.engine import EngineContext
 from deployments.models.cache import cache_dir
@@ -27,18 +29,28 @@ from gateway.config_file import load_config
 
 
 def main(config_path: str, port: str) -> None:
-    config = load_config(Path(config_path))
-    edge = config.gateway.model_copy(update={"port": int(port)})
-    config = config.model_copy(update={"gateway": edge})
+    config = at_port(config_path, port)
     with tempfile.TemporaryDirectory(prefix="niche-e2e-") as folder:
         os.environ.update(ray_environment(Path(folder), os.environ))
         from cli.launch import running_stack
 
-        with running_stack(config, cache_dir(os.environ), Path(folder) / "run") as url:
-            wait_until_ready(url, 300)
-            say({"ready": url})
+        with running_stack(config, cache_dir(os.environ), Path(folder) / "run") as stack:
+            wait_until_ready(stack.url, 300)
+            say({"ready": stack.url})
+            follower = Follower(stack, Path(config_path), lambda: at_port(config_path, port))
             for line in sys.stdin:
-                say(answer(json.loads(line), config))
+                question = json.loads(line)
+                if "follow" in question:
+                    follower.look()
+                    say({"models": [spec.name for spec in stack.config.models]})
+                else:
+                    say(answer(question, stack))
+
+
+def at_port(config_path: str, port: str) -> NicheConfig:
+    config = load_config(Path(config_path))
+    edge = config.gateway.model_copy(update={"port": int(port)})
+    return config.model_copy(update={"gateway": edge})
 
 
 def say(value: dict[str, Any]) -> None:
@@ -46,10 +58,10 @@ def say(value: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def answer(question: dict[str, str], config: NicheConfig) -> dict[str, Any]:
+def answer(question: dict[str, str], stack: Any) -> dict[str, Any]:
     [(verb, model)] = question.items()
-    found = [pool for pool in config.pools if model in pool.model_names]
-    app, deployment = (found[0].app_name, found[0].name) if found else ("router", model)
+    found = [pool for pool in stack.config.pools if model in pool.model_names]
+    app, deployment = (stack.apps[found[0].app_name], found[0].name) if found else ("router", model)
     if verb == "kill":
         title = f"ServeReplica:{app}:{deployment}"
         [replica] = [
