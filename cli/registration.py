@@ -36,8 +36,23 @@ def register(path: Path, entry: Mapping[str, Any], *, dry_run: bool = False) -> 
         ConfigError: the file would not be valid, or its form does not allow adding; the
         message then has the lines to add by hand.
     """
+    text = inserted(path.read_bytes().decode(), entry, str(path))
+    write(path, text, f"add by hand, under {_KEY}:\n{as_lines(entry)}", dry_run=dry_run)
+
+
+def write(path: Path, text: str, otherwise: str = "edit it", *, dry_run: bool = False) -> None:
+    """Replaces a configuration file atomically.
+
+    Args:
+        path: the file.
+        text: its new content.
+        otherwise: what to do where the file cannot be changed.
+        dry_run: only check whether it is possible; do not change the file.
+
+    Raises:
+        ConfigError: the content is not valid, or the file cannot be changed.
+    """
     file = path.resolve()  # replace the link's target, not the link
-    text = inserted(file.read_bytes().decode(), entry, str(path))
     parse_config(yaml.safe_load(text), str(path))
     part = file.with_name(f"{file.name}.part")
     try:
@@ -47,8 +62,8 @@ def register(path: Path, entry: Mapping[str, Any], *, dry_run: bool = False) -> 
             part.replace(file)
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be changed ({error.strerror}); make its folder writable, or add by "
-            f"hand, under {_KEY}:\n{as_lines(entry)}"
+            f"{path}: cannot be changed ({error.strerror}); make its folder writable, or "
+            f"{otherwise}"
         ) from error
     finally:
         part.unlink(missing_ok=True)
@@ -81,6 +96,37 @@ def inserted(text: str, entry: Mapping[str, Any], source: str) -> str:
         f"{source}: its form does not allow adding a specialist; add by hand, under {_KEY}:\n"
         f"{as_lines(entry)}"
     )
+
+
+def removed(text: str, name: str, source: str) -> str:
+    """The text of a configuration without a specialist.
+
+    Args:
+        text: YAML with such a specialist.
+        name: of it.
+        source: names the text in errors.
+
+    Raises:
+        ConfigError: the text's form does not allow removing it.
+    """
+    old = yaml.safe_load(text)
+    expected = old | {_KEY: [of for of in old[_KEY] if of.get("name") != name]}
+    with suppress(YAMLError):
+        document = YAML().load(text.replace("\r\n", "\n"))
+        listed = document[_KEY]
+        in_block = isinstance(listed, CommentedSeq) and not listed.fa.flow_style()
+        writer = _writer(listed.lc.col if in_block else 2)
+        document = writer.load(text.replace("\r\n", "\n"))
+        del document[_KEY][[of.get("name") for of in document[_KEY]].index(name)]
+        if not document[_KEY]:
+            document[_KEY] = []
+            document.ca.items.pop(_KEY, None)  # a comment below the key would break an empty list
+        new = _dumped(writer, document)
+        new = new.replace("\n", "\r\n") if "\r\n" in text else new
+        with suppress(yaml.YAMLError):
+            if yaml.safe_load(new) == expected:
+                return new
+    raise ConfigError(f"{source}: its form does not allow removing a specialist; remove it by hand")
 
 
 def _with_item(text: str, item: CommentedMap) -> Iterator[str]:

@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from cli import specialists_curve, specialists_evaluate, specialists_new
+from cli import (
+    specialists_curve,
+    specialists_evaluate,
+    specialists_new,
+    specialists_registered,
+)
 from cli.options import add_data_dir, positive
 from cli.specialists_options import add_training, default_niche, settings, workspace
 from lab.specialists.registry import NICHES
@@ -30,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     training.set_defaults(run=_train)
     specialists_evaluate.add(actions)
     specialists_new.add(actions)
+    specialists_registered.add(actions)
     specialists_curve.add(actions)
 
 

@@ -22,8 +22,9 @@ from cli.specialists_options import (
     settings,
     workspace,
 )
+from cli.specialists_registered import pool_settings
 from deployments.models.adapters import ADAPTERS
-from deployments.spec import SHARED_ENGINES, ModelSpec
+from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
 from gateway.config_file import load_config
 from lab.specialists.errors import OtherRunError
@@ -242,27 +243,14 @@ def _entry(
     }
     if stack is None:
         return entry
-    beside = [spec for spec in stack.config.specialists if spec.model == base and spec.adapter]
-    pooled = next((spec for spec in beside if spec.engine in SHARED_ENGINES), None)
+    pooled = pool_settings(stack.config, base, entry["engine_options"])
     if pooled is not None:
-        return entry | _pool_settings(pooled, entry["engine_options"])
+        return entry | pooled
     if stack.config.generalist.model == base:
         # The same base model on the same machine costs the same.
         price = stack.config.generalist.price.model_dump(exclude_defaults=True)
         entry |= {"price": price} if price else {}
     return entry
-
-
-def _pool_settings(pooled: ModelSpec, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings by which a specialist joins another's pool, where it needs no process of its
-    own; `options` are those that it would have alone."""
-    own = SHARED_ENGINES[pooled.engine]
-    process = {name: value for name, value in pooled.engine_options.items() if name not in own}
-    keys = {"engine", "pool", "resources", "replicas", "autoscaling", "price"}
-    return {
-        **pooled.model_dump(include=keys, exclude_defaults=True),
-        "engine_options": process | {name: options[name] for name in options if name in own},
-    }
 
 
 def _reference(out: Path, stack: _Stack | None) -> str:

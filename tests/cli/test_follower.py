@@ -1,0 +1,166 @@
+"""A stack follows its files: what differs is applied, once, and what cannot be is said."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.made_of import contents, pools_made_of, require_applicable, router_made_of
+from cli.serve import Follower
+from gateway.config import ConfigError, LaunchError, NicheConfig
+from gateway.config_file import load_config, parse_config
+
+RAW: dict[str, Any] = {
+    "generalist": {"name": "big", "model": "m", "engine": "fake"},
+    "specialists": [
+        {"name": "sql", "domain": "sql", "model": "m", "engine": "fake", "adapter": "a"},
+        {"name": "math", "domain": "math", "model": "m", "engine": "fake"},
+    ],
+    "router": {"artifact": "artifact"},
+}
+
+
+class FakeStack:
+    """A stack that notes what it is brought to, and fails if told so."""
+
+    url = "http://127.0.0.1:1"
+
+    def __init__(self, config: NicheConfig) -> None:
+        self.config = config
+        self.applied: list[NicheConfig] = []
+        self.failure: Exception | None = None
+
+    def apply(self, config: NicheConfig, progress: object) -> None:
+        del progress
+        if self.failure is not None:
+            raise self.failure
+        self.applied.append(config)
+        self.config = config
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration with the files that it names; the gateway counts as ready."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cli.serve.wait_until_ready", lambda *_: None)
+    for folder, name in (("a", "niche.json"), ("artifact", "artifact.json")):
+        Path(folder).mkdir()
+        Path(folder, name).write_text("{}")
+    path = tmp_path / "niche.yaml"
+    write(path, RAW)
+    return path
+
+
+def write(path: Path, raw: object) -> None:
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+
+
+def changed(**keys: object) -> dict[str, Any]:
+    return json.loads(json.dumps(RAW)) | keys
+
+
+@pytest.fixture
+def stack(file: Path) -> FakeStack:
+    return FakeStack(load_config(file))
+
+
+@pytest.fixture
+def follower(file: Path, stack: FakeStack) -> Follower:
+    return Follower(stack, file, lambda: load_config(file))
+
+
+def test_nothing_changes_nothing(follower: Follower, stack: FakeStack) -> None:
+    """Also where the file was written anew with the same content."""
+    write(Path("niche.yaml"), RAW)
+    follower.look()
+    assert stack.applied == []
+
+
+def test_another_configuration_is_applied_once(
+    file: Path, follower: Follower, stack: FakeStack
+) -> None:
+    """Whatever differs."""
+    write(file, changed(specialists=RAW["specialists"][:1]))
+    for _ in range(2):
+        follower.look()
+    assert [[of.name for of in config.specialists] for config in stack.applied] == [["sql"]]
+
+
+@pytest.mark.parametrize("name", ["a/niche.json", "artifact/artifact.json"])
+@pytest.mark.usefixtures("file")
+def test_other_contents_of_a_named_file_are_applied(
+    name: str, follower: Follower, stack: FakeStack
+) -> None:
+    """An adapter that was trained again, and a router."""
+    Path(name).write_text('{"sha256": "other"}')
+    follower.look()
+    assert stack.applied == [stack.config]
+
+
+@pytest.mark.parametrize(
+    "text", ["generalist: [", "generalist: {}\n", ""], ids=["no YAML", "incomplete", "empty"]
+)
+def test_a_faulty_file_is_said_once_and_leaves_the_stack(
+    file: Path,
+    text: str,
+    follower: Follower,
+    stack: FakeStack,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The next good one is applied."""
+    file.write_text(text)
+    for _ in range(3):
+        follower.look()
+    assert capsys.readouterr().err.count("serves on as before") == 1
+    assert stack.applied == []
+    write(file, changed(specialists=[]))
+    follower.look()
+    assert len(stack.applied) == 1
+
+
+def test_a_part_that_does_not_start_is_said(
+    file: Path, follower: Follower, stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And tried again only when something changes."""
+    stack.failure = LaunchError("pool-m: m did not start: no weights")
+    write(file, changed(specialists=[]))
+    for _ in range(2):
+        follower.look()
+    assert capsys.readouterr().err.count("no weights") == 1
+    assert stack.config == parse_config(RAW, "x")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"gateway": {"port": 9}}, {"router": {"artifact": "artifact", "deployment": {}}}],
+    ids=["port", "classifier"],
+)
+def test_what_takes_a_start_is_refused(keys: dict[str, Any]) -> None:
+    """By its key."""
+    old, new = parse_config(RAW, "x"), parse_config(changed(**keys), "x")
+    with pytest.raises(ConfigError, match="next start"):
+        require_applicable(old, new)
+    require_applicable(old, old)
+
+
+def test_a_pool_is_made_of_its_models_and_their_adapters(file: Path) -> None:
+    """Another adapter, or another setting, makes another pool; other pools stay."""
+    config = load_config(file)
+    before = pools_made_of(config, contents(config))
+    Path("a/niche.json").write_text('{"sha256": "other"}')
+    after = pools_made_of(config, contents(config))
+    assert {name for name in before if before[name] != after[name]} == {"pool-m"}
+    other = parse_config(changed(generalist=RAW["generalist"] | {"model": "n"}), "x")
+    found = pools_made_of(other, contents(other))
+    assert {name for name in found if found[name] != after[name]} == {"model-big"}
+
+
+def test_a_router_is_made_of_its_settings_and_artifact(file: Path) -> None:
+    """Its checksum, since weights are large."""
+    config = load_config(file)
+    before = router_made_of(config, contents(config))
+    assert before == router_made_of(config, contents(config))
+    Path("artifact/artifact.json").write_text('{"sha256": "other"}')
+    assert before != router_made_of(config, contents(config))

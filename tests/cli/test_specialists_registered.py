@@ -1,0 +1,104 @@
+"""`niche specialists add` and `remove`: the file changes, and nothing else in it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.main import main
+from gateway.config_file import load_config
+from tests.cli.commands import refused
+
+SHIPPED = Path(__file__).parents[2] / "niche.yaml"
+FILE = Path("niche.yaml")
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A working directory with the default stack."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SHIPPED, FILE)
+    return tmp_path
+
+
+def test_a_specialist_joins_the_pool_of_its_base() -> None:
+    """And comes last; what was there stays as it was written."""
+    assert main(["specialists", "add", "sums", "--adapter", "math", "--domain", "math"]) == 0
+
+    config = load_config(FILE)
+    assert config.specialists[-1].name == "sums"
+    assert config.specialists[-1].domain == "math"
+    assert "sums" in config.pools[-1].model_names
+    assert len(config.pools) == 2
+    assert FILE.read_text().startswith(SHIPPED.read_text().partition("\nrouter:")[0])
+
+
+def test_what_was_added_can_be_removed() -> None:
+    """Then the file is what it was, to the byte."""
+    main(["specialists", "add", "sums", "--adapter", "math", "--domain", "math"])
+    assert main(["specialists", "remove", "sums"]) == 0
+
+    assert FILE.read_bytes() == SHIPPED.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["sql", "math", "support"])
+def test_any_specialist_can_be_removed(name: str) -> None:
+    """The first, one between, and the last; anchors and comments of others stay."""
+    assert main(["specialists", "remove", name]) == 0
+
+    before, after = load_config(SHIPPED), load_config(FILE)
+    assert list(after.specialists) == [of for of in before.specialists if of.name != name]
+    kept = [line for line in SHIPPED.read_text().splitlines() if "#" in line and name not in line]
+    assert [line for line in FILE.read_text().splitlines() if "#" in line] == kept
+
+
+def test_an_anchor_moves_to_where_it_is_needed_first() -> None:
+    """The specialist that defined it may go."""
+    example = SHIPPED.parent / "examples" / "laptop.yaml"
+    shutil.copy(example, FILE)
+    assert main(["specialists", "remove", "sql"]) == 0
+
+    prices = [spec.price for spec in load_config(example).specialists[1:]]
+    assert [spec.price for spec in load_config(FILE).specialists] == prices
+
+
+def test_all_specialists_can_be_removed() -> None:
+    """One after the other; the generalist is left."""
+    for spec in load_config(SHIPPED).specialists:
+        assert main(["specialists", "remove", spec.name]) == 0
+
+    assert load_config(FILE).specialists == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["add", "sql", "--adapter", "sql"], ["'sql'", "another name"]),
+        (["add", "law", "--adapter", "math"], ["law", "router.artifact"]),
+        (["add", "math2", "--adapter", "nowhere"], ["nowhere", "biomed"]),
+        (["remove", "law"], ["'law'", "sql"]),
+        (["remove", "generalist"], ["'generalist'", "sql"]),
+        (["remove", "sql", "--config", "none.yaml"], ["none.yaml"]),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], command: list[str], named: list[str]
+) -> None:
+    """With the name that is wrong."""
+    said = refused(capsys, "specialists", *command)
+
+    assert all(word in said for word in named)
+    assert FILE.read_bytes() == SHIPPED.read_bytes()
+
+
+def test_a_list_in_one_line_loses_its_item() -> None:
+    """As JSON and short files have it."""
+    FILE.write_text(
+        "generalist: {name: big, model: m, engine: fake}\n"
+        "specialists: [{name: sql, domain: sql, model: m, engine: fake}, "
+        "{name: math, domain: math, model: m, engine: fake}]\n"
+    )
+    assert main(["specialists", "remove", "sql"]) == 0
+
+    assert [of["name"] for of in yaml.safe_load(FILE.read_text())["specialists"]] == ["math"]
