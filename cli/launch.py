@@ -87,7 +87,7 @@ class LocalStack:
         self.config = config
         self._context, self._metrics_dir = context, metrics_dir
         self._contents = contents(config)
-        self.apps: Mapping[str, str] = {}
+        self.apps: Mapping[str, str] = {pool.app_name: pool.app_name for pool in config.pools}
 
     @property
     def url(self) -> str:
@@ -100,14 +100,17 @@ class LocalStack:
         Raises:
             LaunchError: a part did not start.
         """
-        edge, config = self.config.gateway, self.config
-        self.apps = {pool.app_name: pool.app_name for pool in config.pools}
+        edge = self.config.gateway
         with _translated():
             serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
-            targets = [self._pool(pool, pool.app_name) for pool in config.pools]
-            targets += [*self._classifier(config), self._gateway(config, self.apps)]
-            serve.run_many(targets, wait_for_applications_running=False)
-            _wait_until_running(_parts(config), progress)
+            serve.run_many(self.applications(), wait_for_applications_running=False)
+            _wait_until_running(_parts(self.config), progress)
+
+    def applications(self) -> list[RunTarget]:
+        """The pools, the classifier if it is separate, and the gateway."""
+        pools = [self._pool(pool, self.apps[pool.app_name]) for pool in self.config.pools]
+        classifier, gateway = self._classifier(self.config), self._gateway(self.config, self.apps)
+        return [*pools, *classifier, gateway]
 
     def apply(self, config: NicheConfig, progress: Progress = lambda _: None) -> None:
         """Brings the stack to another configuration, or to other contents of its files.

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.follower import Follower
 from cli.made_of import contents, pools_made_of, require_applicable, router_made_of
-from cli.serve import Follower
 from gateway.config import ConfigError, LaunchError, NicheConfig
 from gateway.config_file import load_config, parse_config
 
@@ -44,7 +44,7 @@ class FakeStack:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration with the files that it names; the gateway counts as ready."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.serve.wait_until_ready", lambda *_: None)
+    monkeypatch.setattr("cli.follower.wait_until_ready", lambda *_: None)
     for folder, name in (("a", "niche.json"), ("artifact", "artifact.json")):
         Path(folder).mkdir()
         Path(folder, name).write_text("{}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cli.launch import applications, cpus_wanted
+from cli.launch import LocalStack, cpus_wanted
 from deployments.engine import EngineContext
 from gateway.config import NicheConfig
 from gateway.config_file import parse_config
@@ -19,7 +19,8 @@ def config(generalist: dict[str, Any], *specialists: dict[str, Any]) -> NicheCon
 
 
 def names(stack: NicheConfig, folder: Path) -> list[str | None]:
-    return [target.name for target in applications(stack, EngineContext(folder), folder)]
+    launched = LocalStack(stack, EngineContext(folder), folder)
+    return [target.name for target in launched.applications()]
 
 
 def test_a_stack_of_upstreams_is_its_gateway(tmp_path: Path) -> None:

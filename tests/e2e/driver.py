@@ -19,8 +19,8 @@ from typing import Any
 
 import psutil
 
+from cli.follower import Follower
 from cli.ray_environment import ray_environment
-from cli.serve import Follower
 from cli.stack import wait_until_ready
 from deployments.engine import EngineContext
 from deployments.models.cache import cache_dir
