@@ -1,5 +1,6 @@
 """Starts the whole stack on this machine and stops it again. Importing this file imports Ray."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,9 +13,10 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
+from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
-from cli.made_of import contents, pools_made_of, router_made_of
+from cli.made_of import Contents, contents, pools_made_of, router_made_of
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
 from deployments.pool import Pool
@@ -25,6 +27,8 @@ from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 Progress = Callable[[str], object]
 
 _POLL_SECONDS = 0.2
+_APPLY_SECONDS = 300.0
+"""After which a change counts as failed."""
 _QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
@@ -80,13 +84,14 @@ class LocalStack:
 
     Attributes:
         config: the one that is served.
+        contents: the checksums of its files.
         apps: the application of each pool, by `Pool.app_name`.
     """
 
     def __init__(self, config: NicheConfig, context: EngineContext, metrics_dir: Path) -> None:
         self.config = config
         self._context, self._metrics_dir = context, metrics_dir
-        self._contents = contents(config)
+        self.contents = contents(config)
         self.apps: Mapping[str, str] = {pool.app_name: pool.app_name for pool in config.pools}
 
     @property
@@ -123,45 +128,61 @@ class LocalStack:
             LaunchError: a part did not start; what was there before serves on.
         """
         found = contents(config)
-        old, new = (
-            pools_made_of(of, files)
-            for of, files in ((self.config, self._contents), (config, found))
-        )
-        router = router_made_of(config, found) != router_made_of(self.config, self._contents)
-        if self.config == config and old == new and not router:
+        router = router_made_of(config, found) != router_made_of(self.config, self.contents)
+        pools = self._changed(config, found)
+        if self.config == config and not pools and not router:
             return
-        changed = [pool for pool in config.pools if old.get(pool.app_name) != new[pool.app_name]]
-        apps = {name: self.apps.get(name, name) for name in new}
-        apps |= {pool.app_name: self._beside(pool) for pool in changed}
-        added = {apps[pool.app_name] for pool in changed} - set(self.apps.values())
-        with _ended_on_failure(added):
-            self._run([self._pool(pool, apps[pool.app_name]) for pool in changed], progress)
-            try:
-                self._run(self._classifier(config) if router else [], progress)
-                self._run([self._gateway(config, apps)], progress)
-            except LaunchError:
-                self._run([self._gateway(self.config, self.apps)], progress)
-                raise
-        gone = set(self.apps.values()) - set(apps.values())
-        self.config, self._contents, self.apps = config, found, apps
+        _require_gpus(config)
+        apps = {pool.app_name: self.apps.get(pool.app_name, "") for pool in config.pools}
+        apps |= self._beside(pools)
+        classifier = self._classifier(config) if router else []
+        steps = (
+            [self._pool(pool, apps[pool.app_name]) for pool in pools],
+            [*classifier, self._gateway(config, apps)],
+        )
+        tried: set[str] = set()
+        try:
+            for targets in steps:
+                tried |= {str(target.name) for target in targets}
+                self._run(targets, progress)
+        except Exception:
+            # Of what was there before only that which the attempt replaced.
+            self._run([of for of in self.applications() if of.name in tried], progress)
+            _end({*apps.values()} - {*self.apps.values()})
+            raise
+        gone = {*self.apps.values()} - {*apps.values()}
+        self.config, self.contents, self.apps = config, found, apps
         _end(gone)
 
-    def _beside(self, pool: Pool) -> str:
-        """The name of the application that takes a pool's place; the pool's own where there are not
-        GPUs enough for both."""
-        name, used = pool.app_name, set(self.apps.values())
-        free = ray.available_resources().get("GPU", 0)
-        if pool.basis.resources.num_gpus * _most_replicas(pool) > free:
-            return self.apps.get(name, name)
-        names = (name if number == 1 else f"{name}-{number}" for number in count(1))
-        return next(each for each in names if each not in used)
+    def _changed(self, config: NicheConfig, found: Contents) -> list[Pool]:
+        """The pools that are new, or made of something else than before."""
+        old, new = pools_made_of(self.config, self.contents), pools_made_of(config, found)
+        return [pool for pool in config.pools if old.get(pool.app_name) != new[pool.app_name]]
+
+    def _beside(self, pools: Sequence[Pool]) -> dict[str, str]:
+        """The applications that take pools' places; a pool's own where there are not GPUs enough
+        for both."""
+        free, used = ray.available_resources().get("GPU", 0), {*self.apps.values()}
+        found = {}
+        for pool in pools:
+            name, gpus = pool.app_name, pool.basis.resources.num_gpus * _most_replicas(pool)
+            if name in self.apps and gpus > free:
+                found[name] = self.apps[name]
+                continue
+            free -= gpus
+            # No name of a pool has a tilde.
+            names = (name if number == 1 else f"{name}~{number}" for number in count(1))
+            found[name] = next(each for each in names if each not in used)
+            used.add(found[name])
+        return found
 
     def _run(self, targets: Sequence[RunTarget], progress: Progress) -> None:
         """Deploys applications and waits for them."""
         if targets:
             with _translated():
                 serve.run_many(targets, wait_for_applications_running=False)
-                _wait_until_running({str(of.name): str(of.name) for of in targets}, progress)
+                named = {str(of.name): str(of.name) for of in targets}
+                _wait_until_running(named, progress, _APPLY_SECONDS)
 
     def _pool(self, pool: Pool, app: str) -> RunTarget:
         return RunTarget(build_pool(pool, self._context), app, None, _QUIET)
@@ -185,20 +206,11 @@ def _translated() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LaunchError(_what_failed()) from error
-    except RayError as error:
+    except (RayError, RayServeException, TimeoutError) as error:
         first = str(error).strip().partition("\n")[0]
         raise LaunchError(
             f"Ray Serve did not start: {first}; try again when the machine is less busy"
         ) from error
-
-
-@contextmanager
-def _ended_on_failure(apps: Iterable[str]) -> Iterator[None]:
-    try:
-        yield
-    except LaunchError:
-        _end(apps)
-        raise
 
 
 def _end(apps: Iterable[str]) -> None:
@@ -221,11 +233,13 @@ def _title(pool: Pool) -> str:
     return f"pool {pool.name} ({', '.join(pool.model_names)})"
 
 
-def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], object]) -> None:
+def _wait_until_running(
+    parts: Mapping[str, str], progress: Progress, seconds: float = math.inf
+) -> None:
     """Returns when every application runs.
 
     Raises:
-        RuntimeError: one of them could not be deployed.
+        RuntimeError: one of them could not be deployed, or not in time.
     """
     started, running = time.monotonic(), set[str]()
     while running < parts.keys():
@@ -233,6 +247,8 @@ def _wait_until_running(parts: Mapping[str, str], progress: Callable[[str], obje
         states = {name: app.status for name, app in serve.status().applications.items()}
         if ApplicationStatus.DEPLOY_FAILED in map(states.get, parts):
             raise RuntimeError("an application could not be deployed")
+        if time.monotonic() - started > seconds:
+            raise RuntimeError("an application was not up in time; it may lack a core or memory")
         for name in parts.keys() - running:
             if states.get(name) == ApplicationStatus.RUNNING:
                 running.add(name)

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from cli.options import CONFIG, CommandError, Subparsers
+from cli.options import CONFIG, CommandError, Subparsers, check_engines
 from cli.registration import inserted, register, removed, write
-from deployments.models.adapters import load_adapter
+from deployments.models.adapters import ADAPTERS, load_adapter
 from deployments.spec import SHARED_ENGINES
 from gateway.config import NicheConfig
 from gateway.config_file import load_config, parse_config
@@ -60,11 +60,11 @@ def _add(arguments: argparse.Namespace) -> int:
         "name": arguments.name,
         "domain": arguments.domain or arguments.name,
         "model": adapter.base,
-        "adapter": arguments.adapter,
+        "adapter": _reference(arguments.adapter, path),
     }
     options = {"default_temperature": 0}
     entry |= pool_settings(config, adapter.base, options) or {"engine_options": options}
-    _require_served(inserted(path.read_text(encoding="utf-8"), entry, str(path)), path)
+    _require_served(inserted(path.read_bytes().decode(), entry, str(path)), path)
     register(path, entry)
     print(f"{path}: specialist {arguments.name!r} added; a running `niche serve` takes it in")
     return 0
@@ -77,16 +77,27 @@ def _remove(arguments: argparse.Namespace) -> int:
         raise CommandError(
             f"{path}: no specialist {arguments.name!r}; there are {', '.join(names) or 'none'}"
         )
-    write(path, removed(path.read_text(encoding="utf-8"), arguments.name, str(path)))
+    text = removed(path.read_bytes().decode(), arguments.name, str(path))
+    _require_served(text, path)
+    write(path, text)
     print(f"{path}: specialist {arguments.name!r} removed; a running `niche serve` lets it go")
     return 0
 
 
+def _reference(adapter: str, config: Path) -> str:
+    """The adapter as the file names it: a stack starts in the file's own directory, or anywhere."""
+    here = config.parent == Path() or (ADAPTERS / adapter).is_dir()
+    return adapter if here else str(Path(adapter).expanduser().resolve())
+
+
 def _require_served(text: str, path: Path) -> None:
-    """Raises if a stack would not serve this configuration: its router may not know the domain."""
+    """Raises if a stack would not serve this configuration: its router may not know the domain, or
+    guarantee nothing for the others, and an engine may not take an option."""
     from gateway.routing import load_policy
 
-    load_policy(parse_config(yaml.safe_load(text), str(path)))
+    config = parse_config(yaml.safe_load(text), str(path))
+    check_engines(config)
+    load_policy(config)
 
 
 def pool_settings(

@@ -1,6 +1,8 @@
 """A stack follows its files: what differs is applied, once, and what cannot be is said."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ class FakeStack:
 
     def __init__(self, config: NicheConfig) -> None:
         self.config = config
+        self.contents = contents(config)
+        self.meanwhile: Callable[[], object] = lambda: None
         self.applied: list[NicheConfig] = []
         self.failure: Exception | None = None
 
@@ -37,7 +41,8 @@ class FakeStack:
         if self.failure is not None:
             raise self.failure
         self.applied.append(config)
-        self.config = config
+        self.config, self.contents = config, contents(config)
+        self.meanwhile()
 
 
 @pytest.fixture
@@ -71,11 +76,39 @@ def follower(file: Path, stack: FakeStack) -> Follower:
     return Follower(stack, file, lambda: load_config(file))
 
 
+def looks(follower: Follower, count: int = 2) -> None:
+    for _ in range(count):
+        follower.look()
+
+
 def test_nothing_changes_nothing(follower: Follower, stack: FakeStack) -> None:
-    """Also where the file was written anew with the same content."""
-    write(Path("niche.yaml"), RAW)
-    follower.look()
+    """However often it is looked at."""
+    looks(follower, 3)
     assert stack.applied == []
+
+
+def test_a_change_is_applied_when_two_looks_agree(
+    file: Path, follower: Follower, stack: FakeStack
+) -> None:
+    """A file that is being written is left alone."""
+    for specialists in (RAW["specialists"][:1], []):
+        write(file, changed(specialists=specialists))
+        follower.look()
+        assert stack.applied == []
+    follower.look()
+    assert [config.specialists for config in stack.applied] == [()]
+
+
+def test_what_changes_during_a_change_comes_next(
+    file: Path, follower: Follower, stack: FakeStack
+) -> None:
+    """It was not read yet."""
+    stack.meanwhile = lambda: write(file, changed(specialists=[]))
+    write(file, changed(specialists=RAW["specialists"][:1]))
+    looks(follower)
+    stack.meanwhile = lambda: None
+    looks(follower, 3)
+    assert [len(config.specialists) for config in stack.applied] == [1, 0]
 
 
 def test_another_configuration_is_applied_once(
@@ -83,8 +116,7 @@ def test_another_configuration_is_applied_once(
 ) -> None:
     """Whatever differs."""
     write(file, changed(specialists=RAW["specialists"][:1]))
-    for _ in range(2):
-        follower.look()
+    looks(follower, 4)
     assert [[of.name for of in config.specialists] for config in stack.applied] == [["sql"]]
 
 
@@ -95,7 +127,7 @@ def test_other_contents_of_a_named_file_are_applied(
 ) -> None:
     """An adapter that was trained again, and a router."""
     Path(name).write_text('{"sha256": "other"}')
-    follower.look()
+    looks(follower, 4)
     assert stack.applied == [stack.config]
 
 
@@ -111,25 +143,27 @@ def test_a_faulty_file_is_said_once_and_leaves_the_stack(
 ) -> None:
     """The next good one is applied."""
     file.write_text(text)
-    for _ in range(3):
-        follower.look()
+    looks(follower, 4)
     assert capsys.readouterr().err.count("serves on as before") == 1
     assert stack.applied == []
     write(file, changed(specialists=[]))
-    follower.look()
+    looks(follower)
     assert len(stack.applied) == 1
 
 
 def test_a_part_that_does_not_start_is_said(
     file: Path, follower: Follower, stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And tried again only when something changes."""
+    """And tried again when the file is touched."""
     stack.failure = LaunchError("pool-m: m did not start: no weights")
     write(file, changed(specialists=[]))
-    for _ in range(2):
-        follower.look()
+    looks(follower, 4)
     assert capsys.readouterr().err.count("no weights") == 1
     assert stack.config == parse_config(RAW, "x")
+    stack.failure = None
+    os.utime(file, ns=(1, 1))
+    looks(follower)
+    assert len(stack.applied) == 1
 
 
 @pytest.mark.parametrize(

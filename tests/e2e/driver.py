@@ -41,7 +41,8 @@ def main(config_path: str, port: str) -> None:
             for line in sys.stdin:
                 question = json.loads(line)
                 if "follow" in question:
-                    follower.look()
+                    for _ in range(2):  # what two looks agree on
+                        follower.look()
                     say({"models": [spec.name for spec in stack.config.models]})
                 else:
                     say(answer(question, stack))
