@@ -127,11 +127,16 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         f"commit {commit()}",
         settings.machine,
         f"{_computing(settings)}, batches of {settings.batch_size}, "
-        f"{settings.threads or os.cpu_count()} threads; at most {arguments.rows} rows per set, "
+        f"{settings.threads or _threads(settings)} threads; at most {arguments.rows} rows per set, "
         f"{'validation' if arguments.compare_prompts else 'test'} rows",
     )
     print("", *(f"{path}: written" for path in write_report(out, report, about)), sep="\n")
     return 0
+
+
+def _threads(settings: "Settings") -> int | None:
+    """Those that are used where none are named."""
+    return os.cpu_count() if settings.engine == "transformers" else 1
 
 
 def _computing(settings: "Settings") -> str:

@@ -12,9 +12,9 @@ import msgspec
 
 from deployments.protocol import ModelRequest
 
-_SLACK = 2
-"""How many more requests than the least busy one a preferred replica may have: reading a beginning
-again costs less than waiting behind others."""
+_SLACK = 1
+"""How many more requests of this gateway than the least busy one a preferred replica may have. To
+read a beginning again costs less than to wait, and other gateways prefer this replica too."""
 _CHARACTERS = 256
 """Of a text that is to be continued."""
 

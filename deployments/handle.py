@@ -230,9 +230,11 @@ class ServeBackend(ServeApplication):
             for replica, report in self._replicas.values()
             if report.models.get(request.model, "it does not serve it") is None
         ]
-        rank = ranks({replica.url: replica.ongoing for replica in able}, request)
-        for replica in sorted(able, key=lambda each: (each.silent, rank[each.url])):
-            yield self._client, replica
+        for silent in (False, True):
+            asked = {replica.url: replica for replica in able if replica.silent == silent}
+            rank = ranks({url: replica.ongoing for url, replica in asked.items()}, request)
+            for url in sorted(rank, key=rank.__getitem__):
+                yield self._client, asked[url]
 
     @contextmanager
     def _unless_gone(self, replica: Replica) -> Iterator[None]:

@@ -1,6 +1,8 @@
 """What a llama.cpp server will take of the machine's memory, before it takes it: beyond what is
 there the system ends the replica without a word."""
 
+import glob
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,10 +17,16 @@ _WORK_BYTES = 100_000_000
 """About what forward passes of small models need beside weights and cache."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _LIMITS = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    ("memory.max", "memory.current", "inactive_file active_file"),
+    (
+        *("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+        "total_inactive_file total_active_file",
+    ),
 )
-"""Of the two versions: the files of limit and use, and what can be given up of it."""
+"""Of the two versions: the files of limit and use, and pages of files, which can be given up."""
+_USABLE = 0.95
+"""Of a limit; beyond it Ray ends replicas."""
+_FIRST_OF_SEVERAL = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")
 
 
 def check_memory(
@@ -32,7 +40,7 @@ def check_memory(
         options: those of the process.
         available: bytes that can be taken.
     """
-    weights = base.path.stat().st_size
+    weights = sum(path.stat().st_size for path in _files(base.path))
     loras = sum(path.stat().st_size for path in adapters)
     cache = round(_cache_bytes_per_token(base, options.kv_cache_type) * _tokens(options))
     needed = weights + loras + cache + _WORK_BYTES
@@ -47,12 +55,22 @@ def check_memory(
     )
 
 
+def _files(path: Path) -> list[Path]:
+    """A model's file, or its several files, of which this is the first."""
+    several = _FIRST_OF_SEVERAL.fullmatch(path.name)
+    if several is None:
+        return [path]
+    return sorted(path.parent.glob(f"{glob.escape(several[1])}-?????-of-{several[2]}.gguf"))
+
+
 def _tokens(options: LlamaOptions) -> int:
     return options.parallel_requests * options.max_context_tokens
 
 
 def _cache_bytes_per_token(base: GgufHeader, kind: str) -> float:
-    """Keys and values of all layers; 0 where the file does not say it in numbers."""
+    """Keys and values of all layers; 0 where the file does not say it in single numbers, or where
+    layers keep a part of the context alone: rather a check too few than a model refused that fits.
+    """
 
     def number(key: str) -> int:
         return int(base.metadata.get(f"{base.architecture}.{key}", 0))
@@ -61,7 +79,7 @@ def _cache_bytes_per_token(base: GgufHeader, kind: str) -> float:
     width = number("embedding_length") // heads if heads else 0
     keys = number("attention.key_length") or width
     values = number("attention.value_length") or width
-    kept = number("attention.head_count_kv") or heads
+    kept = 0 if number("attention.sliding_window") else number("attention.head_count_kv")
     return number("block_count") * kept * (keys + values) * _BYTES_PER_VALUE[kind]
 
 
@@ -72,7 +90,7 @@ def available_bytes(cgroups: Path = _CGROUPS) -> int:
 
 
 def _of_container(cgroups: Path) -> Iterable[int]:
-    for limit_file, used_file, kept_name in _LIMITS:
+    for limit_file, used_file, kept_names in _LIMITS:
         try:
             limit = int((cgroups / limit_file).read_text())
             used = int((cgroups / used_file).read_text())
@@ -80,7 +98,8 @@ def _of_container(cgroups: Path) -> Iterable[int]:
         except (OSError, ValueError):  # another version, or no limit
             continue
         kept = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
-        yield max(0, limit - used + kept.get(kept_name, 0))
+        freed = sum(kept.get(name, 0) for name in kept_names.split())
+        yield max(0, round(_USABLE * limit) - used + freed)
 
 
 def _gigabytes(count: int) -> str:

@@ -28,7 +28,7 @@ from deployments.engines._llama_errors import Refused, Stopped
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._slots import Slots
 from deployments.models.errors import ModelError
-from deployments.protocol import ModelRequest, Operation
+from deployments.protocol import ModelRequest
 
 Within = Callable[[], AbstractAsyncContextManager[None]]
 """Limits one await by the request's deadline."""
@@ -72,9 +72,10 @@ def server_parameters(
 
 def uses_gpu(options: LlamaOptions) -> bool:
     """Whether a part of the model is on a GPU, whose memory is another."""
-    cpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
-    others = [device for device in xllamacpp.get_device_info() if device["type"] != cpu]
-    return bool(others) and options.gpu_layers != 0
+    kinds = xllamacpp.ggml_backend_dev_type
+    gpus = (kinds.GGML_BACKEND_DEVICE_TYPE_GPU, kinds.GGML_BACKEND_DEVICE_TYPE_IGPU)
+    found = any(device["type"] in gpus for device in xllamacpp.get_device_info())
+    return found and options.gpu_layers != 0
 
 
 class LlamaServer:
@@ -121,7 +122,7 @@ class LlamaServer:
         """
         async with within():
             await self._slots.take(request.model)
-        call = self._begin(request.operation, body, read)
+        call = self._begin(request, body, read)
         try:
             while True:
                 async with within():
@@ -135,15 +136,15 @@ class LlamaServer:
             call.cancel()
             self._calls.discard(call)
 
-    def _begin(self, operation: Operation, body: bytes, read: Callable[[bytes], Said]) -> "_Call":
+    def _begin(self, request: ModelRequest, body: bytes, read: Callable[[bytes], Said]) -> "_Call":
         """Starts a call, which has a slot; the slot is free when its thread has left the server."""
         if self._server is None:
-            self._slots.give_back()
+            self._slots.give_back(request.model)
             raise Stopped
-        call, chat = _Call(read, self._clock), operation == "chat"
+        call, chat = _Call(read, self._clock), request.operation == "chat"
         ask = self._server.handle_chat_completions if chat else self._server.handle_completions
         thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
-        thread.add_done_callback(lambda _: self._slots.give_back())
+        thread.add_done_callback(lambda _: self._slots.give_back(request.model))
         self._calls.add(call)
         return call
 

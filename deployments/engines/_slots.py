@@ -2,19 +2,26 @@
 
 import asyncio
 from collections import deque
+from itertools import count
 
 
 class Slots:
     """A number of slots. Who finds none waits; of the models with waiting requests each gets the
     next free slot in turn, so that the many requests of one do not hold up another's few.
 
+    A model gets no further slot while another one has held one since before its last: the engine
+    computes one adapter at a time, and as long as there is work for the first, the other's waits.
+
     Args:
-        count: of the slots.
+        slots: how many.
     """
 
-    def __init__(self, count: int) -> None:
-        self._free = count
+    def __init__(self, slots: int) -> None:
+        self._free = slots
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._grants = count(1)
+        self._last: dict[str, int] = {}
+        self._held: dict[str, deque[int]] = {}
 
     def waiting(self, model: str) -> int:
         """Requests of the model that wait."""
@@ -22,8 +29,8 @@ class Slots:
 
     async def take(self, model: str) -> None:
         """Returns with a slot, which the caller gives back. Cancelling it leaves the queue."""
-        if self._free:
-            self._free -= 1
+        if self._free and self._may(model):
+            self._grant(model)
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(model, deque()).append(turn)
@@ -31,18 +38,40 @@ class Slots:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                self.give_back()  # the slot came together with the cancellation
+                self.give_back(model)  # the slot came together with the cancellation
             raise
 
-    def give_back(self) -> None:
-        """Frees a slot, or hands it on."""
+    def give_back(self, model: str) -> None:
+        """Frees a slot, and hands on what is free."""
+        self._free += 1
+        held = self._held[model]
+        held.popleft()
+        if not held:
+            del self._held[model]
+        while self._free and self._hand_on():
+            pass
+
+    def _hand_on(self) -> bool:
+        """Gives a slot to the next model that waits and may have it; says whether there was one."""
         for model in list(self._waiting):
+            if not self._may(model):
+                continue
             queue = self._waiting.pop(model)
             while queue:
                 turn = queue.popleft()
                 if not turn.cancelled():
+                    self._grant(model)
                     turn.set_result(None)
                     if queue:
                         self._waiting[model] = queue  # behind the others
-                    return
-        self._free += 1
+                    return True
+        return False
+
+    def _grant(self, model: str) -> None:
+        self._free -= 1
+        self._last[model] = next(self._grants)
+        self._held.setdefault(model, deque()).append(self._last[model])
+
+    def _may(self, model: str) -> bool:
+        last = self._last.get(model, 0)
+        return all(other == model or held[0] > last for other, held in self._held.items())

@@ -1,6 +1,6 @@
 """Labelled rows with their splits: what a training reads."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ OWN = "(own)"
 """End of the source of rows that were written for this project."""
 _OWN_WEIGHT = 6.0
 """They are few, and in words that public sets lack."""
+_SHARED = 0.05
+"""Of a niche's training rows: a system prompt that fewer share may hold a part of what is asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,16 +51,20 @@ class Material:
         ]
 
     def own_tasks(self) -> Mapping[str, Sequence[str]]:
-        """The system prompts that several training rows of a niche share, which set its own task;
-        for each niche, also those without any."""
-        found = Counter(
-            (row.domain, system_text(query_of(row)))
-            for row in self.of("train")
-            if row.domain != GENERAL
-        )
-        own: dict[str, list[str]] = {domain: [] for domain, _ in found}
-        for (domain, system), count in sorted(found.items()):
-            if system and count > 1:
+        """The system prompts that set a niche's own task: those that a part of its training rows
+        shares, in several groups, since one of a single group may be a table, or another context of
+        its rows. For each niche, also those without any."""
+        groups: dict[tuple[str, str], set[str]] = defaultdict(set)
+        count = Counter(row.domain for row in self.of("train"))
+        shared: Counter[tuple[str, str]] = Counter()
+        for row in self.of("train"):
+            key = row.domain, system_text(query_of(row))
+            groups[key].add(row.group)
+            shared[key] += 1
+        own: dict[str, list[str]] = {domain: [] for domain in count if domain != GENERAL}
+        for (domain, system), found in sorted(groups.items()):
+            often = shared[domain, system] >= _SHARED * count[domain]
+            if system and domain in own and len(found) > 1 and often:
                 own[domain].append(system)
         return own
 

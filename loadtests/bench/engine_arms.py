@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 _ADAPTERS = ROOT / "deployments" / "adapters"
 _HEALTH = Readiness("/health", 60.0)
 
+_CORES, _MOST_THREADS = os.cpu_count() or 1, 5
+
 SLOTS = 20
 """Of all specialists together, where pools and separate deployments are compared."""
 
@@ -66,6 +68,7 @@ class Ours:
         engine: of all models.
         adapters: how many specialists; beyond those of the default stack copies of their adapters
             with slightly other weights, which nobody is routed to.
+        only: the default specialist that all of them are copies of; None: all five.
         slots: of all specialists together; None: as shipped.
         own: whether each specialist has a deployment of its own.
     """
@@ -74,28 +77,33 @@ class Ours:
     title: str
     engine: str = "llama"
     adapters: int = 5
+    only: str | None = None
     slots: int | None = None
     own: bool = False
 
     @property
     def specialists(self) -> tuple[str, ...]:
         """Their names."""
-        shipped = [spec["name"] for spec in _shipped()["specialists"]]
+        shipped = self._shipped()
         return tuple(
-            shipped[place] if place < len(shipped) else f"copy-{place}"
+            shipped[place]["name"] if place < len(shipped) else f"copy-{place}"
             for place in range(self.adapters)
         )
 
     @property
     def domains(self) -> tuple[str, ...]:
         """The domain of each specialist."""
-        shipped = [spec["domain"] for spec in _shipped()["specialists"]]
-        return tuple(shipped[place % len(shipped)] for place in range(self.adapters))
+        shipped = self._shipped()
+        return tuple(shipped[place % len(shipped)]["domain"] for place in range(self.adapters))
+
+    def _shipped(self) -> list[dict[str, Any]]:
+        every: list[dict[str, Any]] = _shipped()["specialists"]
+        return [spec for spec in every if self.only in (None, spec["name"])]
 
     def config(self, folder: Path) -> dict[str, Any]:
         """The niche.yaml; writes adapters that it names into `folder`."""
         config = _shipped()
-        shipped = config["specialists"]
+        shipped = self._shipped()
         config["generalist"]["engine"] = self.engine
         config["specialists"] = [
             self._specialist(shipped[place % len(shipped)], place, name, folder)
@@ -113,6 +121,8 @@ class Ours:
         if self.slots is not None:
             each = self.slots // self.adapters if self.own else self.slots
             spec["engine_options"]["parallel_requests"] = max(1, each)
+            # As many threads in all, as far as there are cores.
+            spec["engine_options"]["threads"] = 1 if self.own else min(_MOST_THREADS, _CORES)
         return spec | ({"deployment": "own"} if self.own else {})
 
     @contextmanager
@@ -146,8 +156,8 @@ def arms() -> tuple[Arm, ...]:
         Ours("transformers", "default stack on transformers", engine="transformers"),
         Ours("pool", f"a pool of 5 adapters, {SLOTS} slots", slots=SLOTS),
         Ours("own", f"5 deployments, {SLOTS // 5} slots each", slots=SLOTS, own=True),
-        Ours("one-adapter", f"a pool of 1 adapter, {SLOTS} slots", adapters=1, slots=SLOTS),
-        Ours("many-adapters", f"a pool of 20 adapters, {SLOTS} slots", adapters=20, slots=SLOTS),
+        Ours("one-adapter", f"a pool of `sql`, {SLOTS} slots", "llama", 1, "sql", SLOTS),
+        Ours("many-adapters", f"20 copies of `sql`, {SLOTS} slots", "llama", 20, "sql", SLOTS),
     )
 
 

@@ -12,15 +12,16 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
 
 import psutil
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from loadtests.bench.engine_arms import ROOT, Arm, RawLlama, arms
 from loadtests.bench.engine_report import report
@@ -81,7 +82,7 @@ def loads_of(arm: Arm) -> tuple[Load, ...]:
     return _SPECIALISTS if arm.slots is not None else (*_GENERAL_LOADS, *_SPECIALISTS)
 
 
-def bodies(arm: Arm, load: Load, seed: int) -> Iterator[dict[str, Any]]:
+def bodies(arm: Arm, load: Load, seed: str) -> Iterator[dict[str, Any]]:
     """The bodies of a load's requests, without end; the same for every arm."""
     random = Random(seed)
     places = itertools.cycle(range(len(arm.specialists[: load.only]) or 1))
@@ -104,7 +105,7 @@ def _long(text: str, number: int) -> str:
     return f"{text} Explain it at length, and why. ({number})"
 
 
-async def run_load(server: str, arm: Arm, load: Load, seed: int) -> dict[str, float]:
+async def run_load(server: str, arm: Arm, load: Load, seed: str) -> dict[str, float]:
     """Tokens per second, and the median of the seconds to the first token.
 
     Raises:
@@ -129,20 +130,31 @@ async def run_load(server: str, arm: Arm, load: Load, seed: int) -> dict[str, fl
 
 async def _answer(session: ClientSession, server: str, body: Mapping[str, Any]) -> Answer:
     began, first, tokens = time.monotonic(), None, None
-    async with session.post(f"{server}/v1/chat/completions", json=body) as response:
-        if response.status != 200:
-            raise LoadTestError(f"{response.status}: {(await response.text())[:400]}")
-        async for line in response.content:
-            if not line.startswith(b"data: {"):
-                continue
-            event = json.loads(line[6:])
-            if first is None and any(of["delta"].get("content") for of in event["choices"]):
-                first = time.monotonic() - began
-            if event.get("usage"):
-                tokens = event["usage"]["completion_tokens"]
+    async for event in _events(session, server, body):
+        if first is None and any(of["delta"].get("content") for of in event["choices"]):
+            first = time.monotonic() - began
+        if event.get("usage"):
+            tokens = event["usage"]["completion_tokens"]
     if first is None or tokens is None:
         raise LoadTestError("an answer has no text, or broke off")
     return Answer(first, tokens)
+
+
+async def _events(
+    session: ClientSession, server: str, body: Mapping[str, Any]
+) -> AsyncGenerator[dict[str, Any]]:
+    try:
+        async with session.post(f"{server}/v1/chat/completions", json=body) as response:
+            if response.status != 200:
+                raise LoadTestError(f"{response.status}: {(await response.text())[:400]}")
+            async for line in response.content:
+                if line.startswith(b"data: {"):
+                    event = json.loads(line[6:])
+                    if "choices" not in event:
+                        raise LoadTestError(f"an answer broke off: {line[:400]!r}")
+                    yield event
+    except (ClientError, TimeoutError) as error:
+        raise LoadTestError(f"a request failed: {error!r}") from error
 
 
 def memory(running: Running, arm: Arm) -> dict[str, float]:
@@ -155,9 +167,10 @@ def memory(running: Running, arm: Arm) -> dict[str, float]:
         return found
     models: dict[bool, float] = {True: 0.0, False: 0.0}
     for process in processes(running.pid):
-        title = " ".join(process.cmdline())
-        if any(name in title for name in _REPLICAS):
-            models[_GENERALIST in title] += process.memory_full_info().pss
+        with suppress(psutil.NoSuchProcess):
+            title = " ".join(process.cmdline())
+            if any(name in title for name in _REPLICAS):
+                models[_GENERALIST in title] += process.memory_full_info().pss
     return found | {"models' memory": sum(models.values()), "specialists' memory": models[False]}
 
 
@@ -167,10 +180,12 @@ def measure(arm: Arm, number: int, logs: Path) -> dict[str, float]:
         began = time.monotonic()
         with arm.start(Path(folder), logs) as running:
             values = {"seconds to ready": time.monotonic() - began}
-            warm = Load("warm", 1, max(1, len(arm.specialists)), named=bool(arm.specialists))
-            asyncio.run(run_load(running.server.url, arm, warm, seed=0))
-            for load in loads_of(arm):
-                values |= asyncio.run(run_load(running.server.url, arm, load, seed=number))
+            server, loads = running.server.url, loads_of(arm)
+            for load in loads:
+                warm = replace(load, answers=1)
+                asyncio.run(run_load(server, arm, warm, f"warm {load.name}"))
+            for load in loads:
+                values |= asyncio.run(run_load(server, arm, load, f"{number} {load.name}"))
             return values | memory(running, arm)
 
 

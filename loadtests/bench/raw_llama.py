@@ -24,6 +24,7 @@ def main() -> None:
     params.n_parallel = arguments.parallel
     params.n_ctx = arguments.context * arguments.parallel
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = arguments.threads
+    params.cache_ram_mib = 0  # as our engine: no cache of prompts beside the slots
     params.use_jinja = True
     params.hostnames, params.port = ["127.0.0.1"], arguments.port
     params.n_threads_http = 16

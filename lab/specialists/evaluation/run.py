@@ -94,12 +94,14 @@ def run(plan: Plan, settings: Settings) -> Report:
         torch.set_num_threads(settings.threads)
     answers: dict[tuple[str, str], list[GeneratedAnswer]] = {}
     loader = _ModelLoader(settings)
-    for candidate in plan.candidates:
-        for task in plan.tasks:
-            chats = candidate.chats(task)
-            if chats is not None:
-                answers[candidate.name, task.name] = _answered(candidate, task, chats, loader)
-    loader.close()
+    try:
+        for candidate in plan.candidates:
+            for task in plan.tasks:
+                chats = candidate.chats(task)
+                if chats is not None:
+                    answers[candidate.name, task.name] = _answered(candidate, task, chats, loader)
+    finally:
+        loader.close()
     shapes = {of.name: _shape(of.weights) for of in plan.candidates}
     found = matrix(_graded(plan, answers, shapes), plan.spec)
     return Report(plan, found, _degenerations(plan, answers), shapes)
@@ -161,7 +163,8 @@ def _answered(
         **loader.conditions(),
         "max_answer_tokens": limit,
     }
-    folder = loader.settings.work_dir / _slug(candidate.name)
+    own = "" if loader.settings.engine == TRANSFORMERS else f"-{loader.settings.engine}"
+    folder = loader.settings.work_dir / f"{_slug(candidate.name)}{own}"
     file = AnswerFile(folder / f"{_slug(task.name)}.jsonl", identity)
     keys = [prompt_key(chat) for chat in chats]
     known = file.read()

@@ -9,7 +9,8 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from deployments.engine import EngineContext, create_engine
-from deployments.protocol import ModelRequest
+from deployments.models.errors import ModelError
+from deployments.protocol import ModelRequest, PromptTooLong
 from deployments.spec import ModelSpec, Resources
 from lab.specialists.evaluation.answers import Chat, GeneratedAnswer, loops
 from lab.specialists.evaluation.plan import Weights
@@ -68,7 +69,7 @@ class ServedGenerator:
             max_answer_tokens: longer answers are cut.
 
         Raises:
-            BackendError: a question and its answer do not fit the model's context.
+            ModelError: a question and its answer do not fit the model's context.
         """
         for start in range(0, len(chats), self._at_once):
             places = range(start, min(start + self._at_once, len(chats)))
@@ -82,10 +83,15 @@ class ServedGenerator:
             "temperature": 0,
         }
         request = ModelRequest("", self._spec.name, "chat", json.dumps(body).encode())
-        chunk = await self._engine.complete(request)
+        try:
+            chunk = await self._engine.complete(request)
+        except PromptTooLong as error:
+            raise _does_not_fit() from error
         assert chunk.usage is not None
         text = json.loads(chunk.data)["choices"][0]["message"]["content"] or ""
         cut = chunk.finish_reasons == ((0, "length"),)
+        if cut and chunk.usage.completion_tokens < max_answer_tokens:
+            raise _does_not_fit()
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return GeneratedAnswer(
             text=text,
@@ -96,6 +102,13 @@ class ServedGenerator:
             loops=loops(ids),
             seconds=chunk.usage.engine_seconds,
         )
+
+
+def _does_not_fit() -> ModelError:
+    return ModelError(
+        f"a question and its answer do not fit a context of {_CONTEXT_TOKENS} tokens; ask with "
+        "fewer examples, or take another model"
+    )
 
 
 async def _all(asked: Sequence[Coroutine[Any, Any, GeneratedAnswer]]) -> list[GeneratedAnswer]:

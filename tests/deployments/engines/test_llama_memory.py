@@ -51,13 +51,13 @@ def test_a_smaller_cache_needs_less(model):
 def cgroup(tmp_path: Path) -> Path:
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("700000\n")
-    (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 100000\n")
+    (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 60000\nactive_file 40000\n")
     return tmp_path
 
 
 def test_a_containers_limit_counts(cgroup):
     """Less what is used, but for pages of files that can be dropped."""
-    assert available_bytes(cgroup) == 400_000
+    assert available_bytes(cgroup) == 950_000 - 700_000 + 100_000
 
 
 def test_an_older_containers_limit_counts(tmp_path):
@@ -74,3 +74,15 @@ def test_without_a_limit_the_machine_counts(cgroup):
     """`max` is no number."""
     (cgroup / "memory.max").write_text("max\n")
     assert available_bytes(cgroup) > 10**8
+
+
+def test_all_files_of_a_model_count(model, tmp_path):
+    """The first one's name says how many there are."""
+    for number in (1, 2, 3):
+        (tmp_path / f"m-0000{number}-of-00003.gguf").write_bytes(model.read_bytes())
+    base, one = read_header(tmp_path / "m-00001-of-00003.gguf"), model.stat().st_size
+    small = LlamaOptions(parallel_requests=1, max_context_tokens=16)
+    there = 100_000_000 + 2 * one
+    check_memory(read_header(model), [], small, there)
+    with pytest.raises(ModelError):
+        check_memory(base, [], small, there)

@@ -14,6 +14,7 @@ class Queue:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         self.served: list[str] = []
+        self.ended = 0
 
     async def _take(self, model: str) -> None:
         await self.slots.take(model)
@@ -25,8 +26,10 @@ class Queue:
         return tasks
 
     async def free(self, count: int = 1) -> None:
+        """The oldest ones end."""
         for _ in range(count):
-            self.slots.give_back()
+            self.slots.give_back(self.served[self.ended])
+            self.ended += 1
             await asyncio.sleep(0)
 
 
@@ -66,7 +69,7 @@ async def test_who_leaves_the_queue_takes_no_slot(queue: Queue) -> None:
 async def test_a_slot_that_comes_too_late_goes_on(queue: Queue) -> None:
     """Cancelled in the moment in which it gets the slot."""
     _, leaving, _ = await queue.ask("a", "b", "c")
-    queue.slots.give_back()
+    queue.slots.give_back("a")
     leaving.cancel()
     with suppress(asyncio.CancelledError):
         await leaving
@@ -82,6 +85,19 @@ async def test_a_slot_that_is_free_right_after_a_cancellation_goes_on(queue: Que
     await queue.free()
 
     assert queue.served == ["a", "c"]
+
+
+async def test_a_crowd_does_not_keep_the_engine_from_another_model() -> None:
+    """Where the other has a slot, the crowd gets one more, and then none until the other ended."""
+    queue = Queue(Slots(3))
+    await queue.ask("a", "a", "b", "a", "a", "a")
+    assert queue.served == ["a", "a", "b"]
+    await queue.free()
+    assert queue.served == ["a", "a", "b", "a"]
+    await queue.free()
+    assert queue.served == ["a", "a", "b", "a"]
+    await queue.free()
+    assert queue.served == ["a", "a", "b", "a", "a", "a"]
 
 
 async def test_slots_that_nobody_waits_for_are_kept(queue: Queue) -> None:

@@ -11,10 +11,10 @@ from router.types import GENERAL, Query
 SQL = "You write SQLite queries."
 
 
-def below(system, text, domain="sql", *more):
+def below(system, text, domain="sql", *more, group=None):
     """A row whose conversation has a system prompt, and perhaps more turns before the last."""
     turns = (Message("system", system), *more, Message("user", text))
-    return LabelledQuery(Query(turns), domain, group=text, source="own rows")
+    return LabelledQuery(Query(turns), domain, group=group or text, source="own rows")
 
 
 def material(*rows):
@@ -32,6 +32,15 @@ def test_a_system_prompt_that_rows_of_a_niche_share_sets_its_task():
         below("Cite the statute.", "theft?", "law"),
     ).own_tasks()
     assert found == {"sql": [SQL], "law": []}
+
+
+def test_a_context_that_several_rows_share_is_no_task():
+    """The questions of a table are one group; and what few of many rows share is a context too."""
+    table = [below("boats(id, name)", f"question {n}", group="boats") for n in range(4)]
+    rare = [below("crew(id, name)", f"crew {n}") for n in range(2)]
+    many = [below(SQL, f"other {n}") for n in range(60)]
+
+    assert material(*table, *rare, *many).own_tasks() == {"sql": [SQL]}
 
 
 def test_rows_below_the_prompt_of_their_task_tune_an_encoder():

@@ -22,7 +22,7 @@ MANY = Ours("many", "many adapters", adapters=7, slots=20)
 GENERAL, MIXED = Load("general", 1, 2), Load("mixed", 2, 3, named=True)
 
 
-def some(arm: RawLlama | Ours, load: Load, seed: int = 1) -> list[dict[str, object]]:
+def some(arm: RawLlama | Ours, load: Load, seed: str = "1") -> list[dict[str, object]]:
     return list(itertools.islice(bodies(arm, load, seed), 12))
 
 
@@ -30,7 +30,7 @@ def test_every_arm_gets_the_same_work() -> None:
     """General questions of llama.cpp alone and of the stack; prompts of the specialists."""
     assert some(RAW, GENERAL) == some(DEFAULT, GENERAL)
     assert some(POOL, MIXED) == some(OWN, MIXED)
-    assert some(POOL, MIXED) != some(POOL, MIXED, seed=2)
+    assert some(POOL, MIXED) != some(POOL, MIXED, seed="2")
 
 
 def test_specialists_are_asked_in_turn_by_name() -> None:
@@ -40,6 +40,17 @@ def test_specialists_are_asked_in_turn_by_name() -> None:
     assert {body["model"] for body in some(POOL, alone)} == {"sql"}
     assert MANY.specialists[5:] == ("copy-5", "copy-6")
     assert MANY.domains[5:] == ("sql", "tools")
+
+
+def test_copies_of_one_adapter_get_the_work_of_one() -> None:
+    """Only the number of adapters differs."""
+    one = Ours("one", "one", "llama", 1, "sql", 20)
+    many = Ours("many", "many", "llama", 20, "sql", 20)
+
+    assert set(many.domains) == {"sql"}
+    assert [body["messages"] for body in some(one, MIXED)] == [
+        body["messages"] for body in some(many, MIXED)
+    ]
 
 
 def test_only_stacks_with_slots_of_their_own_leave_general_questions_out() -> None:
@@ -85,7 +96,7 @@ async def answered(events: list[str], load: Load = GENERAL) -> dict[str, float]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
-        return await run_load(f"http://{host}:{port}", RAW, load, 1)
+        return await run_load(f"http://{host}:{port}", RAW, load, "1")
     finally:
         await runner.cleanup()
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployments.protocol import Message, PromptTooLong
+from deployments.models.errors import ModelError
+from deployments.protocol import Message
 from lab.specialists.evaluation.plan import Weights
 from lab.specialists.evaluation.served import ServedGenerator
 from tests.deployments.tiny_gguf import save_tiny_gguf
@@ -43,6 +44,7 @@ def test_an_answer_has_its_tokens_and_seconds(generator: ServedGenerator) -> Non
 
 
 def test_a_question_beyond_the_context_is_an_error(generator: ServedGenerator) -> None:
-    """It would be graded as wrong."""
-    with pytest.raises(PromptTooLong):
-        list(generator.answers([[Message("user", "a" * 3000)]], 5))
+    """It would be graded as wrong; also where the question fits and the answer does not."""
+    for letters in (3000, 450):
+        with pytest.raises(ModelError, match="context"):
+            list(generator.answers([[Message("user", "a" * letters)]], 400))
