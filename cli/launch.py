@@ -205,7 +205,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise LaunchError(_what_failed()) from error
+        raise LaunchError(_what_failed() or f"{error}; see Ray Serve's logs") from error
     except (RayError, RayServeException, TimeoutError) as error:
         first = str(error).strip().partition("\n")[0]
         raise LaunchError(
@@ -252,8 +252,8 @@ def _wait_until_running(
         for name in parts.keys() - running:
             if states.get(name) == ApplicationStatus.RUNNING:
                 running.add(name)
-                seconds = time.monotonic() - started
-                progress(f"{parts[name]} is up ({seconds:.0f} s, {len(running)} of {len(parts)})")
+                took = time.monotonic() - started
+                progress(f"{parts[name]} is up ({took:.0f} s, {len(running)} of {len(parts)})")
 
 
 def _require_gpus(config: NicheConfig) -> None:
@@ -271,14 +271,14 @@ def _require_gpus(config: NicheConfig) -> None:
 
 
 def _what_failed() -> str:
-    """One line per failed deployment, with the last line of its message."""
+    """One line per failed deployment, with the last line of its message; empty without one."""
     lines = []
     for app, status in serve.status().applications.items():
         for name, deployment in status.deployments.items():
             messages = [line for line in deployment.message.splitlines() if line.strip()]
             if messages and deployment.status != "HEALTHY":
                 lines.append(f"{app}: {name} did not start: {messages[-1].strip()}")
-    return "\n".join(lines) or "Ray Serve did not start the applications; see its logs"
+    return "\n".join(lines)
 
 
 def _most_replicas(pool: Pool) -> int:
