@@ -75,13 +75,17 @@ def test_a_named_model_is_not_second_guessed(client: OpenAI) -> None:
 
 
 def test_a_stream_is_the_unary_answer_in_pieces(client: OpenAI) -> None:
-    """A stream adds up to the unary answer, names its model first and its usage last."""
-    unary = ask(client, GENERAL).parse()
+    """A stream adds up to the unary answer, names its model first and its usage last.
+
+    With a seed, since the prompt is then read anew, and its tokens are not cached ones.
+    """
+    unary = ask(client, GENERAL, seed=1).parse()
     chunks = list(
         client.chat.completions.create(
             model="auto",
             messages=[{"role": "user", "content": GENERAL}],
             temperature=0,
+            seed=1,
             max_tokens=24,
             stream=True,
             stream_options={"include_usage": True},
