@@ -29,7 +29,10 @@ class Follower:
 
     def __init__(self, stack: "LocalStack", path: Path, read: Callable[[], NicheConfig]) -> None:
         self._stack, self._path, self._read = stack, path, read
-        self._served = self._last = self._found()
+        self._last = self._found()
+        # What was written while the stack started is the first change.
+        written = self._last[path] if self._is_served() else ""
+        self._served: Contents = {**stack.contents, path: written}
 
     def look(self) -> None:
         """Applies what changed since the last look but one."""
@@ -51,6 +54,12 @@ class Follower:
         self._served = {**self._stack.contents, self._path: found[self._path]}
         self._last = self._served
         self._tell_when_ready(started)
+
+    def _is_served(self) -> bool:
+        try:
+            return self._read() == self._stack.config
+        except Exception:  # noqa: BLE001 - the first look says what is wrong
+            return False
 
     def _tell_when_ready(self, started: float) -> None:
         try:

@@ -146,9 +146,9 @@ class LocalStack:
                 tried |= {str(target.name) for target in targets}
                 self._run(targets, progress)
         except Exception:
+            _end({*apps.values()} - {*self.apps.values()})
             # Of what was there before only that which the attempt replaced.
             self._run([of for of in self.applications() if of.name in tried], progress)
-            _end({*apps.values()} - {*self.apps.values()})
             raise
         gone = {*self.apps.values()} - {*apps.values()}
         self.config, self.contents, self.apps = config, found, apps

@@ -99,6 +99,15 @@ def test_a_change_is_applied_when_two_looks_agree(
     assert [config.specialists for config in stack.applied] == [()]
 
 
+def test_what_changed_while_the_stack_started_is_the_first_change(
+    file: Path, stack: FakeStack
+) -> None:
+    """The stack was made of what the file said before."""
+    write(file, changed(specialists=[]))
+    looks(Follower(stack, file, lambda: load_config(file)))
+    assert [config.specialists for config in stack.applied] == [()]
+
+
 def test_what_changes_during_a_change_comes_next(
     file: Path, follower: Follower, stack: FakeStack
 ) -> None:
