@@ -16,22 +16,20 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import xllamacpp
 
+from deployments.deadline import Within
 from deployments.engines._llama_answers import Said
-from deployments.engines._llama_clock import WorkClock
 from deployments.engines._llama_errors import Refused, Stopped
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._slots import Slots
+from deployments.engines._work_clock import WorkClock
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest
-
-Within = Callable[[], AbstractAsyncContextManager[None]]
-"""Limits one await by the request's deadline."""
 
 _LOG_ERRORS = 1
 _KV_CACHE_TYPES = {

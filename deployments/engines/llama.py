@@ -11,10 +11,11 @@ digits of its numbers may differ.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
 from deployments.completions import CompletionFilter
+from deployments.deadline import within_deadline
 from deployments.engine import Engine, EngineContext, LoadRecorder, Work, parse_options
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
 from deployments.engines._llama_errors import Refused, Stopped, refusal
@@ -179,7 +180,7 @@ class _Answer:
         )
         self.filter = CompletionFilter(model.completion, request)
         self._usages: list[Usage | None] = [None] * len(self.asked.bodies)
-        self._within = _limiter(request)
+        self._within = within_deadline(request)
 
     async def said(self, work: Work) -> AsyncGenerator[tuple[int, Said]]:
         """What is said of each choice, with its index; counts the tokens."""
@@ -215,20 +216,3 @@ class _Answer:
             raise refusal(str(error), self.asked.parameter) from None
         except Stopped:
             raise Unavailable(self._request.model, "the engine was stopped") from None
-
-
-def _limiter(request: ModelRequest) -> Callable[[], AbstractAsyncContextManager[None]]:
-    """Limits an await by the deadline of a request that begins now. Never around a `yield`: the
-    timeout could fire in the consumer."""
-    allowed = request.deadline_seconds
-    deadline = None if allowed is None else asyncio.get_running_loop().time() + allowed
-
-    @asynccontextmanager
-    async def within() -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout_at(deadline):
-                yield
-        except TimeoutError as error:
-            raise DeadlineExceeded(request.model, allowed or 0.0) from error
-
-    return within

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.engines._llama_clock import WorkClock
 from deployments.engines._llama_errors import answered_error, refusal
 from deployments.engines._llama_platform import lacking_instructions
+from deployments.engines._work_clock import WorkClock
 from deployments.protocol import InvalidPrompt, Overloaded, PromptTooLong, Unavailable
 
 
