@@ -114,13 +114,17 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """A model's name, engine, weights and context length in tokens (None:
-    unknown)."""
+    unknown).
+
+    `batch_invariant`: whether its answers never depend on what else is answered at the same time.
+    """
 
     name: str
     engine: str
     model: str
     adapter: str | None = None
     max_context_tokens: int | None = None
+    batch_invariant: bool = False
 
 
 class BackendError(Exception):

@@ -98,7 +98,7 @@ class FakeEngine:
     async def model_card(self) -> ModelCard:
         """The card, from the spec."""
         spec = self._spec
-        return ModelCard(name=spec.name, engine="fake", model=spec.model, adapter=spec.adapter)
+        return ModelCard(spec.name, "fake", spec.model, spec.adapter, batch_invariant=True)
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         """Yields one piece per token, then one with the finish reason and the usage."""

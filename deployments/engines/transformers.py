@@ -110,7 +110,12 @@ class TransformersEngine:
         """The card of the served model."""
         spec, options = self._spec, self._options
         return ModelCard(
-            spec.name, "transformers", spec.model, spec.adapter, options.max_context_tokens
+            name=spec.name,
+            engine="transformers",
+            model=spec.model,
+            adapter=spec.adapter,
+            max_context_tokens=options.max_context_tokens,
+            batch_invariant=_placement(options) == ("cpu", "float32"),
         )
 
     def completion(self) -> Completion | None:
@@ -145,12 +150,7 @@ class TransformersEngine:
         options = self._options
         threads = options.threads or max(1, int(self._spec.resources.num_cpus))
         torch.set_num_threads(threads)
-        device = options.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = options.dtype
-        if dtype == "auto":
-            dtype = "bfloat16" if device == "cuda" else "float32"
+        device, dtype = _placement(options)
         path = resolve(self._spec.model, self._context.cache_dir)
         adapter = self._adapter()
         model = load_model(path, adapter, getattr(torch, dtype))
@@ -283,6 +283,16 @@ class TransformersEngine:
             manager.output_router.result_handlers.pop(engine_id, None)
             sampler.remove(engine_id)
             _drop_strays(manager.output_router.output_queue)
+
+
+def _placement(options: Options) -> tuple[str, str]:
+    """The device of the weights, and their type."""
+    device, dtype = options.device, options.dtype
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if dtype == "auto":
+        dtype = "bfloat16" if device == "cuda" else "float32"
+    return device, dtype
 
 
 def _first(*values: float | None) -> float:
