@@ -30,7 +30,6 @@ class Facts:
         control_token: a control token of its model, as it is written; None: it has none.
         counts_empty: whether an empty text is a prompt.
         slots: requests that it works on at the same time.
-        batch_equals_alone: whether an answer is the same beside others, to the last token.
     """
 
     samples: bool = True
@@ -38,7 +37,12 @@ class Facts:
     control_token: str | None = None
     counts_empty: bool = False
     slots: int = 4
-    batch_equals_alone: bool = True
+
+
+async def batch_invariant(engine: Engine) -> bool:
+    """Whether an answer is the same beside others, to the last token, as the card says."""
+    [card] = await engine.cards()
+    return card.batch_invariant
 
 
 async def streamed(engine: Engine, request: ModelRequest) -> list[Chunk]:
@@ -160,16 +164,16 @@ class EngineConformance:
         texts = [text_of([first], index) for index in range(3)]
 
         assert not facts.samples or len(set(texts)) > 1
-        if facts.batch_equals_alone:
+        if await batch_invariant(engine):
             assert texts == [text_of([second], index) for index in range(3)]
 
-    async def test_answers_beside_others_are_those_given_alone(self, engine, facts) -> None:
-        """Where the engine promises it."""
+    async def test_answers_beside_others_are_those_given_alone(self, engine) -> None:
+        """Where the engine's card promises it."""
         questions = [f"question {letter * 3}" for letter in "abcdefgh"]
         alone = [text_of([await engine.complete(ask(text))]) for text in questions]
         together = await asyncio.gather(*(engine.complete(ask(text)) for text in questions))
 
-        if facts.batch_equals_alone:
+        if await batch_invariant(engine):
             assert [text_of([answer]) for answer in together] == alone
 
     @BOTH

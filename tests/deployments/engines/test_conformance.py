@@ -132,12 +132,7 @@ class TestLlama(EngineConformance):
 
     @pytest.fixture
     def facts(self) -> Facts:
-        return Facts(
-            context_tokens=CONTEXT,
-            control_token="<|im_start|>",
-            slots=3,
-            batch_equals_alone=False,
-        )
+        return Facts(context_tokens=CONTEXT, control_token="<|im_start|>", slots=3)
 
 
 class TestSharedLlama(PoolConformance):
