@@ -6,26 +6,14 @@ refuses every other parameter by name, unless its value asks for nothing.
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from deployments.generation import Prompt, Sampling
+from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, Message, ModelRequest
-
-LABELS = frozenset({"metadata", "user"})
-"""The client's own words, which change no answer."""
-
-IDLE: dict[str, tuple[Any, ...]] = {
-    "echo": (False,),
-    "logit_bias": ({},),
-    "modalities": (["text"],),
-    "response_format": ({"type": "text"},),
-    "service_tier": ("auto", "default"),
-    "store": (False,),
-}
-"""Parameters that no text engine serves, with the values that ask for nothing."""
 
 _FIRST_NAME = re.compile(r"`\$\.(\w+)[^`]*`$|field `(\w+)`$")
 
@@ -111,10 +99,10 @@ def read_request(request: ModelRequest) -> TextRequest:
     inputs: list[tuple[Message, ...] | str]
     body: _ChatBody | _CompletionBody
     if request.operation == "chat":
-        body = chat = _converted(request.body, _ChatBody)
+        body = chat = _converted(request, _ChatBody)
         inputs, sampling = [_messages(chat.messages)], _chat_sampling(chat)
     else:
-        body = completion = _converted(request.body, _CompletionBody)
+        body = completion = _converted(request, _CompletionBody)
         given = completion.prompt
         inputs = [given] if isinstance(given, str) else [*given]
         sampling = _completion_sampling(completion)
@@ -132,23 +120,16 @@ def read_request(request: ModelRequest) -> TextRequest:
 _Kind = TypeVar("_Kind", _ChatBody, _CompletionBody)
 
 
-def _converted(data: bytes, kind: type[_Kind]) -> _Kind:
-    raw: dict[str, Any] = msgspec.json.decode(data)
-    for name, value in raw.items():
-        if name in kind.__struct_fields__ or name in LABELS or value is None:
-            continue
-        if not any(_same(value, idle) for idle in IDLE.get(name, ())):
-            raise InvalidPrompt(name, "the model knows text alone and does not serve it")
+def _converted(request: ModelRequest, kind: type[_Kind]) -> _Kind:
+    fields = asked(
+        request, kind.__struct_fields__, "the model knows text alone and does not serve it"
+    )
     try:
-        return msgspec.convert(raw, kind)
+        return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         named = _FIRST_NAME.search(str(error))
         parameter = (named[1] or named[2]) if named else "body"
         raise InvalidPrompt(parameter, f"the model knows text alone: {error}") from None
-
-
-def _same(value: Any, idle: Any) -> bool:
-    return type(value) is type(idle) and bool(value == idle)  # in Python, 0 == False
 
 
 def _prompt(

@@ -13,8 +13,8 @@ import msgspec
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
+from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, ModelRequest
-from deployments.text_requests import IDLE, LABELS
 
 _SHARED = frozenset(
     {
@@ -100,7 +100,8 @@ def read_request(
     Raises:
         InvalidPrompt: it asks for something that this engine does not serve.
     """
-    fields = _known(request)
+    known = _PASSED[request.operation] | _READ
+    fields = asked(request, known, "engine llama does not serve it")
     top_logprobs = _top_logprobs(request, fields)
     body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
     body |= _defaults(fields, model.options)
@@ -128,20 +129,6 @@ def read_request(
         top_logprobs=top_logprobs,
         parameter="messages" if request.operation == "chat" else "prompt",
     )
-
-
-def _known(request: ModelRequest) -> dict[str, Any]:
-    """The parameters that ask for something; refuses those that nobody here knows."""
-    raw: dict[str, Any] = msgspec.json.decode(request.body)
-    known, fields = _PASSED[request.operation] | _READ, {}
-    for name, value in raw.items():
-        if value is None or name in LABELS:
-            continue
-        if name in known:
-            fields[name] = value
-        elif not any(type(value) is type(idle) and value == idle for idle in IDLE.get(name, ())):
-            raise InvalidPrompt(name, "engine llama does not serve it")
-    return fields
 
 
 def _defaults(fields: Mapping[str, Any], options: LlamaOptions) -> dict[str, Any]:
