@@ -117,7 +117,7 @@ class Ours:
         spec = {**copy.deepcopy(dict(shipped)), "engine": self.engine}
         if name != spec["name"]:
             spec["adapter"] = str(_varied(_ADAPTERS / spec["adapter"], folder / name, place))
-            spec |= {"name": name, "initial_state": "candidate"}
+            spec["name"] = name
         if self.slots is not None:
             each = self.slots // self.adapters if self.own else self.slots
             spec["engine_options"]["parallel_requests"] = max(1, each)
