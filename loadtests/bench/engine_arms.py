@@ -67,7 +67,8 @@ class Ours:
     Attributes:
         engine: of all models.
         adapters: how many specialists; beyond those of the default stack copies of their adapters
-            with slightly other weights, which nobody is routed to.
+            with slightly other
+            weights.
         only: the default specialist that all of them are copies of; None: all five.
         slots: of all specialists together; None: as shipped.
         own: whether each specialist has a deployment of its own.
