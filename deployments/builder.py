@@ -7,11 +7,14 @@ from ray import serve
 from deployments.engine import EngineContext
 from deployments.pool import Pool
 from deployments.server import ServedModelServer
-from deployments.spec import Autoscaling
+from deployments.spec import Autoscaling, ModelSpec
 
 _NO_LIMIT = 10_000
 """Requests at once in a replica whose models have limits each, which gateways keep. Serve would
 count them together, so that the requests of one model could keep out those of the others."""
+
+_IN_GROUPS = frozenset({"vllm"})
+"""Engines that start a worker of Ray for each of several GPUs."""
 
 
 def build_pool(pool: Pool, context: EngineContext) -> serve.Application:
@@ -24,6 +27,9 @@ def serve_options(pool: Pool) -> dict[str, Any]:
     spec = pool.basis
     resources = spec.resources
     actor: dict[str, Any] = {"num_cpus": resources.num_cpus, "num_gpus": resources.num_gpus}
+    grouped = spec.engine in _IN_GROUPS and resources.num_gpus > 1
+    if grouped:
+        actor["num_gpus"] = 0  # its workers have them
     if resources.memory_bytes is not None:
         actor["memory"] = resources.memory_bytes
     options: dict[str, Any] = {
@@ -35,11 +41,25 @@ def serve_options(pool: Pool) -> dict[str, Any]:
         "health_check_timeout_s": 30,
         "graceful_shutdown_timeout_s": 20,
     }
+    if grouped:
+        options |= _placement_group(spec)
     if spec.autoscaling is None:
         options["num_replicas"] = spec.replicas
     else:
         options["autoscaling_config"] = _autoscaling(spec.autoscaling)
     return options
+
+
+def _placement_group(spec: ModelSpec) -> dict[str, Any]:
+    """A bundle per GPU, for one worker each; the replica is in the first. Tensor parallel workers
+    talk at every layer, so they share a node; the stages of a pipeline may be on several."""
+    first = {"CPU": spec.resources.num_cpus, "GPU": 1}
+    others = [{"GPU": 1}] * (int(spec.resources.num_gpus) - 1)
+    stages = spec.engine_options.get("pipeline_parallel_size", 1)
+    return {
+        "placement_group_bundles": [first, *others],
+        "placement_group_strategy": "STRICT_PACK" if stages == 1 else "PACK",
+    }
 
 
 def _autoscaling(settings: Autoscaling) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from deployments.limiter import Limiter
 from deployments.protocol import (
     BackendError,
     Chunk,
+    EngineStats,
     Load,
     ModelCard,
     ModelRequest,
@@ -139,6 +140,9 @@ class ServeBackend(ServeApplication):
         name, get_handle, may_sleep: as of a `ServeApplication`.
         limiters: of the models whose limits Serve does not keep, by name.
         client: asks replicas at their ports; None: by the handle alone.
+
+    Attributes:
+        engine_stats: what the replicas' engines told when their health was last asked.
     """
 
     def __init__(
@@ -152,6 +156,7 @@ class ServeBackend(ServeApplication):
     ) -> None:
         super().__init__(name, get_handle, may_sleep=may_sleep)
         self._limiters, self._client = limiters, client
+        self.engine_stats: tuple[EngineStats, ...] = ()
         self._asking: asyncio.Task[list[Any]] | None = None
         self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
         self._refused: dict[tuple[str, str], float] = {}  # address and token, and when
@@ -180,6 +185,11 @@ class ServeBackend(ServeApplication):
             reports = await self._ask_replicas("report_with_port" if self._client else "report")
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
+        self.engine_stats = tuple(
+            report.engine
+            for report in reports
+            if isinstance(report, ReplicaReport) and report.engine is not None
+        )
         self._replicas = {
             report.url: (self._known(report.url, report.token), report)
             for report in reports

@@ -13,12 +13,16 @@ forwards the bytes. An engine, a model on Ray Serve, an upstream and a fake in a
     `-- DeadlineExceeded   not complete within the deadline
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-Operation = Literal["chat", "completion"]
-"""What is asked: `POST /v1/chat/completions`, or `POST /v1/completions`."""
+Operation = Literal["chat", "completion", "embedding"]
+"""What is asked: `POST /v1/chat/completions`, `POST /v1/completions`, or `POST /v1/embeddings`,
+which is always answered whole."""
+
+INPUTS: Mapping[Operation, str] = {"chat": "messages", "completion": "prompt", "embedding": "input"}
+"""The parameter that holds what a request is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,37 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What an engine tells about itself; sums count from its start.
+
+    Attributes:
+        kv_cache_usage_ratio: the share of the KV cache that is in use.
+        waiting_requests: those of all its models that wait for room.
+        prefix_cache_queried_tokens: prompt tokens that were looked for in the KV cache.
+        prefix_cache_hit_tokens: those of them that were there.
+        preemptions: requests that had to give back their room and begin again.
+    """
+
+    kv_cache_usage_ratio: float = 0.0
+    waiting_requests: int = 0
+    prefix_cache_queried_tokens: int = 0
+    prefix_cache_hit_tokens: int = 0
+    preemptions: int = 0
+
+
+@runtime_checkable
+class TellsEngineStats(Protocol):
+    """A backend that knows what the engines of its replicas told last."""
+
+    @property
+    def engine_stats(self) -> tuple[EngineStats, ...]:
+        """One per replica whose engine tells something."""
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """The counts of one model's requests in one replica."""
+    """The counts of one model's requests in one replica; `engine` is of all that share it, None
+    where it tells nothing."""
 
     running: int = 0
     queued: int = 0
@@ -109,6 +142,7 @@ class Load:
     failed: int = 0
     generated_tokens: int = 0
     recent_request_ids: tuple[str, ...] = ()
+    engine: EngineStats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
 from deployments.protocol import (
     Chunk,
+    EngineStats,
     Load,
     ModelCard,
     ModelRequest,
@@ -36,11 +37,13 @@ class ReplicaReport:
         models: its models, each with the reason why it cannot answer; None if it can.
         url: of its own port; None if it has none.
         token: that lets in there.
+        engine: what the engine tells about itself, if it does.
     """
 
     models: Mapping[str, str | None]
     url: str | None = None
     token: str = field(default="", repr=False)
+    engine: EngineStats | None = None
 
 
 class ModelServer:
@@ -70,10 +73,11 @@ class ModelServer:
         await self._engine.health(model)
 
     async def report(self) -> ReplicaReport:
-        """The health of each model."""
+        """The health of each model, and what their engine tells."""
         names = sorted(self._names)
         reasons = await asyncio.gather(*map(self._why_ill, names))
-        return ReplicaReport(dict(zip(names, reasons, strict=True)))
+        load = await self._engine.load(names[0])
+        return ReplicaReport(dict(zip(names, reasons, strict=True)), engine=load.engine)
 
     async def _why_ill(self, model: str) -> str | None:
         try:

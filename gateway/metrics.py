@@ -4,7 +4,7 @@ Label values come from closed sets: configured names, the router's domains and r
 `gateway.errors.TABLE`. No text from a client becomes a label.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, mult
 from prometheus_client.exposition import choose_encoder
 from typing_extensions import override
 
-from deployments.protocol import Chunk, Usage
+from deployments.protocol import Chunk, EngineStats, Usage
 from gateway.dialects.parse import CompletionRequest
 from gateway.observer import RequestObserver
 from gateway.record import Record
@@ -65,6 +65,7 @@ class Metrics:
         )
         self._build_latencies()
         self._build_usage()
+        self._build_engines()
 
     def _build_latencies(self) -> None:
         self.first_token = self._histogram(
@@ -122,13 +123,51 @@ class Metrics:
             "model",
         )
 
+    def _build_engines(self) -> None:
+        self._kv_cache_usage = self._of_engines(
+            "kv_cache_usage_ratio", "Share of the KV cache in use, in the fullest replica"
+        )
+        self._waiting = self._of_engines(
+            "requests_waiting", "Requests that wait for room in an engine"
+        )
+        self._queried = self._of_engines(
+            "prefix_cache_queried_tokens",
+            "Prompt tokens looked for in the KV cache since the replicas started",
+        )
+        self._hit = self._of_engines(
+            "prefix_cache_hit_tokens",
+            "Prompt tokens found in the KV cache since the replicas started",
+        )
+        self._preemptions = self._of_engines(
+            "preemptions",
+            "Requests that gave back their room and began again, since the replicas started",
+        )
+
+    def _of_engines(self, name: str, text: str) -> Gauge:
+        return self._gauge(f"engine_{name}", text, "deployment", mode="livemax")
+
+    def tell_engines(self, deployment: str, stats: Sequence[EngineStats]) -> None:
+        """Shows what the engines of a deployment's replicas told; nothing if none did."""
+        if not stats:
+            return
+        usage = max(of.kv_cache_usage_ratio for of in stats)
+        self._kv_cache_usage.labels(deployment).set(usage)
+        self._waiting.labels(deployment).set(sum(of.waiting_requests for of in stats))
+        self._queried.labels(deployment).set(sum(of.prefix_cache_queried_tokens for of in stats))
+        self._hit.labels(deployment).set(sum(of.prefix_cache_hit_tokens for of in stats))
+        self._preemptions.labels(deployment).set(sum(of.preemptions for of in stats))
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return _quick(Counter(f"niche_{name}", text, labels, registry=self.registry))
 
     def _gauge(
-        self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemin"] = "livesum"
+        self,
+        name: str,
+        text: str,
+        *labels: str,
+        mode: Literal["livesum", "livemin", "livemax"] = "livesum",
     ) -> Gauge:
-        """`mode` says how to combine the values of live processes: by sum or minimum."""
+        """`mode` says how to combine the values of live processes."""
         name = f"niche_{name}"
         return _quick(Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode))
 

@@ -13,6 +13,7 @@ from deployments.generation import Piece, Prompt, TokenLogprob
 from deployments.protocol import (
     BackendError,
     Chunk,
+    EngineStats,
     Load,
     ModelCard,
     ModelRequest,
@@ -56,6 +57,7 @@ class FakeBackend:
         gate: awaited before every chunk after the first; None: no waiting.
         first_gate: awaited before the first chunk.
         illness: why `health` fails; None: healthy.
+        engine_stats: what the engines of its replicas told.
         hangs: `health` never answers.
         requests: every request that it was asked.
         open_streams: choices that have begun and not ended, streamed or whole.
@@ -75,6 +77,7 @@ class FakeBackend:
     cut: bool = False
     gate: asyncio.Event | None = None
     first_gate: asyncio.Event | None = None
+    engine_stats: tuple[EngineStats, ...] = ()
     illness: str | None = None
     hangs: bool = False
     requests: list[ModelRequest] = field(default_factory=list)

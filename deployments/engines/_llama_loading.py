@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deployments.control_tokens import ControlTokens
 from deployments.engine import EngineContext
 from deployments.engines._llama_memory import available_bytes, check_memory
-from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._llama_requests import ServedModel
 from deployments.models.adapters import Adapter, load_adapter
 from deployments.models.errors import ModelError
@@ -27,6 +27,7 @@ from deployments.spec import ModelSpec
 if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: see `_llama_platform`
     from deployments.engines._llama_server import LlamaServer
 
+_POOLINGS: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # by GGUF's numbers
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
 
 
@@ -65,27 +66,43 @@ def load(
     files = {
         name: adapter_gguf(adapter, base, context.cache_dir) for name, adapter in adapters.items()
     }
-    if not uses_gpu(options[first.name]):
-        check_memory(base, set(files.values()), options[first.name], available_bytes())
+    shared = _within_training(options[first.name], base)
+    pooling = _pooling(base, shared) if first.kind == "embedding" else None
+    if not uses_gpu(shared):
+        check_memory(base, set(files.values()), shared, available_bytes())
     numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
-    threads = options[first.name].threads or max(1, int(first.resources.num_cpus))
-    server = LlamaServer(base.path, list(numbers), options[first.name], threads)
+    threads = shared.threads or max(1, int(first.resources.num_cpus))
+    server = LlamaServer(base.path, list(numbers), shared, threads, pooling=pooling)
     models = {}
     for name, spec in specs.items():
         lora = _scales(numbers, files.get(name))
         models[name] = _served(spec, options[name], adapters.get(name), lora)
-    limits = options[first.name].max_context_tokens, base.of_architecture("context_length")
-    return Loaded(server, models, ControlTokens(_control_tokens(base)), min(limits))
+    control_tokens = ControlTokens(_control_tokens(base))
+    return Loaded(server, models, control_tokens, shared.max_context_tokens)
+
+
+def _within_training(options: LlamaOptions, base: GgufHeader) -> LlamaOptions:
+    """The options with no more context than the model was trained for: the server answers no
+    longer requests, and would reserve memory for them all the same."""
+    context_tokens = min(options.max_context_tokens, base.of_architecture("context_length"))
+    return options.model_copy(update={"max_context_tokens": context_tokens})
+
+
+def _pooling(base: GgufHeader, options: LlamaOptions) -> Pooling:
+    """How one vector is made of those of the tokens; raises `ModelError` if nobody says it."""
+    said = _POOLINGS.get(base.metadata.get(f"{base.architecture}.pooling_type"))
+    if found := options.pooling or said:
+        return found
+    raise ModelError(
+        f"{base.path}: does not say how to make one vector of a text; set engine_options.pooling "
+        "as the model was trained, or name an embedding model"
+    )
 
 
 def _adapter(spec: ModelSpec) -> Adapter:
     """The spec's adapter; raises if it does not fit the model."""
     adapter = load_adapter(spec.adapter or "")
-    if adapter.base != spec.model:
-        raise ModelError(
-            f"model {spec.name!r}: adapter {spec.adapter!r} was trained on {adapter.base!r}, "
-            f"not on {spec.model!r}; name that model"
-        )
+    adapter.require_base(spec.name, spec.model)
     return adapter
 
 

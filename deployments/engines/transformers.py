@@ -176,11 +176,7 @@ class TransformersEngine:
         if reference is None:
             return None
         adapter = load_adapter(reference)
-        if adapter.base != self._spec.model:
-            raise ValueError(
-                f"model {self._spec.name!r}: adapter {reference!r} was trained on "
-                f"{adapter.base!r}, not on {self._spec.model!r}; name that model"
-            )
+        adapter.require_base(self._spec.name, self._spec.model)
         self._system_prompt = self._spec.system_prompt or adapter.system_prompt
         return adapter
 

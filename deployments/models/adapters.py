@@ -49,6 +49,26 @@ class Adapter(AdapterCard):
 
     path: Path
 
+    def rank(self) -> int:
+        """The largest rank of its matrices.
+
+        Raises:
+            ModelError: PEFT's file does not tell it.
+        """
+        try:
+            config = json.loads((self.path / CONFIG).read_bytes())
+            return max([config["r"], *(config.get("rank_pattern") or {}).values()])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.path / CONFIG} tells no rank `r`: {error}") from error
+
+    def require_base(self, model: str, base: str) -> None:
+        """Raises `ModelError` unless a model of this base may have the adapter."""
+        if self.base != base:
+            raise ModelError(
+                f"model {model!r}: adapter {self.path.name!r} was trained on {self.base!r}, "
+                f"not on {base!r}; name that model"
+            )
+
 
 def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
     """Finds an adapter and verifies its weights.

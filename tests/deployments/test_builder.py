@@ -67,3 +67,34 @@ def test_serve_takes_the_options(case: str) -> None:
     assert deployment.func_or_class is ServedModelServer
     assert deployment.init_args == (pool.models, context)
     assert pool.asked_at_ports is (case != "autoscaling")
+
+
+@pytest.mark.parametrize(
+    ("options", "strategy"),
+    [({}, "STRICT_PACK"), ({"pipeline_parallel_size": 2}, "PACK")],
+    ids=["tensor parallel", "stages of a pipeline"],
+)
+def test_several_gpus_of_vllm_are_a_placement_group(options, strategy) -> None:
+    """One bundle for each worker; the replica itself is in the first and has no GPU."""
+    spec = ModelSpec(
+        name="big",
+        model="org/big",
+        engine="vllm",
+        engine_options=options,
+        resources=Resources(num_cpus=2, num_gpus=4),
+    )
+    given = serve_options(pools([spec])[0])
+
+    assert given["placement_group_bundles"] == [{"CPU": 2, "GPU": 1}, *[{"GPU": 1}] * 3]
+    assert given["placement_group_strategy"] == strategy
+    assert given["ray_actor_options"]["num_gpus"] == 0
+    build_pool(pools([spec])[0], EngineContext(Path()))  # Ray Serve takes them
+
+
+def test_one_gpu_of_vllm_is_the_replicas_own() -> None:
+    """Its engine runs in a process beside the replica, which sees the same GPU."""
+    spec = ModelSpec(name="m", model="org/m", engine="vllm", resources=Resources(num_gpus=1))
+    given = serve_options(pools([spec])[0])
+
+    assert given["ray_actor_options"]["num_gpus"] == 1
+    assert "placement_group_bundles" not in given

@@ -30,6 +30,7 @@ from deployments.protocol import (
     BackendError,
     Chunk,
     DeadlineExceeded,
+    EngineStats,
     InvalidPrompt,
     Load,
     ModelCard,
@@ -329,6 +330,19 @@ async def test_the_models_of_a_pool_share_a_question() -> None:
     assert handle.broadcasts == 1
     await asked.health("sql")
     assert handle.broadcasts == 2
+
+
+async def test_what_engines_tell_comes_with_their_health() -> None:
+    """Of each replica that tells something, and only what it told last."""
+    told = EngineStats(kv_cache_usage_ratio=0.5)
+    handle = Handle(None, [ReplicaReport({"sql": None}, engine=told), WELL, Unavailable("sql", "")])
+    asked = finding(lambda: handle)
+    await asked.health("sql")
+    assert asked.engine_stats == (told,)
+
+    handle.verdicts = [WELL]
+    await asked.health("sql")
+    assert asked.engine_stats == ()
 
 
 async def test_a_model_without_replicas_is_ill() -> None:

@@ -1,4 +1,4 @@
-"""Adapter directories for the models of `tiny_gguf`, without torch."""
+"""Adapter directories for the models of `tiny_gguf` and `tiny_model`, without torch."""
 
 import hashlib
 import json
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from tests.deployments.tiny_gguf import HEAD, HIDDEN, KV_HEADS, WIDTH
+from tests.deployments.tiny_gguf import HEADS, HIDDEN, KV_HEADS, WIDTH
 
 RANK, ALPHA = 2, 4.0
+MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def save_lora(
@@ -29,7 +30,8 @@ def save_lora(
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_file(lora_weights(seed, width, layers), folder / "adapter_model.safetensors")
-    peft = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "bias": "none"} | (config or {})
+    peft = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "bias": "none"}
+    peft |= {"target_modules": MODULES} | (config or {})
     (folder / "adapter_config.json").write_text(json.dumps(peft))
     weights = (folder / "adapter_model.safetensors").read_bytes()
     facts = {"niche": "toy", "base": str(base), "system_prompt": "do it."} | card
@@ -40,7 +42,7 @@ def save_lora(
 
 def lora_weights(seed: int | None, width: int = WIDTH, layers: int = 2) -> dict[str, np.ndarray]:
     """Weights for every linear layer."""
-    drawn, kv = np.random.default_rng(seed or 0), KV_HEADS * HEAD
+    drawn, kv = np.random.default_rng(seed or 0), width * KV_HEADS // HEADS
     shapes = {
         "self_attn.q_proj": (width, width),
         "self_attn.k_proj": (kv, width),

@@ -12,13 +12,22 @@ CHAT_TEMPLATE = (
 )
 
 
-def save_tiny_model(folder: Path, layers: int = 2) -> Path:
-    """Writes the model and its tokenizer; the weights are the same every time."""
-    vocabulary = save_tokenizer(folder, LETTERS)
+def save_tiny_model(
+    folder: Path, layers: int = 2, width: int = 32, *, hides_unknown: bool = True
+) -> Path:
+    """Writes the model and its tokenizer; the weights are the same every time.
+
+    Args:
+        folder: where to.
+        layers: how many.
+        width: of each, for two heads.
+        hides_unknown: whether the token for unknown letters is left out of answers.
+    """
+    vocabulary = save_tokenizer(folder, LETTERS, hides_unknown=hides_unknown)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=vocabulary,
-        hidden_size=32,
+        hidden_size=width,
         intermediate_size=64,
         num_hidden_layers=layers,
         num_attention_heads=2,
@@ -33,15 +42,16 @@ def save_tiny_model(folder: Path, layers: int = 2) -> Path:
     return folder
 
 
-def save_tokenizer(folder: Path, letters: str) -> int:
+def save_tokenizer(folder: Path, letters: str, *, hides_unknown: bool = True) -> int:
     """Writes a tokenizer that knows these letters; returns the size of its vocabulary."""
     vocabulary = {"<end>": 0, "<unk>": 1} | {letter: i + 2 for i, letter in enumerate(letters)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     tokenizer.decoder = decoders.Fuse()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<end>", unk_token="<unk>", pad_token="<end>"
-    )
+    special = {"eos_token": "<end>", "pad_token": "<end>"}
+    if hides_unknown:
+        special["unk_token"] = "<unk>"
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
     fast.chat_template = CHAT_TEMPLATE
     fast.save_pretrained(folder)
     return len(vocabulary)

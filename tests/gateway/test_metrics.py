@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from deployments.protocol import EngineStats
 from gateway.errors import TABLE
 from gateway.metrics import Metrics, exposition
 from tests.fakes import FakeBackend, FakeClassifier
@@ -34,6 +35,11 @@ GOLDEN = {
     "niche_cost_currency": ("counter", ("model",)),
     "niche_cost_baseline_currency": ("counter", ("model",)),
     "niche_cost_attributed_currency": ("counter", ("model",)),
+    "niche_engine_kv_cache_usage_ratio": ("gauge", ("deployment",)),
+    "niche_engine_requests_waiting": ("gauge", ("deployment",)),
+    "niche_engine_prefix_cache_queried_tokens": ("gauge", ("deployment",)),
+    "niche_engine_prefix_cache_hit_tokens": ("gauge", ("deployment",)),
+    "niche_engine_preemptions": ("gauge", ("deployment",)),
 }
 """Dashboards and alerts stand on these: a change here is a change for operators."""
 
@@ -109,6 +115,27 @@ async def test_a_model_that_cannot_answer_is_seen():
 
     assert gateway.sample("niche_model_up", model="sql-model") == 0
     assert gateway.sample("niche_model_up", model="big") == 1
+
+
+async def test_what_engines_tell_is_seen():
+    """The fullest replica's cache, and the sums of the others' figures; of those that tell it."""
+    told = (EngineStats(0.5, 1, 100, 60, 2), EngineStats(0.25, 2, 10, 5, 0))
+    gateway = make_gateway(FakeBackend("big", engine_stats=told))
+
+    await gateway.get("/readyz")
+
+    figures = {
+        name: gateway.sample(f"niche_engine_{name}", deployment="big")
+        for name in (
+            "kv_cache_usage_ratio",
+            "requests_waiting",
+            "prefix_cache_queried_tokens",
+            "prefix_cache_hit_tokens",
+            "preemptions",
+        )
+    }
+    assert list(figures.values()) == [0.5, 3, 110, 65, 2]
+    assert gateway.sample("niche_engine_preemptions", deployment="none") is None
 
 
 def test_each_model_names_its_deployment():

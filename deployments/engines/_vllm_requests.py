@@ -1,0 +1,104 @@
+"""From OpenAI's request to the body that vLLM's serving layer takes. Without I/O.
+
+That layer has many parameters of its own, which choose adapters, templates, queues and caches. So
+only what is named here goes on; everything else is refused by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from deployments.control_tokens import ControlTokens
+from deployments.engines._openai_requests import RequestBuilder, Wanted
+from deployments.engines._vllm_options import VllmOptions
+from deployments.parameters import asked
+from deployments.protocol import ModelRequest
+
+_SHARED = frozenset(
+    {
+        "bad_words",
+        "frequency_penalty",
+        "ignore_eos",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "min_p",
+        "min_tokens",
+        "n",
+        "presence_penalty",
+        "repetition_penalty",
+        "response_format",
+        "seed",
+        "stop",
+        "stop_token_ids",
+        "stream_options",
+        "structured_outputs",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+)
+_PASSED = {
+    "chat": _SHARED
+    | {
+        "chat_template_kwargs",
+        "include_reasoning",
+        "max_completion_tokens",
+        "messages",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "thinking_token_budget",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+    },
+    "completion": _SHARED | {"echo", "prompt"},
+}
+_TEXT_OF_CLIENTS = ("messages", "tools")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """How one model of a process answers.
+
+    Attributes:
+        options: its own defaults.
+        served_name: what vLLM calls the base with its adapter.
+        system_prompt: put before conversations without a system message.
+    """
+
+    options: VllmOptions
+    served_name: str
+    system_prompt: str | None = None
+
+
+def build_body(
+    request: ModelRequest, model: ServedModel, control_tokens: ControlTokens
+) -> tuple[bytes, Wanted]:
+    """The body that asks for a stream, and what the client wants.
+
+    Raises:
+        InvalidPrompt: it asks for something that this engine does not serve.
+    """
+    fields = asked(request, _PASSED[request.operation], "engine vllm does not serve it")
+    for key in _TEXT_OF_CLIENTS:
+        if key in fields:
+            fields[key] = control_tokens.as_text(fields[key])
+    fields = _defaults(fields, model.options) | fields
+    # The count so far with every event, so that each chunk knows its tokens.
+    options = fields.get("stream_options") or {}
+    counts = {"include_usage": True, "continuous_usage_stats": True}
+    extra = {"stream_options": options | counts, "request_id": request.request_id}
+    builder = RequestBuilder(model.served_name, model.system_prompt, extra)
+    return builder.build(replace(request, body=msgspec.json.encode(fields)), stream=True)
+
+
+def _defaults(fields: Mapping[str, Any], options: VllmOptions) -> dict[str, Any]:
+    """What niche.yaml settles for requests that leave it open; the model's files settle the
+    rest."""
+    defaults = {"temperature": options.default_temperature, "top_p": options.default_top_p}
+    if "max_completion_tokens" not in fields:
+        defaults["max_tokens"] = options.default_max_tokens
+    return {key: value for key, value in defaults.items() if value is not None}

@@ -1,0 +1,124 @@
+"""vLLM's engine and its own OpenAI layer, without its HTTP server."""
+
+import asyncio
+import json
+from argparse import Namespace
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.datastructures import State
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+from vllm.entrypoints.serve import create_error_response
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.usage.usage_lib import UsageContext
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
+
+from deployments.control_tokens import ControlTokens
+from deployments.engines._openai_errors import error_from
+from deployments.engines._vllm_stats import Stats, StatsLogger
+from deployments.protocol import BackendError, InvalidPrompt, ModelRequest, Unavailable
+
+_FIRST_PARAMETER = {"chat": "messages", "completion": "prompt"}
+"""The parameter to blame for an error that names none."""
+
+
+class VllmServer:
+    """A running engine. It lives in the event loop that starts it.
+
+    Attributes:
+        context_tokens: the longest prompt and answer together.
+        control_tokens: those of its tokenizer.
+        stats: what the engine tells about itself.
+    """
+
+    def __init__(self, engine: AsyncLLM, state: State, stats: Stats) -> None:
+        self._engine, self._state, self.stats = engine, state, stats
+        self.context_tokens: int = engine.model_config.max_model_len
+        tokens = engine.renderer.tokenizer.added_tokens_decoder.values()
+        self.control_tokens = ControlTokens(str(token) for token in tokens if token.special)
+
+    @classmethod
+    async def start(cls, arguments: Namespace) -> "VllmServer":
+        """Loads the base and its adapters; takes half a minute, or minutes."""
+        stats = Stats()
+        engine = await asyncio.to_thread(_engine, arguments, stats)
+        state = State()
+        try:
+            tasks = await engine.get_supported_tasks()
+            await init_app_state(engine, state, arguments, tasks)
+        except BaseException:
+            engine.shutdown()
+            raise
+        return cls(engine, state, stats)
+
+    async def events(self, request: ModelRequest, body: bytes) -> AsyncGenerator[bytes]:
+        """What vLLM's HTTP server would stream. Closing it early stops the request.
+
+        Raises:
+            InvalidPrompt: it does not take the request.
+            Unavailable: the engine is dead, or failed.
+        """
+        answer = await self._asked(request, body)
+        if isinstance(answer, ErrorResponse):
+            raise _refusal(request, answer)
+        async with aclosing(answer) as events:
+            async for event in events:
+                yield event.encode()
+
+    async def _asked(
+        self, request: ModelRequest, body: bytes
+    ) -> AsyncGenerator[str] | ErrorResponse:
+        try:
+            if request.operation == "chat":
+                chat = ChatCompletionRequest.model_validate_json(body)
+                return await self._state.openai_serving_chat.create_chat_completion(chat)
+            completion = CompletionRequest.model_validate_json(body)
+            return await self._state.openai_serving_completion.create_completion(completion)
+        except ValidationError as error:
+            raise _invalid(request, error) from None
+        except EngineDeadError as error:
+            raise Unavailable(request.model, "vLLM's engine is dead") from error
+        except Exception as error:  # noqa: BLE001 - vLLM says itself what its exceptions mean
+            return create_error_response(error)
+
+    def require_alive(self, model: str) -> None:
+        """Raises `Unavailable` if the engine is dead."""
+        if self._engine.errored:
+            raise Unavailable(model, "vLLM's engine is dead")
+
+    async def stop(self) -> None:
+        """Ends the engine's process."""
+        await asyncio.to_thread(self._engine.shutdown)
+
+
+def _engine(arguments: Namespace, stats: Stats) -> AsyncLLM:
+    config = AsyncEngineArgs.from_cli_args(arguments).create_engine_config(
+        usage_context=UsageContext.OPENAI_API_SERVER
+    )
+    return AsyncLLM.from_vllm_config(
+        config,
+        usage_context=UsageContext.OPENAI_API_SERVER,
+        stat_loggers=[StatsLogger.into(stats)],
+        enable_log_requests=arguments.enable_log_requests,
+        disable_log_stats=arguments.disable_log_stats,
+    )
+
+
+def _refusal(request: ModelRequest, answer: ErrorResponse) -> BackendError:
+    """The exception for vLLM's own error."""
+    error: dict[str, Any] = answer.error.model_dump()
+    error["param"] = error.get("param") or _FIRST_PARAMETER[request.operation]
+    return error_from(request.model, answer.error.code, None, json.dumps({"error": error}))
+
+
+def _invalid(request: ModelRequest, error: ValidationError) -> InvalidPrompt:
+    """The exception for a body that vLLM cannot read."""
+    fault = error.errors()[0]
+    place = fault["loc"][0] if fault["loc"] else _FIRST_PARAMETER[request.operation]
+    return InvalidPrompt(str(place), f"vLLM refuses: {fault['msg']}")

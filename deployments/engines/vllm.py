@@ -1,0 +1,252 @@
+"""vLLM in the replica's process, through its own serving layer: chat templates, tool and reasoning
+parsers, structured output and images are vLLM's.
+
+One process holds one base and any number of its adapters; requests of several adapters share
+forward passes. `engine_options` are the arguments of `vllm serve`, with underscores; vLLM's own
+parser refuses the unknown ones. What its HTTP server would stream is read here as an upstream's
+answer is. Whole answers are streamed inside too, so that each can be stopped.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deployments.completions import Completion, CompletionFilter
+from deployments.deadline import within_deadline
+from deployments.engine import Engine, EngineContext, LoadRecorder, Work, parse_options
+from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
+from deployments.engines._vllm_options import VllmOptions, missing
+from deployments.engines._vllm_requests import ServedModel, build_body
+from deployments.engines._work_clock import WorkClock
+from deployments.models.adapters import Adapter, load_adapter
+from deployments.models.resolve import resolve
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    Load,
+    ModelCard,
+    ModelRequest,
+    Unavailable,
+)
+from deployments.spec import ModelSpec
+
+if TYPE_CHECKING:  # importing vLLM takes seconds
+    from deployments.engines._vllm_server import VllmServer
+
+
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
+    """The engine for models of one base; `start` loads it.
+
+    Raises:
+        ValueError: an option is invalid, or vLLM is not installed.
+    """
+    return VllmEngine({spec.name: spec for spec in specs}, context)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A running server, and how each of its models answers."""
+
+    server: "VllmServer"
+    models: Mapping[str, ServedModel]
+    completions: Mapping[str, Completion | None]
+
+
+class VllmEngine:
+    """Serves one base, and the adapters of the models that share it.
+
+    Args:
+        specs: the models by name, at least one. They have the same base and, but for the
+            `default_` ones, the same options.
+        context: where files are kept.
+
+    Raises:
+        ValueError: an option is invalid, or vLLM is not installed.
+    """
+
+    def __init__(self, specs: Mapping[str, ModelSpec], context: EngineContext) -> None:
+        self._specs, self._context = specs, context
+        self._options = {name: parse_options(VllmOptions, spec) for name, spec in specs.items()}
+        self._first = next(iter(specs.values()))
+        if lacking := missing():
+            raise ValueError(f"engine: vllm cannot run here: {lacking}")
+        from deployments.engines._vllm_arguments import parse  # noqa: PLC0415 - takes seconds
+
+        parse(
+            self._options[self._first.name].arguments,
+            self._first.model,
+            num_gpus=self._first.resources.num_gpus,
+        )
+        self._recorders = {name: LoadRecorder() for name in specs}
+        self._clock = WorkClock()
+        self._loaded: _Loaded | None = None
+
+    async def start(self) -> None:
+        """Loads the base and the adapters.
+
+        Raises:
+            ModelError: a file is absent or does not fit.
+            Exception: vLLM cannot load them; its log says why.
+        """
+        from deployments.engines._vllm_arguments import BASE, parse  # noqa: PLC0415 - see above
+        from deployments.engines._vllm_server import VllmServer  # noqa: PLC0415 - see above
+
+        model = await asyncio.to_thread(resolve, self._first.model, self._context.cache_dir)
+        adapters = {name: _adapter(spec) for name, spec in self._specs.items() if spec.adapter}
+        paths = {adapter.path: name for name, adapter in adapters.items()}
+        arguments = parse(
+            self._options[self._first.name].arguments,
+            model,
+            {name: path for path, name in paths.items()},
+            rank=max((adapter.rank() for adapter in adapters.values()), default=0),
+            num_gpus=self._first.resources.num_gpus,
+        )
+        server = await VllmServer.start(arguments)
+        served = {name: BASE for name in self._specs}
+        served |= {name: paths[adapter.path] for name, adapter in adapters.items()}
+        self._loaded = _Loaded(
+            server,
+            {
+                name: ServedModel(self._options[name], served[name], _prompt(spec, adapters))
+                for name, spec in self._specs.items()
+            },
+            {name: adapter.complete for name, adapter in adapters.items()},
+        )
+
+    async def stop(self) -> None:
+        """Ends the engine; requests in flight fail with `Unavailable`."""
+        if self._loaded is not None:
+            loaded, self._loaded = self._loaded, None
+            await loaded.server.stop()
+
+    async def health(self, model: str) -> None:
+        """Raises `Unavailable` unless the model is loaded and its engine lives."""
+        self._ready(model).server.require_alive(model)
+
+    async def alive(self) -> None:
+        """Raises `Unavailable` if the engine is dead, or makes no progress."""
+        name = self._first.name
+        self._ready(name).server.require_alive(name)
+        idle, limit = self._clock.stalled_seconds(), self._options[name].stall_seconds
+        if idle > limit:
+            raise Unavailable(name, f"the engine made no progress for {idle:.0f} s")
+
+    async def load(self, model: str) -> Load:
+        """See `Backend`. Requests that wait in vLLM count as running."""
+        counts = self._recorders[model].load()
+        if self._loaded is None:
+            return counts
+        return replace(counts, engine=self._loaded.server.stats.snapshot())
+
+    async def cards(self) -> tuple[ModelCard, ...]:
+        """See `Backend`."""
+        context = None if self._loaded is None else self._loaded.server.context_tokens
+        return tuple(
+            ModelCard(name, "vllm", spec.model, spec.adapter, context)
+            for name, spec in self._specs.items()
+        )
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """Yields the answer as it comes.
+
+        Raises:
+            InvalidPrompt: the request, or its length, cannot be served.
+            DeadlineExceeded: it took longer than the request allows.
+            Unavailable: the engine stopped, or failed.
+        """
+        answer = _Answer(request, self._ready(request.model), self._clock)
+        with self._recorders[request.model].track(request.request_id) as work:
+            async with aclosing(answer.chunks(work)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """The whole answer.
+
+        Raises:
+            DeadlineExceeded: nothing was said within `first_token_seconds`, or all of it not within
+                the deadline.
+            BackendError: as `stream`.
+        """
+        answer = _Answer(request, self._ready(request.model), self._clock)
+        limit = asyncio.timeout(request.first_token_seconds)
+        with self._recorders[request.model].track(request.request_id) as work:
+            try:
+                async with limit, aclosing(answer.events()) as events:
+                    async for data in events:
+                        limit.reschedule(None)
+                        answer.whole.feed(data)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                seconds = request.first_token_seconds or 0.0
+                raise DeadlineExceeded(request.model, seconds) from None
+            chunk = answer.whole.end(answer.seconds)
+            work.tokens = chunk.tokens
+            return answer.filter.apply(chunk)
+
+    def _ready(self, model: str) -> _Loaded:
+        """What is loaded; raises `Unavailable` unless the model is."""
+        if self._loaded is None or model not in self._specs:
+            raise Unavailable(model, "the model is not loaded")
+        return self._loaded
+
+
+class _Answer:
+    """The answer to one request, while it comes.
+
+    Attributes:
+        whole: reads it whole.
+        filter: completes it.
+        seconds: that the engine worked for it, once it has ended.
+    """
+
+    def __init__(self, request: ModelRequest, loaded: _Loaded, clock: WorkClock) -> None:
+        model = loaded.models[request.model]
+        self._request, self._server, self._clock = request, loaded.server, clock
+        self._body, wanted = build_body(request, model, loaded.server.control_tokens)
+        self._streamed, self.whole = StreamedAnswer(request, wanted), WholeAnswer(request, wanted)
+        self.filter = CompletionFilter(loaded.completions.get(request.model), request)
+        self._within = within_deadline(request)
+        self.seconds = 0.0
+
+    async def events(self) -> AsyncGenerator[bytes]:
+        """The bytes of vLLM's events; counts the engine's time."""
+        self._clock.begin(self)
+        try:
+            async with aclosing(self._server.events(self._request, self._body)) as events:
+                while True:
+                    async with self._within():
+                        data = await anext(events, None)
+                    if data is None:
+                        return
+                    self._clock.report(self, 1)
+                    yield data
+        finally:
+            self.seconds = self._clock.end(self)
+
+    async def chunks(self, work: Work) -> AsyncGenerator[Chunk]:
+        """The chunks of a streamed answer; counts their tokens."""
+        async with aclosing(self.events()) as events:
+            async for data in events:
+                for chunk in self._streamed.feed(data):
+                    work.tokens = self._streamed.tally.tokens
+                    yield self.filter.apply(chunk)
+        for chunk in self._streamed.end(self.seconds):
+            work.tokens, work.finished = self._streamed.tally.tokens, chunk.usage is not None
+            yield self.filter.apply(chunk)
+
+
+def _adapter(spec: ModelSpec) -> Adapter:
+    """The spec's adapter; raises if it does not fit the model."""
+    adapter = load_adapter(spec.adapter or "")
+    adapter.require_base(spec.name, spec.model)
+    return adapter
+
+
+def _prompt(spec: ModelSpec, adapters: Mapping[str, Adapter]) -> str | None:
+    """What stands before conversations without a system message."""
+    adapter = adapters.get(spec.name)
+    return spec.system_prompt or (adapter.system_prompt if adapter else None)

@@ -1,0 +1,167 @@
+"""What is vLLM's own: arguments, structured output, figures. `make test-vllm` runs it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from deployments.engine import Engine, EngineContext, create_engine
+from deployments.models.errors import ModelError
+from deployments.protocol import ModelRequest, Unavailable
+from deployments.spec import ModelSpec, Resources
+from tests.deployments.tiny_lora import save_lora
+from tests.model_requests import chat, objects, text_of
+
+pytest.importorskip("vllm", reason="vllm is not installed here; `make test-vllm` runs this")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OPTIONS = {"max_model_len": 256, "max_num_seqs": 4, "dtype": "float32", "enforce_eager": True}
+CONTEXT = EngineContext(Path("unused"))
+
+
+def spec(model: Path | str = "org/model", *, gpus: float = 0, **options: Any) -> ModelSpec:
+    resources = Resources(num_gpus=gpus)
+    return ModelSpec(
+        name="tiny",
+        model=str(model),
+        engine="vllm",
+        engine_options=OPTIONS | options,
+        resources=resources,
+    )
+
+
+def ask(content: str = "hello", **body: Any) -> ModelRequest:
+    return chat(content, "tiny", **({"max_tokens": 20, "temperature": 0} | body))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.deployments.tiny_model import save_tiny_model
+
+    return save_tiny_model(tmp_path_factory.mktemp("tiny"), width=64, hides_unknown=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(tiny: Path) -> AsyncIterator[Engine]:
+    engine = create_engine([spec(tiny)], CONTEXT)
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"max_modl_len": 5}, "engine_options.max_modl_len"),
+        ({"max_model": 5}, "engine_options.max_model"),  # argparse would take it for another's
+        ({"max_model_len": "much"}, "--max-model-len"),
+        ({"port": 5}, "engine_options.port"),
+        ({"served_model_name": "x"}, "engine_options.served_model_name"),
+        ({"enable_auto_tool_choice": True}, "tool-call-parser"),
+    ],
+)
+async def test_a_wrong_argument_is_refused_by_name(options, named) -> None:
+    """Before anything is loaded."""
+    with pytest.raises(ValueError, match=named):
+        create_engine([spec(**options)], CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "options"),
+    [(0, {"tensor_parallel_size": 2}), (2, {"tensor_parallel_size": 4})],
+    ids=["no GPU", "too few"],
+)
+async def test_parallel_work_needs_its_gpus(gpus, options) -> None:
+    """Ray gives a replica what `resources` says."""
+    with pytest.raises(ValueError, match=r"resources\.num_gpus"):
+        create_engine([spec(gpus=gpus, **options)], CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "options", "tensor", "pipeline"),
+    [(4, {}, 4, 1), (4, {"pipeline_parallel_size": 2}, 2, 2), (1, {}, 1, 1)],
+)
+async def test_several_gpus_share_a_model(gpus, options, tensor, pipeline) -> None:
+    """Tensor parallel unless the options say otherwise, by Ray's workers."""
+    from deployments.engines._vllm_arguments import parse
+
+    found = parse(options, "org/model", num_gpus=gpus)
+
+    assert (found.tensor_parallel_size, found.pipeline_parallel_size) == (tensor, pipeline)
+    assert (found.distributed_executor_backend == "ray") == (gpus > 1)
+
+
+async def test_an_adapter_of_another_base_is_refused(tiny, tmp_path) -> None:
+    """With the name of the base that it needs."""
+    adapter = save_lora(tmp_path / "adapter", tiny, width=64, base="another")
+    given = spec(tiny).model_copy(update={"adapter": str(adapter)})
+
+    with pytest.raises(ModelError, match="another"):
+        await create_engine([given], CONTEXT).start()
+
+
+async def test_an_adapter_of_a_larger_rank_than_allowed_is_refused(tiny, tmp_path) -> None:
+    """By the name of the argument."""
+    adapter = save_lora(tmp_path / "adapter", tiny, width=64, config={"r": 16})
+    given = spec(tiny, max_lora_rank=8).model_copy(update={"adapter": str(adapter)})
+
+    with pytest.raises(ValueError, match="max_lora_rank"):
+        await create_engine([given], CONTEXT).start()
+
+
+async def test_an_answer_keeps_to_a_choice(engine) -> None:
+    """Structured output is vLLM's."""
+    answer = await engine.complete(ask(structured_outputs={"choice": ["abc", "xyz"]}))
+
+    assert text_of([answer]) in ("abc", "xyz")
+
+
+async def test_a_wrong_schema_is_refused(engine) -> None:
+    """And the engine lives on."""
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "strange"}}}
+    with pytest.raises(Exception, match=r"(?i)schema|type") as refused:
+        await engine.complete(ask(response_format=form))
+
+    assert type(refused.value).__name__ == "InvalidPrompt"
+    assert (await engine.complete(ask())).usage is not None
+
+
+async def test_a_prompt_that_was_read_before_is_found_again(engine) -> None:
+    """The usage says so, and so do the engine's figures."""
+    asked = ask("a long beginning that many requests have in common " * 3)
+    await engine.complete(asked)
+    (second,) = objects([await engine.complete(asked)])
+    told = (await engine.load("tiny")).engine
+
+    assert second["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
+    assert 0 < told.prefix_cache_hit_tokens <= told.prefix_cache_queried_tokens
+    assert told.waiting_requests == 0
+
+
+async def test_more_requests_than_fit_wait(engine) -> None:
+    """And all are answered."""
+    asked = [ask(f"question {number}") for number in range(12)]
+    answers = await asyncio.gather(*map(engine.complete, asked))
+
+    assert all(answer.usage.completion_tokens == 20 for answer in answers)
+
+
+async def test_an_engine_that_was_killed_says_so(tiny) -> None:
+    """A replica that is not alive is replaced; requests fail and do not hang."""
+    engine: Any = create_engine([spec(tiny)], CONTEXT)
+    await engine.start()
+    try:
+        manager = engine._loaded.server._engine.engine_core.resources.engine_manager
+        os.kill(manager.processes[0].pid, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            with pytest.raises(Unavailable):
+                await engine.complete(ask())
+            with pytest.raises(Unavailable):
+                await engine.alive()
+    finally:
+        await engine.stop()
