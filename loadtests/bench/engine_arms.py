@@ -31,6 +31,10 @@ _CORES, _MOST_THREADS = os.cpu_count() or 1, 5
 SLOTS = 20
 """Of all specialists together, where pools and separate deployments are compared."""
 
+WITH_VLLM = ROOT / "work" / "vllm" / "bin" / "python"
+"""Of the environment of `make test-vllm`."""
+_OF_VLLM = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+
 
 @dataclass(frozen=True)
 class RawLlama:
@@ -105,7 +109,8 @@ class Ours:
         """The niche.yaml; writes adapters that it names into `folder`."""
         config = _shipped()
         shipped = self._shipped()
-        config["generalist"]["engine"] = self.engine
+        if self.engine != "vllm":  # where it is never asked
+            config["generalist"]["engine"] = self.engine
         config["specialists"] = [
             self._specialist(shipped[place % len(shipped)], place, name, folder)
             for place, name in enumerate(self.specialists)
@@ -120,10 +125,12 @@ class Ours:
             spec["adapter"] = str(_varied(_ADAPTERS / spec["adapter"], folder / name, place))
             spec["name"] = name
         if self.slots is not None:
-            each = self.slots // self.adapters if self.own else self.slots
-            spec["engine_options"]["parallel_requests"] = max(1, each)
+            slots = max(1, self.slots // self.adapters if self.own else self.slots)
             # As many threads in all, as far as there are cores.
-            spec["engine_options"]["threads"] = 1 if self.own else min(_MOST_THREADS, _CORES)
+            threads = 1 if self.own else min(_MOST_THREADS, _CORES)
+            given = _vllm_options if self.engine == "vllm" else _llama_options
+            spec["engine_options"] = given(spec["engine_options"], slots, threads)
+            spec["resources"] = {"num_cpus": threads}
         return spec | ({"deployment": "own"} if self.own else {})
 
     @contextmanager
@@ -133,7 +140,10 @@ class Ours:
         path.write_text(yaml.safe_dump(self.config(folder)), encoding="utf-8")
         server = Server(f"http://127.0.0.1:{port}")
         command, log = serve_command(path, port), logs / f"{self.name}.log"
-        with started(command, server, log, Readiness(), ray_environment()) as pid:
+        environment = ray_environment()
+        if self.engine == "vllm":
+            command[0], environment = str(WITH_VLLM), environment | _OF_VLLM
+        with started(command, server, log, Readiness(), environment) as pid:
             yield Running(server, pid)
 
 
@@ -159,7 +169,30 @@ def arms() -> tuple[Arm, ...]:
         Ours("own", f"5 deployments, {SLOTS // 5} slots each", slots=SLOTS, own=True),
         Ours("one-adapter", f"a pool of `sql`, {SLOTS} slots", "llama", 1, "sql", SLOTS),
         Ours("many-adapters", f"20 copies of `sql`, {SLOTS} slots", "llama", 20, "sql", SLOTS),
+        *(_arms_of_vllm() if WITH_VLLM.exists() else ()),
     )
+
+
+def _arms_of_vllm() -> tuple[Ours, ...]:
+    engine, each = "vllm", SLOTS // 5
+    return (
+        Ours("vllm-pool", f"vLLM: a pool of 5 adapters, {SLOTS} slots", engine, slots=SLOTS),
+        Ours("vllm-own", f"vLLM: 5 deployments, {each} slots each", engine, 5, None, SLOTS, True),
+        Ours("vllm-one-adapter", f"vLLM: `sql`, {SLOTS} slots", engine, 1, "sql", SLOTS),
+        Ours("vllm-many-adapters", f"vLLM: 20 copies, {SLOTS} slots", engine, 20, "sql", SLOTS),
+    )
+
+
+def _llama_options(shipped: Mapping[str, Any], slots: int, threads: int) -> dict[str, Any]:
+    return {**shipped, "parallel_requests": slots, "threads": threads}
+
+
+def _vllm_options(shipped: Mapping[str, Any], slots: int, threads: int) -> dict[str, Any]:
+    """The same, in vLLM's words; it takes its threads from the replica's cores."""
+    del threads
+    own = {key: value for key, value in shipped.items() if key.startswith("default_")}
+    context = shipped["max_context_tokens"]
+    return {**own, "max_model_len": context, "max_num_seqs": slots, "dtype": "bfloat16"}
 
 
 def _shipped() -> dict[str, Any]:

@@ -20,6 +20,9 @@ COMPARED = (
     ("single-1 tokens/s", "pool", "own", "published"),
     ("mixed-16 tokens/s", "many-adapters", "one-adapter", "published"),
     ("specialists' memory", "many-adapters", "one-adapter", "published"),
+    ("mixed-16 tokens/s", "vllm-pool", "vllm-own", "at least 1.0"),
+    ("mixed-16 tokens/s", "vllm-many-adapters", "vllm-one-adapter", "at least 0.7"),
+    ("specialists' memory", "vllm-pool", "vllm-own", "published"),
 )
 """A figure, two arms whose ratio it is, and what is wanted of it."""
 

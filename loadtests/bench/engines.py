@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from loadtests.bench.engine_arms import ROOT, Arm, RawLlama, arms
+from loadtests.bench.engine_arms import ROOT, WITH_VLLM, Arm, RawLlama, arms
 from loadtests.bench.engine_report import report
 from loadtests.bench.journal import Journal, Step
 from loadtests.bench.machine import commit, describe_machine, describe_versions, load_average
@@ -170,7 +170,9 @@ def memory(running: Running, arm: Arm) -> dict[str, float]:
         with suppress(psutil.NoSuchProcess):
             title = " ".join(process.cmdline())
             if any(name in title for name in _REPLICAS):
-                models[_GENERALIST in title] += process.memory_full_info().pss
+                # vLLM computes in processes of its own.
+                of = [process, *process.children(recursive=True)]
+                models[_GENERALIST in title] += sum(each.memory_full_info().pss for each in of)
     return found | {"models' memory": sum(models.values()), "specialists' memory": models[False]}
 
 
@@ -195,7 +197,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these arms alone")
     parser.add_argument("--out", type=Path, default=_OUT, help=f"results (default: {_OUT})")
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run measured")
     arguments = parser.parse_args(argv)
+    if arguments.fresh:
+        (arguments.out / "samples.jsonl").unlink(missing_ok=True)
     try:
         _run(arguments, _chosen(arguments.only))
     except LoadTestError as error:
@@ -208,6 +213,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _chosen(only: Sequence[str] | None) -> tuple[Arm, ...]:
+    if not WITH_VLLM.exists():
+        print("engines: without vLLM, which `make test-vllm` installs", file=sys.stderr)
     every = arms()
     names = {arm.name for arm in every}
     if unknown := sorted(set(only or ()) - names):

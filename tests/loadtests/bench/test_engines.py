@@ -70,13 +70,24 @@ def test_a_pool_and_deployments_of_their_own_have_as_many_slots(tmp_path: Path) 
 
 
 def test_more_adapters_are_other_files(tmp_path: Path) -> None:
-    """A copy has weights, and so a checksum, of its own; it gets no routed traffic."""
+    """A copy has weights, and so a checksum, of its own."""
     copy = MANY.config(tmp_path)["specialists"][5]
     card = json.loads((Path(copy["adapter"]) / "niche.json").read_text())
     shipped = json.loads((ROOT / "deployments/adapters/sql/niche.json").read_text())
     assert card["sha256"] != shipped["sha256"]
     assert card["base"] == shipped["base"]
-    assert copy["initial_state"] == "candidate"
+
+
+def test_vllm_gets_the_same_slots_and_context(tmp_path: Path) -> None:
+    """In its own words; the generalist, which is never asked, stays as it is."""
+    arm = Ours("vllm", "a pool on vLLM", "vllm", slots=20)
+    config = arm.config(tmp_path)
+    options = [spec["engine_options"] for spec in config["specialists"]]
+
+    assert {given["max_num_seqs"] for given in options} == {20}
+    assert {given["max_model_len"] for given in options} == {1024}
+    assert "parallel_requests" not in options[0]
+    assert config["generalist"]["engine"] == "llama"
 
 
 async def answered(events: list[str], load: Load = GENERAL) -> dict[str, float]:
