@@ -279,6 +279,16 @@ class NicheConfig(_Section):
         return self
 
     @model_validator(mode="after")
+    def _worth_has_prices(self) -> "NicheConfig":
+        prices = {spec.price for spec in (self.generalist, *self.specialists)}
+        if self.router.selection.quality_point_worth is not None and prices == {Price()}:
+            raise ValueError(
+                "router.selection.quality_point_worth: no model has a price to weigh quality "
+                "against; give the generalist and the specialists a price, or remove the key"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fair_comparison(self) -> "NicheConfig":
         shadow = self.gateway.shadow
         if shadow is None:

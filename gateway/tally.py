@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deployments.protocol import Chunk, Usage
-from deployments.spec import ModelSpec
+from deployments.spec import ModelSpec, Price
 
 
 class Tally:
@@ -47,11 +47,16 @@ class Costs:
     attributed: float
 
 
+def attributed_cost(usage: Usage, price: Price) -> float:
+    """What the engine's work costs on its machine, in currency units."""
+    return usage.engine_seconds * price.machine_per_hour / 3600
+
+
 def costs_of(usage: Usage, model: ModelSpec, generalist: ModelSpec) -> Costs:
     """What `usage` costs at the model that answered, and would have cost at the generalist."""
     tokens = (usage.prompt_tokens, usage.completion_tokens)
     return Costs(
         list_price=model.price.of(*tokens),
         baseline=generalist.price.of(*tokens),
-        attributed=usage.engine_seconds * model.price.machine_per_hour / 3600,
+        attributed=attributed_cost(usage, model.price),
     )

@@ -54,6 +54,14 @@ class SelectionConfig(_Part):
         ge=100,
         description="compared answers per false alarm that a good specialist has turned bad",
     )
+    quality_point_worth: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="what a point of quality (0.01 of the grade) is worth, in currency units per "
+        "request; the tests, and `margin`, are then about net worth: quality less what it costs; "
+        "None: quality alone decides",
+    )
 
 
 class RouterConfig(_Part):

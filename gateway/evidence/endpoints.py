@@ -180,6 +180,7 @@ def _settings(evaluation: OnlineEvaluation) -> Settings:
         alpha=selection.alpha,
         confidence=1 - selection.alpha,
         grading={name: grading.settings.method for name, grading in evaluation.gradings.items()},
+        quality_point_worth=selection.quality_point_worth,
     )
 
 

@@ -140,7 +140,14 @@ class ShadowTap(RequestObserver):
         if request is None or not self._specialists or record.model != self._first:
             return
         seconds, text = self._ended - self._started, "".join(self._pieces)
-        answer = ModelAnswer(record.model, seconds, costs.list_price, text)
+        answer = ModelAnswer(
+            record.model,
+            seconds,
+            costs.list_price,
+            text,
+            record.usage.engine_seconds,
+            costs.attributed,
+        )
         asked = ModelRequest(
             request_id=record.request_id,
             model=record.model,

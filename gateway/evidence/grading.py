@@ -268,5 +268,7 @@ class Pairs:
             generalist=scores[1],
             latency_seconds=specialist.latency_seconds - generalist.latency_seconds,
             cost=specialist.cost - generalist.cost,
+            engine_seconds=specialist.engine_seconds - generalist.engine_seconds,
+            expense=specialist.expense - generalist.expense,
         )
         await self.states.record(specialist.model, pair, compared.version)

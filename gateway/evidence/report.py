@@ -22,18 +22,20 @@ from router.selection.lifecycle import Event
 from router.selection.moments import Interval
 
 _CLAIMS: dict[Event, tuple[ClaimName, str]] = {
-    Event.WORSE: ("worse", "its quality is below the generalist's by more than the margin"),
-    Event.WORSE_LATELY: ("worse_lately", "its latest answers are worse by more than the margin"),
+    Event.WORSE: ("worse", "its {quality} is below the generalist's by more than the margin"),
+    Event.WORSE_LATELY: ("worse_lately", "its latest answers are {worse} by more than the margin"),
     Event.NOT_WORSE: (
         "not_worse",
-        "its quality is not below the generalist's by the margin, nor its cost above",
+        "its {quality} is not below the generalist's by the margin, nor its cost above",
     ),
-    Event.BETTER: ("better", "its quality is above the generalist's"),
+    Event.BETTER: ("better", "its {quality} is above the generalist's"),
     Event.HOPELESS: (
         "hopeless",
-        "its quality is below by more than the margin, beyond nearly all doubt",
+        "its {quality} is below by more than the margin, beyond nearly all doubt",
     ),
 }
+_OF_QUALITY = {"quality": "quality", "worse": "worse"}
+_OF_NET_WORTH = {"quality": "net worth", "worse": "worth less"}
 _LARGEST_LOG = 700.0
 """JSON has no infinity."""
 
@@ -84,6 +86,7 @@ class ObservedSpecialist:
 def render_specialist(specialist: ObservedSpecialist, rules: record.Rules) -> SpecialistBody:
     """A specialist and its evidence."""
     standing, evidence = specialist.standing, specialist.standing.evidence
+    words = _OF_QUALITY if rules.point_worth is None else _OF_NET_WORTH
     means = Means(evidence.specialist.mean, evidence.generalist.mean) if evidence.pairs else None
     return SpecialistBody(
         name=specialist.name,
@@ -97,7 +100,7 @@ def render_specialist(specialist: ObservedSpecialist, rules: record.Rules) -> Sp
         waiting=specialist.waiting,
         means=means,
         comparison=_comparison(record.compare(evidence, rules)),
-        tests=[_claim(claim) for claim in record.claims(standing, rules)],
+        tests=[_claim(claim, words) for claim in record.claims(standing, rules)],
         transitions=[_transition(transition) for transition in specialist.transitions],
     )
 
@@ -156,6 +159,9 @@ def _overall(traffic: Traffic, specialists: Sequence[SpecialistBody]) -> Compari
         quality,
         _mixed(shares, {name: each.latency_seconds for name, each in known.items()}),
         _mixed(shares, {name: each.cost for name, each in known.items()}),
+        _mixed(shares, {name: each.engine_seconds for name, each in known.items()}),
+        _mixed(shares, {name: each.expense for name, each in known.items()}),
+        _mixed(shares, {name: each.net_worth for name, each in known.items()}),
     )
 
 
@@ -179,7 +185,12 @@ def _comparison(comparison: record.Comparison | None) -> Comparison | None:
         return None
     quality = Difference(comparison.quality.mean, comparison.quality.low, comparison.quality.high)
     return Comparison(
-        quality, _difference(comparison.latency_seconds), _difference(comparison.cost)
+        quality,
+        _difference(comparison.latency_seconds),
+        _difference(comparison.cost),
+        _difference(comparison.engine_seconds),
+        _difference(comparison.expense),
+        _difference(comparison.net_worth),
     )
 
 
@@ -187,11 +198,11 @@ def _difference(interval: Interval | None) -> Difference | None:
     return None if interval is None else Difference(interval.mean, interval.low, interval.high)
 
 
-def _claim(claim: record.Claim) -> ClaimBody:
+def _claim(claim: record.Claim, words: Mapping[str, str]) -> ClaimBody:
     name, sentence = _CLAIMS[claim.event]
     return ClaimBody(
         name=name,
-        claim=sentence,
+        claim=sentence.format_map(words),
         e_value=math.exp(min(claim.log_e_value, _LARGEST_LOG)),
         threshold=float(f"{math.exp(claim.log_threshold):.9g}"),  # 20, not 19.999999999999996
         in_force=claim.in_force,

@@ -34,12 +34,24 @@ class Comparison(Struct, frozen=True):
     """Specialist compared with generalist, on requests that both answered.
 
     Quality is in [0, 1], so its difference in [-1, 1]: 0.02 is two points. Latency, to the end of
-    the answer, and cost are null while there are too few pairs for an interval.
+    the answer, and all costs are null while there are too few pairs for an interval.
+
+    Attributes:
+        cost: list price, in `currency`.
+        engine_seconds: the engines' work; 0 where an engine does not report it.
+        expense: what the models cost, in `currency`: the time of a model's machine if that has a
+            price, else list price.
+        net_worth: quality at `settings.quality_point_worth`, less expense, in `currency`: below 0
+            the specialist costs more than it is worth. Null where that is not set. One request's
+            expense counts as at most a whole grade.
     """
 
     quality: Difference
     latency_seconds: Difference | None
     cost: Difference | None
+    engine_seconds: Difference | None = None
+    expense: Difference | None = None
+    net_worth: Difference | None = None
 
 
 class ClaimBody(Struct, frozen=True):
@@ -133,7 +145,11 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The settings of the tests; ratios are of requests, the margin is in quality."""
+    """The settings of the tests; ratios are of requests, the margin is in quality.
+
+    `quality_point_worth` is in `currency` per request and point; null: quality alone decides. Where
+    it is set, the tests and the margin are about net worth.
+    """
 
     sample_ratio: float
     trial_sample_ratio: float
@@ -141,6 +157,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     alpha: float
     confidence: float
     grading: dict[str, str]
+    quality_point_worth: float | None = None
 
 
 class EvidenceBody(Struct, frozen=True, kw_only=True):

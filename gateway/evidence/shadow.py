@@ -22,6 +22,7 @@ from gateway.evidence.budget import Budget
 from gateway.evidence.grading import JUDGE, Outcome, Pairs
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.store import AnswerPair, ModelAnswer
+from gateway.tally import attributed_cost
 from router.selection.lifecycle import State
 from router.types import Decision, Query, Reason
 
@@ -218,7 +219,8 @@ class Shadow:
             seconds, cost = self._clock() - started, await self._spend(model, usage)
         if not complete:
             raise Unavailable(model, "its answer was incomplete")
-        return ModelAnswer(model, seconds, cost, text)
+        attributed = attributed_cost(usage, self._prices[model])
+        return ModelAnswer(model, seconds, cost, text, usage.engine_seconds, attributed)
 
     async def _spend(self, model: str, usage: Usage) -> float:
         """Counts an answer's usage; returns its list price."""

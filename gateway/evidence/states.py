@@ -195,6 +195,7 @@ def _fields_of(name: str, transition: Transition) -> dict[str, Any]:
         "quality_difference": _bounds(comparison.quality if comparison else None),
         "latency_difference_seconds": _bounds(comparison.latency_seconds if comparison else None),
         "cost_difference": _bounds(comparison.cost if comparison else None),
+        "net_worth": _bounds(comparison.net_worth if comparison else None),
     }
 
 
@@ -210,16 +211,19 @@ def version_of(
 
     A model that changes behind an endpoint keeps its version. To start new evidence, change its
     entry, such as its system prompt; else the test of its latest answers detects the change.
+    Prices count where a point of quality has a worth: they decide, then.
     """
     grading = shadow.grading_of(specialist.name)
     judge = shadow.judge if grading.method == "judge" else None
+    weighed = () if selection.quality_point_worth is None else (specialist, generalist)
     return Version(
         specialist=_digest(_model(specialist)),
         baseline=_digest(
             _model(generalist),
-            _with_first_names(selection.model_dump_json()),
+            _with_first_names(selection.model_dump_json(exclude_none=True)),
             _with_first_names(grading.model_dump_json(exclude={"specialist"})),
             "" if judge is None else judge.model_dump_json(include={"base_url", "model"}),
+            *(spec.price.model_dump_json() for spec in weighed),
         ),
     )
 

@@ -26,12 +26,26 @@ class AnsweredRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """One of two compared answers; `text` is None if texts are not stored."""
+    """One of two compared answers.
+
+    Attributes:
+        cost: list price, in currency units.
+        text: None if texts are not stored.
+        engine_seconds: the engine's work; 0: unknown.
+        attributed_cost: that work at the price of the machine; 0 if that has none.
+    """
 
     model: str
     latency_seconds: float
     cost: float
     text: str | None
+    engine_seconds: float = 0.0
+    attributed_cost: float = 0.0
+
+    @property
+    def expense(self) -> float:
+        """The one of its two costs that counts: of the machine's time if that has a price."""
+        return self.attributed_cost or self.cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@
     probation  was worse: as shadow, and of more requests
     retired    was worse again: asked nothing
 
-Evidence moves a specialist (see `record`), and so do the operator and a new version of it.
+Evidence moves a specialist (see `record`), and so do the operator and a new version of it. Where a
+point of quality has a worth in money, "quality" in an event is quality less what it costs.
 Rule: a pair of state and event that is not in the table is an error and changes nothing.
 """
 

@@ -7,14 +7,15 @@
     hopeless                  wrongly retired: ever, with probability at most `retire_alpha`
 
 A demotion is wrong if the quality is at least the generalist's minus the margin, a promotion if it
-is below that. Rule: each visit to a state starts without evidence. Pure: the time is passed in.
+is below that. Where a point of quality has a worth, "quality" is quality less what it costs. Rule:
+each visit to a state starts without evidence. Pure: the time is passed in.
 """
 
 import math
 from dataclasses import dataclass, field, replace
 
 from router.config import SelectionConfig
-from router.selection.evidence import Evidence, Pair
+from router.selection.evidence import POINTS, Evidence, Pair
 from router.selection.lifecycle import INITIAL_EVENTS, TESTED, Cause, Event, State, can, transition
 from router.selection.moments import Interval
 
@@ -30,6 +31,11 @@ class Rules:
     def margin(self) -> float:
         """A loss of quality below this counts as no worse."""
         return self.selection.margin
+
+    @property
+    def point_worth(self) -> float | None:
+        """What a point of quality is worth, in currency units; None: quality alone decides."""
+        return self.selection.quality_point_worth
 
     @property
     def level(self) -> float:
@@ -72,11 +78,20 @@ class SpecialistRecord:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Mean differences, specialist minus generalist, each with its interval."""
+    """Mean differences per request, specialist minus generalist, each with its interval.
+
+    Attributes:
+        cost: of list prices, in currency units.
+        expense: of what the models cost, see `Pair`, in currency units.
+        net_worth: in currency units; None where a point of quality has no worth.
+    """
 
     quality: Interval
     latency_seconds: Interval | None
     cost: Interval | None
+    engine_seconds: Interval | None = None
+    expense: Interval | None = None
+    net_worth: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +154,9 @@ def compare(evidence: Evidence, rules: Rules) -> Comparison | None:
         quality,
         evidence.latency_seconds.interval(rules.level),
         evidence.cost.interval(rules.level),
+        evidence.engine_seconds.interval(rules.level),
+        evidence.expense.interval(rules.level),
+        _net_worth(evidence, rules),
     )
 
 
@@ -180,7 +198,7 @@ def record_pair(
         rules: the settings of the tests.
         now: Unix seconds.
     """
-    evidence = record.evidence.after(pair, rules.margin)
+    evidence = record.evidence.after(pair, rules.margin, rules.point_worth)
     record = replace(record, evidence=evidence)
     decided = next((claim for claim in claims(record, rules) if claim.decided), None)
     if decided is None:
@@ -224,19 +242,31 @@ def _moved(
     return SpecialistRecord(after, now, record.version, record.pinned), change
 
 
+def _net_worth(evidence: Evidence, rules: Rules) -> Interval | None:
+    net = evidence.net(rules.level)
+    if net is None or rules.point_worth is None:
+        return None
+    grade = POINTS * rules.point_worth
+    return Interval(grade * net.mean, grade * net.low, grade * net.high)
+
+
 def _may_cost_more(evidence: Evidence, rules: Rules) -> bool:
-    cost = evidence.cost.interval(rules.level)
+    spent = evidence.cost if rules.point_worth is None else evidence.expense
+    cost = spent.interval(rules.level)
     return cost is None or cost.high > 0
 
 
 def _reason(claim: Claim, rules: Rules) -> str:
-    points = f"{100 * rules.margin:g} points"
+    points = f"{POINTS * rules.margin:g} points"
+    worse, better = "worse", "better"
+    if rules.point_worth is not None:
+        worse, better = "worth less", "worth more"
     words = {
-        Event.WORSE: f"worse than the generalist by more than {points}",
-        Event.WORSE_LATELY: f"lately worse than the generalist by more than {points}",
-        Event.NOT_WORSE: f"not worse than the generalist by {points}, and not more expensive",
-        Event.BETTER: "better than the generalist",
-        Event.HOPELESS: f"still worse than the generalist by more than {points}",
+        Event.WORSE: f"{worse} than the generalist by more than {points}",
+        Event.WORSE_LATELY: f"lately {worse} than the generalist by more than {points}",
+        Event.NOT_WORSE: f"not {worse} than the generalist by {points}, and not more expensive",
+        Event.BETTER: f"{better} than the generalist",
+        Event.HOPELESS: f"still {worse} than the generalist by more than {points}",
     }[claim.event]
     reached, needed = math.exp(min(claim.log_e_value, 700)), math.exp(claim.log_threshold)
     return f"{words}: e-value {reached:.3g} of {needed:.3g}"

@@ -28,7 +28,7 @@ from gateway.config import (
 from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
-from router.config import RouterConfig
+from router.config import RouterConfig, SelectionConfig
 from router.policy import Policy
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
@@ -103,6 +103,7 @@ def make_gateway(
     engines: Sequence[Engine] = (),
     specialist: ModelSpec = SPECIALIST,
     generalist: ModelSpec = GENERALIST,
+    quality_point_worth: float | None = None,
     decision_log: DecisionLogSection | None = None,
     multiprocess_dir: str | None = None,
     tracer_provider: TracerProvider | None = None,
@@ -115,6 +116,7 @@ def make_gateway(
     config = NicheConfig(
         generalist=generalist,
         specialists=(specialist,),
+        router=RouterConfig(selection=SelectionConfig(quality_point_worth=quality_point_worth)),
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
     )

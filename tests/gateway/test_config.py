@@ -186,6 +186,18 @@ def test_a_configuration_does_not_change() -> None:
             id="a state that nothing would end",
         ),
         pytest.param(
+            shadow() | {"router": {"selection": {"quality_point_worth": 0.001}}},
+            "router.selection.quality_point_worth",
+            ["price"],
+            id="a worth in money where nothing costs any",
+        ),
+        pytest.param(
+            shadow() | {"router": {"selection": {"quality_point_worth": float("inf")}}},
+            "router.selection.quality_point_worth",
+            ["inf"],
+            id="a worth beyond all money",
+        ),
+        pytest.param(
             shadow(judge=JUDGE | {"base_url": "http://127.0.0.1:8000/v1/"}),
             "gateway.shadow.judge",
             ["'wise'"],

@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from deployments.spec import Price
 from gateway.evidence.report import Traffic, render_totals, render_trusted
 from gateway.evidence.schemas import Comparison, Difference, EvidenceBody
 from tests.gateway.evidence.stacks import compared, comparing, order, right_and_wrong, tell
-from tests.gateway.stacks import CHAT, make_gateway
+from tests.gateway.stacks import CHAT, GENERALIST, SPECIALIST, make_gateway
 
 GENERAL = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -86,6 +87,58 @@ async def test_it_shows_settings_budget_and_evidence(tmp_path):
     assert tests["worse"].threshold == pytest.approx(20)
     assert [name for name, test in tests.items() if test.in_force] == ["worse", "worse_lately"]
     assert raw["specialists"][0]["transitions"][0]["from"] is None
+
+
+@pytest.mark.parametrize(
+    ("prices", "net_worth"),
+    [
+        # half a second of engine time at 7.2 and 36 an hour: 0.001 instead of 0.005
+        ((SPECIALIST.price, GENERALIST.price), 0.004 - 1),
+        # seven tokens of prompt: 0.07 instead of 0.35
+        ((Price(prompt_per_million_tokens=10_000), Price(prompt_per_million_tokens=50_000)), -0.72),
+        # each model by what it costs: 0.001 of a machine instead of 0.35 of list price
+        ((SPECIALIST.price, Price(prompt_per_million_tokens=50_000)), 0.349 - 1),
+    ],
+    ids=["machines", "list prices", "a machine and a list price"],
+)
+async def test_the_net_worth_is_quality_less_what_the_models_cost(tmp_path, prices, net_worth):
+    """A whole grade is lost, which is worth 1 at a hundredth a point."""
+    specialist, generalist = (
+        spec.model_copy(update={"price": price})
+        for spec, price in zip((SPECIALIST, GENERALIST), prices, strict=True)
+    )
+    gateway = comparing(
+        tmp_path,
+        quality_point_worth=0.01,
+        specialist=specialist,
+        generalist=generalist,
+        **right_and_wrong(),
+    )
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        await tell(gateway, "r1", correction="right")
+        body, _ = await read(gateway)
+
+    [one] = body.specialists
+    assert body.settings.quality_point_worth == 0.01
+    assert one.comparison.quality.mean == -1.0
+    assert one.comparison.net_worth.mean == pytest.approx(net_worth)
+    assert {test.claim for test in one.tests if "net worth" in test.claim}
+
+
+async def test_expense_and_engine_time_are_told_from_twenty_pairs_on(tmp_path):
+    """As other differences that have no bounds; without a worth there is no net worth."""
+    gateway = comparing(tmp_path, **right_and_wrong())
+    async with gateway.serving():
+        await order(gateway, "pin")
+        for number in range(20):
+            await compared(gateway, f"r{number}")
+            await tell(gateway, f"r{number}", correction="right")
+        [one] = (await read(gateway))[0].specialists
+
+    assert one.comparison.expense.mean == pytest.approx(-0.004)
+    assert one.comparison.engine_seconds.mean == 0
+    assert one.comparison.net_worth is None
 
 
 async def test_an_order_answers_with_how_the_specialist_stands(tmp_path):

@@ -50,6 +50,21 @@ async def test_a_bad_specialist_loses_its_traffic_on_every_gateway_within_a_seco
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize(
+    ("quality_point_worth", "state"), [(1e-6, "active"), (1.0, "probation"), (None, "probation")]
+)
+async def test_a_cheap_specialist_is_kept_where_a_point_is_worth_little(
+    tmp_path, quality_point_worth, state
+):
+    """Though it is never right, it costs a fifth of the generalist's engine time."""
+    gateway = comparing(tmp_path, quality_point_worth=quality_point_worth, **right_and_wrong())
+    async with gateway.serving():
+        await lose(gateway, 16)
+        found = await evidence_of(gateway)
+
+    assert found["state"] == state
+
+
 async def test_a_restart_keeps_states_and_evidence(tmp_path):
     """What was demoted stays so, with its transitions and its pairs, and pinned what was pinned."""
     before = comparing(tmp_path, **right_and_wrong())
@@ -327,6 +342,7 @@ def test_what_changes_no_answer_changes_nothing(changes):
     [
         version(generalist=other(GENERALIST, model="better")),
         version(margin=0.05),
+        version(quality_point_worth=0.001),
         version(
             shadow=ShadowSection(
                 path="x", grading=(GradingSection(specialist="sql-model", method="json"),)
@@ -340,12 +356,23 @@ def test_what_changes_no_answer_changes_nothing(changes):
             )
         ),
     ],
-    ids=["generalist", "margin", "grading", "judge"],
+    ids=["generalist", "margin", "worth of a point", "grading", "judge"],
 )
 def test_what_it_is_held_against_changes_the_baseline(found):
     """Evidence under another margin, grading or generalist is about something else."""
     assert found.specialist == version().specialist
     assert found.baseline != version().baseline
+
+
+@pytest.mark.parametrize("model", ["specialist", "generalist"])
+def test_prices_are_evidence_where_a_point_has_a_worth(model):
+    """Money saved at another price is about something else; the specialist is the same one."""
+    spec = SPECIALIST if model == "specialist" else GENERALIST
+    cheaper = other(spec, price=spec.price.model_copy(update={"machine_per_hour": 1.0}))
+    before = version(quality_point_worth=0.001)
+    after = version(**{model: cheaper}, quality_point_worth=0.001)
+    assert after.specialist == before.specialist
+    assert after.baseline != before.baseline
 
 
 def test_other_settings_of_the_comparison_change_nothing():

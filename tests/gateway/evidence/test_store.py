@@ -1,5 +1,6 @@
 """The embedded store: shared, durable, and each thing once."""
 
+import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,6 +69,21 @@ def test_standings_come_back_as_they_were(store, path):
     assert [one.after for one in other.transitions("sql", 1)] == ["probation"]
     assert other.transitions("tools", 10) == []
     other.close()
+
+
+def test_evidence_of_before_expense_was_known_is_read(store, path):
+    """An upgrade keeps it: what it does not hold is not known of those pairs."""
+    standing, _ = store.change("sql", lose)
+    with sqlite3.connect(path) as other:
+        [(value,)] = other.execute("SELECT value FROM standing").fetchall()
+        raw = json.loads(value)
+        for key in ("engine_seconds", "expense", "net_counts"):
+            del raw["evidence"][key]
+        other.execute("UPDATE standing SET value = ?", (json.dumps(raw).encode(),))
+
+    found = store.standings()["sql"].evidence
+    assert found.counts == standing.evidence.counts
+    assert (found.pairs, found.expense.count) == (1, 0)
 
 
 def test_changes_of_several_gateways_do_not_get_lost(path):

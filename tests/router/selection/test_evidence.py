@@ -1,20 +1,32 @@
 """Evidence: what pairs of answers say about a specialist."""
 
 import math
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.selection.evidence import Evidence, Pair
 
 MARGIN = 0.02
+SCORES = st.floats(0, 1)
 
 
 def after(pairs):
     evidence = Evidence()
     for specialist, generalist in pairs:
         evidence = evidence.after(Pair(specialist, generalist), MARGIN)
+    return evidence
+
+
+def weighed(pairs, point_worth):
+    """Evidence of (specialist, generalist, expense)."""
+    evidence = Evidence()
+    for specialist, generalist, expense in pairs:
+        pair = Pair(specialist, generalist, expense=expense)
+        evidence = evidence.after(pair, MARGIN, point_worth)
     return evidence
 
 
@@ -114,3 +126,58 @@ def test_the_interval_narrows_around_the_mean():
         assert found.low < found.mean < found.high
         widths.append(found.high - found.low)
     assert np.all(np.diff(widths) < 0)
+
+
+@pytest.mark.parametrize(
+    ("expense", "net"),
+    [(-0.002, 0.02), (0.004, -0.04), (0.0, 0.0), (-5.0, 1.0), (5.0, -1.0)],
+    ids=["saves two points' worth", "costs four", "costs the same", "saves a lot", "costs a lot"],
+)
+def test_expense_counts_as_quality_and_as_at_most_a_grade(expense, net):
+    """At a thousandth a point, two thousandths are two points."""
+    assert Pair(0.5, 0.5, expense=expense).net(0.001) == pytest.approx(net)
+
+
+def test_expense_is_nothing_to_quality():
+    """Without a worth it moves no test; with one, the interval of quality is as without."""
+    pairs = [(0.0, 1.0, -0.5), (1.0, 0.0, -0.5), (1.0, 1.0, -0.5)] * 5
+    alone = after([(specialist, generalist) for specialist, generalist, _ in pairs])
+    unweighed = weighed(pairs, None)
+    assert unweighed.e_values(MARGIN) == alone.e_values(MARGIN)
+    assert unweighed.net(0.05) is None
+    assert weighed(pairs, 0.01).quality(0.05) == alone.quality(0.05)
+
+
+@given(st.lists(st.tuples(SCORES, SCORES, st.floats(-10, 0)), min_size=1, max_size=30))
+def test_the_more_a_point_is_worth_the_less_savings_excuse(pairs):
+    """Who saves is never found worse sooner, nor better later, where a point is worth less."""
+    found = [weighed(pairs, worth).e_values(MARGIN) for worth in (1e-4, 1e-3, 1e-2, 1.0)]
+    for cheap, dear in pairwise(found):
+        assert dear.worse >= cheap.worse - 1e-9
+        assert dear.worse_lately >= cheap.worse_lately - 1e-9
+        assert dear.not_worse <= cheap.not_worse + 1e-9
+        assert dear.better <= cheap.better + 1e-9
+
+
+@given(st.lists(st.tuples(SCORES, SCORES, st.floats(-1, 1)), min_size=1, max_size=20))
+def test_the_unit_of_money_does_not_matter(pairs):
+    """In units that are a quarter, four times as many of them say the same."""
+    quarters = [(specialist, generalist, 4 * expense) for specialist, generalist, expense in pairs]
+    assert weighed(quarters, 0.04).net_counts == weighed(pairs, 0.01).net_counts
+
+
+def test_the_net_interval_agrees_with_the_tests():
+    """Where `better` reaches 2 / level, the net interval at that level lies above zero alone."""
+    proven = []
+    for savings in np.linspace(0.0, 0.95, 40):
+        evidence = weighed([(0.0, 1.0, -savings), (1.0, 1.0, -savings)] * 60, 0.01)
+        found = evidence.net(0.05)
+        assert found.low < found.mean < found.high
+        proven.append(evidence.e_values(MARGIN).better >= math.log(2 / 0.05))
+        assert (found.low > 0) == proven[-1]
+    assert len(set(proven)) == 2
+
+
+def test_a_net_mean_is_of_quality_less_expense():
+    """Half a grade lost, and thirty points' worth saved."""
+    assert weighed([(0.5, 1.0, -0.3)] * 3, 0.01).net(0.05).mean == pytest.approx(-0.2)

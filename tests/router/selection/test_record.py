@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from router.config import SelectionConfig
@@ -26,6 +27,30 @@ LOSS, WIN, TIE = Pair(0.0, 1.0, 0.1, -1.0), Pair(1.0, 0.0, 0.1, -1.0), Pair(1.0,
 
 def record(state=State.ACTIVE, **changes):
     return SpecialistRecord(**{"state": state, "since": 0.0, "version": V1} | changes)
+
+
+def weighing(point_worth):
+    """Rules with a worth of a point of quality, in currency units."""
+    return Rules(SelectionConfig(quality_point_worth=point_worth), specialists=1)
+
+
+def worse_and_cheaper(count, seed=1):
+    """Ten points are lost in each pair on average, and 0.004 saved: break-even is at 0.0004."""
+    chance = np.random.default_rng(seed)
+    lost, saved = chance.random(count) < 0.1, chance.gamma(2.0, 0.002, count)
+    return [
+        Pair(1.0 - float(loss), 1.0, expense=-float(money))
+        for loss, money in zip(lost, saved, strict=True)
+    ]
+
+
+def first(start, pairs, rules):
+    """The first transition."""
+    for number, pair in enumerate(pairs, 1):
+        start, transition = record_pair(start, pair, rules, float(number))
+        if transition is not None:
+            return transition
+    return None
 
 
 def through(start, pairs, rules=RULES):
@@ -155,3 +180,65 @@ def test_evidence_about_other_models_is_dropped_while_the_state_stays(pinned, ve
     found, transition = register(old, version, State.ACTIVE, 50.0)
     assert (found.state, found.version, found.evidence.pairs) == (State.PROBATION, version, 0)
     assert transition is None
+
+
+@pytest.mark.parametrize(
+    ("point_worth", "state", "trial"),
+    [
+        (1e-6, "active", "active"),
+        (1e-4, "active", "active"),
+        (1e-2, "retired", "retired"),
+        (1.0, "retired", "retired"),
+        (None, "retired", "retired"),
+    ],
+)
+def test_a_worse_and_cheaper_specialist_is_kept_where_a_point_is_worth_little(
+    point_worth, state, trial
+):
+    """Above break-even it is retired as by quality alone; below, it even gets its traffic."""
+    rules = RULES if point_worth is None else weighing(point_worth)
+    pairs = worse_and_cheaper(450)
+    assert through(record(), pairs, rules)[0].state == state
+    assert first(record(State.SHADOW), pairs, rules).after == trial
+
+
+def test_the_more_a_point_is_worth_the_sooner_a_worse_specialist_goes():
+    """From break-even on each tenfold worth takes fewer pairs to demote it, or as many."""
+    pairs = worse_and_cheaper(450)
+    taken = [first(record(), pairs, weighing(worth)).pairs for worth in (1e-3, 1e-2, 1e-1)]
+    assert taken == sorted(taken, reverse=True)
+    assert taken[0] > taken[-1]
+
+
+@pytest.mark.parametrize(("point_worth", "state"), [(1e-3, "retired"), (1.0, "active")])
+def test_a_better_and_more_expensive_specialist_has_to_be_worth_it(point_worth, state):
+    """Ten points better at the expense of twenty points, or of a fiftieth of a point."""
+    pairs = [Pair(1.0, 1.0, expense=0.02)] * 9 + [Pair(1.0, 0.0, expense=0.02)]
+    after, _ = through(record(), pairs * 60, weighing(point_worth))
+    assert after.state == state
+
+
+@pytest.mark.parametrize(
+    ("cost", "expense", "point_worth", "state"),
+    [
+        (-1.0, 0.001, 1.0, "shadow"),
+        (1.0, -0.001, 1.0, "active"),
+        (-1.0, 0.001, None, "active"),
+        (1.0, -0.001, None, "shadow"),
+    ],
+)
+def test_who_is_no_worse_is_promoted_by_the_cost_that_counts(cost, expense, point_worth, state):
+    """Where money is weighed that is expense, and list price elsewhere."""
+    rules = RULES if point_worth is None else weighing(point_worth)
+    tie = Pair(1.0, 1.0, cost=cost, expense=expense)
+    assert through(record(State.SHADOW), [tie] * 700, rules)[0].state == state
+
+
+def test_net_worth_is_in_currency_units():
+    """Ten points lost at a thousandth each, and 0.004 saved: 0.006 a request are lost."""
+    seen, _ = through(record(pinned=True), [Pair(0.9, 1.0, expense=-0.004)] * 30, weighing(1e-3))
+    found = compare(seen.evidence, weighing(1e-3))
+    assert found.net_worth.mean == pytest.approx(-0.006)
+    assert found.net_worth.low < -0.006 < found.net_worth.high
+    assert found.expense.mean == pytest.approx(-0.004)
+    assert compare(seen.evidence, RULES).net_worth is None

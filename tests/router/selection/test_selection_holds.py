@@ -111,6 +111,27 @@ def test_the_interval_covers_the_difference_at_all_times(discordant, mean):
     assert 0.005 < missed <= ALPHA
 
 
+def test_at_the_margin_of_net_worth_few_are_demoted_or_promoted():
+    """Whatever money does: here long answers save much, and are wrong more often."""
+    chance = np.random.default_rng(9)
+    savings = np.minimum(chance.lognormal(-3.5, 1.2, (400, 2000)), 0.98)
+    lost = chance.random(savings.shape) < savings + 0.02  # a mean loss of savings and two points
+    net = (np.round(1000 * (savings - lost)) / 1000).astype(np.float64)
+
+    units = (net + 2) / 4
+    found = []
+    for values, mean in ((units, (2 - MARGIN) / 4), (1 - units, (2 + MARGIN) / 4)):
+        wealths = np.zeros((len(values), MIXTURE_SIZE))
+        largest = np.zeros(len(values))
+        for column in values.T:
+            wealths += mixture_growth(column, mean)
+            largest = np.maximum(largest, mix(wealths))
+        found.append((largest >= math.log(1 / ALPHA)).mean())
+
+    assert max(found) <= ALPHA
+    assert min(found) > 0
+
+
 def late_alarm(found, pairs):
     """Pairs until the restarted e-processes of `Evidence` reach `pairs`."""
     growth = mixture_growth((DIFFERENCES + 1) / 2, (1 - MARGIN) / 2)
