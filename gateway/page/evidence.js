@@ -1,5 +1,6 @@
 // The live comparison with the generalist, from /v1/niche/evidence.
 
+import { priced } from "/page/balance.js";
 import { drawn, element, byId, show } from "/page/element.js";
 import * as as from "/page/format.js";
 import { showSpecialists } from "/page/specialists.js";
@@ -106,8 +107,9 @@ function table(evidence) {
     rows.unshift({ label: "all requests", pairs, means: null, comparison: totals.comparison });
   }
   const scale = scaleOf(rows, evidence.settings.margin);
+  const measures = measuresOf(rows, evidence);
   const titles = [
-    ...["", "difference in quality, points", "in time, s", `in cost, ${evidence.currency} per 1,000`],
+    ...["", "difference in quality, points", "in time, s", ...measures.map(({ title }) => title)],
     ...["specialist's score", "generalist's", "compared"],
   ];
   return element(
@@ -117,13 +119,22 @@ function table(evidence) {
       "table",
       {},
       element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)))),
-      element("tbody", {}, ...rows.map((row) => line(row, scale, evidence.settings.margin))),
+      element("tbody", {}, ...rows.map((row) => line(row, scale, evidence.settings.margin, measures))),
     ),
   );
 }
 
-function line(row, scale, margin) {
-  const { quality, latency_seconds: latency, cost } = row.comparison || {};
+/** What is shown of cost: money, or the engines' time where nothing has a price; and net worth. */
+function measuresOf(rows, { settings, currency }) {
+  const money = { name: "expense", title: `in cost, ${currency} per 1,000` };
+  const time = { name: "engine_seconds", title: "in engine time, s per 1,000" };
+  const costs = rows.some(({ comparison }) => priced(comparison?.expense)) ? money : time;
+  const worth = { name: "net_worth", title: `net worth, ${currency} per 1,000` };
+  return as.known(settings.quality_point_worth) ? [costs, worth] : [costs];
+}
+
+function line(row, scale, margin, measures) {
+  const { quality, latency_seconds: latency } = row.comparison || {};
   const cell = (...children) => element("td", {}, ...children);
   return element(
     "tr",
@@ -131,7 +142,10 @@ function line(row, scale, margin) {
     element("th", { scope: "row" }, row.label),
     quality ? cell(interval(quality, scale, margin), numbers(quality, as.points)) : cell("–"),
     latency ? cell(numbers(latency, as.signedSeconds)) : cell("–"),
-    cost ? cell(numbers(cost, as.perThousand)) : cell("–"),
+    ...measures.map(({ name }) => {
+      const found = row.comparison?.[name];
+      return found ? cell(numbers(found, as.perThousand)) : cell("–");
+    }),
     cell(row.means ? as.percent(row.means.specialist) : "–"),
     cell(row.means ? as.percent(row.means.generalist) : "–"),
     cell(as.count(row.pairs)),
@@ -171,7 +185,12 @@ function notes({ settings, budget, currency }) {
   const share = as.percent(settings.sample_ratio, 0);
   const texts = [
     `${share} of the requests are compared. The solid line marks no difference, the dashed line the allowed margin.`,
+    "A model costs the time of its machine if that has a price, else its list price.",
   ];
+  if (as.known(settings.quality_point_worth)) {
+    const worth = as.money(1000 * settings.quality_point_worth, currency);
+    texts.push(`A point of quality is worth ${worth} per 1,000 requests: net worth decides about specialists.`);
+  }
   if (as.known(budget.max_tokens_per_day)) {
     const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.max_tokens_per_day)} tokens`;
     texts.push(`Comparisons used ${spent} today${budget.spent ? ": the budget is spent." : "."}`);

@@ -1,5 +1,6 @@
 // The state of each specialist, and the evidence for and against it.
 
+import { balance, netWorth } from "/page/balance.js";
 import { element, show } from "/page/element.js";
 import { count, points, short, when } from "/page/format.js";
 
@@ -23,16 +24,17 @@ const IDLE = ", no effect in this state";
 const opened = new Set();
 
 /** A card for each specialist; `pools` names the pool of each model that shares replicas. */
-export function showSpecialists(place, { specialists, settings }, pools) {
+export function showSpecialists(place, { specialists, settings, currency }, pools) {
   if (!specialists.length) {
     show(place, element("p", { class: "empty" }, "This stack has no specialists."));
     return;
   }
-  const cards = specialists.map((of) => card(of, settings.grading?.[of.name], pools[of.name]));
+  const cards = specialists.map((of) => card(of, settings.grading?.[of.name], pools[of.name], currency));
   show(place, element("div", { class: "specialists" }, ...cards), element("p", { class: "note" }, NOTE));
 }
 
-function card(of, grading, pool) {
+function card(of, grading, pool, currency) {
+  const said = balance(of, currency);
   const facts = [
     `since ${when(of.since)}`,
     `${count(of.requests)} requests`,
@@ -52,9 +54,10 @@ function card(of, grading, pool) {
     ),
     steps(of.state),
     element("p", {}, `${capital(STATES[of.state] || of.state)}.`),
+    said ? element("p", { class: "balance" }, said) : null,
     element("p", { class: "note" }, facts.filter(Boolean).join(" · ")),
     element("ul", { class: "tests", "aria-label": "Evidence" }, ...of.tests.map(test)),
-    history(of),
+    history(of, currency),
   );
 }
 
@@ -81,7 +84,7 @@ function test({ claim, e_value: value, threshold, in_force: inForce }) {
   );
 }
 
-function history(of) {
+function history(of, currency) {
   if (!of.transitions.length) return null;
   const rows = of.transitions.map(({ time, from, to, by, reason, comparison }) =>
     element(
@@ -90,6 +93,7 @@ function history(of) {
       element("time", { datetime: new Date(time * 1000).toISOString() }, when(time)),
       ` ${from ? `${from} → ` : ""}${to}, ${BY[by] || by}. ${capital(reason)}.`,
       comparison ? ` Quality ${points(comparison.quality.mean)} points.` : null,
+      comparison?.net_worth ? ` Net worth ${netWorth(comparison.net_worth, currency)}.` : null,
     ),
   );
   const details = element(

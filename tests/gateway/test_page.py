@@ -9,6 +9,7 @@ import pytest
 
 import gateway.page
 from cli.demo import SAMPLES
+from router.selection.lifecycle import State
 from router.types import Reason
 from tests.gateway.stacks import make_gateway
 
@@ -115,6 +116,12 @@ def test_scripts_import_files_that_are_there(name):
 def test_every_reason_has_its_words(reason):
     """No decision is left unexplained."""
     assert f"  {reason}: " in text("decision.js")
+
+
+@pytest.mark.parametrize("state", [of for of in State if of is not State.CANDIDATE])
+def test_every_state_that_was_compared_has_its_words(state):
+    """A candidate was asked nothing, so there is nothing that it gains or costs."""
+    assert f"  {state}: [" in text("balance.js")
 
 
 def test_the_examples_are_the_demos():

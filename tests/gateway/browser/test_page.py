@@ -294,6 +294,44 @@ def test_each_specialist_shows_its_state_and_its_evidence(page, url):
     assert "e-value 66.2 reached 60" in cards.nth(2).inner_text()
 
 
+def test_each_specialist_says_what_it_gains_and_costs(page, url):
+    """In a sentence with its net worth; one that was not compared says nothing."""
+    compared(page, EVIDENCE)
+    page.goto(url)
+    cards = page.locator("#specialists article")
+    cards.first.wait_for()
+    said = cards.first.locator(".balance").inner_text()
+    for fact in ("Kept: saves 0.00210 USD", "gains 18.4 points.", "+0.0205 USD"):
+        assert fact in said
+    assert "chance" not in said
+    assert "would lose 6.2 points (may be chance)" in cards.nth(2).locator(".balance").inner_text()
+    assert cards.nth(3).locator(".balance").count() == 0
+    titles = page.locator("#comparison thead th").all_inner_texts()
+    assert titles[3:5] == ["in cost, USD per 1,000", "net worth, USD per 1,000"]
+    rows = page.locator("#comparison tbody tr")
+    assert "+0.0205 +0.0139 to +0.0271" in " ".join(rows.nth(1).inner_text().split())
+
+
+def test_where_nothing_has_a_price_engine_time_is_told(page, url):
+    """And no net worth, which needs a price."""
+    nothing = {"mean": 0.0, "low": 0.0, "high": 0.0}
+    [sql, *_] = EVIDENCE["specialists"]
+    comparison = sql["comparison"] | {"expense": nothing, "net_worth": None}
+    changes = {
+        "settings": EVIDENCE["settings"] | {"quality_point_worth": None},
+        "specialists": [sql | {"comparison": comparison}],
+        "totals": EVIDENCE["totals"] | {"comparison": None},
+    }
+    compared(page, EVIDENCE | changes)
+    page.goto(url)
+    said = page.locator("#specialists .balance")
+    said.wait_for()
+    assert "saves 310 engine seconds per 1,000 requests" in said.inner_text()
+    assert "Net worth" not in said.inner_text()
+    titles = page.locator("#comparison thead th").all_inner_texts()
+    assert titles[3:5] == ["in engine time, s per 1,000", "specialist's score"]
+
+
 def test_an_opened_history_stays_open(page, url):
     """Fresh evidence takes nobody's place away."""
     compared(page, EVIDENCE)
