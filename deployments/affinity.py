@@ -22,6 +22,7 @@ _CHARACTERS = 256
 class _Said(msgspec.Struct):
     messages: list[msgspec.Raw] = []
     prompt: msgspec.Raw = msgspec.Raw(b"")
+    input: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Turn(msgspec.Struct):
@@ -34,7 +35,7 @@ _decode_turn = msgspec.json.Decoder(_Turn).decode
 
 def beginning(request: ModelRequest) -> bytes:
     """What all turns of a conversation have in common: the model, and its messages up to the first
-    of the user; of a completion the first characters."""
+    of the user; of a completion, or of what is to be embedded, the first characters."""
     name = request.model.encode()
     try:
         said = _decode_said(request.body)
@@ -45,7 +46,8 @@ def beginning(request: ModelRequest) -> bytes:
                 break
     except msgspec.MsgspecError:
         return name
-    return b"\0".join([name, *kept, bytes(said.prompt)[:_CHARACTERS]])
+    text = bytes(said.prompt) or bytes(said.input)
+    return b"\0".join([name, *kept, text[:_CHARACTERS]])
 
 
 def ranks(replicas: Mapping[str, int], request: ModelRequest) -> Mapping[str, tuple[int, bytes]]:

@@ -19,7 +19,14 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.protocol import Backend, BackendError, Load, ModelRequest, Unavailable
+from deployments.protocol import (
+    Backend,
+    BackendError,
+    InvalidPrompt,
+    Load,
+    ModelRequest,
+    Unavailable,
+)
 from deployments.spec import ModelSpec
 
 _log = logging.getLogger("deployments.engine")
@@ -94,6 +101,15 @@ def parse_options(model: type[Options], spec: ModelSpec) -> Options:
             allowed = f"unknown key; allowed: {', '.join(model.model_fields)}"
             lines.append(f"{key}: {allowed if unknown else fault['msg']} (engine {spec.engine!r})")
         raise ValueError("\n".join(lines)) from error
+
+
+def require_kind(spec: ModelSpec, request: ModelRequest, *, streamed: bool = False) -> None:
+    """Raises `InvalidPrompt` if a model of this kind does not serve the request, or not so."""
+    embeds = request.operation == "embedding"
+    if embeds != (spec.kind == "embedding"):
+        raise InvalidPrompt("model", f"model {spec.name!r} is of kind {spec.kind}; name another")
+    if embeds and streamed:
+        raise InvalidPrompt("stream", "embeddings are not streamed; leave it out")
 
 
 @contextmanager

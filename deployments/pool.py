@@ -131,6 +131,7 @@ def _settings(spec: ModelSpec) -> dict[str, Any]:
     of_models = SHARED_ENGINES.get(spec.engine, frozenset())
     return {
         "model": spec.model,
+        "kind": spec.kind,
         "engine": spec.engine,
         **{f"engine_options.{key}": options[key] for key in options.keys() - of_models},
         **{f"resources.{key}": value for key, value in resources.items()},

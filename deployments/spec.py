@@ -98,6 +98,9 @@ class Price(_Section):
 _UPSTREAM = "openai"
 """The engine that only forwards."""
 
+EMBEDDING_ENGINES = frozenset({"fake", "llama", "openai"})
+"""The engines that serve models of kind `embedding`."""
+
 SHARED_ENGINES: Mapping[str, frozenset[str]] = {
     "fake": frozenset({"reply", "overloaded", "unavailable_after", "break_after_tokens"}),
     "llama": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
@@ -119,6 +122,11 @@ class ModelSpec(_Section):
         description="a name from deployments/models.lock, a local directory or GGUF file, or one "
         "of the Hugging Face hub: `org/name`, or `org/name:file.gguf` for engine llama",
     )
+    kind: Literal["generation", "embedding"] = Field(
+        default="generation",
+        description="`embedding`: gives vectors, at `/v1/embeddings` alone; the models of "
+        "`embeddings` are of this kind",
+    )
     adapter: str | None = Field(
         default=None, description="a name under deployments/adapters, or a local directory"
     )
@@ -131,7 +139,9 @@ class ModelSpec(_Section):
         "is only compared, or answers its domain; see `gateway.shadow`",
     )
     engine: str = Field(
-        default="transformers", description="a file of deployments/engines, without `.py`"
+        default="transformers",
+        validate_default=True,
+        description="a file of deployments/engines, without `.py`",
     )
     engine_options: dict[str, Any] = Field(
         default_factory=dict, description="the engine's own settings; each engine checks its own"
@@ -161,10 +171,22 @@ class ModelSpec(_Section):
 
     @field_validator("engine")
     @classmethod
-    def _known_engine(cls, engine: str) -> str:
+    def _known_engine(cls, engine: str, info: ValidationInfo) -> str:
         if engine not in engine_names():
             raise ValueError(f"no engine {engine!r}; allowed: {', '.join(engine_names())}")
+        if info.data.get("kind") == "embedding" and engine not in EMBEDDING_ENGINES:
+            raise ValueError(
+                f"engine {engine!r} serves no embedding models; allowed for them: "
+                f"{', '.join(sorted(EMBEDDING_ENGINES))}"
+            )
         return engine
+
+    @field_validator("adapter", "domain", "initial_state", "system_prompt")
+    @classmethod
+    def _of_generation(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("kind") == "embedding" and value not in (None, "active"):
+            raise ValueError("no effect on an embedding model; leave it out")
+        return value
 
     @field_validator("pool")
     @classmethod

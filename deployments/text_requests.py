@@ -96,6 +96,8 @@ def read_request(request: ModelRequest) -> TextRequest:
     Raises:
         InvalidPrompt: it asks for something that a text engine does not serve.
     """
+    if request.operation == "embedding":
+        raise InvalidPrompt("model", f"model {request.model!r} writes text, and embeds none")
     inputs: list[tuple[Message, ...] | str]
     body: _ChatBody | _CompletionBody
     if request.operation == "chat":

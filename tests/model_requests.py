@@ -17,10 +17,17 @@ def completion(prompt: Any = "hello", model: str = "tiny", **body: Any) -> Model
     return model_request(model, {"prompt": prompt} | body)
 
 
+def embedding(given: Any = "hello", model: str = "tiny", **body: Any) -> ModelRequest:
+    """A request for embeddings; `body` are further parameters."""
+    return model_request(model, {"input": given} | body)
+
+
 def model_request(model: str, body: dict[str, Any]) -> ModelRequest:
     """A request with that body, `r1`; further attributes with `dataclasses.replace`."""
     dialect: Operation = "chat" if "messages" in body else "completion"
-    prefix = {"chat": "chatcmpl", "completion": "cmpl"}[dialect]
+    if "input" in body:
+        dialect = "embedding"
+    prefix = {"chat": "chatcmpl", "completion": "cmpl", "embedding": "embd"}[dialect]
     return ModelRequest(
         request_id="r1",
         model=model,

@@ -6,6 +6,7 @@ from typing import Any
 from deployments.protocol import BackendError, InvalidPrompt, Overloaded, PromptTooLong, Unavailable
 
 _TOO_LONG = "exceed_context_size_error"
+_TOO_LARGE = re.compile(r"\((\d+) tokens\) is too large to process.*batch size: (\d+)")
 _MAX_WORDS = 300
 _PARAMETER = re.compile(
     r"\b(messages|tools|tool_choice|parallel_tool_calls|response_format|json_schema|grammar|"
@@ -35,15 +36,20 @@ def answered_error(model: str, error: Any, default: str) -> BackendError:
     message = str(facts.get("message", "no message"))[:_MAX_WORDS]
     if facts.get("type") == _TOO_LONG:
         prompt, context = facts.get("n_prompt_tokens"), facts.get("n_ctx")
-        return PromptTooLong(
-            default, f"the prompt has {prompt} tokens and the context {context}; shorten it"
-        )
+        return _too_long(default, prompt, context)
+    if found := _TOO_LARGE.search(message):  # an input that has to fit one forward pass
+        return _too_long(default, found[1], found[2])
     match facts.get("code"):
         case 400:
             return refusal(message, default)
         case 429:
             return Overloaded(model, 0, _RETRY_AFTER_SECONDS)
     return Unavailable(model, f"llama.cpp failed: {message}")
+
+
+def _too_long(parameter: str, tokens: Any, context: Any) -> PromptTooLong:
+    reason = f"the prompt has {tokens} tokens and the context {context}; shorten it"
+    return PromptTooLong(parameter, reason)
 
 
 def refusal(message: str, default: str) -> InvalidPrompt:

@@ -6,6 +6,8 @@ from pydantic import ConfigDict, Field
 
 from deployments.engines._sampling_defaults import SamplingDefaults
 
+Pooling = Literal["cls", "last", "mean"]
+
 
 class LlamaOptions(SamplingDefaults):
     """`engine_options` of the llama engine. Models that share a process may differ in the
@@ -28,6 +30,11 @@ class LlamaOptions(SamplingDefaults):
         ge=16,
         description="tokens in one forward pass: a request that is cancelled while its prompt is "
         "read stops after one; on a GPU more is faster",
+    )
+    pooling: Pooling | None = Field(
+        default=None,
+        description="of a model of kind embedding: of which tokens its vector is made; None: as "
+        "its file says",
     )
     kv_cache_type: Literal["f16", "q8_0"] = Field(
         default="f16", description="q8_0 needs half the memory and is less exact"

@@ -25,16 +25,24 @@ import xllamacpp
 from deployments.deadline import Within
 from deployments.engines._llama_answers import Said
 from deployments.engines._llama_errors import Refused, Stopped
-from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._slots import Slots
 from deployments.engines._work_clock import WorkClock
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest
 
+Ask = Callable[[bytes, Callable[[bytes], bool]], object]
+"""A call of the server: takes a body, and what receives events and says whether to stop."""
+
 _LOG_ERRORS = 1
 _KV_CACHE_TYPES = {
     "f16": xllamacpp.ggml_type.GGML_TYPE_F16,
     "q8_0": xllamacpp.ggml_type.GGML_TYPE_Q8_0,
+}
+_POOLINGS = {
+    "cls": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_CLS,
+    "last": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST,
+    "mean": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN,
 }
 
 
@@ -68,6 +76,21 @@ def server_parameters(
     return params
 
 
+def _set_embedding(params: xllamacpp.CommonParams, options: LlamaOptions, pooling: Pooling) -> None:
+    """Makes the server one that computes vectors.
+
+    A forward pass then has to hold a whole input, and as many tokens for each slot as for another,
+    or llama.cpp ends the process.
+    """
+    longest, slots = max(options.max_batch_tokens, options.max_context_tokens), params.n_parallel
+    params.embedding, params.pooling_type = True, _POOLINGS[pooling]
+    params.n_batch = params.n_ubatch = -(-longest // slots) * slots
+    if pooling != "last":
+        # With a part of the cache for each slot, inputs of different lengths are cut, and the
+        # vector is made of the last piece.
+        params.kv_unified, params.n_ctx = True, params.n_ubatch * slots
+
+
 def uses_gpu(options: LlamaOptions) -> bool:
     """Whether a part of the model is on a GPU, whose memory is another."""
     kinds = xllamacpp.ggml_backend_dev_type
@@ -84,24 +107,33 @@ class LlamaServer:
         adapters: files in llama.cpp's format.
         options: those of the process.
         threads: of the forward passes.
+        pooling: how it makes one vector of an input; None: it writes text.
 
     Raises:
         ModelError: llama.cpp cannot load the model.
     """
 
     def __init__(
-        self, model: Path, adapters: Sequence[Path], options: LlamaOptions, threads: int
+        self,
+        model: Path,
+        adapters: Sequence[Path],
+        options: LlamaOptions,
+        threads: int,
+        *,
+        pooling: Pooling | None = None,
     ) -> None:
         folder = Path(tempfile.mkdtemp(prefix="niche-llama-"))
         try:
             listener = folder / "unused.sock"
             params = server_parameters(model, adapters, options, threads, listener)
+            if pooling is not None:
+                _set_embedding(params, options, pooling)
             self._server: xllamacpp.Server | None = xllamacpp.Server(params)
         except RuntimeError as error:
             raise ModelError(f"{model}: llama.cpp cannot load it; its log says why") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        slots = options.parallel_requests
+        self.slots = slots = options.parallel_requests
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="llama")
         self._slots = Slots(slots)
         self._calls: set[_Call] = set()
@@ -139,8 +171,7 @@ class LlamaServer:
         if self._server is None:
             self._slots.give_back(request.model)
             raise Stopped
-        call, chat = _Call(read, self._clock), request.operation == "chat"
-        ask = self._server.handle_chat_completions if chat else self._server.handle_completions
+        call, ask = _Call(read, self._clock), _asked(self._server, request)
         thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
         thread.add_done_callback(lambda _: self._slots.give_back(request.model))
         self._calls.add(call)
@@ -163,6 +194,14 @@ class LlamaServer:
         del server  # the last reference: ends the server's loop and frees the model
 
 
+def _asked(server: xllamacpp.Server, request: ModelRequest) -> Ask:
+    """The server's call for a request."""
+    if request.operation == "embedding":
+        return lambda body, receive: receive(server.handle_embeddings(body))
+    chat = request.operation == "chat"
+    return server.handle_chat_completions if chat else server.handle_completions
+
+
 class _Call:
     """One request in a thread, whose pieces a task of the loop takes."""
 
@@ -174,7 +213,7 @@ class _Call:
         self._woken = self._cancelled = False
         self._failure: Exception | None = None
 
-    def run(self, ask: Callable[[bytes, Callable[[bytes], bool]], None], body: bytes) -> None:
+    def run(self, ask: Ask, body: bytes) -> None:
         """Asks the server; returns when it is done or was cancelled. For the thread."""
         self._clock.begin(self)
         try:

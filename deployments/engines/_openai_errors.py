@@ -40,10 +40,17 @@ _MAX_WORDS = 300
 
 
 def error_from(
-    model: str, status: int, retry_after: str | None, body: str, key: str | None = None
+    model: str,
+    status: int,
+    retry_after: str | None,
+    body: str,
+    key: str | None = None,
+    default: str = "messages",
 ) -> BackendError:
-    """The exception for an upstream's error status and body; `key` is hidden in its words."""
+    """The exception for an upstream's error status and body; `key` is hidden in its words, and
+    `default` is the parameter to blame if they name none."""
     message, parameter = _error_facts(body, key)
+    parameter = parameter or default
     if status == 429:
         return Overloaded(model, 0, _retry_seconds(retry_after))
     if status in (400, 413, 422):
@@ -55,10 +62,12 @@ def error_from(
     return Unavailable(model, f"upstream answered {status}: {message}")
 
 
-def event_error(model: str, event: bytes, key: str | None = None) -> BackendError:
+def event_error(
+    model: str, event: bytes, key: str | None = None, default: str = "messages"
+) -> BackendError:
     """The exception for an event, or an answer with status 200, that is an error."""
     text = event.decode("utf-8", errors="replace")
-    return error_from(model, _status(_parsed(text)), None, text, key)
+    return error_from(model, _status(_parsed(text)), None, text, key, default)
 
 
 def _parsed(text: str) -> Any:
@@ -88,12 +97,12 @@ def _status(error: Any) -> int:
 
 
 def _error_facts(body: str, key: str | None) -> tuple[str, str]:
-    """The message and the parameter of an error body of any shape."""
+    """The message and the parameter, if one is named, of an error body of any shape."""
     error = _parsed(body)
     if not isinstance(error, dict):
-        return _hidden(error, key) or "no message", "messages"
+        return _hidden(error, key) or "no message", ""
     message = error.get("message") or error.get("detail") or error
-    return _hidden(message, key), _hidden(error.get("param") or "messages", key)
+    return _hidden(message, key), _hidden(error.get("param") or "", key)
 
 
 def _hidden(words: Any, key: str | None) -> str:

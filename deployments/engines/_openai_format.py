@@ -17,7 +17,7 @@ from deployments.engines._openai_choices import (
     tidied,
 )
 from deployments.engines._openai_errors import event_error
-from deployments.protocol import BackendError, ModelRequest, Unavailable
+from deployments.protocol import INPUTS, BackendError, ModelRequest, Unavailable
 
 Fields = dict[str, Raw]
 """The top level of an event or of an answer."""
@@ -61,7 +61,7 @@ class AnswerFormat:
         self.answer_part: Part = "message" if chat else "text"
         self._event = Raw(b'"chat.completion.chunk"' if chat else b'"text_completion"')
         self._answer = Raw(b'"chat.completion"' if chat else b'"text_completion"')
-        self._model, self._key = request.model, key
+        self._model, self._key, self._input = request.model, key, INPUTS[request.operation]
         self._identity = {
             "id": Raw(_encode(request.response_id)),
             "created": Raw(_encode(request.created)),
@@ -130,7 +130,7 @@ class AnswerFormat:
 
     def error(self, data: bytes) -> BackendError:
         """The exception for an error that came as an event or as an answer."""
-        return event_error(self._model, data, self._key)
+        return event_error(self._model, data, self._key, self._input)
 
     def unusable(self, what: str) -> Unavailable:
         """The exception for what is no answer."""

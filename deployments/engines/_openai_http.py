@@ -68,15 +68,21 @@ class Server:
 
     @asynccontextmanager
     async def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], deadline_seconds: float | None
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline_seconds: float | None,
+        parameter: str = "messages",
     ) -> AsyncIterator["Response"]:
         """The response to a request, after its headers. Leaving the block early closes the
-        connection, which makes the server stop.
+        connection, which makes the server stop. `parameter` is to blame for an error that names
+        none.
 
         Raises:
             BackendError: there is no connection, or the server answers with an error.
         """
-        response = Response(self, deadline_seconds)
+        response = Response(self, deadline_seconds, parameter)
         data = BytesIO(body) if len(body) > _LARGE_BYTES else body
         sending = self._open().post(
             self._base + path, data=data, headers=headers, allow_redirects=False
@@ -94,9 +100,11 @@ class Server:
             await self._session.close()
             self._session = None
 
-    def error(self, status: int, retry_after: str | None, body: str) -> BackendError:
+    def error(
+        self, status: int, retry_after: str | None, body: str, parameter: str
+    ) -> BackendError:
         """The exception for an error response."""
-        return error_from(self.name, status, retry_after, body, self._key)
+        return error_from(self.name, status, retry_after, body, self._key, parameter)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._stopped:
@@ -123,10 +131,11 @@ class Server:
 
 
 class Response:
-    """One response, read in time. `deadline_seconds` count from construction."""
+    """One response, read in time. `deadline_seconds` count from construction; `parameter` is to
+    blame for an error."""
 
-    def __init__(self, server: Server, deadline_seconds: float | None) -> None:
-        self._server = server
+    def __init__(self, server: Server, deadline_seconds: float | None, parameter: str) -> None:
+        self._server, self._parameter = server, parameter
         self._started = time.monotonic()
         self._deadline = deadline_seconds
         self._ends_within: float | None = None
@@ -147,7 +156,7 @@ class Response:
             body += data
         text = body[:_ERROR_BYTES].decode("utf-8", errors="replace")
         retry_after = self._response.headers.get("Retry-After")
-        raise self._server.error(self._response.status, retry_after, text)
+        raise self._server.error(self._response.status, retry_after, text, self._parameter)
 
     def expect_end(self, within_seconds: float) -> None:
         """Says that nothing needed comes any more: within these seconds the body ends, or is taken

@@ -66,14 +66,23 @@ class RequestBuilder:
         fields["model"] = self._model
         fields["stream"] = _TRUE if stream else _FALSE
         fields["stream_options"] = Raw(_encode(options | {"include_usage": _TRUE}))
+        self._extend(fields)
+        if not _is_true(fields.get("stream")):
+            fields.pop("stream_options", None)  # OpenAI refuses it
+        return _encode(fields), wanted
+
+    def build_embedding(self, request: ModelRequest) -> bytes:
+        """The body that asks for embeddings."""
+        fields = _fields.decode(request.body) | {"model": self._model}
+        self._extend(fields)
+        return _encode(fields)
+
+    def _extend(self, fields: dict[str, Raw]) -> None:
         for key, value in self._extra.items():
             if value is None:
                 fields.pop(key, None)
             else:
                 fields[key] = value
-        if not _is_true(fields.get("stream")):
-            fields.pop("stream_options", None)  # OpenAI refuses it
-        return _encode(fields), wanted
 
     def _with_system_prompt(self, messages: Raw) -> Raw:
         turns = _values.decode(messages)

@@ -1,26 +1,31 @@
 """A deterministic engine without weights, for tests and load tests.
 
-The same prompt gives the same answer, tokens, log-probabilities and usage; the options set the
-timing. A token is a word with the white space before it. Sampling settings other than
-`max_tokens`, `stop` and `top_logprobs` have no effect.
+The same prompt gives the same answer, tokens, log-probabilities and usage, and the same text the
+same vector; the options set the timing. A token is a word with the white space before it. Sampling
+settings other than `max_tokens`, `stop` and `top_logprobs` have no effect.
 """
 
 import asyncio
 import hashlib
 import math
 import re
+import struct
 from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing_extensions import override
 
-from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
+from deployments.embeddings import Input, embeddings_chunk, read_embedding_request, written
+from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
 from deployments.engines._group import EngineGroup
 from deployments.engines._stops import StopScanner
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
 from deployments.protocol import (
+    Chunk,
     DeadlineExceeded,
     Load,
     ModelCard,
+    ModelRequest,
     Overloaded,
     Unavailable,
     Usage,
@@ -29,6 +34,7 @@ from deployments.spec import ModelSpec
 from deployments.text_backend import TextBackend
 
 _TOKEN = re.compile(r"\s*\S+|\s+$")
+_DIMENSIONS = 8
 
 
 class FakeOptions(BaseModel):
@@ -65,14 +71,23 @@ class FakeOptions(BaseModel):
 def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noqa: ARG001 - no files
     """Builds the engine; raises ValueError naming a wrong option."""
     made = {spec.name: FakeEngine(spec, parse_options(FakeOptions, spec)) for spec in specs}
-    return EngineGroup({name: TextBackend(engine) for name, engine in made.items()})
+    return EngineGroup({name: _backend(engine) for name, engine in made.items()})
+
+
+def _backend(engine: "FakeEngine") -> TextBackend:
+    embeds = engine.spec.kind == "embedding"
+    return _EmbeddingBackend(engine) if embeds else TextBackend(engine)
 
 
 class FakeEngine:
-    """One model of the fake engine; always ready."""
+    """One model of the fake engine; always ready.
+
+    Attributes:
+        spec: the model.
+    """
 
     def __init__(self, spec: ModelSpec, options: FakeOptions) -> None:
-        self._spec, self._options = spec, options
+        self.spec, self._options = spec, options
         self._record = LoadRecorder()
         self._taken = 0
 
@@ -86,7 +101,7 @@ class FakeEngine:
         """Raises `Unavailable` after `unavailable_after` requests."""
         limit = self._options.unavailable_after
         if limit is not None and self._taken >= limit:
-            raise Unavailable(self._spec.name, f"unavailable_after={limit}")
+            raise Unavailable(self.spec.name, f"unavailable_after={limit}")
 
     async def alive(self) -> None:
         """Never raises: a restart does not change the options."""
@@ -97,14 +112,14 @@ class FakeEngine:
 
     async def model_card(self) -> ModelCard:
         """The card, from the spec."""
-        spec = self._spec
+        spec = self.spec
         return ModelCard(spec.name, "fake", spec.model, spec.adapter, batch_invariant=True)
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         """Yields one piece per token, then one with the finish reason and the usage."""
         with self._record.track(prompt.request_id) as work:
             await self._admit()
-            full_prompt = with_system_prompt(prompt, self._spec.system_prompt)
+            full_prompt = with_system_prompt(prompt, self.spec.system_prompt)
             reply = _tokens(self._reply(full_prompt))
             shown, scanner = reply[: prompt.sampling.max_tokens], StopScanner(prompt.sampling.stop)
             for index, token in enumerate(shown):
@@ -122,20 +137,33 @@ class FakeEngine:
                 usage=self._usage(full_prompt, work.tokens),
             )
 
+    async def embed(self, request: ModelRequest) -> Chunk:
+        """The vectors of a request's inputs, which together take the time of a first token."""
+        require_kind(self.spec, request)
+        asked = read_embedding_request(request)
+        with self._record.track(request.request_id):
+            await self._admit()
+            limits = (request.deadline_seconds, request.first_token_seconds)
+            await self._wait(0, min((of for of in limits if of is not None), default=None))
+            vectors = [written(_vector(given), asked.encoding_format) for given in asked.inputs]
+            tokens = sum(len(_tokens(of) if isinstance(of, str) else of) for of in asked.inputs)
+            usage = Usage(tokens, 0, engine_seconds=self._seconds(1))
+            return embeddings_chunk(request, vectors, usage)
+
     async def _admit(self) -> None:
         if self._options.overloaded:
-            raise Overloaded(self._spec.name, self._record.load().running, 1.0)
+            raise Overloaded(self.spec.name, self._record.load().running, 1.0)
         await self.health()
         self._taken += 1
 
     async def _wait(self, index: int, deadline_seconds: float | None) -> None:
         """Waits until token `index` is due; raises the failure that comes before it."""
         if index == self._options.break_after_tokens:
-            raise Unavailable(self._spec.name, f"break_after_tokens={index}")
+            raise Unavailable(self.spec.name, f"break_after_tokens={index}")
         before, due = self._seconds(index), self._seconds(index + 1)
         if deadline_seconds is not None and due > deadline_seconds:
             await asyncio.sleep(max(0.0, deadline_seconds - before))
-            raise DeadlineExceeded(self._spec.name, deadline_seconds)
+            raise DeadlineExceeded(self.spec.name, deadline_seconds)
         await asyncio.sleep(due - before)
 
     def _seconds(self, tokens: int) -> float:
@@ -147,8 +175,8 @@ class FakeEngine:
         messages = [f"{message.role}\n{message.content}\n" for message in prompt.messages]
         text = "".join(messages) if prompt.text is None else prompt.text
         last = prompt.messages[-1].content if prompt.messages else text
-        digest = hashlib.sha256(f"{self._spec.name}\n{text}".encode()).hexdigest()[:8]
-        return self._options.reply.format(model=self._spec.name, message=last, digest=digest)
+        digest = hashlib.sha256(f"{self.spec.name}\n{text}".encode()).hexdigest()[:8]
+        return self._options.reply.format(model=self.spec.name, message=last, digest=digest)
 
     def _usage(self, prompt: Prompt, tokens: int) -> Usage:
         texts = [message.content for message in prompt.messages] or [prompt.text or ""]
@@ -160,8 +188,34 @@ class FakeEngine:
         )
 
 
+class _EmbeddingBackend(TextBackend):
+    """A model that embeds, and says nothing."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        super().__init__(engine)
+        self._fake = engine
+
+    @override
+    async def complete(self, request: ModelRequest) -> Chunk:
+        return await self._fake.embed(request)
+
+    @override
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        require_kind(self._fake.spec, request, streamed=True)  # raises
+        yield await self.complete(request)
+
+
 def _tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
+
+
+def _vector(given: Input) -> tuple[float, ...]:
+    """A vector of length one, in float32."""
+    digest = hashlib.sha256(repr(given).encode()).digest()
+    drawn = [value / 2**31 for value in struct.unpack(f"<{_DIMENSIONS}i", digest)]
+    length = math.hypot(*drawn)
+    packed = struct.pack(f"<{_DIMENSIONS}f", *(value / length for value in drawn))
+    return struct.unpack(f"<{_DIMENSIONS}f", packed)
 
 
 def _logprobs(token: str, top: int | None) -> tuple[TokenLogprob, ...]:

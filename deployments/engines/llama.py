@@ -6,18 +6,29 @@ its adapters; a request's model says which one applies. Requests of one adapter 
 passes.
 
 Answers are streamed inside, whole ones too: so each can be stopped, also while its prompt is read.
+A process that computes embeddings answers nothing else.
 The same prompt with the same seed gives the same answer if it is alone; beside others the last
 digits of its numbers may differ.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from deployments.completions import CompletionFilter
 from deployments.deadline import within_deadline
-from deployments.engine import Engine, EngineContext, LoadRecorder, Work, parse_options
+from deployments.embeddings import embeddings_chunk
+from deployments.engine import (
+    Engine,
+    EngineContext,
+    LoadRecorder,
+    Work,
+    parse_options,
+    require_kind,
+)
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
+from deployments.engines._llama_embeddings import VECTOR, read_embedding, read_vector
 from deployments.engines._llama_errors import Refused, Stopped, refusal
 from deployments.engines._llama_loading import Loaded, load
 from deployments.engines._llama_options import LlamaOptions
@@ -49,7 +60,7 @@ class LlamaEngine:
     """Serves one base, and the adapters of the models that share it.
 
     Args:
-        specs: the models by name, at least one. They have the same base and, but for the
+        specs: the models by name, at least one. They have the same base and kind and, but for the
             `default_` ones, the same options.
         context: where files are kept.
 
@@ -63,11 +74,13 @@ class LlamaEngine:
         self._first = next(iter(specs.values()))
         for name, spec in specs.items():
             same = self._options[name].shared() == self._options[self._first.name].shared()
-            if not same or spec.model != self._first.model:
+            if not same or (spec.model, spec.kind) != (self._first.model, self._first.kind):
                 raise ValueError(
-                    f"model {name!r} has another base or other engine_options than "
+                    f"model {name!r} has another base, kind or other engine_options than "
                     f"{self._first.name!r}, with which it shares a process"
                 )
+        if self._first.kind != "embedding" and self._options[self._first.name].pooling:
+            raise ValueError("engine_options.pooling: no effect on a model that writes text")
         if lacking := missing():
             raise ValueError(f"engine: llama cannot run here: {lacking}; use engine: transformers")
         self._recorders = {name: LoadRecorder() for name in specs}
@@ -117,6 +130,7 @@ class LlamaEngine:
             DeadlineExceeded: it took longer than the request allows.
             Unavailable: the engine stopped, or failed.
         """
+        require_kind(self._first, request, streamed=True)
         answer = _Answer(request, self._ready(request.model))
         with self._recorders[request.model].track(request.request_id) as work:
             async with aclosing(answer.said(work)) as pieces:
@@ -135,6 +149,7 @@ class LlamaEngine:
                 the deadline.
             BackendError: as `stream`.
         """
+        require_kind(self._first, request)
         answer = _Answer(request, self._ready(request.model))
         choices: list[list[Said]] = [[] for _ in answer.asked.bodies]
         limit = asyncio.timeout(request.first_token_seconds)
@@ -150,8 +165,7 @@ class LlamaEngine:
                     raise
                 seconds = request.first_token_seconds or 0.0
                 raise DeadlineExceeded(request.model, seconds) from None
-            chunk = answer.writer.whole(choices, answer.whole_usage())
-            return answer.filter.apply(chunk)
+            return answer.whole(choices)
 
     def _ready(self, model: str) -> Loaded:
         """What is loaded; raises `Unavailable` unless the model is."""
@@ -172,7 +186,12 @@ class _Answer:
     def __init__(self, request: ModelRequest, loaded: Loaded) -> None:
         model = loaded.models[request.model]
         self._request, self._loaded = request, loaded
-        self.asked: LlamaRequest = read_request(request, model, loaded.control_tokens)
+        self._embeds = request.operation == "embedding"
+        self.asked: LlamaRequest = (
+            read_embedding(request)
+            if self._embeds
+            else read_request(request, model, loaded.control_tokens)
+        )
         self.writer = AnswerWriter(
             request,
             include_usage=self.asked.include_usage,
@@ -184,9 +203,12 @@ class _Answer:
 
     async def said(self, work: Work) -> AsyncGenerator[tuple[int, Said]]:
         """What is said of each choice, with its index; counts the tokens."""
-        streams = [self._choice(body) for body in self.asked.bodies]
+        # No more at once than there are slots, or others would wait for all of its inputs.
+        at_once = min(self._loaded.server.slots, len(self.asked.bodies))
+        waiting = iter(enumerate(self.asked.bodies))
+        streams = [self._choices(waiting) for _ in range(at_once)]
         async with aclosing(merged(streams)) as pieces:
-            async for index, said in pieces:
+            async for _, (index, said) in pieces:
                 work.tokens += said.tokens
                 self._usages[index] = said.usage or self._usages[index]
                 work.finished = None not in self._usages
@@ -198,6 +220,14 @@ class _Answer:
         chunk = self.writer.event(index, said, self.whole_usage() if last else None)
         return self.filter.apply(chunk)
 
+    def whole(self, choices: Sequence[Sequence[Said]]) -> Chunk:
+        """The whole answer; `choices[i]` is all that was said of choice i."""
+        usage = self.whole_usage()
+        if self._embeds:
+            vectors = [said.parts[VECTOR] for [said] in choices]
+            return embeddings_chunk(self._request, vectors, usage)
+        return self.filter.apply(self.writer.whole(choices, usage))
+
     def whole_usage(self) -> Usage:
         """The usage of all choices; raises `Unavailable` if one broke off."""
         known = [usage for usage in self._usages if usage is not None]
@@ -205,9 +235,23 @@ class _Answer:
             raise Unavailable(self._request.model, "its answer broke off")
         return summed(known, self.asked.n)
 
+    async def _choices(
+        self, waiting: Iterator[tuple[int, bytes]]
+    ) -> AsyncGenerator[tuple[int, Said]]:
+        """What is said of one choice after the other, as long as one waits."""
+        for index, body in waiting:
+            async with aclosing(self._choice(body)) as pieces:
+                async for said in pieces:
+                    yield index, said
+
+    def _reader(self) -> Callable[[bytes], Said]:
+        """Reads what comes of one choice."""
+        if self._embeds:
+            return partial(read_vector, self._request.model)
+        return ChoiceReader(self._request, self.asked.stop, self.asked.parameter).read
+
     async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
-        reader = ChoiceReader(self._request, self.asked.stop, self.asked.parameter)
-        answer = self._loaded.server.answer(self._request, body, reader.read, self._within)
+        answer = self._loaded.server.answer(self._request, body, self._reader(), self._within)
         try:
             async with aclosing(answer) as pieces:
                 async for said in pieces:

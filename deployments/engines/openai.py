@@ -13,14 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options
+from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
+from deployments.engines._openai_embeddings import EmbeddingAnswer
 from deployments.engines._openai_http import Response, Server
 from deployments.engines._openai_requests import RequestBuilder
-from deployments.protocol import Chunk, Load, ModelCard, ModelRequest
+from deployments.protocol import INPUTS, Chunk, Load, ModelCard, ModelRequest
 from deployments.spec import ModelSpec
 
-_PATHS = {"chat": "/chat/completions", "completion": "/completions"}
+_PATHS = {"chat": "/chat/completions", "completion": "/completions", "embedding": "/embeddings"}
 _USAGE_SECONDS = 5.0  # after all was said: for the usage and [DONE]
 _CLOSING_SECONDS = 0.1  # after [DONE]: for the end of the body, so that the connection is kept
 
@@ -111,6 +112,7 @@ class OpenAIEngine:
                 connection.
             DeadlineExceeded: it was too slow for the request's deadline or `timeout_seconds`.
         """
+        require_kind(self._spec, request, streamed=True)
         body, wanted = self._requests.build(request, stream=True)
         answer = StreamedAnswer(request, wanted, self._key)
         prefill_seconds = None
@@ -134,8 +136,8 @@ class OpenAIEngine:
         Raises:
             BackendError: as `stream`.
         """
-        body, wanted = self._requests.build(request, stream=False)
-        answer = WholeAnswer(request, wanted, self._key)
+        require_kind(self._spec, request)
+        body, answer = self._whole(request)
         with self._record.track(request.request_id) as work:
             async with self._post(request, body) as response:
                 while data := await _next(response, answer):
@@ -144,13 +146,23 @@ class OpenAIEngine:
             work.tokens = chunk.tokens
             return chunk
 
+    def _whole(self, request: ModelRequest) -> tuple[bytes, WholeAnswer | EmbeddingAnswer]:
+        """The body that asks for a whole answer, and what reads that."""
+        if request.operation == "embedding":
+            return self._requests.build_embedding(request), EmbeddingAnswer(request, self._key)
+        body, wanted = self._requests.build(request, stream=False)
+        return body, WholeAnswer(request, wanted, self._key)
+
     def _post(self, request: ModelRequest, body: bytes) -> AbstractAsyncContextManager[Response]:
         headers = {"X-Request-Id": request.request_id, **dict(request.trace)}
         path = _PATHS[request.operation]
-        return self._server.post(path, body, headers, request.deadline_seconds)
+        blamed = INPUTS[request.operation]
+        return self._server.post(path, body, headers, request.deadline_seconds, blamed)
 
 
-async def _next(response: Response, answer: StreamedAnswer | WholeAnswer) -> bytes:
+async def _next(
+    response: Response, answer: StreamedAnswer | WholeAnswer | EmbeddingAnswer
+) -> bytes:
     """The answer's next bytes; nothing at its end, also where the body does not end with it."""
     if answer.done:
         response.expect_end(_CLOSING_SECONDS)

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from deployments.affinity import beginning, ranks
-from tests.model_requests import chat, completion, model_request
+from tests.model_requests import chat, completion, embedding, model_request
 
 REPLICAS = {f"http://10.0.0.{number}:5000": 0 for number in range(1, 5)}
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -80,6 +80,13 @@ def test_a_completion_begins_with_its_first_characters():
     text = "once upon a time " * 40
 
     assert beginning(completion(text)) == beginning(completion(f"{text}there was"))
+
+
+def test_texts_to_embed_are_spread_over_the_replicas():
+    """They have no beginning in common."""
+    found = {first(embedding(f"text {number}"), REPLICAS) for number in range(100)}
+
+    assert found == set(REPLICAS)
 
 
 @pytest.mark.parametrize("body", [{"messages": 3}, {"messages": ["x"]}, {}, {"prompt": [1, 2]}])

@@ -80,6 +80,19 @@ def test_the_generalist_has_its_own() -> None:
     assert grouped(generalist(), specialist("a")) == {"model-big": ("big",), "pool-tiny": ("a",)}
 
 
+def test_a_model_that_embeds_has_its_own() -> None:
+    """Unless the operator names a pool of such models."""
+    embedder: dict[str, Any] = {"domain": None, "kind": "embedding"}
+    found = grouped(
+        specialist("a"),
+        specialist("b", **embedder),
+        specialist("c", pool="x", **embedder),
+        specialist("d", pool="x", **embedder),
+    )
+
+    assert found == {"pool-tiny": ("a",), "model-b": ("b",), "pool-x": ("c", "d")}
+
+
 @pytest.mark.parametrize("name", ["tiny", "all"])
 def test_the_generalist_joins_a_pool_that_it_names(name: str) -> None:
     """One that is named after its base needs no word of the specialists."""
@@ -134,6 +147,7 @@ def test_a_base_gives_a_name_that_urls_and_labels_take(base: str, name: str) -> 
     ("settings", "keys"),
     [
         pytest.param({"model": "large"}, ("model",), id="base"),
+        pytest.param({"kind": "embedding", "domain": None}, ("kind",), id="kind"),
         pytest.param(
             {"engine_options": {"token_seconds": 1}}, ("engine_options.token_seconds",), id="option"
         ),

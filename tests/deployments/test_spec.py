@@ -114,6 +114,35 @@ def test_a_setting_of_replicas_needs_replicas(setting: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param({"adapter": "sql"}, id="an adapter"),
+        pytest.param({"domain": "sql"}, id="a domain"),
+        pytest.param({"system_prompt": "be brief"}, id="a system prompt"),
+        pytest.param({"initial_state": "shadow"}, id="a state"),
+    ],
+)
+def test_a_model_that_embeds_has_nothing_of_one_that_writes(setting: dict[str, Any]) -> None:
+    """A key without effect is refused at its place; where it says nothing, it may be there."""
+    [key] = setting
+    with pytest.raises(ValidationError) as refused:
+        make(kind="embedding", engine="fake", **setting)
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [(key,)]
+    embedder = make(kind="embedding", engine="fake")
+    assert ModelSpec(**embedder.model_dump()) == embedder
+
+
+@pytest.mark.parametrize("settings", [{}, {"engine": "transformers"}], ids=["default", "named"])
+def test_an_engine_that_embeds_nothing_is_refused(settings: dict[str, str]) -> None:
+    """With those that do."""
+    with pytest.raises(ValidationError, match="fake, llama, openai") as refused:
+        make(kind="embedding", **settings)
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [("engine",)]
+
+
+@pytest.mark.parametrize(
     ("settings", "named"),
     [
         pytest.param({"engine": "transformers"}, "transformers", id="one model per process"),
