@@ -17,12 +17,14 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Scope
 
+from deployments.protocol import TellsEngineStats
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
 from gateway.decider import Access, AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
+from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
@@ -40,12 +42,16 @@ from gateway.preview import Preview
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
+from gateway.specialists.endpoints import SpecialistEndpoints
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
 from router.health import Health
 
 Observe = Callable[[Scope, Record], RequestObserver]
+
+_EMBEDDINGS = "/v1/embeddings"
+"""Where there is nothing to decide, nor to compare."""
 
 
 def build_app(dependencies: Dependencies) -> Starlette:
@@ -74,6 +80,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
+            *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
         middleware=[
             Middleware(Recording, observe=observe, clock=dependencies.clock),
@@ -109,9 +116,10 @@ def _observe(
             observers.append(RequestMetrics(metrics, record))
             if tracing is not None:
                 observers.append(tracing.begin(scope, record))
-            if evaluation is not None:
+            decided = scope["path"] != _EMBEDDINGS
+            if evaluation is not None and decided:
                 observers.append(ShadowTap(evaluation, record, timeout))
-            if decisions is not None:
+            if decisions is not None and decided:
                 observers.append(LoggedDecision(decisions, record))
         return Observers(observers)
 
@@ -199,14 +207,15 @@ def _readiness(dependencies: Dependencies) -> Readiness:
         dependencies.readiness_timeout_seconds,
         dependencies.readiness_interval_seconds,
     )
-    up = dependencies.metrics.up
-    return Readiness(
-        _checks(dependencies),
-        dependencies.clock,
-        timeout,
-        interval,
-        lambda name, can: up.labels(name).set(can),
-    )
+
+    def tell(name: str, can: bool) -> None:
+        dependencies.metrics.up.labels(name).set(can)
+        backend: object = dependencies.backends.get(name)
+        pool = dependencies.config.pool_of(name)
+        if pool is not None and isinstance(backend, TellsEngineStats):
+            dependencies.metrics.tell_engines(pool.name, backend.engine_stats)
+
+    return Readiness(_checks(dependencies), dependencies.clock, timeout, interval, tell)
 
 
 def _checks(dependencies: Dependencies) -> dict[str, Check]:
@@ -224,6 +233,13 @@ def _evidence_routes(endpoints: EvidenceEndpoints) -> list[Route]:
         Route("/v1/niche/evidence", endpoints.evidence),
         Route("/v1/niche/pairs/{request_id}", endpoints.pairs),
         Route("/v1/niche/lifecycle/{model}", endpoints.order, methods=["POST"]),
+    ]
+
+
+def _specialist_routes(endpoints: SpecialistEndpoints) -> list[Route]:
+    return [
+        Route("/v1/niche/specialists", endpoints.add, methods=["POST"]),
+        Route("/v1/niche/specialists/{name}", endpoints.remove, methods=["DELETE"]),
     ]
 
 
@@ -245,7 +261,11 @@ def _answering_routes(
     decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
     first_token = config.gateway.first_token_timeout_seconds
     dispatcher = Dispatcher(dependencies.backends, health, clock, first_token, readiness.down)
-    parsers = {"/v1/chat/completions": parse_chat, "/v1/completions": parse_text}
+    parsers = {
+        "/v1/chat/completions": parse_chat,
+        "/v1/completions": parse_text,
+        _EMBEDDINGS: parse_embedding,
+    }
     return [
         Route(path, Completions(dependencies, decider, dispatcher, parse), methods=["POST"])
         for path, parse in parsers.items()

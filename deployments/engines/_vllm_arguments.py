@@ -26,6 +26,9 @@ _ELSEWHERE = {
     "served_model_name": "`name`",
 }
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has kernels for
+_NOWHERE = "nowhere.invalid"
+"""The only host from which images are fetched, as no client may open addresses from here, unless
+niche.yaml allows others; an image in the request itself is read."""
 _GPU_SHARE = 0.9  # vLLM's own default for a GPU that nobody else uses
 
 
@@ -65,13 +68,19 @@ def parse(
     if adapters:
         words += ["--lora-modules", *(f"{name}={path}" for name, path in adapters.items())]
     arguments = _parser().parse_args(words)
+    _check(arguments, rank, num_gpus)
+    return arguments
+
+
+def _check(arguments: Namespace, rank: int, num_gpus: float) -> None:
+    """What vLLM would find later, or not at all."""
     parallel = arguments.tensor_parallel_size * arguments.pipeline_parallel_size
     if parallel != max(1, int(num_gpus)):
         raise ValueError(
             f"engine_options: tensor and pipeline parallel need {parallel} GPUs; set "
             f"resources.num_gpus: {parallel}, which is {num_gpus:g}"
         )
-    if adapters and arguments.max_lora_rank < rank:
+    if rank and arguments.max_lora_rank < rank:
         raise ValueError(
             f"engine_options.max_lora_rank: an adapter has rank {rank}, which is above "
             f"{arguments.max_lora_rank}; raise it, or leave it out"
@@ -80,12 +89,14 @@ def parse(
         validate_parsed_serve_args(arguments)
     except TypeError as error:
         raise ValueError(f"engine_options: vLLM refuses them: {error}") from error
-    return arguments
 
 
 def _defaults(adapters: Mapping[str, Path], rank: int) -> dict[str, Any]:
     """What vLLM would leave out."""
-    defaults: dict[str, Any] = {"enable_prompt_tokens_details": True}
+    defaults: dict[str, Any] = {
+        "enable_prompt_tokens_details": True,
+        "allowed_media_domains": [_NOWHERE],
+    }
     if adapters:
         fitting = next((known for known in _RANKS if known >= rank), rank)
         defaults |= {

@@ -41,7 +41,7 @@ class Stats:
         )
 
 
-class StatsLogger(StatLoggerBase):  # type: ignore[misc]  # vLLM's classes have no types here
+class StatsLogger(StatLoggerBase):
     """Hands vLLM's figures to a `Stats`."""
 
     def __init__(self, stats: Stats) -> None:
