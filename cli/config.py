@@ -36,7 +36,8 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"{arguments.config}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"
-        print(f"  {spec.name:<12} {spec.domain or 'general':<12} {spec.engine}: {weights}")
+        does = spec.kind if spec.kind == "embedding" else spec.domain or "general"
+        print(f"  {spec.name:<12} {does:<12} {spec.engine}: {weights}")
     for pool in config.pools:
         if pool.shared:
             print(f"  pool {pool.name}: {', '.join(pool.model_names)}")

@@ -130,7 +130,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     _check(arguments, config)
     pools = {name: pool for pool in config.pools if pool.shared for name in pool.model_names}
-    machines = [_machine(spec, pools.get(spec.name)) for spec in config.models]
+    machines = [_machine(spec, pools.get(spec.name)) for spec in config.generating]
     edge = GatewayReplicas(
         config.gateway.replicas,
         config.gateway.num_cpus,
@@ -151,8 +151,10 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _notes(config: NicheConfig, speeds: Mapping[str, float]) -> Iterator[str]:
-    """What to know about models behind other servers."""
-    for spec in config.models:
+    """What to know about models behind other servers, and which are not planned for."""
+    for spec in config.embeddings:
+        yield f"{spec.name}: not in this plan, which is for requests that are answered with text."
+    for spec in config.generating:
         if _is_elsewhere(spec):
             yield (
                 f"{spec.name}: no replicas and no cost per hour, since its server is not yours; if "
@@ -166,7 +168,7 @@ def _notes(config: NicheConfig, speeds: Mapping[str, float]) -> Iterator[str]:
 
 
 def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
-    names = [spec.name for spec in config.models]
+    names = [spec.name for spec in config.generating]
     for option in ("seconds", "tokens", "speed"):
         for name, _ in getattr(arguments, option):
             if name not in names:

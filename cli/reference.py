@@ -23,6 +23,7 @@ from deployments.engines.fake import FakeOptions
 from deployments.engines.openai import OpenAIOptions
 from deployments.spec import ModelSpec, engine_names
 from gateway.config import NicheConfig
+from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.errors import TABLE, error_response
@@ -185,16 +186,14 @@ def _parameters(request: type, unsupported: dict[str, tuple[Any, ...]]) -> str:
         (f"`{name}`", _json_kind(field), "required" if name in served["required"] else "")
         for name, field in served["properties"].items()
     )
-    refused = (
+    refused = [
         (f"`{name}`", ", ".join(f"`{msgspec.json.encode(value).decode()}`" for value in harmless))
         for name, harmless in sorted(unsupported.items())
-    )
-    return "\n\n".join(
-        (
-            _table(("served", "value", ""), rows),
-            _table(("refused", "accepted if it is `null` or"), refused),
-        )
-    )
+    ]
+    tables = [_table(("served", "value", ""), rows)]
+    if refused:
+        tables.append(_table(("refused", "accepted if it is `null` or"), refused))
+    return "\n\n".join(tables)
 
 
 def _json_kind(schema: dict[str, Any]) -> str:
@@ -274,7 +273,7 @@ def _configuration() -> str:
         "How the file is used: [configuration](../configuration.md).",
         "## The file",
         _settings(NicheConfig),
-        "## A model: `generalist`, and each of `specialists`",
+        "## A model: `generalist`, and each of `specialists` and `embeddings`",
         _settings(ModelSpec),
     )
 
@@ -316,6 +315,8 @@ PAGES: dict[str, Callable[[], str]] = {
         _parameters(ChatRequest, CHAT_UNSUPPORTED),
         "## `POST /v1/completions`",
         _parameters(TextRequest, TEXT_UNSUPPORTED),
+        "## `POST /v1/embeddings`",
+        _parameters(EmbeddingRequest, {}),
     ),
     "cli.md": lambda: _page(
         "The command `niche`",

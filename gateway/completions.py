@@ -1,4 +1,4 @@
-"""The two completion endpoints: parse, route, then forward a whole answer or a stream.
+"""The endpoints that models answer: parse, route, then forward a whole answer or a stream.
 
 Rule: the response starts with the first chunk, so every earlier failure has its own HTTP status. A
 later failure in a stream is an event with an `error` key, and no `[DONE]` follows. What a model
@@ -40,7 +40,7 @@ FINAL_WRITE_SECONDS = 5.0
 _CHUNKS_PER_TURN = 16
 """Chunks that are there at once do not keep other requests, or a disconnect, from being seen."""
 
-_ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-"}
+_ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-", "embedding": "embd-"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class _Exchange:
     async def run(self) -> None:
         """Sends the answer; raises every error that occurs before the response starts."""
         request, started = self._request, self._clock()
-        decision = await self._endpoint.decider.decide(request.model, request.query)
+        decision = await self._endpoint.decider.decide(request)
         self._observer.decided(decision, started, self._clock())
         model = decision.candidates[0]
         self._observer.dispatched(request, model, self._clock())
@@ -190,7 +190,9 @@ class _Exchange:
     def _last_niche(self) -> Niche:
         config, record, usage = self._config, self._record, self._tally.usage
         spec = next(spec for spec in config.models if spec.name == record.model)
-        costs = self._costs = costs_of(usage, spec, config.generalist)
+        # Nobody else could have given this model's vectors.
+        baseline = spec if spec.kind == "embedding" else config.generalist
+        costs = self._costs = costs_of(usage, spec, baseline)
         return msgspec.structs.replace(
             self._niche(),
             cost=costs.list_price,

@@ -1,6 +1,6 @@
 """What `niche.yaml` says, validated before anything starts; `gateway.config_file` reads it."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -229,12 +229,15 @@ class ObservabilitySection(_Section):
 
 
 class NicheConfig(_Section):
-    """The whole stack: one generalist, its specialists, the router, the edge."""
+    """The whole stack: one generalist, its specialists, models that embed, the router, the edge."""
 
     generalist: ModelSpec = Field(description="model that answers everything no specialist answers")
     specialists: tuple[ModelSpec, ...] = Field(
         default=(),
         description="specialists; within a domain the next in order is asked if one fails",
+    )
+    embeddings: tuple[ModelSpec, ...] = Field(
+        default=(), description="models for `/v1/embeddings`, each asked by its name"
     )
     router: RouterConfig = Field(default=RouterConfig(), description="how the domain is decided")
     gateway: GatewaySection = Field(default=GatewaySection(), description="the HTTP edge")
@@ -242,19 +245,44 @@ class NicheConfig(_Section):
         default=ObservabilitySection(), description="metrics, logs and traces"
     )
 
+    @field_validator("embeddings", mode="before")
+    @classmethod
+    def _of_their_kind(cls, specs: Any) -> Any:
+        """Models of this list need not say of which kind they are."""
+        if not isinstance(specs, list | tuple):
+            return specs
+        return [{"kind": "embedding"} | of if isinstance(of, dict) else of for of in specs]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "NicheConfig":
+        if self.generalist.name == AUTO:
+            raise ValueError(f"generalist.name: {AUTO!r} is the name of the router; choose another")
+        names = [spec.name for spec in self.models]
+        for where, spec in self._places():
+            if where != "generalist" and (names.count(spec.name) > 1 or spec.name == AUTO):
+                raise ValueError(
+                    f"{where}.name: {spec.name!r} is already used; names must be unique"
+                )
+            embeds = where.startswith("embeddings")
+            if embeds != (spec.kind == "embedding"):
+                remedy = "remove the key" if embeds else "list the model under embeddings"
+                raise ValueError(f"{where}.kind: not {spec.kind} here; {remedy}")
+        return self
+
+    def _places(self) -> list[tuple[str, ModelSpec]]:
+        """Each model with its key."""
+        return [
+            ("generalist", self.generalist),
+            *((f"specialists[{index}]", spec) for index, spec in enumerate(self.specialists)),
+            *((f"embeddings[{index}]", spec) for index, spec in enumerate(self.embeddings)),
+        ]
+
     @model_validator(mode="after")
     def _consistent(self) -> "NicheConfig":
         if self.generalist.domain is not None:
             raise ValueError("generalist.domain: the generalist has no domain; remove the key")
-        names = [spec.name for spec in self.models]
-        if self.generalist.name == AUTO:
-            raise ValueError(f"generalist.name: {AUTO!r} is the name of the router; choose another")
         for index, spec in enumerate(self.specialists):
             where = f"specialists[{index}]"
-            if names.count(spec.name) > 1 or spec.name == AUTO:
-                raise ValueError(
-                    f"{where}.name: {spec.name!r} is already used; names must be unique"
-                )
             if spec.domain is None:
                 raise ValueError(f"{where}.domain: a specialist ({spec.name!r}) needs a domain")
             if spec.domain == GENERAL:
@@ -273,8 +301,7 @@ class NicheConfig(_Section):
         try:
             pools(self.models)
         except PoolConflict as conflict:
-            names = [spec.name for spec in self.specialists]
-            where = f"specialists[{names.index(conflict.model)}]"
+            where = next(key for key, spec in self._places() if spec.name == conflict.model)
             raise ValueError(f"{where}.pool: {conflict}") from conflict
         return self
 
@@ -322,6 +349,11 @@ class NicheConfig(_Section):
     @property
     def models(self) -> tuple[ModelSpec, ...]:
         """All models, the generalist first."""
+        return (*self.generating, *self.embeddings)
+
+    @property
+    def generating(self) -> tuple[ModelSpec, ...]:
+        """The models that answer with text, the generalist first."""
         return (self.generalist, *self.specialists)
 
     @property

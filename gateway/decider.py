@@ -5,11 +5,13 @@ and runs on the event loop.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.config import AUTO, NicheConfig
-from gateway.errors import ModelNotFound
+from gateway.dialects.parse import CompletionRequest
+from gateway.errors import GatewayError, InvalidValue, ModelNotFound
+from gateway.record import NONE
 from gateway.scoring import Scorer, ScoringFailed
 from router.policy import Policy
 from router.types import GENERAL, Decision, Query
@@ -65,20 +67,33 @@ class Decider:
     """
 
     def __init__(self, config: NicheConfig, router: AutoRouter) -> None:
-        self._domains = {spec.name: spec.domain or GENERAL for spec in config.models}
+        domains = {spec.name: spec.domain or GENERAL for spec in config.generating}
+        self._generating = {AUTO: GENERAL} | domains
+        self._embedding = {spec.name: NONE for spec in config.embeddings}
         self._router = router
 
-    async def decide(self, model: str, query: Query) -> Decision:
+    async def decide(self, request: CompletionRequest) -> Decision:
         """The decision for a request.
 
         Raises:
             ModelNotFound: the model is not configured.
+            InvalidValue: it is one for other requests.
         """
+        able, others = self._generating, self._embedding
+        if request.operation == "embedding":
+            able, others = others, able
+        model = request.model
+        if model not in able:
+            raise _refusal(request, able, exists=model in others)
         if model == AUTO:
-            return await self._router.route(query)
-        if model not in self._domains:
-            names = ", ".join((AUTO, *self._domains))
-            raise ModelNotFound(
-                f"Model {model[:80]!r} does not exist; available: {names}.", "model"
-            )
-        return self._router.policy.requested(model, self._domains[model])
+            return await self._router.route(request.query)
+        return self._router.policy.requested(model, able[model])
+
+
+def _refusal(request: CompletionRequest, able: Iterable[str], *, exists: bool) -> GatewayError:
+    """The error for a model that is not among those that could serve the request."""
+    model, names = request.model[:80], ", ".join(able) or "none"
+    if not exists:
+        return ModelNotFound(f"Model {model!r} does not exist; available: {names}.", "model")
+    does = "gives no embeddings" if request.operation == "embedding" else "gives embeddings alone"
+    return InvalidValue(f"model: {model!r} {does}; available: {names}.", "model")

@@ -1,12 +1,14 @@
 """The endpoints that call no model: models, health, metrics, and the OpenAPI document."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
 from gateway.metrics import exposition
@@ -16,7 +18,7 @@ from router.types import GENERAL
 
 
 class Catalogue:
-    """`/v1/models`: `auto`, the generalist, the specialists.
+    """`/v1/models`: `auto`, the generalist, the specialists, the models that embed.
 
     Args:
         config: names the models.
@@ -29,12 +31,7 @@ class Catalogue:
             ModelObject(
                 id=spec.name,
                 created=created,
-                niche=NicheModel(
-                    role="generalist" if spec.domain is None else "specialist",
-                    domain=spec.domain or GENERAL,
-                    engine=spec.engine,
-                    pool=_shared_pool(config, spec.name),
-                ),
+                niche=_facts(config, spec),
             )
             for spec in config.models
         )
@@ -99,6 +96,14 @@ class Description:
     async def read(self, _request: Request) -> Response:
         """`GET /openapi.json`."""
         return Response(self._body, media_type="application/json")
+
+
+def _facts(config: NicheConfig, spec: ModelSpec) -> NicheModel:
+    pool = _shared_pool(config, spec.name)
+    if spec.kind == "embedding":
+        return NicheModel("embedding", None, spec.engine, pool)
+    role: Literal["generalist", "specialist"] = "specialist" if spec.domain else "generalist"
+    return NicheModel(role, spec.domain or GENERAL, spec.engine, pool)
 
 
 def _shared_pool(config: NicheConfig, model: str) -> str | None:

@@ -6,12 +6,13 @@ from msgspec import Struct
 
 
 class NicheModel(Struct, frozen=True):
-    """A model's role in the stack; `auto` is the router and has no engine.
+    """A model's role in the stack; `auto` is the router and has no engine, `embedding` has no
+    domain.
 
     `pool`: models of the same pool share replicas; null: it shares none.
     """
 
-    role: Literal["auto", "generalist", "specialist"]
+    role: Literal["auto", "generalist", "specialist", "embedding"]
     domain: str | None
     engine: str | None
     pool: str | None = None

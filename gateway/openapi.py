@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
@@ -30,6 +31,8 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    EmbeddingRequest,
+    EmbeddingList,
     RouteRequest,
     RouteBody,
     ModelList,
@@ -71,6 +74,7 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
+            "/v1/embeddings": {"post": _embedding()},
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
@@ -138,19 +142,13 @@ def _answering(
     }
 
 
+def _embedding() -> dict[str, Any]:
+    return _telling("embeddings", "A vector for each input", EmbeddingRequest, EmbeddingList)
+
+
 def _deciding() -> dict[str, Any]:
     summary = "The routing decision for a conversation or a text, without an answer"
-    content = {"application/json": {"schema": _reference(RouteBody)}}
-    return {
-        "operationId": "route",
-        "summary": summary,
-        "security": [{"bearer": []}, {}],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": _reference(RouteRequest)}},
-        },
-        "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
-    }
+    return _telling("route", summary, RouteRequest, RouteBody)
 
 
 def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         `InvalidType` or
             `InvalidValue` that names the place.
     """
-    request, served = _convert(raw, ChatRequest, CHAT_UNSUPPORTED)
+    request, served = converted(raw, ChatRequest, CHAT_UNSUPPORTED)
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
     _check_max_tokens(request)
@@ -125,7 +125,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         operation="chat",
         model=request.model,
         query=Query(messages=messages),
-        fields=_fields(served) | {"messages": plain},
+        fields=fields_for_model(served) | {"messages": plain},
         choices=request.n or 1,
         stream=request.stream or False,
         user=request.user,
@@ -143,7 +143,7 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
     prompt = raw.get("prompt")
     if isinstance(prompt, list) and any(isinstance(item, int | list) for item in prompt):
         raise UnsupportedParameter("prompt: token arrays are not supported; send text.", "prompt")
-    request, served = _convert(raw, TextRequest, TEXT_UNSUPPORTED)
+    request, served = converted(raw, TextRequest, TEXT_UNSUPPORTED)
     _check_stream_options(request)
     texts = (request.prompt,) if isinstance(request.prompt, str) else tuple(request.prompt)
     if request.model == AUTO and len(texts) > 1:
@@ -159,7 +159,7 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
         operation="completion",
         model=request.model,
         query=Query(text=texts[0]),
-        fields={"max_tokens": TEXT_DEFAULT_MAX_TOKENS} | _fields(served),
+        fields={"max_tokens": TEXT_DEFAULT_MAX_TOKENS} | fields_for_model(served),
         choices=n * len(texts),
         stream=request.stream or False,
         user=request.user,
@@ -180,20 +180,29 @@ def parse_route(raw: dict[str, Any]) -> RouteQuestion:
     Raises:
         GatewayError: as `parse_chat`; there are both `messages` and `prompt`, or neither.
     """
-    request, _ = _convert(raw, RouteRequest, {})
+    request, _ = converted(raw, RouteRequest, {})
     if (request.messages is None) == (request.prompt is None):
         raise InvalidValue("Send messages, as for a chat, or prompt, and not both.", "messages")
     query = Query(messages=_messages(request.messages or ()), text=request.prompt)
     return RouteQuestion(query, request.explain or False)
 
 
-_Body = TypeVar("_Body", ChatRequest, TextRequest, RouteRequest)
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
-def _convert(
+def converted(
     raw: dict[str, Any], kind: type[_Body], unsupported: dict[str, tuple[Any, ...]]
 ) -> tuple[_Body, dict[str, Any]]:
-    """The checked request, and its parameters without those that ask for nothing."""
+    """The checked request, and its parameters without those that ask for nothing.
+
+    Args:
+        raw: the body.
+        kind: has every parameter that is served.
+        unsupported: the API's other parameters, with the values that ask for nothing.
+
+    Raises:
+        GatewayError: as `parse_chat`.
+    """
     served = {}
     for name, value in raw.items():
         if name in kind.__struct_fields__:
@@ -208,7 +217,7 @@ def _convert(
         raise validation_error(str(error), served) from None
 
 
-def _fields(served: dict[str, Any]) -> dict[str, Any]:
+def fields_for_model(served: dict[str, Any]) -> dict[str, Any]:
     """The parameters for the model; null means absent."""
     return {
         name: value

@@ -93,9 +93,9 @@ export function startAsking(onRefused, onAnswered) {
   showNoDecision(place.decision);
 }
 
-/** Offers the models of /v1/models. */
+/** Offers the models of /v1/models that can be talked to. */
 export function offerModels(models) {
-  const names = models.map((model) => model.id);
+  const names = models.filter(({ niche }) => niche.role !== "embedding").map(({ id }) => id);
   const options = names.map((name) => element("option", { value: name }, name));
   show(byId("model"), ...options);
 }

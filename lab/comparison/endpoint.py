@@ -36,7 +36,7 @@ class Catalogue:
     """The models of a server.
 
     Attributes:
-        models: names, in the server's order.
+        models: names, in the server's order, but for models that embed.
         generalist: the model marked as the generalist; None if none is.
         specialists: the first specialist of each domain.
     """
@@ -81,7 +81,8 @@ async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalog
 
 
 def _catalogue(listed: list[dict[str, Any]]) -> Catalogue:
-    roles = [(str(model["id"]), model.get("niche") or {}) for model in listed]
+    every = [(str(model["id"]), model.get("niche") or {}) for model in listed]
+    roles = [(name, niche) for name, niche in every if niche.get("role") != "embedding"]
     specialists: dict[str, str] = {}
     for name, niche in roles:
         if niche.get("role") == "specialist":

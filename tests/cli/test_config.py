@@ -16,6 +16,8 @@ specialists:
   - {name: a, model: tiny, engine: fake, domain: sql}
   - {name: b, model: tiny, engine: fake, domain: math}
   - {name: c, model: tiny, engine: fake, domain: math, deployment: own}
+embeddings:
+  - {name: vectors, model: tiny, engine: fake}
 """
 
 
@@ -30,6 +32,19 @@ def test_the_check_shows_the_pools(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [line.split() for line in shown if line.startswith("  pool ")] == [
         ["pool", "tiny:", "a,", "b"]
     ]
+
+
+def test_the_check_shows_what_a_model_is_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its domain, or that it embeds."""
+    path = tmp_path / "niche.yaml"
+    path.write_text(STACK)
+
+    main(["config", "check", "--config", str(path)])
+
+    shown = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert {"big": "general", "a": "sql", "vectors": "embedding"}.items() <= dict(shown).items()
 
 
 @pytest.fixture

@@ -58,6 +58,17 @@ def test_models_of_a_pool_are_one_deployment(capsys, stack) -> None:
     assert [line for line in shown if line.startswith("x is") and "sql, law" in line]
 
 
+def test_models_that_embed_are_not_planned_for(capsys, stack) -> None:
+    """A line says so, and the plan is the same."""
+    main(["plan", "--config", stack, "--rps", "10", *GIVEN])
+    planned = capsys.readouterr().out.splitlines()
+    Path(stack).write_text(f"{STACK}embeddings:\n  - {{name: vectors, model: x, engine: fake}}\n")
+    main(["plan", "--config", stack, "--rps", "10", *GIVEN])
+
+    *shown, last = capsys.readouterr().out.splitlines()
+    assert (shown, last.split(":")[0]) == (planned, "vectors")
+
+
 def test_a_plan_from_a_load_test(capsys, stack, tmp_path) -> None:
     """Which tells the mix too."""
     path = tmp_path / "report.json"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from deployments.engine import Engine
+from deployments.engine import Engine, EngineContext, create_engines
 from deployments.spec import ModelSpec, Price
 from gateway.app import build_app
 from gateway.config import (
@@ -50,6 +51,16 @@ SPECIALIST = ModelSpec(
     domain="sql",
     price=Price(prompt_per_million_tokens=1, completion_per_million_tokens=2, machine_per_hour=7.2),
 )
+EMBEDDER = ModelSpec(
+    name="vectors",
+    model="none",
+    kind="embedding",
+    engine="fake",
+    price=Price(prompt_per_million_tokens=3),
+)
+"""A model that embeds, deterministically."""
+
+_CONTEXT = EngineContext(Path("unused"))
 
 
 @dataclass
@@ -103,19 +114,23 @@ def make_gateway(
     engines: Sequence[Engine] = (),
     specialist: ModelSpec = SPECIALIST,
     generalist: ModelSpec = GENERALIST,
+    embeddings: Sequence[ModelSpec] = (),
     quality_point_worth: float | None = None,
     decision_log: DecisionLogSection | None = None,
     multiprocess_dir: str | None = None,
     tracer_provider: TracerProvider | None = None,
     **limits: Any,
 ) -> Gateway:
-    """A gateway with a generalist `big`, and `sql-model` for prompts that say SELECT."""
+    """A gateway with a generalist `big`, `sql-model` for prompts that say SELECT, and models of the
+    fake engine that embed."""
     big, sql = big or FakeBackend("big"), sql or FakeBackend("sql-model")
     classifier = classifier or FakeClassifier({"SELECT": "sql"})
+    embedders = {spec.name: spec for spec in embeddings}
     clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
     config = NicheConfig(
         generalist=generalist,
         specialists=(specialist,),
+        embeddings=embeddings,
         router=RouterConfig(selection=SelectionConfig(quality_point_worth=quality_point_worth)),
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
@@ -124,7 +139,7 @@ def make_gateway(
         config=config,
         policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
         classifier=scorer or classifier,
-        backends={"big": big, "sql-model": sql},
+        backends={"big": big, "sql-model": sql, **create_engines(embedders, _CONTEXT)},
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.schemas import ChatRequest, TextRequest
-from tests.gateway.stacks import CHAT, make_gateway
+from tests.gateway.stacks import CHAT, EMBEDDER, make_gateway
 
 SCALARS = (
     st.none()
@@ -18,7 +19,7 @@ SCALARS = (
     | st.sampled_from([2**31, 2**63, -(2**63), 10**40])
     | st.floats(allow_nan=False)
     | st.text(max_size=5)
-    | st.sampled_from(["auto", "big", "text", "user", "SELECT"])
+    | st.sampled_from(["auto", "big", "text", "user", "SELECT", "vectors"])
 )
 VALUES = st.recursive(
     SCALARS,
@@ -49,7 +50,10 @@ def bodies(kind, unsupported, base):
 
 @pytest.fixture(scope="module")
 def gateway():
-    return make_gateway()
+    return make_gateway(embeddings=[EMBEDDER])
+
+
+EMBEDDINGS = "/v1/embeddings"
 
 
 def check(gateway, path, body):
@@ -57,7 +61,7 @@ def check(gateway, path, body):
     if response.headers["content-type"].startswith("text/event-stream"):
         assert response.text.endswith("data: [DONE]\n\n")
     elif response.status_code == 200:
-        assert response.json()["choices"]
+        assert response.json()["data" if path == EMBEDDINGS else "choices"]
     else:
         assert response.status_code in {400, 404}
         assert response.json()["error"]["code"] != "internal_error"
@@ -86,3 +90,10 @@ def test_any_chat_body(gateway, body):
 def test_any_text_body(gateway, body):
     """Any object posted as a text completion yields an answer or a 4xx."""
     check(gateway, "/v1/completions", body)
+
+
+@settings(max_examples=100, deadline=None)
+@given(body=bodies(EmbeddingRequest, {}, {"model": "vectors", "input": "hi"}).filter(encodable))
+def test_any_body_for_embeddings(gateway, body):
+    """Any object posted for embeddings yields vectors or a 4xx."""
+    check(gateway, EMBEDDINGS, body)

@@ -78,6 +78,17 @@ def test_specialists_that_agree_share_a_deployment() -> None:
     assert names == [("model-big", ("big",)), ("pool-tiny", ("sql", "b"))]
 
 
+def test_models_of_the_list_embed() -> None:
+    """They need not say so; each has its own deployment."""
+    vectors = {"name": "vectors", "model": "tiny", "engine": "fake"}
+    config = parse_config(raw(SQL, embeddings=[vectors]), "niche.yaml")
+
+    assert [spec.kind for spec in config.models] == ["generation", "generation", "embedding"]
+    assert [spec.name for spec in config.generating] == ["big", "sql"]
+    assert [pool.app_name for pool in config.pools] == ["model-big", "pool-tiny", "model-vectors"]
+    assert parse_config(config.model_dump(mode="json"), "niche.yaml") == config
+
+
 def test_a_configuration_does_not_change() -> None:
     """What was validated stays as it was."""
     config = parse_config(raw(), "niche.yaml")
@@ -158,6 +169,37 @@ def test_a_configuration_does_not_change() -> None:
             ["'x'", "sql", "b", "model"],
             id="a pool of two bases",
         ),
+        pytest.param(
+            raw(embeddings=[GENERALIST]),
+            "embeddings[0].name",
+            ["'big'"],
+            id="the generalist's name for a model that embeds",
+        ),
+        pytest.param(
+            raw(embeddings=[GENERALIST | {"name": "v", "kind": "generation"}]),
+            "embeddings[0].kind",
+            ["generation"],
+            id="a model that writes among those that embed",
+        ),
+        pytest.param(
+            raw(generalist=GENERALIST | {"kind": "embedding"}),
+            "generalist.kind",
+            ["embeddings"],
+            id="a generalist that embeds",
+        ),
+        pytest.param(
+            raw(embeddings=[GENERALIST | {"name": "v", "engine": "transformers"}]),
+            "embeddings.0.engine",
+            ["'transformers'", "llama"],
+            id="an engine that embeds nothing",
+        ),
+        pytest.param(
+            raw(SQL | {"pool": "x"}, embeddings=[GENERALIST | {"name": "v", "pool": "x"}]),
+            "embeddings[0].pool",
+            ["'x'", "sql", "v", "kind"],
+            id="a pool of two kinds",
+        ),
+        pytest.param(raw(embeddings={"name": "v"}), "embeddings", [], id="no list"),
         pytest.param(
             raw(generalist=GENERALIST | {"domain": "sql"}),
             "generalist.domain",

@@ -1,21 +1,23 @@
 """The official client against a real server on loopback: what it understands is what counts."""
 
 import inspect
+import math
 from collections.abc import Iterator
 
 import openai
 import pytest
 
 from deployments.protocol import Overloaded, Unavailable
+from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from tests.fakes import FakeBackend
-from tests.gateway.stacks import CHAT, make_gateway, on_loopback
+from tests.gateway.stacks import CHAT, EMBEDDER, make_gateway, on_loopback
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with on_loopback(make_gateway().app) as address:
+    with on_loopback(make_gateway(embeddings=[EMBEDDER]).app) as address:
         yield f"{address}/v1"
 
 
@@ -110,11 +112,22 @@ def test_text_completions(client, stream):
     assert "".join(event.choices[0].text for event in events) == "Hello, world"
 
 
+def test_embeddings(client):
+    """Vectors parse, as numbers and in base64, which the client asks for by itself."""
+    packed = client.embeddings.create(model="vectors", input=["a", "b"])
+    numbers = client.embeddings.create(model="vectors", input="a", encoding_format="float")
+
+    assert [item.index for item in packed.data] == [0, 1]
+    assert packed.data[0].embedding == pytest.approx(numbers.data[0].embedding)
+    assert math.hypot(*packed.data[1].embedding) == pytest.approx(1)
+    assert (packed.model, packed.usage.total_tokens) == ("vectors", 2)
+
+
 def test_models(client):
     """Models are listed and retrieved."""
     names = [model.id for model in client.models.list()]
 
-    assert names == ["auto", "big", "sql-model"]
+    assert names == ["auto", "big", "sql-model", "vectors"]
     assert client.models.retrieve("big").owned_by == "niche"
 
 
@@ -173,8 +186,9 @@ def test_hanging_up_stops_the_model():
     [
         (openai.resources.chat.Completions.create, ChatRequest, CHAT_UNSUPPORTED),
         (openai.resources.Completions.create, TextRequest, TEXT_UNSUPPORTED),
+        (openai.resources.Embeddings.create, EmbeddingRequest, {}),
     ],
-    ids=["chat", "text"],
+    ids=["chat", "text", "embeddings"],
 )
 def test_every_parameter_of_the_client_is_known(create, request_type, unsupported):
     """Each parameter that the client can send is served, or refused as unsupported by its name."""

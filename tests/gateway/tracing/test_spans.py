@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from deployments.protocol import Overloaded, Unavailable
 from tests.fakes import FakeBackend
-from tests.gateway.stacks import CHAT, Gateway, make_gateway, until
+from tests.gateway.stacks import CHAT, EMBEDDER, Gateway, make_gateway, until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -28,7 +28,9 @@ class Traced:
             sampler=ParentBased(TraceIdRatioBased(share)), shutdown_on_exit=False
         )
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.gateway: Gateway = make_gateway(*backends, tracer_provider=provider)
+        self.gateway: Gateway = make_gateway(
+            *backends, tracer_provider=provider, embeddings=[EMBEDDER]
+        )
 
     @property
     def spans(self) -> dict[str, ReadableSpan]:
@@ -61,6 +63,17 @@ async def test_a_request_is_a_tree_of_spans():
     }
     assert spans["POST /v1/chat/completions"].kind is SpanKind.SERVER
     assert spans["chat sql-model"].kind is SpanKind.CLIENT
+
+
+async def test_embeddings_are_traced():
+    """By their own name."""
+    traced = Traced()
+
+    await traced.gateway.post({"model": "vectors", "input": "a"}, "/v1/embeddings")
+
+    span = traced.spans["embeddings vectors"]
+    assert span.attributes["gen_ai.operation.name"] == "embeddings"
+    assert span.attributes["gen_ai.usage.input_tokens"] == 1
 
 
 async def test_spans_say_what_happened():

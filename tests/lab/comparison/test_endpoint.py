@@ -26,6 +26,15 @@ async def test_a_gateway_tells_its_generalist_and_specialists() -> None:
     assert (found.generalist, found.specialists) == (BIG, {"sql": SQL, "tools": TOOLS})
 
 
+async def test_models_that_embed_are_not_compared() -> None:
+    """They answer nothing."""
+    listed = [{"id": "big", "niche": {"role": "generalist"}}]
+    listed.append({"id": "vectors", "niche": {"role": "embedding", "domain": None}})
+    found = await asked(lambda _: httpx.Response(200, json={"data": listed}))
+
+    assert found == Catalogue(("big",), "big", {})
+
+
 async def test_another_server_tells_names_alone() -> None:
     """Nobody is its generalist."""
     found = await asked(lambda _: httpx.Response(200, json={"data": [{"id": "gpt"}]}))
