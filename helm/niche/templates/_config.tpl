@@ -7,8 +7,14 @@
 
 {{/* The models, the generalist first, under the key `all`. */}}
 {{- define "niche.models" -}}
-{{- $given := include "niche.given" . | fromYaml -}}
-{{- dict "all" (concat (list $given.generalist) ($given.specialists | default list)) | toYaml -}}
+{{- include "niche.given" . | fromYaml | include "niche.modelsOf" -}}
+{{- end -}}
+
+{{/* The same of a configuration. Those that embed are marked, as in gateway/config.py. Takes the configuration. */}}
+{{- define "niche.modelsOf" -}}
+{{- $all := concat (list .generalist) (.specialists | default list) -}}
+{{- range .embeddings }}{{ $all = append $all (merge (dict "kind" "embedding") .) }}{{ end -}}
+{{- dict "all" $all | toYaml -}}
 {{- end -}}
 
 {{/* Whether the gateway asks a model itself, so that it has no application: "true" or empty. Takes the model. */}}
@@ -27,7 +33,7 @@
 {{- with .model.autoscaling -}}
 {{- $scaling = list (dig "min_replicas" 1 .) (dig "max_replicas" 1 .) (dig "target_ongoing_requests" 8 .) (dig "upscale_delay_seconds" 10 .) (dig "downscale_delay_seconds" 600 .) -}}
 {{- end -}}
-{{- list .model.model $engine $options $resources (dig "replicas" 1 .model) $scaling (dig "price" "machine_per_hour" 0 .model) | toJson -}}
+{{- list .model.model (.model.kind | default "generation") $engine $options $resources (dig "replicas" 1 .model) $scaling (dig "price" "machine_per_hour" 0 .model) | toJson -}}
 {{- end -}}
 
 {{/* The deployments of models, as deployments/pool.py groups them, under the key `all`: name, app, shared, and the names of
@@ -45,7 +51,7 @@
 {{- if include "niche.inGateway" $model -}}
 {{- else if $model.pool -}}
 {{- $_ := set $apps $model.name (printf "pool-%s" $model.pool) -}}
-{{- else if or (eq $index 0) $model.deployment (not (hasKey $engines ($model.engine | default "transformers"))) -}}
+{{- else if or (eq $index 0) $model.deployment (eq ($model.kind | default "") "embedding") (not (hasKey $engines ($model.engine | default "transformers"))) -}}
 {{- $_ := set $apps $model.name (printf "model-%s" $model.name) -}}
 {{- else -}}
 {{- $own := include "niche.poolSettings" (dict "model" $model "engines" $engines) -}}
@@ -100,7 +106,7 @@
 {{- if ne .Values.routerArtifact.source "included" -}}
 {{- $_ := set $config "router" (merge (dict "artifact" (include "niche.artifactDirectory" .)) ($config.router | default dict)) -}}
 {{- end -}}
-{{- range $model := concat (list $config.generalist) ($config.specialists | default list) -}}
+{{- range $model := concat (list $config.generalist) ($config.specialists | default list) ($config.embeddings | default list) -}}
 {{- with include "niche.modelServerOf" (dict "root" $root "model" $model.name) -}}
 {{- $_ := set $model "engine_options" (merge (dict "base_url" (printf "http://%s:8000/v1" .)) ($model.engine_options | default dict)) -}}
 {{- end -}}
@@ -122,7 +128,7 @@ label_selector: {niche-group: {{ . }}}
 {{- $placement := .Values.placement -}}
 {{- $cache := .Values.modelCache.mountPath -}}
 {{- $models := dict -}}
-{{- range concat (list $config.generalist) ($config.specialists | default list) }}{{ $_ := set $models .name . }}{{ end -}}
+{{- range (include "niche.modelsOf" $config | fromYaml).all }}{{ $_ := set $models .name . }}{{ end -}}
 proxy_location: EveryNode
 http_options:
   host: 0.0.0.0

@@ -119,7 +119,7 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- range $pool := (include "niche.pools" . | fromYaml).all -}}
 {{- range $index, $model := $models -}}
 {{- if eq $model.name (first $pool.models) -}}
-{{- $key := printf "niche.%s.resources" (include "niche.modelKey" $index) -}}
+{{- $key := printf "niche.%s.resources" (include "niche.modelKey" (dict "root" $ "index" $index)) -}}
 {{- $replicas := dig "replicas" 1 $model -}}
 {{- with $model.autoscaling }}{{ $replicas = dig "min_replicas" 1 . }}{{ end -}}
 {{- $group := dig $pool.name "" (ternary $placement.pools $placement.models $pool.shared) -}}
@@ -130,9 +130,17 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- dict "all" $all | toYaml -}}
 {{- end -}}
 
-{{/* The key of a model in `niche`, by its place among all: `generalist`, `specialists[0]`, ... */}}
+{{/* The key of a model in `niche`, by its place among all: `generalist`, `specialists[0]`, ..., `embeddings[0]`, ...
+     Takes the root and the place. */}}
 {{- define "niche.modelKey" -}}
-{{ ternary (printf "specialists[%d]" (sub . 1)) "generalist" (gt . 0) }}
+{{- $specialists := len ((include "niche.given" .root | fromYaml).specialists | default list) -}}
+{{- if eq .index 0 -}}
+generalist
+{{- else if le .index $specialists -}}
+{{ printf "specialists[%d]" (sub .index 1) }}
+{{- else -}}
+{{ printf "embeddings[%d]" (sub (sub .index 1) $specialists) }}
+{{- end -}}
 {{- end -}}
 
 {{- define "niche.gatewayReplicas" -}}
@@ -153,7 +161,7 @@ niche.specialists[{{ $index }}].domain: the router's artifact does not know {{ $
 {{- if include "niche.inGateway" $model -}}
 {{- range $setting := list "resources" "replicas" "autoscaling" -}}
 {{- if hasKey $model $setting }}
-niche.{{ include "niche.modelKey" $index }}.{{ $setting }}: no effect, since the gateway asks this model itself, without replicas; leave it out, or set deployment to own
+niche.{{ include "niche.modelKey" (dict "root" $ "index" $index) }}.{{ $setting }}: no effect, since the gateway asks this model itself, without replicas; leave it out, or set deployment to own
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -192,7 +200,7 @@ modelServers.{{ $server }}.adapters.{{ $adapter }}: no model of this server has 
 {{- end -}}
 {{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
 {{- if and (eq (dig "engine" "transformers" .) "openai") (not (has .name $served)) (not (dig "engine_options" "base_url" "" .)) }}
-niche.{{ include "niche.modelKey" $index }}.engine_options.base_url: required for engine openai, unless modelServers has a server for {{ .name | quote }}
+niche.{{ include "niche.modelKey" (dict "root" $ "index" $index) }}.engine_options.base_url: required for engine openai, unless modelServers has a server for {{ .name | quote }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -115,6 +115,10 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {"niche.specialists[0].domain"},
     ),
     "no-url": (OPENAI, {"niche.generalist.engine_options.base_url"}),
+    "no-url-of-vectors": (
+        ('niche.embeddings=[{"name":"vectors","model":"none","engine":"openai"}]',),
+        {"niche.embeddings[0].engine_options.base_url"},
+    ),
     "two-urls": (
         (*OPENAI, SERVER, 'niche.generalist.engine_options.base_url="http://x/v1"'),
         {"modelServers.a.models"},
