@@ -69,7 +69,8 @@ def load(
     shared = _within_training(options[first.name], base)
     pooling = _pooling(base, shared) if first.kind == "embedding" else None
     if not uses_gpu(shared):
-        check_memory(base, set(files.values()), shared, available_bytes())
+        there = available_bytes()
+        check_memory(base, set(files.values()), shared, there, embeds=pooling is not None)
     numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
     threads = shared.threads or max(1, int(first.resources.num_cpus))
     server = LlamaServer(base.path, list(numbers), shared, threads, pooling=pooling)

@@ -10,7 +10,7 @@ import psutil
 
 from deployments.engines._llama_options import LlamaOptions
 from deployments.models.errors import ModelError
-from deployments.models.gguf_file import GgufHeader
+from deployments.models.gguf_file import TOKENS, GgufHeader
 
 _BYTES_PER_VALUE = {"f16": 2.0, "q8_0": 34 / 32}
 _WORK_BYTES = 100_000_000
@@ -30,7 +30,12 @@ _FIRST_OF_SEVERAL = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")
 
 
 def check_memory(
-    base: GgufHeader, adapters: Iterable[Path], options: LlamaOptions, available: int
+    base: GgufHeader,
+    adapters: Iterable[Path],
+    options: LlamaOptions,
+    available: int,
+    *,
+    embeds: bool = False,
 ) -> None:
     """Raises `ModelError` if the models need more memory than is there.
 
@@ -39,11 +44,13 @@ def check_memory(
         adapters: the files of its adapters.
         options: those of the process.
         available: bytes that can be taken.
+        embeds: whether the models are of kind embedding.
     """
     weights = sum(path.stat().st_size for path in _files(base.path))
     loras = sum(path.stat().st_size for path in adapters)
     cache = round(_cache_bytes_per_token(base, options.kv_cache_type) * _tokens(options))
-    needed = weights + loras + cache + _WORK_BYTES
+    work = _WORK_BYTES + (_scores_bytes(base, options) if embeds else 0)
+    needed = weights + loras + cache + work
     if needed <= available:
         return
     raise ModelError(
@@ -61,6 +68,12 @@ def _files(path: Path) -> list[Path]:
     if several is None:
         return [path]
     return sorted(path.parent.glob(f"{glob.escape(several[1])}-?????-of-{several[2]}.gguf"))
+
+
+def _scores_bytes(base: GgufHeader, options: LlamaOptions) -> int:
+    """Of each word of the vocabulary for each token of a pass, which llama.cpp keeps beside the
+    vectors, though nobody asks for them."""
+    return len(base.metadata.get(TOKENS, ())) * options.vectors_batch_tokens * 4
 
 
 def _tokens(options: LlamaOptions) -> int:

@@ -49,6 +49,13 @@ class LlamaOptions(SamplingDefaults):
         default=120, gt=0, description="time without progress after which the engine is restarted"
     )
 
+    @property
+    def vectors_batch_tokens(self) -> int:
+        """Tokens in one forward pass of a model of kind embedding, which has to hold a whole input,
+        and as many for each slot as for another: else llama.cpp ends the process."""
+        longest, slots = max(self.max_batch_tokens, self.max_context_tokens), self.parallel_requests
+        return -(-longest // slots) * slots
+
     def shared(self) -> dict[str, object]:
         """The options that all models of a process have in common."""
         return {key: value for key, value in self if not key.startswith("default_")}

@@ -77,18 +77,13 @@ def server_parameters(
 
 
 def _set_embedding(params: xllamacpp.CommonParams, options: LlamaOptions, pooling: Pooling) -> None:
-    """Makes the server one that computes vectors.
-
-    A forward pass then has to hold a whole input, and as many tokens for each slot as for another,
-    or llama.cpp ends the process.
-    """
-    longest, slots = max(options.max_batch_tokens, options.max_context_tokens), params.n_parallel
+    """Makes the server one that computes vectors."""
     params.embedding, params.pooling_type = True, _POOLINGS[pooling]
-    params.n_batch = params.n_ubatch = -(-longest // slots) * slots
+    params.n_batch = params.n_ubatch = options.vectors_batch_tokens
     if pooling != "last":
         # With a part of the cache for each slot, inputs of different lengths are cut, and the
         # vector is made of the last piece.
-        params.kv_unified, params.n_ctx = True, params.n_ubatch * slots
+        params.kv_unified, params.n_ctx = True, params.n_ubatch * options.parallel_requests
 
 
 def uses_gpu(options: LlamaOptions) -> bool:

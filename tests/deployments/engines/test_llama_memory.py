@@ -7,8 +7,8 @@ import pytest
 from deployments.engines._llama_memory import available_bytes, check_memory
 from deployments.engines._llama_options import LlamaOptions
 from deployments.models.errors import ModelError
-from deployments.models.gguf_file import read_header
-from tests.deployments.tiny_gguf import HEAD, KV_HEADS, save_tiny_gguf
+from deployments.models.gguf_file import TOKENS, read_header
+from tests.deployments.tiny_gguf import HEAD, KV_HEADS, save_tiny_gguf, vocabulary
 
 LARGE = LlamaOptions(parallel_requests=200, max_context_tokens=1_000_000)
 CACHE = 200 * 1_000_000 * 2 * KV_HEADS * 2 * HEAD * 2
@@ -45,6 +45,17 @@ def test_a_smaller_cache_needs_less(model):
     check_memory(base, [], small, there)
     with pytest.raises(ModelError):
         check_memory(base, [], LARGE, there)
+
+
+def test_vectors_need_room_for_a_score_of_each_word(model):
+    """For each token of a pass, which holds a whole input."""
+    base = read_header(model, {TOKENS})
+    scores = 4 * len(vocabulary()) * LARGE.max_context_tokens
+    beside = CACHE + model.stat().st_size + 200_000_000
+    check_memory(base, [], LARGE, beside)
+    check_memory(base, [], LARGE, beside + scores, embeds=True)
+    with pytest.raises(ModelError):
+        check_memory(base, [], LARGE, beside + scores // 2, embeds=True)
 
 
 @pytest.fixture
