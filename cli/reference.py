@@ -201,6 +201,8 @@ def _json_kind(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         kinds = (_json_kind(one) for one in schema["anyOf"] if one.get("type") != "null")
         return " or ".join(dict.fromkeys(kinds))
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "type" not in schema:
         return "object"
     kind = {"string": "text", "boolean": "`true` or `false`"}.get(schema["type"], schema["type"])

@@ -82,6 +82,11 @@ def test_every_parameter_of_a_chat_is_listed():
     assert rows["response_format"][1] == '`{"type":"text"}`'
 
 
+def test_a_parameter_of_few_values_lists_them():
+    """As a setting does."""
+    assert _rows("parameters.md")["encoding_format"][1] == "`base64`, `float`"
+
+
 def test_every_command_has_a_section():
     """Commands of groups are there too, each with its arguments."""
     page = PAGES["cli.md"]()
