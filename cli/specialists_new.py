@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.options import CONFIG, CommandError, Subparsers
-from cli.registration import as_lines, register
 from cli.specialists_options import (
     MOST_TOKENS,
     add_file,
@@ -22,11 +21,12 @@ from cli.specialists_options import (
     settings,
     workspace,
 )
-from cli.specialists_registered import pool_settings
 from deployments.models.adapters import ADAPTERS
 from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
 from gateway.config_file import load_config
+from gateway.specialists.registration import as_lines, register
+from gateway.specialists.stack_file import pool_settings
 from lab.specialists.errors import OtherRunError
 from lab.specialists.from_file import LoadedNiche, NicheFile, niche_from_file
 from lab.specialists.recipe import TrainConfig, settings_for

@@ -1,14 +1,17 @@
-"""Adds a specialist to `niche.yaml`; keeps comments and the order of keys.
+"""Adds specialists to `niche.yaml` and removes them; keeps comments and the order of keys.
 
-Rule: the new text is parsed again before it is written. It must have the old content with the new
-specialist after the others, and be valid; otherwise the file stays as it is.
+Rules: the new text is parsed again before it is written. It must have the old content with the new
+specialist after the others, or without the one that goes, and be valid; otherwise the file stays as
+it is. One writer at a time reads the file and replaces it, so that no change is lost.
 """
 
+import fcntl
 import io
+import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
-from gateway.config import ConfigError
-from gateway.config_file import parse_config
+from gateway.config import ConfigError, NicheConfig
+from gateway.config_file import load_config, parse_config
 
 _KEY = "specialists"
 
@@ -36,35 +39,69 @@ def register(path: Path, entry: Mapping[str, Any], *, dry_run: bool = False) -> 
         ConfigError: the file would not be valid, or its form does not allow adding; the
         message then has the lines to add by hand.
     """
-    text = inserted(path.read_bytes().decode(), entry, str(path))
-    write(path, text, f"add by hand, under {_KEY}:\n{as_lines(entry)}", dry_run=dry_run)
+    change(
+        path,
+        lambda text, _: inserted(text, entry, str(path)),
+        otherwise=f"add by hand, under {_KEY}:\n{as_lines(entry)}",
+        dry_run=dry_run,
+    )
 
 
-def write(path: Path, text: str, otherwise: str = "edit it", *, dry_run: bool = False) -> None:
-    """Replaces a configuration file atomically.
+def change(
+    path: Path,
+    edit: Callable[[str, NicheConfig], str],
+    check: Callable[[NicheConfig], object] = lambda _: None,
+    *,
+    otherwise: str = "edit it",
+    dry_run: bool = False,
+) -> None:
+    """Replaces a configuration file by an edited one, atomically. Other writers wait meanwhile.
 
     Args:
-        path: the file.
-        text: its new content.
+        path: a valid configuration.
+        edit: makes the new text, of the old one and what it says.
+        check: raises if the new configuration cannot be; the file then stays as it is.
         otherwise: what to do where the file cannot be changed.
         dry_run: only check whether it is possible; do not change the file.
 
     Raises:
-        ConfigError: the content is not valid, or the file cannot be changed.
+        ConfigError: the old or the new content is not valid, or the file cannot be changed.
     """
+    load_config(path)  # says best what is wrong with it
     file = path.resolve()  # replace the link's target, not the link
-    parse_config(yaml.safe_load(text), str(path))
+    try:
+        with _alone(file):
+            text = edit(file.read_bytes().decode(), load_config(path))
+            check(parse_config(yaml.safe_load(text), str(path)))
+            _replace(file, text, dry_run=dry_run)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be changed ({error.strerror}); make it and its folder writable, or "
+            f"{otherwise}"
+        ) from error
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Holds a lock on a file, which the system frees if the process dies.
+
+    Whoever waited for it finds another file in its place, and has to lock that one.
+    """
+    while True:
+        with file.open("rb+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(held.fileno()), file.stat()):
+                yield
+                return
+
+
+def _replace(file: Path, text: str, *, dry_run: bool) -> None:
     part = file.with_name(f"{file.name}.part")
     try:
         part.write_bytes(text.encode())
         shutil.copymode(file, part)
         if not dry_run:
             part.replace(file)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be changed ({error.strerror}); make its folder writable, or "
-            f"{otherwise}"
-        ) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,7 +1,9 @@
 """One more specialist in a configuration: content, order and comments stay, whatever its form."""
 
 import re
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.registration import as_lines, inserted, register
-from gateway.config import ConfigError
+from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_config
+from gateway.specialists.registration import as_lines, change, inserted, register
 
 ENTRY: dict[str, Any] = {
     "name": "new",
@@ -22,7 +24,7 @@ ENTRY: dict[str, Any] = {
     "adapter": "specialists/new",
     "price": {"machine_per_hour": 0.05},
 }
-SHIPPED = Path(__file__).parents[2] / "niche.yaml"
+SHIPPED = Path(__file__).parents[3] / "niche.yaml"
 
 COMMENT = st.sampled_from(["", "  # why", "  # a - b: [c, {d"])
 VALUE = st.sampled_from(
@@ -212,6 +214,39 @@ def test_a_name_that_yaml_takes_for_something_else_stays_text(stack: Path, name:
     register(stack, ENTRY | {"name": name, "domain": name})
 
     assert [spec.name for spec in load_config(stack).specialists] == [name]
+
+
+def test_writers_at_once_lose_no_change(stack: Path) -> None:
+    """Each reads what the one before it wrote, though that is another file in the same place."""
+    names = [f"new{number}" for number in range(16)]
+
+    def add(name: str) -> None:
+        def edit(text: str, _config: NicheConfig) -> str:
+            time.sleep(0.01)  # long enough for others to read the same
+            return inserted(text, ENTRY | {"name": name}, "it")
+
+        change(stack, edit)
+
+    with ThreadPoolExecutor(4) as writers:  # each comes again, while others wait for the old file
+        list(writers.map(add, names))
+
+    assert {spec.name for spec in load_config(stack).specialists} == {*names}
+    assert list(stack.parent.iterdir()) == [stack]
+
+
+def test_what_the_check_refuses_is_not_written(stack: Path) -> None:
+    """It sees the new configuration."""
+    seen: list[NicheConfig] = []
+
+    def check(config: NicheConfig) -> None:
+        seen.append(config)
+        raise ConfigError("no")
+
+    with pytest.raises(ConfigError, match="no"):
+        change(stack, lambda text, _: inserted(text, ENTRY, "it"), check)
+
+    assert [spec.name for spec in seen[0].specialists] == ["new"]
+    assert stack.read_text() == STACK
 
 
 def test_comments_of_what_follows_stay_with_it() -> None:
