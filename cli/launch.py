@@ -39,6 +39,7 @@ def running_stack(
     cache_dir: Path,
     state_dir: Path,
     progress: Progress = lambda _: None,
+    followed: Path | None = None,
 ) -> Iterator["LocalStack"]:
     """Runs Ray, the pools of models, and the gateway; yields the stack once all are up.
 
@@ -47,6 +48,7 @@ def running_stack(
         cache_dir: the directory of the model files.
         state_dir: an empty directory, only for this run.
         progress: called with a message for each part of the stack that is up.
+        followed: the configuration's file, if the stack follows it and requests may change it.
 
     Raises:
         LaunchError: the machine lacks a resource that a model needs, or a part failed to start.
@@ -64,7 +66,7 @@ def running_stack(
     )
     try:
         _require_gpus(config)
-        stack = LocalStack(config, EngineContext(cache_dir), metrics_dir)
+        stack = LocalStack(config, EngineContext(cache_dir), metrics_dir, followed)
         stack.start(progress)
         yield stack
     finally:
@@ -81,6 +83,7 @@ class LocalStack:
         config: the validated configuration.
         context: where model files are.
         metrics_dir: where the gateway's replicas keep their metrics.
+        followed: as in `running_stack`.
 
     Attributes:
         config: the one that is served.
@@ -88,9 +91,15 @@ class LocalStack:
         apps: the application of each pool, by `Pool.app_name`.
     """
 
-    def __init__(self, config: NicheConfig, context: EngineContext, metrics_dir: Path) -> None:
+    def __init__(
+        self,
+        config: NicheConfig,
+        context: EngineContext,
+        metrics_dir: Path,
+        followed: Path | None = None,
+    ) -> None:
         self.config = config
-        self._context, self._metrics_dir = context, metrics_dir
+        self._context, self._metrics_dir, self._followed = context, metrics_dir, followed
         self.contents = contents(config)
         self.apps: Mapping[str, str] = {pool.app_name: pool.app_name for pool in config.pools}
 
@@ -195,7 +204,7 @@ class LocalStack:
         return [RunTarget(built, ROUTER_APP, None, _QUIET)]
 
     def _gateway(self, config: NicheConfig, apps: Mapping[str, str]) -> RunTarget:
-        context = GatewayContext(self._context, self._metrics_dir, apps)
+        context = GatewayContext(self._context, self._metrics_dir, apps, self._followed)
         return RunTarget(build_gateway(config, context), GATEWAY_APP, "/", _QUIET)
 
 

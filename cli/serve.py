@@ -1,13 +1,15 @@
 """`niche serve`: runs the stack on this machine until Ctrl-C, and follows its configuration.
 
-Desired state, not a call: whoever wants another specialist writes it into the file, by hand or with
-`niche specialists add`, and finds it there after the next start too.
+Desired state, not a call: whoever wants another specialist writes it into the file, by hand, with
+`niche specialists add` or with `POST /v1/niche/specialists`, and finds it there after the next
+start too.
 """
 
 import argparse
 import time
 
 from cli.demo import show_samples
+from cli.options import DEFAULT_STACK
 from cli.stack import add_stack, running, wanted
 
 _LOOK_SECONDS = 1.0
@@ -25,7 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     from cli.follower import Follower
 
-    with running(arguments) as stack:
+    # Requests change nobody's default stack, but a file that is the operator's own.
+    followed = None if arguments.config == DEFAULT_STACK else arguments.config
+    with running(arguments, followed) as stack:
         if arguments.samples:
             show_samples(stack.url, stack.config)
         print(f"\nServing on {stack.url}/v1 until Ctrl-C", flush=True)

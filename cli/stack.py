@@ -39,8 +39,12 @@ def add_stack(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def running(arguments: argparse.Namespace) -> Iterator["LocalStack"]:
+def running(arguments: argparse.Namespace, followed: Path | None = None) -> Iterator["LocalStack"]:
     """Runs the stack in the options of `add_stack`.
+
+    Args:
+        arguments: the options.
+        followed: the configuration's file, if the stack follows it and requests may change it.
 
     Raises:
         ConfigError: the configuration cannot be used on this machine.
@@ -60,7 +64,7 @@ def running(arguments: argparse.Namespace) -> Iterator["LocalStack"]:
         from cli.launch import running_stack
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        with running_stack(config, cache(), state_dir / "run", say) as stack:
+        with running_stack(config, cache(), state_dir / "run", say, followed) as stack:
             # Only now, since Ray sets its own handlers while it starts.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _interrupt)

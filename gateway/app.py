@@ -25,7 +25,6 @@ from gateway.decider import Access, AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
-from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
@@ -50,9 +49,6 @@ from router.dispatch import Dispatcher
 from router.health import Health
 
 Observe = Callable[[Scope, Record], RequestObserver]
-
-_EMBEDDINGS = "/v1/embeddings"
-"""Where there is nothing to decide, nor to compare."""
 
 _EMBEDDINGS = "/v1/embeddings"
 """Where there is nothing to decide, nor to compare."""

@@ -2,7 +2,7 @@
 open.
 
     a-key              may send requests
-    operator another   may also change the states of specialists
+    operator another   may also change specialists: their states, and which there are
 
 Rule: if the file has no operator's key, every key counts as an operator's.
 """
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.errors import InvalidApiKey
 
 _OPERATOR = "operator "
-_OPERATOR_PATHS = "/v1/niche/lifecycle/"
+_OPERATOR_PATHS = ("/v1/niche/lifecycle/", "/v1/niche/specialists")
 
 
 class ApiKeys:
@@ -25,7 +25,7 @@ class ApiKeys:
 
     Args:
         keys: may send requests.
-        operators: may also change states; if there are none, every key may.
+        operators: may also change specialists; if there are none, every key may.
 
     Raises:
         ValueError: there is no key, so every request would be refused.
@@ -56,7 +56,7 @@ class ApiKeys:
         return _among(key, self._digests)
 
     def accept_operator(self, key: bytes) -> bool:
-        """Whether the key may change states."""
+        """Whether the key may change specialists."""
         return _among(key, self._operators or self._digests)
 
 

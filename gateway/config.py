@@ -164,6 +164,11 @@ class GatewaySection(_Section):
         default=None,
         description="file with one accepted bearer key per line; None: requests need no key",
     )
+    adapters_dir: str | None = Field(
+        default=None,
+        description="folder with a directory for each adapter that `POST /v1/niche/specialists` "
+        "may name beside those under deployments/adapters; None: it may name those alone",
+    )
     max_body_bytes: int = Field(
         default=4_000_000, ge=1, description="longer request bodies are refused with 413"
     )

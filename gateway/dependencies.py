@@ -10,6 +10,7 @@ from deployments.protocol import Backend
 from gateway.config import NicheConfig
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
+from gateway.specialists.stack_file import StackFile
 from router.classifier import Classifier
 from router.policy import Policy
 
@@ -39,6 +40,7 @@ class Dependencies:
         judge: the model of `gateway.shadow.judge`; None: no judge.
         services: what the gateway starts and stops.
         multiprocess_dir: where all gateway processes keep their metrics, if there are several.
+        stack_file: the file that the stack follows and requests may change; None: there is none.
         tracer_provider: exports the traces; the gateway shuts it down; None: no traces.
         readiness_timeout_seconds: how long a health check may take.
         readiness_interval_seconds: how often each model is checked.
@@ -57,6 +59,7 @@ class Dependencies:
     judge: Backend | None = None
     services: Sequence[Service] = ()
     multiprocess_dir: str | None = None
+    stack_file: StackFile | None = None
     tracer_provider: TracerProvider | None = None
     readiness_timeout_seconds: float = 5.0
     readiness_interval_seconds: float = 2.0

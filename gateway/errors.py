@@ -7,6 +7,8 @@
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
     |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
+    |-- AdapterNotFound, NameTaken,                               specialists that come and go
+    |   ChangeRefused, NoFollowedFile
     `-- ClientGone                                                the client disconnected
 
 The table also covers `StoreError` and the `BackendError` tree of `deployments.protocol`. Rule: any
@@ -114,6 +116,22 @@ class TransitionRefused(GatewayError):
     """A change of state that the specialist's current state does not allow."""
 
 
+class AdapterNotFound(GatewayError):
+    """No adapter that a request may name has this name."""
+
+
+class NameTaken(GatewayError):
+    """A new specialist with the name of another model."""
+
+
+class ChangeRefused(GatewayError):
+    """A change of `niche.yaml` that a stack would not serve, or that its file does not allow."""
+
+
+class NoFollowedFile(GatewayError):
+    """A change of `niche.yaml`, and the stack follows no file that a request may change."""
+
+
 class ClientGone(GatewayError):
     """The client disconnected; never sent, only counted."""
 
@@ -153,6 +171,10 @@ TABLE: dict[type[Exception], Rule] = {
     AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),
     ShadowDisabled: Rule(409, _INVALID, "shadow_disabled"),
     TransitionRefused: Rule(409, _INVALID, "transition_refused"),
+    AdapterNotFound: Rule(404, _INVALID, "adapter_not_found"),
+    NameTaken: Rule(409, _INVALID, "name_taken"),
+    ChangeRefused: Rule(409, _INVALID, "change_refused"),
+    NoFollowedFile: Rule(409, _INVALID, "no_followed_file"),
     StoreError: Rule(503, "server_error", "evidence_unavailable"),
     ClientGone: Rule(499, _INVALID, "client_disconnected"),
     InvalidPrompt: Rule(400, _INVALID, "invalid_prompt"),

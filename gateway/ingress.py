@@ -35,6 +35,7 @@ from gateway.loop_watch import watch_running_loop
 from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
 from gateway.routing import load_classifier, load_policy
 from gateway.scoring import DeployedScorer
+from gateway.specialists.stack_file import StackFile
 from gateway.tracing.otlp import open_provider
 from router.classifier import Classifier
 from router.policy import Policy
@@ -58,12 +59,14 @@ class GatewayContext:
 
     All gateway replicas of a node share `metrics_dir`, so that each can serve the sums.
     `apps` are the applications of pools, by `Pool.app_name`, where these are not their names: of
-    those that took another's place while the stack ran.
+    those that took another's place while the stack ran. `followed` is the configuration's file,
+    where the stack follows it and requests may change it.
     """
 
     engine: EngineContext
     metrics_dir: Path | None = None
     apps: Mapping[str, str] = field(default_factory=dict)
+    followed: Path | None = None
 
 
 class Gateway:
@@ -94,6 +97,7 @@ class Gateway:
                 clock=time.monotonic,
                 wall_clock=time.time,
                 metrics=Metrics(CollectorRegistry()),
+                stack_file=_stack_file(context.followed),
                 multiprocess_dir=str(context.metrics_dir) if context.metrics_dir else None,
                 tracer_provider=open_provider(tracing) if tracing else None,
             )
@@ -156,6 +160,12 @@ def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engi
         return create_engines(specs, context)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _stack_file(path: Path | None) -> StackFile | None:
+    # Not the engines' options: a new specialist has those of its pool, and checking them imports
+    # the engines, which the gateway does not load.
+    return None if path is None else StackFile(path, load_policy)
 
 
 def _backends(

@@ -24,6 +24,7 @@ from gateway.evidence.schemas import (
     SpecialistBody,
 )
 from gateway.model_schemas import ModelList, ModelObject
+from gateway.specialists.schemas import NewSpecialist, SpecialistChange
 
 _TYPES = (
     ChatRequest,
@@ -43,6 +44,8 @@ _TYPES = (
     Order,
     PairsBody,
     SpecialistBody,
+    NewSpecialist,
+    SpecialistChange,
     ErrorBody,
 )
 _REFERENCE = "#/components/schemas/{name}"
@@ -82,6 +85,7 @@ def describe() -> dict[str, Any]:
                 "get": _reading("retrieveModel", "One model", ModelObject),
             },
             **_evidence_paths(),
+            **_specialist_paths(),
             "/": {"get": _plain("page", "The gateway's web page", "text/html")},
             "/page/{name}": {
                 "parameters": [_in_path("name")],
@@ -113,6 +117,17 @@ def _evidence_paths() -> dict[str, Any]:
         "/v1/niche/lifecycle/{model}": {
             "parameters": [_in_path("model")],
             "post": _telling("order", "Changes the state of a specialist", Order, SpecialistBody),
+        },
+    }
+
+
+def _specialist_paths() -> dict[str, Any]:
+    added = _telling("addSpecialist", "Adds a specialist", NewSpecialist, SpecialistChange, "202")
+    return {
+        "/v1/niche/specialists": {"post": added},
+        "/v1/niche/specialists/{name}": {
+            "parameters": [_in_path("name")],
+            "delete": _reading("removeSpecialist", "Removes one", SpecialistChange, "202"),
         },
     }
 
@@ -151,13 +166,13 @@ def _deciding() -> dict[str, Any]:
     return _telling("route", summary, RouteRequest, RouteBody)
 
 
-def _reading(operation: str, summary: str, answer: type) -> dict[str, Any]:
+def _reading(operation: str, summary: str, answer: type, status: str = "200") -> dict[str, Any]:
     content = {"application/json": {"schema": _reference(answer)}}
     return {
         "operationId": operation,
         "summary": summary,
         "security": [{"bearer": []}, {}],
-        "responses": {"200": {"description": summary, "content": content}, _ERRORS: _error()},
+        "responses": {status: {"description": summary, "content": content}, _ERRORS: _error()},
     }
 
 
@@ -165,9 +180,11 @@ def _in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _telling(operation: str, summary: str, request: type, answer: type) -> dict[str, Any]:
+def _telling(
+    operation: str, summary: str, request: type, answer: type, status: str = "200"
+) -> dict[str, Any]:
     content = {"application/json": {"schema": _reference(request)}}
-    return _reading(operation, summary, answer) | {
+    return _reading(operation, summary, answer, status) | {
         "requestBody": {"required": True, "content": content}
     }
 

@@ -40,6 +40,17 @@ def test_models_of_a_pool_are_one_application(tmp_path: Path) -> None:
     assert cpus_wanted(stack) == cpus_wanted(config(fake)) + 2
 
 
+def test_the_gateways_replicas_learn_which_file_requests_may_change(tmp_path: Path) -> None:
+    """None, unless the stack is told so."""
+    stack = config(UPSTREAM)
+
+    for followed in (None, tmp_path / "niche.yaml"):
+        launched = LocalStack(stack, EngineContext(tmp_path), tmp_path, followed)
+        [gateway] = launched.applications()
+        _, context = gateway.target._bound_deployment.init_args
+        assert context.followed == followed
+
+
 def test_a_model_with_replicas_is_an_application(tmp_path: Path) -> None:
     """Weights always are, an upstream where the operator wants it."""
     apart = UPSTREAM | {"deployment": "own", "resources": {"num_cpus": 3}}

@@ -29,6 +29,7 @@ from gateway.config import (
 from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from gateway.scoring import DeployedScorer
+from gateway.specialists.stack_file import StackFile
 from router.config import RouterConfig, SelectionConfig
 from router.policy import Policy
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
@@ -117,6 +118,7 @@ def make_gateway(
     embeddings: Sequence[ModelSpec] = (),
     quality_point_worth: float | None = None,
     decision_log: DecisionLogSection | None = None,
+    stack_file: StackFile | None = None,
     multiprocess_dir: str | None = None,
     tracer_provider: TracerProvider | None = None,
     **limits: Any,
@@ -145,6 +147,7 @@ def make_gateway(
         wall_clock=lambda: 1_700_000_000.5,
         judge=judge,
         services=[*engines, *([judge] if judge else [])],
+        stack_file=stack_file,
         multiprocess_dir=multiprocess_dir,
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,

@@ -61,6 +61,23 @@ async def test_orders_want_an_operators_key(tmp_path, lines, key, status):
     assert (order.status_code, asked.status_code) == (status, 200)
 
 
+async def test_changes_of_the_stack_want_an_operators_key(tmp_path):
+    """Adding and removing specialists too; there is no file to change here."""
+    path = tmp_path / "keys"
+    path.write_text("asks\noperator orders\n")
+    gateway = make_gateway(api_keys_file=str(path))
+    found = []
+
+    for key in ("asks", "orders"):
+        async with gateway.client() as client:
+            client.headers["authorization"] = f"Bearer {key}"
+            added = await client.post("/v1/niche/specialists", json={"name": "a", "adapter": "sql"})
+            removed = await client.delete("/v1/niche/specialists/sql-model")
+        found.append((added.status_code, removed.status_code))
+
+    assert found == [(401, 401), (409, 409)]
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
 async def test_probes_need_no_key(gateway, path):
     """Probes and metrics are open."""
