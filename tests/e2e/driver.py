@@ -34,10 +34,11 @@ def main(config_path: str, port: str) -> None:
         os.environ.update(ray_environment(Path(folder), os.environ))
         from cli.launch import running_stack
 
-        with running_stack(config, cache_dir(os.environ), Path(folder) / "run") as stack:
+        file, run = Path(config_path), Path(folder) / "run"
+        with running_stack(config, cache_dir(os.environ), run, followed=file) as stack:
             wait_until_ready(stack.url, 300)
             say({"ready": stack.url})
-            follower = Follower(stack, Path(config_path), lambda: at_port(config_path, port))
+            follower = Follower(stack, file, lambda: at_port(config_path, port))
             for line in sys.stdin:
                 question = json.loads(line)
                 if "follow" in question:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import yaml
 
+from gateway.config_file import load_config
 from lab.specialists.registry import NICHES
 from tests.e2e.conftest import ROOT, Stack, eventually, running
 from tests.e2e.samples import BEGINNINGS
@@ -106,6 +107,32 @@ def test_a_specialist_goes_and_its_process_with_it(stack: Stack, file: Path) -> 
     assert answered_by(stack, "sql") == {"sql"}
     pool = ["gateway", "gateway", "generalist", "smollm2-135m-instruct"]
     assert eventually(lambda: sorted(stack.replicas()) == pool, 30)
+
+
+def test_an_operators_requests_have_a_specialist_come_and_go(stack: Stack, file: Path) -> None:
+    """Every replica answers it, no other request fails, and the next start finds it in the file."""
+    url = f"{stack.url}/v1/niche/specialists"
+
+    def add() -> list[str]:
+        added = httpx.post(url, json={"name": "math", "adapter": "math"}, timeout=60)
+        assert added.status_code == 202, added.text
+        return stack.follow()
+
+    def remove() -> list[str]:
+        assert httpx.delete(f"{url}/math", timeout=60).status_code == 202
+        return stack.follow()
+
+    models, answers = asyncio.run(under_load(stack, add))
+    assert models == ["generalist", "sql", "tools", "math"]
+    assert set(answers) == {"sql", "tools"}
+    assert answered_by(stack, "math") == {"math"}
+    assert httpx.get(f"{stack.url}/v1/models/math").json()["niche"]["role"] == "specialist"
+    assert load_config(file).models_of("math") == ("math",)
+
+    models, answers = asyncio.run(under_load(stack, remove))
+    assert models == ["generalist", "sql", "tools"]
+    assert set(answers) == {"sql", "tools"}
+    assert answered_by(stack, "math") == {"generalist"}
 
 
 @pytest.mark.parametrize(
