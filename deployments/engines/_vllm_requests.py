@@ -87,6 +87,8 @@ def build_body(
         if key in fields:
             fields[key] = control_tokens.as_text(fields[key])
     fields = _defaults(fields, model.options) | fields
+    if fields.get("n", 1) > 1 and fields.get("temperature") == 0:
+        fields |= {"temperature": 1.0, "top_k": 1}  # the same; vLLM refuses several greedy choices
     # The count so far with every event, so that each chunk knows its tokens.
     options = fields.get("stream_options") or {}
     counts = {"include_usage": True, "continuous_usage_stats": True}

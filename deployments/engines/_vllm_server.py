@@ -20,12 +20,16 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from deployments.control_tokens import ControlTokens
+from deployments.engines._heartbeat import Heartbeat
 from deployments.engines._openai_errors import error_from
+from deployments.engines._vllm_answers import without_end_token
 from deployments.engines._vllm_stats import Stats, StatsLogger
 from deployments.protocol import BackendError, InvalidPrompt, ModelRequest, Unavailable
 
 _FIRST_PARAMETER = {"chat": "messages", "completion": "prompt"}
 """The parameter to blame for an error that names none."""
+
+_PARAMETERS = {"chat": ChatCompletionRequest, "completion": CompletionRequest}
 
 
 class VllmServer:
@@ -39,6 +43,7 @@ class VllmServer:
 
     def __init__(self, engine: AsyncLLM, state: State, stats: Stats) -> None:
         self._engine, self._state, self.stats = engine, state, stats
+        self._heartbeat = Heartbeat(engine.is_sleeping)  # its process answers between two passes
         self.context_tokens: int = engine.model_config.max_model_len
         tokens = engine.renderer.tokenizer.added_tokens_decoder.values()
         self.control_tokens = ControlTokens(str(token) for token in tokens if token.special)
@@ -69,7 +74,7 @@ class VllmServer:
             raise _refusal(request, answer)
         async with aclosing(answer) as events:
             async for event in events:
-                yield event.encode()
+                yield without_end_token(event.encode())
 
     async def _asked(
         self, request: ModelRequest, body: bytes
@@ -92,8 +97,13 @@ class VllmServer:
         if self._engine.errored:
             raise Unavailable(model, "vLLM's engine is dead")
 
+    def silent_seconds(self) -> float:
+        """How long the engine's process has not answered, between one look and the next."""
+        return self._heartbeat.waiting_seconds()
+
     async def stop(self) -> None:
         """Ends the engine's process."""
+        self._heartbeat.stop()
         await asyncio.to_thread(self._engine.shutdown)
 
 
@@ -113,7 +123,8 @@ def _engine(arguments: Namespace, stats: Stats) -> AsyncLLM:
 def _refusal(request: ModelRequest, answer: ErrorResponse) -> BackendError:
     """The exception for vLLM's own error."""
     error: dict[str, Any] = answer.error.model_dump()
-    error["param"] = error.get("param") or _FIRST_PARAMETER[request.operation]
+    if error.get("param") not in _PARAMETERS[request.operation].model_fields:
+        error["param"] = _FIRST_PARAMETER[request.operation]
     return error_from(request.model, answer.error.code, None, json.dumps({"error": error}))
 
 

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from deployments.completions import Completion, CompletionFilter
 from deployments.deadline import within_deadline
-from deployments.engine import Engine, EngineContext, LoadRecorder, Work, parse_options
+from deployments.engine import (
+    Engine,
+    EngineContext,
+    LoadRecorder,
+    Work,
+    parse_options,
+    require_kind,
+)
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._vllm_options import VllmOptions, missing
 from deployments.engines._vllm_requests import ServedModel, build_body
@@ -128,10 +135,11 @@ class VllmEngine:
     async def alive(self) -> None:
         """Raises `Unavailable` if the engine is dead, or makes no progress."""
         name = self._first.name
-        self._ready(name).server.require_alive(name)
-        idle, limit = self._clock.stalled_seconds(), self._options[name].stall_seconds
-        if idle > limit:
-            raise Unavailable(name, f"the engine made no progress for {idle:.0f} s")
+        server = self._ready(name).server
+        server.require_alive(name)
+        silent = server.silent_seconds()
+        if silent > self._options[name].stall_seconds:
+            raise Unavailable(name, f"the engine made no progress for {silent:.0f} s")
 
     async def load(self, model: str) -> Load:
         """See `Backend`. Requests that wait in vLLM count as running."""
@@ -156,6 +164,7 @@ class VllmEngine:
             DeadlineExceeded: it took longer than the request allows.
             Unavailable: the engine stopped, or failed.
         """
+        require_kind(self._first, request, streamed=True)
         answer = _Answer(request, self._ready(request.model), self._clock)
         with self._recorders[request.model].track(request.request_id) as work:
             async with aclosing(answer.chunks(work)) as chunks:
@@ -170,6 +179,7 @@ class VllmEngine:
                 the deadline.
             BackendError: as `stream`.
         """
+        require_kind(self._first, request)
         answer = _Answer(request, self._ready(request.model), self._clock)
         limit = asyncio.timeout(request.first_token_seconds)
         with self._recorders[request.model].track(request.request_id) as work:

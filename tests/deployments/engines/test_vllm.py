@@ -98,7 +98,7 @@ async def test_several_gpus_share_a_model(gpus, options, tensor, pipeline) -> No
 
 async def test_an_adapter_of_another_base_is_refused(tiny, tmp_path) -> None:
     """With the name of the base that it needs."""
-    adapter = save_lora(tmp_path / "adapter", tiny, width=64, base="another")
+    adapter = save_lora(tmp_path / "adapter", Path("another"), width=64)
     given = spec(tiny).model_copy(update={"adapter": str(adapter)})
 
     with pytest.raises(ModelError, match="another"):
