@@ -101,7 +101,9 @@ def _defaults(adapters: Mapping[str, Path], rank: int) -> dict[str, Any]:
         fitting = next((known for known in _RANKS if known >= rank), rank)
         defaults |= {
             "enable_lora": True,
-            "max_loras": len(adapters),  # all of them in one batch
+            # All of them in one batch, and a place that stays empty: on a CPU the requests of the
+            # bare base would get the adapter in the last one.
+            "max_loras": len(adapters) + 1,
             "max_lora_rank": fitting,
         }
     return defaults
