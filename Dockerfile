@@ -5,12 +5,15 @@ FROM python:3.11-slim AS build
 # pip reads this from the environment. For an image without CUDA packages, set it to PyTorch's index of
 # CPU builds; if it is empty, pip installs torch from its usual index.
 ARG PIP_EXTRA_INDEX_URL=
+# An image with vLLM: EXTRAS=tracing,load,vllm and CONSTRAINTS=constraints-vllm.txt.
+ARG EXTRAS=tracing,load
+ARG CONSTRAINTS=constraints.txt
 
 WORKDIR /build
 RUN python -m venv /venv
 # What changes seldom comes first, so that a change of the code does not download torch again.
 RUN /venv/bin/pip install --no-cache-dir torch==2.13.0
-COPY pyproject.toml constraints.txt README.md LICENSE niche.yaml ./
+COPY pyproject.toml constraints*.txt README.md LICENSE niche.yaml ./
 COPY gateway gateway
 COPY router router
 COPY deployments deployments
@@ -18,14 +21,16 @@ COPY lab lab
 COPY cli cli
 COPY loadtests loadtests
 RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
- && /venv/bin/pip install --no-cache-dir --constraint constraints.txt "$(echo dist/*.whl)[tracing,load]"
+ && /venv/bin/pip install --no-cache-dir --constraint "$CONSTRAINTS" "$(echo dist/*.whl)[$EXTRAS]"
 
 
 FROM python:3.11-slim
 
-# KubeRay's probes ask with wget.
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends wget \
+ARG EXTRAS=tracing,load
+# KubeRay's probes ask with wget. vLLM compiles kernels as it starts, for which it needs a compiler.
+RUN case ",$EXTRAS," in *,vllm,*) compiler="g++";; esac \
+ && apt-get update \
+ && apt-get install --yes --no-install-recommends wget $compiler \
  && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --create-home --uid 10001 niche \

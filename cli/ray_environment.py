@@ -49,6 +49,7 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "VLLM_NO_USAGE_STATS": "1",
     }
     if (
         sys.platform == "linux"

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from cli.main import COMMANDS, parser_of
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._options import Options
+from deployments.engines._vllm_options import VllmOptions
 from deployments.engines.fake import FakeOptions
 from deployments.engines.openai import OpenAIOptions
 from deployments.spec import ModelSpec, engine_names
@@ -35,6 +36,7 @@ FOLDER = Path("docs/reference")
 ENGINE_OPTIONS: dict[str, type[BaseModel]] = {
     "transformers": Options,
     "llama": LlamaOptions,
+    "vllm": VllmOptions,
     "openai": OpenAIOptions,
     "fake": FakeOptions,
 }
@@ -289,7 +291,8 @@ def _engines() -> str:
     return _page(
         "Engine options",
         "The keys of a model's `engine_options`, by `engine`. What each engine is for: "
-        "[configuration](../configuration.md#engines).",
+        "[configuration](../configuration.md#engines). `vllm` also takes any argument of "
+        "`vllm serve`, with underscores.",
         *parts,
     )
 

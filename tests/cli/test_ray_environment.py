@@ -26,11 +26,12 @@ ray.shutdown()
 
 
 def test_nothing_is_reported_to_anybody() -> None:
-    """Neither Ray nor the hub's library sends statistics."""
+    """Neither Ray nor the hub's library nor vLLM sends statistics."""
     added = ray_environment(STATE, {})
 
     assert added["RAY_USAGE_STATS_ENABLED"] == "0"
     assert added["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    assert added["VLLM_NO_USAGE_STATS"] == "1"
 
 
 def test_what_the_operator_set_is_left_alone() -> None:

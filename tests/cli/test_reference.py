@@ -49,7 +49,9 @@ def test_a_setting_has_its_bounds_and_default():
 
 def test_a_closed_set_is_listed():
     """A setting with a closed set of values lists them."""
-    assert _rows("configuration.md")["engine"][1] == "`fake`, `llama`, `openai`, `transformers`"
+    assert _rows("configuration.md")["engine"][1] == (
+        "`fake`, `llama`, `openai`, `transformers`, `vllm`"
+    )
 
 
 @pytest.mark.parametrize("page", ["configuration.md", "engines.md"])

@@ -121,6 +121,26 @@ label_selector: {niche-group: {{ . }}}
 {{- end }}
 {{- end -}}
 
+{{/* Whether a replica has a worker of Ray for each of several GPUs: "true" or empty. Takes the model. */}}
+{{- define "niche.inGroup" -}}
+{{- if and (eq (dig "engine" "transformers" .) "vllm") (gt (dig "resources" "num_gpus" 0 . | float64) 1.0) }}true{{ end -}}
+{{- end -}}
+
+{{/* What Ray reserves for a replica with several GPUs: `_placement_group` of deployments/builder.py. Takes model, group. */}}
+{{- define "niche.placementGroup" -}}
+{{- $cpus := dig "resources" "num_cpus" 0.5 .model -}}
+{{- $stages := dig "engine_options" "pipeline_parallel_size" 1 .model | int -}}
+placement_group_bundles:
+  - {CPU: {{ $cpus }}, GPU: 1{{ with dig "resources" "memory_bytes" nil .model }}, memory: {{ int64 . }}{{ end }}}
+  {{- range until (sub (int .model.resources.num_gpus) 1 | int) }}
+  - {GPU: 1}
+  {{- end }}
+placement_group_strategy: {{ ternary "STRICT_PACK" "PACK" (eq $stages 1) }}
+{{- with .group }}
+placement_group_bundle_label_selector: [{niche-group: {{ . }}}]
+{{- end }}
+{{- end -}}
+
 {{/* One application per pool of models, one for the gateway, one for a separate classifier: as `niche serve` starts on
      one machine. What can change without a restart (replicas, limits) is under `deployments` and not in a model's `args`. */}}
 {{- define "niche.serveConfig" -}}
@@ -170,13 +190,17 @@ applications:
         max_ongoing_requests: {{ dig "limits" "max_ongoing_requests" 64 . | int }}
         max_queued_requests: {{ dig "limits" "max_queued_requests" 128 . | int }}
         {{- end }}
+        {{- $grouped := include "niche.inGroup" . }}
+        {{- if $grouped }}
+        {{- include "niche.placementGroup" (dict "model" . "group" $group) | nindent 8 }}
+        {{- end }}
         ray_actor_options:
           num_cpus: {{ dig "resources" "num_cpus" 0.5 . }}
-          num_gpus: {{ dig "resources" "num_gpus" 0 . }}
+          num_gpus: {{ ternary 0 (dig "resources" "num_gpus" 0 .) (not (empty $grouped)) }}
           {{- with dig "resources" "memory_bytes" nil . }}
           memory: {{ int64 . }}
           {{- end }}
-          {{- with include "niche.labelSelector" $group | trim }}{{ . | nindent 10 }}{{ end }}
+          {{- with include "niche.labelSelector" (ternary "" $group (not (empty $grouped))) | trim }}{{ . | nindent 10 }}{{ end }}
   {{- end }}
   {{- end }}
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}

@@ -183,7 +183,7 @@ spec:
 {{- define "niche.pullsModels" -}}
 {{- $loads := include "niche.isEdge" . -}}
 {{- range (include "niche.models" .root | fromYaml).all -}}
-{{- if has (dig "engine" "transformers" .) (list "llama" "transformers") }}{{ $loads = "true" }}{{ end -}}
+{{- if has (dig "engine" "transformers" .) (list "llama" "transformers" "vllm") }}{{ $loads = "true" }}{{ end -}}
 {{- end -}}
 {{- if and .root.Values.modelCache.pull $loads }}true{{ end -}}
 {{- end -}}
@@ -404,13 +404,14 @@ spec:
 {{- end -}}
 
 {{/* Validates niche.yaml, the engines' options and the router's artifact before anything else starts.
-     It waits before it fails: KubeRay deletes a failed pod at once, and its log with it. */}}
+     It waits before it fails: KubeRay deletes a failed pod at once, and its log with it. vLLM would look for
+     a GPU only to read its options, and the gateway's pods have none. */}}
 {{- define "niche.checkContainer" -}}
 name: check-config
 command:
   - /bin/sh
   - -c
-  - niche config check --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
+  - VLLM_TARGET_DEVICE=cpu niche config check --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
 terminationMessagePolicy: FallbackToLogsOnError
 {{ include "niche.commandContainer" . }}
   {{- include "niche.artifactMount" .root | nindent 2 }}

@@ -84,12 +84,12 @@ workerGroups.{{ $name }}.minAvailable: {{ $group.minAvailable }} is above minRep
 {{- $part := . -}}
 {{- $neededCpus = addf $neededCpus (mulf .replicas .cpus) -}}
 {{- $neededGpus = addf $neededGpus (mulf .replicas .gpus) -}}
-{{- $fits := false -}}
+{{- $fits := false -}}{{- $gpusOfPod := $part.gpusOfPod | default $part.gpus -}}
 {{- range $name, $group := ternary (pick $groups .group) $groups (hasKey $groups .group) -}}
-{{- if and (le (float64 $part.cpus) (float64 $group.cpus)) (le (float64 $part.gpus) (float64 $group.gpus)) }}{{ $fits = true }}{{ end -}}
+{{- if and (le (float64 $part.cpus) (float64 $group.cpus)) (le (float64 $gpusOfPod) (float64 $group.gpus)) }}{{ $fits = true }}{{ end -}}
 {{- end -}}
 {{- if not $fits }}
-{{ .key }}: no pod of {{ with .group }}workerGroups.{{ . }}{{ else }}any worker group{{ end }} has {{ .cpus }} CPUs and {{ .gpus }} GPUs for one replica; add a larger group and place it there, or lower the resources
+{{ .key }}: no pod of {{ with .group }}workerGroups.{{ . }}{{ else }}any worker group{{ end }} has {{ .cpus }} CPUs and {{ $gpusOfPod }} GPUs for one replica; add a larger group and place it there, or lower the resources
 {{- end -}}
 {{- end -}}
 {{- if gt $neededGpus $gpus }}
@@ -106,7 +106,8 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- end -}}
 {{- end -}}
 
-{{/* What Ray has to place: key, group (empty: any), replicas, cpus, gpus of each part, under the key `all`. */}}
+{{/* What Ray has to place: key, group (empty: any), replicas, cpus, gpus of each part, under the key `all`; and gpusOfPod
+     where one replica may use several pods, as the stages of a pipeline do. */}}
 {{- define "niche.replicas" -}}
 {{- $given := include "niche.given" . | fromYaml -}}
 {{- $placement := .Values.placement -}}
@@ -123,11 +124,17 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- $replicas := dig "replicas" 1 $model -}}
 {{- with $model.autoscaling }}{{ $replicas = dig "min_replicas" 1 . }}{{ end -}}
 {{- $group := dig $pool.name "" (ternary $placement.pools $placement.models $pool.shared) -}}
-{{- $all = append $all (dict "key" $key "group" $group "replicas" $replicas "cpus" (dig "resources" "num_cpus" 0.5 $model) "gpus" (dig "resources" "num_gpus" 0 $model)) -}}
+{{- $all = append $all (dict "key" $key "group" $group "replicas" $replicas "cpus" (dig "resources" "num_cpus" 0.5 $model) "gpus" (dig "resources" "num_gpus" 0 $model) "gpusOfPod" (include "niche.gpusOfPod" $model | float64)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- dict "all" $all | toYaml -}}
+{{- end -}}
+
+{{/* The GPUs that one pod must have for a replica of a model. */}}
+{{- define "niche.gpusOfPod" -}}
+{{- $stages := dig "engine_options" "pipeline_parallel_size" 1 . | int -}}
+{{- if and (include "niche.inGroup" .) (gt $stages 1) }}1{{ else }}{{ dig "resources" "num_gpus" 0 . }}{{ end -}}
 {{- end -}}
 
 {{/* The key of a model in `niche`, by its place among all: `generalist`, `specialists[0]`, ..., `embeddings[0]`, ...

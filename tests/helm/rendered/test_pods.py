@@ -232,7 +232,12 @@ def test_the_check_sees_what_the_gateway_sees():
 
 @pytest.mark.parametrize(
     ("values", "pulls"),
-    [("defaults", True), ("model-cache-offline", False), ("values-gpu-vllm", True)],
+    [
+        ("defaults", True),
+        ("model-cache-offline", False),
+        ("values-gpu", True),
+        ("values-gpu-vllm", True),
+    ],
 )
 def test_model_files_come_first(values, pulls):
     """Workers get the files that the configuration names, unless that is switched off."""

@@ -12,6 +12,7 @@ INCREMENTAL = ('upgrade.type="NewClusterWithIncrementalUpgrade"',)
 STEPS = (*INCREMENTAL, 'upgrade.incremental.gatewayClassName="istio"', 'tests.url="http://gateway"')
 OPENAI = ('niche.generalist={"name":"generalist","model":"none","engine":"openai"}',)
 POOL = ("niche.specialists[1].deployment=null",)
+TWO_GPUS = ("niche.generalist.resources.num_gpus=2", "workerGroups.gpu.gpus=1")
 UPSTREAM = (*OPENAI, 'niche.generalist.engine_options.base_url="http://x/v1"')
 SERVER = 'modelServers.a={"models":["generalist"],"model":"m"}'
 A_DIRECTORY_EACH = (
@@ -100,6 +101,10 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "classifier-without-gpu": (
         ("niche.router.deployment.num_gpus=1", "workerGroups.gpu.gpus=1"),
         {"niche.router.deployment"},
+    ),
+    "tensors-larger-than-pods": (
+        ('niche.generalist={"name":"generalist","model":"m","engine":"vllm"}', *TWO_GPUS),
+        {"niche.generalist.resources"},
     ),
     "more-than-all-pods": (("niche.generalist.replicas=90",), {"workerGroups"}),
     "more-than-fixed-pods": (
@@ -251,6 +256,11 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
         'niche.generalist.deployment="own"',
         "niche.generalist.replicas=2",
         'placement.models.generalist="cpu"',
+    ),
+    "stages-on-several-pods": (
+        'niche.generalist={"name":"generalist","model":"m","engine":"vllm"}',
+        "niche.generalist.engine_options.pipeline_parallel_size=2",
+        *TWO_GPUS,
     ),
     # Left to `niche config check`, which tells more.
     "two-models-of-one-name": ('niche.specialists[1].name="sql"',),

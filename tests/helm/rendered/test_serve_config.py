@@ -8,6 +8,7 @@ from ray.serve.schema import ServeDeploySchema
 from cli.main import main
 from deployments.builder import serve_options
 from deployments.engine import EngineContext
+from deployments.engines._vllm_options import missing
 from deployments.spec import ModelSpec
 from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
 from gateway.config import NicheConfig
@@ -49,9 +50,11 @@ def test_serve_takes_the_configuration():
 
 
 def test_the_check_accepts_the_configuration(tmp_path):
-    """The init container's command finds nothing, wherever the image holds the artifact."""
+    """The init container's command finds nothing, wherever the image holds the artifact, and the
+    engines are here."""
     for values, chart in everywhere():
-        if chart.niche.get("router", {}).get("artifact", "default") == "default":
+        here = not missing() or "vllm" not in {spec.engine for spec in _config(chart).models}
+        if here and chart.niche.get("router", {}).get("artifact", "default") == "default":
             path = tmp_path / f"{values}.yaml"
             path.write_text(chart.one("ConfigMap", chart.name)["data"]["niche.yaml"])
             assert main(["config", "check", "--config", str(path)]) == 0, values
@@ -110,6 +113,7 @@ def test_a_pool_gets_the_options_of_one_machine():
         apps = _apps(chart)
         for of in _config(chart).pools:
             wanted, said = serve_options(of), _deployment(apps[of.app_name])
+            said.pop("placement_group_bundle_label_selector", None)  # where it is to be
             assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
             assert said == {key: wanted.get(key) for key in said}, values
             assert {"num_replicas", "autoscaling_config"} & set(wanted) <= set(said), values
@@ -156,13 +160,34 @@ def test_replicas_find_their_group():
     """A replica that is placed asks for a label that a worker group has; the gateway's is."""
     for values, chart in everywhere():
         labels = [group["labels"] for group in chart.groups.values()]
-        wanted = {
-            name: _deployment(app)["ray_actor_options"].get("label_selector")
-            for name, app in _apps(chart).items()
-        }
+        wanted = {name: _wanted_labels(_deployment(app)) for name, app in _apps(chart).items()}
 
         assert [it for it in wanted.values() if it and it not in labels] == [], values
         assert wanted[GATEWAY_APP], values
+
+
+def _wanted_labels(deployment: dict[str, Any]) -> dict[str, str] | None:
+    """Those of the node of a replica, or of all bundles where it has several GPUs."""
+    options = deployment["ray_actor_options"]
+    if "placement_group_bundles" not in deployment:
+        return options.get("label_selector")
+    [of_bundles] = deployment["placement_group_bundle_label_selector"]
+    assert "label_selector" not in options
+    return of_bundles
+
+
+def test_several_gpus_are_reserved_together():
+    """A bundle for each GPU: in one pod, or on several where a model has stages."""
+    apps = _apps(rendered("vllm"))
+    large, long = (_deployment(apps[name]) for name in ("model-generalist", "pool-org-long"))
+
+    assert large["placement_group_bundles"] == [{"CPU": 2, "GPU": 1}, {"GPU": 1}]
+    assert large["placement_group_strategy"] == "STRICT_PACK"
+    assert long["placement_group_bundles"] == [{"CPU": 0.5, "GPU": 1}, {"GPU": 1}]
+    assert long["placement_group_strategy"] == "PACK"
+    assert {it["ray_actor_options"]["num_gpus"] for it in (large, long)} == {0}
+    assert _wanted_labels(long) == {"niche-group": "one"}
+    assert "placement_group_bundles" not in _deployment(apps["pool-org-base"])
 
 
 def test_the_default_is_the_project_s():

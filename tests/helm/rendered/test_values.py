@@ -29,7 +29,7 @@ def test_both_majors_are_here():
 
 
 @pytest.mark.parametrize("helm", helms())
-@pytest.mark.parametrize("values", ["defaults", "values-cpu", "values-gpu-vllm"])
+@pytest.mark.parametrize("values", ["defaults", "values-cpu", "values-gpu", "values-gpu-vllm"])
 def test_lint_finds_nothing(values, helm):
     """`helm lint --strict` accepts the defaults and the examples."""
     outcome = run(helm, "lint", "--strict", ".", "--values", str(VALUES[values]))
