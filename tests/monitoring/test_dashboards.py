@@ -8,7 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from deployments.protocol import Overloaded
+from deployments.protocol import EngineStats, Overloaded
 from router.selection.moments import LEAST_COUNT
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import comparing, outcomes
@@ -161,7 +161,7 @@ def test_a_real_prometheus_answers_every_query(tmp_path):
     what Ray and vLLM would tell is at least accepted."""
     gateway = comparing(
         tmp_path,
-        big=FakeBackend("big", pieces=("ri", "ght")),
+        big=FakeBackend("big", pieces=("ri", "ght"), engine_stats=(EngineStats(),)),
         sql=FakeBackend("sql-model", pieces=("ri", "ght")),
         shadow={"max_cost_per_day": 5.0},
     )
