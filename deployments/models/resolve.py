@@ -20,11 +20,12 @@ Snapshot = Callable[[str], str]
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # No pickled weights: loading them can run code.
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+_UNWANTED = ("original/*",)  # the same weights in another form
 
 
-def hub_snapshot(hub_id: str) -> str:
+def hub_snapshot(hub_id: str, download: Callable[..., str] = snapshot_download) -> str:
     """The folder of a hub model's files; downloads them if the hub's cache lacks them."""
-    return snapshot_download(hub_id, allow_patterns=list(_WANTED))
+    return download(hub_id, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED))
 
 
 def resolve(

@@ -54,8 +54,16 @@ def test_the_pulled_encoder_is_verified_with_the_artifact(
     assert "niche models pull --verify" in said
 
 
-def test_the_encoder_and_the_models_of_the_lock_file_are_needed() -> None:
-    """Each once; a model of one's own is not pulled."""
-    model = {"name": "big", "model": "./mine", "engine": "fake"}
+@pytest.mark.parametrize("engine", ["llama", "vllm"])
+def test_the_encoder_and_the_models_of_the_lock_file_are_needed(engine: str) -> None:
+    """Each once, whatever the engine; a model of one's own is not pulled."""
+    base = "smollm2-135m-instruct"
+    config = {
+        "generalist": {"name": "big", "model": "./mine", "engine": engine},
+        "specialists": [
+            {"name": name, "model": base, "engine": engine, "domain": name, "adapter": name}
+            for name in ("sql", "tools")
+        ],
+    }
 
-    assert needed(parse_config({"generalist": model}, "stack")) == (ENCODER,)
+    assert needed(parse_config(config, "stack")) == (ENCODER, base)

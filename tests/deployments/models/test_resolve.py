@@ -2,10 +2,11 @@
 
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
 from deployments.models.cache import model_dir, write_record
 from deployments.models.errors import ModelError
-from deployments.models.resolve import resolve
+from deployments.models.resolve import hub_snapshot, resolve
 from deployments.models.resolve_gguf import resolve_gguf
 from tests.deployments.models.wheels import build_wheel, locked
 
@@ -67,6 +68,21 @@ def test_a_hub_id_is_asked_of_the_hub(lock, tmp_path):
 
     assert resolve("org/name-1.5B", tmp_path, lock=lock, snapshot=snapshot) == folder
     assert asked == ["org/name-1.5B"]
+
+
+def test_the_hub_is_asked_for_what_engines_read():
+    """Configuration, tokenizer, template and weights; no code, no pickles, and no weights twice."""
+    wanted = [
+        *("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model"),
+        *("merges.txt", "chat_template.jinja", "model.safetensors.index.json"),
+        *("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
+    ]
+    others = ["pytorch_model.bin", "modeling.py", "original/model.safetensors", "original/a.pth"]
+
+    def download(hub_id, **patterns):
+        return hub_id, list(filter_repo_objects([*wanted, *others], **patterns))
+
+    assert hub_snapshot("org/name", download) == ("org/name", wanted)
 
 
 def test_an_unreachable_hub_is_said_clearly(lock, tmp_path):
