@@ -53,7 +53,9 @@ def serve_options(pool: Pool) -> dict[str, Any]:
 def _placement_group(spec: ModelSpec) -> dict[str, Any]:
     """A bundle per GPU, for one worker each; the replica is in the first. Tensor parallel workers
     talk at every layer, so they share a node; the stages of a pipeline may be on several."""
-    first = {"CPU": spec.resources.num_cpus, "GPU": 1}
+    first: dict[str, float] = {"CPU": spec.resources.num_cpus, "GPU": 1}
+    if spec.resources.memory_bytes is not None:
+        first["memory"] = spec.resources.memory_bytes
     others = [{"GPU": 1}] * (int(spec.resources.num_gpus) - 1)
     stages = spec.engine_options.get("pipeline_parallel_size", 1)
     return {
