@@ -164,4 +164,10 @@ def _flag(key: str) -> str:
 
 @cache
 def _parser() -> FlexibleArgumentParser:
-    return make_arg_parser(_Parser(add_help=False))
+    try:
+        return make_arg_parser(_Parser(add_help=False))
+    except RuntimeError as error:
+        raise ValueError(
+            f"engine: vllm cannot run here: {error}; where options are only checked, set "
+            "VLLM_TARGET_DEVICE=cpu"
+        ) from error
