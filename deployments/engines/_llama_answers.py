@@ -5,7 +5,7 @@ of a choice; an `AnswerWriter` writes the client's answer, streamed or whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -144,8 +144,9 @@ class ChoiceReader:
             finish_reason=None if usage is None else self._finish_reason,
             usage=usage,
         )
-        if said.shown:  # else its tokens count with what comes next
-            self._shown = self._generated
+        if not said.shown:
+            return replace(said, tokens=0)  # they count with what comes next
+        self._shown = self._generated
         return said
 
     def _progressed(self, progress: _Progress) -> Said:

@@ -57,7 +57,8 @@ def server_parameters(
     params.n_parallel = options.parallel_requests
     params.n_ctx = options.max_context_tokens * options.parallel_requests
     params.kv_unified = False  # each slot has its own part: none can take another's room
-    params.n_batch = params.n_ubatch = options.max_batch_tokens
+    # A pass has room for a token of each request, or llama.cpp ends the process.
+    params.n_batch = params.n_ubatch = max(options.max_batch_tokens, options.parallel_requests)
     params.cache_type_k = params.cache_type_v = _KV_CACHE_TYPES[options.kv_cache_type]
     params.cache_ram_mib = 0  # prompts are kept in the slots, and not beside them in up to 8 GB
     params.cache_idle_slots = False
@@ -71,6 +72,7 @@ def server_parameters(
     params.sampling.top_k, params.sampling.min_p = 0, 0.0
     params.hostnames, params.api_keys = [str(listener)], [secrets.token_urlsafe()]
     params.n_threads_http, params.ui, params.endpoint_slots = 1, False, False
+    params.endpoint_metrics = True
     params.sse_ping_interval = -1
     params.verbosity = _LOG_ERRORS
     return params
@@ -124,8 +126,13 @@ class LlamaServer:
             if pooling is not None:
                 _set_embedding(params, options, pooling)
             self._server: xllamacpp.Server | None = xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise ModelError(f"{model}: llama.cpp cannot load it; its log says why") from error
+            # Waits until its loop runs: a server that is to end before that never does.
+            self._server.handle_metrics()
+        except (RuntimeError, MemoryError) as error:
+            raise ModelError(
+                f"{model}: llama.cpp cannot load it; its log says why. If it lacks memory, lower "
+                "engine_options.parallel_requests or max_context_tokens"
+            ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self.slots = slots = options.parallel_requests
@@ -146,8 +153,8 @@ class LlamaServer:
             Exception: what `read` raises.
         """
         async with within():
-            await self._slots.take(request.model)
-        call = self._begin(request, body, read)
+            slot = await self._slots.take(request.model)
+        call = self._begin(request, body, read, slot)
         try:
             while True:
                 async with within():
@@ -161,14 +168,17 @@ class LlamaServer:
             call.cancel()
             self._calls.discard(call)
 
-    def _begin(self, request: ModelRequest, body: bytes, read: Callable[[bytes], Said]) -> "_Call":
-        """Starts a call, which has a slot; the slot is free when its thread has left the server."""
+    def _begin(
+        self, request: ModelRequest, body: bytes, read: Callable[[bytes], Said], slot: int
+    ) -> "_Call":
+        """Starts a call, which has a slot; it is free when the call's thread has left the
+        server."""
         if self._server is None:
-            self._slots.give_back(request.model)
+            self._slots.give_back(request.model, slot)
             raise Stopped
         call, ask = _Call(read, self._clock), _asked(self._server, request)
         thread = asyncio.get_running_loop().run_in_executor(self._threads, call.run, ask, body)
-        thread.add_done_callback(lambda _: self._slots.give_back(request.model))
+        thread.add_done_callback(lambda _: self._slots.give_back(request.model, slot))
         self._calls.add(call)
         return call
 

@@ -18,34 +18,34 @@ class Slots:
 
     def __init__(self, slots: int) -> None:
         self._free = slots
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, deque[asyncio.Future[int]]] = {}
         self._grants = count(1)
         self._last: dict[str, int] = {}
-        self._held: dict[str, deque[int]] = {}
+        self._held: dict[str, list[int]] = {}
 
     def waiting(self, model: str) -> int:
         """Requests of the model that wait."""
         return sum(not turn.cancelled() for turn in self._waiting.get(model, ()))
 
-    async def take(self, model: str) -> None:
-        """Returns with a slot, which the caller gives back. Cancelling it leaves the queue."""
+    async def take(self, model: str) -> int:
+        """Returns with a slot, as a number with which the caller gives it back. Cancelling it
+        leaves the queue."""
         if self._free and self._may(model):
-            self._grant(model)
-            return
+            return self._grant(model)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(model, deque()).append(turn)
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                self.give_back(model)  # the slot came together with the cancellation
+                self.give_back(model, turn.result())  # it came together with the cancellation
             raise
 
-    def give_back(self, model: str) -> None:
+    def give_back(self, model: str, slot: int) -> None:
         """Frees a slot, and hands on what is free."""
         self._free += 1
         held = self._held[model]
-        held.popleft()
+        held.remove(slot)
         if not held:
             del self._held[model]
         while self._free and self._hand_on():
@@ -60,17 +60,17 @@ class Slots:
             while queue:
                 turn = queue.popleft()
                 if not turn.cancelled():
-                    self._grant(model)
-                    turn.set_result(None)
+                    turn.set_result(self._grant(model))
                     if queue:
                         self._waiting[model] = queue  # behind the others
                     return True
         return False
 
-    def _grant(self, model: str) -> None:
+    def _grant(self, model: str) -> int:
         self._free -= 1
-        self._last[model] = next(self._grants)
-        self._held.setdefault(model, deque()).append(self._last[model])
+        slot = self._last[model] = next(self._grants)
+        self._held.setdefault(model, []).append(slot)
+        return slot
 
     def _may(self, model: str) -> bool:
         last = self._last.get(model, 0)

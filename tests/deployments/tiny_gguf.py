@@ -99,12 +99,13 @@ def save_gguf(
     *,
     further: Sequence[str] = (),
     chat_template: str = CHAT_TEMPLATE,
+    context: int = CONTEXT,
     **metadata: Any,
 ) -> Path:
     """Writes a model with `further` tokens; `metadata` has further keys, with `__` for a dot."""
     writer = GGUFWriter(path, architecture)
     width = weights["token_embd.weight"].shape[1]
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(sum(name.endswith("attn_norm.weight") for name in weights))
     writer.add_feed_forward_length(weights["blk.0.ffn_up.weight"].shape[0])

@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 
 from deployments.engine import EngineContext, create_engine
+from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_server import LlamaServer
 from deployments.engines.llama import LlamaEngine
 from deployments.models.errors import ModelError
 from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
@@ -116,14 +118,15 @@ def socket_files() -> list[Path]:
 async def test_the_engine_that_a_spec_names_answers_requests(model: Path) -> None:
     """`create_engine` makes it, and its card has what the file says."""
     engine = create_engine(
-        [spec_of(model, engine_options={"max_context_tokens": 4096})], EngineContext(model.parent)
+        [spec_of(model, engine_options={"max_context_tokens": 10**9})], EngineContext(model.parent)
     )
     await engine.start()
     try:
         [card] = await engine.cards()
 
         assert (card.name, card.engine, card.model) == ("tiny", "llama", str(model))
-        assert card.max_context_tokens == 512  # the model was trained for no more
+        # The model was trained for no more, and no memory is reserved for what it cannot use.
+        assert card.max_context_tokens == 512
         assert (await engine.complete(chat(max_tokens=5))).finish_reasons == ((0, "length"),)
     finally:
         await engine.stop()
@@ -397,6 +400,21 @@ async def test_a_model_that_llama_cannot_load_is_said_clearly(tmp_path: Path) ->
         engine = create_engine([spec_of(path)], EngineContext(tmp_path))
         with pytest.raises(ModelError, match=path.name):
             await engine.start()
+
+
+async def test_more_requests_than_tokens_of_a_batch_are_answered(model: Path) -> None:
+    """A forward pass has room for all of them."""
+    spec = spec_of(model, engine_options={"parallel_requests": 17, "max_batch_tokens": 16})
+    async with running(spec) as engine:
+        answers = await asyncio.gather(*(engine.complete(greedy()) for _ in range(17)))
+
+    assert {answer.finish_reasons for answer in answers} == {((0, "length"),)}
+
+
+async def test_a_server_may_stop_as_soon_as_it_runs(model: Path) -> None:
+    """Before it was asked anything."""
+    for _ in range(5):
+        await LlamaServer(model, [], LlamaOptions(**OPTIONS), 1).stop()
 
 
 async def test_nobody_can_reach_the_servers_own_listener(engine: LlamaEngine) -> None:

@@ -1,5 +1,7 @@
-"""The memory that models need is looked at before they are loaded."""
+"""The memory that models need is looked at before they are loaded, and its lack is an error."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,46 @@ def test_all_files_of_a_model_count(model, tmp_path):
     check_memory(read_header(model), [], small, there)
     with pytest.raises(ModelError):
         check_memory(base, [], small, there)
+
+
+TOO_LARGE = """
+import asyncio, re, resource, sys
+from pathlib import Path
+from deployments.engine import EngineContext
+from deployments.engines.llama import LlamaEngine
+from deployments.models.errors import ModelError
+from deployments.spec import ModelSpec
+from tests.model_requests import chat
+
+def engine(**options):
+    spec = ModelSpec(name="tiny", model=sys.argv[1], engine="llama", engine_options=options)
+    return LlamaEngine({"tiny": spec}, EngineContext(Path("unused")))
+
+async def main():
+    taken = int(re.search(r"VmSize:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 500_000_000, resource.RLIM_INFINITY))
+    try:
+        await engine(parallel_requests=4, max_context_tokens=1_000_000).start()
+    except ModelError as error:
+        print(error)
+    smaller = engine(parallel_requests=1, max_context_tokens=256)
+    await smaller.start()
+    print((await smaller.complete(chat(max_tokens=3))).finish_reasons)
+    await smaller.stop()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others limit no memory of a process")
+def test_memory_that_is_not_there_is_an_error(tmp_path):
+    """Of a model whose cache cannot be foreseen; the process lives, and loads a smaller one."""
+    metadata = {"llama__attention__sliding_window": 64, "context": 1_000_000}
+    model = save_tiny_gguf(tmp_path / "tiny.gguf", **metadata)
+    command = [sys.executable, "-c", TOO_LARGE, str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    error, answered = done.stdout.splitlines()
+
+    assert "tiny.gguf" in error
+    assert "engine_options.parallel_requests" in error
+    assert answered == "((0, 'length'),)"

@@ -14,10 +14,11 @@ class Queue:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         self.served: list[str] = []
+        self.numbers: list[int] = []
         self.ended = 0
 
     async def _take(self, model: str) -> None:
-        await self.slots.take(model)
+        self.numbers.append(await self.slots.take(model))
         self.served.append(model)
 
     async def ask(self, *models: str) -> list[asyncio.Task[None]]:
@@ -28,9 +29,13 @@ class Queue:
     async def free(self, count: int = 1) -> None:
         """The oldest ones end."""
         for _ in range(count):
-            self.slots.give_back(self.served[self.ended])
+            await self.end(self.ended)
             self.ended += 1
-            await asyncio.sleep(0)
+
+    async def end(self, place: int) -> None:
+        """The request that got its slot in this place ends."""
+        self.slots.give_back(self.served[place], self.numbers[place])
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -69,7 +74,7 @@ async def test_who_leaves_the_queue_takes_no_slot(queue: Queue) -> None:
 async def test_a_slot_that_comes_too_late_goes_on(queue: Queue) -> None:
     """Cancelled in the moment in which it gets the slot."""
     _, leaving, _ = await queue.ask("a", "b", "c")
-    queue.slots.give_back("a")
+    queue.slots.give_back("a", queue.numbers[0])
     leaving.cancel()
     with suppress(asyncio.CancelledError):
         await leaving
@@ -98,6 +103,17 @@ async def test_a_crowd_does_not_keep_the_engine_from_another_model() -> None:
     assert queue.served == ["a", "a", "b", "a"]
     await queue.free()
     assert queue.served == ["a", "a", "b", "a", "a", "a"]
+
+
+async def test_a_crowd_waits_for_the_others_oldest_request() -> None:
+    """Whichever of the other's requests end before it."""
+    queue = Queue(Slots(4))
+    await queue.ask("b", "a", "b", "a")
+    assert queue.served == ["b", "a", "b"]
+    await queue.end(2)
+    assert queue.served == ["b", "a", "b"]
+    await queue.end(0)
+    assert queue.served == ["b", "a", "b", "a"]
 
 
 async def test_slots_that_nobody_waits_for_are_kept(queue: Queue) -> None:
