@@ -6,9 +6,10 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from io import BytesIO
+from types import SimpleNamespace
 from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -22,6 +23,7 @@ from deployments.protocol import BackendError, DeadlineExceeded, Unavailable
 _CONNECT_SECONDS = 10.0
 _HEALTH_SECONDS = 5.0
 _KEEP_SECONDS = 4.0  # less than the 5 of uvicorn and llama.cpp, so that no request meets their end
+_STALE_SECONDS = 1.0  # after which a connection was not closed before the request
 _ERROR_SECONDS = 2.0
 _ERROR_BYTES = 64 * 1024
 _MAX_WORDS = 200
@@ -83,12 +85,18 @@ class Server:
             BackendError: there is no connection, or the server answers with an error.
         """
         response = Response(self, deadline_seconds, parameter)
-        data = BytesIO(body) if len(body) > _LARGE_BYTES else body
-        sending = self._open().post(
-            self._base + path, data=data, headers=headers, allow_redirects=False
-        )
+
+        def send() -> Awaitable[aiohttp.ClientResponse]:
+            return self._open().post(
+                self._base + path,
+                data=BytesIO(body) if len(body) > _LARGE_BYTES else body,
+                headers=headers,
+                allow_redirects=False,
+                trace_request_ctx=response,
+            )
+
         try:
-            await response.begin(sending)
+            await response.begin(send)
             yield response
         finally:
             response.close()
@@ -121,6 +129,7 @@ class Server:
                 headers=self._headers(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=_proxy(self._base),
+                trace_configs=[_noting_reuse()],
             )
         return self._session
 
@@ -132,7 +141,11 @@ class Server:
 
 class Response:
     """One response, read in time. `deadline_seconds` count from construction; `parameter` is to
-    blame for an error."""
+    blame for an error.
+
+    Attributes:
+        reused: whether its connection had another response before.
+    """
 
     def __init__(self, server: Server, deadline_seconds: float | None, parameter: str) -> None:
         self._server, self._parameter = server, parameter
@@ -140,14 +153,15 @@ class Response:
         self._deadline = deadline_seconds
         self._ends_within: float | None = None
         self._response: aiohttp.ClientResponse | None = None
+        self.reused = False
 
     def elapsed(self) -> float:
         """Seconds since construction."""
         return time.monotonic() - self._started
 
-    async def begin(self, sending: Awaitable[aiohttp.ClientResponse]) -> None:
+    async def begin(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
         """Waits for the headers; raises on an error status."""
-        self._response = await self._in_time(sending)
+        self._response = await self._headers(send)
         if _is_success(self._response):
             return
         self.expect_end(_ERROR_SECONDS)
@@ -157,6 +171,19 @@ class Response:
         text = body[:_ERROR_BYTES].decode("utf-8", errors="replace")
         retry_after = self._response.headers.get("Retry-After")
         raise self._server.error(self._response.status, retry_after, text, self._parameter)
+
+    async def _headers(
+        self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]
+    ) -> aiohttp.ClientResponse:
+        """Asks again where the connection was kept for longer than the server kept it: llama.cpp's
+        closes it after each stream, and says that it does not."""
+        while True:
+            self.reused = False
+            try:
+                return await self._in_time(send())
+            except Unavailable:
+                if not self.reused or self.elapsed() > _STALE_SECONDS:
+                    raise
 
     def expect_end(self, within_seconds: float) -> None:
         """Says that nothing needed comes any more: within these seconds the body ends, or is taken
@@ -216,6 +243,18 @@ class Response:
     def _remaining(self) -> float | None:
         limits = [limit for limit in (self._deadline, self._ends_within) if limit is not None]
         return min(limits) - self.elapsed() if limits else None
+
+
+def _noting_reuse() -> aiohttp.TraceConfig:
+    """Tells a `Response` that its connection had another one before."""
+
+    async def reuse(_session: object, context: SimpleNamespace, _facts: object) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.reused = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(reuse)
+    return config
 
 
 def _ready(content: aiohttp.StreamReader) -> bytes:

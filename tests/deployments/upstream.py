@@ -87,6 +87,17 @@ class Upstream:
 
         self._pieces, self._closes = pieces, True
 
+    def hangs_up_once(self):
+        """Closes the connection instead of the next answer; those after it are as before."""
+        answer = self._pieces
+
+        async def pieces():
+            self._pieces = answer
+            raise ConnectionResetError
+            yield
+
+        self._pieces = pieces
+
     def goes_silent(self, *raw):
         """The same, and then nothing, on an open connection."""
 

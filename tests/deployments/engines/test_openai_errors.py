@@ -23,6 +23,7 @@ from deployments.protocol import (
 from tests.deployments.upstream import (
     CHUNKED,
     CONTEXT,
+    WHOLE,
     Upstream,
     ask,
     connected,
@@ -61,6 +62,21 @@ async def test_a_stream_that_just_ends_is_an_error(upstream, whole):
         assert (await engine.load("remote")).failed == 1
     assert isinstance(error, Unavailable)
     assert "before the answer was complete" in error.reason
+
+
+@BOTH
+async def test_a_kept_connection_that_ends_is_no_failure(upstream, whole):
+    """The request is sent again on a new one; where a new one ends, it is not."""
+    upstream.streams(*WHOLE)
+    async with connected(upstream) as engine:
+        await get(engine, whole)
+        upstream.hangs_up_once()
+        await get(engine, whole)
+        assert (len(upstream.bodies), len(set(upstream.clients))) == (3, 2)
+    async with connected(upstream) as engine:
+        upstream.hangs_up_once()
+        assert isinstance(await failure(engine, whole), Unavailable)
+    assert len(upstream.bodies) == 4
 
 
 @BOTH
