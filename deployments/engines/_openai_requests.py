@@ -2,13 +2,14 @@
 its top level edited. Inner values travel as the client wrote them. Without I/O.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from deployments.control_tokens import ControlTokens
 from deployments.protocol import ModelRequest
 
 _fields = msgspec.json.Decoder(dict[str, Raw])
@@ -44,15 +45,23 @@ class RequestBuilder:
         model: the server's name for it.
         system_prompt: put before conversations without a system message.
         extra: has the last word: its keys are added or replace others, its nulls remove them.
+        control_tokens: what the server would take for control tokens in messages.
     """
 
-    def __init__(self, model: str, system_prompt: str | None, extra: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        model: str,
+        system_prompt: str | None,
+        extra: Mapping[str, Any],
+        control_tokens: Collection[str] = (),
+    ) -> None:
         self._model = Raw(_encode(model))
         message = {"role": "system", "content": system_prompt}
         self._system = Raw(_encode(message)) if system_prompt else None
         self._extra = {
             key: None if value is None else Raw(_encode(value)) for key, value in extra.items()
         }
+        self._control_tokens = ControlTokens(control_tokens) if control_tokens else None
 
     def build(self, request: ModelRequest, *, stream: bool) -> tuple[bytes, Wanted]:
         """The body that asks for a stream or for a whole answer, and what the client wants."""
@@ -61,8 +70,8 @@ class RequestBuilder:
         usage = _is_true(options.get("include_usage"))
         each = usage and _is_true(options.get("continuous_usage_stats"))
         wanted = Wanted(usage, each, _choices(fields))
-        if self._system and "messages" in fields:
-            fields["messages"] = self._with_system_prompt(fields["messages"])
+        if "messages" in fields:
+            fields["messages"] = self._with_system_prompt(self._as_text(fields["messages"]))
         fields["model"] = self._model
         fields["stream"] = _TRUE if stream else _FALSE
         fields["stream_options"] = Raw(_encode(options | {"include_usage": _TRUE}))
@@ -84,10 +93,18 @@ class RequestBuilder:
             else:
                 fields[key] = value
 
+    def _as_text(self, messages: Raw) -> Raw:
+        """The messages, in which no control token can be read."""
+        if self._control_tokens is None:
+            return messages
+        return Raw(_encode(self._control_tokens.as_text(msgspec.json.decode(messages))))
+
     def _with_system_prompt(self, messages: Raw) -> Raw:
+        if self._system is None:
+            return messages
         turns = _values.decode(messages)
         roles = {msgspec.json.decode(turn, type=_Turn).role for turn in turns}
-        if self._system is None or roles & {"system", "developer"}:
+        if roles & {"system", "developer"}:
             return messages
         return Raw(_encode([self._system, *turns]))
 

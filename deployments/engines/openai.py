@@ -1,7 +1,8 @@
 """Forwards to a server that speaks the OpenAI API: vLLM, a hosted model, another gateway.
 
 The client's request goes to the server, and the server's answer to the client, as the JSON that
-they are; `_openai_requests` and `_openai_answers` make the few edits. Closing a stream early, or
+they are; `_openai_requests` and `_openai_answers` make the few edits, and what the card of an
+adapter says completes its answers. Closing a stream early, or
 cancelling a call, closes the connection, which makes the server stop generating. The key comes from
 the environment and never appears in an error or a `repr`.
 """
@@ -48,6 +49,12 @@ class OpenAIOptions(BaseModel):
     )
     extra_body: dict[str, Any] = Field(
         default_factory=dict, description="added to each request's body; null removes a key"
+    )
+    control_tokens: tuple[str, ...] = Field(
+        default=(),
+        description="what the model's chat template sets between messages, such as "
+        "`<|im_start|>`, where its server reads it in a client's message too; there it gets an "
+        "invisible character inside",
     )
 
 

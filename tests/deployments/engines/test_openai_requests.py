@@ -40,6 +40,18 @@ def test_inner_values_are_not_even_written_again():
     assert inner in RequestBuilder("served", None, {}).build(asked, stream=True)[0]
 
 
+def test_control_tokens_in_a_message_are_text():
+    """Where the operator says that the server would read them; its own prompt stays as it is."""
+    builder = RequestBuilder("served", "<s>be brief", {}, ["<s>"])
+    part = {"type": "text", "text": "a<s>b"}
+    body, _ = builder.build(request(messages=[{"role": "user", "content": [part]}]), stream=True)
+    system, user = json.loads(body)["messages"]
+
+    assert system["content"] == "<s>be brief"
+    assert "<s>" not in user["content"][0]["text"]
+    assert user["content"][0]["text"].replace("\u2060", "") == "a<s>b"
+
+
 def test_a_whole_answer_is_asked_for_as_such():
     """OpenAI refuses `stream_options` without a stream."""
     asked = request(stream_options={"include_usage": True})
