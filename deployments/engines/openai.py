@@ -1,8 +1,7 @@
 """Forwards to a server that speaks the OpenAI API: vLLM, a hosted model, another gateway.
 
 The client's request goes to the server, and the server's answer to the client, as the JSON that
-they are; `_openai_requests` and `_openai_answers` make the few edits, and what the card of an
-adapter says completes its answers. Closing a stream early, or
+they are; `_openai_requests` and `_openai_answers` make the few edits. Closing a stream early, or
 cancelling a call, closes the connection, which makes the server stop generating. The key comes from
 the environment and never appears in an error or a `repr`.
 """
@@ -83,7 +82,9 @@ class OpenAIEngine:
         self._spec, self._key = spec, api_key
         self._health_path = options.health_path
         self._model = options.model or spec.model
-        self._requests = RequestBuilder(self._model, spec.system_prompt, options.extra_body)
+        self._requests = RequestBuilder(
+            self._model, spec.system_prompt, options.extra_body, options.control_tokens
+        )
         self._server = Server(spec.name, options.base_url, api_key, options.timeout_seconds)
         self._record = LoadRecorder()
 
