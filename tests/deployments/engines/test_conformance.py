@@ -1,18 +1,30 @@
-"""The conformance suite, for each engine that runs without a server or model files."""
+"""The conformance suite, for each engine that runs without model files."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from deployments.engine import Engine, EngineContext, create_engine
+from deployments.protocol import Unavailable
 from deployments.spec import ModelSpec
+from loadtests.traffic.stack import free_port
 from tests.deployments.engines.conformance import (
     NAME,
+    STALL_SECONDS,
     EngineConformance,
     Facts,
+    Hang,
     PoolConformance,
     Shared,
 )
@@ -20,6 +32,8 @@ from tests.deployments.tiny_gguf import save_tiny_gguf
 from tests.deployments.tiny_lora import save_lora
 
 CONTEXT = 256
+LONG_CONTEXT = 1024
+"""Of models that read and answer so fast that nobody could leave them in time."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine of each kind serves all tests
 once = pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,11 +75,53 @@ async def shared_fake() -> AsyncIterator[Shared]:
 @once
 async def llama_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     folder = tmp_path_factory.mktemp("gguf")
-    model = save_tiny_gguf(folder / "tiny.gguf")
-    options = {"parallel_requests": 3, "max_context_tokens": CONTEXT, "max_batch_tokens": 32}
+    model = save_tiny_gguf(folder / "tiny.gguf", context=LONG_CONTEXT)
+    options = {
+        "parallel_requests": 3,
+        "max_context_tokens": LONG_CONTEXT,
+        "max_batch_tokens": 32,
+        "stall_seconds": STALL_SECONDS,
+    }
     spec = ModelSpec(name=NAME, model=str(model), engine="llama", engine_options=options)
     async with running(folder, spec) as engine:
         yield engine
+
+
+@contextmanager
+def llama_server(model: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """llama.cpp's own HTTP server, as others run it; it takes a moment to listen."""
+    port = free_port()
+    settings = {"model": model, "port": port, "parallel": 3, "context": LONG_CONTEXT}
+    arguments = [f"--{name}={value}" for name, value in settings.items()]
+    command = [sys.executable, "-m", "loadtests.bench.raw_llama", *arguments]
+    with subprocess.Popen(command) as process:
+        try:
+            yield f"http://127.0.0.1:{port}/v1", process
+        finally:
+            process.kill()
+
+
+@once
+async def llama_upstream(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[Engine, subprocess.Popen[bytes]]]:
+    model = save_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", context=LONG_CONTEXT)
+    with llama_server(model) as (url, process):
+        options = {"base_url": url, "control_tokens": ["<|im_start|>"]}
+        spec = ModelSpec(name=NAME, model="tiny", engine="openai", engine_options=options)
+        async with running(Path("unused"), spec) as engine:
+            async with asyncio.timeout(60):
+                await _healthy(engine)
+            yield engine, process
+
+
+async def _healthy(engine: Engine) -> None:
+    """Waits until its server answers."""
+    while True:
+        try:
+            return await engine.health(NAME)
+        except Unavailable:
+            await asyncio.sleep(0.02)
 
 
 @once
@@ -92,15 +148,50 @@ async def shared_llama(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         yield shared
 
 
-@once
-async def transformers_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
-    from tests.deployments.tiny_model import save_tiny_model  # torch takes seconds to import
+VLLM_OPTIONS = {
+    "max_model_len": CONTEXT,
+    "enable_chunked_prefill": False,  # on a CPU, part of a prompt with a seed ends the engine
+    "max_num_seqs": 8,
+    "dtype": "float32",
+    "enforce_eager": True,
+}
 
-    folder = save_tiny_model(tmp_path_factory.mktemp("tiny"))
-    options = {"max_context_tokens": CONTEXT, "cache_tokens": 2048, "max_batch_requests": 8}
-    spec = ModelSpec(name=NAME, model=str(folder), engine="transformers", engine_options=options)
-    async with running(folder, spec) as engine:
+
+@once
+async def vllm_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    from tests.deployments.tiny_model import save_tiny_model
+
+    model = save_tiny_model(tmp_path_factory.mktemp("tiny"), width=64, hides_unknown=False)
+    options = VLLM_OPTIONS | {"stall_seconds": STALL_SECONDS}
+    spec = ModelSpec(name=NAME, model=str(model), engine="vllm", engine_options=options)
+    async with running(Path("unused"), spec) as engine:
         yield engine
+
+
+@once
+async def shared_vllm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
+    from tests.deployments.tiny_model import save_tiny_model
+
+    folder = tmp_path_factory.mktemp("tiny")
+    model = save_tiny_model(folder / "base", width=64, hides_unknown=False)
+    adapters = {
+        "base": None,
+        "first": str(save_lora(folder / "first", model, seed=1, width=64)),
+        "second": str(save_lora(folder / "second", model, seed=2, width=64)),
+    }
+    specs = [
+        ModelSpec(
+            name=name,
+            model=str(model),
+            adapter=adapter,
+            engine="vllm",
+            system_prompt="do it.",
+            engine_options=VLLM_OPTIONS,
+        )
+        for name, adapter in adapters.items()
+    ]
+    async with sharing(folder, *specs) as shared:
+        yield shared
 
 
 class TestFake(EngineConformance):
@@ -132,7 +223,65 @@ class TestLlama(EngineConformance):
 
     @pytest.fixture
     def facts(self) -> Facts:
-        return Facts(context_tokens=CONTEXT, control_token="<|im_start|>", slots=3)
+        return Facts(
+            context_tokens=LONG_CONTEXT,
+            control_token="<|im_start|>",
+            slots=3,
+            long_tokens=LONG_CONTEXT - 100,
+        )
+
+    @pytest.fixture
+    def hang(self, llama_engine: Any) -> Hang:
+        return lambda: _hung_llama(llama_engine._loaded.server)
+
+
+@contextmanager
+def _hung_llama(server: Any) -> Iterator[None]:
+    """Puts a server before its calls that says nothing; no thread of llama.cpp's can be held."""
+    goes_on = threading.Event()
+
+    class Hung:
+        def handle_chat_completions(self, body: bytes, receive: Any) -> None:
+            goes_on.wait()
+
+    real, server._server = server._server, Hung()
+    try:
+        yield
+    finally:
+        server._server = real
+        goes_on.set()
+
+
+class TestOpenAI(EngineConformance):
+    """The engine that forwards, before llama.cpp's own HTTP server."""
+
+    @pytest.fixture
+    def engine(self, llama_upstream: tuple[Engine, Any]) -> Engine:
+        return llama_upstream[0]
+
+    @pytest.fixture
+    def facts(self) -> Facts:
+        return Facts(
+            context_tokens=LONG_CONTEXT,
+            control_token="<|im_start|>",
+            slots=3,
+            long_tokens=LONG_CONTEXT - 100,
+            counts_empty=True,
+            forwards=True,
+        )
+
+    @pytest.fixture
+    def hang(self, llama_upstream: tuple[Engine, subprocess.Popen[bytes]]) -> Hang:
+        return lambda: _stopped(llama_upstream[1].pid)
+
+
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 class TestSharedLlama(PoolConformance):
@@ -143,14 +292,38 @@ class TestSharedLlama(PoolConformance):
         return shared_llama
 
 
-@pytest.mark.usefixtures("one_thread")
-class TestTransformers(EngineConformance):
-    """transformers with continuous batching, on a model of random weights."""
+with_vllm = pytest.mark.skipif(
+    find_spec("vllm") is None, reason="vllm is not installed here; `make test-vllm` runs this"
+)
+
+
+@with_vllm
+class TestVllm(EngineConformance):
+    """vLLM, on a model of random weights; on a CPU by a build for it."""
 
     @pytest.fixture
-    def engine(self, transformers_engine: Engine) -> Engine:
-        return transformers_engine
+    def engine(self, vllm_engine: Engine) -> Engine:
+        return vllm_engine
 
     @pytest.fixture
     def facts(self) -> Facts:
-        return Facts(context_tokens=CONTEXT, control_token="<end>", slots=8)
+        return Facts(
+            context_tokens=CONTEXT,
+            control_token="<end>",
+            slots=8,
+            stops_reading=False,  # without parts of prompts it reads each at once
+        )
+
+    @pytest.fixture
+    def hang(self, vllm_engine: Any) -> Hang:
+        cores = vllm_engine._loaded.server._engine.engine_core.resources.engine_manager.processes
+        return lambda: _stopped(cores[0].pid)
+
+
+@with_vllm
+class TestSharedVllm(PoolConformance):
+    """A base and two adapters in one process of vLLM."""
+
+    @pytest.fixture
+    def shared(self, shared_vllm: Shared) -> Shared:
+        return shared_vllm
