@@ -40,6 +40,9 @@ _PASSED = {
 _READ = frozenset(
     {"logprobs", "messages", "n", "prompt", "seed", "stop", "stream_options", "top_logprobs"}
 )
+_LONGEST = {"grammar": 8_192, "response_format": 65_536, "tools": 262_144}
+"""Bytes of JSON. Far longer ones overflow llama.cpp's stack, which ends the process; optional parts
+by the thousand keep every request waiting for minutes."""
 _MESSAGE_KEYS = frozenset(
     {"content", "name", "reasoning_content", "role", "tool_call_id", "tool_calls"}
 )
@@ -102,6 +105,7 @@ def read_request(
     """
     known = _PASSED[request.operation] | _READ
     fields = asked(request, known, "engine llama does not serve it")
+    _check_lengths(fields)
     top_logprobs = _top_logprobs(request, fields)
     body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
     body |= _defaults(fields, model.options)
@@ -129,6 +133,12 @@ def read_request(
         top_logprobs=top_logprobs,
         parameter="messages" if request.operation == "chat" else "prompt",
     )
+
+
+def _check_lengths(fields: Mapping[str, Any]) -> None:
+    for name, longest in _LONGEST.items():
+        if name in fields and len(msgspec.json.encode(fields[name])) > longest:
+            raise InvalidPrompt(name, f"engine llama takes {longest:,} bytes of it at most")
 
 
 def _defaults(fields: Mapping[str, Any], options: LlamaOptions) -> dict[str, Any]:

@@ -279,6 +279,8 @@ async def test_a_tool_is_called(tmp_path: Path) -> None:
     [
         pytest.param({"tools": [TOOL], "tool_choice": {"function": {"name": "x"}}}, "tool_choice"),
         pytest.param({"grammar": "root ::= ((("}, "grammar"),
+        # Without a limit this one ends the process.
+        pytest.param({"grammar": f"root ::= {'(' * 200_000}'a'{')' * 200_000}"}, "grammar"),
         pytest.param({"id_slot": 1}, "id_slot"),
         pytest.param({"response_format": {"type": "rhyme"}}, "response_format"),
         pytest.param(
@@ -287,7 +289,15 @@ async def test_a_tool_is_called(tmp_path: Path) -> None:
         ),
         pytest.param({"messages": [{"role": "user", "content": "x", "colour": 1}]}, "messages"),
     ],
-    ids=["tool", "grammar", "the server's own", "format", "image", "a key of a message"],
+    ids=[
+        "tool",
+        "grammar",
+        "a long grammar",
+        "the server's own",
+        "format",
+        "image",
+        "a key of a message",
+    ],
 )
 async def test_what_cannot_be_served_is_refused_by_name(
     engine: LlamaEngine, body: Any, parameter: str
