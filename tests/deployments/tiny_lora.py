@@ -20,16 +20,19 @@ def save_lora(
     *,
     seed: int | None = None,
     width: int = WIDTH,
+    kv_width: int | None = None,
     layers: int = 2,
     config: dict[str, Any] | None = None,
     **card: Any,
 ) -> Path:
     """Writes an adapter for `base`; without a seed it changes nothing.
 
-    `config` and `card` replace keys of PEFT's file and of the card.
+    Keys and values are as wide as a model with `HEADS` heads of that width has them, unless it says
+    `kv_width`. `config` and `card` replace keys of PEFT's file and of the card.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(lora_weights(seed, width, layers), folder / "adapter_model.safetensors")
+    kv = width * KV_HEADS // HEADS if kv_width is None else kv_width
+    save_file(lora_weights(seed, width, kv, layers), folder / "adapter_model.safetensors")
     peft = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "bias": "none"}
     peft |= {"target_modules": MODULES} | (config or {})
     (folder / "adapter_config.json").write_text(json.dumps(peft))
@@ -40,9 +43,9 @@ def save_lora(
     return folder
 
 
-def lora_weights(seed: int | None, width: int = WIDTH, layers: int = 2) -> dict[str, np.ndarray]:
+def lora_weights(seed: int | None, width: int, kv: int, layers: int) -> dict[str, np.ndarray]:
     """Weights for every linear layer."""
-    drawn, kv = np.random.default_rng(seed or 0), width * KV_HEADS // HEADS
+    drawn = np.random.default_rng(seed or 0)
     shapes = {
         "self_attn.q_proj": (width, width),
         "self_attn.k_proj": (kv, width),

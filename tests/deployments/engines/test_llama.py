@@ -19,6 +19,7 @@ from deployments.models.errors import ModelError
 from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_gguf import (
+    HEAD,
     save_chain_gguf,
     save_gguf,
     save_speaking_gguf,
@@ -354,7 +355,8 @@ async def test_a_model_of_another_process_is_unavailable(engine: LlamaEngine) ->
 async def test_a_specialist_completes_its_answers(tmp_path: Path) -> None:
     """Where its card says so: streamed and whole, with no tokens for what is added."""
     model = save_chain_gguf(tmp_path / "chain.gguf", "7*12=")
-    adapter = save_lora(tmp_path / "math", model, width=64, layers=1, complete="calculator")
+    shape = {"width": 64, "kv_width": HEAD, "layers": 1}
+    adapter = save_lora(tmp_path / "math", model, complete="calculator", **shape)
     async with running(spec_of(model, adapter=str(adapter)), cache=tmp_path) as engine:
         whole, chunks = await engine.complete(greedy()), await streamed(engine, greedy())
         cut = await said(engine, greedy(max_tokens=5))
