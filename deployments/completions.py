@@ -63,10 +63,13 @@ class CompletionFilter:
         """Adds to a choice; says whether there was something to add."""
         part = choice.get("delta") or choice.get("message") or {}
         text = part.get("content") or ""
+        if not isinstance(text, str):  # a server's own form
+            return False
         said = self._said[choice["index"]] = self._said.get(choice["index"], "") + text
         if choice.get("finish_reason") != "stop":
             return False
         added = self._until_stop(said, self._complete(said))
+        self._said[choice["index"]] += added  # a server may end a choice twice
         choice["delta" if "delta" in choice else "message"] = part | {"content": text + added}
         return bool(added)
 

@@ -1,9 +1,10 @@
 """Forwards to a server that speaks the OpenAI API: vLLM, a hosted model, another gateway.
 
 The client's request goes to the server, and the server's answer to the client, as the JSON that
-they are; `_openai_requests` and `_openai_answers` make the few edits. Closing a stream early, or
-cancelling a call, closes the connection, which makes the server stop generating. The key comes from
-the environment and never appears in an error or a `repr`.
+they are; `_openai_requests` and `_openai_answers` make the few edits, and an adapter's card may
+complete answers. Closing a stream early, or cancelling a call, closes the connection, which makes
+the server stop generating. The key comes from the environment and never appears in an error or a
+`repr`.
 """
 
 import os
@@ -13,11 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.completions import CompletionFilter
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._openai_embeddings import EmbeddingAnswer
 from deployments.engines._openai_http import Response, Server
 from deployments.engines._openai_requests import RequestBuilder
+from deployments.models.adapters import completion_of
 from deployments.protocol import INPUTS, Chunk, Load, ModelCard, ModelRequest
 from deployments.spec import ModelSpec
 
@@ -81,6 +84,7 @@ class OpenAIEngine:
     def __init__(self, spec: ModelSpec, options: OpenAIOptions, api_key: str | None = None) -> None:
         self._spec, self._key = spec, api_key
         self._health_path = options.health_path
+        self._completion = completion_of(spec.adapter)
         self._model = options.model or spec.model
         self._requests = RequestBuilder(
             self._model, spec.system_prompt, options.extra_body, options.control_tokens
@@ -123,6 +127,7 @@ class OpenAIEngine:
         require_kind(self._spec, request, streamed=True)
         body, wanted = self._requests.build(request, stream=True)
         answer = StreamedAnswer(request, wanted, self._key)
+        completed = CompletionFilter(self._completion, request)
         prefill_seconds = None
         with self._record.track(request.request_id) as work:
             async with self._post(request, body) as response:
@@ -131,11 +136,11 @@ class OpenAIEngine:
                         work.tokens = answer.tally.tokens
                         if prefill_seconds is None and chunk.output:
                             prefill_seconds = response.elapsed()
-                        yield chunk
+                        yield completed.apply(chunk)
                 seconds = response.elapsed()
             for chunk in answer.end(seconds, prefill_seconds):
                 work.tokens, work.finished = answer.tally.tokens, chunk.usage is not None
-                yield chunk
+                yield completed.apply(chunk)
 
     async def complete(self, request: ModelRequest) -> Chunk:
         """The server's whole answer, asked for without a stream; the server alone sees its first
@@ -152,7 +157,7 @@ class OpenAIEngine:
                     answer.feed(data)
                 chunk = answer.end(response.elapsed())
             work.tokens = chunk.tokens
-            return chunk
+            return CompletionFilter(self._completion, request).apply(chunk)
 
     def _whole(self, request: ModelRequest) -> tuple[bytes, WholeAnswer | EmbeddingAnswer]:
         """The body that asks for a whole answer, and what reads that."""

@@ -27,7 +27,7 @@ class AdapterCard(BaseModel):
 
     Attributes:
         niche: the task that it was trained for.
-        base: the model that its weights are merged into.
+        base: the model that its weights were trained on.
         system_prompt: as in training.
         sha256: checksum of the weights' file.
         complete: the function that completes its answers, a key of `deployments.completions`.
@@ -98,6 +98,17 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
             f"{CARD} says {card.sha256}; restore the file, or train it again"
         )
     return Adapter(path=path, **card.model_dump())
+
+
+def completion_of(reference: str | None) -> Completion | None:
+    """What completes the answers of a model with this adapter, for an engine that does not load it
+    itself; None also where the adapter is not here."""
+    if reference is None:
+        return None
+    try:
+        return load_adapter(reference).complete
+    except ModelError:  # its weights are on the server alone
+        return None
 
 
 def _read_card(path: Path, reference: str) -> AdapterCard:

@@ -1,5 +1,7 @@
 """What completes an answer, on the chunks of any engine."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -8,7 +10,7 @@ from deployments.protocol import Chunk, ModelRequest
 from tests.model_requests import chat, completion, text_of
 
 
-def event(text: str, index: int = 0, reason: str | None = None, part: str = "delta") -> Chunk:
+def event(text: Any, index: int = 0, reason: str | None = None, part: str = "delta") -> Chunk:
     choice = {"index": index, part: {"content": text}, "finish_reason": reason}
     return Chunk(msgspec.json.encode({"choices": [choice]}), output=bool(text))
 
@@ -72,6 +74,18 @@ def test_other_answers_are_the_models_alone(request_, reason):
     """The very chunks come back."""
     chunks = [event("1+1="), event("", reason=reason)]
     assert filtered(request_, *chunks) == chunks
+
+
+def test_an_answer_is_completed_once():
+    """Also where a server says twice that it has ended."""
+    ends = [event("", reason="stop"), event("", reason="stop")]
+    assert text_of(filtered(chat(), event("1+1="), *ends)) == "1+1= 2"
+
+
+def test_what_is_no_text_stays_as_it_is():
+    """Some servers have a form of their own for it."""
+    chunk = event([{"type": "thinking", "thinking": "1+1="}], reason="stop")
+    assert filtered(chat(), chunk) == [chunk]
 
 
 def test_without_a_name_nothing_is_added():

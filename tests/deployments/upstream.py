@@ -181,11 +181,12 @@ async def serving(app):
 
 
 @asynccontextmanager
-async def connected(upstream, system_prompt=None, **options):
+async def connected(upstream, system_prompt=None, adapter=None, **options):
     """An engine in front of a server."""
     async with upstream.listening() as port:
         base_url = f"http://127.0.0.1:{port}/v1/"
-        engine = create_engine([spec(system_prompt, base_url=base_url, **options)], CONTEXT)
+        given = spec(system_prompt, adapter, base_url=base_url, **options)
+        engine = create_engine([given], CONTEXT)
         await engine.start()
         try:
             yield engine
@@ -193,10 +194,11 @@ async def connected(upstream, system_prompt=None, **options):
             await engine.stop()
 
 
-def spec(system_prompt=None, **options):
+def spec(system_prompt=None, adapter=None, **options):
     return ModelSpec(
         name="remote",
         model="org/model",
+        adapter=adapter,
         engine="openai",
         engine_options=options,
         system_prompt=system_prompt,

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from deployments.engine import create_engine
 from deployments.protocol import Unavailable
+from tests.deployments.tiny_lora import save_lora
 from tests.deployments.upstream import (
     CHUNKED,
     CONTEXT,
@@ -123,6 +125,24 @@ async def test_a_server_that_does_not_stream_is_taken_apart(upstream):
     (choice,) = fields_of([chunk])[0]["choices"]
     assert choice["delta"] == {"role": "assistant", "content": "Hello", "annotations": []}
     assert (chunk.prompt_tokens, chunk.tokens, chunk.usage.completion_tokens) == (7, 5, 5)
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "on the server alone"])
+async def test_an_adapters_card_completes_answers(upstream, tmp_path, here):
+    """Streamed and whole, as on every engine; of an adapter that is not here nothing is known."""
+    adapter = str(save_lora(tmp_path / "math", Path("base"), complete="calculator"))
+    message = {"role": "assistant", "content": "7*12="}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    async with connected(upstream, adapter=adapter if here else "elsewhere") as engine:
+        upstream.streams(delta("7*"), delta("12="), delta(finish="stop"), DONE)
+        chunks = await ask(engine)
+        upstream.answers(ANSWER | {"choices": [choice]})
+        whole = await engine.complete(request())
+        spelled = await engine.complete(request(logprobs=True))
+
+    assert text_of(chunks) == text_of([whole]) == ("7*12= 84" if here else "7*12=")
+    assert chunks[-1].finish_reasons == ((0, "stop"),)
+    assert (whole.tokens, text_of([spelled])) == (5, "7*12=")
 
 
 async def test_the_request_says_what_was_asked(upstream):
