@@ -77,10 +77,10 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, help="CPU threads")
     parser.add_argument(
         "--engine",
-        choices=("transformers", "llama"),
-        default="transformers",
-        help="what runs the models: llama as niche.yaml's engine does, in the quantisation that it "
-        "serves (default: transformers)",
+        choices=("torch", "llama"),
+        default="torch",
+        help="what runs the models: torch, as training does, or the engine llama, in the "
+        "quantisation that it serves (default: torch)",
     )
     parser.add_argument("--batch-size", type=positive, default=16, help="questions at a time")
     parser.add_argument(
@@ -136,13 +136,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 def _threads(settings: "Settings") -> int | None:
     """Those that are used where none are named."""
-    return os.cpu_count() if settings.engine == "transformers" else 1
+    return os.cpu_count() if settings.engine == "torch" else 1
 
 
 def _computing(settings: "Settings") -> str:
     """What ran the models, and in which numbers."""
-    if settings.engine == "transformers":
-        return f"transformers, {settings.dtype}"
+    if settings.engine == "torch":
+        return f"torch, {settings.dtype}"
     return f"{settings.engine}, in the file's quantisation"
 
 

@@ -34,8 +34,8 @@ from lab.specialists.evaluation.plan import Candidate, Plan, Weights
 from lab.specialists.evaluation.served import ServedGenerator
 from lab.specialists.evaluation.tasks import Task
 
-TRANSFORMERS = "transformers"
-"""The engine that training uses: whole batches, in the settings' precision."""
+TORCH = "torch"
+"""What training uses: whole batches, in the settings' precision."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Settings:
         dtype: of the weights.
         batch_size: questions per batch.
         threads: CPU threads; None leaves them to the engine.
-        engine: what runs the models: transformers itself, or one of ours as in niche.yaml.
+        engine: what runs the models: torch, or an engine as in niche.yaml.
         cache: the folder of model files, for an engine of ours.
     """
 
@@ -57,7 +57,7 @@ class Settings:
     dtype: Literal["float32", "bfloat16"] = "float32"
     batch_size: int = BATCH_SIZE
     threads: int | None = None
-    engine: str = TRANSFORMERS
+    engine: str = TORCH
     cache: Path = Path()
 
 
@@ -128,7 +128,7 @@ class _ModelLoader:
 
     def _generator(self, weights: Weights) -> Generator | ServedGenerator:
         own = self.settings
-        if own.engine != TRANSFORMERS:
+        if own.engine != TORCH:
             return ServedGenerator(weights, own.engine, own.cache, own.batch_size, own.threads)
         tokenizer = AutoTokenizer.from_pretrained(weights.base)
         model = load_model(weights.base, weights.adapter, getattr(torch, own.dtype))
@@ -136,7 +136,7 @@ class _ModelLoader:
 
     def conditions(self) -> dict[str, Any]:
         """The conditions that affect an answer and its seconds, besides weights and prompt."""
-        if self.settings.engine != TRANSFORMERS:
+        if self.settings.engine != TORCH:
             settings = self.settings
             return {
                 "machine": settings.machine,
@@ -163,7 +163,7 @@ def _answered(
         **loader.conditions(),
         "max_answer_tokens": limit,
     }
-    own = "" if loader.settings.engine == TRANSFORMERS else f"-{loader.settings.engine}"
+    own = "" if loader.settings.engine == TORCH else f"-{loader.settings.engine}"
     folder = loader.settings.work_dir / f"{_slug(candidate.name)}{own}"
     file = AnswerFile(folder / f"{_slug(task.name)}.jsonl", identity)
     keys = [prompt_key(chat) for chat in chats]
