@@ -18,7 +18,6 @@ from pydantic.fields import FieldInfo
 
 from cli.main import COMMANDS, parser_of
 from deployments.engines._llama_options import LlamaOptions
-from deployments.engines._options import Options
 from deployments.engines._vllm_options import VllmOptions
 from deployments.engines.fake import FakeOptions
 from deployments.engines.openai import OpenAIOptions
@@ -34,7 +33,6 @@ from router.types import Reason
 
 FOLDER = Path("docs/reference")
 ENGINE_OPTIONS: dict[str, type[BaseModel]] = {
-    "transformers": Options,
     "llama": LlamaOptions,
     "vllm": VllmOptions,
     "openai": OpenAIOptions,

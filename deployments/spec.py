@@ -106,6 +106,7 @@ EMBEDDING_ENGINES = frozenset({"fake", "llama", "openai"})
 SHARED_ENGINES: Mapping[str, frozenset[str]] = {
     "fake": frozenset({"reply", "overloaded", "unavailable_after", "break_after_tokens"}),
     "llama": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
+    "vllm": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
 }
 """The engines of which one process serves several models, with those of their options that belong
 to one model. They are listed here because a configuration is read without importing engines."""
@@ -121,8 +122,9 @@ class ModelSpec(_Section):
     name: Name = Field(description="name that clients give as `model`; unique, and not `auto`")
     model: str = Field(
         min_length=1,
-        description="a name from deployments/models.lock, a local directory or GGUF file, or one "
-        "of the Hugging Face hub: `org/name`, or `org/name:file.gguf` for engine llama",
+        description="a name from deployments/models.lock; else for engine llama a local GGUF file, "
+        "or one of the Hugging Face hub, `org/name:file.gguf`; for engine vllm a local directory, "
+        "or `org/name`",
     )
     kind: Literal["generation", "embedding"] = Field(
         default="generation",
@@ -141,7 +143,7 @@ class ModelSpec(_Section):
         "is only compared, or answers its domain; see `gateway.shadow`",
     )
     engine: str = Field(
-        default="transformers",
+        default="llama",
         validate_default=True,
         description="a file of deployments/engines, without `.py`",
     )
@@ -174,6 +176,11 @@ class ModelSpec(_Section):
     @field_validator("engine")
     @classmethod
     def _known_engine(cls, engine: str, info: ValidationInfo) -> str:
+        if engine == "transformers":
+            raise ValueError(
+                "there is no engine 'transformers' any more; take llama for a GGUF file, on a CPU "
+                "or a laptop, or vllm for safetensors, on GPUs"
+            )
         if engine not in engine_names():
             raise ValueError(f"no engine {engine!r}; allowed: {', '.join(engine_names())}")
         if info.data.get("kind") == "embedding" and engine not in EMBEDDING_ENGINES:

@@ -1,7 +1,7 @@
 """An engine that knows text alone, as a model that speaks OpenAI's words."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from deployments.completions import Completion, CompletionFilter
@@ -25,12 +25,10 @@ class TextBackend:
 
     Args:
         engine: answers one prompt with text.
-        completion: names what completes its answers, once the engine is started.
+        completion: what completes its answers.
     """
 
-    def __init__(
-        self, engine: TextEngine, completion: Callable[[], Completion | None] = lambda: None
-    ) -> None:
+    def __init__(self, engine: TextEngine, completion: Completion | None = None) -> None:
         self._engine, self._completion = engine, completion
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
@@ -38,7 +36,7 @@ class TextBackend:
         that ends without a finish reason leaves the answer without usage."""
         asked = read_request(request)
         renderer = renderer_for(request, logprobs=asked.logprobs, include_usage=asked.include_usage)
-        tally, completed = _Tally(asked), CompletionFilter(self._completion(), request)
+        tally, completed = _Tally(asked), CompletionFilter(self._completion, request)
         async with aclosing(self._pieces(asked.prompts)) as pieces:
             async for index, piece in pieces:
                 tally.add(index, piece)
@@ -80,7 +78,7 @@ class TextBackend:
         if tally.usage is None:
             raise Unavailable(request.model, "its stream ended early")
         whole = _whole(request, asked, [_joined(pieces) for pieces in choices], tally.usage)
-        return CompletionFilter(self._completion(), request).apply(whole)
+        return CompletionFilter(self._completion, request).apply(whole)
 
     async def start(self) -> None:
         """See `Engine`."""

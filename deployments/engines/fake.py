@@ -20,6 +20,7 @@ from deployments.engine import Engine, EngineContext, LoadRecorder, parse_option
 from deployments.engines._group import EngineGroup
 from deployments.engines._stops import StopScanner
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
+from deployments.models.adapters import completion_of
 from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
@@ -75,8 +76,9 @@ def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noq
 
 
 def _backend(engine: "FakeEngine") -> TextBackend:
-    embeds = engine.spec.kind == "embedding"
-    return _EmbeddingBackend(engine) if embeds else TextBackend(engine)
+    if engine.spec.kind == "embedding":
+        return _EmbeddingBackend(engine)
+    return TextBackend(engine, completion_of(engine.spec.adapter))
 
 
 class FakeEngine:

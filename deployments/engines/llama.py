@@ -82,7 +82,10 @@ class LlamaEngine:
         if self._first.kind != "embedding" and self._options[self._first.name].pooling:
             raise ValueError("engine_options.pooling: no effect on a model that writes text")
         if lacking := missing():
-            raise ValueError(f"engine: llama cannot run here: {lacking}; use engine: transformers")
+            raise ValueError(
+                f"engine: llama cannot run here: {lacking}; run the model's server on another "
+                "machine, and name it with engine: openai"
+            )
         self._recorders = {name: LoadRecorder() for name in specs}
         self._loaded: Loaded | None = None
 

@@ -123,7 +123,7 @@ def _alpha(adapter: Adapter) -> float:
         if config.get(key) not in known:
             raise ModelError(
                 f"{path}: {key} {config[key]!r} cannot be converted for engine llama; "
-                "train without it, or serve the adapter with engine: transformers"
+                "train without it, or serve the adapter with engine: vllm, if that takes it"
             )
     return alpha * math.sqrt(rank) if config.get("use_rslora") else alpha
 
@@ -140,8 +140,8 @@ def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarr
         module = _MODULES.get(found[2]) if found else None
         if found is None or module is None:
             raise ModelError(
-                f"{path}: {key} cannot be converted for engine llama; serve the adapter with "
-                "engine: transformers"
+                f"{path}: {key} cannot be converted for engine llama; train without it, or serve "
+                "the adapter with engine: vllm, if that takes it"
             )
         name, side = f"blk.{found[1]}.{module}.weight", found[3]
         _check(path, key, weight, side, base, name)

@@ -68,6 +68,6 @@ def _hub_files(hub_id: str, name: str, download: HubFile) -> str:
 
 def _no_gguf(reference: str) -> ModelError:
     return ModelError(
-        f"model {reference!r} is no GGUF file, which engine llama needs; name a file, or one of "
-        "the hub as org/name:file.gguf, or serve the model with engine: transformers"
+        f"model {reference!r} is no GGUF file, which engine llama, the default, needs; name a "
+        "file, or one of the hub as org/name:file.gguf, or serve safetensors with engine: vllm"
     )

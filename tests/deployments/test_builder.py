@@ -19,6 +19,7 @@ SPECS = {
         name="sql",
         model="tiny",
         domain="sql",
+        deployment="own",
         replicas=3,
         resources=Resources(num_cpus=2, num_gpus=0.5, memory_bytes=1 << 30),
         limits=Limits(max_ongoing_requests=8, max_queued_requests=1),
@@ -81,11 +82,12 @@ def test_several_gpus_of_vllm_are_a_placement_group(options, strategy) -> None:
         model="org/big",
         engine="vllm",
         engine_options=options,
-        resources=Resources(num_cpus=2, num_gpus=4),
+        resources=Resources(num_cpus=2, num_gpus=4, memory_bytes=1 << 30),
     )
     given = serve_options(pools([spec])[0])
 
-    assert given["placement_group_bundles"] == [{"CPU": 2, "GPU": 1}, *[{"GPU": 1}] * 3]
+    first = {"CPU": 2, "GPU": 1, "memory": 1 << 30}
+    assert given["placement_group_bundles"] == [first, *[{"GPU": 1}] * 3]
     assert given["placement_group_strategy"] == strategy
     assert given["ray_actor_options"]["num_gpus"] == 0
     build_pool(pools([spec])[0], EngineContext(Path()))  # Ray Serve takes them

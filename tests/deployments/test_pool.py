@@ -55,11 +55,7 @@ TWO_POOLS = {"pool-tiny": ("a",), "pool-tiny-2": ("b",)}
         ),
         pytest.param({"pool": "tiny"}, ONE_POOL, id="the pool of the base by name"),
         pytest.param({"pool": "x"}, {"pool-tiny": ("a",), "pool-x": ("b",)}, id="a named pool"),
-        pytest.param(
-            {"engine": "transformers"},
-            {"pool-tiny": ("a",), "model-b": ("b",)},
-            id="an engine that serves one model",
-        ),
+        pytest.param({"engine": "llama"}, TWO_POOLS, id="another engine"),
         pytest.param(FAR, {"pool-tiny": ("a",)}, id="a model that the gateway asks itself"),
         pytest.param(
             FAR | {"deployment": "own"},

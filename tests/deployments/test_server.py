@@ -1,7 +1,6 @@
 """One replica: it loads its engine once, and passes on what its models are asked."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ from deployments.models.errors import ModelError
 from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
 from deployments.server import ModelServer
 from deployments.spec import ModelSpec
-from tests.deployments.tiny_model import save_tiny_model
+from tests.deployments.tiny_gguf import save_tiny_gguf
 from tests.model_requests import chat, text_of
 
 CONTEXT = EngineContext(Path("unused"))
@@ -36,10 +35,10 @@ def pool_of(*names: str) -> ModelServer:
 
 
 @asynccontextmanager
-async def real(folder: Path) -> AsyncIterator[ModelServer]:
-    """A server of a model with weights; its thread ends with the block."""
-    options = {"max_context_tokens": 128, "cache_tokens": 512, "max_batch_requests": 2}
-    spec = ModelSpec(name="tiny", model=str(folder), engine_options=options)
+async def real(file: Path) -> AsyncIterator[ModelServer]:
+    """A server of a model with weights; its threads end with the block."""
+    options = {"max_context_tokens": 128, "parallel_requests": 2}
+    spec = ModelSpec(name="tiny", model=str(file), engine_options=options)
     server = ModelServer([spec], CONTEXT)
     try:
         yield server
@@ -109,10 +108,10 @@ async def test_an_engine_that_cannot_answer_is_unhealthy_and_left_alive() -> Non
 
 
 async def test_a_dead_engine_fails_the_check(tmp_path: Path) -> None:
-    """An engine without its generation thread comes back with a restart alone."""
-    async with real(save_tiny_model(tmp_path / "tiny")) as server:
+    """An engine that has lost its model comes back with a restart alone."""
+    async with real(save_tiny_gguf(tmp_path / "tiny.gguf")) as server:
         await server.check_health()
-        await server._engine.stop()  # nothing public can end the thread
+        await server._engine.stop()  # nothing public can take the model away
 
         with pytest.raises(Unavailable):
             await server.check_health()
@@ -179,12 +178,13 @@ async def test_a_wrong_option_is_found_when_the_replica_is_made() -> None:
 
 async def test_weights_are_loaded_by_the_first_check_and_never_again(tmp_path: Path) -> None:
     """Before it the model cannot answer; after it the files are needed no more."""
-    async with real(save_tiny_model(tmp_path / "tiny")) as server:
+    file = save_tiny_gguf(tmp_path / "tiny.gguf")
+    async with real(file) as server:
         with pytest.raises(Unavailable, match="not loaded"):
             await collect(server)
 
         await asyncio.gather(*(server.check_health() for _ in range(3)))
-        shutil.rmtree(tmp_path / "tiny")
+        file.unlink()
         await server.check_health()
 
         assert sum(chunk.tokens for chunk in await collect(server)) == 4
@@ -217,11 +217,12 @@ async def test_a_refusal_of_the_engine_stays_what_it_is(whole: bool) -> None:
 
 async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:
     """A replica whose files come late is ready at a later check."""
-    async with real(tmp_path / "tiny") as server:
+    file = tmp_path / "tiny.gguf"
+    async with real(file) as server:
         with pytest.raises(ModelError):
             await server.check_health()
 
-        save_tiny_model(tmp_path / "tiny")
+        save_tiny_gguf(file)
         await server.check_health()
 
         assert await collect(server)

@@ -15,7 +15,7 @@ def make(**settings: Any) -> ModelSpec:
 
 def test_the_engines_are_the_files_of_the_folder() -> None:
     """Each public file under `engines/` is an engine; helpers with an underscore are not."""
-    assert engine_names() == ("fake", "llama", "openai", "transformers")
+    assert engine_names() == ("fake", "llama", "openai", "vllm")
 
 
 @pytest.mark.parametrize("name", ["a", "sql-2", "qwen2.5_coder", "7b", "x" * 63])
@@ -37,11 +37,19 @@ def test_another_name_is_refused(name: str) -> None:
 
 def test_an_unknown_engine_lists_those_that_exist() -> None:
     """The error names the value and what is allowed."""
-    with pytest.raises(ValidationError, match=r"'vlm'.*fake, llama, openai, transform"):
+    with pytest.raises(ValidationError, match=r"'vlm'.*fake, llama, openai, vllm"):
         make(engine="vlm")
 
 
-@pytest.mark.parametrize("name", ["_sampler", "__init__", "fake.py", "../spec"])
+def test_an_engine_of_older_configurations_names_those_that_took_its_place() -> None:
+    """Of which there are two, since it served files and GPUs."""
+    with pytest.raises(ValidationError, match=r"llama.*vllm") as refused:
+        make(engine="transformers")
+
+    assert [fault["loc"] for fault in refused.value.errors()] == [("engine",)]
+
+
+@pytest.mark.parametrize("name", ["_slots", "__init__", "fake.py", "../spec"])
 def test_a_helper_is_no_engine(name: str) -> None:
     """Only a public module's own name is an engine."""
     with pytest.raises(ValidationError) as refused:
@@ -85,7 +93,7 @@ def test_a_wrong_value_is_refused_by_name(settings: Any, where: tuple[str, ...])
     [
         pytest.param({"engine": "openai"}, True, id="an upstream"),
         pytest.param({"engine": "openai", "deployment": "own"}, False, id="one of its own"),
-        pytest.param({"engine": "transformers"}, False, id="weights"),
+        pytest.param({}, False, id="weights"),
     ],
 )
 def test_a_model_that_only_forwards_is_asked_by_the_gateway(
@@ -133,11 +141,11 @@ def test_a_model_that_embeds_has_nothing_of_one_that_writes(setting: dict[str, A
     assert ModelSpec(**embedder.model_dump()) == embedder
 
 
-@pytest.mark.parametrize("settings", [{}, {"engine": "transformers"}], ids=["default", "named"])
-def test_an_engine_that_embeds_nothing_is_refused(settings: dict[str, str]) -> None:
-    """With those that do."""
+def test_an_engine_that_embeds_nothing_is_refused() -> None:
+    """With those that do, of which the default is one."""
+    assert make(kind="embedding").engine == "llama"
     with pytest.raises(ValidationError, match="fake, llama, openai") as refused:
-        make(kind="embedding", **settings)
+        make(kind="embedding", engine="vllm")
 
     assert [fault["loc"] for fault in refused.value.errors()] == [("engine",)]
 
@@ -145,7 +153,6 @@ def test_an_engine_that_embeds_nothing_is_refused(settings: dict[str, str]) -> N
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        pytest.param({"engine": "transformers"}, "transformers", id="one model per process"),
         pytest.param({"engine": "openai"}, "openai", id="no process"),
         pytest.param({"engine": "fake", "deployment": "own"}, "deployment", id="own"),
     ],

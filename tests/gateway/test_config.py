@@ -131,7 +131,7 @@ def test_a_configuration_does_not_change() -> None:
         pytest.param(
             raw(SQL | {"engine": "vlm"}),
             "specialists.0.engine",
-            ["'vlm'", "transformers"],
+            ["'vlm'", "llama"],
             id="an unknown engine",
         ),
         pytest.param({}, "generalist", [], id="no generalist"),
@@ -188,9 +188,15 @@ def test_a_configuration_does_not_change() -> None:
             id="a generalist that embeds",
         ),
         pytest.param(
-            raw(embeddings=[GENERALIST | {"name": "v", "engine": "transformers"}]),
+            raw(SQL | {"engine": "transformers"}),
+            "specialists.0.engine",
+            ["'transformers'", "llama", "vllm"],
+            id="an engine of older versions",
+        ),
+        pytest.param(
+            raw(embeddings=[GENERALIST | {"name": "v", "engine": "vllm"}]),
             "embeddings.0.engine",
-            ["'transformers'", "llama"],
+            ["'vllm'", "llama"],
             id="an engine that embeds nothing",
         ),
         pytest.param(

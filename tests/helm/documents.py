@@ -111,7 +111,7 @@ def _configuration() -> dict[str, Any]:
 
 def _options_of(engine: str) -> dict[str, Any]:
     named: dict[str, Any] = {"properties": {"engine": {"const": engine}}}
-    if engine != "transformers":  # the default, which also holds where no engine is named
+    if engine != "llama":  # the default, which also holds where no engine is named
         named["required"] = ["engine"]
     options = {"$ref": f"#/definitions/Options-{engine}"}
     return {"if": named, "then": {"properties": {"engine_options": options}}}

@@ -19,13 +19,13 @@
 
 {{/* Whether the gateway asks a model itself, so that it has no application: "true" or empty. Takes the model. */}}
 {{- define "niche.inGateway" -}}
-{{- if and (eq (dig "engine" "transformers" .) "openai") (not .deployment) }}true{{ end -}}
+{{- if and (eq (dig "engine" "llama" .) "openai") (not .deployment) }}true{{ end -}}
 {{- end -}}
 
 {{/* What the models of a pool have in common, as text: `_settings` of deployments/pool.py. Takes the model, and the
      engines of which one process serves several, each with the options that belong to one model. */}}
 {{- define "niche.poolSettings" -}}
-{{- $engine := .model.engine | default "transformers" -}}
+{{- $engine := .model.engine | default "llama" -}}
 {{- $options := .model.engine_options | default dict -}}
 {{- range index .engines $engine }}{{ $options = omit $options . }}{{ end -}}
 {{- $resources := list (dig "resources" "num_cpus" 0.5 .model) (dig "resources" "num_gpus" 0 .model) (dig "resources" "memory_bytes" nil .model) -}}
@@ -51,7 +51,7 @@
 {{- if include "niche.inGateway" $model -}}
 {{- else if $model.pool -}}
 {{- $_ := set $apps $model.name (printf "pool-%s" $model.pool) -}}
-{{- else if or (eq $index 0) $model.deployment (eq ($model.kind | default "") "embedding") (not (hasKey $engines ($model.engine | default "transformers"))) -}}
+{{- else if or (eq $index 0) $model.deployment (eq ($model.kind | default "") "embedding") (not (hasKey $engines ($model.engine | default "llama"))) -}}
 {{- $_ := set $apps $model.name (printf "model-%s" $model.name) -}}
 {{- else -}}
 {{- $own := include "niche.poolSettings" (dict "model" $model "engines" $engines) -}}
@@ -123,7 +123,7 @@ label_selector: {niche-group: {{ . }}}
 
 {{/* Whether a replica has a worker of Ray for each of several GPUs: "true" or empty. Takes the model. */}}
 {{- define "niche.inGroup" -}}
-{{- if and (eq (dig "engine" "transformers" .) "vllm") (gt (dig "resources" "num_gpus" 0 . | float64) 1.0) }}true{{ end -}}
+{{- if and (eq (dig "engine" "llama" .) "vllm") (gt (dig "resources" "num_gpus" 0 . | float64) 1.0) }}true{{ end -}}
 {{- end -}}
 
 {{/* What Ray reserves for a replica with several GPUs: `_placement_group` of deployments/builder.py. Takes model, group. */}}

@@ -183,7 +183,7 @@ spec:
 {{- define "niche.pullsModels" -}}
 {{- $loads := include "niche.isEdge" . -}}
 {{- range (include "niche.models" .root | fromYaml).all -}}
-{{- if has (dig "engine" "transformers" .) (list "llama" "transformers" "vllm") }}{{ $loads = "true" }}{{ end -}}
+{{- if has (dig "engine" "llama" .) (list "llama" "vllm") }}{{ $loads = "true" }}{{ end -}}
 {{- end -}}
 {{- if and .root.Values.modelCache.pull $loads }}true{{ end -}}
 {{- end -}}

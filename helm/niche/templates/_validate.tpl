@@ -190,7 +190,7 @@ modelServers.{{ $server }}: the name together with the release's is longer than 
 {{- $called = append $called $spec.model -}}
 {{- if not $spec }}
 modelServers.{{ $server }}.models: no model {{ $model | quote }} in niche; the models are {{ keys $models | sortAlpha | join ", " }}
-{{- else if ne (dig "engine" "transformers" $spec) "openai" }}
+{{- else if ne (dig "engine" "llama" $spec) "openai" }}
 modelServers.{{ $server }}.models: {{ $model | quote }} does not have engine openai; set it in niche
 {{- else if dig "engine_options" "base_url" "" $spec }}
 modelServers.{{ $server }}.models: {{ $model | quote }} has its own engine_options.base_url; remove that, or the model here
@@ -206,7 +206,7 @@ modelServers.{{ $server }}.adapters.{{ $adapter }}: no model of this server has 
 {{- end -}}
 {{- end -}}
 {{- range $index, $model := (include "niche.models" . | fromYaml).all -}}
-{{- if and (eq (dig "engine" "transformers" .) "openai") (not (has .name $served)) (not (dig "engine_options" "base_url" "" .)) }}
+{{- if and (eq (dig "engine" "llama" .) "openai") (not (has .name $served)) (not (dig "engine_options" "base_url" "" .)) }}
 niche.{{ include "niche.modelKey" (dict "root" $ "index" $index) }}.engine_options.base_url: required for engine openai, unless modelServers has a server for {{ .name | quote }}
 {{- end -}}
 {{- end -}}

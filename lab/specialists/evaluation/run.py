@@ -18,7 +18,6 @@ import torch
 from tqdm import tqdm
 from transformers import AutoTokenizer
 
-from deployments.models.load import load_model
 from lab.specialists.evaluation.answers import (
     AnswerFile,
     Chat,
@@ -33,6 +32,7 @@ from lab.specialists.evaluation.matrix import GradedRows, Matrix, matrix
 from lab.specialists.evaluation.plan import Candidate, Plan, Weights
 from lab.specialists.evaluation.served import ServedGenerator
 from lab.specialists.evaluation.tasks import Task
+from lab.specialists.merged_model import load_model
 
 TORCH = "torch"
 """What training uses: whole batches, in the settings' precision."""

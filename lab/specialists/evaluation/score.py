@@ -11,11 +11,11 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from deployments.models.adapters import load_adapter
-from deployments.models.load import load_model
 from deployments.protocol import Message
 from lab.specialists.evaluation.answers import GeneratedAnswer
 from lab.specialists.evaluation.generate import Generator
 from lab.specialists.evaluation.tasks import Task, niche_tasks
+from lab.specialists.merged_model import load_model
 from lab.specialists.niche import Niche
 from lab.statistics.bootstrap import draws, qualities, quality_interval
 

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from deployments.models.adapters import CONFIG, WEIGHTS, Adapter
-from deployments.models.load import load_model
 from lab.specialists.errors import OtherRunError, RecipeError
+from lab.specialists.merged_model import load_model
 from lab.specialists.niche import Niche
 from lab.specialists.recipe import TrainConfig
 from lab.specialists.training.batches import IGNORED, Batch, Encoded, batches

@@ -11,6 +11,7 @@ from deployments.engines.fake import FakeEngine, FakeOptions, create
 from deployments.generation import Piece, Prompt, Sampling, with_system_prompt
 from deployments.protocol import DeadlineExceeded, Message, Overloaded, Unavailable
 from deployments.spec import ModelSpec
+from tests.deployments.tiny_lora import save_lora
 from tests.model_requests import chat, text_of
 
 CONTEXT = EngineContext(Path("unused"))
@@ -61,6 +62,25 @@ async def test_the_same_prompt_gets_the_same_answer():
     assert first == second
     assert text(first).startswith("tiny answers ")
     assert text(first).endswith(" to: hello there")
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "nowhere"])
+async def test_an_adapters_card_completes_answers(tmp_path, here):
+    """As on every engine; of an adapter that is not here nothing is known."""
+    adapter = save_lora(tmp_path / "math", Path("base"), complete="calculator")
+    spec = ModelSpec(
+        name="tiny",
+        model="m",
+        engine="fake",
+        adapter=str(adapter) if here else "nowhere",
+        engine_options={"reply": "7*12="},
+    )
+    backend = create_engine([spec], CONTEXT)
+    chunks = [chunk async for chunk in backend.stream(chat())]
+
+    wanted = "7*12= 84" if here else "7*12="
+    assert text_of(chunks) == text_of([await backend.complete(chat())]) == wanted
+    assert chunks[-1].usage.completion_tokens == 1
 
 
 async def test_another_conversation_gets_another_answer():

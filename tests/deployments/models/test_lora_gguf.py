@@ -23,18 +23,6 @@ from tests.deployments.tiny_gguf import (
 )
 from tests.deployments.tiny_lora import ALPHA, RANK, save_lora
 
-_NAMES = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
-
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> GgufHeader:
@@ -45,29 +33,13 @@ def converted(folder: Path, base: GgufHeader, cache: Path) -> Path:
     return adapter_gguf(load_adapter(str(folder)), base, cache)
 
 
-def as_gguf(model) -> dict[str, np.ndarray]:
-    """The weights of a transformers llama, as a GGUF file has them."""
-    weights = {}
-    for name, tensor in model.state_dict().items():
-        module, values = name.removesuffix(".weight"), tensor.numpy()
-        if module.startswith("model.layers."):
-            _, _, layer, inner = module.split(".", 3)
-            module = f"blk.{layer}.{_NAMES[inner]}"
-            if inner in ("self_attn.q_proj", "self_attn.k_proj"):
-                rows, columns = values.shape
-                halves = values.reshape(rows // HEAD, 2, HEAD // 2, columns)
-                values = halves.swapaxes(1, 2).reshape(rows, columns)
-        top = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-        weights[f"{top.get(module, module)}.weight"] = values
-    return weights
-
-
 def test_llama_and_peft_compute_the_same(tmp_path):
     """With an adapter of random weights in every layer: the likeliest tokens and how likely."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from deployments.models.load import load_model
+    from lab.specialists.merged_model import load_model
+    from tests.deployments.checkpoint_gguf import as_gguf
 
     torch.manual_seed(0)
     config = LlamaConfig(

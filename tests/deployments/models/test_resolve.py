@@ -153,7 +153,7 @@ def test_what_is_no_gguf_file_is_refused(lock, tmp_path, monkeypatch, reference)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("no model")
 
-    with pytest.raises(ModelError, match=r"org/name:file\.gguf.*engine: transformers"):
+    with pytest.raises(ModelError, match=r"org/name:file\.gguf.*engine: vllm"):
         resolve_gguf(reference, tmp_path, lock=lock, download=no_hub)
 
 

@@ -23,6 +23,7 @@ from lab.specialists.registry import NICHES
 from lab.specialists.training.publish import Provenance, publish
 from lab.specialists.training.train import Stage, TrainResult, train
 from tests import model_requests
+from tests.deployments.checkpoint_gguf import save_checkpoint_gguf
 from tests.deployments.tiny_model import save_tiny_model
 from tests.lab.specialists.toy_niche import make_niche
 
@@ -38,6 +39,12 @@ Publish = Callable[..., Path]
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def file(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base as the engine reads it."""
+    return save_checkpoint_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", base)
 
 
 @pytest.fixture(scope="module")
@@ -220,16 +227,17 @@ def unmerged(base: Path, adapter: Path, system: str) -> list[str]:
     return answers
 
 
-async def served(base: Path, adapter: Path | None, system: str | None) -> list[str]:
+async def served(file: Path, adapter: Path | None, system: str | None, cache: Path) -> list[str]:
     """The engine's greedy answers."""
     spec = ModelSpec(
         name="tiny",
-        model=str(base),
+        model=str(file),
         adapter=str(adapter) if adapter else None,
         system_prompt=system,
-        engine_options={"max_context_tokens": 256, "cache_tokens": 1024},
+        engine="llama",
+        engine_options={"parallel_requests": 1, "max_context_tokens": 256},
     )
-    engine = create_engine([spec], EngineContext(base))
+    engine = create_engine([spec], EngineContext(cache))
     await engine.start()
     try:
         answers = []
@@ -241,20 +249,25 @@ async def served(base: Path, adapter: Path | None, system: str | None) -> list[s
         await engine.stop()
 
 
-async def test_the_engine_serves_what_was_trained(published: Publish, base: Path) -> None:
-    """Merged by the engine, the adapter answers as PEFT's unmerged one, and not as the base."""
-    adapter = published(base=str(base))
+async def test_the_engine_serves_what_was_trained(
+    published: Publish, base: Path, file: Path, tmp_path: Path
+) -> None:
+    """On the engine the adapter answers as PEFT's own does, and not as the base."""
+    adapter = published(base=str(file))
 
-    answers = await served(base, adapter, None)  # the system prompt comes with the adapter
+    # The system prompt comes with the adapter.
+    answers = await served(file, adapter, None, tmp_path)
 
     assert answers == unmerged(base, adapter, "say it.")
-    assert answers != await served(base, None, "say it.")
+    assert answers != await served(file, None, "say it.", tmp_path)
 
 
-async def test_an_adapter_of_another_base_is_refused(published: Publish, base: Path) -> None:
-    """Weights that were trained on another model are not merged into this one."""
-    with pytest.raises((ValueError, ModelError), match="'org/tiny'"):
-        await served(base, published(), None)
+async def test_an_adapter_of_another_base_is_refused(
+    published: Publish, file: Path, tmp_path: Path
+) -> None:
+    """Weights that were trained on another model are not used with this one."""
+    with pytest.raises(ModelError, match="'org/tiny'"):
+        await served(file, published(), None, tmp_path)
 
 
 def test_the_evaluation_sees_the_difference(published: Publish, base: Path) -> None:

@@ -13,8 +13,8 @@ from torch.nn import functional
 from transformers import AutoTokenizer
 
 from deployments.models.adapters import Adapter, load_adapter
-from deployments.models.load import load_model
 from lab.specialists.errors import RecipeError
+from lab.specialists.merged_model import load_model
 from lab.specialists.recipe import TrainConfig
 from lab.specialists.training.batches import IGNORED, Batch, batches, encode
 from lab.specialists.training.run import Run

@@ -1,7 +1,4 @@
-"""Loads a base model and merges its adapter.
-
-Used by the engine, training and evaluation alike, so that the measured model is the served one.
-"""
+"""Loads a base model with torch and merges its adapter, for training and for evaluation."""
 
 from pathlib import Path
 from typing import Any

@@ -9,7 +9,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from deployments.models.adapters import load_adapter
-from deployments.models.load import load_model
+from lab.specialists.merged_model import load_model
 from tests.deployments.adapters import save_adapter
 from tests.deployments.tiny_model import save_tiny_model
 
