@@ -71,7 +71,7 @@ work/vllm/installed: pyproject.toml constraints-vllm.txt
 test-vllm: work/vllm/installed ## What every engine promises, on vLLM for a CPU in an environment of its own; some minutes
 	VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind HF_HUB_OFFLINE=1 \
 	  work/vllm/bin/python -m pytest tests/deployments/engines/test_conformance.py \
-	  tests/deployments/engines/test_vllm.py -k vllm -W default --durations 10
+	  tests/deployments/engines/test_completion.py tests/deployments/engines/test_vllm.py -k vllm -W default --durations 10
 
 chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10
@@ -89,7 +89,7 @@ bench-tools: ## LiteLLM in an environment of its own, work/litellm, for `make be
 	$(PYTHON) -m venv work/litellm
 	work/litellm/bin/pip install --quiet 'litellm[proxy]==1.106.4'
 
-bench-engines: install-dev models ## The default stack on our engines beside llama.cpp alone, and pools beside deployments of their own
+bench-engines: install-dev models ## The default stack beside llama.cpp and transformers alone, and pools beside deployments of their own
 	$(RUN) loadtests.bench.engines $(BENCH)
 
 bench: install-dev models ## The serving path beside a bare upstream, LiteLLM and bare Ray Serve; about an hour

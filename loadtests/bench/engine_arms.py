@@ -37,16 +37,18 @@ _OF_VLLM = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"
 
 
 @dataclass(frozen=True)
-class RawLlama:
-    """llama.cpp's own HTTP server with the base model, which has no routes and no adapters.
+class Alone:
+    """A server with the base model alone: no routes, no adapters.
 
     Attributes:
-        model: the GGUF file.
+        module: the one of this package that runs it.
+        model: the file or directory that it takes.
     """
 
+    name: str
+    title: str
+    module: str
     model: Path
-    name: str = "raw"
-    title: str = "llama.cpp alone"
     specialists: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
 
@@ -57,10 +59,10 @@ class RawLlama:
         port = free_port()
         server = Server(f"http://127.0.0.1:{port}")
         command = [
-            *(sys.executable, "-m", "loadtests.bench.raw_llama"),
+            *(sys.executable, "-m", f"loadtests.bench.{self.module}"),
             *("--model", str(self.model), "--port", str(port)),
         ]
-        with started(command, server, logs / "raw.log", _HEALTH) as pid:
+        with started(command, server, logs / f"{self.name}.log", _HEALTH) as pid:
             yield Running(server, pid)
 
 
@@ -147,7 +149,7 @@ class Ours:
             yield Running(server, pid)
 
 
-Arm = RawLlama | Ours
+Arm = Alone | Ours
 
 
 def arms() -> tuple[Arm, ...]:
@@ -162,9 +164,9 @@ def arms() -> tuple[Arm, ...]:
     if not files:
         raise LoadTestError(f"{cache}: no GGUF file of {name}; run `make models`")
     return (
-        RawLlama(files[0]),
+        Alone("raw", "llama.cpp alone", "raw_llama", files[0]),
+        Alone("plain", "transformers alone", "raw_transformers", files[0].parent),
         Ours("llama", "default stack"),
-        Ours("transformers", "default stack on transformers", engine="transformers"),
         Ours("pool", f"a pool of 5 adapters, {SLOTS} slots", slots=SLOTS),
         Ours("own", f"5 deployments, {SLOTS // 5} slots each", slots=SLOTS, own=True),
         Ours("one-adapter", f"a pool of `sql`, {SLOTS} slots", "llama", 1, "sql", SLOTS),

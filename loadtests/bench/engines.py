@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench.engines`: our engines behind the gateway, and llama.cpp alone.
+"""`python -m loadtests.bench.engines`: our engines behind the gateway, and servers alone.
 
 Every arm is started, loaded and stopped in turn, round by round; an interrupted run continues. A
 load is a fixed number of streamed answers of at most 64 tokens by a number of clients; tokens are
@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from loadtests.bench.engine_arms import ROOT, WITH_VLLM, Arm, RawLlama, arms
+from loadtests.bench.engine_arms import ROOT, WITH_VLLM, Alone, Arm, arms
 from loadtests.bench.engine_report import report
 from loadtests.bench.journal import Journal, Step
 from loadtests.bench.machine import commit, describe_machine, describe_versions, load_average
@@ -77,7 +77,7 @@ class Answer:
 def loads_of(arm: Arm) -> tuple[Load, ...]:
     """The loads of an arm: general questions where one engine is compared with another,
     specialists where pools are compared with deployments of their own."""
-    if isinstance(arm, RawLlama):
+    if isinstance(arm, Alone):
         return _GENERAL_LOADS
     return _SPECIALISTS if arm.slots is not None else (*_GENERAL_LOADS, *_SPECIALISTS)
 
@@ -163,7 +163,7 @@ def memory(running: Running, arm: Arm) -> dict[str, float]:
     assert running.pid is not None
     whole, count = tree_memory(running.pid)
     found = {"memory": float(whole or 0), "processes": float(count)}
-    if isinstance(arm, RawLlama):
+    if isinstance(arm, Alone):
         return found
     models: dict[bool, float] = {True: 0.0, False: 0.0}
     for process in processes(running.pid):

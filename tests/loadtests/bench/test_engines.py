@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from loadtests.bench.engine_arms import ROOT, Ours, RawLlama
+from loadtests.bench.engine_arms import ROOT, Alone, Ours
 from loadtests.bench.engine_report import report
 from loadtests.bench.engines import Load, bodies, loads_of, run_load
 from loadtests.bench.journal import Sample, Step
 from loadtests.traffic.errors import LoadTestError
 
-RAW = RawLlama(Path("base.gguf"))
+RAW = Alone("raw", "llama.cpp alone", "raw_llama", Path("base.gguf"))
 DEFAULT = Ours("llama", "as shipped")
 POOL = Ours("pool", "a pool", slots=20)
 OWN = Ours("own", "of their own", slots=20, own=True)
@@ -22,7 +22,7 @@ MANY = Ours("many", "many adapters", adapters=7, slots=20)
 GENERAL, MIXED = Load("general", 1, 2), Load("mixed", 2, 3, named=True)
 
 
-def some(arm: RawLlama | Ours, load: Load, seed: str = "1") -> list[dict[str, object]]:
+def some(arm: Alone | Ours, load: Load, seed: str = "1") -> list[dict[str, object]]:
     return list(itertools.islice(bodies(arm, load, seed), 12))
 
 
@@ -102,6 +102,10 @@ async def answered(events: list[str], load: Load = GENERAL) -> dict[str, float]:
 
     app = web.Application()
     app.router.add_post("/v1/chat/completions", answer)
+    return await figures_of(app, load)
+
+
+async def figures_of(app: web.Application, load: Load) -> dict[str, float]:
     runner = web.AppRunner(app)
     await runner.setup()
     try:
@@ -128,6 +132,16 @@ def test_a_broken_answer_ends_the_run(events: list[str]) -> None:
     """Its tokens would be missing from the figure."""
     with pytest.raises(LoadTestError):
         asyncio.run(answered(events))
+
+
+def test_transformers_alone_answers(tmp_path: Path) -> None:
+    """Several clients, one after the other, with the tokens that it generated."""
+    from loadtests.bench.raw_transformers import application  # torch takes seconds to import
+    from tests.deployments.tiny_model import save_tiny_model
+
+    found = asyncio.run(figures_of(application(save_tiny_model(tmp_path)), Load("general", 2, 1)))
+    assert found["general tokens/s"] > 0
+    assert found["general first token"] > 0
 
 
 def test_ratios_are_of_figures_of_one_round() -> None:
