@@ -12,6 +12,7 @@ FILES = ("constraints.txt", "constraints-vllm.txt")
 NOT_PINNED = {"torch", "vllm"}
 """Installed by name, with their version, before the rest."""
 
+
 def requirements(*extras: str) -> list[Requirement]:
     """Those of the distribution and of some of its extras that hold on this machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -33,7 +34,8 @@ def pins(file: str) -> dict[str, str]:
 def test_every_dependency_is_pinned_within_its_range(file: str) -> None:
     """So that an environment of today is the one that was tested."""
     pinned = pins(file)
-    needed = [each for each in requirements("tracing", "load", "dev") if each.name not in NOT_PINNED]
+    every = requirements("tracing", "load", "dev")
+    needed = [each for each in every if each.name not in NOT_PINNED]
 
     unpinned = [each.name for each in needed if canonicalize_name(each.name) not in pinned]
     outside = [
