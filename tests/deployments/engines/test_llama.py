@@ -2,17 +2,23 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
 import pytest
 import pytest_asyncio
 
+from deployments.control_tokens import ControlTokens
+from deployments.deadline import within_deadline
 from deployments.engine import EngineContext, create_engine
+from deployments.engines._llama_answers import ChoiceReader
 from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_requests import ServedModel, read_request
 from deployments.engines._llama_server import LlamaServer
 from deployments.engines.llama import LlamaEngine
 from deployments.models.errors import ModelError
@@ -108,6 +114,12 @@ async def prompt_tokens(engine: LlamaEngine, request: ModelRequest) -> int:
     usage = (await engine.complete(request)).usage
     assert usage is not None
     return usage.prompt_tokens
+
+
+def batches(server: LlamaServer) -> int:
+    """How many forward passes there were, as the server counts them."""
+    metrics = server._server.handle_metrics()  # of which the engine needs none
+    return int(re.findall(r"n_decode_total (\d+)", metrics)[0])
 
 
 def socket_files() -> list[Path]:
@@ -421,6 +433,25 @@ async def test_more_requests_than_tokens_of_a_batch_are_answered(model: Path) ->
         answers = await asyncio.gather(*(engine.complete(greedy()) for _ in range(17)))
 
     assert {answer.finish_reasons for answer in answers} == {((0, "length"),)}
+
+
+async def test_a_prompt_that_is_left_is_read_for_one_more_batch_at_most(model: Path) -> None:
+    """The one that is being worked on; the server's own count may be another one ahead of what it
+    has told."""
+    options = LlamaOptions(parallel_requests=1, max_context_tokens=512, max_batch_tokens=16)
+    request = greedy("a" * 450, max_tokens=1, seed=1)
+    body = read_request(request, ServedModel(options), ControlTokens(())).bodies[0]
+    server, further = LlamaServer(model, [], options, 1), []
+    for _ in range(5):
+        read, before = ChoiceReader(request, (), "messages").read, batches(server)
+        async with aclosing(server.answer(request, body, read, within_deadline(request))) as told:
+            await anext(told)
+        slot = await server._slots.take("tiny")  # when the call has left the server
+        further.append(batches(server) - before - 1)
+        server._slots.give_back("tiny", slot)
+    await server.stop()
+
+    assert median(further) <= 2  # of 30
 
 
 async def test_a_server_may_stop_as_soon_as_it_runs(model: Path) -> None:
