@@ -70,8 +70,9 @@ work/vllm/installed: pyproject.toml constraints-vllm.txt
 
 test-vllm: work/vllm/installed ## What every engine promises, on vLLM for a CPU in an environment of its own; some minutes
 	VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind HF_HUB_OFFLINE=1 \
-	  work/vllm/bin/python -m pytest tests/deployments/engines/test_conformance.py \
-	  tests/deployments/engines/test_completion.py tests/deployments/engines/test_vllm.py -k vllm -W default --durations 10
+	  work/vllm/bin/python -m pytest tests/deployments/engines/test_vllm.py \
+	  tests/deployments/engines/test_vllm_conformance.py tests/deployments/engines/test_completion.py \
+	  -k vllm -W default --durations 10
 
 chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10

@@ -1,6 +1,7 @@
 """What every engine promises, whatever computes its answers.
 
-A subclass in `test_conformance.py` gives the engine, and the facts in which engines may differ.
+A subclass in `test_conformance.py` gives the engine, and the facts in which engines may differ;
+one for vLLM in `test_vllm_conformance.py`.
 
 What needs more than an engine is tested elsewhere: a replica that is killed while it answers, on a
 running stack, in `tests/e2e/test_load_and_failure.py` and `test_pools.py`; a process of vLLM's that
@@ -9,8 +10,7 @@ there in `test_llama_memory.py`.
 """
 
 import asyncio
-import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
 from statistics import median
@@ -23,14 +23,22 @@ from deployments.protocol import (
     Chunk,
     DeadlineExceeded,
     InvalidPrompt,
-    ModelRequest,
     PromptTooLong,
     Unavailable,
 )
-from tests.model_requests import chat, completion, objects, text_of
+from tests.deployments.engines.asking import (
+    BOTH,
+    NAME,
+    TOKENS,
+    ask,
+    cancelled,
+    leave_at_random,
+    proceed,
+    scored,
+    streamed,
+)
+from tests.model_requests import objects, text_of
 
-TOKENS = 24
-NAME = "tiny"
 STALL_SECONDS = 0.2
 """Of the engines under test: without progress for longer they want to be restarted."""
 
@@ -53,6 +61,7 @@ class Facts:
             llama.cpp's looks once a second whether somebody still waits for a prompt to be read,
             loses what it holds back as it might be a stop string, and gives no log-probabilities
             without alternatives.
+        reads_in_parts: whether a prompt takes several forward passes.
     """
 
     samples: bool = True
@@ -62,6 +71,7 @@ class Facts:
     slots: int = 4
     long_tokens: int = 200
     forwards: bool = False
+    reads_in_parts: bool = True
 
 
 async def batch_invariant(engine: Engine) -> bool:
@@ -76,40 +86,6 @@ async def seconds(work: Coroutine[Any, Any, Any]) -> float:
     before = clock()
     await work
     return clock() - before
-
-
-async def cancelled(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Ends tasks before their end."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def leave_at_random(engine: Engine, count: int, names: Sequence[str] = (NAME,)) -> None:
-    """So many requests of these models, of which many leave: some while they read, and some before
-    anything was said."""
-    drawn = random.Random(0)
-
-    def request() -> ModelRequest:
-        return replace(ask(max_tokens=100), model=drawn.choice(names))
-
-    async def read(pieces: int | None) -> None:
-        async with aclosing(engine.stream(request())) as stream:
-            async for _ in stream:
-                pieces = None if pieces is None else pieces - 1
-                if pieces == 0:
-                    return
-
-    async def whole(passes: int) -> None:
-        task = asyncio.create_task(engine.complete(request()))
-        for _ in range(passes):
-            await asyncio.sleep(0)
-        await cancelled([task])
-
-    async with asyncio.timeout(count):
-        for _ in range(0, count, 40):
-            readers = [read(drawn.choice([None, 1, 2, 5])) for _ in range(30)]
-            await asyncio.gather(*readers, *(whole(drawn.randrange(200)) for _ in range(10)))
 
 
 async def crowded(engine: Engine, facts: Facts) -> tuple[Any, list[asyncio.Task[Any]], Any]:
@@ -140,23 +116,6 @@ async def _read(stream: Any) -> None:
     async with aclosing(stream):
         async for _ in stream:
             pass
-
-
-async def streamed(engine: Engine, request: ModelRequest) -> list[Chunk]:
-    return [chunk async for chunk in engine.stream(replace(request, stream=True))]
-
-
-def ask(content: str = "hello", **body: Any) -> ModelRequest:
-    """A chat whose answer is the same each time, unless `body` says otherwise."""
-    return chat(content, NAME, **({"max_tokens": TOKENS, "temperature": 0} | body))
-
-
-def proceed(prompt: str = "hello", **body: Any) -> ModelRequest:
-    """A text to be continued, likewise."""
-    return completion(prompt, NAME, **({"max_tokens": TOKENS, "temperature": 0} | body))
-
-
-BOTH = pytest.mark.parametrize("request_of", [ask, proceed], ids=["chat", "completion"])
 
 
 class EngineConformance:
@@ -376,7 +335,7 @@ class EngineConformance:
 
     async def test_a_prompt_is_read_no_further_when_its_reader_leaves(self, engine, facts) -> None:
         """All slots are free long before the prompts could be read to their ends."""
-        if facts.context_tokens is None or facts.forwards:
+        if facts.context_tokens is None or facts.forwards or not facts.reads_in_parts:
             pytest.skip("this engine has no prompts to read")
 
         def long() -> Coroutine[Any, Any, Chunk]:
@@ -514,84 +473,3 @@ class EngineConformance:
         assert text_of([await engine.complete(ask(**labels))]) == text_of(
             [await engine.complete(ask())]
         )
-
-
-@dataclass(frozen=True)
-class Shared:
-    """Models that share an engine, and an engine for each of them alone, by its name."""
-
-    engine: Engine
-    alone: Mapping[str, Engine]
-
-
-class PoolConformance:
-    """The suite of engines that serve several models. A subclass has the fixture `shared`."""
-
-    async def test_each_model_answers_as_it_does_alone(self, shared) -> None:
-        """Whole and streamed, also while the others answer; and no two say the same."""
-        requests = {name: replace(ask(), model=name) for name in shared.alone}
-        alone = {
-            name: text_of([await engine.complete(requests[name])])
-            for name, engine in shared.alone.items()
-        }
-        names = list(alone) * 3
-        whole = await asyncio.gather(*(shared.engine.complete(requests[name]) for name in names))
-        streams = await asyncio.gather(*(streamed(shared.engine, requests[n]) for n in names))
-
-        wanted = [alone[name] for name in names]
-        assert [text_of([answer]) for answer in whole] == wanted
-        assert [text_of(chunks) for chunks in streams] == wanted
-        assert len(set(wanted)) == len(alone)
-
-    async def test_requests_that_leave_at_random_leave_nothing_behind(self, shared) -> None:
-        """Whichever models they ask: afterwards each answers as before."""
-        requests = [replace(ask(), model=name) for name in shared.alone]
-        before = [text_of([await shared.engine.complete(request)]) for request in requests]
-        await leave_at_random(shared.engine, 80, list(shared.alone))
-        loads = [await shared.engine.load(name) for name in shared.alone]
-
-        assert [(load.running, load.queued) for load in loads] == [(0, 0)] * len(loads)
-        assert [text_of([await shared.engine.complete(asked)]) for asked in requests] == before
-
-    async def test_each_model_has_its_own_counts(self, shared) -> None:
-        """Of a request that runs, and of those before it; the others' stay as they were."""
-        asked, *others = shared.alone
-        before = {name: await shared.engine.load(name) for name in shared.alone}
-        async with aclosing(shared.engine.stream(replace(ask(), model=asked))) as stream:
-            await anext(stream)
-            during = await shared.engine.load(asked)
-        after = {name: await shared.engine.load(name) for name in shared.alone}
-
-        assert (before[asked].running, during.running, after[asked].running) == (0, 1, 0)
-        assert after[asked].cancelled == before[asked].cancelled + 1
-        assert [replace(after[name], engine=None) for name in others] == [
-            replace(before[name], engine=None) for name in others
-        ]
-
-    async def test_each_model_has_health_and_a_card(self, shared) -> None:
-        """The card is that of the model alone."""
-        for name in shared.alone:
-            await shared.engine.health(name)
-
-        alone = [card for engine in shared.alone.values() for card in await engine.cards()]
-        assert list(await shared.engine.cards()) == alone
-        assert [card.name for card in alone] == list(shared.alone)
-
-
-def scored(choice: dict[str, Any]) -> list[tuple[str, float, dict[str, float]]]:
-    """A choice's tokens with their log-probabilities and alternatives, in either dialect."""
-    given = choice.get("logprobs")
-    if not given:
-        return []
-    if "content" in given:
-        return [
-            (
-                token["token"],
-                token["logprob"],
-                {other["token"]: other["logprob"] for other in token["top_logprobs"]},
-            )
-            for token in given["content"]
-        ]
-    offsets = given["text_offset"]
-    assert offsets == sorted(offsets)
-    return list(zip(given["tokens"], given["token_logprobs"], given["top_logprobs"], strict=True))

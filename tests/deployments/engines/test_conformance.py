@@ -1,33 +1,24 @@
 """The conformance suite, for each engine that runs without model files."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from importlib.util import find_spec
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from deployments.engine import Engine, EngineContext, create_engine
+from deployments.engine import Engine
 from deployments.protocol import Unavailable
 from deployments.spec import ModelSpec
 from loadtests.traffic.stack import free_port
-from tests.deployments.engines.conformance import (
-    NAME,
-    STALL_SECONDS,
-    EngineConformance,
-    Facts,
-    Hang,
-    PoolConformance,
-    Shared,
-)
+from tests.deployments.engines.asking import NAME
+from tests.deployments.engines.conformance import STALL_SECONDS, EngineConformance, Facts, Hang
+from tests.deployments.engines.pool_conformance import PoolConformance, Shared
+from tests.deployments.engines.running import once, running, sharing, stopped
 from tests.deployments.tiny_gguf import save_tiny_gguf
 from tests.deployments.tiny_lora import save_lora
 
@@ -36,24 +27,6 @@ LONG_CONTEXT = 1024
 """Of models that read and answer so fast that nobody could leave them in time."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine of each kind serves all tests
-once = pytest_asyncio.fixture(scope="module", loop_scope="module")
-
-
-@asynccontextmanager
-async def running(folder: Path, *specs: ModelSpec) -> AsyncIterator[Engine]:
-    engine = create_engine(specs, EngineContext(folder))
-    await engine.start()
-    yield engine
-    await engine.stop()
-
-
-@asynccontextmanager
-async def sharing(folder: Path, *specs: ModelSpec) -> AsyncIterator[Shared]:
-    async with AsyncExitStack() as stack:
-        alone = {
-            spec.name: await stack.enter_async_context(running(folder, spec)) for spec in specs
-        }
-        yield Shared(await stack.enter_async_context(running(folder, *specs)), alone)
 
 
 @once
@@ -148,52 +121,6 @@ async def shared_llama(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         yield shared
 
 
-VLLM_OPTIONS = {
-    "max_model_len": CONTEXT,
-    "enable_chunked_prefill": False,  # on a CPU, part of a prompt with a seed ends the engine
-    "max_num_seqs": 8,
-    "dtype": "float32",
-    "enforce_eager": True,
-}
-
-
-@once
-async def vllm_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
-    from tests.deployments.tiny_model import save_tiny_model
-
-    model = save_tiny_model(tmp_path_factory.mktemp("tiny"), width=64, hides_unknown=False)
-    options = VLLM_OPTIONS | {"stall_seconds": STALL_SECONDS}
-    spec = ModelSpec(name=NAME, model=str(model), engine="vllm", engine_options=options)
-    async with running(Path("unused"), spec) as engine:
-        yield engine
-
-
-@once
-async def shared_vllm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
-    from tests.deployments.tiny_model import save_tiny_model
-
-    folder = tmp_path_factory.mktemp("tiny")
-    model = save_tiny_model(folder / "base", width=64, hides_unknown=False)
-    adapters = {
-        "base": None,
-        "first": str(save_lora(folder / "first", model, seed=1, width=64)),
-        "second": str(save_lora(folder / "second", model, seed=2, width=64)),
-    }
-    specs = [
-        ModelSpec(
-            name=name,
-            model=str(model),
-            adapter=adapter,
-            engine="vllm",
-            system_prompt="do it.",
-            engine_options=VLLM_OPTIONS,
-        )
-        for name, adapter in adapters.items()
-    ]
-    async with sharing(folder, *specs) as shared:
-        yield shared
-
-
 class TestFake(EngineConformance):
     """The engine of other tests keeps the promises of those that it stands for."""
 
@@ -272,16 +199,7 @@ class TestOpenAI(EngineConformance):
 
     @pytest.fixture
     def hang(self, llama_upstream: tuple[Engine, subprocess.Popen[bytes]]) -> Hang:
-        return lambda: _stopped(llama_upstream[1].pid)
-
-
-@contextmanager
-def _stopped(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
+        return lambda: stopped(llama_upstream[1].pid)
 
 
 class TestSharedLlama(PoolConformance):
@@ -290,40 +208,3 @@ class TestSharedLlama(PoolConformance):
     @pytest.fixture
     def shared(self, shared_llama: Shared) -> Shared:
         return shared_llama
-
-
-with_vllm = pytest.mark.skipif(
-    find_spec("vllm") is None, reason="vllm is not installed here; `make test-vllm` runs this"
-)
-
-
-@with_vllm
-class TestVllm(EngineConformance):
-    """vLLM, on a model of random weights; on a CPU by a build for it."""
-
-    @pytest.fixture
-    def engine(self, vllm_engine: Engine) -> Engine:
-        return vllm_engine
-
-    @pytest.fixture
-    def facts(self) -> Facts:
-        return Facts(
-            context_tokens=CONTEXT,
-            control_token="<end>",
-            slots=8,
-            stops_reading=False,  # without parts of prompts it reads each at once
-        )
-
-    @pytest.fixture
-    def hang(self, vllm_engine: Any) -> Hang:
-        cores = vllm_engine._loaded.server._engine.engine_core.resources.engine_manager.processes
-        return lambda: _stopped(cores[0].pid)
-
-
-@with_vllm
-class TestSharedVllm(PoolConformance):
-    """A base and two adapters in one process of vLLM."""
-
-    @pytest.fixture
-    def shared(self, shared_vllm: Shared) -> Shared:
-        return shared_vllm
