@@ -435,6 +435,7 @@ async def test_more_requests_than_tokens_of_a_batch_are_answered(model: Path) ->
     assert {answer.finish_reasons for answer in answers} == {((0, "length"),)}
 
 
+@pytest.mark.slow  # on a busy machine: a batch takes a millisecond here, and a thread waits longer
 async def test_a_prompt_that_is_left_is_read_for_one_more_batch_at_most(model: Path) -> None:
     """The one that is being worked on; the server's own count may be another one ahead of what it
     has told."""
