@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from io import BytesIO
-from types import SimpleNamespace
 from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,7 +22,7 @@ from deployments.protocol import BackendError, DeadlineExceeded, Unavailable
 _CONNECT_SECONDS = 10.0
 _HEALTH_SECONDS = 5.0
 _KEEP_SECONDS = 4.0  # less than the 5 of uvicorn and llama.cpp, so that no request meets their end
-_STALE_SECONDS = 1.0  # after which a connection was not closed before the request
+_AT_ONCE_SECONDS = 1.0  # for the news that a connection was closed before the request
 _ERROR_SECONDS = 2.0
 _ERROR_BYTES = 64 * 1024
 _MAX_WORDS = 200
@@ -45,7 +44,7 @@ class Server:
     def __init__(self, name: str, base_url: str, key: str | None, timeout_seconds: float) -> None:
         self.name, self._key, self.timeout_seconds = name, key, timeout_seconds
         self._base = base_url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._stopped = False
 
     @property
@@ -86,13 +85,12 @@ class Server:
         """
         response = Response(self, deadline_seconds, parameter)
 
-        def send() -> Awaitable[aiohttp.ClientResponse]:
-            return self._open().post(
+        def send(keeps: bool) -> Awaitable[aiohttp.ClientResponse]:
+            return self._open(keeps).post(
                 self._base + path,
                 data=BytesIO(body) if len(body) > _LARGE_BYTES else body,
                 headers=headers,
                 allow_redirects=False,
-                trace_request_ctx=response,
             )
 
         try:
@@ -104,9 +102,9 @@ class Server:
     async def stop(self) -> None:
         """Closes every connection, and opens none from then on."""
         self._stopped = True
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
 
     def error(
         self, status: int, retry_after: str | None, body: str, parameter: str
@@ -114,24 +112,27 @@ class Server:
         """The exception for an error response."""
         return error_from(self.name, status, retry_after, body, self._key, parameter)
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, keeps: bool = True) -> aiohttp.ClientSession:
+        """The session whose connections are kept for further requests, or the one whose are not."""
         if self._stopped:
             raise Unavailable(self.name, "the engine is stopped")
-        if self._session is None:
+        if keeps not in self._sessions:
             timeout = self.timeout_seconds
             connect = min(_CONNECT_SECONDS, timeout)
-            self._session = aiohttp.ClientSession(
+            self._sessions[keeps] = aiohttp.ClientSession(
                 # The caller limits the requests in flight, not the pool.
                 connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=_KEEP_SECONDS, ssl=_certificates(self._base)
+                    limit=0,
+                    keepalive_timeout=_KEEP_SECONDS if keeps else None,
+                    force_close=not keeps,
+                    ssl=_certificates(self._base),
                 ),
                 timeout=aiohttp.ClientTimeout(connect=connect, sock_read=timeout),
                 headers=self._headers(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=_proxy(self._base),
-                trace_configs=[_noting_reuse()],
             )
-        return self._session
+        return self._sessions[keeps]
 
     def _headers(self) -> dict[str, str]:
         # A stream that is compressed comes in blocks instead of tokens.
@@ -141,11 +142,7 @@ class Server:
 
 class Response:
     """One response, read in time. `deadline_seconds` count from construction; `parameter` is to
-    blame for an error.
-
-    Attributes:
-        reused: whether its connection had another response before.
-    """
+    blame for an error."""
 
     def __init__(self, server: Server, deadline_seconds: float | None, parameter: str) -> None:
         self._server, self._parameter = server, parameter
@@ -153,15 +150,14 @@ class Response:
         self._deadline = deadline_seconds
         self._ends_within: float | None = None
         self._response: aiohttp.ClientResponse | None = None
-        self.reused = False
 
     def elapsed(self) -> float:
         """Seconds since construction."""
         return time.monotonic() - self._started
 
-    async def begin(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+    async def begin(self, send: Callable[[bool], Awaitable[aiohttp.ClientResponse]]) -> None:
         """Waits for the headers; raises on an error status."""
-        self._response = await self._headers(send)
+        self._response = await self._in_time(self._sent(send))
         if _is_success(self._response):
             return
         self.expect_end(_ERROR_SECONDS)
@@ -172,18 +168,18 @@ class Response:
         retry_after = self._response.headers.get("Retry-After")
         raise self._server.error(self._response.status, retry_after, text, self._parameter)
 
-    async def _headers(
-        self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]
+    async def _sent(
+        self, send: Callable[[bool], Awaitable[aiohttp.ClientResponse]]
     ) -> aiohttp.ClientResponse:
-        """Asks again where the connection was kept for longer than the server kept it: llama.cpp's
-        closes it after each stream, and says that it does not."""
-        while True:
-            self.reused = False
-            try:
-                return await self._in_time(send())
-            except Unavailable:
-                if not self.reused or self.elapsed() > _STALE_SECONDS:
-                    raise
+        """Sends the request again, on a new connection, where its own breaks at once, as one does
+        that the server closed since its last response: llama.cpp's does so after each stream, and
+        says that it does not."""
+        try:
+            return await send(True)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) or self.elapsed() > _AT_ONCE_SECONDS:
+                raise
+        return await send(False)
 
     def expect_end(self, within_seconds: float) -> None:
         """Says that nothing needed comes any more: within these seconds the body ends, or is taken
@@ -243,18 +239,6 @@ class Response:
     def _remaining(self) -> float | None:
         limits = [limit for limit in (self._deadline, self._ends_within) if limit is not None]
         return min(limits) - self.elapsed() if limits else None
-
-
-def _noting_reuse() -> aiohttp.TraceConfig:
-    """Tells a `Response` that its connection had another one before."""
-
-    async def reuse(_session: object, context: SimpleNamespace, _facts: object) -> None:
-        if context.trace_request_ctx is not None:
-            context.trace_request_ctx.reused = True
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(reuse)
-    return config
 
 
 def _ready(content: aiohttp.StreamReader) -> bytes:

@@ -87,12 +87,13 @@ class Upstream:
 
         self._pieces, self._closes = pieces, True
 
-    def hangs_up_once(self):
-        """Closes the connection instead of the next answer; those after it are as before."""
-        answer = self._pieces
+    def hangs_up(self, times):
+        """Closes the connection instead of the next answers; those after them are as before."""
+        answer, left = self._pieces, iter(range(times - 1))
 
         async def pieces():
-            self._pieces = answer
+            if next(left, None) is None:
+                self._pieces = answer
             raise ConnectionResetError
             yield
 
