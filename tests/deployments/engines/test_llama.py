@@ -2,24 +2,15 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import psutil
 import pytest
 import pytest_asyncio
 
-from deployments.control_tokens import ControlTokens
-from deployments.deadline import within_deadline
 from deployments.engine import EngineContext, create_engine
-from deployments.engines._llama_answers import ChoiceReader
-from deployments.engines._llama_options import LlamaOptions
-from deployments.engines._llama_requests import ServedModel, read_request
-from deployments.engines._llama_server import LlamaServer
 from deployments.engines.llama import LlamaEngine
 from deployments.models.errors import ModelError
 from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
@@ -114,18 +105,6 @@ async def prompt_tokens(engine: LlamaEngine, request: ModelRequest) -> int:
     usage = (await engine.complete(request)).usage
     assert usage is not None
     return usage.prompt_tokens
-
-
-def batches(server: LlamaServer) -> int:
-    """How many forward passes there were, as the server counts them."""
-    metrics = server._server.handle_metrics()  # of which the engine needs none
-    return int(re.findall(r"n_decode_total (\d+)", metrics)[0])
-
-
-def socket_files() -> list[Path]:
-    """The socket files that this process listens at."""
-    found = [Path(str(at.laddr)) for at in psutil.Process().net_connections("unix")]
-    return [path for path in found if path.suffix == ".sock"]
 
 
 async def test_the_engine_that_a_spec_names_answers_requests(model: Path) -> None:
@@ -424,54 +403,6 @@ async def test_a_model_that_llama_cannot_load_is_said_clearly(tmp_path: Path) ->
         engine = create_engine([spec_of(path)], EngineContext(tmp_path))
         with pytest.raises(ModelError, match=path.name):
             await engine.start()
-
-
-async def test_more_requests_than_tokens_of_a_batch_are_answered(model: Path) -> None:
-    """A forward pass has room for all of them."""
-    spec = spec_of(model, engine_options={"parallel_requests": 17, "max_batch_tokens": 16})
-    async with running(spec) as engine:
-        answers = await asyncio.gather(*(engine.complete(greedy()) for _ in range(17)))
-
-    assert {answer.finish_reasons for answer in answers} == {((0, "length"),)}
-
-
-@pytest.mark.slow  # on a busy machine: a batch takes a millisecond here, and a thread waits longer
-async def test_a_prompt_that_is_left_is_read_for_one_more_batch_at_most(model: Path) -> None:
-    """The one that is being worked on; the server's own count may be another one ahead of what it
-    has told."""
-    options = LlamaOptions(parallel_requests=1, max_context_tokens=512, max_batch_tokens=16)
-    request = greedy("a" * 450, max_tokens=1, seed=1)
-    body = read_request(request, ServedModel(options), ControlTokens(())).bodies[0]
-    server, further = LlamaServer(model, [], options, 1), []
-    for _ in range(5):
-        read, before = ChoiceReader(request, (), "messages").read, batches(server)
-        async with aclosing(server.answer(request, body, read, within_deadline(request))) as told:
-            await anext(told)
-        slot = await server._slots.take("tiny")  # when the call has left the server
-        further.append(batches(server) - before - 1)
-        server._slots.give_back("tiny", slot)
-    await server.stop()
-
-    assert median(further) <= 10  # of 30; one or two where the machine is quiet
-
-
-async def test_a_server_may_stop_as_soon_as_it_runs(model: Path) -> None:
-    """Before it was asked anything."""
-    for _ in range(5):
-        await LlamaServer(model, [], LlamaOptions(**OPTIONS), 1).stop()
-
-
-async def test_nobody_can_reach_the_servers_own_listener(engine: LlamaEngine) -> None:
-    """It has no port, and its socket file is gone."""
-    ports = [
-        connection
-        for connection in psutil.Process().net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
-
-    assert await said(engine, greedy())
-    assert ports == []
-    assert not [path for path in socket_files() if path.exists()]
 
 
 async def test_requests_in_flight_fail_when_the_engine_stops(model: Path) -> None:
