@@ -10,17 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from deployments.answer_grammar import asks_for_form
 from deployments.calculator import completed
 from deployments.protocol import Chunk, ModelRequest
 
 Completion = Literal["calculator"]
 
 COMPLETIONS: Mapping[Completion, Callable[[str], str]] = {"calculator": completed}
-
-_OTHER_FORMS = frozenset({"grammar", "logprobs", "response_format", "tools"})
-"""Parameters by which a client asks for an answer that is the model's alone."""
-
-_NOTHING_ASKED: tuple[Any, ...] = (None, False, [], {"type": "text"})
 
 _encode = msgspec.json.encode
 
@@ -47,7 +43,7 @@ class CompletionFilter:
         self._active = name is not None and request.operation == "chat"
         if self._active:
             body = msgspec.json.decode(request.body)
-            self._active = all(body.get(key) in _NOTHING_ASKED for key in _OTHER_FORMS)
+            self._active = not (asks_for_form(body) or body.get("logprobs"))
             stop = body.get("stop") or ()
             self._stop = (stop,) if isinstance(stop, str) else tuple(stop)
 

@@ -2,7 +2,7 @@
 their files was looked at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: se
     from deployments.engines._llama_server import LlamaServer
 
 _POOLINGS: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # by GGUF's numbers
+_END_TOKEN = "tokenizer.ggml.eos_token_id"
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
 
 
@@ -77,7 +78,8 @@ def load(
     models = {}
     for name, spec in specs.items():
         lora = _scales(numbers, files.get(name))
-        models[name] = _served(spec, options[name], adapters.get(name), lora)
+        served = _served(spec, options[name], adapters.get(name), lora)
+        models[name] = replace(served, end_token=base.metadata.get(_END_TOKEN))
     control_tokens = ControlTokens(_control_tokens(base))
     return Loaded(server, models, control_tokens, shared.max_context_tokens)
 
@@ -123,7 +125,7 @@ def _served(
     if adapter is None:
         return ServedModel(options, spec.system_prompt, lora)
     system_prompt = spec.system_prompt or adapter.system_prompt
-    return ServedModel(options, system_prompt, lora, adapter.complete)
+    return ServedModel(options, system_prompt, lora, adapter.complete, adapter.grammar)
 
 
 def _control_tokens(header: GgufHeader) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from deployments.answer_grammar import asks_for_form, grammar_for
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
@@ -66,12 +67,16 @@ class ServedModel:
         system_prompt: put before conversations without a system message.
         lora: the scale of each adapter of the process, as the server wants it.
         completion: names what completes its answers.
+        grammar: what they follow, unless a request asks for a form of its own.
+        end_token: the one with which the model ends an answer, by its file.
     """
 
     options: LlamaOptions
     system_prompt: str | None = None
     lora: tuple[dict[str, float], ...] = ()
     completion: Completion | None = None
+    grammar: str | None = None
+    end_token: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,8 @@ def read_request(
         _name_tool(body)
         if "tools" in body:
             body["tools"] = control_tokens.as_text(body["tools"])
+        if model.grammar and not asks_for_form(fields):
+            body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
         inputs = [{"messages": _messages(fields["messages"], model, control_tokens)}]
     else:
         inputs = [{"prompt": prompt} for prompt in _prompts(fields["prompt"])]

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from deployments.answer_grammar import asks_for_form, grammar_for
 from deployments.control_tokens import ControlTokens
 from deployments.engines._openai_requests import RequestBuilder, Wanted
 from deployments.engines._vllm_options import VllmOptions
@@ -67,11 +68,13 @@ class ServedModel:
         options: its own defaults.
         served_name: what vLLM calls the base with its adapter.
         system_prompt: put before conversations without a system message.
+        grammar: what its answers follow, unless a request asks for a form of its own.
     """
 
     options: VllmOptions
     served_name: str
     system_prompt: str | None = None
+    grammar: str | None = None
 
 
 def build_body(
@@ -83,6 +86,8 @@ def build_body(
         InvalidPrompt: it asks for something that this engine does not serve.
     """
     fields = asked(request, _PASSED[request.operation], "engine vllm does not serve it")
+    if model.grammar and "messages" in fields and not asks_for_form(fields):
+        fields["structured_outputs"] = {"grammar": grammar_for(model.grammar, fields["messages"])}
     for key in _TEXT_OF_CLIENTS:
         if key in fields:
             fields[key] = control_tokens.as_text(fields[key])

@@ -116,7 +116,7 @@ class VllmEngine:
         self._loaded = _Loaded(
             server,
             {
-                name: ServedModel(self._options[name], served[name], _prompt(spec, adapters))
+                name: _served(spec, self._options[name], served[name], adapters.get(name))
                 for name, spec in self._specs.items()
             },
             {name: adapter.complete for name, adapter in adapters.items()},
@@ -256,7 +256,10 @@ def _adapter(spec: ModelSpec) -> Adapter:
     return adapter
 
 
-def _prompt(spec: ModelSpec, adapters: Mapping[str, Adapter]) -> str | None:
-    """What stands before conversations without a system message."""
-    adapter = adapters.get(spec.name)
-    return spec.system_prompt or (adapter.system_prompt if adapter else None)
+def _served(
+    spec: ModelSpec, options: VllmOptions, served_name: str, adapter: Adapter | None
+) -> ServedModel:
+    if adapter is None:
+        return ServedModel(options, served_name, spec.system_prompt)
+    system_prompt = spec.system_prompt or adapter.system_prompt
+    return ServedModel(options, served_name, system_prompt, adapter.grammar)

@@ -2,7 +2,7 @@
 
 An adapter is a directory with PEFT's `adapter_config.json` and `adapter_model.safetensors`, and a
 card, `niche.json`: the checksum of the weights, the base model's name, the niche, the system prompt
-that it was trained with and, optionally, the completion of its answers and their graders.
+that it was trained with and, optionally, the completion of its answers, their grammar and graders.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from deployments.answer_grammar import Grammar
 from deployments.completions import Completion
 from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
@@ -31,6 +32,7 @@ class AdapterCard(BaseModel):
         system_prompt: as in training.
         sha256: checksum of the weights' file.
         complete: the function that completes its answers, a key of `deployments.completions`.
+        grammar: what every answer follows, as `deployments.answer_grammar` says.
         graders: keys of `router.grading.registry`; the first is the niche's measure.
     """
 
@@ -41,6 +43,7 @@ class AdapterCard(BaseModel):
     system_prompt: str
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     complete: Completion | None = None
+    grammar: Grammar | None = None
     graders: tuple[str, ...] = ()
 
 

@@ -166,4 +166,4 @@ def _zeros(width: int, layers: int, vocabulary_size: int | None = None) -> Weigh
 def _type_of(value: Any) -> Any:
     from gguf import GGUFValueType
 
-    return GGUFValueType.get_type(value)
+    return GGUFValueType.UINT32 if type(value) is int else GGUFValueType.get_type(value)

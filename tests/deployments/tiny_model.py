@@ -47,7 +47,8 @@ def save_tokenizer(folder: Path, letters: str, *, hides_unknown: bool = True) ->
     vocabulary = {"<end>": 0, "<unk>": 1} | {letter: i + 2 for i, letter in enumerate(letters)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    tokenizer.decoder = decoders.Fuse()
+    # As SentencePiece's: llguidance knows no tokenizer without a kind of bytes.
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     special = {"eos_token": "<end>", "pad_token": "<end>"}
     if hides_unknown:
         special["unk_token"] = "<unk>"

@@ -22,6 +22,7 @@ from tests.deployments.tiny_gguf import (
     save_speaking_gguf,
     save_tiny_gguf,
     tiny_weights,
+    token_of,
 )
 from tests.deployments.tiny_lora import save_lora
 from tests.model_requests import chat, completion, objects, text_of
@@ -355,6 +356,49 @@ async def test_a_specialist_completes_its_answers(tmp_path: Path) -> None:
     assert text_of([whole]) == text_of(chunks) == "7*12= 84"
     assert whole.usage.completion_tokens == sum(chunk.tokens for chunk in chunks) == 6
     assert cut == "7*12="
+
+
+async def test_a_specialist_follows_the_grammar_of_its_card(model: Path, tmp_path: Path) -> None:
+    """Streamed and whole, with words of the conversation, unless a client has a form of its
+    own; a text that is continued is no answer."""
+    grammar = 'answer: "I copy " WORDS "!"\nWORDS: %copied {}'
+    adapter = save_lora(tmp_path / "toy", model, grammar=grammar)
+    spec = spec_of(model, adapter=str(adapter))
+    own = {"grammar": 'root ::= "mine"'}
+    async with running(spec, cache=tmp_path) as engine:
+        whole = await said(engine, greedy("xyz xyz", max_tokens=40))
+        chunks = await streamed(engine, greedy("xyz xyz", max_tokens=40, n=2, logprobs=True))
+        others = await said(engine, greedy(**own))
+        idle = await said(engine, greedy(response_format={"type": "text"}, tools=[]))
+        continued = await said(engine, completion("hello", max_tokens=8, temperature=0))
+
+    for answer in (whole, text_of(chunks, 1)):
+        assert answer.startswith("I copy ")
+        assert answer.endswith("!")
+        assert answer[len("I copy ") : -1] in "xyz xyz"
+    assert others == "mine"
+    assert idle.startswith("I copy")
+    assert not continued.startswith("I")
+
+
+async def test_the_models_own_end_ends_an_answer_of_a_grammar(tmp_path: Path) -> None:
+    """Where it might go on: llguidance takes a turn's end for the only one, which this file says is
+    another token."""
+    model = save_chain_gguf(tmp_path / "chain.gguf", "ab", tokenizer__ggml__eot_token_id=0)
+    shape = {"width": 64, "kv_width": HEAD, "layers": 1}
+    adapter = save_lora(tmp_path / "toy", model, grammar="answer: /ab(c|d)*/", **shape)
+    second_best = {str(token_of(ord("c"))): 1.0}
+    async with running(spec_of(model, adapter=str(adapter)), cache=tmp_path) as engine:
+        assert await said(engine, greedy(logit_bias=second_best)) == "ab"
+
+
+async def test_a_wrong_grammar_in_a_card_is_refused(model: Path, tmp_path: Path) -> None:
+    """By the adapter's name, before anything is loaded."""
+    pytest.importorskip("llguidance")
+    adapter = save_lora(tmp_path / "toy", model, grammar="answer: (((")
+    engine = create_engine([spec_of(model, adapter=str(adapter))], EngineContext(tmp_path))
+    with pytest.raises(ModelError, match=r"(?s)toy'.*grammar.*llguidance"):
+        await engine.start()
 
 
 @pytest.mark.parametrize(

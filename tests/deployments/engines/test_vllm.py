@@ -14,7 +14,9 @@ from deployments.engine import Engine, EngineContext, create_engine
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest, Unavailable
 from deployments.spec import ModelSpec, Resources
+from tests.deployments.adapters import save_adapter
 from tests.deployments.tiny_lora import save_lora
+from tests.grammars import follows
 from tests.model_requests import chat, objects, text_of
 
 pytest.importorskip("vllm", reason="vllm is not installed here; `make test-vllm` runs this")
@@ -119,6 +121,25 @@ async def test_an_answer_keeps_to_a_choice(engine) -> None:
     answer = await engine.complete(ask(structured_outputs={"choice": ["abc", "xyz"]}))
 
     assert text_of([answer]) in ("abc", "xyz")
+
+
+async def test_a_specialist_follows_the_grammar_of_its_card(tiny, tmp_path) -> None:
+    """Streamed and whole, with words of the conversation, unless a client has a form of its own."""
+    grammar = 'answer: "i copy " WORDS "!"\nWORDS: %copied {}'
+    adapter = save_adapter(tmp_path / "toy", tiny, grammar=grammar)
+    engine = create_engine([spec(tiny).model_copy(update={"adapter": str(adapter)})], CONTEXT)
+    await engine.start()
+    try:
+        asked = ask("xyz xyz", max_tokens=60, response_format={"type": "text"})
+        whole = text_of([await engine.complete(asked)])
+        streamed = text_of([chunk async for chunk in engine.stream(asked)])
+        own = await engine.complete(ask(structured_outputs={"choice": ["mine"]}))
+    finally:
+        await engine.stop()
+
+    assert follows(grammar, whole, "xyz xyz")
+    assert follows(grammar, streamed, "xyz xyz")
+    assert text_of([own]) == "mine"
 
 
 async def test_a_wrong_schema_is_refused(engine) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from deployments.answer_grammar import grammar_for
 from deployments.control_tokens import ControlTokens
 from deployments.engines._vllm_options import VllmOptions
 from deployments.engines._vllm_requests import ServedModel, build_body
@@ -68,6 +69,20 @@ def test_defaults_settle_what_a_request_leaves_open() -> None:
     assert (open_["temperature"], open_["top_p"], open_["max_tokens"]) == (0.2, 0.9, 64)
     assert (set_["temperature"], set_["top_p"]) == (1.0, 0.9)
     assert "max_tokens" not in set_
+
+
+def test_a_chat_follows_the_grammar_of_the_card() -> None:
+    """Unless it asks for a form of its own; a text that is continued is no answer."""
+    model = ServedModel(VllmOptions(), "sql", grammar="answer: WORDS\nWORDS: %copied {}")
+    schema = {"type": "json_object"}
+    plain, _ = body_of(chat("hello", "sql", response_format={"type": "text"}), model)
+    own, _ = body_of(chat("hello", "sql", response_format=schema), model)
+    continued, _ = body_of(completion("hello", "sql"), model)
+
+    assert plain["structured_outputs"] == {"grammar": grammar_for(model.grammar, plain["messages"])}
+    assert own["response_format"] == schema
+    assert "structured_outputs" not in own
+    assert "structured_outputs" not in continued
 
 
 @pytest.mark.parametrize(

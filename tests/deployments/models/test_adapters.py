@@ -53,6 +53,17 @@ def test_an_unknown_completion_is_refused(adapter):
         load_adapter("sql", adapter.parent)
 
 
+def test_a_card_may_have_a_grammar(adapter):
+    """One that cannot be read is an error that names the field."""
+    (adapter / "niche.json").write_text(json.dumps(CARD | {"grammar": 'answer: "SELECT"'}))
+    assert load_adapter("sql", adapter.parent).grammar == 'answer: "SELECT"'
+
+    spoilt = "answer: W\nW: %copied {'}"
+    (adapter / "niche.json").write_text(json.dumps(CARD | {"grammar": spoilt}))
+    with pytest.raises(ModelError, match=r"(?s)'sql'.*grammar"):
+        load_adapter("sql", adapter.parent)
+
+
 def test_a_card_with_layers_is_refused(adapter):
     """Adapters of fewer layers are served no more: on the whole base they would answer wrongly."""
     (adapter / "niche.json").write_text(json.dumps(CARD | {"layers": [0, 1, 29]}))
