@@ -83,6 +83,8 @@ class Niche:
         own_data: further files that it reads, which are not in `lab.datasets.sources`.
         completion: the completion of a finished answer, such as an equation's result; a key of
             `deployments.completions.COMPLETIONS`.
+        grammar: of the answers, as `deployments.answer_grammar` says; None: engines leave their
+            form to the model.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Niche:
     other_tests: Mapping[str, Callable[[Path], Iterator[Example]]] = field(default_factory=dict)
     own_data: tuple[Dataset, ...] = ()
     completion: Completion | None = None
+    grammar: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.graders if name not in GRADERS]

@@ -65,9 +65,11 @@ class Weights:
             raise ModelError(f"model {self.reference!r}: {self.base} has no *.safetensors")
         others = [self.base / name for name in _BESIDE_WEIGHTS]
         sums = "".join(sha256_of(file) for file in (*files, *others) if file.is_file())
+        grammar = self.adapter and self.adapter.grammar
         return {
             "base": hashlib.sha256(sums.encode()).hexdigest(),
             "adapter": self.adapter and self.adapter.sha256,
+            **({"grammar": hashlib.sha256(grammar.encode()).hexdigest()} if grammar else {}),
         }
 
 

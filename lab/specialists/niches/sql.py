@@ -48,6 +48,19 @@ _LAYOUTS = (
     "Write the SELECT statement for table {table}: {question}",
 )
 
+_GRAMMAR = r"""
+answer: "SELECT " selected " FROM " TABLE (" WHERE " condition (" AND " condition)*)?
+selected: COLUMN | AGGREGATE "(" COLUMN ")"
+condition: COLUMN SIGN VALUE
+TABLE: /[A-Za-z_][A-Za-z0-9_]*/
+AGGREGATE: "AVG" | "COUNT" | "MAX" | "MIN" | "SUM"
+SIGN: " = " | " < " | " > "
+COLUMN: "\"" NAME "\""
+VALUE: "'" TEXT "'"
+NAME: %copied {"\"": "\"\""}
+TEXT: %copied {"'": "''"}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _TablePrompt:
@@ -179,5 +192,6 @@ NICHE = Niche(
         layout=_COLUMNS,
     ),
     restyle=_restyled,
+    grammar=_GRAMMAR,
     sample="Columns: name, country, year of birth\nQuestion: Which singers are from France?",
 )

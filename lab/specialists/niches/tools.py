@@ -18,6 +18,14 @@ from lab.specialists.restyling import as_typed
 
 _VALIDATION_SHARE = 0.05
 
+_GRAMMAR = r"""
+answer: "{\"name\": \"" NAME "\", \"arguments\": {" (argument (", " argument)*)? "}}"
+argument: "\"" NAME "\": " (VALUE | "[" VALUE (", " VALUE)* "]")
+NAME: /[A-Za-z_][A-Za-z0-9_]*/
+VALUE: "\"" TEXT "\""
+TEXT: %copied {"\"": "\\\"", "\\": "\\\\"}
+"""
+
 
 def call(row: dict[str, Any]) -> str:
     """The function call of a row; an argument that is named twice becomes a list."""
@@ -78,6 +86,7 @@ NICHE = Niche(
         labels=_functions,
     ),
     restyle=as_typed,
+    grammar=_GRAMMAR,
     sample="play the newest album by Miles Davis on Spotify",
     groups_are_kinds=True,  # the functions
 )

@@ -84,6 +84,7 @@ def _facts(niche: Niche, weights: Path, provenance: Provenance) -> dict[str, Any
         "base": provenance.base,
         "system_prompt": niche.system_prompt,
         "complete": niche.completion,
+        "grammar": niche.grammar,
         "sha256": sha256_of(weights),
         "graders": niche.graders,
         "datasets": {name: DATASETS[name].sha256 for name in niche.datasets}
@@ -131,6 +132,11 @@ def _card(niche: Niche, provenance: Provenance) -> str:
             *(
                 ["- The weights are the mean of those that the stages after the first left"]
                 if len(provenance.stages) > 2
+                else []
+            ),
+            *(
+                ["- Engines hold its answers to the grammar in `niche.json`; the figures do not"]
+                if niche.grammar
                 else []
             ),
             *[

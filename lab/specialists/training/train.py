@@ -139,6 +139,7 @@ def _write_card(niche: Niche, base: Path, adapter: Path) -> None:
         system_prompt=niche.system_prompt,
         sha256=sha256_of(adapter / WEIGHTS),
         complete=niche.completion,
+        grammar=niche.grammar,
     )
     (adapter / CARD).write_text(card.model_dump_json(indent=2), encoding="utf-8")
 

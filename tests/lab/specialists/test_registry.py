@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from deployments.models.adapters import load_adapter
 from lab.specialists.niche import Example, Niche
 from lab.specialists.registry import NICHES
 from router.grading.registry import GRADERS
+from tests.grammars import follows
 
 SPLITS = ("train", "validation", "test")
 
@@ -51,6 +53,12 @@ def test_an_example_is_completed_with_what_is_added_to_its_answer() -> None:
 def test_without_a_completion_nothing_is_added() -> None:
     """Answers are the model's alone."""
     assert NICHES["sql"].complete("2 + 2 =") == ""
+
+
+@pytest.mark.parametrize("name", sorted(NICHES))
+def test_the_shipped_card_has_the_niches_grammar(name: str) -> None:
+    """What a new training would write, and what every engine can read."""
+    assert load_adapter(name).grammar == NICHES[name].grammar
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +159,17 @@ def test_the_intents_of_training_and_test_are_the_same(data_dir: Path) -> None:
 
     assert learnt == tested
     assert len(tested) == 77
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", [name for name, niche in NICHES.items() if niche.grammar])
+def test_every_training_answer_follows_the_grammar(name: str, data_dir: Path) -> None:
+    """A few copy what their question lacks: a letter in another case, a blank at its end."""
+    grammar, rows = str(NICHES[name].grammar), [*NICHES[name].examples("train", data_dir)][::10]
+    copied = [row for row in rows if follows(grammar, row.answer, row.prompt)]
+
+    assert all(follows(grammar, row.answer, f"{row.prompt}\n{row.answer}") for row in rows)
+    assert len(copied) >= 0.997 * len(rows)
 
 
 @pytest.mark.data

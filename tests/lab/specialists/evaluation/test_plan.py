@@ -93,6 +93,18 @@ def test_an_adapter_is_part_of_the_identity(tmp_path: Path) -> None:
     assert found["base"] == Weights("m", tmp_path / "sayer").identity["base"]
 
 
+def test_a_grammar_is_part_of_the_identity(tmp_path: Path) -> None:
+    """Under another one a specialist may answer otherwise; without one nothing is said of it."""
+    adapter = load_adapter("one", adapters(tmp_path))
+    first, second = (
+        adapter.model_copy(update={"grammar": f'answer: "{word}"'}) for word in ("yes", "no")
+    )
+    found = [Weights("m", tmp_path / "sayer", of).identity for of in (adapter, first, second)]
+
+    assert "grammar" not in found[0]
+    assert found[1]["grammar"] != found[2]["grammar"]
+
+
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     """Nothing can be told of its answers."""
     with pytest.raises(ModelError, match="safetensors"):

@@ -143,6 +143,16 @@ def test_the_facts_are_the_figures(published: Publish, work) -> None:
     assert stage["result"]["steps"] == work[1].steps
 
 
+def test_a_grammar_is_published(published: Publish) -> None:
+    """For engines, and the card says that the figures are without it."""
+    with_one, without = published(niche=NICHES["tools"]), published()
+
+    assert load_adapter(str(with_one)).grammar == NICHES["tools"].grammar
+    assert "grammar" in (with_one / "README.md").read_text()
+    assert load_adapter(str(without)).grammar is None
+    assert "grammar" not in (without / "README.md").read_text()
+
+
 def test_a_card_names_its_data_with_licence(published: Publish) -> None:
     """Whoever uses an adapter can tell what it learnt from, and under which terms."""
     card = (published(niche=NICHES["tools"]) / "README.md").read_text()

@@ -229,8 +229,8 @@ def test_a_loss_that_is_no_number_is_an_error(base: Path, tmp_path: Path) -> Non
 
 
 def test_what_is_trained_loads_as_an_adapter(base: Path, whole) -> None:
-    """It has a card before it is published: base, system prompt, nothing added."""
+    """It has a card before it is published: base, system prompt, nothing added, no grammar."""
     found = load_adapter(str(whole[0] / "adapter"))
 
     assert (found.niche, found.base, found.system_prompt) == ("toy", str(base), "say it.")
-    assert found.complete is None
+    assert (found.complete, found.grammar) == (None, None)
