@@ -9,8 +9,6 @@ are written: `%copied {"'": "''"}` doubles quotes, as a text of SQL does.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -55,8 +53,8 @@ def _texts(messages: Sequence[Any]) -> Iterator[str]:
 
 
 def check_grammar(grammar: str) -> str:
-    """The grammar of a card, read by llguidance where it is installed: llama.cpp, which has its
-    own, would ignore one that is wrong, without a word.
+    """The grammar of a card, read by llguidance: llama.cpp, which has its own, would ignore one
+    that is wrong, without a word.
 
     Raises:
         ValueError: it cannot be read.
@@ -66,10 +64,10 @@ def check_grammar(grammar: str) -> str:
         lark = grammar_for(grammar, [said])
     except (TypeError, ValueError) as error:
         raise ValueError(f"`%copied` takes an object from characters to texts: {error}") from error
-    if find_spec("llguidance"):
-        matcher = import_module("llguidance").LLMatcher
-        if fault := matcher.validate_grammar(matcher.grammar_from_lark(lark)):
-            raise ValueError(f"llguidance cannot read the grammar: {fault}")
+    from llguidance import LLMatcher  # noqa: PLC0415 - 8 MB, for the few cards with a grammar
+
+    if fault := LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(lark)):
+        raise ValueError(f"llguidance cannot read the grammar: {fault}")
     return grammar
 
 

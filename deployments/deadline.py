@@ -1,4 +1,4 @@
-"""The deadline of a request, for the awaits of an engine."""
+"""The time limits of a request, for the awaits of an engine."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,3 +25,21 @@ def within_deadline(request: ModelRequest) -> Within:
             raise DeadlineExceeded(request.model, allowed or 0.0) from error
 
     return within
+
+
+@asynccontextmanager
+async def within_first_token(request: ModelRequest) -> AsyncIterator[Callable[[], None]]:
+    """Limits the block by the request's `first_token_seconds`, until what it gives is called: when
+    something was said.
+
+    Raises:
+        DeadlineExceeded: nothing was said in time.
+    """
+    limit = asyncio.timeout(request.first_token_seconds)
+    try:
+        async with limit:
+            yield lambda: limit.reschedule(None)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(request.model, request.first_token_seconds or 0.0) from None

@@ -1,15 +1,14 @@
 """An engine that knows text alone, as a model that speaks OpenAI's words."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from deployments.completions import Completion, CompletionFilter
+from deployments.deadline import within_first_token
 from deployments.generation import Piece, Prompt, TextEngine
 from deployments.merging import merged, summed
 from deployments.protocol import (
     Chunk,
-    DeadlineExceeded,
     Load,
     ModelCard,
     ModelRequest,
@@ -64,17 +63,12 @@ class TextBackend:
         asked = read_request(request)
         tally = _Tally(asked)
         choices: list[list[Piece]] = [[] for _ in asked.prompts]
-        limit = asyncio.timeout(request.first_token_seconds)
-        try:
-            async with limit, aclosing(self._pieces(asked.prompts)) as pieces:
-                async for index, piece in pieces:
-                    limit.reschedule(None)
-                    tally.add(index, piece)
-                    choices[index].append(piece)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise DeadlineExceeded(request.model, request.first_token_seconds or 0.0) from None
+        pieces = self._pieces(asked.prompts)
+        async with within_first_token(request) as said, aclosing(pieces):
+            async for index, piece in pieces:
+                said()
+                tally.add(index, piece)
+                choices[index].append(piece)
         if tally.usage is None:
             raise Unavailable(request.model, "its stream ended early")
         whole = _whole(request, asked, [_joined(pieces) for pieces in choices], tally.usage)

@@ -11,7 +11,7 @@ from deployments.engine import EngineContext
 from deployments.engines._llama_memory import available_bytes, check_memory
 from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._llama_requests import ServedModel
-from deployments.models.adapters import Adapter, load_adapter
+from deployments.models.adapters import Adapter, adapter_of
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import (
     TOKEN_TYPES,
@@ -63,7 +63,7 @@ def load(
     first = next(iter(specs.values()))
     base = read_header(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
     check_whole(base)
-    adapters = {name: _adapter(spec) for name, spec in specs.items() if spec.adapter}
+    adapters = {name: adapter_of(spec) for name, spec in specs.items() if spec.adapter}
     files = {
         name: adapter_gguf(adapter, base, context.cache_dir) for name, adapter in adapters.items()
     }
@@ -100,13 +100,6 @@ def _pooling(base: GgufHeader, options: LlamaOptions) -> Pooling:
         f"{base.path}: does not say how to make one vector of a text; set engine_options.pooling "
         "as the model was trained, or name an embedding model"
     )
-
-
-def _adapter(spec: ModelSpec) -> Adapter:
-    """The spec's adapter; raises if it does not fit the model."""
-    adapter = load_adapter(spec.adapter or "")
-    adapter.require_base(spec.name, spec.model)
-    return adapter
 
 
 def _scales(numbers: Mapping[Path, int], applied: Path | None) -> tuple[dict[str, float], ...]:

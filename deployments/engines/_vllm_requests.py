@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from deployments.answer_grammar import asks_for_form, grammar_for
+from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._openai_requests import RequestBuilder, Wanted
 from deployments.engines._vllm_options import VllmOptions
@@ -68,12 +69,14 @@ class ServedModel:
         options: its own defaults.
         served_name: what vLLM calls the base with its adapter.
         system_prompt: put before conversations without a system message.
+        completion: names what completes its answers.
         grammar: what its answers follow, unless a request asks for a form of its own.
     """
 
     options: VllmOptions
     served_name: str
     system_prompt: str | None = None
+    completion: Completion | None = None
     grammar: str | None = None
 
 

@@ -17,7 +17,7 @@ from contextlib import aclosing
 from functools import partial
 
 from deployments.completions import CompletionFilter
-from deployments.deadline import within_deadline
+from deployments.deadline import within_deadline, within_first_token
 from deployments.embeddings import embeddings_chunk
 from deployments.engine import (
     Engine,
@@ -37,7 +37,6 @@ from deployments.engines._llama_requests import LlamaRequest, read_request
 from deployments.merging import merged, summed
 from deployments.protocol import (
     Chunk,
-    DeadlineExceeded,
     Load,
     ModelCard,
     ModelRequest,
@@ -155,19 +154,12 @@ class LlamaEngine:
         require_kind(self._first, request)
         answer = _Answer(request, self._ready(request.model))
         choices: list[list[Said]] = [[] for _ in answer.asked.bodies]
-        limit = asyncio.timeout(request.first_token_seconds)
         with self._recorders[request.model].track(request.request_id) as work:
-            try:
-                async with limit, aclosing(answer.said(work)) as pieces:
-                    async for index, said in pieces:
-                        if said.shown:
-                            limit.reschedule(None)
-                            choices[index].append(said)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                seconds = request.first_token_seconds or 0.0
-                raise DeadlineExceeded(request.model, seconds) from None
+            async with within_first_token(request) as heard, aclosing(answer.said(work)) as pieces:
+                async for index, said in pieces:
+                    if said.shown:
+                        heard()
+                        choices[index].append(said)
             return answer.whole(choices)
 
     def _ready(self, model: str) -> Loaded:

@@ -13,8 +13,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deployments.completions import Completion, CompletionFilter
-from deployments.deadline import within_deadline
+from deployments.completions import CompletionFilter
+from deployments.deadline import within_deadline, within_first_token
 from deployments.engine import (
     Engine,
     EngineContext,
@@ -27,11 +27,10 @@ from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._vllm_options import VllmOptions, missing
 from deployments.engines._vllm_requests import ServedModel, build_body
 from deployments.engines._work_clock import WorkClock
-from deployments.models.adapters import Adapter, load_adapter
+from deployments.models.adapters import Adapter, adapter_of
 from deployments.models.resolve import resolve
 from deployments.protocol import (
     Chunk,
-    DeadlineExceeded,
     Load,
     ModelCard,
     ModelRequest,
@@ -58,7 +57,6 @@ class _Loaded:
 
     server: "VllmServer"
     models: Mapping[str, ServedModel]
-    completions: Mapping[str, Completion | None]
 
 
 class VllmEngine:
@@ -101,7 +99,7 @@ class VllmEngine:
         from deployments.engines._vllm_server import VllmServer  # noqa: PLC0415 - see above
 
         model = await asyncio.to_thread(resolve, self._first.model, self._context.cache_dir)
-        adapters = {name: _adapter(spec) for name, spec in self._specs.items() if spec.adapter}
+        adapters = {name: adapter_of(spec) for name, spec in self._specs.items() if spec.adapter}
         paths = {adapter.path: name for name, adapter in adapters.items()}
         arguments = parse(
             self._options[self._first.name].arguments,
@@ -119,7 +117,6 @@ class VllmEngine:
                 name: _served(spec, self._options[name], served[name], adapters.get(name))
                 for name, spec in self._specs.items()
             },
-            {name: adapter.complete for name, adapter in adapters.items()},
         )
 
     async def stop(self) -> None:
@@ -181,18 +178,11 @@ class VllmEngine:
         """
         require_kind(self._first, request)
         answer = _Answer(request, self._ready(request.model), self._clock)
-        limit = asyncio.timeout(request.first_token_seconds)
         with self._recorders[request.model].track(request.request_id) as work:
-            try:
-                async with limit, aclosing(answer.events()) as events:
-                    async for data in events:
-                        limit.reschedule(None)
-                        answer.whole.feed(data)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                seconds = request.first_token_seconds or 0.0
-                raise DeadlineExceeded(request.model, seconds) from None
+            async with within_first_token(request) as said, aclosing(answer.events()) as events:
+                async for data in events:
+                    said()
+                    answer.whole.feed(data)
             chunk = answer.whole.end(answer.seconds)
             work.tokens = chunk.tokens
             return answer.filter.apply(chunk)
@@ -218,12 +208,13 @@ class _Answer:
         self._request, self._server, self._clock = request, loaded.server, clock
         self._body, wanted = build_body(request, model, loaded.server.control_tokens)
         self._streamed, self.whole = StreamedAnswer(request, wanted), WholeAnswer(request, wanted)
-        self.filter = CompletionFilter(loaded.completions.get(request.model), request)
+        self.filter = CompletionFilter(model.completion, request)
         self._within = within_deadline(request)
         self.seconds = 0.0
 
     async def events(self) -> AsyncGenerator[bytes]:
-        """The bytes of vLLM's events; counts the engine's time."""
+        """The bytes of vLLM's events. Answers share the engine's time by their events, since vLLM
+        does not say when it reads a prompt."""
         self._clock.begin(self)
         try:
             async with aclosing(self._server.events(self._request, self._body)) as events:
@@ -249,17 +240,10 @@ class _Answer:
             yield self.filter.apply(chunk)
 
 
-def _adapter(spec: ModelSpec) -> Adapter:
-    """The spec's adapter; raises if it does not fit the model."""
-    adapter = load_adapter(spec.adapter or "")
-    adapter.require_base(spec.name, spec.model)
-    return adapter
-
-
 def _served(
     spec: ModelSpec, options: VllmOptions, served_name: str, adapter: Adapter | None
 ) -> ServedModel:
     if adapter is None:
         return ServedModel(options, served_name, spec.system_prompt)
     system_prompt = spec.system_prompt or adapter.system_prompt
-    return ServedModel(options, served_name, system_prompt, adapter.grammar)
+    return ServedModel(options, served_name, system_prompt, adapter.complete, adapter.grammar)

@@ -15,6 +15,7 @@ from deployments.answer_grammar import Grammar
 from deployments.completions import Completion
 from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
+from deployments.spec import ModelSpec
 
 ADAPTERS = Path(__file__).parent.parent / "adapters"
 
@@ -64,14 +65,6 @@ class Adapter(AdapterCard):
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{self.path / CONFIG} tells no rank `r`: {error}") from error
 
-    def require_base(self, model: str, base: str) -> None:
-        """Raises `ModelError` unless a model of this base may have the adapter."""
-        if self.base != base:
-            raise ModelError(
-                f"model {model!r}: adapter {self.path.name!r} was trained on {self.base!r}, "
-                f"not on {base!r}; name that model"
-            )
-
 
 def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
     """Finds an adapter and verifies its weights.
@@ -112,6 +105,21 @@ def completion_of(reference: str | None) -> Completion | None:
         return load_adapter(reference).complete
     except ModelError:  # its weights are on the server alone
         return None
+
+
+def adapter_of(spec: ModelSpec) -> Adapter:
+    """The adapter that a model names.
+
+    Raises:
+        ModelError: as `load_adapter`; or the adapter is of another base.
+    """
+    adapter = load_adapter(spec.adapter or "")
+    if adapter.base != spec.model:
+        raise ModelError(
+            f"model {spec.name!r}: adapter {spec.adapter!r} was trained on {adapter.base!r}, "
+            f"not on {spec.model!r}; name that model"
+        )
+    return adapter
 
 
 def _read_card(path: Path, reference: str) -> AdapterCard:

@@ -30,7 +30,7 @@ from deployments.models.gguf_file import GgufHeader, is_gguf
 VERSION = 1
 """Of the converter: to be raised with every change of what it writes."""
 
-_MODULES = {
+MODULES = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
@@ -137,7 +137,7 @@ def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarr
     path = adapter.path / WEIGHTS
     for key, weight in _weights(path):
         found = _TENSOR.fullmatch(key)
-        module = _MODULES.get(found[2]) if found else None
+        module = MODULES.get(found[2]) if found else None
         if found is None or module is None:
             raise ModelError(
                 f"{path}: {key} cannot be converted for engine llama; train without it, or serve "

@@ -79,6 +79,8 @@ def loads_of(arm: Arm) -> tuple[Load, ...]:
     specialists where pools are compared with deployments of their own."""
     if isinstance(arm, Alone):
         return _GENERAL_LOADS
+    if arm.engine == "vllm":  # which is slow on a CPU
+        return (replace(_MIXED, answers=2),)
     return _SPECIALISTS if arm.slots is not None else (*_GENERAL_LOADS, *_SPECIALISTS)
 
 

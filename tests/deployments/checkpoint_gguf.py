@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from deployments.models.lora_gguf import MODULES
 from tests.deployments.tiny_gguf import END, HEAD, Weights, save_gguf, token_of, vocabulary
 
 CHAT_TEMPLATE = (
@@ -17,17 +18,7 @@ CHAT_TEMPLATE = (
 )
 """What that of `tiny_model` writes, without the first letter of a text, which not all have."""
 
-_NAMES = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
+_NAMES = MODULES | {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
 
 
 def as_gguf(model: Any) -> Weights:

@@ -74,7 +74,6 @@ def test_a_request_may_ask_for_its_own_form(body, asks):
 )
 def test_a_grammar_that_cannot_be_read_is_refused(grammar):
     """Before an engine has it."""
-    pytest.importorskip("llguidance")
     with pytest.raises(ValueError, match="grammar"):
         check_grammar(grammar)
 

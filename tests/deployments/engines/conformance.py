@@ -299,9 +299,7 @@ class EngineConformance:
             for _ in range(2 * facts.slots)
         ]
         await asyncio.sleep(0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
         after = await engine.load(NAME)
 
         assert all(task.cancelled() for task in tasks)

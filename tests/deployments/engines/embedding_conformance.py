@@ -14,6 +14,7 @@ import pytest
 
 from deployments.engine import Engine
 from deployments.protocol import Chunk, DeadlineExceeded, InvalidPrompt, ModelRequest, PromptTooLong
+from tests.deployments.engines.asking import cancelled
 from tests.model_requests import chat, completion, embedding
 
 NAME = "tiny"
@@ -172,9 +173,7 @@ class EmbeddingConformance:
         texts = ["a" * 100 for _ in range(50)]
         tasks = [asyncio.create_task(embedded(engine, texts)) for _ in range(2 * facts.slots)]
         await asyncio.sleep(0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
         after = await engine.load(NAME)
 
         assert all(task.cancelled() for task in tasks)

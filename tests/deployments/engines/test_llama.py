@@ -394,7 +394,6 @@ async def test_the_models_own_end_ends_an_answer_of_a_grammar(tmp_path: Path) ->
 
 async def test_a_wrong_grammar_in_a_card_is_refused(model: Path, tmp_path: Path) -> None:
     """By the adapter's name, before anything is loaded."""
-    pytest.importorskip("llguidance")
     adapter = save_lora(tmp_path / "toy", model, grammar="answer: (((")
     engine = create_engine([spec_of(model, adapter=str(adapter))], EngineContext(tmp_path))
     with pytest.raises(ModelError, match=r"(?s)toy'.*grammar.*llguidance"):
