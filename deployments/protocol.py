@@ -91,6 +91,7 @@ class Chunk:
         prompt_tokens: on the first chunk, if known by then.
         tokens: generated in this chunk; an answer that is cut off is billed by their sum.
         finish_reasons: of the choices that end here, by their index.
+        not_applied: on the first chunk, the parameters that the model clamped or left out.
         usage: on the last chunk, and only there: a stream without it was cut off.
     """
 
@@ -99,6 +100,7 @@ class Chunk:
     prompt_tokens: int | None = None
     tokens: int = 0
     finish_reasons: tuple[tuple[int, str], ...] = ()
+    not_applied: tuple[str, ...] = ()
     usage: Usage | None = None
 
 

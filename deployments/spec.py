@@ -14,6 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.capabilities import Capability
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -162,6 +164,12 @@ class ModelSpec(_Section):
     )
     system_prompt: str | None = Field(
         default=None, description="system message for conversations without one"
+    )
+    capabilities: frozenset[Capability] | None = Field(
+        default=None,
+        description="what requests may ask of this model beyond text: `tools`, `json_schema`, "
+        "`images`, `logprobs`, `logit_bias`; None: all that its engine can, but for tools and "
+        "images where it has an adapter",
     )
     resources: Resources = Field(default=Resources(), description="what one replica reserves")
     replicas: int = Field(

@@ -1,9 +1,9 @@
 """The endpoints that models answer: parse, route, then forward a whole answer or a stream.
 
 Rule: the response starts with the first chunk, so every earlier failure has its own HTTP status. A
-later failure in a stream is an event with an `error` key, and no `[DONE]` follows. What a model
-sends is forwarded as it is, with the key `niche` added to a whole answer, and to the first and the
-last event of a stream.
+later failure in a stream is an event with an error, and nothing follows. What a model sends goes
+through the request's `Rendering`, with `niche` for a whole answer, and for the first and the last
+event of a stream.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.protocol import Chunk, ModelRequest
 from gateway.body import read_parsed
+from gateway.deadline import within
 from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
 from gateway.dialects.schemas import Niche
 from gateway.record import Record, observer_of, record_of, report_failure
 from gateway.responses import JSON, send_bytes, while_connected
-from gateway.streaming import DONE, sse, with_niche, within
 from gateway.tally import Costs, Tally, costs_of
 from router.dispatch import Dispatcher, Rest, StreamedAnswer
 from router.types import Decision
@@ -80,6 +80,7 @@ class _Exchange:
         self._limit_seconds = self._config.gateway.request_timeout_seconds
         self._until = asyncio.get_running_loop().time() + self._limit_seconds
         self._tally = Tally()
+        self._rendering = request.rendering()
         self._costs: Costs | None = None
 
     async def run(self) -> None:
@@ -116,7 +117,7 @@ class _Exchange:
             )
         self._observer.answered(answer, self._clock())
         self._count(answer.first)
-        body = with_niche(answer.first.data, self._last_niche())
+        body = self._rendering.whole(answer.first, self._last_niche())
         self._generated()
         await send_bytes(self._send, 200, JSON, body)
 
@@ -126,12 +127,12 @@ class _Exchange:
                 decision, lambda model: replace(asked, model=model)
             )
         self._observer.answered(answer, self._clock())
-        tail = DONE
         try:
             async with self._reading(answer):
                 await self._send_events(answer.first, answer.rest)
+            tail = self._rendering.end()
         except Exception as error:  # noqa: BLE001 - status already sent: report in an event
-            tail = sse(msgspec.json.encode(report_failure(self._scope, error).body))
+            tail = self._rendering.failure(report_failure(self._scope, error).body)
         write_until = asyncio.get_running_loop().time() + FINAL_WRITE_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(max(self._until, write_until)):
@@ -141,7 +142,7 @@ class _Exchange:
         await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
         self._count(first)
         niche = self._niche() if first.usage is None else self._last_niche()
-        await self._write(sse(with_niche(first.data, niche)), more=True)
+        await self._write(self._rendering.event(first, niche), more=True)
         turn = _CHUNKS_PER_TURN
         async for chunk in rest:
             turn -= 1
@@ -149,10 +150,9 @@ class _Exchange:
                 turn = _CHUNKS_PER_TURN
                 await asyncio.sleep(0)
             self._count(chunk)
-            data = chunk.data
-            if chunk.usage is not None:
-                data = with_niche(data, self._last_niche())
-            await self._write(sse(data), more=True)
+            last = None if chunk.usage is None else self._last_niche()
+            if data := self._rendering.event(chunk, last):
+                await self._write(data, more=True)
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})

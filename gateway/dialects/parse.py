@@ -5,7 +5,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import msgspec
 
 from deployments.protocol import Message, Operation
 from gateway.config import AUTO
+from gateway.dialects.rendering import Forwarding, Rendering
 from gateway.dialects.route_schemas import RouteRequest
 from gateway.dialects.schemas import (
     MAX_CHOICES,
@@ -82,6 +83,7 @@ class CompletionRequest:
         model: `auto`, or a model's name; not yet known to exist.
         query: what the router sees.
         fields: the parameters for the model, as the client wrote them.
+        rendering: makes the rendering of one answer.
         choices: the number of answers in all.
         stream: whether the client wants a stream.
         user, metadata: the client's own words; they go to the log, and not to the model.
@@ -91,6 +93,7 @@ class CompletionRequest:
     model: str
     query: Query
     fields: Mapping[str, Any]
+    rendering: Callable[[], Rendering] = Forwarding
     choices: int = 1
     stream: bool = False
     user: str | None = None

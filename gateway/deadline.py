@@ -1,25 +1,10 @@
-"""Answers as bytes: server-sent events, and the gateway's own words in what a model sent."""
+"""The time limit of an answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
-
 from deployments.protocol import DeadlineExceeded
-from gateway.dialects.schemas import Niche
-
-DONE = b"data: [DONE]\n\n"
-
-
-def sse(data: bytes) -> bytes:
-    """A server-sent event; JSON has no raw line breaks, so one `data:` line holds it."""
-    return b"data: %b\n\n" % data
-
-
-def with_niche(data: bytes, niche: Niche) -> bytes:
-    """A model's JSON object with the key `niche` added; nothing of it is decoded."""
-    return b'%b,"niche":%b}' % (data[:-1], msgspec.json.encode(niche))
 
 
 @asynccontextmanager
