@@ -1,6 +1,6 @@
 """Composes the HTTP edge from its dependencies; importing this module has no effects.
 
-Recording -> ErrorHandling -> Authentication -> Admission -> routes
+CORS (where it is asked for) -> Recording -> ErrorHandling -> Authentication -> Admission -> routes
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import NoReturn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Scope
@@ -36,7 +37,7 @@ from gateway.log import RequestLog
 from gateway.metrics import ErrorMetrics, RequestMetrics
 from gateway.middleware import ErrorHandling, Recording
 from gateway.observer import Observers, RequestObserver
-from gateway.openapi import describe
+from gateway.openapi import ANSWER_HEADERS, describe
 from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Check, Readiness
@@ -83,6 +84,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
         middleware=[
+            *_cors(limits.cors_allow_origins),
             Middleware(Recording, observe=observe, clock=dependencies.clock),
             Middleware(ErrorHandling),
             Middleware(Authentication, keys=keys),
@@ -93,6 +95,21 @@ def build_app(dependencies: Dependencies) -> Starlette:
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    """Outermost: a browser asks for permission without a key, and reads errors as well."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=[*ANSWER_HEADERS, "retry-after"],
+        )
+    ]
 
 
 def _observe(

@@ -1,8 +1,15 @@
 """What `niche.yaml` says, validated before anything starts; `gateway.config_file` reads it."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from deployments.pool import Pool, PoolConflict, pools
 from deployments.spec import ModelSpec, Price
@@ -185,6 +192,13 @@ class GatewaySection(_Section):
         default=60,
         gt=0,
         description="time to the first token of a model; then the next model is asked",
+    )
+    cors_allow_origins: tuple[
+        Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")], ...
+    ] = Field(
+        default=(),
+        description="origins whose pages may call this gateway from a browser, such as "
+        "https://app.example.com; `*`: every page; none: only the gateway's own page",
     )
     shadow: ShadowSection | None = Field(
         default=None, description="comparison of answers in the background; None: off"

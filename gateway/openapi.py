@@ -52,13 +52,14 @@ _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = "default"
 API_VERSION = "1"
 """The version of the paths under `/v1`, not of the gateway."""
-_HEADERS = (
+ANSWER_HEADERS = (
     "x-request-id",
     "x-niche-domain",
     "x-niche-model",
     "x-niche-confidence",
     "x-niche-reason",
 )
+"""The headers of an answer."""
 
 
 def describe() -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _answering(
     refused = ", ".join(sorted(unsupported))
     answer = {
         "description": "The answer; with `stream: true` as server-sent events that end in [DONE]",
-        "headers": {header: {"schema": {"type": "string"}} for header in _HEADERS},
+        "headers": {header: {"schema": {"type": "string"}} for header in ANSWER_HEADERS},
         "content": {
             "application/json": {"schema": _reference(whole)},
             "text/event-stream": {"schema": _reference(event)},
