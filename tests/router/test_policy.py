@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from router.config import RouterConfig
 from router.guarantee import Guarantee
-from router.policy import Policy, Thresholds, decide
+from router.policy import Access, Policy, Thresholds, decide, everyone
 from router.types import GENERAL, Neighbour, Rationale, Reason, Scores
 
 TABLE = {"sql": ("sql-a", "sql-b"), "tools": ("tools-a",)}
@@ -26,10 +26,6 @@ all_scores = st.builds(
     min_confidence=anything,
 )
 alive = st.frozensets(st.sampled_from(sorted(MODELS)))
-
-
-def everyone(model):
-    return True
 
 
 def scores(domain="sql", confidence=0.9, ood_score=-1.0):
@@ -149,20 +145,20 @@ def policy(guarantee=None, **settings):
 def test_a_policy_decides_by_its_table_and_keeps_the_scores():
     """The decision follows from the scores, the specialists and the generalist."""
     given_scores = scores()
-    decision = policy().decide(given_scores, everyone)
+    decision = policy().decide(given_scores)
     assert (decision.candidates, decision.reason) == (("sql-a", "boss"), Reason.ROUTED)
     assert decision.scores is given_scores
 
 
 def test_a_specialist_that_is_not_active_gets_nothing():
     """The table of specialists is that of the active ones, and the decision says so."""
-    decision = policy().decide(scores(), everyone, active=lambda model: False)
+    decision = policy().decide(scores(), Access(active=lambda model: False))
     assert (decision.candidates, decision.reason) == (("boss",), Reason.NO_ACTIVE_SPECIALIST)
 
 
 def test_the_configuration_sets_the_thresholds():
     """The operator's confidence replaces the artifact's."""
-    decision = policy(min_confidence=0.95).decide(scores(), everyone)
+    decision = policy(min_confidence=0.95).decide(scores())
     assert decision.reason is Reason.LOW_CONFIDENCE
 
 
@@ -170,7 +166,7 @@ def test_a_guarantee_sets_the_confidence():
     """The guarantee's threshold replaces the artifact's."""
     promise = Guarantee(0.05, 0.05, "misroute", 0.91, 90, 100, 0.0, 0.04)
     found = policy(promise)
-    assert found.decide(scores(), everyone).reason is Reason.LOW_CONFIDENCE
+    assert found.decide(scores()).reason is Reason.LOW_CONFIDENCE
     explained = found.explain(scores())
     assert (explained.min_confidence, explained.guarantee) == (0.91, promise.sentence())
 
@@ -179,7 +175,7 @@ def test_without_a_threshold_that_gives_the_guarantee_nothing_is_routed():
     """An infeasible guarantee is kept by routing nothing, and the explanation says so."""
     nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
     found = policy(nothing)
-    assert found.decide(scores(), everyone).reason is Reason.GUARANTEE_INFEASIBLE
+    assert found.decide(scores()).reason is Reason.GUARANTEE_INFEASIBLE
     assert found.explain(scores()).guarantee == nothing.sentence()
 
 
