@@ -1,41 +1,18 @@
 """What a request needs, and whose tool calls it answers, choose its model: through the whole edge,
 over models that note what they are asked."""
 
-import json
-
 import pytest
 
 from deployments.capabilities import Capability
-from deployments.protocol import Chunk, PromptTooLong, Unavailable, Usage
+from deployments.protocol import PromptTooLong, Unavailable
 from deployments.tool_call_ids import marked
-from tests.fakes import FakeBackend
+from tests.fakes import NotingBackend
 from tests.gateway.stacks import CHAT, GENERALIST, SPECIALIST, make_gateway
 
 TOOLS = [{"type": "function", "function": {"name": "f"}}]
 FORM = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 SEEN = {"messages": [{"role": "user", "content": [{"type": "text", "text": "SELECT"}, IMAGE]}]}
-
-
-class Noting(FakeBackend):
-    """Takes whatever it is asked, in one chunk, and leaves out what it is told to."""
-
-    def __init__(self, name, not_applied=(), **script):
-        super().__init__(name, **script)
-        self.not_applied = not_applied
-
-    @property
-    def bodies(self):
-        return [json.loads(request.body) for request in self.requests]
-
-    async def stream(self, request):
-        yield await self.complete(request)
-
-    async def complete(self, request):
-        self.requests.append(request)
-        if self.refusal is not None:
-            raise self.refusal
-        return Chunk(b'{"choices":[]}', not_applied=self.not_applied, usage=Usage(1, 1))
 
 
 def can(spec, *capabilities):
@@ -45,8 +22,8 @@ def can(spec, *capabilities):
 def stack(big=(), sql=(), **settings):
     """A gateway whose generalist and whose specialist can do these."""
     return make_gateway(
-        settings.pop("generalist", Noting("big")),
-        settings.pop("specialist", Noting("sql-model")),
+        settings.pop("generalist", NotingBackend("big")),
+        settings.pop("specialist", NotingBackend("sql-model")),
         generalist=can(GENERALIST, *big),
         specialist=can(SPECIALIST, *sql),
         **settings,
@@ -131,7 +108,7 @@ async def test_a_tool_result_stays_with_the_model_that_called(stream):
 
 async def test_a_specialist_that_called_answers_before_the_generalist():
     """The generalist is asked if the model that called fails."""
-    ill = Noting("sql-model", refusal=Unavailable("sql-model", "gone"))
+    ill = NotingBackend("sql-model", refusal=Unavailable("sql-model", "gone"))
     gateway = stack([Capability.TOOLS], [Capability.TOOLS], specialist=ill)
 
     assert answered(await gateway.post(CHAT | loop(marked("own", "sql-model")))) == (
@@ -161,7 +138,7 @@ async def test_a_caller_that_cannot_call_any_more_is_left():
 
 async def test_hints_that_nobody_takes_are_named():
     """They reach no model, and the header lists them with what the model left out itself."""
-    gateway = stack(specialist=Noting("sql-model", not_applied=("max_tokens",)))
+    gateway = stack(specialist=NotingBackend("sql-model", not_applied=("max_tokens",)))
 
     response = await gateway.post(CHAT | {"verbosity": "low", "reasoning_effort": "high"})
 
@@ -179,8 +156,8 @@ async def test_a_hint_goes_to_the_model_that_takes_it():
     upstream = GENERALIST.model_copy(
         update={"engine": "openai", "engine_options": {"base_url": "http://localhost"}}
     )
-    full = Noting("sql-model", refusal=PromptTooLong("messages", "too long"))
-    gateway = make_gateway(Noting("big"), full, generalist=upstream)
+    full = NotingBackend("sql-model", refusal=PromptTooLong("messages", "too long"))
+    gateway = make_gateway(NotingBackend("big"), full, generalist=upstream)
 
     response = await gateway.post(CHAT | {"verbosity": "low"})
 
@@ -205,7 +182,7 @@ async def test_only_auto_may_have_a_shorter_answer(model, clamped):
 async def test_a_raw_text_reaches_an_adapter_only_by_its_name():
     """An adapter was trained on chats: with auto the generalist completes, and says why."""
     adapted = SPECIALIST.model_copy(update={"adapter": "sql"})
-    gateway = make_gateway(Noting("big"), Noting("sql-model"), specialist=adapted)
+    gateway = make_gateway(NotingBackend("big"), NotingBackend("sql-model"), specialist=adapted)
     text = {"prompt": "please SELECT"}
 
     auto = await gateway.post({"model": "auto"} | text, "/v1/completions")
