@@ -50,6 +50,8 @@ class ModelRequest:
             no limit.
         first_token_seconds: the limit for the first token of a whole answer, which only the engine
             sees; None: no limit.
+        clamp_max_tokens: whether an answer may be shorter than the request's limit allows, where
+            the context has no room for that beside the prompt.
         trace: W3C headers that continue the request's trace at another server.
     """
 
@@ -62,6 +64,7 @@ class ModelRequest:
     created: int = 0
     deadline_seconds: float | None = None
     first_token_seconds: float | None = None
+    clamp_max_tokens: bool = False
     trace: tuple[tuple[str, str], ...] = ()
 
 
