@@ -13,6 +13,8 @@ import msgspec
 from deployments.answer_grammar import asks_for_form, grammar_for
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
+from deployments.engines._llama_calls import ANY_TEXT, Calling, calls_rule, prompted
+from deployments.engines._llama_forms import Form, form_of, grammar_of
 from deployments.engines._llama_options import LlamaOptions
 from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, ModelRequest
@@ -69,6 +71,7 @@ class ServedModel:
         completion: names what completes its answers.
         grammar: what they follow, unless a request asks for a form of its own.
         end_token: the one with which the model ends an answer, by its file.
+        calling: how it calls functions.
     """
 
     options: LlamaOptions
@@ -77,6 +80,7 @@ class ServedModel:
     completion: Completion | None = None
     grammar: str | None = None
     end_token: int | None = None
+    calling: Calling = "prompted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class LlamaRequest:
         include_usage: whether a stream ends with an event that holds the usage.
         top_logprobs: alternatives per token; None: no log-probabilities.
         parameter: the one to blame for an error that names none.
+        form: what the engine holds each answer to; None: nothing.
     """
 
     bodies: tuple[bytes, ...]
@@ -98,6 +103,7 @@ class LlamaRequest:
     include_usage: bool
     top_logprobs: int | None
     parameter: str
+    form: Form | None = None
 
 
 def read_request(
@@ -114,13 +120,12 @@ def read_request(
     top_logprobs = _top_logprobs(request, fields)
     body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
     body |= _defaults(fields, model.options)
+    form = None
     if request.operation == "chat":
-        _name_tool(body)
-        if "tools" in body:
-            body["tools"] = control_tokens.as_text(body["tools"])
-        if model.grammar and not asks_for_form(fields):
-            body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
-        inputs = [{"messages": _messages(fields["messages"], model, control_tokens)}]
+        body["messages"] = _messages(fields["messages"], model, control_tokens)
+        form = _shape_answer(body, model, control_tokens)
+        _hold_to(form, body, fields, model)
+        inputs: list[dict[str, Any]] = [{}]
     else:
         inputs = [{"prompt": prompt} for prompt in _prompts(fields["prompt"])]
     if top_logprobs is not None:
@@ -139,7 +144,46 @@ def read_request(
         include_usage=bool(_mapping(fields, "stream_options").get("include_usage")),
         top_logprobs=top_logprobs,
         parameter="messages" if request.operation == "chat" else "prompt",
+        form=form,
     )
+
+
+def _shape_answer(
+    body: dict[str, Any], model: ServedModel, control_tokens: ControlTokens
+) -> Form | None:
+    """Says in the body which form its answer has, and returns what the engine holds it to; None:
+    the form is llama.cpp's own affair, or there is none."""
+    _name_tool(body)
+    tools, choice = body.pop("tools", ()), body.pop("tool_choice", "auto")
+    calls = bool(tools) and choice != "none"
+    shown = control_tokens.as_text(tools)
+    if model.calling == "prompted":
+        body["messages"] = prompted(body["messages"], shown if calls else ())
+    elif tools:
+        body |= {"tools": shown, "tool_choice": choice if model.calling == "other" else "none"}
+    if calls and model.calling == "other":
+        return None
+    rule = form_of(body.pop("response_format", {"type": "text"}))
+    several = body.pop("parallel_tool_calls", True)
+    if not calls:
+        return None if rule is None else Form(rule, "response_format")
+    instead = None if choice == "required" else rule or ANY_TEXT
+    rule = calls_rule(tools, several=several, instead=instead)
+    return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
+
+
+def _hold_to(
+    form: Form | None, body: dict[str, Any], fields: Mapping[str, Any], model: ServedModel
+) -> None:
+    """Adds the grammar of a form, or else of the model's card, to the body."""
+    if form is not None:
+        if "grammar" in fields:
+            raise InvalidPrompt("grammar", f"not together with {form.parameter}; leave one out")
+        body["grammar"] = grammar_of(form.rule, model.end_token)
+        if not form.text:  # there is no place for a model to think aloud
+            body |= {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_format": "none"}
+    elif model.grammar and not asks_for_form(fields):
+        body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
 
 
 def _check_lengths(fields: Mapping[str, Any]) -> None:
@@ -207,13 +251,13 @@ def _prompts(given: Any) -> list[Any]:
 
 def _name_tool(body: dict[str, Any]) -> None:
     """A function that has to be called, as the server understands it: the only one there is."""
+    if not all(_name(tool) for tool in body.get("tools", ())):
+        raise InvalidPrompt("tools", "engine llama knows tools of type function, each with a name")
     choice = body.get("tool_choice")
     if not isinstance(choice, dict):
         return
-    name = _mapping(choice, "function").get("name")
-    tools = [
-        tool for tool in body.get("tools", ()) if _mapping(tool, "function").get("name") == name
-    ]
+    name = _name(choice)
+    tools = [tool for tool in body.get("tools", ()) if _name(tool) == name]
     if not tools:
         raise InvalidPrompt("tool_choice", f"no tool is called {name!r}")
     body |= {"tools": tools, "tool_choice": "required"}
@@ -240,6 +284,10 @@ def _seed(seed: int | None, choice: int) -> dict[str, Any]:
     if seed is None:
         return {}
     return {"seed": (int(seed) + choice) % _RANDOM_SEED, "cache_prompt": False}
+
+
+def _name(tool: Any) -> Any:
+    return _mapping(tool, "function").get("name")
 
 
 def _mapping(fields: Any, key: str) -> dict[str, Any]:

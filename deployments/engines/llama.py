@@ -30,6 +30,7 @@ from deployments.engine import (
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
 from deployments.engines._llama_embeddings import VECTOR, read_embedding, read_vector
 from deployments.engines._llama_errors import Refused, Stopped, refusal
+from deployments.engines._llama_forms import FormCheck
 from deployments.engines._llama_loading import Loaded, load
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
@@ -239,14 +240,18 @@ class _Answer:
                 async for said in pieces:
                     yield index, said
 
-    def _reader(self) -> Callable[[bytes], Said]:
-        """Reads what comes of one choice."""
+    async def _reader(self) -> Callable[[bytes], Said]:
+        """Reads what comes of one choice; raises `InvalidPrompt` for a form that cannot be kept."""
         if self._embeds:
             return partial(read_vector, self._request.model)
-        return ChoiceReader(self._request, self.asked.stop, self.asked.parameter).read
+        form, check = self.asked.form, None
+        if form is not None:  # a large schema takes a while
+            check = await asyncio.to_thread(FormCheck, form, self._request.model)
+        return ChoiceReader(self._request, self.asked, check).read
 
     async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
-        answer = self._loaded.server.answer(self._request, body, self._reader(), self._within)
+        read = await self._reader()
+        answer = self._loaded.server.answer(self._request, body, read, self._within)
         try:
             async with aclosing(answer) as pieces:
                 async for said in pieces:
