@@ -17,12 +17,15 @@ from deployments.engines._openai_choices import (
     tidied,
 )
 from deployments.engines._openai_errors import event_error
+from deployments.engines._tool_calls import Call, ToolCalls
 from deployments.protocol import INPUTS, BackendError, ModelRequest, Unavailable
 
 Fields = dict[str, Raw]
 """The top level of an event or of an answer."""
 
 _fields = msgspec.json.Decoder(Fields)
+_choices = msgspec.json.Decoder(list[Fields]).decode
+_decode_calls = msgspec.json.Decoder(list[Call]).decode
 _encode = msgspec.json.encode
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
@@ -62,6 +65,7 @@ class AnswerFormat:
         self._event = Raw(b'"chat.completion.chunk"' if chat else b'"text_completion"')
         self._answer = Raw(b'"chat.completion"' if chat else b'"text_completion"')
         self._model, self._key, self._input = request.model, key, INPUTS[request.operation]
+        self._calls = ToolCalls(request)
         self._identity = {
             "id": Raw(_encode(request.response_id)),
             "created": Raw(_encode(request.created)),
@@ -108,6 +112,28 @@ class AnswerFormat:
             raise self.unusable(f"an unreadable event: {error}") from error
         return choices
 
+    def mark_calls(self, fields: Fields, choices: list[Choice], part: Part) -> None:
+        """Writes the tool calls in the fields as clients need them; once for each answer or event.
+
+        Raises:
+            Unavailable: they are no tool calls.
+        """
+        if part == "text" or all(is_empty(_calls(choice)) for choice in choices):
+            return
+        edited = _choices(fields["choices"])
+        write = self._calls.deltas if part == "delta" else self._calls.whole
+        for at, choice in enumerate(choices):
+            if is_empty(raw := _calls(choice)):
+                continue
+            try:
+                calls = _decode_calls(raw)
+            except msgspec.ValidationError as error:
+                raise self.unusable(f"unreadable tool calls: {error}") from error
+            said = _fields.decode(edited[at][part])
+            said["tool_calls"] = Raw(_encode(write(calls, choice.index or 0)))
+            edited[at][part] = Raw(_encode(said))
+        fields["choices"] = Raw(_encode(edited))
+
     def event(self, fields: Fields) -> bytes:
         """A chunk's data, with the request's identity."""
         fields["object"] = self._event
@@ -135,3 +161,9 @@ class AnswerFormat:
     def unusable(self, what: str) -> Unavailable:
         """The exception for what is no answer."""
         return Unavailable(self._model, f"upstream sent {what}")
+
+
+def _calls(choice: Choice) -> Raw | None:
+    """The tool calls of a chat's choice."""
+    said = choice.message if choice.delta is None else choice.delta
+    return (said or {}).get("tool_calls")

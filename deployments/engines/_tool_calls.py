@@ -45,11 +45,12 @@ class ToolCalls:
 
     def _delta(self, call: Call, number: int) -> Call:
         choice = self._choices.setdefault(number, _Choice())
-        function = call.get("function") or {}
-        known = choice.by_index.get(call.get("index"))
-        own = str(call.get("id") or "")
+        index, function = call.get("index"), call.get("function")
+        index = index if isinstance(index, int) else None
+        function = function if isinstance(function, dict) else {}
+        known, own = choice.by_index.get(index), str(call.get("id") or "")
         if known is None or (function.get("name") and own not in ("", choice.ids[known])):
-            known = choice.by_index[call.get("index")] = len(choice.ids)
+            known = choice.by_index[index] = len(choice.ids)
             # An id of its own for every call, as their results are told apart by nothing else.
             choice.ids.append(own or f"{self._request.response_id}_{number}_{known}")
             once = {"id": marked(choice.ids[known], self._request.model), "type": "function"}
