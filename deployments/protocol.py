@@ -27,7 +27,7 @@ INPUTS: Mapping[Operation, str] = {"chat": "messages", "completion": "prompt", "
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `role` is `system`, `user` or `assistant`."""
+    """One turn of a conversation; `role` is `system`, `user`, `assistant` or `tool`."""
 
     role: str
     content: str

@@ -11,16 +11,16 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from deployments.answer_forms import FormCheck
 from deployments.answer_schemas import UsageBody
-from deployments.engines._llama_calls import CallReader
 from deployments.engines._llama_errors import answered_error
-from deployments.engines._llama_forms import FormCheck
 from deployments.engines._llama_requests import LlamaRequest
 from deployments.engines._openai_joining import merged
-from deployments.engines._stops import StopScanner
-from deployments.engines._tool_calls import Call, ToolCalls
 from deployments.protocol import Chunk, ModelRequest, Usage
+from deployments.stops import StopScanner
+from deployments.tagged_calls import CallReader
 from deployments.text_answers import LOWEST_LOGPROB, usage_body
+from deployments.tool_calls import Call, ToolCalls
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from deployments.control_tokens import ControlTokens
 from deployments.engine import EngineContext
-from deployments.engines._llama_calls import calling_of
 from deployments.engines._llama_memory import available_bytes, check_memory
 from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._llama_requests import ServedModel
@@ -24,6 +23,7 @@ from deployments.models.gguf_file import (
 from deployments.models.lora_gguf import adapter_gguf
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.spec import ModelSpec
+from deployments.tagged_calls import calling_of
 
 if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: see `_llama_platform`
     from deployments.engines._llama_server import LlamaServer

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
+from deployments.answer_forms import Form, grammar_of
 from deployments.answer_grammar import asks_for_form, grammar_for
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
-from deployments.engines._llama_calls import ANY_TEXT, Calling, calls_rule, prompted
-from deployments.engines._llama_forms import Form, form_of, grammar_of
 from deployments.engines._llama_options import LlamaOptions
 from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, ModelRequest
+from deployments.tagged_calls import Calling, callable_tools, form_of, prompted
 
 _SHARED = frozenset(
     {
@@ -33,9 +33,9 @@ _SHARED = frozenset(
         "top_p",
     }
 )
+_FORMS = frozenset({"parallel_tool_calls", "response_format", "tool_choice", "tools"})
 _PASSED = {
-    "chat": _SHARED
-    | {"max_completion_tokens", "parallel_tool_calls", "response_format", "tool_choice", "tools"},
+    "chat": _SHARED | _FORMS | {"max_completion_tokens"},
     "completion": _SHARED,
 }
 """Parameters that go on as they come. What else is known is read by name below."""
@@ -95,6 +95,8 @@ class LlamaRequest:
         top_logprobs: alternatives per token; None: no log-probabilities.
         parameter: the one to blame for an error that names none.
         form: what the engine holds each answer to; None: nothing.
+        limit: the parameter that limits the tokens of an answer, and its value; None: none does, or
+            it may not be clamped.
     """
 
     bodies: tuple[bytes, ...]
@@ -104,6 +106,7 @@ class LlamaRequest:
     top_logprobs: int | None
     parameter: str
     form: Form | None = None
+    limit: tuple[str, int] | None = None
 
 
 def read_request(
@@ -123,7 +126,7 @@ def read_request(
     form = None
     if request.operation == "chat":
         body["messages"] = _messages(fields["messages"], model, control_tokens)
-        form = _shape_answer(body, model, control_tokens)
+        form = _shape_answer(body, fields, model, control_tokens)
         _hold_to(form, body, fields, model)
         inputs: list[dict[str, Any]] = [{}]
     else:
@@ -145,31 +148,30 @@ def read_request(
         top_logprobs=top_logprobs,
         parameter="messages" if request.operation == "chat" else "prompt",
         form=form,
+        limit=_limit(fields) if request.clamp_max_tokens else None,
     )
 
 
 def _shape_answer(
-    body: dict[str, Any], model: ServedModel, control_tokens: ControlTokens
+    body: dict[str, Any],
+    fields: Mapping[str, Any],
+    model: ServedModel,
+    control_tokens: ControlTokens,
 ) -> Form | None:
     """Says in the body which form its answer has, and returns what the engine holds it to; None:
     the form is llama.cpp's own affair, or there is none."""
-    _name_tool(body)
-    tools, choice = body.pop("tools", ()), body.pop("tool_choice", "auto")
-    calls = bool(tools) and choice != "none"
-    shown = control_tokens.as_text(tools)
-    if model.calling == "prompted":
-        body["messages"] = prompted(body["messages"], shown if calls else ())
-    elif tools:
-        body |= {"tools": shown, "tool_choice": choice if model.calling == "other" else "none"}
-    if calls and model.calling == "other":
+    tools, choice = callable_tools(fields), fields.get("tool_choice", "auto")
+    shown = control_tokens.as_text(tools or fields.get("tools", []))
+    if tools and model.calling == "other":
+        body |= {"tools": shown, "tool_choice": choice if isinstance(choice, str) else "required"}
         return None
-    rule = form_of(body.pop("response_format", {"type": "text"}))
-    several = body.pop("parallel_tool_calls", True)
-    if not calls:
-        return None if rule is None else Form(rule, "response_format")
-    instead = None if choice == "required" else rule or ANY_TEXT
-    rule = calls_rule(tools, several=several, instead=instead)
-    return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
+    for key in _FORMS & body.keys():
+        del body[key]
+    if model.calling == "prompted":
+        body["messages"] = prompted(body["messages"], shown if tools else ())
+    elif shown:
+        body |= {"tools": shown, "tool_choice": "none"}  # llama.cpp's grammar is not wanted
+    return form_of(fields)
 
 
 def _hold_to(
@@ -190,6 +192,11 @@ def _check_lengths(fields: Mapping[str, Any]) -> None:
     for name, longest in _LONGEST.items():
         if name in fields and len(msgspec.json.encode(fields[name])) > longest:
             raise InvalidPrompt(name, f"engine llama takes {longest:,} bytes of it at most")
+
+
+def _limit(fields: Mapping[str, Any]) -> tuple[str, int] | None:
+    names = ("max_completion_tokens", "max_tokens")
+    return next(((name, int(fields[name])) for name in names if name in fields), None)
 
 
 def _defaults(fields: Mapping[str, Any], options: LlamaOptions) -> dict[str, Any]:
@@ -249,20 +256,6 @@ def _prompts(given: Any) -> list[Any]:
     return list(prompts)
 
 
-def _name_tool(body: dict[str, Any]) -> None:
-    """A function that has to be called, as the server understands it: the only one there is."""
-    if not all(_name(tool) for tool in body.get("tools", ())):
-        raise InvalidPrompt("tools", "engine llama knows tools of type function, each with a name")
-    choice = body.get("tool_choice")
-    if not isinstance(choice, dict):
-        return
-    name = _name(choice)
-    tools = [tool for tool in body.get("tools", ()) if _name(tool) == name]
-    if not tools:
-        raise InvalidPrompt("tool_choice", f"no tool is called {name!r}")
-    body |= {"tools": tools, "tool_choice": "required"}
-
-
 def _top_logprobs(request: ModelRequest, fields: Mapping[str, Any]) -> int | None:
     wanted = fields.get("logprobs")
     if request.operation == "completion":
@@ -284,10 +277,6 @@ def _seed(seed: int | None, choice: int) -> dict[str, Any]:
     if seed is None:
         return {}
     return {"seed": (int(seed) + choice) % _RANDOM_SEED, "cache_prompt": False}
-
-
-def _name(tool: Any) -> Any:
-    return _mapping(tool, "function").get("name")
 
 
 def _mapping(fields: Any, key: str) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from deployments.engines._openai_choices import (
     tidied,
 )
 from deployments.engines._openai_errors import event_error
-from deployments.engines._tool_calls import Call, ToolCalls
 from deployments.protocol import INPUTS, BackendError, ModelRequest, Unavailable
+from deployments.tool_calls import Call, ToolCalls
 
 Fields = dict[str, Raw]
 """The top level of an event or of an answer."""

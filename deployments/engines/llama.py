@@ -14,8 +14,10 @@ digits of its numbers may differ.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
+from deployments.answer_forms import FormCheck
 from deployments.completions import CompletionFilter
 from deployments.deadline import within_deadline, within_first_token
 from deployments.embeddings import embeddings_chunk
@@ -30,7 +32,6 @@ from deployments.engine import (
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
 from deployments.engines._llama_embeddings import VECTOR, read_embedding, read_vector
 from deployments.engines._llama_errors import Refused, Stopped, refusal
-from deployments.engines._llama_forms import FormCheck
 from deployments.engines._llama_loading import Loaded, load
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
@@ -214,7 +215,7 @@ class _Answer:
         """What was said, as a chunk; the last one has the usage, unless an event of its own has."""
         last = work.finished and not self.asked.include_usage
         chunk = self.writer.event(index, said, self.whole_usage() if last else None)
-        return self.filter.apply(chunk)
+        return self._clamped(self.filter.apply(chunk))
 
     def whole(self, choices: Sequence[Sequence[Said]]) -> Chunk:
         """The whole answer; `choices[i]` is all that was said of choice i."""
@@ -222,7 +223,15 @@ class _Answer:
         if self._embeds:
             vectors = [said.parts[VECTOR] for [said] in choices]
             return embeddings_chunk(self._request, vectors, usage)
-        return self.filter.apply(self.writer.whole(choices, usage))
+        return self._clamped(self.filter.apply(self.writer.whole(choices, usage)))
+
+    def _clamped(self, chunk: Chunk) -> Chunk:
+        """The chunk that knows the prompt's tokens, with the limit that does not fit beside them:
+        the server ends an answer where its context ends."""
+        limit, prompt = self.asked.limit, chunk.prompt_tokens
+        if limit is None or prompt is None or prompt + limit[1] <= self._loaded.context_tokens:
+            return chunk
+        return replace(chunk, not_applied=(limit[0],))
 
     def whole_usage(self) -> Usage:
         """The usage of all choices; raises `Unavailable` if one broke off."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deployments.engines._tool_calls import ToolCalls
 from deployments.tool_call_ids import marked, own_id
+from deployments.tool_calls import ToolCalls
 from tests.model_requests import chat
 
 

@@ -1,9 +1,10 @@
-"""The form of an answer of llama.cpp: a JSON schema as a grammar, and the check that it was kept.
+"""The form that a request gives an answer, as a grammar of llguidance.
 
-llama.cpp has a converter of its own, which ignores what it does not know of a schema; so schemas go
-to llguidance, inside llama.cpp, as a grammar. That copy of llguidance is an older one, and where it
-cannot use a grammar the server answers without any. So each answer is read along by the llguidance
-of this process, and one that leaves its form never ends as if it were whole.
+Engines whose models know no schemas hold their answers to it. llama.cpp's own converter ignores
+what it does not know of a schema, so there schemas become such a grammar too. Its copy of
+llguidance is an older one, and where that cannot use a grammar it answers without any; so each
+answer is read along by the llguidance of this process, and one that leaves its form never ends as
+if it were whole.
 
 White space is what `json.dumps` writes, and nothing else: small models would go on with it for
 ever.
@@ -17,6 +18,8 @@ from typing import Any
 
 from deployments.protocol import InvalidPrompt, Unavailable
 
+ANY_TEXT = r"/(.|\n)*/"
+"""The rule of an answer that has no form."""
 _GUIDANCE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _FORMATS = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"}
@@ -24,8 +27,8 @@ _FORMATS = frozenset(
 """Those that both copies of llguidance know. Of any other, a schema only tells what is meant."""
 _URI = r"^[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+$"
 
-_SCHEMA = frozenset({"additionalItems", "additionalProperties", "contains", "if", "then", "else"})
-_SCHEMA |= {"items", "not", "propertyNames"}
+_SCHEMA = frozenset({"additionalItems", "additionalProperties", "contains", "else", "if", "items"})
+_SCHEMA |= {"not", "propertyNames", "then"}
 _SCHEMAS = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _NAMED = frozenset({"$defs", "definitions", "patternProperties", "properties"})
 
@@ -47,8 +50,8 @@ class Form:
     text: bool = False
 
 
-def form_of(response_format: Mapping[str, Any]) -> str | None:
-    """The grammar of the answers that a `response_format` allows; None: all.
+def rule_of(response_format: Mapping[str, Any]) -> str | None:
+    """The rule of the answers that a `response_format` allows; None: all.
 
     Raises:
         InvalidPrompt: it is none.
@@ -60,11 +63,11 @@ def form_of(response_format: Mapping[str, Any]) -> str | None:
             return json_rule({"type": "object"})
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
             return json_rule(schema)
-    raise InvalidPrompt("response_format", f"engine llama does not serve {response_format!r:.100}")
+    raise InvalidPrompt("response_format", "it is `text`, `json_object`, or a `json_schema`")
 
 
 def json_rule(schema: Mapping[str, Any]) -> str:
-    """What stands in a grammar for JSON that follows a schema."""
+    """What stands in a rule for JSON that follows a schema."""
     return f"%json {json.dumps(_known(schema) | {'x-guidance': _GUIDANCE})}"
 
 
@@ -72,6 +75,18 @@ def grammar_of(rule: str, end_token: int | None = None) -> str:
     """The grammar as llama.cpp takes it; `end_token` as for cards (`answer_grammar`)."""
     end = "" if end_token is None else f" <[{end_token}]>?"
     return f"%llguidance {{}}\nstart: answer{end}\nanswer: {rule}\n"
+
+
+def matcher_of(form: Form) -> Any:
+    """An `LLMatcher`, whose tokens are bytes, at the beginning of an answer.
+
+    Raises:
+        InvalidPrompt: llguidance cannot use the form.
+    """
+    matcher = _matcher(form.rule)
+    if fault := matcher.get_error().partition("\n")[0]:
+        raise _cannot_hold(form, fault)
+    return matcher.deep_copy()
 
 
 class FormCheck:
@@ -86,10 +101,7 @@ class FormCheck:
     """
 
     def __init__(self, form: Form, model: str) -> None:
-        matcher, fault = _matcher(form.rule)
-        if fault:
-            raise _cannot_hold(form, fault)
-        self._matcher, self._form, self._model = matcher.deep_copy(), form, model
+        self._matcher, self._form, self._model = matcher_of(form), form, model
         self._begun = False
 
     def read(self, text: str, *, ends: bool) -> None:
@@ -102,23 +114,21 @@ class FormCheck:
         kept = self._matcher.consume_tokens([*text.encode()])
         if not kept or (ends and not self._matcher.is_accepting()):
             if not self._begun:
-                raise _cannot_hold(self._form, "llama.cpp has an older llguidance")
+                raise _cannot_hold(self._form, "the engine has an older llguidance")
             raise Unavailable(self._model, f"its answer left the form of {self._form.parameter}")
         self._begun = self._begun or bool(text)
 
 
 def _cannot_hold(form: Form, why: str) -> InvalidPrompt:
-    return InvalidPrompt(form.parameter, f"engine llama cannot hold answers to it: {why}")
+    return InvalidPrompt(form.parameter, f"no answer can be held to it: {why}")
 
 
 @lru_cache(maxsize=64)
-def _matcher(rule: str) -> tuple[Any, str]:
-    """Reads answers of a form; and what is wrong with the form, if anything."""
+def _matcher(rule: str) -> Any:
     from llguidance import LLMatcher, LLTokenizer  # noqa: PLC0415 - 8 MB, for those who ask for it
 
     grammar = LLMatcher.grammar_from_lark(grammar_of(rule))
-    matcher = LLMatcher(LLTokenizer("byte"), grammar, log_level=0)
-    return matcher, matcher.get_error().partition("\n")[0]
+    return LLMatcher(LLTokenizer("byte"), grammar, log_level=0)
 
 
 def _known(schema: Any) -> Any:
@@ -145,10 +155,11 @@ def _with_known_format(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _with_known_names(schema: dict[str, Any]) -> dict[str, Any]:
     """A map whose keys are of a set, as optional properties."""
-    names = (schema.get("propertyNames") or {}) if "properties" not in schema else {}
-    match names:
-        case {"enum": list(keys)}:
+    match schema:
+        case {"properties": _}:
+            return schema
+        case {"propertyNames": {"enum": list(names)}}:
             rest = {key: value for key, value in schema.items() if key != "propertyNames"}
             each = schema.get("additionalProperties", True)
-            return rest | {"properties": dict.fromkeys(keys, each), "additionalProperties": False}
+            return rest | {"properties": dict.fromkeys(names, each), "additionalProperties": False}
     return schema

@@ -1,9 +1,9 @@
-"""How models of llama.cpp call functions: in JSON between `<tool_call>` and `</tool_call>`.
+"""Calls of functions as models write them: JSON between `<tool_call>` and `</tool_call>`.
 
 Many models were trained for this form, and their chat templates write it. Where a template knows no
-functions at all, this file writes what such a template would. Either way the grammar is ours, so
-that the arguments follow the function's schema. A template that knows another form is llama.cpp's
-to read, with its own grammar.
+functions at all, this file writes what such a template would. Either way the form is ours, so that
+the arguments follow the function's schema. A template that knows another form is the engine's to
+read.
 """
 
 import json
@@ -11,18 +11,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from deployments.engines._llama_forms import json_rule
-from deployments.engines._stops import possible_start
-from deployments.engines._tool_calls import Call
+from deployments.answer_forms import ANY_TEXT, Form, json_rule, rule_of
+from deployments.protocol import InvalidPrompt
+from deployments.stops import possible_start
+from deployments.tool_calls import Call
 
 Calling = Literal["tags", "prompted", "other"]
 """How a model calls: its template writes the tags, or we do, or it has another form."""
 
 _Part = Literal["text", "head", "arguments"]
-_OPEN, _CLOSE = "<tool_call>", "}\n</tool_call>"  # no JSON on one line has a raw line break
-ANY_TEXT = r"/(.|\n)*/"
-"""The form of an answer that has none."""
 _NEXT: Mapping[_Part, _Part] = {"text": "head", "head": "arguments", "arguments": "text"}
+_OPEN, _CLOSE = "<tool_call>", "}\n</tool_call>"  # no JSON on one line has a raw line break
 _HEAD = re.compile(r'\n\{"name": ("(?:[^"\\]|\\.)*"), "arguments": ')
 _ANOTHER_FORM = re.compile(r"<function=|<arg_key>")
 _INSTRUCTION = """\
@@ -50,30 +49,66 @@ def calling_of(chat_template: str) -> Calling:
     return "tags" if tags and not _ANOTHER_FORM.search(chat_template) else "other"
 
 
-def calls_rule(
-    tools: Sequence[Mapping[str, Any]], *, several: bool, instead: str | None = None
-) -> str:
-    """The form of an answer that calls these functions.
+def callable_tools(fields: Mapping[str, Any]) -> list[Any]:
+    """Those of a chat's `tools` that its answer may call.
 
-    Args:
-        tools: OpenAI's.
-        several: whether it may call more than once.
-        instead: the form of an answer that calls none; None: it has to call.
+    Raises:
+        InvalidPrompt: one is no function with a name, or `tool_choice` is not among them.
     """
+    tools, choice = fields.get("tools", []), fields.get("tool_choice", "auto")
+    if not all(_name(tool) for tool in tools):
+        raise InvalidPrompt("tools", "each is of type function, and has a name")
+    match choice:
+        case "auto" | "required":
+            return list(tools)
+        case "none":
+            return []
+    found = [tool for tool in tools if _name(tool) == _name(choice)]
+    if not found:
+        raise InvalidPrompt("tool_choice", f"no tool is called {_name(choice)!r}")
+    return found
+
+
+def form_of(fields: Mapping[str, Any]) -> Form | None:
+    """What the answer to a chat follows, because of its tools and its `response_format`.
+
+    Raises:
+        InvalidPrompt: they are none.
+    """
+    tools, rule = callable_tools(fields), rule_of(fields.get("response_format", {"type": "text"}))
+    if not tools:
+        return None if rule is None else Form(rule, "response_format")
+    may_say = fields.get("tool_choice", "auto") == "auto"
+    instead = (rule or ANY_TEXT) if may_say else None
+    rule = _calls_rule(tools, instead, several=fields.get("parallel_tool_calls", True))
+    return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
+
+
+def _calls_rule(tools: Sequence[Mapping[str, Any]], instead: str | None, *, several: bool) -> str:
+    """The rule of an answer that calls functions; `instead`: that of one that calls none."""
     more = f'("\\n{_OPEN}" call)*' if several else ""
+    calls = f'"{_OPEN}" call {more}'
     if instead == ANY_TEXT:
-        answer = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'
-    else:
-        answer = f'"{_OPEN}" call {more}'
-        if instead is not None:
-            answer = f"other | {answer}\nother: {instead}"
-    return f"{answer}\ncall: {' | '.join(_call_rule(tool['function']) for tool in tools)}"
+        calls = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'
+    elif instead is not None:
+        calls = f"other | {calls}\nother: {instead}"
+    return f"{calls}\ncall: {' | '.join(_call_rule(tool['function']) for tool in tools)}"
 
 
 def _call_rule(function: Mapping[str, Any]) -> str:
-    head = f'\n{{"name": {json.dumps(function["name"])}, "arguments": '
     arguments = json_rule({"type": "object"} | (function.get("parameters") or {}))
+    head = begun(function["name"]).removeprefix(_OPEN) + ', "arguments": '
     return f"{json.dumps(head)} {arguments} {json.dumps(_CLOSE)}"
+
+
+def begun(name: str) -> str:
+    """How a call of a function begins."""
+    return f'{_OPEN}\n{{"name": {json.dumps(name)}'
+
+
+def call_text(name: str, arguments: str) -> str:
+    """A call; `arguments` is JSON."""
+    return f'{begun(name)}, "arguments": {arguments}{_CLOSE}'
 
 
 def prompted(messages: Sequence[dict[str, Any]], tools: Sequence[Any]) -> list[dict[str, Any]]:
@@ -100,12 +135,14 @@ def _as_text(message: Mapping[str, Any]) -> str:
     text = str(message.get("content") or "")
     if message["role"] == "tool":
         return f"<tool_response>\n{text}\n</tool_response>"
-    calls = [
-        f'{_OPEN}\n{{"name": {json.dumps(call["function"]["name"])}, "arguments": '
-        f"{call['function']['arguments']}{_CLOSE}"
-        for call in message.get("tool_calls") or ()
-    ]
+    called = [call["function"] for call in message.get("tool_calls") or ()]
+    calls = [call_text(function["name"], function["arguments"]) for function in called]
     return "\n".join(filter(None, [text, *calls]))
+
+
+def _name(tool: Any) -> Any:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
 
 
 class CallReader:
