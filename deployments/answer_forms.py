@@ -135,7 +135,7 @@ def _known(schema: Any) -> Any:
     """A schema that allows the same, in words that both copies of llguidance know."""
     if not isinstance(schema, dict):
         return schema
-    known = {}
+    known: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _NAMED and isinstance(value, dict):
             known[key] = {name: _known(inner) for name, inner in value.items()}

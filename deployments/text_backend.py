@@ -81,8 +81,12 @@ class TextBackend:
         if tally.usage is None:
             raise Unavailable(request.model, "its stream ended early")
         calls = _Calls(request, asked)
-        said = [calls.found(index, _joined(pieces)) for index, pieces in enumerate(choices)]
-        whole = _whole(request, asked, said, tally.usage)
+        whole = _whole(
+            request,
+            asked,
+            [calls.found(index, _joined(pieces)) for index, pieces in enumerate(choices)],
+            tally.usage,
+        )
         return CompletionFilter(self._completion, request).apply(whole)
 
     async def start(self) -> None:

@@ -118,19 +118,17 @@ class AnswerFormat:
         Raises:
             Unavailable: they are no tool calls.
         """
-        if part == "text" or all(is_empty(_calls(choice)) for choice in choices):
+        calling = {at: calls for at, choice in enumerate(choices) if (calls := _calls(choice))}
+        if not calling:
             return
-        edited = _choices(fields["choices"])
         write = self._calls.deltas if part == "delta" else self._calls.whole
-        for at, choice in enumerate(choices):
-            if is_empty(raw := _calls(choice)):
-                continue
+        edited = _choices(fields["choices"])
+        for at, calls in calling.items():
             try:
-                calls = _decode_calls(raw)
+                written = write(_decode_calls(calls), choices[at].index or 0)
             except msgspec.ValidationError as error:
                 raise self.unusable(f"unreadable tool calls: {error}") from error
-            said = _fields.decode(edited[at][part])
-            said["tool_calls"] = Raw(_encode(write(calls, choice.index or 0)))
+            said = _fields.decode(edited[at][part]) | {"tool_calls": Raw(_encode(written))}
             edited[at][part] = Raw(_encode(said))
         fields["choices"] = Raw(_encode(edited))
 
@@ -164,6 +162,7 @@ class AnswerFormat:
 
 
 def _calls(choice: Choice) -> Raw | None:
-    """The tool calls of a chat's choice."""
+    """The tool calls of a chat's choice, if there are some."""
     said = choice.message if choice.delta is None else choice.delta
-    return (said or {}).get("tool_calls")
+    calls = (said or {}).get("tool_calls")
+    return None if is_empty(calls) else calls
