@@ -106,7 +106,15 @@ EMBEDDING_ENGINES = frozenset({"fake", "llama", "openai"})
 """The engines that serve models of kind `embedding`."""
 
 SHARED_ENGINES: Mapping[str, frozenset[str]] = {
-    "fake": frozenset({"reply", "overloaded", "unavailable_after", "break_after_tokens"}),
+    "fake": frozenset(
+        {
+            "break_after_tokens",
+            "max_context_tokens",
+            "overloaded",
+            "reply",
+            "unavailable_after",
+        }
+    ),
     "llama": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
     "vllm": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
 }
