@@ -26,6 +26,7 @@ from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.parse import parse_chat, parse_text
+from gateway.dialects.responses import parse_responses
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
@@ -264,6 +265,7 @@ def _answering_routes(
     parsers = {
         "/v1/chat/completions": parse_chat,
         "/v1/completions": parse_text,
+        "/v1/responses": parse_responses,
         _EMBEDDINGS: parse_embedding,
     }
     return [

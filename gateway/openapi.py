@@ -6,6 +6,8 @@ import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.responses import RESPONSES_UNSUPPORTED
+from gateway.dialects.responses_schemas import Response, ResponseEvent, ResponsesRequest
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -32,6 +34,9 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    ResponsesRequest,
+    Response,
+    ResponseEvent,
     EmbeddingRequest,
     EmbeddingList,
     RouteRequest,
