@@ -82,6 +82,7 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
+            "/v1/responses": {"post": _responding()},
             "/v1/embeddings": {"post": _embedding()},
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
@@ -142,7 +143,7 @@ def _answering(
 ) -> dict[str, Any]:
     refused = ", ".join(sorted(unsupported))
     answer = {
-        "description": "The answer; with `stream: true` as server-sent events that end in [DONE]",
+        "description": "The answer; with `stream: true` as server-sent events",
         "headers": {header: {"schema": {"type": "string"}} for header in _HEADERS},
         "content": {
             "application/json": {"schema": _reference(whole)},
@@ -160,6 +161,13 @@ def _answering(
         },
         "responses": {"200": answer, _ERRORS: _error()},
     }
+
+
+def _responding() -> dict[str, Any]:
+    described = _answering(
+        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+    )
+    return described | {"operationId": "createResponse", "summary": "Answers in items"}
 
 
 def _embedding() -> dict[str, Any]:

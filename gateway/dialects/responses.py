@@ -4,7 +4,7 @@ chat's.
 Rule: an error names the place in the client's own body.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from gateway.dialects.parse import CompletionRequest, converted, parse_chat
+from gateway.dialects.responses_places import PLACES, in_own_words
 from gateway.dialects.responses_rendering import ResponsesRendering
 from gateway.dialects.responses_schemas import (
     AllowedTools,
@@ -71,29 +72,6 @@ _SAME = (
 _ECHOED = {*ResponsesRequest.__struct_fields__} & {*Response.__struct_fields__} - {"store"}
 """What an answer repeats of its request. Nothing is stored, whatever was asked."""
 
-_PLACES = {
-    "messages": "input",
-    "max_tokens": "max_output_tokens",
-    "max_completion_tokens": "max_output_tokens",
-    "logprobs": "include",
-    "reasoning_effort": "reasoning.effort",
-    "response_format": "text.format",
-    "response_format.json_schema": "text.format",
-    "verbosity": "text.verbosity",
-}
-"""Where a chat's parameters are in the body of this dialect."""
-
-_ENDS = {
-    ".tool_call_id": ".call_id",
-    ".image_url.url": ".image_url",
-    ".image_url.detail": ".detail",
-    ".function.name": ".name",
-    ".function.description": ".description",
-    ".function.parameters": ".parameters",
-    ".function.arguments": ".arguments",
-}
-"""The same for the ends of places within items and tools."""
-
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -140,7 +118,7 @@ def to_chat(request: ResponsesRequest) -> Chat:
     Raises:
         InvalidValue: `tool_choice` allows a function that is not among the tools.
     """
-    turns = _Turns(dict(_PLACES))
+    turns = _Turns(dict(PLACES))
     if request.instructions is not None:
         turns.add({"role": "system", "content": request.instructions}, "instructions", content="")
     if isinstance(request.input, str):
@@ -158,33 +136,6 @@ def to_chat(request: ResponsesRequest) -> Chat:
     if request.stream:
         body["stream_options"] = {"include_usage": True}  # thoughts are counted there alone
     return Chat(_given(body), turns.places)
-
-
-def in_own_words(error: GatewayError, places: Mapping[str, str] = _PLACES) -> GatewayError:
-    """The error of a chat, naming the place in this dialect's body."""
-    chats = error.parameter
-    if chats is not None:
-        error.parameter = own = place_of(chats, places)
-        error.message = error.message.replace(chats, own)
-    return error
-
-
-def place_of(parameter: str, places: Mapping[str, str] = _PLACES) -> str:
-    """Where a place in a chat's body is in this dialect's."""
-    known = next((start for start in _starts(parameter) if start in places), None)
-    if known is None:
-        return parameter
-    rest = parameter[len(known) :]
-    for end, own in _ENDS.items():
-        rest = rest.removesuffix(end) + own if rest.endswith(end) else rest
-    return places[known] + rest
-
-
-def _starts(place: str) -> Iterator[str]:
-    """A place, and those around it: `a[0].b`, `a[0]`, `a`."""
-    while place:
-        yield place
-        place = place[: max(place.rfind("."), place.rfind("["), 0)]
 
 
 def _with_types(raw: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from deployments.protocol import Chunk, Usage
 from gateway.dialects.rendering import sse
 from gateway.dialects.responses_output import Output, Said
+from gateway.dialects.responses_places import responses_error
 from gateway.dialects.responses_schemas import (
     CachedTokens,
     IncompleteDetails,
@@ -105,7 +106,7 @@ class ResponsesRendering:
 
     def failure(self, error: ErrorBody) -> bytes:
         """See `Rendering`."""
-        detail = error.error
+        detail = responses_error(error).error
         failure = ResponseFailure(
             code="invalid_prompt" if detail.type == "invalid_request_error" else "server_error",
             message=detail.message,

@@ -9,12 +9,11 @@ from gateway.dialects.parse import parse_chat
 from gateway.dialects.responses import (
     RESPONSES_UNSUPPORTED,
     Chat,
-    in_own_words,
     parse_responses,
-    place_of,
     request_of,
     to_chat,
 )
+from gateway.dialects.responses_places import place_of
 from gateway.errors import (
     GatewayError,
     InvalidType,
@@ -328,40 +327,3 @@ def test_unsupported_parameters_are_named(name):
 def test_values_without_effect_are_accepted(name, value):
     """A value that asks for nothing may be sent."""
     assert parse_responses(ASKED | {name: value}).body() == parse_responses(ASKED).body()
-
-
-@pytest.mark.parametrize(
-    ("chats", "own"),
-    [
-        ("messages", "input"),
-        ("messages[0].content", "instructions"),
-        ("messages[1].content[0].image_url.url", "input[0].content[0].image_url"),
-        ("messages[2].tool_calls[1].function.arguments", "input[2].arguments"),
-        ("messages[3].tool_call_id", "input[3].call_id"),
-        ("messages[3].content[0].text", "input[3].output[0].text"),
-        ("tools[0].function.name", "tools[0].name"),
-        ("response_format.json_schema.schema", "text.format.schema"),
-        ("response_format", "text.format"),
-        ("max_completion_tokens", "max_output_tokens"),
-        ("temperature", "temperature"),
-    ],
-)
-def test_places_in_a_chat_are_places_in_the_request(chats, own):
-    """Also where several items became one turn."""
-    items = [user([{"type": "input_image", "image_url": "u"}]), CALL, CALL, RESULT]
-
-    found = chat(input=items, instructions="Be brief.", tools=[WEATHER])
-
-    assert place_of(chats, found.places) == own
-
-
-def test_the_only_text_is_the_input():
-    """Its place has no index."""
-    assert place_of("messages[0].content", chat().places) == "input"
-
-
-def test_an_error_of_a_chat_speaks_of_this_body():
-    """In its message too."""
-    error = in_own_words(InvalidValue("messages: too long.", "messages"))
-
-    assert (error.parameter, "messages" in error.message) == ("input", False)
