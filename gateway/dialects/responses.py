@@ -20,19 +20,19 @@ from gateway.dialects.responses_schemas import (
     FunctionCallItem,
     FunctionChoice,
     FunctionOutputItem,
-    FunctionTool,
     InputImage,
     InputText,
     Item,
     MessageItem,
-    ObjectFormat,
+    ObjectForm,
     OutputText,
     ReasoningItem,
     ReasoningSetting,
     Refusal,
     Response,
     ResponsesRequest,
-    SchemaFormat,
+    ResponseTool,
+    SchemaForm,
     TextSetting,
 )
 from gateway.errors import GatewayError, InvalidValue
@@ -257,7 +257,7 @@ def _tools(request: ResponsesRequest, places: dict[str, str]) -> dict[str, Any]:
     return {"tools": chats or None, "tool_choice": choice}
 
 
-def _allowed(tools: dict[int, FunctionTool], choice: AllowedTools) -> dict[int, FunctionTool]:
+def _allowed(tools: dict[int, ResponseTool], choice: AllowedTools) -> dict[int, ResponseTool]:
     names = {tool.name for tool in tools.values()}
     for index, allowed in enumerate(choice.tools):
         if allowed.name not in names:
@@ -269,9 +269,9 @@ def _allowed(tools: dict[int, FunctionTool], choice: AllowedTools) -> dict[int, 
 
 def _text(setting: TextSetting) -> dict[str, Any]:
     form: dict[str, Any] | None = None
-    if isinstance(setting.format, SchemaFormat):
+    if isinstance(setting.format, SchemaForm):
         form = {"type": "json_schema", "json_schema": _given(asdict(setting.format))}
-    elif isinstance(setting.format, ObjectFormat):
+    elif isinstance(setting.format, ObjectForm):
         form = {"type": "json_object"}
     return {"response_format": form, "verbosity": setting.verbosity}
 

@@ -93,7 +93,7 @@ class _Setting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class FunctionTool(_Setting, frozen=True, tag_field="type", tag="function"):
+class ResponseTool(_Setting, frozen=True, tag_field="type", tag="function"):
     """A function that the model may call; `parameters` is the JSON schema of its arguments."""
 
     name: Name
@@ -118,15 +118,15 @@ class AllowedTools(_Setting, frozen=True, tag_field="type", tag="allowed_tools")
 ToolChoice = Literal["none", "auto", "required"] | FunctionChoice | AllowedTools
 
 
-class PlainFormat(_Setting, frozen=True, tag_field="type", tag="text"):
+class PlainForm(_Setting, frozen=True, tag_field="type", tag="text"):
     """Any text."""
 
 
-class ObjectFormat(_Setting, frozen=True, tag_field="type", tag="json_object"):
+class ObjectForm(_Setting, frozen=True, tag_field="type", tag="json_object"):
     """A JSON object."""
 
 
-class SchemaFormat(_Setting, frozen=True, tag_field="type", tag="json_schema"):
+class SchemaForm(_Setting, frozen=True, tag_field="type", tag="json_schema"):
     """JSON that is valid against a schema."""
 
     name: str
@@ -138,7 +138,7 @@ class SchemaFormat(_Setting, frozen=True, tag_field="type", tag="json_schema"):
 class TextSetting(_Setting, frozen=True):
     """What form the text has; `verbosity` is a hint."""
 
-    format: PlainFormat | ObjectFormat | SchemaFormat | None = field(default_factory=PlainFormat)
+    format: PlainForm | ObjectForm | SchemaForm | None = field(default_factory=PlainForm)
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
@@ -167,7 +167,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model: Annotated[str, Meta(description="`auto`, or a model's name", max_length=256)]
     input: Annotated[str, Meta(min_length=1)] | Annotated[list[Item], Meta(min_length=1)]
     instructions: str | None = None
-    tools: list[FunctionTool] | None = None
+    tools: list[ResponseTool] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
@@ -286,7 +286,7 @@ class Response(Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     text: TextSetting
     tool_choice: ToolChoice
-    tools: list[FunctionTool]
+    tools: list[ResponseTool]
     top_logprobs: int | None = None
     top_p: float | None = None
     truncation: Literal["auto", "disabled"] = "disabled"
