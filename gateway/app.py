@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats
 from gateway.admission import Admission, Slots
@@ -42,8 +42,10 @@ from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
+from gateway.response_store import opened
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.specialists.endpoints import SpecialistEndpoints
+from gateway.stored_responses import ResponseEndpoints, ResponseMemory, StoredResponses
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
@@ -51,6 +53,7 @@ from router.health import Health
 
 Observe = Callable[[Scope, Record], RequestObserver]
 
+_RESPONSES = "/v1/responses"
 _EMBEDDINGS = "/v1/embeddings"
 """Where there is nothing to decide, nor to compare."""
 
@@ -61,7 +64,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: that file holds no key.
-        ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
+        ConfigError: the decision log, or the store of `gateway.shadow` or `gateway.response_store`,
+            cannot be written.
     """
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
@@ -72,7 +76,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
-    answering = _answering_routes(dependencies, readiness, scorer, evaluation)
+    memory = _memory(dependencies, closing)
+    answering = _answering_routes(dependencies, readiness, scorer, evaluation, memory)
     paths = frozenset(route.path for route in answering)
     observe = _observe(dependencies, paths, evaluation, closing)
     app = Starlette(
@@ -80,6 +85,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             *answering,
             _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
+            *_stored_response_routes(ResponseEndpoints(memory)),
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
@@ -193,6 +199,15 @@ def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog
     return log
 
 
+def _memory(dependencies: Dependencies, closing: ExitStack) -> ResponseMemory | None:
+    section = dependencies.config.gateway.response_store
+    if section is None:
+        return None
+    memory = ResponseMemory(opened(section, dependencies.wall_clock))
+    closing.callback(memory.close)
+    return memory
+
+
 def _tracing(dependencies: Dependencies, closing: ExitStack) -> Tracing | None:
     provider = dependencies.tracer_provider
     if provider is None:
@@ -249,6 +264,7 @@ def _answering_routes(
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
+    memory: ResponseMemory | None,
 ) -> list[Route]:
     """The endpoints whose requests are counted, traced and logged as requests for an answer."""
     config, clock = dependencies.config, dependencies.clock
@@ -265,13 +281,22 @@ def _answering_routes(
     parsers = {
         "/v1/chat/completions": parse_chat,
         "/v1/completions": parse_text,
-        "/v1/responses": parse_responses,
+        _RESPONSES: parse_responses,
         _EMBEDDINGS: parse_embedding,
     }
-    return [
-        Route(path, Completions(dependencies, decider, dispatcher, parse), methods=["POST"])
+    completions = {
+        path: Completions(dependencies, decider, dispatcher, parse)
         for path, parse in parsers.items()
-    ]
+    }
+    endpoints: dict[str, ASGIApp] = {**completions}
+    if memory is not None:
+        endpoints[_RESPONSES] = StoredResponses(completions[_RESPONSES], memory)
+    return [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
+
+
+def _stored_response_routes(endpoints: ResponseEndpoints) -> list[Route]:
+    path = f"{_RESPONSES}/{{response_id}}"
+    return [Route(path, endpoints.read), Route(path, endpoints.delete, methods=["DELETE"])]
 
 
 def _preview_route(

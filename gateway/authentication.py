@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import InvalidApiKey
 
-_OPERATOR = "operator "
+_OPERATOR, _CALLER = "operator ", "niche.caller"
 _OPERATOR_PATHS = ("/v1/niche/lifecycle/", "/v1/niche/specialists")
 
 
@@ -76,7 +76,13 @@ class Authentication:
                 key.strip()
             ):
                 raise _refused("This request needs an operator's API key")
+            scope[_CALLER] = hashlib.sha256(key.strip()).hexdigest()
         await self._app(scope, receive, send)
+
+
+def caller_of(scope: Scope) -> str:
+    """What stands for the key of a request; without keys all callers are one."""
+    return str(scope.get(_CALLER, ""))
 
 
 def _digests(keys: Iterable[str]) -> tuple[bytes, ...]:

@@ -7,7 +7,12 @@ import msgspec
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.responses import RESPONSES_UNSUPPORTED
-from gateway.dialects.responses_schemas import Response, ResponseEvent, ResponsesRequest
+from gateway.dialects.responses_schemas import (
+    DeletedResponse,
+    Response,
+    ResponseEvent,
+    ResponsesRequest,
+)
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -37,6 +42,7 @@ _TYPES = (
     ResponsesRequest,
     Response,
     ResponseEvent,
+    DeletedResponse,
     EmbeddingRequest,
     EmbeddingList,
     RouteRequest,
@@ -83,6 +89,11 @@ def describe() -> dict[str, Any]:
                 )
             },
             "/v1/responses": {"post": _responding()},
+            "/v1/responses/{response_id}": {
+                "parameters": [_in_path("response_id")],
+                "get": _reading("retrieveResponse", "A stored answer", Response),
+                "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
+            },
             "/v1/embeddings": {"post": _embedding()},
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},

@@ -4,7 +4,7 @@ chat's.
 Rule: an error names the place in the client's own body.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -35,7 +35,7 @@ from gateway.dialects.responses_schemas import (
     SchemaForm,
     TextSetting,
 )
-from gateway.errors import GatewayError, InvalidValue
+from gateway.errors import GatewayError, InvalidValue, UnsupportedParameter
 
 _REFUSED: tuple[Any, ...] = ()
 
@@ -47,7 +47,6 @@ RESPONSES_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "conversation": _REFUSED,
     "image": _REFUSED,
     "moderation": _REFUSED,
-    "previous_response_id": _REFUSED,
     "prompt": _REFUSED,
 }
 """Parameters of the API that are not served, with the values that ask for nothing."""
@@ -70,7 +69,7 @@ _SAME = (
 """Parameters that a chat has too."""
 
 _ECHOED = {*ResponsesRequest.__struct_fields__} & {*Response.__struct_fields__} - {"store"}
-"""What an answer repeats of its request. Nothing is stored, whatever was asked."""
+"""What an answer repeats of its request; what is stored is not for the request to say."""
 
 _LOGPROBS = "message.output_text.logprobs"
 
@@ -95,12 +94,38 @@ def parse_responses(raw: dict[str, Any]) -> CompletionRequest:
         GatewayError: as `parse_chat`.
     """
     request = request_of(raw)
-    chat = to_chat(request)
+    if request.previous_response_id is not None:
+        raise UnsupportedParameter(
+            "previous_response_id: nothing is stored here; send the whole conversation.",
+            "previous_response_id",
+        )
+    return completion_of(request)
+
+
+def completion_of(
+    request: ResponsesRequest,
+    earlier: Sequence[Item] = (),
+    keep: Callable[[Response], None] | None = None,
+) -> CompletionRequest:
+    """The request as a chat.
+
+    Args:
+        request: the body.
+        earlier: the conversation before it.
+        keep: gets the answer when it has ended, unless the client forbids it; None: nothing is
+            stored.
+
+    Raises:
+        GatewayError: as `parse_chat`.
+    """
+    keep = None if request.store is False else keep
+    chat = to_chat(request, earlier)
     try:
         parsed = parse_chat(dict(chat.body))
     except GatewayError as error:
         raise in_own_words(error, chat.places) from None
-    return replace(parsed, rendering=partial(ResponsesRendering, _unanswered(request)))
+    unanswered = _unanswered(request, stored=keep is not None)
+    return replace(parsed, rendering=partial(ResponsesRendering, unanswered, keep))
 
 
 def request_of(raw: dict[str, Any]) -> ResponsesRequest:
@@ -112,8 +137,8 @@ def request_of(raw: dict[str, Any]) -> ResponsesRequest:
     return converted(_with_types(raw), ResponsesRequest, RESPONSES_UNSUPPORTED)[0]
 
 
-def to_chat(request: ResponsesRequest) -> Chat:
-    """The request in a chat's words.
+def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
+    """The request in a chat's words, with the conversation before it.
 
     Raises:
         InvalidValue: `tool_choice` allows a function that is not among the tools.
@@ -121,6 +146,8 @@ def to_chat(request: ResponsesRequest) -> Chat:
     turns = _Turns(dict(PLACES))
     if request.instructions is not None:
         turns.add({"role": "system", "content": request.instructions}, "instructions", content="")
+    for item in earlier:
+        _take(item, turns, "previous_response_id")
     if isinstance(request.input, str):
         turns.add({"role": "user", "content": request.input}, "input", content="")
     else:
@@ -151,7 +178,7 @@ def _with_type(item: Any) -> Any:
     return item | {"type": "message"} if untyped else item
 
 
-def _unanswered(request: ResponsesRequest) -> Response:
+def _unanswered(request: ResponsesRequest, *, stored: bool) -> Response:
     """The answer before the model began."""
     defaults: dict[str, Any] = {
         "metadata": {},
@@ -162,7 +189,7 @@ def _unanswered(request: ResponsesRequest) -> Response:
         "tools": [],
     }
     asked = {name: getattr(request, name) for name in _ECHOED}
-    return Response(**(defaults | _given(asked)))
+    return Response(**(defaults | _given(asked)), store=stored)
 
 
 @dataclass(frozen=True, slots=True)

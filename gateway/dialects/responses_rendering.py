@@ -5,6 +5,7 @@ A stream ends with `response.completed`, `response.incomplete` or `response.fail
 it has no `[DONE]`.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -70,10 +71,13 @@ class ResponsesRendering:
 
     Args:
         unanswered: the answer as far as it is known before the model begins.
+        keep: gets the answer when it has ended.
     """
 
-    def __init__(self, unanswered: Response) -> None:
-        self._response = unanswered
+    def __init__(
+        self, unanswered: Response, keep: Callable[[Response], None] | None = None
+    ) -> None:
+        self._response, self._keep = unanswered, keep
         self._output = Output("", _unheard)
         self._events: list[bytes] = []
         self._sequence_number = 0
@@ -151,6 +155,8 @@ class ResponsesRendering:
             output=self._output.items(),
             usage=self._counted(),
         )
+        if self._keep is not None:
+            self._keep(self._response)
         return self._response
 
     def _counted(self) -> ResponseUsage:

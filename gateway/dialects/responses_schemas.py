@@ -166,6 +166,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     model: Annotated[str, Meta(description="`auto`, or a model's name", max_length=256)]
     input: Annotated[str, Meta(min_length=1)] | Annotated[list[Item], Meta(min_length=1)]
+    previous_response_id: str | None = None
     instructions: str | None = None
     tools: list[ResponseTool] | None = None
     tool_choice: ToolChoice | None = None
@@ -293,6 +294,14 @@ class Response(Struct, frozen=True, kw_only=True):
     usage: ResponseUsage | None = None
     user: str | None = None
     niche: Niche | UnsetType = UNSET
+
+
+class DeletedResponse(Struct, frozen=True, kw_only=True):
+    """The answer to its deletion."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
 
 
 class ResponseEvent(Struct, frozen=True):

@@ -113,7 +113,9 @@ def test_every_parameter_of_the_client_is_known():
     """Each parameter that it can send is served, or refused as unsupported by its name."""
     transport = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
 
-    sent = set(inspect.signature(openai.resources.responses.Responses.create).parameters) - transport
+    sent = (
+        set(inspect.signature(openai.resources.responses.Responses.create).parameters) - transport
+    )
 
     assert sent - set(ResponsesRequest.__struct_fields__) - set(RESPONSES_UNSUPPORTED) == set()
 
