@@ -60,6 +60,11 @@ class ApiKeys:
         return _among(key, self._operators or self._digests)
 
 
+def caller_of(scope: Scope) -> str:
+    """What stands for the key of a request; without keys all callers are one."""
+    return str(scope.get(_CALLER, ""))
+
+
 class Authentication:
     """Refuses requests to `/v1/` without an accepted key."""
 
@@ -78,11 +83,6 @@ class Authentication:
                 raise _refused("This request needs an operator's API key")
             scope[_CALLER] = hashlib.sha256(key.strip()).hexdigest()
         await self._app(scope, receive, send)
-
-
-def caller_of(scope: Scope) -> str:
-    """What stands for the key of a request; without keys all callers are one."""
-    return str(scope.get(_CALLER, ""))
 
 
 def _digests(keys: Iterable[str]) -> tuple[bytes, ...]:
