@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats
 from gateway.admission import Admission, Slots
@@ -27,6 +27,7 @@ from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.parse import parse_chat, parse_text
+from gateway.dialects.responses import parse_responses
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
@@ -42,8 +43,10 @@ from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
+from gateway.response_store import opened
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.specialists.endpoints import SpecialistEndpoints
+from gateway.stored_responses import ResponseEndpoints, ResponseMemory, StoredResponses
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
@@ -52,6 +55,7 @@ from router.policy import Access
 
 Observe = Callable[[Scope, Record], RequestObserver]
 
+_RESPONSES = "/v1/responses"
 _EMBEDDINGS = "/v1/embeddings"
 """Where there is nothing to decide, nor to compare."""
 
@@ -62,7 +66,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: that file holds no key.
-        ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
+        ConfigError: the decision log, or the store of `gateway.shadow` or `gateway.response_store`,
+            cannot be written.
     """
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
@@ -73,7 +78,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
-    answering = _answering_routes(dependencies, readiness, scorer, evaluation)
+    memory = _memory(dependencies, closing)
+    answering = _answering_routes(dependencies, readiness, scorer, evaluation, memory)
     paths = frozenset(route.path for route in answering)
     observe = _observe(dependencies, paths, evaluation, closing)
     app = Starlette(
@@ -81,6 +87,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             *answering,
             _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
+            *_stored_response_routes(ResponseEndpoints(memory)),
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
@@ -210,6 +217,15 @@ def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog
     return log
 
 
+def _memory(dependencies: Dependencies, closing: ExitStack) -> ResponseMemory | None:
+    section = dependencies.config.gateway.response_store
+    if section is None:
+        return None
+    memory = ResponseMemory(opened(section, dependencies.wall_clock))
+    closing.callback(memory.close)
+    return memory
+
+
 def _tracing(dependencies: Dependencies, closing: ExitStack) -> Tracing | None:
     provider = dependencies.tracer_provider
     if provider is None:
@@ -266,6 +282,7 @@ def _answering_routes(
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
+    memory: ResponseMemory | None,
 ) -> list[Route]:
     """The endpoints whose requests are counted, traced and logged as requests for an answer."""
     config, clock = dependencies.config, dependencies.clock
@@ -282,12 +299,22 @@ def _answering_routes(
     parsers = {
         "/v1/chat/completions": parse_chat,
         "/v1/completions": parse_text,
+        _RESPONSES: parse_responses,
         _EMBEDDINGS: parse_embedding,
     }
-    return [
-        Route(path, Completions(dependencies, decider, dispatcher, parse), methods=["POST"])
+    completions = {
+        path: Completions(dependencies, decider, dispatcher, parse)
         for path, parse in parsers.items()
-    ]
+    }
+    endpoints: dict[str, ASGIApp] = {**completions}
+    if memory is not None:
+        endpoints[_RESPONSES] = StoredResponses(completions[_RESPONSES], memory)
+    return [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
+
+
+def _stored_response_routes(endpoints: ResponseEndpoints) -> list[Route]:
+    path = f"{_RESPONSES}/{{response_id}}"
+    return [Route(path, endpoints.read), Route(path, endpoints.delete, methods=["DELETE"])]
 
 
 def _preview_route(

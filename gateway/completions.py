@@ -66,6 +66,12 @@ class Completions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         request = await read_parsed(scope, receive, self.dependencies.config.gateway, self.parse)
+        await self.answer(request, scope, receive, send)
+
+    async def answer(
+        self, request: CompletionRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answers one request whose body was read."""
         observer_of(scope).received(request)
         exchange = _Exchange(self, request, scope, send)
         await while_connected(receive, record_of(scope), exchange.run)

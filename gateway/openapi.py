@@ -6,6 +6,13 @@ import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
+from gateway.dialects.responses import RESPONSES_UNSUPPORTED
+from gateway.dialects.responses_schemas import (
+    DeletedResponse,
+    Response,
+    ResponseEvent,
+    ResponsesRequest,
+)
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -32,6 +39,10 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    ResponsesRequest,
+    Response,
+    ResponseEvent,
+    DeletedResponse,
     EmbeddingRequest,
     EmbeddingList,
     RouteRequest,
@@ -78,6 +89,12 @@ def describe() -> dict[str, Any]:
                 "post": _answering(
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
+            },
+            "/v1/responses": {"post": _responding()},
+            "/v1/responses/{response_id}": {
+                "parameters": [_in_path("response_id")],
+                "get": _reading("retrieveResponse", "A stored answer", Response),
+                "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
             },
             "/v1/embeddings": {"post": _embedding()},
             "/v1/niche/route": {"post": _deciding()},
@@ -144,7 +161,7 @@ def _answering(
     refused = ", ".join(sorted(unsupported))
     hints = ", ".join(sorted(HINTS.intersection(request.__struct_fields__)))
     answer = {
-        "description": "The answer; with `stream: true` as server-sent events that end in [DONE]",
+        "description": "The answer; with `stream: true` as server-sent events",
         "headers": {header: {"schema": {"type": "string"}} for header in ANSWER_HEADERS},
         "content": {
             "application/json": {"schema": _reference(whole)},
@@ -163,6 +180,13 @@ def _answering(
         },
         "responses": {"200": answer, _ERRORS: _error()},
     }
+
+
+def _responding() -> dict[str, Any]:
+    described = _answering(
+        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+    )
+    return described | {"operationId": "createResponse", "summary": "Answers in items"}
 
 
 def _embedding() -> dict[str, Any]:
