@@ -17,6 +17,7 @@ from deployments.spec import ModelSpec
 from loadtests.traffic.stack import free_port
 from tests.deployments.engines.asking import NAME
 from tests.deployments.engines.conformance import STALL_SECONDS, EngineConformance, Facts, Hang
+from tests.deployments.engines.form_conformance import FormConformance
 from tests.deployments.engines.pool_conformance import PoolConformance, Shared
 from tests.deployments.engines.running import once, running, sharing, stopped
 from tests.deployments.tiny_gguf import save_tiny_gguf
@@ -121,7 +122,7 @@ async def shared_llama(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         yield shared
 
 
-class TestFake(EngineConformance):
+class TestFake(EngineConformance, FormConformance):
     """The engine of other tests keeps the promises of those that it stands for."""
 
     @pytest.fixture
@@ -141,7 +142,7 @@ class TestSharedFake(PoolConformance):
         return shared_fake
 
 
-class TestLlama(EngineConformance):
+class TestLlama(EngineConformance, FormConformance):
     """llama.cpp, on a model of random weights."""
 
     @pytest.fixture
@@ -179,7 +180,7 @@ def _hung_llama(server: Any) -> Iterator[None]:
         goes_on.set()
 
 
-class TestOpenAI(EngineConformance):
+class TestOpenAI(EngineConformance, FormConformance):
     """The engine that forwards, before llama.cpp's own HTTP server."""
 
     @pytest.fixture

@@ -1,18 +1,28 @@
 """The fake engine, and the rules that every engine shares."""
 
 import asyncio
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deployments.capabilities import Capability
 from deployments.engine import EngineContext, create_engine, parse_options
 from deployments.engines.fake import FakeEngine, FakeOptions, create
 from deployments.generation import Piece, Prompt, Sampling, with_system_prompt
-from deployments.protocol import DeadlineExceeded, Message, Overloaded, Unavailable
+from deployments.protocol import (
+    DeadlineExceeded,
+    InvalidPrompt,
+    Message,
+    Overloaded,
+    PromptTooLong,
+    Unavailable,
+)
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_lora import save_lora
-from tests.model_requests import chat, text_of
+from tests.model_requests import chat, objects, text_of
 
 CONTEXT = EngineContext(Path("unused"))
 HELLO = (Message("user", "hello there"),)
@@ -27,6 +37,10 @@ def engine(system_prompt=None, **options):
         system_prompt=system_prompt,
     )
     return FakeEngine(spec, parse_options(FakeOptions, spec))
+
+
+def backend(**fields):
+    return create_engine([ModelSpec(name="tiny", model="m", engine="fake", **fields)], CONTEXT)
 
 
 def prompt(messages=HELLO, deadline_seconds=None, **sampling):
@@ -288,3 +302,79 @@ async def test_the_fake_counts_its_system_prompt():
     """The configured system prompt is part of what the model reads."""
     pieces = await ask(engine(system_prompt="be very brief"), prompt())
     assert pieces[-1].usage.prompt_tokens == 5
+
+
+def tool(name, **properties):
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+TOOLS = [tool("get_weather", city={"type": "string"}), tool("get_time"), tool("add")]
+
+
+@pytest.mark.parametrize(
+    ("said", "called"),
+    [
+        ("What is 2 and 2?", []),
+        ("Please get_time!", ["get_time"]),
+        ("get_time, then get_weather", ["get_weather", "get_time"]),
+    ],
+    ids=["none", "one", "two"],
+)
+async def test_the_functions_that_a_user_names_are_called(said, called):
+    """And no others: so a test says what is to be called."""
+    answer = await backend().complete(chat(said, tools=TOOLS))
+    (choice,) = objects([answer])[0]["choices"]
+    calls = choice["message"].get("tool_calls", [])
+
+    assert [call["function"]["name"] for call in calls] == called
+    assert choice["finish_reason"] == ("tool_calls" if called else "stop")
+    assert (choice["message"]["content"] is None) == bool(called)
+    assert len({call["id"] for call in calls}) == len(calls)
+    weather = [json.loads(call["function"]["arguments"]) for call in calls[:1] if len(called) > 1]
+    assert all(type(arguments["city"]) is str for arguments in weather)
+
+
+async def test_the_result_of_a_call_ends_a_loop():
+    """The model speaks, though the result has a function's name in it."""
+    turns = [{"role": "user", "content": "get_time"}, {"role": "tool", "content": "get_time: 9"}]
+    answer = await backend().complete(chat(messages=turns, tools=TOOLS))
+
+    assert text_of([answer]).endswith("get_time: 9")
+
+
+async def test_a_form_that_nothing_follows_is_refused():
+    """By its name."""
+    form = {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}
+    with pytest.raises(InvalidPrompt) as refused:
+        await backend().complete(chat(response_format=form))
+
+    assert refused.value.parameter == "response_format"
+
+
+async def test_images_are_for_models_that_are_said_to_see_them():
+    """By niche.yaml; else their place is named."""
+    parts = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    seeing = backend(capabilities=frozenset({Capability.IMAGES}))
+
+    assert text_of([await seeing.complete(chat(parts))])
+    with pytest.raises(InvalidPrompt) as refused:
+        await backend().complete(chat(parts))
+    assert refused.value.parameter == "messages[0].content[0]"
+
+
+async def test_a_context_limits_prompt_and_answer():
+    """What does not fit is refused; a limit of tokens that does not fit is told where it may be
+    clamped."""
+    short = backend(engine_options={"reply": "a b c", "max_context_tokens": 4})
+    request = chat("one two", max_tokens=9)
+    clamped = await short.complete(replace(request, clamp_max_tokens=True))
+
+    assert (text_of([clamped]), clamped.finish_reasons) == ("a b", ((0, "length"),))
+    assert clamped.not_applied == ("max_tokens",)
+    assert (await short.complete(request)).not_applied == ()
+    [card] = await short.cards()
+    assert card.max_context_tokens == 4
+    with pytest.raises(PromptTooLong) as refused:
+        await short.complete(chat("one two three four"))
+    assert refused.value.parameter == "messages"
