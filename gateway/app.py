@@ -66,8 +66,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: that file holds no key.
-        ConfigError: the decision log, or the store of `gateway.shadow` or `gateway.response_store`,
-            cannot be written.
+        ConfigError: the decision log or a store cannot be written.
     """
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
@@ -80,8 +79,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     evaluation = build_online_evaluation(dependencies, state)
     memory = _memory(dependencies, closing)
     answering = _answering_routes(dependencies, readiness, scorer, evaluation, memory)
-    paths = frozenset(route.path for route in answering)
-    observe = _observe(dependencies, paths, evaluation, closing)
+    observe = _observe(dependencies, answering, evaluation, closing)
     app = Starlette(
         routes=[
             *answering,
@@ -122,7 +120,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
 
 def _observe(
     dependencies: Dependencies,
-    answer_paths: frozenset[str],
+    answering: Sequence[Route],
     evaluation: OnlineEvaluation | None,
     closing: ExitStack,
 ) -> Observe:
@@ -130,6 +128,7 @@ def _observe(
     metrics = dependencies.metrics
     decisions, tracing = _decision_log(dependencies, closing), _tracing(dependencies, closing)
     timeout = dependencies.config.gateway.request_timeout_seconds
+    answer_paths = {route.path for route in answering}
 
     def observe(scope: Scope, record: Record) -> RequestObserver:
         observers: list[RequestObserver] = [

@@ -90,12 +90,7 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
-            "/v1/responses": {"post": _responding()},
-            "/v1/responses/{response_id}": {
-                "parameters": [_in_path("response_id")],
-                "get": _reading("retrieveResponse", "A stored answer", Response),
-                "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
-            },
+            **_response_paths(),
             "/v1/embeddings": {"post": _embedding()},
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
@@ -118,6 +113,21 @@ def describe() -> dict[str, Any]:
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
         "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+    }
+
+
+def _response_paths() -> dict[str, Any]:
+    described = _answering(
+        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+    )
+    answering = {"operationId": "createResponse", "summary": "Answers in items"}
+    return {
+        "/v1/responses": {"post": described | answering},
+        "/v1/responses/{response_id}": {
+            "parameters": [_in_path("response_id")],
+            "get": _reading("retrieveResponse", "A stored answer", Response),
+            "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
+        },
     }
 
 
@@ -180,13 +190,6 @@ def _answering(
         },
         "responses": {"200": answer, _ERRORS: _error()},
     }
-
-
-def _responding() -> dict[str, Any]:
-    described = _answering(
-        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
-    )
-    return described | {"operationId": "createResponse", "summary": "Answers in items"}
 
 
 def _embedding() -> dict[str, Any]:
