@@ -44,6 +44,7 @@ from deployments.protocol import (
     Usage,
 )
 from deployments.spec import ModelSpec
+from deployments.token_counts import as_chat, counted
 
 
 def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
@@ -151,6 +152,8 @@ class LlamaEngine:
                 the deadline.
             BackendError: as `stream`.
         """
+        if request.operation == "count_tokens":
+            return await self._counted(as_chat(request))
         require_kind(self._first, request)
         answer = _Answer(request, self._ready(request.model))
         choices: list[list[Said]] = [[] for _ in answer.asked.bodies]
@@ -161,6 +164,18 @@ class LlamaEngine:
                         heard()
                         choices[index].append(said)
             return answer.whole(choices)
+
+    async def _counted(self, request: ModelRequest) -> Chunk:
+        """The number of tokens of a chat's prompt. The server tells it before it reads the prompt,
+        and then is told to stop."""
+        require_kind(self._first, request)
+        answer = _Answer(request, self._ready(request.model))
+        with self._recorders[request.model].track(request.request_id) as work:
+            async with aclosing(answer.said(work)) as pieces:
+                async for _, said in pieces:
+                    if said.prompt_tokens is not None:
+                        return counted(said.prompt_tokens)
+        raise Unavailable(request.model, "it said nothing about the prompt")
 
     def _ready(self, model: str) -> Loaded:
         """What is loaded; raises `Unavailable` unless the model is."""
