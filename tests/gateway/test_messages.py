@@ -4,11 +4,15 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deployments.protocol import InvalidPrompt, Overloaded, Unavailable
 from gateway.config import DecisionLogSection
+from gateway.dialects.messages_schemas import MessagesRequest
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, HangingUp, make_gateway, until
+from tests.gateway.test_any_body import SCALARS, bodies, encodable
 
 PATH, COUNT = "/v1/messages", "/v1/messages/count_tokens"
 ASKED = {"model": "auto", "max_tokens": 9, "messages": CHAT["messages"]}
@@ -189,3 +193,61 @@ async def test_a_count_is_no_request_for_an_answer(tmp_path):
     assert gateway.sample("niche_requests_total", **labels) is None
     assert "x-niche-cost" not in response.headers
     assert log.read_text() == ""
+
+
+WORDS = st.sampled_from(
+    ["text", "image", "tool_use", "tool_result", "thinking", "base64", "url", "user", "assistant"]
+)
+KEYS = st.sampled_from(
+    [*("type", "role", "content", "text", "source", "data", "url", "id", "name", "input")],
+)
+VALUES = st.recursive(
+    SCALARS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=8,
+)
+BLOCKS = st.lists(
+    st.sampled_from(
+        [
+            {"type": "text", "text": "SELECT"},
+            {"type": "thinking", "thinking": "hm"},
+            {"type": "tool_use", "id": "c", "name": "f", "input": {}},
+            {"type": "tool_result", "tool_use_id": "c", "content": [{"type": "text", "text": ""}]},
+            {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        ]
+    )
+    | VALUES,
+    max_size=3,
+)
+TURNS = st.lists(
+    st.builds(
+        lambda role, content: {"role": role, "content": content},
+        st.sampled_from(["user", "assistant", "system"]),
+        st.text(max_size=3) | BLOCKS,
+    ),
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    return make_gateway()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    body=bodies(MessagesRequest, {}, ASKED).filter(encodable),
+    turns=st.none() | TURNS.filter(encodable),
+    path=st.sampled_from([PATH, COUNT]),
+)
+def test_any_body(gateway, body, turns, path):
+    """Any object yields an answer, or an error in the dialect's shape; never a failure."""
+    response = asyncio.run(gateway.post(body | ({"messages": turns} if turns else {}), path))
+
+    if response.status_code != 200:
+        assert response.status_code in {400, 404}
+        assert response.json()["type"] == "error"
+    elif response.headers["content-type"].startswith("text/event-stream"):
+        assert events_of(response)[-1] == {"type": "message_stop"}
+    else:
+        assert response.json().keys() >= ({"content"} if path == PATH else {"input_tokens"})
