@@ -1,10 +1,11 @@
 """The OpenAPI 3.1 document, generated from the wire types and the tables that the code uses."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
+<<<<<<< HEAD
 from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
 from gateway.dialects.responses import RESPONSES_UNSUPPORTED
 from gateway.dialects.responses_schemas import (
@@ -13,6 +14,18 @@ from gateway.dialects.responses_schemas import (
     ResponseEvent,
     ResponsesRequest,
 )
+=======
+from gateway.dialects.messages import MESSAGES_UNSUPPORTED
+from gateway.dialects.messages_schemas import (
+    Event,
+    MessageAnswer,
+    MessageError,
+    MessagesRequest,
+    TokenCount,
+    TokenCountRequest,
+)
+from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+>>>>>>> wt-messages
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -45,6 +58,12 @@ _TYPES = (
     DeletedResponse,
     EmbeddingRequest,
     EmbeddingList,
+    MessagesRequest,
+    MessageAnswer,
+    *get_args(Event),
+    TokenCountRequest,
+    TokenCount,
+    MessageError,
     RouteRequest,
     RouteBody,
     ModelList,
@@ -77,7 +96,10 @@ ANSWER_HEADERS = (
 def describe() -> dict[str, Any]:
     """The whole OpenAPI document."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
-    bearer = {"type": "http", "scheme": "bearer"}
+    keys = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
@@ -92,6 +114,7 @@ def describe() -> dict[str, Any]:
             },
             **_response_paths(),
             "/v1/embeddings": {"post": _embedding()},
+            **_messages_paths(),
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
@@ -112,10 +135,11 @@ def describe() -> dict[str, Any]:
             "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
-        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+        "components": {"schemas": schemas, "securitySchemes": keys},
     }
 
 
+<<<<<<< HEAD
 def _response_paths() -> dict[str, Any]:
     described = _answering(
         "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
@@ -129,6 +153,21 @@ def _response_paths() -> dict[str, Any]:
             "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
         },
     }
+=======
+def _messages_paths() -> dict[str, Any]:
+    answering = _telling(
+        "messages", "An answer in the words of Anthropic's API", MessagesRequest, MessageAnswer
+    )
+    answering["description"] = f"Refused unless null: {', '.join(sorted(MESSAGES_UNSUPPORTED))}."
+    events = {"schema": {"oneOf": [_reference(kind) for kind in get_args(Event)]}}
+    answering["responses"]["200"]["content"]["text/event-stream"] = events
+    summary = "How many tokens a conversation has"
+    counting = _telling("countTokens", summary, TokenCountRequest, TokenCount)
+    for operation in (answering, counting):
+        operation["security"] = [{"key": []}, *operation["security"]]
+        operation["responses"][_ERRORS] = _error(MessageError, "Anthropic's")
+    return {"/v1/messages": {"post": answering}, "/v1/messages/count_tokens": {"post": counting}}
+>>>>>>> wt-messages
 
 
 def _evidence_paths() -> dict[str, Any]:
@@ -229,9 +268,9 @@ def _plain(operation: str, summary: str, media_type: str = "application/json") -
     return {"operationId": operation, "summary": summary, "responses": {"200": answer}}
 
 
-def _error() -> dict[str, Any]:
-    content = {"application/json": {"schema": _reference(ErrorBody)}}
-    return {"description": "An error, as OpenAI's API sends it", "content": content}
+def _error(kind: type = ErrorBody, whose: str = "OpenAI's") -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(kind)}}
+    return {"description": f"An error, as {whose} API sends it", "content": content}
 
 
 def _reference(kind: type) -> dict[str, str]:
