@@ -1,8 +1,10 @@
 // The playground: a conversation, each answer streamed, and its decision beside it.
 
+import { Answer } from "/page/answer.js";
 import { ask, stream } from "/page/api.js";
 import { showDecision, showNoDecision } from "/page/decision.js";
 import { byId, element, show } from "/page/element.js";
+import { offerSamples, parameters } from "/page/parameters.js";
 
 const AUTO = "auto";
 
@@ -29,48 +31,66 @@ export function startAsking(onRefused, onAnswered) {
 
   function begin() {
     messages = [];
-    place.asked = null;
+    place.shown = null;
     show(place.turns);
     showNoDecision(place.decision);
     byId("new").hidden = true;
+    expect();
   }
 
-  async function send(text) {
-    if (leaving) return;
+  /** Says what comes next: a question, or the result of a tool call. */
+  function expect() {
+    const call = openCall(messages);
+    const result = call && `The result of ${call.function.name}`;
+    byId("prompt-label").textContent = result || "Your question";
+    place.prompt.placeholder = result || "Ask anything, or choose an example";
+  }
+
+  function send(text) {
+    const call = openCall(messages);
+    const role = call ? { role: "tool", tool_call_id: call.id } : { role: "user" };
+    messages.push({ ...role, content: text });
+    place.turns.append(question(call ? `Result of ${call.function.name}` : "You", text));
+    byId("new").hidden = false;
+    expect();
+    if (!openCall(messages)) getAnswer(text);
+  }
+
+  async function getAnswer(text) {
     leaving = new AbortController();
     working(true);
-    messages.push({ role: "user", content: text });
-    place.prompt.value = "";
-    const answer = turn(text);
-    place.turns.append(...answer.items);
-    answer.items[1].scrollIntoView({ block: "nearest" });
     const asked = messages;
+    const answer = new Answer((chosen) => choose(place, chosen));
+    place.turns.append(answer.item);
+    answer.item.scrollIntoView({ block: "nearest", behavior: "instant" });
     try {
-      const said = await answered(asked, answer, place, leaving.signal);
-      asked.push({ role: "assistant", content: said });
+      await answered(asked, answer, place, leaving.signal);
+      asked.push(answer.message);
       onAnswered();
     } catch (error) {
       asked.pop();
       failed(answer, error, place.status);
+      if (asked === messages && !place.prompt.value) place.prompt.value = text;
       if (error.name !== "AbortError") onRefused(error);
     } finally {
-      answer.body.removeAttribute("aria-busy");
+      answer.end();
       leaving = null;
       working(false);
+      expect();
     }
   }
 
   function working(busy) {
     byId("send").disabled = busy;
     byId("stop").hidden = !busy;
-    byId("new").hidden = false;
-    for (const button of byId("examples").children) button.disabled = busy;
   }
 
   place.form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = place.prompt.value.trim();
-    if (text) send(text);
+    if (!text || leaving) return;
+    place.prompt.value = "";
+    send(text);
   });
   place.prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) place.form.requestSubmit();
@@ -84,13 +104,16 @@ export function startAsking(onRefused, onAnswered) {
   for (const [domain, text] of Object.entries(EXAMPLES)) {
     const button = element("button", { type: "button", class: "chip", title: text }, domain);
     button.addEventListener("click", () => {
-      if (leaving) return;
-      begin();
-      send(text);
+      const draft = place.prompt.value.trim();
+      if (messages.length || draft) {
+        place.prompt.value = draft ? `${draft}\n${text}` : text;
+        place.prompt.focus();
+      } else send(text);
     });
     byId("examples").append(button);
   }
-  showNoDecision(place.decision);
+  offerSamples();
+  begin();
 }
 
 /** Offers the models of /v1/models that can be talked to. */
@@ -101,70 +124,72 @@ export function offerModels(models) {
 }
 
 async function answered(messages, answer, place, signal) {
-  const model = byId("model").value;
-  const told = place.status;
-  told.textContent = "Waiting for the answer.";
-  const shown = { route: null, niche: null };
-  place.asked = shown;
-  if (model === AUTO) {
-    shown.route = await ask("/v1/niche/route", { messages }, signal);
-    showDecision(place.decision, shown.route, null);
-    explain(messages, shown, place, signal);
-  }
+  place.status.textContent = "Waiting for the answer.";
   const body = {
-    model,
-    messages,
     temperature: 0,
     max_tokens: Number(byId("tokens").value) || 128,
+    ...parameters(),
+    model: byId("model").value,
+    messages,
     stream: true,
     stream_options: { include_usage: true },
   };
-  let text = "";
+  if (body.model === AUTO) {
+    answer.route = await ask("/v1/niche/route", { messages }, signal);
+    explain(messages, answer, place, signal);
+  }
+  choose(place, answer);
   const started = performance.now();
   const passed = () => (performance.now() - started) / 1000;
   for await (const event of stream("/v1/chat/completions", body, signal)) {
     if (event.niche) {
-      const niche = { first_token_seconds: passed(), ...shown.niche, ...event.niche, usage: event.usage };
+      const niche = { first_token_seconds: passed(), ...answer.niche, ...event.niche, usage: event.usage };
       if (event.usage) niche.whole_seconds = passed();
-      shown.niche = niche;
-      showDecision(place.decision, shown.route, niche);
-      show(answer.who, `${niche.model} · ${niche.reason.replaceAll("_", " ")}`);
+      answer.decided(niche);
+      showChosen(place, answer);
     }
-    text += event.choices[0]?.delta.content ?? "";
-    answer.body.textContent = text;
+    if (event.choices.length) answer.add(event.choices[0]);
   }
-  told.textContent = `${shown.niche.model} has answered.`;
-  return text;
+  place.status.textContent = `${answer.niche.model} has answered.`;
 }
 
 /** Adds what led to the decision, which takes longer than deciding: no answer waits for it. */
-async function explain(messages, shown, place, signal) {
+async function explain(messages, answer, place, signal) {
   try {
     const body = { messages: [...messages], explain: true };
-    shown.route.explanation = (await ask("/v1/niche/route", body, signal)).explanation;
+    answer.route.explanation = (await ask("/v1/niche/route", body, signal)).explanation;
   } catch {
     return; // the decision stands without it, and the answer's own request tells what is wrong
   }
-  if (place.asked === shown) showDecision(place.decision, shown.route, shown.niche);
+  showChosen(place, answer);
 }
 
-function turn(text) {
-  const who = element("p", { class: "who" }, "…");
-  const body = element("p", { class: "said", "aria-live": "polite", "aria-busy": "true" });
-  return {
-    who,
-    body,
-    items: [
-      element("li", { class: "user" }, element("p", { class: "who" }, "You"), element("p", { class: "said" }, text)),
-      element("li", { class: "answer" }, who, body),
-    ],
-  };
+/** Shows the decision of one answer beside the conversation. */
+function choose(place, answer) {
+  place.shown = answer;
+  for (const item of place.turns.children) item.setAttribute("aria-current", item === answer.item);
+  showChosen(place, answer);
+}
+
+function showChosen(place, answer) {
+  if (place.shown !== answer || !(answer.route || answer.niche)) return;
+  showDecision(place.decision, answer.route, answer.niche);
+}
+
+/** The first tool call that waits for its result. */
+function openCall(messages) {
+  const last = messages.findLastIndex(({ role }) => role === "assistant");
+  const results = messages.slice(last + 1).map((message) => message.tool_call_id);
+  return messages[last]?.tool_calls?.find(({ id }) => !results.includes(id));
+}
+
+function question(who, text) {
+  return element("li", { class: "user" }, element("p", { class: "who" }, who), element("p", { class: "said" }, text));
 }
 
 function failed(answer, error, status) {
   const stopped = error.name === "AbortError";
   const text = stopped ? "Stopped." : error.message;
-  answer.items[1].append(element("p", { class: stopped ? "note" : "wrong" }, text));
-  if (answer.who.textContent === "…") answer.who.textContent = "No answer";
+  answer.note(text, stopped ? "note" : "wrong");
   status.textContent = text;
 }

@@ -2,7 +2,7 @@
 
 import { element, show } from "/page/element.js";
 import { explanation } from "/page/explanation.js";
-import { known, money, percent, seconds } from "/page/format.js";
+import { batch, known, money, percent, seconds } from "/page/format.js";
 
 const REASONS = {
   routed: "The classifier is sure, and the text is like the training prompts: the specialist answers.",
@@ -85,8 +85,9 @@ function facts(said, route, niche) {
   }
   if (route && niche && niche.model !== route.model) add("First choice", route.model);
   if (niche && known(niche.cost)) {
-    add("Cost", money(niche.cost, niche.currency));
-    add("At the generalist", money(niche.baseline_cost, niche.currency));
+    const { many, said: number } = batch(niche.cost, niche.baseline_cost);
+    add(`Cost of ${number} such answers`, money(many * niche.cost, niche.currency));
+    add("At the generalist", money(many * niche.baseline_cost, niche.currency));
     addSaving(niche, add);
   }
   if (niche && known(niche.first_token_seconds)) add("Time to first token", seconds(niche.first_token_seconds));
