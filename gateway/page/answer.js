@@ -42,7 +42,7 @@ export class Answer {
     this.niche = niche;
     // Where nothing was to be classified, the confidence is 1.
     const sure = niche.confidence < 1 ? ` ${percent(niche.confidence)}` : "";
-    const rest = ` · ${niche.domain}${sure} · ${niche.reason.replaceAll("_", " ")}`;
+    const rest = ` · domain ${niche.domain}${sure} · ${niche.reason.replaceAll("_", " ")}`;
     show(this.line, element("strong", {}, niche.model), rest);
   }
 

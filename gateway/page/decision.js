@@ -79,7 +79,7 @@ function bar(domain, share, needed, chosen) {
 
 function facts(said, route, niche) {
   const rows = [];
-  const add = (name, value) => rows.push(element("dt", {}, name), element("dd", {}, value));
+  const add = (name, value) => rows.push(element("div", {}, element("dt", {}, name), element("dd", {}, value)));
   if (route && known(route.ood_score)) {
     add("OOD score", `${route.ood_score.toFixed(2)} (at most ${route.max_ood_score.toFixed(2)})`);
   }

@@ -128,14 +128,14 @@ function table(evidence) {
 
 /** What is shown of cost: money, or the engines' time where nothing has a price; and net worth. */
 function measuresOf(rows, { settings, currency }) {
-  const money = (name, title) => {
-    const means = rows.map(({ comparison }) => comparison?.[name]?.mean ?? 0);
-    const { many, said } = as.batch(...means);
-    return { name, title: `${title}, ${currency} per ${said}`, many };
-  };
+  const compared = rows.map(({ comparison }) => comparison || {});
+  const figures = compared.flatMap(({ expense, net_worth: worth }) => [expense?.mean ?? 0, worth?.mean ?? 0]);
+  const { many, said } = as.batch(...figures);
+  const money = { name: "expense", title: `in cost, ${currency} per ${said}`, many };
   const time = { name: "engine_seconds", title: "in engine time, s per 1,000", many: 1000 };
-  const costs = rows.some(({ comparison }) => priced(comparison?.expense)) ? money("expense", "in cost") : time;
-  return as.known(settings.quality_point_worth) ? [costs, money("net_worth", "net worth")] : [costs];
+  const costs = compared.some(({ expense }) => priced(expense)) ? money : time;
+  const worth = { name: "net_worth", title: `net worth, ${currency} per ${said}`, many };
+  return as.known(settings.quality_point_worth) ? [costs, worth] : [costs];
 }
 
 function line(row, scale, margin, measures) {

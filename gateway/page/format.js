@@ -38,8 +38,8 @@ export function signedMoney(value) {
 
 /** For how many requests to tell prices: that of one has too many zeros to read. */
 export function batch(...prices) {
-  const dearest = Math.max(...prices.map(Math.abs));
-  return dearest > 0 && 1000 * dearest < LEAST_MONEY ? { many: 1e6, said: "1 million" } : { many: 1000, said: "1,000" };
+  const thousand = 1000 * Math.max(...prices.map(Math.abs));
+  return thousand > 0 && thousand < 1 ? { many: 1e6, said: "1 million" } : { many: 1000, said: "1,000" };
 }
 
 /** A number of any size, short: 0.002, 66.2, 4.2 × 10⁷. */

@@ -132,8 +132,8 @@ def test_every_turn_has_its_decision(page, url):
     answers(page)
     lines = page.locator(".answer .who")
     assert lines.all_inner_texts() == [
-        "tools · tools 88.6 % · routed",
-        "generalist · biomed 90.4 % · general",
+        "tools · domain tools 88.6 % · routed",
+        "generalist · domain biomed 90.4 % · general",
     ]
     verdict = page.locator("#decision .verdict strong")
     assert verdict.inner_text() == "generalist"

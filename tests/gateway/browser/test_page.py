@@ -312,15 +312,15 @@ def test_each_specialist_says_what_it_gains_and_costs(page, url):
     cards = page.locator("#specialists article")
     cards.first.wait_for()
     said = cards.first.locator(".balance").inner_text()
-    for fact in ("Kept: saves 2.10 USD per 1 million", "gains 18.4 points.", "+0.0205 USD"):
+    for fact in ("Kept: saves 2.10 USD per 1 million", "gains 18.4 points.", "+20.50 USD"):
         assert fact in said
     assert "chance" not in said
     assert "would lose 6.2 points (may be chance)" in cards.nth(2).locator(".balance").inner_text()
     assert cards.nth(3).locator(".balance").count() == 0
     titles = page.locator("#comparison thead th").all_inner_texts()
-    assert titles[3:5] == ["in cost, USD per 1 million", "net worth, USD per 1,000"]
+    assert titles[3:5] == ["in cost, USD per 1 million", "net worth, USD per 1 million"]
     rows = page.locator("#comparison tbody tr")
-    assert "+0.0205 +0.0139 to +0.0271" in " ".join(rows.nth(1).inner_text().split())
+    assert "+20.50 +13.90 to +27.10" in " ".join(rows.nth(1).inner_text().split())
 
 
 def test_where_nothing_has_a_price_engine_time_is_told(page, url):
