@@ -81,9 +81,9 @@ def test_each_tool_call_waits_for_its_result(page, url):
     page.wait_for_selector("#model option[value='generalist']", state="attached")
     page.get_by_label("Model").select_option("generalist")
     ask(page, "The weather in Paris?")
-    page.get_by_label("The result of get_weather").wait_for()
+    page.get_by_label("Result of get_weather").wait_for()
     ask(page, "18 degrees")
-    page.get_by_label("The result of get_time").wait_for()
+    page.get_by_label("Result of get_time").wait_for()
     assert len(asked) == 1
     then = script(page, {"content": "It is mild."})
     ask(page, "noon")
