@@ -133,7 +133,7 @@ def test_every_turn_has_its_decision(page, url):
     lines = page.locator(".answer .who")
     assert lines.all_inner_texts() == [
         "tools · domain tools 88.6 % · routed",
-        "generalist · domain biomed 90.4 % · general",
+        "generalist · domain biomed 89.8 % · general",
     ]
     verdict = page.locator("#decision .verdict strong")
     assert verdict.inner_text() == "generalist"

@@ -257,6 +257,8 @@ def test_the_comparison_begins_with_its_verdict(page, url):
     assert "45.1 % less" in verdict.inner_text()
     assert "+5.2 points" in text
     assert "+2.1 to +8.3" in text
+    assert "1.17 instead of 2.13 USD per 1 million requests" in text
+    assert "They cost less than 0.01 USD" in text
     rows = page.locator("#comparison tbody tr")
     assert rows.locator("th").all_inner_texts() == [
         "all requests",
