@@ -29,7 +29,8 @@ export function balance({ state, comparison, transitions }, currency) {
 
 /** Net worth with its sign: "+0.29 USD per 1,000 requests". */
 export function netWorth(difference, currency) {
-  return `${as.perThousand(difference.mean)} ${currency} per 1,000 requests${chance(difference)}`;
+  const { many, said } = as.batch(difference.mean);
+  return `${as.signedMoney(many * difference.mean)} ${currency} per ${said} requests${chance(difference)}`;
 }
 
 /** Whether models have prices: without any, each difference in what they cost is nothing. */
@@ -40,9 +41,10 @@ export function priced(expense) {
 /** In money; in the engines' time where there are no prices; null where neither is known. */
 function money({ expense, engine_seconds: seconds }, words, currency) {
   if (priced(expense)) {
-    const amount = as.money(1000 * Math.abs(expense.mean), currency);
+    const { many, said: number } = as.batch(expense.mean);
+    const amount = as.money(many * Math.abs(expense.mean), currency);
     const said = expense.mean <= 0 ? `${words.save} ${amount}` : `${words.cost} ${amount} more`;
-    return `${said} per 1,000 requests${chance(expense)}`;
+    return `${said} per ${number} requests${chance(expense)}`;
   }
   if (!priced(seconds)) return null;
   const amount = as.short(1000 * Math.abs(seconds.mean));

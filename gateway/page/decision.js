@@ -2,7 +2,7 @@
 
 import { element, show } from "/page/element.js";
 import { explanation } from "/page/explanation.js";
-import { known, money, percent, seconds } from "/page/format.js";
+import { batch, known, money, percent, seconds } from "/page/format.js";
 
 const REASONS = {
   routed: "The classifier is sure, and the text is like the training prompts: the specialist answers.",
@@ -81,14 +81,15 @@ function bar(domain, share, needed, chosen) {
 
 function facts(said, route, niche) {
   const rows = [];
-  const add = (name, value) => rows.push(element("dt", {}, name), element("dd", {}, value));
+  const add = (name, value) => rows.push(element("div", {}, element("dt", {}, name), element("dd", {}, value)));
   if (route && known(route.ood_score)) {
     add("OOD score", `${route.ood_score.toFixed(2)} (at most ${route.max_ood_score.toFixed(2)})`);
   }
   if (route && niche && niche.model !== route.model) add("First choice", route.model);
   if (niche && known(niche.cost)) {
-    add("Cost", money(niche.cost, niche.currency));
-    add("At the generalist", money(niche.baseline_cost, niche.currency));
+    const { many, said: number } = batch(niche.cost, niche.baseline_cost);
+    add(`Cost of ${number} such answers`, money(many * niche.cost, niche.currency));
+    add("At the generalist", money(many * niche.baseline_cost, niche.currency));
     addSaving(niche, add);
   }
   if (niche && known(niche.first_token_seconds)) add("Time to first token", seconds(niche.first_token_seconds));

@@ -68,11 +68,13 @@ function verdict({ totals, settings }) {
 function cards({ totals, settings, currency }) {
   const sure = as.percent(settings.confidence, 0);
   const { quality, latency_seconds: latency } = totals.comparison || {};
-  const money = `${as.money(totals.cost)} instead of ${as.money(totals.baseline_cost, currency)}`;
+  const [own, generalists] = [totals.cost, totals.baseline_cost].map((cost) => cost / (totals.requests || 1));
+  const { many, said } = as.batch(own, generalists);
+  const costs = `${as.money(many * own)} instead of ${as.money(many * generalists, currency)}`;
   return element(
     "dl",
     { class: "cards" },
-    ...card("Saved", as.percent(totals.savings_share), money),
+    ...card("Saved", as.percent(totals.savings_share), `${costs} per ${said} requests`),
     ...card("Quality", quality ? `${as.points(quality.mean)} points` : "–", range(quality, as.points, sure)),
     ...card("Time", latency ? `${as.signedSeconds(latency.mean)} s` : "–", range(latency, as.signedSeconds, sure)),
     ...card(
@@ -126,10 +128,13 @@ function table(evidence) {
 
 /** What is shown of cost: money, or the engines' time where nothing has a price; and net worth. */
 function measuresOf(rows, { settings, currency }) {
-  const money = { name: "expense", title: `in cost, ${currency} per 1,000` };
-  const time = { name: "engine_seconds", title: "in engine time, s per 1,000" };
-  const costs = rows.some(({ comparison }) => priced(comparison?.expense)) ? money : time;
-  const worth = { name: "net_worth", title: `net worth, ${currency} per 1,000` };
+  const compared = rows.map(({ comparison }) => comparison || {});
+  const figures = compared.flatMap(({ expense, net_worth: worth }) => [expense?.mean ?? 0, worth?.mean ?? 0]);
+  const { many, said } = as.batch(...figures);
+  const money = { name: "expense", title: `in cost, ${currency} per ${said}`, many };
+  const time = { name: "engine_seconds", title: "in engine time, s per 1,000", many: 1000 };
+  const costs = compared.some(({ expense }) => priced(expense)) ? money : time;
+  const worth = { name: "net_worth", title: `net worth, ${currency} per ${said}`, many };
   return as.known(settings.quality_point_worth) ? [costs, worth] : [costs];
 }
 
@@ -142,9 +147,9 @@ function line(row, scale, margin, measures) {
     element("th", { scope: "row" }, row.label),
     quality ? cell(interval(quality, scale, margin), numbers(quality, as.points)) : cell("–"),
     latency ? cell(numbers(latency, as.signedSeconds)) : cell("–"),
-    ...measures.map(({ name }) => {
+    ...measures.map(({ name, many }) => {
       const found = row.comparison?.[name];
-      return found ? cell(numbers(found, as.perThousand)) : cell("–");
+      return found ? cell(numbers(found, (value) => as.signedMoney(many * value))) : cell("–");
     }),
     cell(row.means ? as.percent(row.means.specialist) : "–"),
     cell(row.means ? as.percent(row.means.generalist) : "–"),
@@ -188,8 +193,9 @@ function notes({ settings, budget, currency }) {
     "A model costs the time of its machine if that has a price, else its list price.",
   ];
   if (as.known(settings.quality_point_worth)) {
-    const worth = as.money(1000 * settings.quality_point_worth, currency);
-    texts.push(`A point of quality is worth ${worth} per 1,000 requests: net worth decides about specialists.`);
+    const { many, said } = as.batch(settings.quality_point_worth);
+    const worth = as.money(many * settings.quality_point_worth, currency);
+    texts.push(`A point of quality is worth ${worth} per ${said} requests: net worth decides about specialists.`);
   }
   if (as.known(budget.max_tokens_per_day)) {
     const spent = `${as.count(budget.tokens_today)} of ${as.count(budget.max_tokens_per_day)} tokens`;

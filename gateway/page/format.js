@@ -1,6 +1,7 @@
 // Numbers as people read them. A minus is a minus sign, and what is not known is a dash.
 
 const DASH = "–";
+const LEAST_MONEY = 0.01;
 
 export function percent(share, digits = 1) {
   return known(share) ? `${fixed(100 * share, digits)} %` : DASH;
@@ -23,14 +24,22 @@ export function count(value) {
   return known(value) ? value.toLocaleString("en-GB") : DASH;
 }
 
-/** Money of any size, with three digits that count. */
+/** Money, with three digits that count. */
 export function money(value, currency) {
-  return known(value) ? `${plain(value)} ${currency || ""}`.trim() : DASH;
+  if (!known(value)) return DASH;
+  const amount = value > 0 && value < LEAST_MONEY ? `less than ${LEAST_MONEY}` : plain(value);
+  return `${amount} ${currency || ""}`.trim();
 }
 
-/** A difference in price, for a thousand answers: that of one has too many zeros to read. */
-export function perThousand(value) {
-  return known(value) ? `${value > 0 ? "+" : ""}${plain(1000 * value)}` : DASH;
+/** A difference in price. */
+export function signedMoney(value) {
+  return known(value) ? `${value > 0 ? "+" : ""}${plain(value)}` : DASH;
+}
+
+/** For how many requests to tell prices: that of one has too many zeros to read. */
+export function batch(...prices) {
+  const thousand = 1000 * Math.max(...prices.map(Math.abs));
+  return thousand > 0 && thousand < 1 ? { many: 1e6, said: "1 million" } : { many: 1000, said: "1,000" };
 }
 
 /** A number of any size, short: 0.002, 66.2, 4.2 × 10⁷. */

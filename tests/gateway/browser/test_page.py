@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.browser.asking import answers, ask
 from tests.gateway.browser.showcase import ANSWERS, showcase
 from tests.gateway.stacks import on_loopback
 
 pytestmark = pytest.mark.browser
+
+SHOWN = ANSWERS | {"tools": json.dumps(json.loads(ANSWERS["tools"]), indent=2)}
+"""JSON is formatted."""
 
 EVIDENCE = json.loads(
     (Path(__file__).parents[2] / "golden" / "evidence.json").read_text(encoding="utf-8")
@@ -18,16 +22,6 @@ EVIDENCE = json.loads(
 def compared(page, evidence):
     """Answers the page's questions for evidence."""
     page.route("**/v1/niche/evidence", lambda route: route.fulfill(json=evidence))
-
-
-def ask(page, text):
-    page.get_by_label("Your question").fill(text)
-    page.get_by_role("button", name="Ask", exact=True).click()
-
-
-def answers(page):
-    page.wait_for_function("() => !document.querySelector('.said[aria-busy]')")
-    return page.locator(".answer .said").all_inner_texts()
 
 
 def test_an_example_is_answered_and_explained(page, url):
@@ -114,7 +108,7 @@ def test_an_answer_waits_for_no_explanation(page, url):
     page.route("**/v1/niche/route", unexplained)
     page.goto(url)
     ask(page, "play something")
-    assert answers(page) == [ANSWERS["tools"]]
+    assert answers(page) == [SHOWN["tools"]]
     assert "tools answered" in page.locator("#decision").inner_text()
     assert page.locator(".words").count() == 0
 
@@ -124,7 +118,7 @@ def test_every_domain_has_an_example(page, url, domain):
     """Those without a specialist here are the generalist's."""
     page.goto(url)
     page.get_by_role("button", name=domain, exact=True).click()
-    assert answers(page) == [ANSWERS.get(domain, ANSWERS["generalist"])]
+    assert answers(page) == [SHOWN.get(domain, SHOWN["generalist"])]
     assert page.locator(".bars .chosen .name").inner_text() == domain
 
 
@@ -150,6 +144,22 @@ def test_a_conversation_goes_on_and_begins_anew(page, stack, url):
     assert page.locator("#turns li").count() == 0
 
 
+def test_an_example_wipes_nothing(page, url):
+    """Where something was asked, or a draft stands, it goes into the composer below the draft."""
+    page.goto(url)
+    ask(page, "Why is the sky blue?")
+    answers(page)
+    page.locator("#prompt").fill("My draft")
+    page.get_by_role("button", name="math", exact=True).click()
+    draft, example = page.locator("#prompt").input_value().split("\n")
+    assert draft == "My draft"
+    assert "rolls" in example
+    assert page.locator("#turns li").count() == 2
+    page.get_by_role("button", name="New conversation").click()
+    page.get_by_role("button", name="sql", exact=True).click()
+    assert page.locator("#turns li").count() == 0
+
+
 def test_a_named_model_is_asked(page, stack, url):
     """Without a decision of the router's to show."""
     page.goto(url)
@@ -169,7 +179,7 @@ def test_it_works_without_a_mouse(page, url):
     page.get_by_label("Your question").focus()
     page.keyboard.type("play something")
     page.keyboard.press("Control+Enter")
-    assert answers(page) == [ANSWERS["tools"]]
+    assert answers(page) == [SHOWN["tools"]]
 
 
 def test_the_answer_is_announced_once(page, url):
@@ -177,7 +187,7 @@ def test_the_answer_is_announced_once(page, url):
     page.goto(url)
     ask(page, "play something")
     answers(page)
-    assert page.locator(".answer .said").get_attribute("aria-live") == "polite"
+    assert page.locator(".answer .body").get_attribute("aria-live") == "polite"
     assert page.locator("#status").inner_text() == "tools has answered."
 
 
@@ -209,7 +219,7 @@ def test_a_key_is_asked_for_and_stays_in_the_tab(page, tmp_path):
         page.get_by_role("button", name="Use key").click()
         page.wait_for_selector("#model option[value='sql']", state="attached")
         ask(page, "play something")
-        assert answers(page) == [ANSWERS["tools"]]
+        assert answers(page) == [SHOWN["tools"]]
         assert page.evaluate("sessionStorage.length") == 1
         assert page.evaluate("localStorage.length") == 0
         page.get_by_role("button", name="Forget key").click()
@@ -223,6 +233,7 @@ def test_a_refusal_is_shown_in_the_gateways_words(page, url):
     page.route("**/v1/chat/*", lambda route: route.fulfill(status=503, json=said))
     ask(page, "Why?")
     page.wait_for_selector("text=cannot answer now; try again later.")
+    assert page.locator("#prompt").input_value() == "Why?"
     assert page.get_by_role("button", name="Ask", exact=True).is_enabled()
 
 
@@ -246,6 +257,8 @@ def test_the_comparison_begins_with_its_verdict(page, url):
     assert "45.1 % less" in verdict.inner_text()
     assert "+5.2 points" in text
     assert "+2.1 to +8.3" in text
+    assert "1.17 instead of 2.13 USD per 1 million requests" in text
+    assert "They cost less than 0.01 USD" in text
     rows = page.locator("#comparison tbody tr")
     assert rows.locator("th").all_inner_texts() == [
         "all requests",
@@ -301,15 +314,15 @@ def test_each_specialist_says_what_it_gains_and_costs(page, url):
     cards = page.locator("#specialists article")
     cards.first.wait_for()
     said = cards.first.locator(".balance").inner_text()
-    for fact in ("Kept: saves 0.00210 USD", "gains 18.4 points.", "+0.0205 USD"):
+    for fact in ("Kept: saves 2.10 USD per 1 million", "gains 18.4 points.", "+20.50 USD"):
         assert fact in said
     assert "chance" not in said
     assert "would lose 6.2 points (may be chance)" in cards.nth(2).locator(".balance").inner_text()
     assert cards.nth(3).locator(".balance").count() == 0
     titles = page.locator("#comparison thead th").all_inner_texts()
-    assert titles[3:5] == ["in cost, USD per 1,000", "net worth, USD per 1,000"]
+    assert titles[3:5] == ["in cost, USD per 1 million", "net worth, USD per 1 million"]
     rows = page.locator("#comparison tbody tr")
-    assert "+0.0205 +0.0139 to +0.0271" in " ".join(rows.nth(1).inner_text().split())
+    assert "+20.50 +13.90 to +27.10" in " ".join(rows.nth(1).inner_text().split())
 
 
 def test_where_nothing_has_a_price_engine_time_is_told(page, url):
@@ -341,6 +354,20 @@ def test_an_opened_history_stays_open(page, url):
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_selector("text=of 18,235 requests")
     assert page.locator("#specialists details").nth(2).get_attribute("open") is not None
+
+
+def test_the_decision_stands_above_the_composer_on_a_telephone(page, url):
+    """And beside it on a wide screen."""
+    page.goto(url)
+    ask(page, "play something")
+    answers(page)
+    decision, composer = page.locator(".decision"), page.locator("#ask-form")
+    box, below = decision.bounding_box(), composer.bounding_box()
+    assert box["x"] >= below["x"] + below["width"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    box, below = decision.bounding_box(), composer.bounding_box()
+    assert box["y"] + box["height"] <= below["y"]
+    assert page.locator("#turns").bounding_box()["y"] < box["y"]
 
 
 def test_nothing_is_wider_than_a_telephone(page, url):
