@@ -261,7 +261,7 @@ class WholeAnswer:
             counted.prompt_tokens or None,
             counted.completion_tokens,
             reasons,
-            counted,
+            usage=counted,
         )
 
 
