@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import count
 from pathlib import Path
@@ -131,10 +131,10 @@ class LocalStack:
     def apply(self, config: NicheConfig, progress: Progress = lambda _: None) -> None:
         """Brings the stack to another configuration, or to other contents of its files.
 
-        A pool that differs gets a new application beside the old one, or takes in its new models
-        while it runs, where its engine can; then the gateway's replicas are replaced one by one,
-        and the old application ends, or the running one lets models go, when they have answered.
-        No request is lost where the gateway has two replicas.
+        A pool that differs takes in its new models while it runs, where it can, or gets a new
+        application beside the old one. Then the gateway's replicas are replaced one by one, and the
+        old models or applications go when they have answered. No request is lost where the gateway
+        has two replicas.
 
         Raises:
             LaunchError: a part did not start; what was there before serves on.
@@ -164,14 +164,17 @@ class LocalStack:
                 self._run(targets, progress)
                 _require_taken(grown, apps)
         except Exception:
-            _end({*apps.values()} - {*self.apps.values()})
-            # Of what was there before only that which the attempt replaced.
             self._restart(replaced, apps)
-            self._run([of for of in self.applications() if of.name in tried], progress)
+            self._undo(apps, tried, progress)
             raise
         gone = {*self.apps.values()} - {*apps.values()}
         self.config, self.contents, self.apps = config, found, apps
         _end(gone)
+
+    def _undo(self, apps: Mapping[str, str], tried: Set[str], progress: Progress) -> None:
+        """Ends what an attempt added, and brings back what it replaced."""
+        _end({*apps.values()} - {*self.apps.values()})
+        self._run([of for of in self.applications() if of.name in tried], progress)
 
     def _changed(self, config: NicheConfig, found: Contents) -> list[Pool]:
         """The pools that are new, or made of something else than before."""
