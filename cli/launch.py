@@ -132,9 +132,8 @@ class LocalStack:
         """Brings the stack to another configuration, or to other contents of its files.
 
         A pool that differs takes in its new models while it runs, where it can, or gets a new
-        application beside the old one. Then the gateway's replicas are replaced one by one, and the
-        old models or applications go when they have answered. No request is lost where the gateway
-        has two replicas.
+        application beside the old one. Then the gateway's replicas are replaced one by one, and
+        what is old goes when it has answered. With two gateway replicas no request is lost.
 
         Raises:
             LaunchError: a part did not start; what was there before serves on.
@@ -150,12 +149,11 @@ class LocalStack:
         replaced = [pool for pool in pools if pool.app_name not in grown]
         apps |= self._beside(replaced)
         self._restart(replaced, apps)
-        first = [grown.get(pool.app_name, pool) for pool in pools]
         made = {**self.contents, **found}
         steps = (
-            [self._pool(pool, apps, made) for pool in first],
+            [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools],
             [*(self._classifier(config) if router else []), self._gateway(config, apps)],
-            [self._pool(pool, apps, made) for pool in pools if pool not in first],
+            [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of],
         )
         tried: set[str] = set()
         try:

@@ -44,12 +44,12 @@ class Room:
         if largest > self.rank:
             raise ValueError(
                 f"engine_options.max_lora_rank: an adapter has rank {largest}, and its process has "
-                f"room for {self.rank}; set it to {largest} or more, for a process with more room"
+                f"room for {self.rank}; set it to {largest} or more, which takes another process"
             )
         if number > self.places:
             raise ValueError(
-                f"engine_options.{self.places_key}: there would be {number} adapters at once, and "
-                f"their process has places for {self.places}; raise it, for a process with more"
+                f"engine_options.{self.places_key}: their process would hold {number} adapters and "
+                f"has places for {self.places}; change it, which takes another process"
             )
 
 

@@ -74,6 +74,8 @@ def parse(
     for key, value in given.items():
         words += _words(key, value)
     arguments = _parser().parse_args(words)
+    if arguments.enable_lora and arguments.max_cpu_loras is None:
+        arguments.max_cpu_loras = max(arguments.max_loras, _IN_MEMORY)
     _check(arguments, num_gpus)
     room_in(arguments).require(adapters)
     return arguments
@@ -82,12 +84,11 @@ def parse(
 def room_in(arguments: Namespace) -> Room:
     """What a process with these arguments keeps for adapters."""
     if not arguments.enable_lora:
-        return Room(0, "max_loras", sys.maxsize)
+        return Room(0, "enable_lora", sys.maxsize)
     if current_platform.is_cpu():
         # One place in a batch stays empty: there the requests of the bare base get the last one.
         return Room(arguments.max_loras - 1, "max_loras", arguments.max_lora_rank)
-    places = arguments.max_cpu_loras or arguments.max_loras
-    return Room(places, "max_cpu_loras", arguments.max_lora_rank)
+    return Room(arguments.max_cpu_loras, "max_cpu_loras", arguments.max_lora_rank)
 
 
 def _check(arguments: Namespace, num_gpus: float) -> None:
@@ -112,11 +113,9 @@ def _defaults(options: Mapping[str, Any], adapters: Sequence[Adapter]) -> dict[s
     }
     if adapters or options.get("enable_lora"):
         rank = max([_SPARE_RANK, *(adapter.rank() for adapter in adapters)])
-        in_batch = options.get("max_loras", len(adapters) + _SPARE_PLACES)
         defaults |= {
             "enable_lora": True,
-            "max_loras": in_batch,
-            "max_cpu_loras": max(in_batch, len(adapters), _IN_MEMORY),
+            "max_loras": len(adapters) + _SPARE_PLACES,
             "max_lora_rank": next((known for known in _RANKS if known >= rank), rank),
         }
     return defaults
