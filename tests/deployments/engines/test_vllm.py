@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from deployments.engine import Engine, EngineContext, create_engine
+from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest, Unavailable
 from deployments.spec import ModelSpec, Resources
@@ -128,6 +129,47 @@ async def test_several_gpus_share_a_model(gpus, options, tensor, pipeline) -> No
 
     assert (found.tensor_parallel_size, found.pipeline_parallel_size) == (tensor, pipeline)
     assert (found.distributed_executor_backend == "ray") == (gpus > 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "ranks", "expected"),
+    [
+        ({}, [8, 8], (6, 32, 16)),
+        ({}, [8, 24], (6, 32, 32)),
+        ({"enable_lora": True}, [], (4, 32, 16)),
+        ({"max_loras": 40, "max_lora_rank": 8}, [8], (40, 40, 8)),
+        ({"max_loras": 3, "max_cpu_loras": 9}, [8, 8], (3, 9, 16)),
+    ],
+    ids=["more of them", "the largest", "none yet", "as it is said", "those that take turns"],
+)
+async def test_a_process_has_room_for_later_adapters(
+    tiny, tmp_path, options, ranks, expected
+) -> None:
+    """Unless the options say how much."""
+    from deployments.engines._vllm_arguments import parse
+
+    adapters = [
+        load_adapter(str(save_lora(tmp_path / f"{place}", tiny, config={"r": rank})))
+        for place, rank in enumerate(ranks)
+    ]
+    found = parse(options, tiny, adapters)
+
+    assert found.enable_lora
+    assert (found.max_loras, found.max_cpu_loras, found.max_lora_rank) == expected
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_loras": 2}, {"enable_lora": False}], ids=["too few places", "none"]
+)
+async def test_a_process_without_room_for_its_adapters_is_not_started(
+    tiny, tmp_path, options
+) -> None:
+    """The argument is named; on a CPU one place of a batch stays empty."""
+    from deployments.engines._vllm_arguments import parse
+
+    adapters = [load_adapter(str(save_lora(tmp_path / name, tiny))) for name in ("a", "b")]
+    with pytest.raises(ValueError, match=next(iter(options))):
+        parse(options, tiny, adapters)
 
 
 async def test_an_adapter_of_another_base_is_refused(tiny, tmp_path) -> None:
