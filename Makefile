@@ -70,11 +70,11 @@ work/vllm/installed: pyproject.toml constraints-vllm.txt
 	work/vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
-test-vllm: work/vllm/installed ## What every engine promises, on vLLM for a CPU in an environment of its own; some minutes
+test-vllm: work/vllm/installed models ## What every engine promises, on vLLM for a CPU in an environment of its own; some minutes
 	VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind HF_HUB_OFFLINE=1 \
 	  work/vllm/bin/python -m pytest tests/deployments/engines/test_vllm.py \
 	  tests/deployments/engines/test_vllm_conformance.py tests/deployments/engines/test_completion.py \
-	  -k vllm -W default --durations 10
+	  tests/e2e/test_follow_vllm.py -k vllm -W default --durations 10
 
 chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10

@@ -3,8 +3,8 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import count
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
-from ray.serve.exceptions import RayServeException
+from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
-from cli.made_of import Contents, contents, pools_made_of, router_made_of
+from cli.made_of import Contents, card_of, contents, pools_made_of, router_made_of
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
 from deployments.pool import Pool
@@ -29,6 +29,7 @@ Progress = Callable[[str], object]
 _POLL_SECONDS = 0.2
 _APPLY_SECONDS = 300.0
 """After which a change counts as failed."""
+_REPORT_SECONDS = 30.0
 _QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
@@ -102,6 +103,7 @@ class LocalStack:
         self._context, self._metrics_dir, self._followed = context, metrics_dir, followed
         self.contents = contents(config)
         self.apps: Mapping[str, str] = {pool.app_name: pool.app_name for pool in config.pools}
+        self._versions = {app: 1 for app in self.apps}
 
     @property
     def url(self) -> str:
@@ -122,16 +124,16 @@ class LocalStack:
 
     def applications(self) -> list[RunTarget]:
         """The pools, the classifier if it is separate, and the gateway."""
-        pools = [self._pool(pool, self.apps[pool.app_name]) for pool in self.config.pools]
+        pools = [self._pool(pool, self.apps, self.contents) for pool in self.config.pools]
         classifier, gateway = self._classifier(self.config), self._gateway(self.config, self.apps)
         return [*pools, *classifier, gateway]
 
     def apply(self, config: NicheConfig, progress: Progress = lambda _: None) -> None:
         """Brings the stack to another configuration, or to other contents of its files.
 
-        A pool that differs gets a new application beside the old one, then the gateway's replicas
-        are replaced one by one, and the old application ends when it has answered. No request is
-        lost where the gateway has two replicas.
+        A pool that differs takes in its new models while it runs, where it can, or gets a new
+        application beside the old one. Then the gateway's replicas are replaced one by one, and
+        what is old goes when it has answered. With two gateway replicas no request is lost.
 
         Raises:
             LaunchError: a part did not start; what was there before serves on.
@@ -143,30 +145,49 @@ class LocalStack:
             return
         _require_gpus(config)
         apps = {pool.app_name: self.apps.get(pool.app_name, "") for pool in config.pools}
-        apps |= self._beside(pools)
-        classifier = self._classifier(config) if router else []
+        grown = self._grown(pools)
+        replaced = [pool for pool in pools if pool.app_name not in grown]
+        apps |= self._beside(replaced)
+        self._restart(replaced, apps)
+        made = {**self.contents, **found}
         steps = (
-            [self._pool(pool, apps[pool.app_name]) for pool in pools],
-            [*classifier, self._gateway(config, apps)],
+            [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools],
+            [*(self._classifier(config) if router else []), self._gateway(config, apps)],
+            [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of],
         )
         tried: set[str] = set()
         try:
             for targets in steps:
                 tried |= {str(target.name) for target in targets}
                 self._run(targets, progress)
+                _require_taken(grown, apps)
         except Exception:
-            _end({*apps.values()} - {*self.apps.values()})
-            # Of what was there before only that which the attempt replaced.
-            self._run([of for of in self.applications() if of.name in tried], progress)
+            self._restart(replaced, apps)
+            self._undo(apps, tried, progress)
             raise
         gone = {*self.apps.values()} - {*apps.values()}
         self.config, self.contents, self.apps = config, found, apps
         _end(gone)
 
+    def _undo(self, apps: Mapping[str, str], tried: Set[str], progress: Progress) -> None:
+        """Ends what an attempt added, and brings back what it replaced."""
+        _end({*apps.values()} - {*self.apps.values()})
+        self._run([of for of in self.applications() if of.name in tried], progress)
+
     def _changed(self, config: NicheConfig, found: Contents) -> list[Pool]:
         """The pools that are new, or made of something else than before."""
         old, new = pools_made_of(self.config, self.contents), pools_made_of(config, found)
         return [pool for pool in config.pools if old.get(pool.app_name) != new[pool.app_name]]
+
+    def _grown(self, pools: Sequence[Pool]) -> dict[str, Pool]:
+        """Of the pools that come to be while their replicas run: each with the models that leave
+        it, by the name of its application."""
+        old = {pool.app_name: pool for pool in self.config.pools}
+        return {
+            pool.app_name: pool.with_those_of(old[pool.app_name])
+            for pool in pools
+            if pool.app_name in old and old[pool.app_name].can_become(pool)
+        }
 
     def _beside(self, pools: Sequence[Pool]) -> dict[str, str]:
         """The applications that take pools' places; a pool's own where there are not GPUs enough
@@ -193,8 +214,17 @@ class LocalStack:
                 named = {str(of.name): str(of.name) for of in targets}
                 _wait_until_running(named, progress, _APPLY_SECONDS)
 
-    def _pool(self, pool: Pool, app: str) -> RunTarget:
-        return RunTarget(build_pool(pool, self._context), app, None, _QUIET)
+    def _restart(self, pools: Iterable[Pool], apps: Mapping[str, str]) -> None:
+        """Has the next deployment of pools start other replicas."""
+        for pool in pools:
+            app = apps[pool.app_name]
+            self._versions[app] = self._versions.get(app, 0) + 1
+
+    def _pool(self, pool: Pool, apps: Mapping[str, str], found: Contents) -> RunTarget:
+        app = apps[pool.app_name]
+        checksums = [found[card_of(spec)] for spec in pool.models if spec.adapter]
+        built = build_pool(pool, self._context, checksums, str(self._versions[app]))
+        return RunTarget(built, app, None, _QUIET)
 
     def _classifier(self, config: NicheConfig) -> list[RunTarget]:
         apart = config.router.deployment
@@ -220,6 +250,16 @@ def _translated() -> Iterator[None]:
         raise LaunchError(
             f"Ray Serve did not start: {first}; try again when the machine is less busy"
         ) from error
+
+
+def _require_taken(pools: Mapping[str, Pool], apps: Mapping[str, str]) -> None:
+    """Raises a `LaunchError` if a replica stays with the models that it had."""
+    for app_name, pool in pools.items():
+        handle = serve.get_deployment_handle(pool.name, app_name=apps[app_name])
+        with _translated(), suppress(DeploymentUnavailableError):  # all of its replicas sleep
+            for report in handle.broadcast("report").results(timeout_s=_REPORT_SECONDS):
+                if report.refused is not None:
+                    raise LaunchError(f"{_title(pool)}: {report.refused}")
 
 
 def _end(apps: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """Builds Serve applications from pools. Only this file wraps a model class for Ray Serve."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
@@ -7,7 +8,7 @@ from ray import serve
 from deployments.engine import EngineContext
 from deployments.pool import Pool
 from deployments.server import ServedModelServer
-from deployments.spec import Autoscaling, ModelSpec
+from deployments.spec import LIVE_ENGINES, Autoscaling, ModelSpec
 
 _NO_LIMIT = 10_000
 """Requests at once in a replica whose models have limits each, which gateways keep. Serve would
@@ -17,9 +18,31 @@ _IN_GROUPS = frozenset({"vllm"})
 """Engines that start a worker of Ray for each of several GPUs."""
 
 
-def build_pool(pool: Pool, context: EngineContext) -> serve.Application:
-    """The Serve application of a pool; it has no HTTP route."""
-    return serve.deployment(**serve_options(pool))(ServedModelServer).bind(pool.models, context)
+def build_pool(
+    pool: Pool,
+    context: EngineContext,
+    checksums: Sequence[str] = (),
+    version: str | None = None,
+) -> serve.Application:
+    """The Serve application of a pool; it has no HTTP route.
+
+    Args:
+        pool: its models.
+        context: where files are kept.
+        checksums: of its adapters: others are another desired state, also under the same names.
+        version: replicas of the same version stay where the models of a `LiveEngine` change; None:
+            of none.
+    """
+    deployment = serve.deployment(**serve_options(pool))(ServedModelServer)
+    if pool.basis.engine in LIVE_ENGINES:
+        models = [spec.model_dump(mode="json", exclude_defaults=True) for spec in pool.models]
+        deployment = deployment.options(
+            user_config={"models": models, "checksums": list(checksums)},
+            # Without one `serve.run` makes a new one each time; only a config file says none.
+            version=version,
+            _internal=True,
+        )
+    return deployment.bind(pool.models, context)
 
 
 def serve_options(pool: Pool) -> dict[str, Any]:

@@ -58,6 +58,18 @@ class Engine(Backend, Protocol):
         """Frees all resources; requests in flight fail with `Unavailable` or are cancelled."""
 
 
+class LiveEngine(Engine, Protocol):
+    """An engine of `LIVE_ENGINES`: its models may change while it runs."""
+
+    async def update(self, specs: Sequence[ModelSpec]) -> None:
+        """Comes to other models, of the same base and options of the process. Requests under way
+        are answered to their end, also those of models that leave.
+
+        Raises:
+            ValueError, ModelError: the models cannot be served; all is as before.
+        """
+
+
 def create_engine(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
     """Builds the engine that serves these models in one process, without loading weights.
 

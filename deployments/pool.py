@@ -11,11 +11,11 @@ Rules:
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any
 
-from deployments.spec import SHARED_ENGINES, ModelSpec
+from deployments.spec import LIVE_ENGINES, SHARED_ENGINES, ModelSpec
 
 _STRANGE = re.compile(r"[^a-z0-9._-]+")
 _LENGTH = 50
@@ -72,6 +72,27 @@ class Pool:
     def model_names(self) -> tuple[str, ...]:
         """The names of its models."""
         return tuple(spec.name for spec in self.models)
+
+    def can_become(self, other: "Pool") -> bool:
+        """Whether its replicas can come to the models of another while they run.
+
+        Not where an engine's process has to be another: one that was started without adapters has
+        no room for any, unless its options say so.
+        """
+        if self.basis.engine not in LIVE_ENGINES or _settings(self.basis) != _settings(other.basis):
+            return False
+        has_room = self.has_adapters or bool(self.basis.engine_options.get("enable_lora"))
+        return has_room or not other.has_adapters
+
+    @property
+    def has_adapters(self) -> bool:
+        """Whether a model has one."""
+        return any(spec.adapter for spec in self.models)
+
+    def with_those_of(self, other: "Pool") -> "Pool":
+        """It, and the models that another has and it has not."""
+        more = (spec for spec in other.models if spec.name not in self.model_names)
+        return replace(self, models=(*self.models, *more))
 
 
 def pools(specs: Sequence[ModelSpec]) -> tuple[Pool, ...]:

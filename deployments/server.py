@@ -5,10 +5,11 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from ray.util import get_node_ip_address
 
-from deployments.engine import EngineContext, create_engine, faults_translated
+from deployments.engine import EngineContext, LiveEngine, create_engine, faults_translated
 from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
 from deployments.protocol import (
@@ -38,12 +39,14 @@ class ReplicaReport:
         url: of its own port; None if it has none.
         token: that lets in there.
         engine: what the engine tells about itself, if it does.
+        refused: why it stays with the models that it had, where it was to have others.
     """
 
     models: Mapping[str, str | None]
     url: str | None = None
     token: str = field(default="", repr=False)
     engine: EngineStats | None = None
+    refused: str | None = None
 
 
 class ModelServer:
@@ -54,6 +57,30 @@ class ModelServer:
         self._engine = create_engine(specs, context)
         self._starting = asyncio.Lock()
         self._started = False
+        self._refused: str | None = None
+
+    async def reconfigure(self, wanted: Mapping[str, Any]) -> None:
+        """Comes to the models that its pool has now; a deployment of a `LiveEngine` is told them.
+
+        Serve calls this before the first check, and while the replica runs. Models that cannot be
+        served leave it as it was, and are reported: Serve would end a replica that raises.
+
+        Args:
+            wanted: the specs under `models`, as `builder.build_pool` writes them.
+
+        Raises:
+            ValueError: an engine option is wrong, before anything is loaded.
+        """
+        specs = [ModelSpec.model_validate(fields) for fields in wanted["models"]]
+        try:
+            await cast(LiveEngine, self._engine).update(specs)
+        except Exception as error:
+            if not self._started:
+                raise
+            _log.exception("the replica stays with the models that it has")
+            self._refused = str(error) or type(error).__name__
+            return
+        self._names, self._refused = frozenset(spec.name for spec in specs), None
 
     async def check_health(self) -> None:
         """Loads the engine on the first call; later raises if only a restart can repair it.
@@ -77,7 +104,8 @@ class ModelServer:
         names = sorted(self._names)
         reasons = await asyncio.gather(*map(self._why_ill, names))
         load = await self._engine.load(names[0])
-        return ReplicaReport(dict(zip(names, reasons, strict=True)), engine=load.engine)
+        models = dict(zip(names, reasons, strict=True))
+        return ReplicaReport(models, engine=load.engine, refused=self._refused)
 
     async def _why_ill(self, model: str) -> str | None:
         try:

@@ -121,6 +121,10 @@ SHARED_ENGINES: Mapping[str, frozenset[str]] = {
 """The engines of which one process serves several models, with those of their options that belong
 to one model. They are listed here because a configuration is read without importing engines."""
 
+LIVE_ENGINES = frozenset({"fake", "vllm"})
+"""The engines whose running process takes in further models of its base and lets others go; that of
+any other is replaced."""
+
 
 class ModelSpec(_Section):
     """A generalist or a specialist: which weights, which engine, on what, at what price.

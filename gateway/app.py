@@ -87,6 +87,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     asking = _asking(dependencies, readiness, scorer, evaluation)
     memory = _memory(dependencies, closing)
     answering = _answering_routes(dependencies, asking, memory)
+    paths = frozenset(route.path for route in answering)
+    observe = _observe(dependencies, paths, evaluation, closing)
     app = Starlette(
         routes=[
             *answering,
@@ -306,7 +308,9 @@ def _asking(
 
 
 def _answering_routes(
-    dependencies: Dependencies, asking: tuple[Decider, Dispatcher]
+    dependencies: Dependencies,
+    asking: tuple[Decider, Dispatcher],
+    memory: ResponseMemory | None,
 ) -> list[Route]:
     """The endpoints whose requests are counted, traced and logged as requests for an answer."""
     parsers = {

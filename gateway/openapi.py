@@ -5,16 +5,6 @@ from typing import Any, get_args
 import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
-<<<<<<< HEAD
-from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
-from gateway.dialects.responses import RESPONSES_UNSUPPORTED
-from gateway.dialects.responses_schemas import (
-    DeletedResponse,
-    Response,
-    ResponseEvent,
-    ResponsesRequest,
-)
-=======
 from gateway.dialects.messages import MESSAGES_UNSUPPORTED
 from gateway.dialects.messages_schemas import (
     Event,
@@ -24,8 +14,14 @@ from gateway.dialects.messages_schemas import (
     TokenCount,
     TokenCountRequest,
 )
-from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
->>>>>>> wt-messages
+from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
+from gateway.dialects.responses import RESPONSES_UNSUPPORTED
+from gateway.dialects.responses_schemas import (
+    DeletedResponse,
+    Response,
+    ResponseEvent,
+    ResponsesRequest,
+)
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -139,7 +135,6 @@ def describe() -> dict[str, Any]:
     }
 
 
-<<<<<<< HEAD
 def _response_paths() -> dict[str, Any]:
     described = _answering(
         "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
@@ -153,7 +148,8 @@ def _response_paths() -> dict[str, Any]:
             "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
         },
     }
-=======
+
+
 def _messages_paths() -> dict[str, Any]:
     answering = _telling(
         "messages", "An answer in the words of Anthropic's API", MessagesRequest, MessageAnswer
@@ -167,7 +163,6 @@ def _messages_paths() -> dict[str, Any]:
         operation["security"] = [{"key": []}, *operation["security"]]
         operation["responses"][_ERRORS] = _error(MessageError, "Anthropic's")
     return {"/v1/messages": {"post": answering}, "/v1/messages/count_tokens": {"post": counting}}
->>>>>>> wt-messages
 
 
 def _evidence_paths() -> dict[str, Any]:

@@ -1,16 +1,34 @@
 """Several engines of one process as one; each has a model of its own."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from deployments.engine import Engine
 from deployments.protocol import Chunk, Load, ModelCard, ModelRequest
+from deployments.spec import ModelSpec
 
 
 class EngineGroup:
-    """The `Engine` of several models, each by the engine of its name."""
+    """The `LiveEngine` of several models, each by an engine of its own.
 
-    def __init__(self, engines: Mapping[str, Engine]) -> None:
-        self._engines = engines
+    Args:
+        specs: the models.
+        make: an engine that needs no start.
+    """
+
+    def __init__(self, specs: Sequence[ModelSpec], make: Callable[[ModelSpec], Engine]) -> None:
+        self._make = make
+        self._specs = {spec.name: spec for spec in specs}
+        self._engines = {spec.name: make(spec) for spec in specs}
+
+    async def update(self, specs: Sequence[ModelSpec]) -> None:
+        """See `LiveEngine`."""
+        self._engines = {
+            spec.name: self._engines[spec.name]
+            if self._specs.get(spec.name) == spec
+            else self._make(spec)
+            for spec in specs
+        }
+        self._specs = {spec.name: spec for spec in specs}
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """See `Backend`."""

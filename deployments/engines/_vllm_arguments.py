@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,10 +15,11 @@ from vllm.entrypoints.launchers.cli_args import (
     make_arg_parser,
     validate_parsed_serve_args,
 )
+from vllm.platforms import current_platform
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
-BASE = "base"
-"""What vLLM calls the base."""
+from deployments.engines._vllm_adapters import BASE, Room
+from deployments.models.adapters import Adapter
 
 _ELSEWHERE = {
     "model": "`model`",
@@ -26,6 +28,12 @@ _ELSEWHERE = {
     "served_model_name": "`name`",
 }
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has kernels for
+_SPARE_PLACES = 4
+"""In a batch, for adapters that come later: a start with others makes them anew."""
+_SPARE_RANK = 16  # vLLM's own default; adapters that are trained here have 8
+_IN_MEMORY = 32
+"""Adapters that a process holds; those without a place in a batch take turns. One that it had to
+read again for a request would end the engine if its files were gone."""
 _NOWHERE = "nowhere.invalid"
 """The only host from which images are fetched, as no client may open addresses from here, unless
 niche.yaml allows others; an image in the request itself is read."""
@@ -42,9 +50,8 @@ class _Parser(FlexibleArgumentParser):
 def parse(
     options: Mapping[str, Any],
     model: Path | str,
-    adapters: Mapping[str, Path] | None = None,
+    adapters: Sequence[Adapter] = (),
     *,
-    rank: int = 0,
     num_gpus: float = 0,
 ) -> Namespace:
     """The arguments with which a process serves a base and its adapters.
@@ -52,27 +59,39 @@ def parse(
     Args:
         options: arguments as niche.yaml has them.
         model: directory or name of the base.
-        adapters: PEFT directories by the names that vLLM is to know them by.
-        rank: the largest of the adapters.
+        adapters: for which it has room, and for some more; it loads none of them.
         num_gpus: of a replica; several share one base, tensor parallel unless the options say
             otherwise.
 
     Raises:
-        ValueError: an argument is unknown or wrong, or is set elsewhere in niche.yaml.
+        ValueError: an argument is unknown or wrong, or is set elsewhere in niche.yaml, or leaves no
+            room for the adapters.
+        ModelError: an adapter does not tell its rank.
     """
     _check_names(options)
-    given = _defaults(adapters or {}, rank) | _on_gpus(options, num_gpus) | dict(options)
+    given = _defaults(options, adapters) | _on_gpus(options, num_gpus) | dict(options)
     words = ["--model", str(model), "--served-model-name", BASE]
     for key, value in given.items():
         words += _words(key, value)
-    if adapters:
-        words += ["--lora-modules", *(f"{name}={path}" for name, path in adapters.items())]
     arguments = _parser().parse_args(words)
-    _check(arguments, rank, num_gpus)
+    if arguments.enable_lora and arguments.max_cpu_loras is None:
+        arguments.max_cpu_loras = max(arguments.max_loras, _IN_MEMORY)
+    _check(arguments, num_gpus)
+    room_in(arguments).require(adapters)
     return arguments
 
 
-def _check(arguments: Namespace, rank: int, num_gpus: float) -> None:
+def room_in(arguments: Namespace) -> Room:
+    """What a process with these arguments keeps for adapters."""
+    if not arguments.enable_lora:
+        return Room(0, "enable_lora", sys.maxsize)
+    if current_platform.is_cpu():
+        # One place in a batch stays empty: there the requests of the bare base get the last one.
+        return Room(arguments.max_loras - 1, "max_loras", arguments.max_lora_rank)
+    return Room(arguments.max_cpu_loras, "max_cpu_loras", arguments.max_lora_rank)
+
+
+def _check(arguments: Namespace, num_gpus: float) -> None:
     """What vLLM would find later, or not at all."""
     parallel = arguments.tensor_parallel_size * arguments.pipeline_parallel_size
     if parallel != max(1, int(num_gpus)):
@@ -80,31 +99,24 @@ def _check(arguments: Namespace, rank: int, num_gpus: float) -> None:
             f"engine_options: tensor and pipeline parallel need {parallel} GPUs; set "
             f"resources.num_gpus: {parallel}, which is {num_gpus:g}"
         )
-    if rank and arguments.max_lora_rank < rank:
-        raise ValueError(
-            f"engine_options.max_lora_rank: an adapter has rank {rank}, which is above "
-            f"{arguments.max_lora_rank}; raise it, or leave it out"
-        )
     try:
         validate_parsed_serve_args(arguments)
     except TypeError as error:
         raise ValueError(f"engine_options: vLLM refuses them: {error}") from error
 
 
-def _defaults(adapters: Mapping[str, Path], rank: int) -> dict[str, Any]:
+def _defaults(options: Mapping[str, Any], adapters: Sequence[Adapter]) -> dict[str, Any]:
     """What vLLM would leave out."""
     defaults: dict[str, Any] = {
         "enable_prompt_tokens_details": True,
         "allowed_media_domains": [_NOWHERE],
     }
-    if adapters:
-        fitting = next((known for known in _RANKS if known >= rank), rank)
+    if adapters or options.get("enable_lora"):
+        rank = max([_SPARE_RANK, *(adapter.rank() for adapter in adapters)])
         defaults |= {
             "enable_lora": True,
-            # All of them in one batch, and a place that stays empty: on a CPU the requests of the
-            # bare base would get the adapter in the last one.
-            "max_loras": len(adapters) + 1,
-            "max_lora_rank": fitting,
+            "max_loras": len(adapters) + _SPARE_PLACES,
+            "max_lora_rank": next((known for known in _RANKS if known >= rank), rank),
         }
     return defaults
 

@@ -5,6 +5,7 @@ import json
 from argparse import Namespace
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionReque
 from vllm.entrypoints.openai.completion.protocol import CompletionRequest
 from vllm.entrypoints.serve import create_error_response
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest, UnloadLoRAAdapterRequest
 from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
@@ -24,6 +26,7 @@ from deployments.engines._heartbeat import Heartbeat
 from deployments.engines._openai_errors import error_from
 from deployments.engines._vllm_answers import without_end_token
 from deployments.engines._vllm_stats import Stats, StatsLogger
+from deployments.models.errors import ModelError
 from deployments.protocol import BackendError, InvalidPrompt, ModelRequest, Unavailable
 
 _FIRST_PARAMETER = {"chat": "messages", "completion": "prompt"}
@@ -50,7 +53,7 @@ class VllmServer:
 
     @classmethod
     async def start(cls, arguments: Namespace) -> "VllmServer":
-        """Loads the base and its adapters; takes half a minute, or minutes."""
+        """Loads the base; takes half a minute, or minutes."""
         stats = Stats()
         engine = await asyncio.to_thread(_engine, arguments, stats)
         state = State()
@@ -91,6 +94,24 @@ class VllmServer:
             raise Unavailable(request.model, "vLLM's engine is dead") from error
         except Exception as error:  # noqa: BLE001 - vLLM says itself what its exceptions mean
             return create_error_response(error)
+
+    async def load_adapter(self, name: str, path: Path) -> None:
+        """Loads an adapter, between two passes of the engine.
+
+        Raises:
+            ModelError: vLLM cannot use it.
+        """
+        wanted = LoadLoRAAdapterRequest(lora_name=name, lora_path=str(path))
+        answer = await self._state.openai_serving_models.load_lora_adapter(wanted)
+        if isinstance(answer, ErrorResponse):
+            raise ModelError(f"vLLM cannot load the adapter in {path}: {answer.error.message}")
+
+    async def unload_adapter(self, name: str) -> None:
+        """Frees the place of an adapter that no request uses."""
+        models = self._state.openai_serving_models
+        number = models.lora_requests[name].lora_int_id
+        await models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
+        await self._engine.remove_lora(number)  # vLLM's server would keep it in memory
 
     def require_alive(self, model: str) -> None:
         """Raises `Unavailable` if the engine is dead."""

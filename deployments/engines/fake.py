@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from deployments.capabilities import Capability, capabilities_of
 from deployments.embeddings import Input, embeddings_chunk, read_embedding_request, written
-from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
+from deployments.engine import EngineContext, LiveEngine, LoadRecorder, parse_options, require_kind
 from deployments.engines._fake_text import text_of
 from deployments.engines._group import EngineGroup
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
@@ -80,13 +80,13 @@ class FakeOptions(BaseModel):
         return reply
 
 
-def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noqa: ARG001 - no files
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> LiveEngine:  # noqa: ARG001 - no files
     """Builds the engine; raises ValueError naming a wrong option."""
-    made = {spec.name: FakeEngine(spec, parse_options(FakeOptions, spec)) for spec in specs}
-    return EngineGroup({name: _backend(engine) for name, engine in made.items()})
+    return EngineGroup(specs, _backend)
 
 
-def _backend(engine: "FakeEngine") -> TextBackend:
+def _backend(spec: ModelSpec) -> TextBackend:
+    engine = FakeEngine(spec, parse_options(FakeOptions, spec))
     if engine.spec.kind == "embedding":
         return _EmbeddingBackend(engine)
     images = Capability.IMAGES in capabilities_of(engine.spec)

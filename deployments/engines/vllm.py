@@ -1,29 +1,31 @@
 """vLLM in the replica's process, through its own serving layer: chat templates, tool and reasoning
 parsers, structured output and images are vLLM's.
 
-One process holds one base and any number of its adapters; requests of several adapters share
-forward passes. `engine_options` are the arguments of `vllm serve`, with underscores; vLLM's own
-parser refuses the unknown ones. What its HTTP server would stream is read here as an upstream's
-answer is. Whole answers are streamed inside too, so that each can be stopped.
+One process holds one base and any number of its adapters, which come and go while it answers;
+requests of several adapters share forward passes. `engine_options` are the arguments of
+`vllm serve`, with underscores; vLLM's own parser refuses the unknown ones. What its HTTP server
+would stream is read here as an upstream's answer is. Whole answers are streamed inside too, so that
+each can be stopped.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployments.completions import CompletionFilter
 from deployments.deadline import within_deadline, within_first_token
 from deployments.engine import (
-    Engine,
     EngineContext,
+    LiveEngine,
     LoadRecorder,
     Work,
     parse_options,
     require_kind,
 )
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
+from deployments.engines._vllm_adapters import Adapters, Served
 from deployments.engines._vllm_options import VllmOptions, missing
 from deployments.engines._vllm_requests import ServedModel, build_body
 from deployments.engines._work_clock import WorkClock
@@ -42,20 +44,22 @@ if TYPE_CHECKING:  # importing vLLM takes seconds
     from deployments.engines._vllm_server import VllmServer
 
 
-def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
+def create(specs: Sequence[ModelSpec], context: EngineContext) -> LiveEngine:
     """The engine for models of one base; `start` loads it.
 
     Raises:
         ValueError: an option is invalid, or vLLM is not installed.
     """
-    return VllmEngine({spec.name: spec for spec in specs}, context)
+    return VllmEngine(specs, context)
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A running server, and how each of its models answers."""
+    """A running server, what it has loaded for each model, and how each answers."""
 
     server: "VllmServer"
+    adapters: Adapters
+    served: Mapping[str, Served]
     models: Mapping[str, ServedModel]
 
 
@@ -63,18 +67,18 @@ class VllmEngine:
     """Serves one base, and the adapters of the models that share it.
 
     Args:
-        specs: the models by name, at least one. They have the same base and, but for the
-            `default_` ones, the same options.
+        specs: the models, at least one. They have the same base and, but for the `default_` ones,
+            the same options.
         context: where files are kept.
 
     Raises:
         ValueError: an option is invalid, or vLLM is not installed.
     """
 
-    def __init__(self, specs: Mapping[str, ModelSpec], context: EngineContext) -> None:
-        self._specs, self._context = specs, context
-        self._options = {name: parse_options(VllmOptions, spec) for name, spec in specs.items()}
-        self._first = next(iter(specs.values()))
+    def __init__(self, specs: Sequence[ModelSpec], context: EngineContext) -> None:
+        self._context = context
+        self._recorders: dict[str, LoadRecorder] = {}
+        self._take(specs, _options(specs))
         if lacking := missing():
             raise ValueError(f"engine: vllm cannot run here: {lacking}")
         from deployments.engines._vllm_arguments import parse  # noqa: PLC0415 - takes seconds
@@ -84,7 +88,6 @@ class VllmEngine:
             self._first.model,
             num_gpus=self._first.resources.num_gpus,
         )
-        self._recorders = {name: LoadRecorder() for name in specs}
         self._clock = WorkClock()
         self._loaded: _Loaded | None = None
 
@@ -92,37 +95,59 @@ class VllmEngine:
         """Loads the base and the adapters.
 
         Raises:
+            ValueError: there is no room for the adapters.
             ModelError: a file is absent or does not fit.
             Exception: vLLM cannot load them; its log says why.
         """
-        from deployments.engines._vllm_arguments import BASE, parse  # noqa: PLC0415 - see above
+        from deployments.engines._vllm_arguments import parse, room_in  # noqa: PLC0415 - see above
         from deployments.engines._vllm_server import VllmServer  # noqa: PLC0415 - see above
 
         model = await asyncio.to_thread(resolve, self._first.model, self._context.cache_dir)
-        adapters = {name: adapter_of(spec) for name, spec in self._specs.items() if spec.adapter}
-        paths = {adapter.path: name for name, adapter in adapters.items()}
+        found = await _adapters(self._specs.values())
         arguments = parse(
             self._options[self._first.name].arguments,
             model,
-            {name: path for path, name in paths.items()},
-            rank=max((adapter.rank() for adapter in adapters.values()), default=0),
+            list({adapter.path: adapter for adapter in found.values() if adapter}.values()),
             num_gpus=self._first.resources.num_gpus,
         )
         server = await VllmServer.start(arguments)
-        served = {name: BASE for name in self._specs}
-        served |= {name: paths[adapter.path] for name, adapter in adapters.items()}
-        self._loaded = _Loaded(
-            server,
-            {
-                name: _served(spec, self._options[name], served[name], adapters.get(name))
-                for name, spec in self._specs.items()
-            },
-        )
+        try:
+            adapters = Adapters(server, room_in(arguments))
+            served = await adapters.follow(found)
+        except BaseException:
+            await server.stop()
+            raise
+        self._loaded = _Loaded(server, adapters, served, self._models(found, served))
+
+    async def update(self, specs: Sequence[ModelSpec]) -> None:
+        """See `LiveEngine`; what leaves ends with its last request."""
+        options = _options(specs)
+        if self._loaded is None:
+            self._take(specs, options)
+            return
+        found = await _adapters(specs)
+        served = await self._loaded.adapters.follow(found)
+        self._take(specs, options)
+        self._loaded = replace(self._loaded, served=served, models=self._models(found, served))
+
+    def _take(self, specs: Sequence[ModelSpec], options: Mapping[str, VllmOptions]) -> None:
+        self._specs, self._options = {spec.name: spec for spec in specs}, options
+        self._first = specs[0]
+        self._recorders = {name: self._recorders.get(name) or LoadRecorder() for name in options}
+
+    def _models(
+        self, adapters: Mapping[str, Adapter | None], served: Mapping[str, Served]
+    ) -> Mapping[str, ServedModel]:
+        return {
+            name: _served(spec, self._options[name], served[name].name, adapters[name])
+            for name, spec in self._specs.items()
+        }
 
     async def stop(self) -> None:
         """Ends the engine; requests in flight fail with `Unavailable`."""
         if self._loaded is not None:
             loaded, self._loaded = self._loaded, None
+            loaded.adapters.stop()
             await loaded.server.stop()
 
     async def health(self, model: str) -> None:
@@ -162,8 +187,7 @@ class VllmEngine:
             Unavailable: the engine stopped, or failed.
         """
         require_kind(self._first, request, streamed=True)
-        answer = _Answer(request, self._ready(request.model), self._clock)
-        with self._recorders[request.model].track(request.request_id) as work:
+        with self._answering(request) as (answer, work):
             async with aclosing(answer.chunks(work)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -177,8 +201,7 @@ class VllmEngine:
             BackendError: as `stream`.
         """
         require_kind(self._first, request)
-        answer = _Answer(request, self._ready(request.model), self._clock)
-        with self._recorders[request.model].track(request.request_id) as work:
+        with self._answering(request) as (answer, work):
             async with within_first_token(request) as said, aclosing(answer.events()) as events:
                 async for data in events:
                     said()
@@ -186,6 +209,15 @@ class VllmEngine:
             chunk = answer.whole.end(answer.seconds)
             work.tokens = chunk.tokens
             return answer.filter.apply(chunk)
+
+    @contextmanager
+    def _answering(self, request: ModelRequest) -> Iterator[tuple["_Answer", Work]]:
+        """The answer to a request, whose adapter stays until it ends."""
+        loaded = self._ready(request.model)
+        answer = _Answer(request, loaded, self._clock)
+        recorder = self._recorders[request.model]
+        with loaded.served[request.model].used(), recorder.track(request.request_id) as work:
+            yield answer, work
 
     def _ready(self, model: str) -> _Loaded:
         """What is loaded; raises `Unavailable` unless the model is."""
@@ -238,6 +270,18 @@ class _Answer:
         for chunk in self._streamed.end(self.seconds):
             work.tokens, work.finished = self._streamed.tally.tokens, chunk.usage is not None
             yield self.filter.apply(chunk)
+
+
+def _options(specs: Sequence[ModelSpec]) -> dict[str, VllmOptions]:
+    return {spec.name: parse_options(VllmOptions, spec) for spec in specs}
+
+
+async def _adapters(specs: Iterable[ModelSpec]) -> dict[str, Adapter | None]:
+    """The adapter of each model; None of one without. Reads their files."""
+    return {
+        spec.name: await asyncio.to_thread(adapter_of, spec) if spec.adapter else None
+        for spec in specs
+    }
 
 
 def _served(

@@ -70,6 +70,18 @@ def test_serve_takes_the_options(case: str) -> None:
     assert pool.asked_at_ports is (case != "autoscaling")
 
 
+def test_a_pool_whose_models_change_while_it_runs_is_told_them() -> None:
+    """As desired state, which replicas of the same version come to; others get other replicas."""
+    context = EngineContext(Path())
+    told = build_pool(POOLS["shared"], context, ["a", "b"], "7")._bound_deployment
+    own = build_pool(POOLS["defaults"], context, version="7")._bound_deployment
+
+    models = [ModelSpec.model_validate(fields) for fields in told.user_config["models"]]
+    assert tuple(models) == POOLS["shared"].models
+    assert told.user_config["checksums"] == ["a", "b"]
+    assert (told.version, own.version, own.user_config) == ("7", None, None)
+
+
 @pytest.mark.parametrize(
     ("options", "strategy"),
     [({}, "STRICT_PACK"), ({"pipeline_parallel_size": 2}, "PACK")],

@@ -167,3 +167,43 @@ def test_the_models_of_a_named_pool_agree(settings: dict[str, Any], keys: tuple[
     conflict = refused.value
     assert (conflict.pool, conflict.model, conflict.keys) == ("x", "b", keys)
     assert "\n" not in str(conflict)
+
+
+VLLM = {"engine": "vllm", "adapter": "a"}
+BARE = {"engine": "vllm"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "can"),
+    [
+        pytest.param(VLLM, {"adapter": "b"}, True, id="another adapter"),
+        pytest.param(VLLM, {"system_prompt": "be brief"}, True, id="another system prompt"),
+        pytest.param(VLLM, {"engine_options": {"default_top_p": 0.5}}, True, id="of the model"),
+        pytest.param(VLLM, {"engine_options": {"seed": 1}}, False, id="of the process"),
+        pytest.param(VLLM, {"resources": {"num_gpus": 1}}, False, id="other resources"),
+        pytest.param(VLLM, {"adapter": None}, True, id="no adapter any more"),
+        pytest.param(BARE, {"adapter": "a"}, False, id="the first adapter"),
+        pytest.param(
+            BARE | {"engine_options": {"enable_lora": True}},
+            {"adapter": "a"},
+            True,
+            id="the first adapter, with room for it",
+        ),
+        pytest.param({"engine": "llama"}, {"adapter": "b"}, False, id="an engine that cannot"),
+    ],
+)
+def test_a_pool_becomes_another_while_it_runs(
+    before: dict[str, Any], after: dict[str, Any], can: bool
+) -> None:
+    """Where the engine can, and its process stays what it is."""
+    [old], [new] = pools([specialist("a", **before)]), pools([specialist("a", **before | after)])
+
+    assert old.can_become(new) == can
+
+
+def test_while_a_pool_changes_it_has_the_models_of_both() -> None:
+    """Those that stay as they are to be."""
+    [old] = pools([specialist("a"), specialist("b")])
+    [new] = pools([specialist("b", system_prompt="new"), specialist("c")])
+
+    assert new.with_those_of(old).models == (*new.models, old.models[0])

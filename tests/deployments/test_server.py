@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,58 @@ async def test_a_refusal_of_the_engine_stays_what_it_is(whole: bool) -> None:
 
     with pytest.raises(InvalidPrompt):
         await (server.complete(asked) if whole else collect(server, asked))
+
+
+def wanted(*specs: ModelSpec) -> dict[str, Any]:
+    return {"models": [spec.model_dump(mode="json") for spec in specs]}
+
+
+async def test_a_replica_comes_to_other_models_while_it_answers() -> None:
+    """New ones answer, those that left no more; what is under way ends, and records go on."""
+    stays, leaves = fake_spec("stays"), fake_spec("leaves", reply="one two three")
+    server = ModelServer([stays, leaves], CONTEXT)
+    await server.check_health()
+    await collect(server, chat(model="stays"))
+    stream = server.stream(chat(model="leaves"))
+    begun = [await anext(stream)]
+
+    await server.reconfigure(wanted(stays, fake_spec("comes", reply="here")))
+
+    assert text_of([*begun, *[chunk async for chunk in stream]]) == "one two three"
+    assert text_of(await collect(server, chat(model="comes"))) == "here"
+    assert (await server.load("stays")).completed == 1
+    with pytest.raises(Unavailable):
+        await server.complete(chat(model="leaves"))
+    assert set((await server.report()).models) == {"stays", "comes"}
+
+
+async def test_models_that_cannot_be_served_are_reported() -> None:
+    """A replica that runs keeps those that it has, until it is told others."""
+    server = fake(reply="here")
+    await server.check_health()
+
+    await server.reconfigure(wanted(fake_spec("tiny", colour="red"), fake_spec("more")))
+
+    report = await server.report()
+    assert report.models == {"tiny": None}
+    assert "engine_options.colour" in (report.refused or "")
+    assert text_of(await collect(server)) == "here"
+
+    await server.reconfigure(wanted(fake_spec("tiny"), fake_spec("more")))
+    assert (await server.report()).refused is None
+    assert await collect(server, chat(model="more"))
+
+
+async def test_a_replica_that_starts_has_the_models_that_are_wanted_now() -> None:
+    """Not those of the time when its pool was deployed; wrong ones keep it from starting."""
+    server = fake()
+    with pytest.raises(ValueError, match=r"engine_options\.colour"):
+        await server.reconfigure(wanted(fake_spec("tiny", colour="red")))
+
+    await server.reconfigure(wanted(fake_spec("later")))
+    await server.check_health()
+
+    assert [card.name for card in await server.cards()] == ["later"]
 
 
 async def test_a_start_that_failed_is_tried_again(tmp_path: Path) -> None:

@@ -30,19 +30,28 @@ SLOW = {
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pools") / "niche.yaml"
+
+
+@pytest.fixture(scope="module")
+def stack(file: Path) -> Iterator[Stack]:
+    write(file, *SPECIALISTS)
+    with running(file) as stack:
+        yield stack
+
+
+def write(file: Path, *names: str, **others: dict[str, Any]) -> None:
+    """A stack of some specialists, and of others by their settings."""
+    specialists = [{"name": name, "domain": name} for name in names]
+    specialists = [FAKE | of | (SLOW if of["name"] == "sql" else {}) for of in specialists]
+    specialists += [FAKE | {"name": name} | settings for name, settings in others.items()]
     config = {
         "generalist": FAKE | {"name": "generalist"},
-        "specialists": [
-            FAKE | {"name": name, "domain": name} | (SLOW if name == "sql" else {})
-            for name in SPECIALISTS
-        ],
+        "specialists": specialists,
         "gateway": {"replicas": 1},
     }
-    path: Path = tmp_path_factory.mktemp("pools") / "niche.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    with running(path) as stack:
-        yield stack
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 def post(stack: Stack, model: str, **body: Any) -> httpx.Response:
@@ -84,6 +93,35 @@ def test_the_full_queue_of_one_keeps_no_other_out(stack: Stack) -> None:
         assert time.monotonic() - started < 2
         assert (refused.status_code, other.status_code) == (503, 200)
         assert [answer.result().status_code for answer in taken] == [200, 200]
+
+
+def test_models_come_and_go_in_a_replica_that_runs(stack: Stack, file: Path) -> None:
+    """It answers on meanwhile: an engine that can be told so is neither loaded twice nor ended."""
+    post(stack, "math")
+    before = stack.load("math")["completed"]
+    with ThreadPoolExecutor() as threads:
+        begun = threads.submit(post, stack, "sql")
+        assert eventually(lambda: stack.load("sql")["running"] == 1)
+        write(file, "sql", "tools", "math", "support", later={"domain": "biomed"})
+
+        models = stack.follow()
+
+        assert models == ["generalist", "sql", "tools", "math", "support", "later"]
+        assert text(begun.result()).split() == ["word"] * WORDS
+    assert text(post(stack, "later")).startswith("later")
+    assert post(stack, "biomed").status_code == 404
+    assert stack.load("math")["completed"] == before > 0
+
+
+def test_models_that_cannot_be_leave_a_replica_as_it_was(stack: Stack, file: Path) -> None:
+    """It says why, and serves on."""
+    served = stack.follow()
+    before = stack.load("math")["completed"]
+    write(file, "sql", "math", wrong={"domain": "tools", "engine_options": {"reply": "{x}"}})
+
+    assert stack.follow() == served
+    assert text(post(stack, "tools")).startswith("tools")
+    assert stack.load("math")["completed"] == before > 0
 
 
 def test_a_replica_that_is_replaced_ends_its_answers(stack: Stack) -> None:

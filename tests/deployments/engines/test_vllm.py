@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from deployments.engine import Engine, EngineContext, create_engine
+from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest, Unavailable
 from deployments.spec import ModelSpec, Resources
@@ -39,6 +42,36 @@ def spec(model: Path | str = "org/model", *, gpus: float = 0, **options: Any) ->
 
 def ask(content: str = "hello", **body: Any) -> ModelRequest:
     return chat(content, "tiny", **({"max_tokens": 20, "temperature": 0} | body))
+
+
+def model(name: str, base: Path, adapter: Path | None = None) -> ModelSpec:
+    return spec(base).model_copy(update={"name": name, "adapter": adapter and str(adapter)})
+
+
+def ask_of(name: str) -> ModelRequest:
+    return replace(ask(), model=name)
+
+
+async def said(engine: Engine, name: str) -> str:
+    return text_of([await engine.complete(ask_of(name))])
+
+
+async def asked_until(done: asyncio.Event, engine: Engine, name: str) -> list[str]:
+    """What a model answers again and again."""
+    answers = []
+    while not done.is_set():
+        answers.append(await said(engine, name))
+    return answers
+
+
+@asynccontextmanager
+async def started(*specs: ModelSpec) -> AsyncIterator[Any]:
+    engine = create_engine(specs, CONTEXT)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +131,47 @@ async def test_several_gpus_share_a_model(gpus, options, tensor, pipeline) -> No
     assert (found.distributed_executor_backend == "ray") == (gpus > 1)
 
 
+@pytest.mark.parametrize(
+    ("options", "ranks", "expected"),
+    [
+        ({}, [8, 8], (6, 32, 16)),
+        ({}, [8, 24], (6, 32, 32)),
+        ({"enable_lora": True}, [], (4, 32, 16)),
+        ({"max_loras": 40, "max_lora_rank": 8}, [8], (40, 40, 8)),
+        ({"max_loras": 3, "max_cpu_loras": 9}, [8, 8], (3, 9, 16)),
+    ],
+    ids=["more of them", "the largest", "none yet", "as it is said", "those that take turns"],
+)
+async def test_a_process_has_room_for_later_adapters(
+    tiny, tmp_path, options, ranks, expected
+) -> None:
+    """Unless the options say how much."""
+    from deployments.engines._vllm_arguments import parse
+
+    adapters = [
+        load_adapter(str(save_lora(tmp_path / f"{place}", tiny, config={"r": rank})))
+        for place, rank in enumerate(ranks)
+    ]
+    found = parse(options, tiny, adapters)
+
+    assert found.enable_lora
+    assert (found.max_loras, found.max_cpu_loras, found.max_lora_rank) == expected
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_loras": 2}, {"enable_lora": False}], ids=["too few places", "none"]
+)
+async def test_a_process_without_room_for_its_adapters_is_not_started(
+    tiny, tmp_path, options
+) -> None:
+    """The argument is named; on a CPU one place of a batch stays empty."""
+    from deployments.engines._vllm_arguments import parse
+
+    adapters = [load_adapter(str(save_lora(tmp_path / name, tiny))) for name in ("a", "b")]
+    with pytest.raises(ValueError, match=next(iter(options))):
+        parse(options, tiny, adapters)
+
+
 async def test_an_adapter_of_another_base_is_refused(tiny, tmp_path) -> None:
     """With the name of the base that it needs."""
     adapter = save_lora(tmp_path / "adapter", Path("another"), width=64)
@@ -114,6 +188,57 @@ async def test_an_adapter_of_a_larger_rank_than_allowed_is_refused(tiny, tmp_pat
 
     with pytest.raises(ValueError, match="max_lora_rank"):
         await create_engine([given], CONTEXT).start()
+
+
+async def test_adapters_come_and_go_while_requests_are_answered(tiny, tmp_path) -> None:
+    """Each answers as it does from the start, whichever were there before; no request fails."""
+    first, second, third = (
+        model(name, tiny, save_lora(tmp_path / name, tiny, seed=seed, width=64))
+        for seed, name in enumerate(("first", "second", "third"), 1)
+    )
+    base = model("base", tiny)
+    async with started(base, first, second, third) as engine:
+        expected = {name: await said(engine, name) for name in ("base", "first", "second", "third")}
+    assert len(set(expected.values())) == 4
+
+    async with started(base, first) as engine:
+        done = asyncio.Event()
+        asking = [asyncio.create_task(asked_until(done, engine, "base")) for _ in range(2)]
+        await engine.update([base, first, second])
+        assert await said(engine, "second") == expected["second"]
+        stream = engine.stream(ask_of("first"))
+        begun = [await anext(stream)]
+        for _ in range(4):  # a place is free again, and nobody gets what was in it
+            await engine.update([base, third])
+            assert await said(engine, "third") == expected["third"]
+            await engine.update([base, second])
+            assert await said(engine, "second") == expected["second"]
+        with pytest.raises(Unavailable):
+            await said(engine, "first")
+        assert text_of([*begun, *[chunk async for chunk in stream]]) == expected["first"]
+        done.set()
+        answers = [answer for task in asking for answer in await task]
+        held = await engine._loaded.server._engine.list_loras()
+
+    assert len(answers) > 8
+    assert set(answers) == {expected["base"]}
+    assert len(held) == 1
+
+
+async def test_an_adapter_that_vllm_cannot_use_is_refused_while_it_runs(tiny, tmp_path) -> None:
+    """Before it is loaded or while it is; the others answer as before."""
+    base, good = model("base", tiny), model("good", tiny, save_lora(tmp_path / "a", tiny, width=64))
+    large = save_lora(tmp_path / "large", tiny, width=64, config={"r": 64})
+    strange = save_lora(tmp_path / "strange", tiny, width=64, config={"use_dora": True})
+    async with started(base, good) as engine:
+        before = await said(engine, "good")
+        with pytest.raises(ValueError, match="max_lora_rank"):
+            await engine.update([base, good, model("large", tiny, large)])
+        with pytest.raises(ModelError, match="DoRA"):
+            await engine.update([base, good, model("strange", tiny, strange)])
+
+        assert await said(engine, "good") == before
+        await engine.alive()
 
 
 async def test_an_answer_keeps_to_a_choice(engine) -> None:
