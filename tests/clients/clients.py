@@ -1,6 +1,7 @@
 """The clients: what each is called, which version it has, and how its scenarios run."""
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -8,19 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HERE = Path("tests/clients")
-ENVIRONMENTS = Path("work/clients")
+NODE = Path("work/clients/node/node_modules/.bin/node")
 
 _PYTEST = ("-m", "pytest", "-q", "--tb=short", "--junitxml={report}", "--timeout=120")
-_BARE = (
-    "-c",
-    "/dev/null",
-    "--rootdir",
-    str(HERE),
-    "-o",
-    "asyncio_mode=auto",
-    "-p",
-    "no:cacheprovider",
-)
+_ELSEWHERE = ("-c", os.devnull, "--rootdir", str(HERE), "-o", "asyncio_mode=auto")
 """Of this repository's settings for pytest none apply in another environment."""
 
 
@@ -29,28 +21,62 @@ class Client:
     """A column of the page.
 
     Attributes:
-        name: as the command line takes it.
-        title: the package, with its version.
-        commands: run the scenarios, each with a report in JUnit's format at `{report}`.
+        name: as people call it.
+        package: what was installed, and its version.
+        command: runs the scenarios in the root folder, and writes a report in JUnit's format to
+            `{report}`.
     """
 
     name: str
-    title: str
-    commands: tuple[tuple[str, ...], ...]
+    package: str
+    command: tuple[str, ...]
 
 
-def _of_this_environment(name: str, title: str, *files: str) -> Client:
-    scripts = [str(HERE / file) for file in files]
-    return Client(name, title, ((sys.executable, *_PYTEST, *scripts),))
+def _official(name: str, file: str) -> Client:
+    command = (sys.executable, *_PYTEST, "-n0", str(HERE / file))
+    return Client(name, f"openai {version('openai')}", command)
 
 
-def _of_its_own(name: str) -> Client:
-    pinned = (ROOT / HERE / "environments" / f"{name}.txt").read_text(encoding="utf-8")
-    title = pinned.partition("\n")[0].replace("==", " ")
-    python = str(ENVIRONMENTS / name / "bin" / "python")
-    return Client(name, title, ((python, *_PYTEST, *_BARE, str(HERE / f"{name}_client.py")),))
+def _python(name: str, environment: str) -> Client:
+    """A client in an environment of its own, which the first line of its file names."""
+    pinned = (ROOT / HERE / "environments" / f"{environment}.txt").read_text(encoding="utf-8")
+    python = f"work/clients/{environment}/bin/python"
+    command = (python, *_PYTEST, *_ELSEWHERE, str(HERE / f"{environment}_client.py"))
+    return Client(name, pinned.partition("\n")[0].replace("==", " "), command)
+
+
+def _program(name: str, package: str, file: str) -> Client:
+    command = (sys.executable, *_PYTEST, "-n0", str(HERE / file))
+    return Client(name, _of_npm(package), command)
 
 
 def _of_npm(package: str) -> str:
     pinned = json.loads((ROOT / HERE / "environments" / "package.json").read_text(encoding="utf-8"))
     return f"{package} {pinned['dependencies'][package]}"
+
+
+CLIENTS = (
+    _official("openai, chat", "test_openai.py"),
+    _official("openai, Responses", "test_openai_responses.py"),
+    _python("Agents SDK", "agents"),
+    _python("LangChain", "langchain"),
+    _python("LlamaIndex", "llama_index"),
+    _python("Pydantic AI", "pydantic_ai"),
+    _python("LiteLLM", "litellm"),
+    _python("anthropic", "anthropic"),
+    Client(
+        "AI SDK",
+        _of_npm("ai"),
+        (
+            str(NODE),
+            "--test",
+            "--test-reporter=junit",
+            "--test-reporter-destination={report}",
+            "--test-reporter=spec",
+            "--test-reporter-destination=stdout",
+            str(HERE / "ai_sdk.test.mjs"),
+        ),
+    ),
+    _program("Codex", "@openai/codex", "codex_client.py"),
+    _program("Claude Code", "@anthropic-ai/claude-code", "claude_code_client.py"),
+)

@@ -169,23 +169,31 @@ async def test_image_for_a_model_that_sees_none(made: Callable[..., Agent[Any, A
     assert caught.value.status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("settings", "status"),
-    [
-        pytest.param({"model": "nope"}, 404, id="unknown_model"),
-        pytest.param({"key": "another"}, 401, id="bad_key"),
-        pytest.param({"model_settings": {"temperature": 3}}, 400, id="bad_parameter"),
-        pytest.param({"model": "busy"}, 503, id="no_retries_left"),
-    ],
-)
-async def test_error(
-    made: Callable[..., Agent[Any, Any]], settings: dict[str, Any], status: int, unique: str
-) -> None:
-    """Errors are the client's own, with the status."""
+async def status_of(agent: Agent[Any, Any], text: str = HELLO) -> int:
+    """The status of the client's own error."""
     with pytest.raises(ModelHTTPError) as caught:
-        await made(**settings).run(unique)
+        await agent.run(text)
+    return caught.value.status_code
 
-    assert caught.value.status_code == status
+
+async def test_unknown_model(made: Callable[..., Agent[Any, Any]]) -> None:
+    """It is the client's error with status 404."""
+    assert await status_of(made("nope")) == 404
+
+
+async def test_bad_key(made: Callable[..., Agent[Any, Any]]) -> None:
+    """It is the client's error with status 401."""
+    assert await status_of(made(key="another")) == 401
+
+
+async def test_bad_parameter(made: Callable[..., Agent[Any, Any]]) -> None:
+    """It is the client's error with status 400."""
+    assert await status_of(made(model_settings={"temperature": 3})) == 400
+
+
+async def test_no_retries_left(made: Callable[..., Agent[Any, Any]], unique: str) -> None:
+    """It is the client's error with status 503."""
+    assert await status_of(made("busy"), unique) == 503
 
 
 async def test_cancellation(agent: Agent[Any, Any], idle: Callable[[], bool]) -> None:
