@@ -15,6 +15,7 @@ from tests.clients.material import (
     KEY,
     PICTURE,
     SLOWLY,
+    SQL,
     WEATHER,
     WEATHER_AND_TIME,
 )
@@ -236,3 +237,29 @@ async def test_cancellation(config: RunConfig, idle: Callable[[], bool]) -> None
             result.cancel()
 
     assert idle()
+
+
+async def test_default_stack_text(stack: str) -> None:
+    """A specialist answers in its niche."""
+    result = await Runner.run(Agent(name="helper"), SQL, run_config=run_config(f"{stack}/v1"))
+
+    assert result.final_output.startswith("SELECT")
+
+
+async def test_default_stack_structured(stack: str) -> None:
+    """A small model's answer follows the schema."""
+    config = run_config(f"{stack}/v1")
+
+    result = await Runner.run(agent(output_type=Place), "Describe Paris.", run_config=config)
+
+    assert isinstance(result.final_output, Place)
+
+
+async def test_default_stack_tool(stack: str, tools: Tools) -> None:
+    """A small model calls the function that it has to."""
+    settings = ModelSettings(tool_choice="get_time")
+    helper = agent(tools=tools.all, model_settings=settings, tool_use_behavior="stop_on_first_tool")
+
+    await Runner.run(helper, "What time is it in Rome?", run_config=run_config(f"{stack}/v1"))
+
+    assert tools.called == ["get_time"]

@@ -15,6 +15,7 @@ from tests.clients.material import (
     KEY,
     PNG,
     SLOWLY,
+    SQL,
     WEATHER,
     WEATHER_AND_TIME,
 )
@@ -262,3 +263,41 @@ def test_no_retries_left(client: anthropic.Anthropic, unique: str) -> None:
         client.messages.create(**ASKED | {"model": "busy"}, messages=said(unique))
 
     assert caught.value.response.headers["retry-after"] == "1"
+
+
+@pytest.fixture
+def sensible(stack: str) -> Iterator[anthropic.Anthropic]:
+    """A client of the default stack."""
+    with anthropic.Anthropic(base_url=stack, api_key=KEY, max_retries=0) as made:
+        yield made
+
+
+def test_default_stack_text(sensible: anthropic.Anthropic) -> None:
+    """A specialist answers in its niche."""
+    assert text_of(sensible.messages.create(**ASKED, messages=said(SQL))).startswith("SELECT")
+
+
+def test_default_stack_structured(sensible: anthropic.Anthropic) -> None:
+    """A small model's answer follows the schema."""
+    answer = sensible.messages.parse(**ASKED, messages=said("Describe Paris."), output_format=Place)
+
+    assert isinstance(answer.parsed_output, Place)
+
+
+def test_default_stack_tool(sensible: anthropic.Anthropic) -> None:
+    """A small model calls the function that it has to."""
+    choice: Any = {"type": "tool", "name": "get_time"}
+
+    answer = sensible.messages.create(
+        **ASKED, messages=said("What time is it in Rome?"), tools=TOOLS, tool_choice=choice
+    )
+
+    assert called(answer) == ["get_time"]
+
+
+def test_default_stack_count_of_tokens(sensible: anthropic.Anthropic) -> None:
+    """What is counted beforehand is what the answer counts."""
+    counted = sensible.messages.count_tokens(model="auto", messages=said(SQL))
+    usage = sensible.messages.create(**ASKED, messages=said(SQL)).usage
+
+    assert counted.input_tokens == usage.input_tokens + (usage.cache_read_input_tokens or 0)

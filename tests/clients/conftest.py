@@ -44,6 +44,12 @@ def url(address: str) -> str:
     return f"{address}/v1"
 
 
+@pytest.fixture(scope="session")
+def stack() -> str:
+    """The address of the default stack, which `python -m tests.clients` starts."""
+    return os.environ["NICHE_STACK"]
+
+
 @pytest.fixture
 def unique() -> str:
     """A text that nobody else asks `busy`, which refuses every other time."""

@@ -18,6 +18,7 @@ from tests.clients.material import (
     KEY,
     PICTURE,
     SLOWLY,
+    SQL,
     WEATHER,
     WEATHER_AND_TIME,
 )
@@ -242,3 +243,22 @@ def test_embeddings(url: str) -> None:
     [one, other] = embeddings.embed_documents([HELLO, FOR_SQL])
 
     assert other == embeddings.embed_query(FOR_SQL) != one
+
+
+def test_default_stack_text(made: Callable[..., ChatOpenAI], stack: str) -> None:
+    """A specialist answers in its niche."""
+    assert made(base_url=f"{stack}/v1").invoke(SQL).text.startswith("SELECT")
+
+
+def test_default_stack_structured(made: Callable[..., ChatOpenAI], stack: str) -> None:
+    """A small model's answer follows the schema."""
+    structured = made(base_url=f"{stack}/v1").with_structured_output(Place)
+
+    assert isinstance(structured.invoke("Describe Paris."), Place)
+
+
+def test_default_stack_tool(made: Callable[..., ChatOpenAI], stack: str) -> None:
+    """A small model calls the function that it has to."""
+    bound = made(base_url=f"{stack}/v1").bind_tools(TOOLS, tool_choice="get_time")
+
+    assert called(bound.invoke("What time is it in Rome?")) == ["get_time"]

@@ -6,6 +6,8 @@ KEY = "a-key-of-the-clients"
 
 HELLO = "hello"
 FOR_SQL = "a SQL query"
+SQL = "Columns: name, country, year of birth\nQuestion: Which singers are from France?"
+"""The default stack's specialist `sql` answers it with a query."""
 SLOWLY = "the SLOW one"
 BREAKING = "the BREAKING one"
 WEATHER = "call get_weather for Paris"
