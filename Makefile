@@ -87,7 +87,7 @@ work/clients/%/installed: tests/clients/environments/%.txt
 work/clients/node/installed: tests/clients/environments/package.json
 	mkdir -p work/clients/node
 	cp $< work/clients/node
-	npm install --prefix work/clients/node --silent
+	npm install --prefix work/clients/node --loglevel=error --no-audit --no-fund
 	@touch $@
 
 # Others: make test-clients CLIENTS=LangChain runs that one, and leaves the page as it is.

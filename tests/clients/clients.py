@@ -12,7 +12,16 @@ HERE = Path("tests/clients")
 NODE = Path("work/clients/node/node_modules/.bin/node")
 
 _PYTEST = ("-m", "pytest", "-q", "--tb=short", "--junitxml={report}", "--timeout=120")
-_ELSEWHERE = ("-c", os.devnull, "--rootdir", str(HERE), "-o", "asyncio_mode=auto")
+_ELSEWHERE = (
+    "-c",
+    os.devnull,
+    "--rootdir",
+    str(HERE),
+    "--confcutdir",
+    str(HERE),
+    "-o",
+    "asyncio_mode=auto",
+)
 """Of this repository's settings for pytest none apply in another environment."""
 
 

@@ -181,8 +181,8 @@ def test_bad_parameter(ask: Callable[..., Any]) -> None:
 
 
 def test_error_in_a_stream(ask: Callable[..., Any]) -> None:
-    """A model that fails in mid-stream is an error of LiteLLM's."""
-    with pytest.raises(litellm.exceptions.APIError):
+    """A model that fails in mid-stream is LiteLLM's ServiceUnavailableError."""
+    with pytest.raises(litellm.ServiceUnavailableError):
         list(ask(BREAKING, stream=True))
 
 
