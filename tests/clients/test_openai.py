@@ -120,6 +120,40 @@ async def test_asynchronous_stream(asynchronous: openai.AsyncOpenAI) -> None:
     assert "".join([event.choices[0].delta.content or "" async for event in stream])
 
 
+def test_several_answers(client: openai.OpenAI) -> None:
+    """The stream helper puts three answers together, which are those of a whole answer."""
+    whole = client.chat.completions.create(model="auto", messages=said(HELLO), n=3)
+
+    with client.chat.completions.stream(model="auto", messages=said(HELLO), n=3) as stream:
+        streamed = stream.get_final_completion()
+
+    texts = [choice.message.content for choice in whole.choices]
+    assert len(texts) == 3
+    assert [choice.message.content for choice in streamed.choices] == texts
+
+
+def test_logprobs(client: openai.OpenAI) -> None:
+    """Each token has its log-probability, and those of the likeliest."""
+    answer = client.chat.completions.create(
+        model="auto", messages=said(HELLO), logprobs=True, top_logprobs=2
+    )
+
+    logprobs = answer.choices[0].logprobs
+    assert logprobs is not None
+    assert [len(token.top_logprobs) for token in logprobs.content or []] == [2] * 5
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_text_completion(client: openai.OpenAI, stream: bool) -> None:
+    """A text is completed, whole and in pieces."""
+    made: Any = client.completions.create(
+        model="generalist", prompt=HELLO, logprobs=1, stream=stream
+    )
+
+    events = list(made) if stream else [made]
+    assert "".join(event.choices[0].text for event in events).endswith(HELLO)
+
+
 def test_structured(client: openai.OpenAI) -> None:
     """`parse` with a pydantic model returns one."""
     answer = client.chat.completions.parse(
@@ -322,15 +356,17 @@ def test_no_retries_left(client: openai.OpenAI, unique: str) -> None:
 
 
 def test_embeddings(client: openai.OpenAI) -> None:
-    """Each text has its vector, in the order of the texts."""
+    """Texts have vectors in their order, as numbers and in base64, which the client prefers."""
     both = client.embeddings.create(model="vectors", input=[HELLO, FOR_SQL]).data
-    one = client.embeddings.create(model="vectors", input=FOR_SQL).data
+    [one] = client.embeddings.create(model="vectors", input=FOR_SQL, encoding_format="float").data
 
-    assert both[1].embedding == one[0].embedding != both[0].embedding
+    assert both[1].embedding == pytest.approx(one.embedding)
+    assert both[0].embedding != both[1].embedding
 
 
 def test_models(client: openai.OpenAI) -> None:
-    """The list has `auto` and every model."""
+    """Models are listed and retrieved."""
     names = {model.id for model in client.models.list()}
 
     assert {"auto", "generalist", "sql", "vectors"} <= names
+    assert client.models.retrieve("sql").owned_by == "niche"
