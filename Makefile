@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,26 @@ test-vllm: work/vllm/installed models ## What every engine promises, on vLLM for
 	  work/vllm/bin/python -m pytest tests/deployments/engines/test_vllm.py \
 	  tests/deployments/engines/test_vllm_conformance.py tests/deployments/engines/test_completion.py \
 	  tests/e2e/test_follow_vllm.py -k vllm -W default --durations 10
+
+# Each client has an environment of its own, as it wants other versions than the gateway and its neighbours.
+PYTHON_CLIENTS = agents anthropic langchain litellm llama_index pydantic_ai
+
+work/clients/%/installed: tests/clients/environments/%.txt
+	$(PYTHON) -m venv --clear work/clients/$*
+	work/clients/$*/bin/pip install --quiet -r $<
+	@touch $@
+
+work/clients/node/installed: tests/clients/environments/package.json
+	mkdir -p work/clients/node
+	cp $< work/clients/node
+	npm install --prefix work/clients/node --loglevel=error --no-audit --no-fund
+	@touch $@
+
+# Others: make test-clients CLIENTS=LangChain runs that one, and leaves the page as it is.
+CLIENTS ?=
+
+test-clients: install-dev models $(PYTHON_CLIENTS:%=work/clients/%/installed) work/clients/node/installed ## Other clients' scenarios, each in an environment of its own; needs npm, fetches the clients
+	$(RUN) tests.clients $(CLIENTS)
 
 chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10
