@@ -87,8 +87,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     asking = _asking(dependencies, readiness, scorer, evaluation)
     memory = _memory(dependencies, closing)
     answering = _answering_routes(dependencies, asking, memory)
-    paths = frozenset(route.path for route in answering)
-    observe = _observe(dependencies, paths, evaluation, closing)
+    observe = _observe(dependencies, answering, evaluation, closing)
     app = Starlette(
         routes=[
             *answering,
