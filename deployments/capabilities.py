@@ -6,22 +6,9 @@ was trained for a task of its own, so a model with one calls no tools unless tha
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from deployments.spec import ModelSpec
-
-
-class Capability(StrEnum):
-    """A need of requests. A closed set; the values are published in niche.yaml and `/v1/models`."""
-
-    TOOLS = "tools"
-    JSON_SCHEMA = "json_schema"
-    IMAGES = "images"
-    LOGPROBS = "logprobs"
-    LOGIT_BIAS = "logit_bias"
-
+from deployments.capability import Capability
+from deployments.spec import ModelSpec
 
 _C = Capability
 _OF_ENGINES: Mapping[str, frozenset[Capability]] = {
@@ -33,13 +20,13 @@ _OF_ENGINES: Mapping[str, frozenset[Capability]] = {
 """Here, because a configuration is read without importing engines."""
 
 
-def takes_hint(spec: "ModelSpec", hint: str) -> bool:
+def takes_hint(spec: ModelSpec, hint: str) -> bool:
     """Whether a model gets a parameter that only says how its answer may be made. Engine `openai`
     passes on all of them, since the server behind it may know any."""
     return spec.engine == "openai" or (spec.engine, hint) == ("vllm", "reasoning_effort")
 
 
-def capabilities_of(spec: "ModelSpec") -> frozenset[Capability]:
+def capabilities_of(spec: ModelSpec) -> frozenset[Capability]:
     """What a model can."""
     if spec.capabilities is not None:
         return spec.capabilities

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 

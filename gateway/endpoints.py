@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.capabilities import Capability, capabilities_of
+from deployments.capabilities import capabilities_of
+from deployments.capability import Capability
 from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 
 
 class NicheModel(Struct, frozen=True):

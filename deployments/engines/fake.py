@@ -19,7 +19,8 @@ from collections.abc import AsyncGenerator, Sequence
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import override
 
-from deployments.capabilities import Capability, capabilities_of
+from deployments.capabilities import capabilities_of
+from deployments.capability import Capability
 from deployments.embeddings import Input, embeddings_chunk, read_embedding_request, written
 from deployments.engine import EngineContext, LiveEngine, LoadRecorder, parse_options, require_kind
 from deployments.engines._fake_text import text_of

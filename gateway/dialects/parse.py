@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.protocol import Operation
 from gateway.config import AUTO
 from gateway.dialects import turns

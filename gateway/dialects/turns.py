@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.protocol import Message
 from deployments.tool_call_ids import own_id, tag_in
 from gateway.dialects.schemas import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of

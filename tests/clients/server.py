@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.engine import Engine, EngineContext, create_engines
 from deployments.protocol import Chunk, ModelRequest, Overloaded
 from deployments.spec import ModelSpec

@@ -3,7 +3,7 @@ over models that note what they are asked."""
 
 import pytest
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.protocol import PromptTooLong, Unavailable
 from deployments.tool_call_ids import marked
 from tests.fakes import NotingBackend

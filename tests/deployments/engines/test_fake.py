@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.engine import EngineContext, create_engine, parse_options
 from deployments.engines.fake import FakeEngine, FakeOptions, create
 from deployments.generation import Piece, Prompt, Sampling, with_system_prompt

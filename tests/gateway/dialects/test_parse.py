@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.protocol import Message
 from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED, parse_chat, parse_text
 from gateway.dialects.schemas import ChatRequest

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deployments.capabilities import Capability
+from deployments.capability import Capability
 from deployments.protocol import Message
 from deployments.tool_call_ids import marked, tag_of
 from gateway.dialects.parse import parse_chat
