@@ -175,7 +175,7 @@ class _Exchange:
 
     def _answered(self, answer: _Begun) -> _Begun:
         """The answer, whose first chunk names the ignored hints too; reports it."""
-        if ignored := self._ignored(answer.model):
+        if ignored := (*self._ignored(answer.model), *self._request.not_applied):
             first = replace(answer.first, not_applied=(*answer.first.not_applied, *ignored))
             answer = replace(answer, first=first)
         self._observer.answered(answer, self._clock())

@@ -104,6 +104,7 @@ class CompletionRequest:
         rendering: makes the rendering of one answer.
         needs: what a model must be able to do, each with the parameter that asks for it.
         caller: what stands for the model whose tool calls the conversation is at; None: at none.
+        not_applied: hints of another dialect, which say nothing to any model.
         choices: the number of answers in all.
         stream: whether the client wants a stream.
         user, metadata: the client's own words; they go to the log, and not to the model.
@@ -116,6 +117,7 @@ class CompletionRequest:
     rendering: Callable[[], Rendering] = Forwarding
     needs: Mapping[Capability, str] = field(default_factory=dict)
     caller: str | None = None
+    not_applied: tuple[str, ...] = ()
     choices: int = 1
     stream: bool = False
     user: str | None = None
