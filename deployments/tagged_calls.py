@@ -69,34 +69,41 @@ def callable_tools(fields: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-def form_of(fields: Mapping[str, Any]) -> Form | None:
+def form_of(fields: Mapping[str, Any], max_tokens: int | None = None) -> Form | None:
     """What the answer to a chat follows, because of its tools and its `response_format`.
+
+    Args:
+        fields: those of the request.
+        max_tokens: the longest answer, if that is known.
 
     Raises:
         InvalidPrompt: they are none.
     """
-    tools, rule = callable_tools(fields), rule_of(fields.get("response_format", {"type": "text"}))
+    tools = callable_tools(fields)
+    rule = rule_of(fields.get("response_format", {"type": "text"}), max_tokens)
     if not tools:
         return None if rule is None else Form(rule, "response_format")
     may_say = fields.get("tool_choice", "auto") == "auto"
     instead = (rule or ANY_TEXT) if may_say else None
-    rule = _calls_rule(tools, instead, several=fields.get("parallel_tool_calls", True))
+    calls = [_call_rule(tool["function"], max_tokens) for tool in tools]
+    rule = _calls_rule(calls, instead, several=fields.get("parallel_tool_calls", True))
     return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
 
 
-def _calls_rule(tools: Sequence[Mapping[str, Any]], instead: str | None, *, several: bool) -> str:
+def _calls_rule(calls: Sequence[str], instead: str | None, *, several: bool) -> str:
     """The rule of an answer that calls functions; `instead`: that of one that calls none."""
     more = f'("\\n{_OPEN}" call)*' if several else ""
-    calls = f'"{_OPEN}" call {more}'
+    rule = f'"{_OPEN}" call {more}'
     if instead == ANY_TEXT:
-        calls = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'
+        rule = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'
     elif instead is not None:
-        calls = f"other | {calls}\nother: {instead}"
-    return f"{calls}\ncall: {' | '.join(_call_rule(tool['function']) for tool in tools)}"
+        rule = f"other | {rule}\nother: {instead}"
+    return f"{rule}\ncall: {' | '.join(calls)}"
 
 
-def _call_rule(function: Mapping[str, Any]) -> str:
-    arguments = json_rule({"type": "object"} | (function.get("parameters") or {}))
+def _call_rule(function: Mapping[str, Any], max_tokens: int | None) -> str:
+    """The rule of a call, after its opening tag."""
+    arguments = json_rule({"type": "object"} | (function.get("parameters") or {}), max_tokens)
     head = begun(function["name"]).removeprefix(_OPEN) + ', "arguments": '
     return f"{json.dumps(head)} {arguments} {json.dumps(_CLOSE)}"
 

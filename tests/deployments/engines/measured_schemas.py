@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import validator_for
 
 from deployments.answer_forms import _matcher, json_rule
@@ -87,7 +87,7 @@ def is_valid(schema: Any, answer: str) -> bool:
     """Whether an answer follows a schema; `schema` has its numbers as they are written."""
     kind = validator_for(schema, Draft202012Validator)
     try:
-        kind(schema, format_checker=FormatChecker()).validate(
+        kind(schema, format_checker=kind.FORMAT_CHECKER).validate(
             json.loads(answer, parse_float=number)
         )
     except (ValueError, ValidationError):
@@ -237,9 +237,16 @@ def report(given: list[dict[str, Any]], timed: dict[str, list[float]]) -> str:
     return "\n".join(lines)
 
 
-async def measure(journal: Path, prompts: int, threads: int) -> dict[str, list[float]]:
+async def measure(
+    journal: Path, prompts: int, threads: int, longest_repeat: int | None
+) -> dict[str, list[float]]:
     """Asks what is not in the journal yet; returns the speeds."""
-    options = {"parallel_requests": _SLOTS, "max_context_tokens": 2048, "threads": threads}
+    options = {
+        "parallel_requests": _SLOTS,
+        "max_context_tokens": 2048,
+        "threads": threads,
+        "default_longest_repeat": longest_repeat,
+    }
     spec = ModelSpec(
         name="generalist", model="smollm2-135m-instruct", engine="llama", engine_options=options
     )
@@ -257,9 +264,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/schemas.md"))
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="so many of them")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--longest-repeat", type=int, help="the engine's default_longest_repeat")
     arguments = parser.parse_args()
     journal = arguments.out.with_suffix(".jsonl")
-    timed = asyncio.run(measure(journal, arguments.prompts, arguments.threads))
+    timed = asyncio.run(
+        measure(journal, arguments.prompts, arguments.threads, arguments.longest_repeat)
+    )
     arguments.out.write_text(report(rows(journal), timed), encoding="utf-8")
 
 
