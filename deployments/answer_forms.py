@@ -6,8 +6,9 @@ llguidance is an older one, and where that cannot use a grammar it answers witho
 answer is read along by the llguidance of this process, and one that leaves its form never ends as
 if it were whole.
 
-White space is what `json.dumps` writes, and nothing else: small models would go on with it for
-ever.
+Small models go on for ever where a form lets them. So white space is what `json.dumps` writes and
+nothing else, an integer without bounds has at most 18 digits, and a text without one has no more
+characters than fit three quarters of the answer.
 """
 
 import json
@@ -26,6 +27,14 @@ _FORMATS = frozenset(
 )
 """Those that both copies of llguidance know. Of any other, a schema only tells what is meant."""
 _URI = r"^[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+$"
+
+_LARGEST = 10**18 - 1
+_CHARACTERS_PER_TOKEN, _SHORTEST = 3, 40
+_BOUNDS_OF_INTEGERS = frozenset(
+    {"const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maximum"}
+)
+_BOUNDS_OF_INTEGERS |= {"minimum", "multipleOf"}
+_BOUNDS_OF_TEXTS = frozenset({"const", "enum", "format", "maxLength", "minLength", "pattern"})
 
 _SCHEMA = frozenset({"additionalItems", "additionalProperties", "contains", "else", "if", "items"})
 _SCHEMA |= {"not", "propertyNames", "then"}
@@ -50,8 +59,12 @@ class Form:
     text: bool = False
 
 
-def rule_of(response_format: Mapping[str, Any]) -> str | None:
+def rule_of(response_format: Mapping[str, Any], max_tokens: int | None = None) -> str | None:
     """The rule of the answers that a `response_format` allows; None: all.
+
+    Args:
+        response_format: OpenAI's.
+        max_tokens: the longest answer, if that is known.
 
     Raises:
         InvalidPrompt: it is none.
@@ -60,15 +73,16 @@ def rule_of(response_format: Mapping[str, Any]) -> str | None:
         case {"type": "text"}:
             return None
         case {"type": "json_object"}:
-            return json_rule({"type": "object"})
+            return json_rule({"type": "object"}, max_tokens)
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return json_rule(schema)
+            return json_rule(schema, max_tokens)
     raise InvalidPrompt("response_format", "it is `text`, `json_object`, or a `json_schema`")
 
 
-def json_rule(schema: Mapping[str, Any]) -> str:
-    """What stands in a rule for JSON that follows a schema."""
-    return f"%json {json.dumps(_known(schema) | {'x-guidance': _GUIDANCE})}"
+def json_rule(schema: Mapping[str, Any], max_tokens: int | None = None) -> str:
+    """What stands in a rule for JSON that follows a schema; `max_tokens` as above."""
+    longest = None if max_tokens is None else max(_SHORTEST, _CHARACTERS_PER_TOKEN * max_tokens)
+    return f"%json {json.dumps(_known(schema, longest) | {'x-guidance': _GUIDANCE})}"
 
 
 def grammar_of(rule: str, end_token: int | None = None) -> str:
@@ -131,19 +145,30 @@ def _matcher(rule: str) -> Any:
     return LLMatcher(LLTokenizer("byte"), grammar, log_level=0)
 
 
-def _known(schema: Any) -> Any:
-    """A schema that allows the same, in words that both copies of llguidance know."""
+def _known(schema: Any, longest: int | None) -> Any:
+    """A schema that allows the same, in words that both copies of llguidance know, and no text
+    beyond so many characters."""
     if not isinstance(schema, dict):
         return schema
     known: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _NAMED and isinstance(value, dict):
-            known[key] = {name: _known(inner) for name, inner in value.items()}
+            known[key] = {name: _known(inner, longest) for name, inner in value.items()}
         elif key in _SCHEMAS and isinstance(value, list):
-            known[key] = [_known(inner) for inner in value]
+            known[key] = [_known(inner, longest) for inner in value]
         else:
-            known[key] = _known(value) if key in _SCHEMA else value
-    return _with_known_names(_with_known_format(known))
+            known[key] = _known(value, longest) if key in _SCHEMA else value
+    return _with_known_names(_with_known_format(_with_bounds(known, longest)))
+
+
+def _with_bounds(schema: dict[str, Any], longest: int | None) -> dict[str, Any]:
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if "integer" in kinds and not _BOUNDS_OF_INTEGERS & schema.keys():
+        schema = schema | {"minimum": -_LARGEST, "maximum": _LARGEST}
+    if "string" in kinds and longest is not None and not _BOUNDS_OF_TEXTS & schema.keys():
+        schema = schema | {"maxLength": longest}
+    return schema
 
 
 def _with_known_format(schema: dict[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,14 @@ SHARED_ENGINES: Mapping[str, frozenset[str]] = {
             "unavailable_after",
         }
     ),
-    "llama": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
+    "llama": frozenset(
+        {
+            "default_longest_repeat",
+            "default_max_tokens",
+            "default_temperature",
+            "default_top_p",
+        }
+    ),
     "vllm": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
 }
 """The engines of which one process serves several models, with those of their options that belong

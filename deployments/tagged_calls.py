@@ -56,8 +56,8 @@ def callable_tools(fields: Mapping[str, Any]) -> list[Any]:
         InvalidPrompt: one is no function with a name, or `tool_choice` is not among them.
     """
     tools, choice = fields.get("tools", []), fields.get("tool_choice", "auto")
-    if not all(_name(tool) for tool in tools):
-        raise InvalidPrompt("tools", "each is of type function, and has a name")
+    if not all(_name(tool) and _has_schema(tool) for tool in tools):
+        raise InvalidPrompt("tools", "each is a function with a name; its parameters are a schema")
     match choice:
         case "auto" | "required":
             return list(tools)
@@ -69,34 +69,45 @@ def callable_tools(fields: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-def form_of(fields: Mapping[str, Any]) -> Form | None:
+def form_of(fields: Mapping[str, Any], max_tokens: int | None = None) -> Form | None:
     """What the answer to a chat follows, because of its tools and its `response_format`.
+
+    Args:
+        fields: those of the request.
+        max_tokens: the longest answer, if that is known.
 
     Raises:
         InvalidPrompt: they are none.
     """
-    tools, rule = callable_tools(fields), rule_of(fields.get("response_format", {"type": "text"}))
+    tools = callable_tools(fields)
+    try:
+        rule = rule_of(fields.get("response_format", {"type": "text"}), max_tokens)
+        calls = [_call_rule(tool["function"], max_tokens) for tool in tools]
+    except RecursionError:
+        blamed = "tools" if tools else "response_format"
+        raise InvalidPrompt(blamed, "a schema is nested too deeply") from None
     if not tools:
         return None if rule is None else Form(rule, "response_format")
     may_say = fields.get("tool_choice", "auto") == "auto"
     instead = (rule or ANY_TEXT) if may_say else None
-    rule = _calls_rule(tools, instead, several=fields.get("parallel_tool_calls", True))
+    rule = _calls_rule(calls, instead, several=fields.get("parallel_tool_calls", True))
     return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
 
 
-def _calls_rule(tools: Sequence[Mapping[str, Any]], instead: str | None, *, several: bool) -> str:
+def _calls_rule(calls: Sequence[str], instead: str | None, *, several: bool) -> str:
     """The rule of an answer that calls functions; `instead`: that of one that calls none."""
     more = f'("\\n{_OPEN}" call)*' if several else ""
-    calls = f'"{_OPEN}" call {more}'
+    rule = f'"{_OPEN}" call {more}'
     if instead == ANY_TEXT:
-        calls = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'
+        rule = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'
     elif instead is not None:
-        calls = f"other | {calls}\nother: {instead}"
-    return f"{calls}\ncall: {' | '.join(_call_rule(tool['function']) for tool in tools)}"
+        rule = f"other | {rule}\nother: {instead}"
+    return f"{rule}\ncall: {' | '.join(calls)}"
 
 
-def _call_rule(function: Mapping[str, Any]) -> str:
-    arguments = json_rule({"type": "object"} | (function.get("parameters") or {}))
+def _call_rule(function: Mapping[str, Any], max_tokens: int | None) -> str:
+    """The rule of a call, after its opening tag."""
+    arguments = json_rule({"type": "object"} | (function.get("parameters") or {}), max_tokens)
     head = begun(function["name"]).removeprefix(_OPEN) + ', "arguments": '
     return f"{json.dumps(head)} {arguments} {json.dumps(_CLOSE)}"
 
@@ -116,12 +127,12 @@ def prompted(messages: Sequence[dict[str, Any]], tools: Sequence[Any]) -> list[d
     written: list[dict[str, Any]] = []
     before = ""
     for message in messages:
-        text = _as_text(message)
         if message["role"] == before == "tool":  # the results of one turn are one message
-            written[-1]["content"] += f"\n{text}"
+            written[-1]["content"] += f"\n{_result(message)}"
+        elif message["role"] == "tool":
+            written.append({"role": "user", "content": _result(message)})
         else:
-            role = "user" if message["role"] == "tool" else message["role"]
-            written.append({"role": role, "content": text})
+            written.append(_without_calls(message))
         before = message["role"]
     if not tools:
         return written
@@ -131,18 +142,29 @@ def prompted(messages: Sequence[dict[str, Any]], tools: Sequence[Any]) -> list[d
     return [{"role": "system", "content": instruction}, *written]
 
 
-def _as_text(message: Mapping[str, Any]) -> str:
-    text = str(message.get("content") or "")
-    if message["role"] == "tool":
-        return f"<tool_response>\n{text}\n</tool_response>"
+def _result(message: Mapping[str, Any]) -> str:
+    return f"<tool_response>\n{message.get('content') or ''}\n</tool_response>"
+
+
+def _without_calls(message: dict[str, Any]) -> dict[str, Any]:
+    """A message whose calls are in its text."""
     called = [call["function"] for call in message.get("tool_calls") or ()]
+    if not called:
+        return message
     calls = [call_text(function["name"], function["arguments"]) for function in called]
-    return "\n".join(filter(None, [text, *calls]))
+    content = "\n".join(filter(None, [message.get("content"), *calls]))
+    kept = {key: value for key, value in message.items() if key != "tool_calls"}
+    return kept | {"content": content}
 
 
-def _name(tool: Any) -> Any:
+def _name(tool: Any) -> str | None:
     function = tool.get("function") if isinstance(tool, dict) else None
-    return function.get("name") if isinstance(function, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _has_schema(tool: Mapping[str, Any]) -> bool:
+    return isinstance(tool["function"].get("parameters") or {}, dict)
 
 
 class CallReader:

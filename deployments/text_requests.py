@@ -172,12 +172,13 @@ def _converted(request: ModelRequest, kind: type[_Kind]) -> _Kind:
 def _chat_prompt(request: ModelRequest, body: _ChatBody) -> Prompt:
     older, newer = body.max_tokens, body.max_completion_tokens
     top_logprobs = (body.top_logprobs or 0) if body.logprobs else None
+    max_tokens = older if newer is None else newer
     forms = {key: value for key in _FORMS if (value := getattr(body, key)) is not None}
     return Prompt(
         request_id=request.request_id,
         messages=tuple(_message(turn) for turn in body.messages),
-        sampling=_sampling(body, older if newer is None else newer, top_logprobs),
-        form=form_of(forms),
+        sampling=_sampling(body, max_tokens, top_logprobs),
+        form=form_of(forms, max_tokens),
         functions=tuple(tool["function"]["name"] for tool in callable_tools(forms)),
     )
 

@@ -49,6 +49,14 @@ class LlamaOptions(SamplingDefaults):
         default=120, gt=0, description="time without progress after which the engine is restarted"
     )
 
+    default_longest_repeat: int | None = Field(
+        default=None,
+        ge=1,
+        description="tokens that an answer to a schema, or a call, may repeat word for word from "
+        "itself or from the end of the prompt, before that becomes unlikely: small models go on "
+        "for ever else; None: any number",
+    )
+
     @property
     def vectors_batch_tokens(self) -> int:
         """Tokens in one forward pass of a model of kind embedding, which has to hold a whole input,

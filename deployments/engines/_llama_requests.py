@@ -171,7 +171,8 @@ def _shape_answer(
         body["messages"] = prompted(body["messages"], shown if tools else ())
     elif shown:
         body |= {"tools": shown, "tool_choice": "none"}  # llama.cpp's grammar is not wanted
-    return form_of(fields)
+    longest = _limit(body)
+    return form_of(fields, None if longest is None else longest[1])
 
 
 def _hold_to(
@@ -184,8 +185,20 @@ def _hold_to(
         body["grammar"] = grammar_of(form.rule, model.end_token)
         if not form.text:  # there is no place for a model to think aloud
             body |= {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_format": "none"}
+            body |= _without_loops(model.options.default_longest_repeat)
     elif model.grammar and not asks_for_form(fields):
         body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
+
+
+def _without_loops(longest_repeat: int | None) -> dict[str, Any]:
+    """llama.cpp's sampler against repetition, at the strength that its authors suggest."""
+    if longest_repeat is None:
+        return {}
+    return {
+        "dry_multiplier": 0.8,
+        "dry_allowed_length": longest_repeat,
+        "dry_sequence_breakers": ["\n"],  # and not quotation marks: JSON is what is repeated
+    }
 
 
 def _check_lengths(fields: Mapping[str, Any]) -> None:

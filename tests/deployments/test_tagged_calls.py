@@ -83,6 +83,9 @@ def test_without_tools_or_a_schema_an_answer_has_no_form() -> None:
     [
         pytest.param({"tools": [{"type": "web_search"}]}, "tools", id="no function"),
         pytest.param({"tools": ["f"]}, "tools", id="no object"),
+        pytest.param(
+            {"tools": [{"function": {"name": "f", "parameters": "x"}}]}, "tools", id="no schema"
+        ),
         pytest.param({"tools": [F], "tool_choice": {}}, "tool_choice", id="no name"),
         pytest.param({"tools": [F], "tool_choice": "any"}, "tool_choice", id="an unknown choice"),
     ],
@@ -90,6 +93,21 @@ def test_without_tools_or_a_schema_an_answer_has_no_form() -> None:
 def test_what_cannot_be_called_is_refused(fields: Any, parameter: str) -> None:
     with pytest.raises(InvalidPrompt) as refused:
         callable_tools(fields)
+
+    assert refused.value.parameter == parameter
+
+
+@pytest.mark.parametrize("parameter", ["response_format", "tools"])
+def test_a_schema_that_is_nested_too_deeply_is_refused(parameter: str) -> None:
+    schema: Any = {}
+    for _ in range(2000):
+        schema = {"properties": {"a": schema}}
+    fields = {
+        "response_format": {"type": "json_schema", "json_schema": {"schema": schema}},
+        "tools": [tool(**schema)],
+    }
+    with pytest.raises(InvalidPrompt) as refused:
+        form_of({parameter: fields[parameter]})
 
     assert refused.value.parameter == parameter
 

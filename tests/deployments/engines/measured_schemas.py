@@ -13,19 +13,20 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import validator_for
 
 from deployments.answer_forms import _matcher, json_rule
 from deployments.engine import EngineContext
 from deployments.engines.llama import LlamaEngine
 from deployments.models.cache import cache_dir
-from deployments.protocol import BackendError, InvalidPrompt
+from deployments.protocol import BackendError, InvalidPrompt, ModelRequest
 from deployments.spec import ModelSpec
 from loadtests.bench.machine import commit, describe_machine
 from loadtests.table import markdown_rows
@@ -56,7 +57,7 @@ PROMPTS = (
     "Answer with an empty answer.",
 )
 MAX_TOKENS = 512
-_SLOTS = 4
+_SLOTS = 8
 SAMPLING = {"temperature": 0.2, "top_p": 0.9}  # the generalist's, in niche.yaml
 _TIMED = {
     "a long text": {"type": "string", "minLength": 4000},
@@ -87,7 +88,7 @@ def is_valid(schema: Any, answer: str) -> bool:
     """Whether an answer follows a schema; `schema` has its numbers as they are written."""
     kind = validator_for(schema, Draft202012Validator)
     try:
-        kind(schema, format_checker=FormatChecker()).validate(
+        kind(schema, format_checker=kind.FORMAT_CHECKER).validate(
             json.loads(answer, parse_float=number)
         )
     except (ValueError, ValidationError):
@@ -156,18 +157,35 @@ def rows(journal: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
 
 
-async def speeds(engine: LlamaEngine) -> dict[str, list[float]]:
-    """Tokens per second of one stream after its first token, in turn without and with a form."""
+async def speeds(engine: LlamaEngine, streams: int) -> dict[str, list[float]]:
+    """Tokens per second of so many streams, from when all have begun until the first one ends; in
+    turn without and with a form."""
     found: dict[str, list[float]] = {}
-    forms: dict[str, Any] = {"none": None} | _TIMED
     for _ in range(_TIMED_ROUNDS + 1):
-        for name, schema in forms.items():
-            form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
-            body = {} if schema is None else {"response_format": form}
-            request = chat(PROMPTS[7], "generalist", max_tokens=_TIMED_TOKENS, **body | SAMPLING)
-            times = [time.perf_counter() async for _ in engine.stream(request)]
-            found.setdefault(name, []).append((len(times) - 1) / (times[-1] - times[0]))
+        for name, form in _timed_forms().items():
+            body = {"max_tokens": _TIMED_TOKENS} | SAMPLING | form
+            request = replace(chat(PROMPTS[7], "generalist", **body), stream=True)
+            times = await asyncio.gather(*(_times(engine, request) for _ in range(streams)))
+            begun, ended = max(each[0] for each in times), min(each[-1] for each in times)
+            tokens = sum(begun < at <= ended for each in times for at in each)
+            found.setdefault(name, []).append(tokens / (ended - begun))
     return {name: each[1:] for name, each in found.items()}  # the first round warms up
+
+
+def _timed_forms() -> dict[str, dict[str, Any]]:
+    kind = "json_schema"
+    schemas = {
+        name: {"response_format": {"type": kind, kind: {"name": "a", "schema": schema}}}
+        for name, schema in _TIMED.items()
+    }
+    function = {"name": "record", "parameters": _TIMED["many objects"]}
+    tools = {"tools": [{"type": "function", "function": function}]}
+    return {"none": {}} | schemas | {"a text that may become a call": tools}
+
+
+async def _times(engine: LlamaEngine, request: ModelRequest) -> list[float]:
+    """When its tokens came."""
+    return [time.perf_counter() async for _ in engine.stream(request)]
 
 
 def compile_milliseconds() -> list[float]:
@@ -196,12 +214,11 @@ def _table(given: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     yield "tokens, median", f"{median(row['tokens'] for row in answered):.0f}"
 
 
-def report(given: list[dict[str, Any]], timed: dict[str, list[float]]) -> str:
+def report(given: list[dict[str, Any]], timed: dict[int, dict[str, list[float]]]) -> str:
     """The figures as Markdown."""
     machine, compiled = describe_machine(), compile_milliseconds()
     refused = Counter(row["schema"] for row in given if row["end"] == "refused")
     cut = Counter(row["schema"] for row in given if row["end"] == "length")
-    base = median(timed["none"])
     lines = [
         "# Schemas",
         "",
@@ -215,9 +232,12 @@ def report(given: list[dict[str, Any]], timed: dict[str, list[float]]) -> str:
         part = [row for row in given if row["calls"] == calls]
         if part:
             lines += [f"## {title}", "", *markdown_rows([("figure", ""), *_table(part)]), ""]
-    speed = [("one stream, warm", "tokens/s", "of the speed without")]
-    for name, each in timed.items():
-        speed.append((name, f"{median(each):.0f}", f"{median(each) / base:.2f}"))
+    speed = [("form", "streams", "tokens/s", "of the speed without")]
+    for streams, forms in timed.items():
+        base = median(forms["none"])
+        for name, each in forms.items():
+            shown = f"{median(each):.0f}", f"{median(each) / base:.2f}"
+            speed.append((name, str(streams), *shown))
     listed = ", ".join(f"{name} ({count})" for name, count in cut.most_common()) or "none"
     lines += [
         f"Refused by name, always: {', '.join(sorted(refused)) or 'none'}.",
@@ -237,16 +257,23 @@ def report(given: list[dict[str, Any]], timed: dict[str, list[float]]) -> str:
     return "\n".join(lines)
 
 
-async def measure(journal: Path, prompts: int, threads: int) -> dict[str, list[float]]:
-    """Asks what is not in the journal yet; returns the speeds."""
-    options = {"parallel_requests": _SLOTS, "max_context_tokens": 2048, "threads": threads}
+async def measure(
+    journal: Path, prompts: int, threads: int, longest_repeat: int | None
+) -> dict[int, dict[str, list[float]]]:
+    """Asks what is not in the journal yet; returns the speeds by the number of streams."""
+    options = {
+        "parallel_requests": _SLOTS,
+        "max_context_tokens": 2048,
+        "threads": threads,
+        "default_longest_repeat": longest_repeat,
+    }
     spec = ModelSpec(
         name="generalist", model="smollm2-135m-instruct", engine="llama", engine_options=options
     )
     engine = LlamaEngine({spec.name: spec}, EngineContext(cache_dir(os.environ)))
     await engine.start()
     await answers(engine, journal, prompts)
-    timed = await speeds(engine)
+    timed = {streams: await speeds(engine, streams) for streams in (1, _SLOTS)}
     await engine.stop()
     return timed
 
@@ -257,9 +284,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/schemas.md"))
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="so many of them")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--longest-repeat", type=int, help="the engine's default_longest_repeat")
     arguments = parser.parse_args()
     journal = arguments.out.with_suffix(".jsonl")
-    timed = asyncio.run(measure(journal, arguments.prompts, arguments.threads))
+    timed = asyncio.run(
+        measure(journal, arguments.prompts, arguments.threads, arguments.longest_repeat)
+    )
     arguments.out.write_text(report(rows(journal), timed), encoding="utf-8")
 
 
