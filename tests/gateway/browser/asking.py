@@ -24,9 +24,9 @@ def answers(page: Any) -> list[str]:
 def script(page: Any, *deltas: dict[str, Any], end: str = "stop") -> list[dict[str, Any]]:
     """Has each chat answered with these deltas; the list fills with what is asked."""
     asked: list[dict[str, Any]] = []
-    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
-    choices.append({"index": 0, "delta": {}, "finish_reason": end})
-    events: list[dict[str, Any]] = [{"choices": [choice], "usage": None} for choice in choices]
+    choices: list[dict[str, Any]] = [{"delta": delta} for delta in deltas]
+    choices.append({"delta": {}, "finish_reason": end})
+    events: list[dict[str, Any]] = [{"choices": [{"index": 0, **choice}]} for choice in choices]
     events[0]["niche"] = NICHE
     events.append({"choices": [], "usage": USAGE, "niche": NICHE | COSTS})
     said = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
