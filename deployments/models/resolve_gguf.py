@@ -1,9 +1,11 @@
 """Resolves a model reference in the configuration to a GGUF file.
 
 A reference is a name of `deployments/models.lock`, a local file, or a file of the Hugging Face hub
-(org/name:file.gguf), and is looked up in that order.
+(org/name:file.gguf), and is looked up in that order. An encoder that the lock names, or that is in
+a local directory, is converted.
 """
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from deployments.models.cache import is_whole, model_dir
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import is_gguf
 from deployments.models.lock import Lock, read_lock
-from deployments.models.resolve import HUB_ID, from_hub, not_pulled
+from deployments.models.resolve import HUB_ID, from_hub, not_pulled, resolve
 
 HubFile = Callable[[str, str], str]
 
@@ -40,14 +42,14 @@ def resolve_gguf(
         ModelError: the reference is unknown or no GGUF file, or cannot be downloaded.
     """
     models = read_lock() if lock is None else lock
-    if reference in models:
-        model, folder = models[reference], model_dir(cache_dir, reference)
-        if model.format != "gguf":
-            raise _no_gguf(reference)
+    model, local = models.get(reference), Path(reference).expanduser()
+    if model is not None and model.format == "gguf":
+        folder = model_dir(cache_dir, reference)
         if not is_whole(folder, model):
             raise not_pulled(reference, cache_dir)
         return folder / next(iter(model.files))
-    local = Path(reference).expanduser()
+    if model is not None or local.is_dir():
+        return _converted(reference, resolve(reference, cache_dir, lock=models), cache_dir)
     if local.is_file():
         if not is_gguf(local):
             raise _no_gguf(reference)
@@ -55,6 +57,18 @@ def resolve_gguf(
     if found := _HUB_FILE.fullmatch(reference):
         return from_hub(reference, lambda: _hub_files(found[1], found[2], download))
     raise _no_gguf(reference)
+
+
+def _converted(reference: str, folder: Path, cache_dir: Path) -> Path:
+    from deployments.models.encoder_gguf import (  # noqa: PLC0415 - imports gguf
+        ARCHITECTURE,
+        CONFIG,
+        encoder_gguf,
+    )
+
+    if json.loads((folder / CONFIG).read_bytes()).get("model_type") != ARCHITECTURE:
+        raise _no_gguf(reference)
+    return encoder_gguf(folder, cache_dir)
 
 
 def _hub_files(hub_id: str, name: str, download: HubFile) -> str:
