@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from deployments.generation import Prompt, Sampling
 from deployments.parameters import asked
-from deployments.protocol import InvalidPrompt, Message, ModelRequest
+from deployments.protocol import KINDS, InvalidPrompt, Message, ModelRequest
 
 _FIRST_NAME = re.compile(r"`\$\.(\w+)[^`]*`$|field `(\w+)`$")
 
@@ -96,8 +96,8 @@ def read_request(request: ModelRequest) -> TextRequest:
     Raises:
         InvalidPrompt: it asks for something that a text engine does not serve.
     """
-    if request.operation == "embedding":
-        raise InvalidPrompt("model", f"model {request.model!r} writes text, and embeds none")
+    if KINDS[request.operation] != "generation":
+        raise InvalidPrompt("model", f"model {request.model!r} gives text alone")
     inputs: list[tuple[Message, ...] | str]
     body: _ChatBody | _CompletionBody
     if request.operation == "chat":

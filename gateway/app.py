@@ -26,6 +26,7 @@ from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.parse import parse_chat, parse_text
+from gateway.dialects.rerank import parse_rerank
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
@@ -50,7 +51,7 @@ from router.health import Health
 
 Observe = Callable[[Scope, Record], RequestObserver]
 
-_EMBEDDINGS = "/v1/embeddings"
+_EMBEDDINGS, _RERANK = "/v1/embeddings", "/v1/rerank"
 """Where there is nothing to decide, nor to compare."""
 
 
@@ -116,7 +117,7 @@ def _observe(
             observers.append(RequestMetrics(metrics, record))
             if tracing is not None:
                 observers.append(tracing.begin(scope, record))
-            decided = scope["path"] != _EMBEDDINGS
+            decided = scope["path"] not in (_EMBEDDINGS, _RERANK)
             if evaluation is not None and decided:
                 observers.append(ShadowTap(evaluation, record, timeout))
             if decisions is not None and decided:
@@ -265,6 +266,7 @@ def _answering_routes(
         "/v1/chat/completions": parse_chat,
         "/v1/completions": parse_text,
         _EMBEDDINGS: parse_embedding,
+        _RERANK: parse_rerank,
     }
     return [
         Route(path, Completions(dependencies, decider, dispatcher, parse), methods=["POST"])

@@ -40,7 +40,12 @@ FINAL_WRITE_SECONDS = 5.0
 _CHUNKS_PER_TURN = 16
 """Chunks that are there at once do not keep other requests, or a disconnect, from being seen."""
 
-_ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-", "embedding": "embd-"}
+_ID_PREFIXES = {
+    "chat": "chatcmpl-",
+    "completion": "cmpl-",
+    "embedding": "embd-",
+    "rerank": "rerank-",
+}
 
 
 @dataclass(frozen=True)
@@ -190,8 +195,8 @@ class _Exchange:
     def _last_niche(self) -> Niche:
         config, record, usage = self._config, self._record, self._tally.usage
         spec = next(spec for spec in config.models if spec.name == record.model)
-        # Nobody else could have given this model's vectors.
-        baseline = spec if spec.kind == "embedding" else config.generalist
+        # Nobody else could have given this model's vectors, or its scores.
+        baseline = config.generalist if spec.kind == "generation" else spec
         costs = self._costs = costs_of(usage, spec, baseline)
         return msgspec.structs.replace(
             self._niche(),

@@ -6,13 +6,13 @@ from msgspec import Struct
 
 
 class NicheModel(Struct, frozen=True):
-    """A model's role in the stack; `auto` is the router and has no engine, `embedding` has no
-    domain.
+    """A model's role in the stack; `auto` is the router and has no engine; `embedding` and
+    `reranking` have no domain.
 
     `pool`: models of the same pool share replicas; null: it shares none.
     """
 
-    role: Literal["auto", "generalist", "specialist", "embedding"]
+    role: Literal["auto", "generalist", "specialist", "embedding", "reranking"]
     domain: str | None
     engine: str | None
     pool: str | None = None

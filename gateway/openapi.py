@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.rerank import Ranking, RerankRequest
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -34,6 +35,8 @@ _TYPES = (
     TextCompletion,
     EmbeddingRequest,
     EmbeddingList,
+    RerankRequest,
+    Ranking,
     RouteRequest,
     RouteBody,
     ModelList,
@@ -78,6 +81,7 @@ def describe() -> dict[str, Any]:
                 )
             },
             "/v1/embeddings": {"post": _embedding()},
+            "/v1/rerank": {"post": _ranking()},
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
@@ -159,6 +163,10 @@ def _answering(
 
 def _embedding() -> dict[str, Any]:
     return _telling("embeddings", "A vector for each input", EmbeddingRequest, EmbeddingList)
+
+
+def _ranking() -> dict[str, Any]:
+    return _telling("rerank", "How relevant documents are to a query", RerankRequest, Ranking)
 
 
 def _deciding() -> dict[str, Any]:

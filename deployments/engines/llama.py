@@ -6,7 +6,7 @@ its adapters; a request's model says which one applies. Requests of one adapter 
 passes.
 
 Answers are streamed inside, whole ones too: so each can be stopped, also while its prompt is read.
-A process that computes embeddings answers nothing else.
+A process that computes embeddings, or ranks, answers nothing else.
 The same prompt with the same seed gives the same answer if it is alone; beside others the last
 digits of its numbers may differ.
 """
@@ -18,7 +18,6 @@ from functools import partial
 
 from deployments.completions import CompletionFilter
 from deployments.deadline import within_deadline, within_first_token
-from deployments.embeddings import embeddings_chunk
 from deployments.engine import (
     Engine,
     EngineContext,
@@ -28,14 +27,15 @@ from deployments.engine import (
     require_kind,
 )
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
-from deployments.engines._llama_embeddings import VECTOR, read_embedding, read_vector
 from deployments.engines._llama_errors import Refused, Stopped, refusal
+from deployments.engines._llama_inputs import Inputs, read_found, read_inputs
 from deployments.engines._llama_loading import Loaded, load
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
 from deployments.engines._llama_requests import LlamaRequest, read_request
 from deployments.merging import merged, summed
 from deployments.protocol import (
+    KINDS,
     Chunk,
     Load,
     ModelCard,
@@ -79,7 +79,7 @@ class LlamaEngine:
                     f"{self._first.name!r}, with which it shares a process"
                 )
         if self._first.kind != "embedding" and self._options[self._first.name].pooling:
-            raise ValueError("engine_options.pooling: no effect on a model that writes text")
+            raise ValueError(f"engine_options.pooling: no effect on kind {self._first.kind}")
         if lacking := missing():
             raise ValueError(
                 f"engine: llama cannot run here: {lacking}; run the model's server on another "
@@ -181,10 +181,12 @@ class _Answer:
     def __init__(self, request: ModelRequest, loaded: Loaded) -> None:
         model = loaded.models[request.model]
         self._request, self._loaded = request, loaded
-        self._embeds = request.operation == "embedding"
+        self._inputs: Inputs | None = None
+        if KINDS[request.operation] != "generation":
+            self._inputs = read_inputs(request, loaded.architecture)
         self.asked: LlamaRequest = (
-            read_embedding(request)
-            if self._embeds
+            self._inputs.asked
+            if self._inputs
             else read_request(request, model, loaded.control_tokens)
         )
         self.writer = AnswerWriter(
@@ -218,9 +220,8 @@ class _Answer:
     def whole(self, choices: Sequence[Sequence[Said]]) -> Chunk:
         """The whole answer; `choices[i]` is all that was said of choice i."""
         usage = self.whole_usage()
-        if self._embeds:
-            vectors = [said.parts[VECTOR] for [said] in choices]
-            return embeddings_chunk(self._request, vectors, usage)
+        if self._inputs:
+            return self._inputs.whole(choices, usage)
         return self.filter.apply(self.writer.whole(choices, usage))
 
     def whole_usage(self) -> Usage:
@@ -241,8 +242,8 @@ class _Answer:
 
     def _reader(self) -> Callable[[bytes], Said]:
         """Reads what comes of one choice."""
-        if self._embeds:
-            return partial(read_vector, self._request.model)
+        if self._inputs:
+            return partial(read_found, self._request)
         return ChoiceReader(self._request, self.asked.stop, self.asked.parameter).read
 
     async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
