@@ -48,7 +48,7 @@ def rerank_chunk(request: ModelRequest, scores: Sequence[float], usage: Usage) -
     order = sorted(range(len(scores)), key=lambda index: -scores[index])
     results = []
     for index in order[: asked_for.top_n]:
-        result = {"index": index, "relevance_score": scores[index]}
+        result: dict[str, object] = {"index": index, "relevance_score": scores[index]}
         if asked_for.return_documents:
             result["document"] = {"text": asked_for.documents[index]}
         results.append(result)

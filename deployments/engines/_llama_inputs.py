@@ -77,9 +77,9 @@ def read_inputs(request: ModelRequest, architecture: str) -> Inputs:
     """
     if request.operation == "embedding":
         wanted = read_embedding_request(request)
-        form = {"encoding_format": wanted.encoding_format}
+        form = wanted.encoding_format
         return Inputs(
-            _asked(request, [{"input": given} | form for given in wanted.inputs]),
+            _asked(request, [{"input": of, "encoding_format": form} for of in wanted.inputs]),
             lambda vectors, usage: embeddings_chunk(request, vectors, usage),
         )
     ranking = read_rerank_request(request)
