@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from cli.options import CommandError, add_data_dir, positive, results_folder, share
+from cli.options import CommandError, add_data_dir, amount, positive, results_folder, share
 from cli.specialists_options import default_niche
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.experiment import RequestedArms
@@ -141,6 +141,13 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
         type=positive,
         help="traffic of the capacity cost (default: that of --concurrency clients)",
     )
+    costs.add_argument(
+        "--quality-point-worth",
+        type=amount,
+        metavar="MONEY",
+        help="what a point of quality is worth per request, for what live selection would do "
+        "(default: quality alone decides)",
+    )
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
@@ -237,6 +244,7 @@ def _settings(arguments: argparse.Namespace, out: Path) -> "Settings":
     from lab.comparison.analysis import AnalysisSettings
     from lab.comparison.costs import COST_KINDS
     from lab.comparison.session import Settings
+    from router.config import SelectionConfig
 
     if arguments.cost not in (None, *COST_KINDS):
         raise CommandError(f"--cost {arguments.cost}: is none of {', '.join(COST_KINDS)}")
@@ -246,6 +254,7 @@ def _settings(arguments: argparse.Namespace, out: Path) -> "Settings":
         seed=arguments.seed,
         prices=read_prices(arguments.prices) if arguments.prices else Prices(),
         requests_per_hour=arguments.requests_per_hour,
+        selection=SelectionConfig(quality_point_worth=arguments.quality_point_worth),
     )
     return Settings(
         out=out,

@@ -1,6 +1,7 @@
 """Options that several commands share, and the environment."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,12 +193,24 @@ def port(text: str) -> int:
     return int(text)
 
 
+def amount(text: str) -> float:
+    """A number above zero, such as money, for argparse."""
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return number
+
+
 def share(text: str) -> float:
     """A number strictly between 0 and 1, for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
+    number = _number(text)
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1, such as 0.05")
     return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,11 +1,11 @@
 """OpenAI's answers as msgspec types: what an engine that knows text alone sends, and what the
 gateway describes to its clients."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class PromptTokensDetails(Struct, frozen=True):
@@ -48,11 +48,12 @@ class ChatLogprobs(Struct, frozen=True):
 
 
 class ChatMessage(Struct, frozen=True):
-    """The answer."""
+    """The answer; its content is null where it calls functions and says nothing."""
 
-    content: str
+    content: str | None
     role: Literal["assistant"] = "assistant"
     refusal: None = None
+    tool_calls: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class ChatChoice(Struct, frozen=True):
@@ -80,6 +81,7 @@ class Delta(Struct, frozen=True, omit_defaults=True):
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
+    tool_calls: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class ChatChunkChoice(Struct, frozen=True):

@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from deployments.answer_forms import Form
 from deployments.answer_schemas import FinishReason
 from deployments.protocol import Load, Message, ModelCard, Usage
+from deployments.tool_calls import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,18 @@ class Prompt:
     """The input of a model: either a chat (`messages`) or a bare `text` to continue, never
     both.
 
-    `deadline_seconds` counts from the engine's receipt of the prompt.
+    Attributes:
+        form: what the answer follows; None: nothing.
+        functions: the names of those that it may call.
+        deadline_seconds: counts from the engine's receipt of the prompt.
     """
 
     request_id: str
     messages: tuple[Message, ...] = ()
     text: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    form: Form | None = None
+    functions: tuple[str, ...] = ()
     deadline_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -60,13 +67,21 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of the answer to one prompt. Only the last one has `finish_reason` and `usage`."""
+    """A piece of the answer to one prompt. Only the last one has `finish_reason` and `usage`.
+
+    Attributes:
+        calls: what a `TextBackend` finds in the text: engines write calls as
+            `deployments/tagged_calls.py` says.
+        clamped: on the first piece, whether `max_tokens` are more than fit the context.
+    """
 
     text: str = ""
     tokens: int = 0
     finish_reason: FinishReason | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
     usage: Usage | None = None
+    calls: tuple[Call, ...] = ()
+    clamped: bool = False
 
 
 def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:

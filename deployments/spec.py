@@ -110,7 +110,15 @@ _ENGINES_OF_KINDS: Mapping[Kind, frozenset[str]] = {
 """The engines that serve models which write no text."""
 
 SHARED_ENGINES: Mapping[str, frozenset[str]] = {
-    "fake": frozenset({"reply", "overloaded", "unavailable_after", "break_after_tokens"}),
+    "fake": frozenset(
+        {
+            "break_after_tokens",
+            "max_context_tokens",
+            "overloaded",
+            "reply",
+            "unavailable_after",
+        }
+    ),
     "llama": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
     "vllm": frozenset({"default_max_tokens", "default_temperature", "default_top_p"}),
 }

@@ -74,7 +74,7 @@ class ChatRenderer:
             choices=[
                 ChatChoice(
                     index=index,
-                    message=ChatMessage(content=piece.text),
+                    message=_message(piece),
                     finish_reason=piece.finish_reason,
                     logprobs=_chat_logprobs(piece) if self._wants_logprobs else None,
                 )
@@ -91,6 +91,7 @@ class ChatRenderer:
         delta = Delta(
             role="assistant" if first else UNSET,
             content=piece.text if first or piece.text else UNSET,
+            tool_calls=list(piece.calls) or UNSET,
         )
         choice = ChatChunkChoice(
             index=index,
@@ -174,6 +175,12 @@ def usage_body(usage: Usage) -> UsageBody:
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         prompt_tokens_details=PromptTokensDetails(cached_tokens=usage.cached_tokens),
     )
+
+
+def _message(piece: Piece) -> ChatMessage:
+    calls = [{key: call[key] for key in call if key != "index"} for call in piece.calls]
+    content = piece.text or (None if calls else "")
+    return ChatMessage(content=content, tool_calls=calls or UNSET)
 
 
 def _chat_logprobs(piece: Piece) -> ChatLogprobs:

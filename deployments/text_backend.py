@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from deployments.completions import Completion, CompletionFilter
 from deployments.deadline import within_first_token
@@ -15,8 +16,10 @@ from deployments.protocol import (
     Unavailable,
     Usage,
 )
+from deployments.tagged_calls import CallReader
 from deployments.text_answers import renderer_for
 from deployments.text_requests import TextRequest, read_request
+from deployments.tool_calls import ToolCalls
 
 
 class TextBackend:
@@ -25,26 +28,32 @@ class TextBackend:
     Args:
         engine: answers one prompt with text.
         completion: what completes its answers.
+        images: whether messages may hold images.
     """
 
-    def __init__(self, engine: TextEngine, completion: Completion | None = None) -> None:
-        self._engine, self._completion = engine, completion
+    def __init__(
+        self, engine: TextEngine, completion: Completion | None = None, *, images: bool = False
+    ) -> None:
+        self._engine, self._completion, self._images = engine, completion, images
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields one chunk per piece, and one with the usage if the client asked for it. A choice
         that ends without a finish reason leaves the answer without usage."""
-        asked = read_request(request)
+        asked = read_request(request, images=self._images)
         renderer = renderer_for(request, logprobs=asked.logprobs, include_usage=asked.include_usage)
         tally, completed = _Tally(asked), CompletionFilter(self._completion, request)
+        calls = _Calls(request, asked)
         async with aclosing(self._pieces(asked.prompts)) as pieces:
-            async for index, piece in pieces:
-                tally.add(index, piece)
+            async for index, said in pieces:
+                tally.add(index, said)
+                piece = calls.found(index, said)
                 reason = piece.finish_reason
                 chunk = Chunk(
                     data=renderer.event(index, piece),
-                    output=bool(piece.text),
+                    output=bool(piece.text or piece.calls),
                     tokens=piece.tokens,
                     finish_reasons=() if reason is None else ((index, reason),),
+                    not_applied=_not_applied(request, asked, piece),
                     usage=None if asked.include_usage else tally.usage,
                 )
                 yield completed.apply(chunk)
@@ -60,7 +69,7 @@ class TextBackend:
             Unavailable: a choice ended without a finish reason.
             BackendError: the engine's own.
         """
-        asked = read_request(request)
+        asked = read_request(request, images=self._images)
         tally = _Tally(asked)
         choices: list[list[Piece]] = [[] for _ in asked.prompts]
         pieces = self._pieces(asked.prompts)
@@ -71,7 +80,13 @@ class TextBackend:
                 choices[index].append(piece)
         if tally.usage is None:
             raise Unavailable(request.model, "its stream ended early")
-        whole = _whole(request, asked, [_joined(pieces) for pieces in choices], tally.usage)
+        calls = _Calls(request, asked)
+        whole = _whole(
+            request,
+            asked,
+            [calls.found(index, _joined(pieces)) for index, pieces in enumerate(choices)],
+            tally.usage,
+        )
         return CompletionFilter(self._completion, request).apply(whole)
 
     async def start(self) -> None:
@@ -121,6 +136,30 @@ class _Tally:
             self.usage = summed(known, self._n)
 
 
+class _Calls:
+    """The calls in what choices say, if they may call."""
+
+    def __init__(self, request: ModelRequest, asked: TextRequest) -> None:
+        self._written = ToolCalls(request)
+        forms = [prompt.form for prompt in asked.prompts]
+        self._readers = [CallReader() if form and form.calls else None for form in forms]
+
+    def found(self, index: int, piece: Piece) -> Piece:
+        """A piece of choice `index`, with the calls that it had in its text."""
+        reader, reason = self._readers[index], piece.finish_reason
+        if reader is None:
+            return piece
+        text, calls = reader.push(piece.text, ends=reason is not None)
+        if reason == "stop" and reader.count:
+            reason = "tool_calls"
+        written = tuple(self._written.deltas(calls, index))
+        return replace(piece, text=text, calls=written, finish_reason=reason)
+
+
+def _not_applied(request: ModelRequest, asked: TextRequest, piece: Piece) -> tuple[str, ...]:
+    return (asked.limit,) if piece.clamped and request.clamp_max_tokens else ()
+
+
 def _joined(pieces: Sequence[Piece]) -> Piece:
     """The pieces of one choice as one piece."""
     return Piece(
@@ -129,6 +168,7 @@ def _joined(pieces: Sequence[Piece]) -> Piece:
         finish_reason=pieces[-1].finish_reason,
         logprobs=tuple(item for piece in pieces for item in piece.logprobs),
         usage=pieces[-1].usage,
+        clamped=pieces[0].clamped,
     )
 
 
@@ -138,12 +178,13 @@ def _whole(
     renderer = renderer_for(request, logprobs=asked.logprobs, include_usage=False)
     return Chunk(
         data=renderer.body(choices, usage),
-        output=any(choice.text for choice in choices),
+        output=any(choice.text or choice.calls for choice in choices),
         tokens=sum(choice.tokens for choice in choices),
         finish_reasons=tuple(
             (index, choice.finish_reason)
             for index, choice in enumerate(choices)
             if choice.finish_reason is not None
         ),
+        not_applied=_not_applied(request, asked, choices[0]),
         usage=usage,
     )

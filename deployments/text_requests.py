@@ -5,8 +5,9 @@ refuses every other parameter by name, unless its value asks for nothing.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +15,9 @@ from msgspec import Struct
 from deployments.generation import Prompt, Sampling
 from deployments.parameters import asked
 from deployments.protocol import KINDS, InvalidPrompt, Message, ModelRequest
+from deployments.tagged_calls import call_text, callable_tools, form_of
 
+_FORMS = ("parallel_tool_calls", "response_format", "tool_choice", "tools")
 _FIRST_NAME = re.compile(r"`\$\.(\w+)[^`]*`$|field `(\w+)`$")
 
 
@@ -24,16 +27,34 @@ class _TextPart(Struct, frozen=True, tag_field="type", tag="text", forbid_unknow
     text: str
 
 
+class _ImagePart(Struct, frozen=True, tag_field="type", tag="image_url"):
+    """An image, which is as good as its description to an engine that knows text."""
+
+    text: ClassVar[str] = "[image]"
+
+
+class _Function(Struct, frozen=True):
+    name: str
+    arguments: str
+
+
+class _Call(Struct, frozen=True):
+    function: _Function
+
+
 class _Turn(Struct, frozen=True, forbid_unknown_fields=True):
     """A message; clients send an answer back as they got it, with its nulls."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_TextPart]
-    name: None = None
-    refusal: None = None
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[_TextPart | _ImagePart] | None = None
+    name: str | None = None
+    refusal: str | None = None
     audio: None = None
     function_call: None = None
-    tool_calls: None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    annotations: list[Any] | None = None
 
 
 class _StreamOptions(Struct, frozen=True):
@@ -61,6 +82,10 @@ class _ChatBody(_Body, frozen=True, kw_only=True):
     max_completion_tokens: int | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
+    tools: list[Any] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
 
 
 class _CompletionBody(_Body, frozen=True, kw_only=True):
@@ -78,11 +103,13 @@ class TextRequest:
         prompts: one per choice; choice i answers input i // n.
         n: choices per input.
         include_usage: whether a stream ends with an event that holds the usage.
+        limit: the parameter that limits the tokens.
     """
 
     prompts: tuple[Prompt, ...]
     n: int
     include_usage: bool
+    limit: str = "max_tokens"
 
     @property
     def logprobs(self) -> bool:
@@ -90,32 +117,40 @@ class TextRequest:
         return self.prompts[0].sampling.top_logprobs is not None
 
 
-def read_request(request: ModelRequest) -> TextRequest:
-    """Reads a request.
+def read_request(request: ModelRequest, *, images: bool = False) -> TextRequest:
+    """Reads a request; `images`: whether messages may hold them.
 
     Raises:
         InvalidPrompt: it asks for something that a text engine does not serve.
     """
     if KINDS[request.operation] != "generation":
         raise InvalidPrompt("model", f"model {request.model!r} gives text alone")
-    inputs: list[tuple[Message, ...] | str]
     body: _ChatBody | _CompletionBody
+    limit = "max_tokens"
+    inputs: list[str | None] = [None]
     if request.operation == "chat":
         body = chat = _converted(request, _ChatBody)
-        inputs, sampling = [_messages(chat.messages)], _chat_sampling(chat)
+        if not images:
+            _refuse_images(chat.messages)
+        if chat.max_completion_tokens is not None:
+            limit = "max_completion_tokens"
+        prompt = _chat_prompt(request, chat)
     else:
-        body = completion = _converted(request, _CompletionBody)
-        given = completion.prompt
-        inputs = [given] if isinstance(given, str) else [*given]
-        sampling = _completion_sampling(completion)
-    n = body.n or 1
-    options = body.stream_options
+        body = _converted(request, _CompletionBody)
+        inputs = [body.prompt] if isinstance(body.prompt, str) else [*body.prompt]
+        sampling = _sampling(body, body.max_tokens, body.logprobs)
+        prompt = Prompt(request.request_id, text="", sampling=sampling)
+    n, options = body.n or 1, body.stream_options
+    prompt = replace(prompt, deadline_seconds=request.deadline_seconds)
+    count = n * len(inputs)
     return TextRequest(
         prompts=tuple(
-            _prompt(request, inputs, index, n, sampling) for index in range(n * len(inputs))
+            _choice(replace(prompt, text=inputs[index // n]), index, n, alone=count == 1)
+            for index in range(count)
         ),
         n=n,
         include_usage=bool(options and options.include_usage),
+        limit=limit,
     )
 
 
@@ -134,43 +169,43 @@ def _converted(request: ModelRequest, kind: type[_Kind]) -> _Kind:
         raise InvalidPrompt(parameter, f"the model knows text alone: {error}") from None
 
 
-def _prompt(
-    request: ModelRequest,
-    inputs: list[tuple[Message, ...] | str],
-    index: int,
-    n: int,
-    sampling: Sampling,
-) -> Prompt:
-    """The prompt of choice `index`; choices of one input differ in their seed, if there is one."""
-    given, alone = inputs[index // n], n * len(inputs) == 1
-    return Prompt(
-        request_id=request.request_id if alone else f"{request.request_id}-{index}",
-        messages=given if isinstance(given, tuple) else (),
-        text=given if isinstance(given, str) else None,
-        sampling=_reseeded(sampling, index % n),
-        deadline_seconds=request.deadline_seconds,
-    )
-
-
-def _messages(turns: list[_Turn]) -> tuple[Message, ...]:
-    return tuple(
-        Message("system" if turn.role == "developer" else turn.role, _text(turn.content))
-        for turn in turns
-    )
-
-
-def _text(content: str | list[_TextPart]) -> str:
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
-
-
-def _chat_sampling(body: _ChatBody) -> Sampling:
+def _chat_prompt(request: ModelRequest, body: _ChatBody) -> Prompt:
     older, newer = body.max_tokens, body.max_completion_tokens
     top_logprobs = (body.top_logprobs or 0) if body.logprobs else None
-    return _sampling(body, older if newer is None else newer, top_logprobs)
+    forms = {key: value for key in _FORMS if (value := getattr(body, key)) is not None}
+    return Prompt(
+        request_id=request.request_id,
+        messages=tuple(_message(turn) for turn in body.messages),
+        sampling=_sampling(body, older if newer is None else newer, top_logprobs),
+        form=form_of(forms),
+        functions=tuple(tool["function"]["name"] for tool in callable_tools(forms)),
+    )
 
 
-def _completion_sampling(body: _CompletionBody) -> Sampling:
-    return _sampling(body, body.max_tokens, body.logprobs)
+def _choice(prompt: Prompt, index: int, n: int, *, alone: bool) -> Prompt:
+    """The prompt of choice `index`; choices of one input differ in their seed, if there is one."""
+    return replace(
+        prompt,
+        request_id=prompt.request_id if alone else f"{prompt.request_id}-{index}",
+        sampling=_reseeded(prompt.sampling, index % n),
+    )
+
+
+def _refuse_images(turns: Sequence[_Turn]) -> None:
+    for at, turn in enumerate(turns):
+        for number, part in enumerate(turn.content if isinstance(turn.content, list) else ()):
+            if isinstance(part, _ImagePart):
+                place = f"messages[{at}].content[{number}]"
+                raise InvalidPrompt(place, "the model sees no images")
+
+
+def _message(turn: _Turn) -> Message:
+    content = turn.content or turn.refusal or ""
+    text = content if isinstance(content, str) else "\n".join(part.text for part in content)
+    called = [call.function for call in turn.tool_calls or ()]
+    calls = [call_text(function.name, function.arguments) for function in called]
+    role = "system" if turn.role == "developer" else turn.role
+    return Message(role, "\n".join(filter(None, [text, *calls])))
 
 
 def _sampling(body: _Body, max_tokens: int | None, top_logprobs: int | None) -> Sampling:

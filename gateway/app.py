@@ -1,6 +1,6 @@
 """Composes the HTTP edge from its dependencies; importing this module has no effects.
 
-Recording -> ErrorHandling -> Authentication -> Admission -> routes
+CORS (where it is asked for) -> Recording -> ErrorHandling -> Authentication -> Admission -> routes
 """
 
 import asyncio
@@ -13,20 +13,22 @@ from typing import NoReturn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
-from gateway.decider import Access, AutoRouter, Decider
+from gateway.decider import AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.dialects.rerank import parse_rerank
+from gateway.dialects.responses import parse_responses
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
@@ -37,20 +39,24 @@ from gateway.log import RequestLog
 from gateway.metrics import ErrorMetrics, RequestMetrics
 from gateway.middleware import ErrorHandling, Recording
 from gateway.observer import Observers, RequestObserver
-from gateway.openapi import describe
+from gateway.openapi import ANSWER_HEADERS, describe
 from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
+from gateway.response_store import opened
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.specialists.endpoints import SpecialistEndpoints
+from gateway.stored_responses import ResponseEndpoints, ResponseMemory, StoredResponses
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
 from router.health import Health
+from router.policy import Access
 
 Observe = Callable[[Scope, Record], RequestObserver]
 
+_RESPONSES = "/v1/responses"
 _EMBEDDINGS, _RERANK = "/v1/embeddings", "/v1/rerank"
 """Where there is nothing to decide, nor to compare."""
 
@@ -61,7 +67,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: that file holds no key.
-        ConfigError: the decision log or the store of `gateway.shadow` cannot be written.
+        ConfigError: the decision log, or the store of `gateway.shadow` or `gateway.response_store`,
+            cannot be written.
     """
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
@@ -72,7 +79,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
-    answering = _answering_routes(dependencies, readiness, scorer, evaluation)
+    memory = _memory(dependencies, closing)
+    answering = _answering_routes(dependencies, readiness, scorer, evaluation, memory)
     paths = frozenset(route.path for route in answering)
     observe = _observe(dependencies, paths, evaluation, closing)
     app = Starlette(
@@ -80,10 +88,12 @@ def build_app(dependencies: Dependencies) -> Starlette:
             *answering,
             _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
+            *_stored_response_routes(ResponseEndpoints(memory)),
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
         middleware=[
+            *_cors(limits.cors_allow_origins),
             Middleware(Recording, observe=observe, clock=dependencies.clock),
             Middleware(ErrorHandling),
             Middleware(Authentication, keys=keys),
@@ -94,6 +104,21 @@ def build_app(dependencies: Dependencies) -> Starlette:
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    """Outermost: a browser asks for permission without a key, and reads errors as well."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=[*ANSWER_HEADERS, "retry-after"],
+        )
+    ]
 
 
 def _observe(
@@ -193,6 +218,15 @@ def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog
     return log
 
 
+def _memory(dependencies: Dependencies, closing: ExitStack) -> ResponseMemory | None:
+    section = dependencies.config.gateway.response_store
+    if section is None:
+        return None
+    memory = ResponseMemory(opened(section, dependencies.wall_clock))
+    closing.callback(memory.close)
+    return memory
+
+
 def _tracing(dependencies: Dependencies, closing: ExitStack) -> Tracing | None:
     provider = dependencies.tracer_provider
     if provider is None:
@@ -249,6 +283,7 @@ def _answering_routes(
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
+    memory: ResponseMemory | None,
 ) -> list[Route]:
     """The endpoints whose requests are counted, traced and logged as requests for an answer."""
     config, clock = dependencies.config, dependencies.clock
@@ -265,13 +300,23 @@ def _answering_routes(
     parsers = {
         "/v1/chat/completions": parse_chat,
         "/v1/completions": parse_text,
+        _RESPONSES: parse_responses,
         _EMBEDDINGS: parse_embedding,
         _RERANK: parse_rerank,
     }
-    return [
-        Route(path, Completions(dependencies, decider, dispatcher, parse), methods=["POST"])
+    completions = {
+        path: Completions(dependencies, decider, dispatcher, parse)
         for path, parse in parsers.items()
-    ]
+    }
+    endpoints: dict[str, ASGIApp] = {**completions}
+    if memory is not None:
+        endpoints[_RESPONSES] = StoredResponses(completions[_RESPONSES], memory)
+    return [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
+
+
+def _stored_response_routes(endpoints: ResponseEndpoints) -> list[Route]:
+    path = f"{_RESPONSES}/{{response_id}}"
+    return [Route(path, endpoints.read), Route(path, endpoints.delete, methods=["DELETE"])]
 
 
 def _preview_route(

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import InvalidApiKey
 
-_OPERATOR = "operator "
+_OPERATOR, _CALLER = "operator ", "niche.caller"
 _OPERATOR_PATHS = ("/v1/niche/lifecycle/", "/v1/niche/specialists")
 
 
@@ -60,6 +60,11 @@ class ApiKeys:
         return _among(key, self._operators or self._digests)
 
 
+def caller_of(scope: Scope) -> str:
+    """What stands for the key of a request; without keys all callers are one."""
+    return str(scope.get(_CALLER, ""))
+
+
 class Authentication:
     """Refuses requests to `/v1/` without an accepted key."""
 
@@ -76,6 +81,7 @@ class Authentication:
                 key.strip()
             ):
                 raise _refused("This request needs an operator's API key")
+            scope[_CALLER] = hashlib.sha256(key.strip()).hexdigest()
         await self._app(scope, receive, send)
 
 

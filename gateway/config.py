@@ -1,11 +1,12 @@
 """What `niche.yaml` says, validated before anything starts; `gateway.config_file` reads it."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -160,6 +161,22 @@ class ShadowSection(_Section):
         return next(configured, GradingSection(specialist=specialist))
 
 
+class ResponseStoreSection(_Section):
+    """Keeps the answers of `/v1/responses`, so that later requests may refer to them."""
+
+    path: str = Field(
+        min_length=1,
+        description="SQLite file of whole conversations, shared by all gateways of a machine; "
+        "created if it does not exist",
+    )
+    max_bytes_per_key: int = Field(
+        default=64_000_000,
+        ge=1,
+        description="room of each API key; the oldest answers make way. Without keys all share it",
+    )
+    max_age_hours: float = Field(default=24, gt=0, description="how long an answer is kept")
+
+
 class GatewaySection(_Section):
     """The HTTP edge."""
 
@@ -197,9 +214,25 @@ class GatewaySection(_Section):
         gt=0,
         description="time to the first token of a model; then the next model is asked",
     )
+    cors_allow_origins: tuple[
+        Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")], ...
+    ] = Field(
+        default=(),
+        description="origins whose pages may call this gateway from a browser, such as "
+        "https://app.example.com; `*`: every page; none: only the gateway's own page",
+    )
     shadow: ShadowSection | None = Field(
         default=None, description="comparison of answers in the background; None: off"
     )
+    response_store: ResponseStoreSection | None = Field(
+        default=None, description="for `previous_response_id` of `/v1/responses`; None: off"
+    )
+
+    @model_validator(mode="after")
+    def _a_file_each(self) -> Self:
+        if self.shadow and self.response_store and self.shadow.path == self.response_store.path:
+            raise ValueError("response_store.path: gateway.shadow has this file; name another")
+        return self
 
 
 class DecisionLogSection(_Section):

@@ -6,6 +6,8 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
+    |-- PreviousResponseNotFound, ResponseNotFound,              stored responses
+    |   ResponseStoreUnavailable
     |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
     |-- AdapterNotFound, NameTaken,                               specialists that come and go
     |   ChangeRefused, NoFollowedFile
@@ -104,6 +106,18 @@ class MethodNotAllowed(GatewayError):
     """The path does not take this method."""
 
 
+class PreviousResponseNotFound(GatewayError):
+    """`previous_response_id` names a response that is unknown, another key's or forgotten."""
+
+
+class ResponseNotFound(GatewayError):
+    """No response with this id is stored for this key."""
+
+
+class ResponseStoreUnavailable(GatewayError):
+    """The store of responses cannot be read or written."""
+
+
 class AnswerNotFound(GatewayError):
     """Feedback to an answer that is unknown or too old."""
 
@@ -137,7 +151,7 @@ class ClientGone(GatewayError):
 
 
 class StoreError(Exception):
-    """The store of `gateway.shadow` cannot be read or written; the message is only for the
+    """A store, as that of `gateway.shadow`, cannot be read or written; the message is only for the
     log."""
 
 
@@ -168,6 +182,9 @@ TABLE: dict[type[Exception], Rule] = {
     ModelNotFound: Rule(404, _INVALID, "model_not_found"),
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
+    PreviousResponseNotFound: Rule(404, _INVALID, "previous_response_not_found"),
+    ResponseNotFound: Rule(404, _INVALID, "response_not_found"),
+    ResponseStoreUnavailable: Rule(503, "server_error", "response_store_unavailable"),
     AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),
     ShadowDisabled: Rule(409, _INVALID, "shadow_disabled"),
     TransitionRefused: Rule(409, _INVALID, "transition_refused"),

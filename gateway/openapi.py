@@ -5,8 +5,15 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
-from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
 from gateway.dialects.rerank import Ranking, RerankRequest
+from gateway.dialects.responses import RESPONSES_UNSUPPORTED
+from gateway.dialects.responses_schemas import (
+    DeletedResponse,
+    Response,
+    ResponseEvent,
+    ResponsesRequest,
+)
 from gateway.dialects.route_schemas import RouteBody, RouteRequest
 from gateway.dialects.schemas import (
     ChatChunk,
@@ -33,6 +40,10 @@ _TYPES = (
     ChatChunk,
     TextRequest,
     TextCompletion,
+    ResponsesRequest,
+    Response,
+    ResponseEvent,
+    DeletedResponse,
     EmbeddingRequest,
     EmbeddingList,
     RerankRequest,
@@ -55,13 +66,15 @@ _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = "default"
 API_VERSION = "1"
 """The version of the paths under `/v1`, not of the gateway."""
-_HEADERS = (
+ANSWER_HEADERS = (
     "x-request-id",
     "x-niche-domain",
     "x-niche-model",
     "x-niche-confidence",
     "x-niche-reason",
+    "x-niche-not-applied",
 )
+"""The headers of an answer."""
 
 
 def describe() -> dict[str, Any]:
@@ -79,6 +92,12 @@ def describe() -> dict[str, Any]:
                 "post": _answering(
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
+            },
+            "/v1/responses": {"post": _responding()},
+            "/v1/responses/{response_id}": {
+                "parameters": [_in_path("response_id")],
+                "get": _reading("retrieveResponse", "A stored answer", Response),
+                "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
             },
             "/v1/embeddings": {"post": _embedding()},
             "/v1/rerank": {"post": _ranking()},
@@ -137,12 +156,17 @@ def _specialist_paths() -> dict[str, Any]:
 
 
 def _answering(
-    name: str, request: type, whole: type, event: type, unsupported: dict[str, tuple[Any, ...]]
+    name: str,
+    request: type[msgspec.Struct],
+    whole: type,
+    event: type,
+    unsupported: dict[str, tuple[Any, ...]],
 ) -> dict[str, Any]:
     refused = ", ".join(sorted(unsupported))
+    hints = ", ".join(sorted(HINTS.intersection(request.__struct_fields__)))
     answer = {
-        "description": "The answer; with `stream: true` as server-sent events that end in [DONE]",
-        "headers": {header: {"schema": {"type": "string"}} for header in _HEADERS},
+        "description": "The answer; with `stream: true` as server-sent events",
+        "headers": {header: {"schema": {"type": "string"}} for header in ANSWER_HEADERS},
         "content": {
             "application/json": {"schema": _reference(whole)},
             "text/event-stream": {"schema": _reference(event)},
@@ -151,7 +175,8 @@ def _answering(
     return {
         "operationId": f"{name}Completions",
         "summary": f"Completes a {name}",
-        "description": f"Refused unless null or without effect: {refused}.",
+        "description": f"Refused unless null or without effect: {refused}. Hints, named in "
+        f"x-niche-not-applied where the model does not take them: {hints}.",
         "security": [{"bearer": []}, {}],
         "requestBody": {
             "required": True,
@@ -159,6 +184,13 @@ def _answering(
         },
         "responses": {"200": answer, _ERRORS: _error()},
     }
+
+
+def _responding() -> dict[str, Any]:
+    described = _answering(
+        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+    )
+    return described | {"operationId": "createResponse", "summary": "Answers in items"}
 
 
 def _embedding() -> dict[str, Any]:

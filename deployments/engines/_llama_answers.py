@@ -11,12 +11,16 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from deployments.answer_forms import FormCheck
 from deployments.answer_schemas import UsageBody
 from deployments.engines._llama_errors import answered_error
+from deployments.engines._llama_requests import LlamaRequest
 from deployments.engines._openai_joining import merged
-from deployments.engines._stops import StopScanner
 from deployments.protocol import Chunk, ModelRequest, Usage
+from deployments.stops import StopScanner
+from deployments.tagged_calls import CallReader
 from deployments.text_answers import LOWEST_LOGPROB, usage_body
+from deployments.tool_calls import Call, ToolCalls
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -100,15 +104,20 @@ class ChoiceReader:
 
     Args:
         request: what is answered.
-        stop: strings before which the answer ends.
-        parameter: the one to blame for an error that names none.
+        asked: the same, as the server takes it.
+        check: reads along; None: the answer has no form.
     """
 
-    def __init__(self, request: ModelRequest, stop: Sequence[str], parameter: str) -> None:
-        self._model, self._parameter = request.model, parameter
+    def __init__(
+        self, request: ModelRequest, asked: LlamaRequest, check: FormCheck | None = None
+    ) -> None:
+        self._model, self._parameter = request.model, asked.parameter
+        self._check = check
+        self._reader = CallReader() if asked.form is not None and asked.form.calls else None
+        self._calls = ToolCalls(request)
         self._chat = request.operation == "chat"
         self._text_key = "content" if self._chat else "text"
-        self._stops = StopScanner(tuple(stop)) if stop else None
+        self._stops = StopScanner(asked.stop) if asked.stop else None
         self._generated = self._shown = self._read = 0
         self._timings = _Timings()
         self._finish_reason: str | None = None
@@ -135,6 +144,8 @@ class ChoiceReader:
         timings = self._timings
         if self._stops is not None and self._stops.stopped:
             self._finish_reason, usage = "stop", usage or self._usage_so_far()
+        if self._reader is not None and self._reader.count and self._finish_reason == "stop":
+            self._finish_reason = "tool_calls"
         said = Said(
             parts=parts,
             tokens=self._generated - self._shown,
@@ -157,13 +168,25 @@ class ChoiceReader:
     def _parts(self, choice: _Choice, *, ends: bool) -> dict[str, Raw]:
         parts = _fields(choice.delta) if self._chat else {"text": choice.text}
         parts.pop("role", None)
-        if self._stops is not None:
+        calls = msgspec.json.decode(parts.get("tool_calls", b"null")) or []
+        if self._stops or self._check or self._reader:
             text = msgspec.json.decode(parts.get(self._text_key, b"null")) or ""
-            shown = self._stops.push(text)
-            if ends and not self._stops.stopped:
-                shown += self._stops.flush()
-            parts[self._text_key] = Raw(_encode(shown))
+            text, found = self._read_text(text, ends=ends)
+            parts[self._text_key], calls = Raw(_encode(text)), calls + found
+        if calls:
+            parts["tool_calls"] = Raw(_encode(self._calls.deltas(calls)))
         return {key: value for key, value in parts.items() if bytes(value) not in _EMPTY}
+
+    def _read_text(self, text: str, *, ends: bool) -> tuple[str, list[Call]]:
+        """What may be shown of a text, and the calls in it."""
+        if self._stops is not None:
+            text = self._stops.push(text)
+            if ends and not self._stops.stopped:
+                text += self._stops.flush()
+        cut = self._stops is not None and self._stops.stopped
+        if self._check is not None:
+            self._check.read(text, ends=ends and not cut and self._finish_reason == "stop")
+        return (text, []) if self._reader is None else self._reader.push(text, ends=ends or cut)
 
     def _usage_so_far(self) -> Usage:
         """The usage of an answer that a stop string ends: the server tells it at its own end."""

@@ -24,6 +24,7 @@ from deployments.models.lora_gguf import adapter_gguf
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.protocol import Kind
 from deployments.spec import ModelSpec
+from deployments.tagged_calls import calling_of
 
 if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: see `_llama_platform`
     from deployments.engines._llama_server import LlamaServer
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: se
 _POOLINGS: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # by GGUF's numbers
 _RANKING_HEAD = {"cls.weight", "cls.output.weight"}
 _END_TOKEN = "tokenizer.ggml.eos_token_id"
+_CHAT_TEMPLATE = "tokenizer.chat_template"
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
 
 
@@ -82,7 +84,11 @@ def load(
     for name, spec in specs.items():
         lora = _scales(numbers, files.get(name))
         served = _served(spec, options[name], adapters.get(name), lora)
-        models[name] = replace(served, end_token=base.metadata.get(_END_TOKEN))
+        models[name] = replace(
+            served,
+            end_token=base.metadata.get(_END_TOKEN),
+            calling=calling_of(str(base.metadata.get(_CHAT_TEMPLATE, ""))),
+        )
     control_tokens = ControlTokens(_control_tokens(base))
     return Loaded(server, models, control_tokens, shared.max_context_tokens, base.architecture)
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from deployments.answer_forms import Form, grammar_of
 from deployments.answer_grammar import asks_for_form, grammar_for
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
 from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, ModelRequest
+from deployments.tagged_calls import Calling, callable_tools, form_of, prompted
 
 _SHARED = frozenset(
     {
@@ -31,9 +33,9 @@ _SHARED = frozenset(
         "top_p",
     }
 )
+_FORMS = frozenset({"parallel_tool_calls", "response_format", "tool_choice", "tools"})
 _PASSED = {
-    "chat": _SHARED
-    | {"max_completion_tokens", "parallel_tool_calls", "response_format", "tool_choice", "tools"},
+    "chat": _SHARED | _FORMS | {"max_completion_tokens"},
     "completion": _SHARED,
 }
 """Parameters that go on as they come. What else is known is read by name below."""
@@ -69,6 +71,7 @@ class ServedModel:
         completion: names what completes its answers.
         grammar: what they follow, unless a request asks for a form of its own.
         end_token: the one with which the model ends an answer, by its file.
+        calling: how it calls functions.
     """
 
     options: LlamaOptions
@@ -77,6 +80,7 @@ class ServedModel:
     completion: Completion | None = None
     grammar: str | None = None
     end_token: int | None = None
+    calling: Calling = "prompted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,9 @@ class LlamaRequest:
         include_usage: whether a stream ends with an event that holds the usage.
         top_logprobs: alternatives per token; None: no log-probabilities.
         parameter: the one to blame for an error that names none.
+        form: what the engine holds each answer to; None: nothing.
+        limit: the parameter that limits the tokens of an answer, and its value; None: none does, or
+            it may not be clamped.
     """
 
     bodies: tuple[bytes, ...]
@@ -98,6 +105,8 @@ class LlamaRequest:
     include_usage: bool
     top_logprobs: int | None
     parameter: str
+    form: Form | None = None
+    limit: tuple[str, int] | None = None
 
 
 def read_request(
@@ -114,13 +123,12 @@ def read_request(
     top_logprobs = _top_logprobs(request, fields)
     body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
     body |= _defaults(fields, model.options)
+    form = None
     if request.operation == "chat":
-        _name_tool(body)
-        if "tools" in body:
-            body["tools"] = control_tokens.as_text(body["tools"])
-        if model.grammar and not asks_for_form(fields):
-            body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
-        inputs = [{"messages": _messages(fields["messages"], model, control_tokens)}]
+        body["messages"] = _messages(fields["messages"], model, control_tokens)
+        form = _shape_answer(body, fields, model, control_tokens)
+        _hold_to(form, body, fields, model)
+        inputs: list[dict[str, Any]] = [{}]
     else:
         inputs = [{"prompt": prompt} for prompt in _prompts(fields["prompt"])]
     if top_logprobs is not None:
@@ -139,13 +147,56 @@ def read_request(
         include_usage=bool(_mapping(fields, "stream_options").get("include_usage")),
         top_logprobs=top_logprobs,
         parameter="messages" if request.operation == "chat" else "prompt",
+        form=form,
+        limit=_limit(fields) if request.clamp_max_tokens else None,
     )
+
+
+def _shape_answer(
+    body: dict[str, Any],
+    fields: Mapping[str, Any],
+    model: ServedModel,
+    control_tokens: ControlTokens,
+) -> Form | None:
+    """Says in the body which form its answer has, and returns what the engine holds it to; None:
+    the form is llama.cpp's own affair, or there is none."""
+    tools, choice = callable_tools(fields), fields.get("tool_choice", "auto")
+    shown = control_tokens.as_text(tools or fields.get("tools", []))
+    if tools and model.calling == "other":
+        body |= {"tools": shown, "tool_choice": choice if isinstance(choice, str) else "required"}
+        return None
+    for key in _FORMS & body.keys():
+        del body[key]
+    if model.calling == "prompted":
+        body["messages"] = prompted(body["messages"], shown if tools else ())
+    elif shown:
+        body |= {"tools": shown, "tool_choice": "none"}  # llama.cpp's grammar is not wanted
+    return form_of(fields)
+
+
+def _hold_to(
+    form: Form | None, body: dict[str, Any], fields: Mapping[str, Any], model: ServedModel
+) -> None:
+    """Adds the grammar of a form, or else of the model's card, to the body."""
+    if form is not None:
+        if "grammar" in fields:
+            raise InvalidPrompt("grammar", f"not together with {form.parameter}; leave one out")
+        body["grammar"] = grammar_of(form.rule, model.end_token)
+        if not form.text:  # there is no place for a model to think aloud
+            body |= {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_format": "none"}
+    elif model.grammar and not asks_for_form(fields):
+        body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
 
 
 def _check_lengths(fields: Mapping[str, Any]) -> None:
     for name, longest in _LONGEST.items():
         if name in fields and len(msgspec.json.encode(fields[name])) > longest:
             raise InvalidPrompt(name, f"engine llama takes {longest:,} bytes of it at most")
+
+
+def _limit(fields: Mapping[str, Any]) -> tuple[str, int] | None:
+    names = ("max_completion_tokens", "max_tokens")
+    return next(((name, int(fields[name])) for name in names if name in fields), None)
 
 
 def _defaults(fields: Mapping[str, Any], options: LlamaOptions) -> dict[str, Any]:
@@ -203,20 +254,6 @@ def _prompts(given: Any) -> list[Any]:
     if not all(prompts) or not prompts:
         raise InvalidPrompt("prompt", "the prompt has no tokens")
     return list(prompts)
-
-
-def _name_tool(body: dict[str, Any]) -> None:
-    """A function that has to be called, as the server understands it: the only one there is."""
-    choice = body.get("tool_choice")
-    if not isinstance(choice, dict):
-        return
-    name = _mapping(choice, "function").get("name")
-    tools = [
-        tool for tool in body.get("tools", ()) if _mapping(tool, "function").get("name") == name
-    ]
-    if not tools:
-        raise InvalidPrompt("tool_choice", f"no tool is called {name!r}")
-    body |= {"tools": tools, "tool_choice": "required"}
 
 
 def _top_logprobs(request: ModelRequest, fields: Mapping[str, Any]) -> int | None:

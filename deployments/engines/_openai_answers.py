@@ -168,6 +168,7 @@ class StreamedAnswer:
             fields["usage"] = usage if self._wanted.usage_each else NULL
         part, spoken = self.format.event_part, self._progress.spoken
         choices = self.format.choices(fields, part, ends=False, spoken=spoken)
+        self.format.mark_calls(fields, choices, part)
         if is_empty(usage):
             usage = usage_elsewhere(fields.get("x_groq"), choices)
         seen = sum(choice.tokens() for choice in choices)
@@ -191,6 +192,7 @@ class StreamedAnswer:
             raise self.format.unusable("what is not an answer")
         self.done = True
         choices = self.format.choices(fields, self.format.event_part, ends=True)
+        self.format.mark_calls(fields, choices, self.format.event_part)
         seen = sum(choice.estimated_tokens() for choice in choices)
         return self._with_facts(fields, choices, self.tally.add(seen, usage))
 
@@ -251,6 +253,7 @@ class WholeAnswer:
             raise self._format.unusable("what is not an answer")
         choices = self._format.choices(fields, self._format.answer_part, ends=True)
         if body is not None:
+            self._format.mark_calls(fields, choices, self._format.answer_part)
             tally.add(sum(choice.estimated_tokens() for choice in choices), usage)
         output, reasons = Progress().add(choices)
         fields["usage"] = tally.as_json()
@@ -261,7 +264,7 @@ class WholeAnswer:
             counted.prompt_tokens or None,
             counted.completion_tokens,
             reasons,
-            counted,
+            usage=counted,
         )
 
 

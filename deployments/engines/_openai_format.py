@@ -18,11 +18,14 @@ from deployments.engines._openai_choices import (
 )
 from deployments.engines._openai_errors import event_error
 from deployments.protocol import INPUTS, BackendError, ModelRequest, Unavailable
+from deployments.tool_calls import Call, ToolCalls
 
 Fields = dict[str, Raw]
 """The top level of an event or of an answer."""
 
 _fields = msgspec.json.Decoder(Fields)
+_choices = msgspec.json.Decoder(list[Fields]).decode
+_decode_calls = msgspec.json.Decoder(list[Call]).decode
 _encode = msgspec.json.encode
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
@@ -62,6 +65,7 @@ class AnswerFormat:
         self._event = Raw(b'"chat.completion.chunk"' if chat else b'"text_completion"')
         self._answer = Raw(b'"chat.completion"' if chat else b'"text_completion"')
         self._model, self._key, self._input = request.model, key, INPUTS[request.operation]
+        self._calls = ToolCalls(request)
         self._identity = {
             "id": Raw(_encode(request.response_id)),
             "created": Raw(_encode(request.created)),
@@ -108,6 +112,26 @@ class AnswerFormat:
             raise self.unusable(f"an unreadable event: {error}") from error
         return choices
 
+    def mark_calls(self, fields: Fields, choices: list[Choice], part: Part) -> None:
+        """Writes the tool calls in the fields as clients need them; once for each answer or event.
+
+        Raises:
+            Unavailable: they are no tool calls.
+        """
+        calling = {at: calls for at, choice in enumerate(choices) if (calls := _calls(choice))}
+        if not calling:
+            return
+        write = self._calls.deltas if part == "delta" else self._calls.whole
+        edited = _choices(fields["choices"])
+        for at, calls in calling.items():
+            try:
+                written = write(_decode_calls(calls), choices[at].index or 0)
+            except msgspec.ValidationError as error:
+                raise self.unusable(f"unreadable tool calls: {error}") from error
+            said = _fields.decode(edited[at][part]) | {"tool_calls": Raw(_encode(written))}
+            edited[at][part] = Raw(_encode(said))
+        fields["choices"] = Raw(_encode(edited))
+
     def event(self, fields: Fields) -> bytes:
         """A chunk's data, with the request's identity."""
         fields["object"] = self._event
@@ -135,3 +159,10 @@ class AnswerFormat:
     def unusable(self, what: str) -> Unavailable:
         """The exception for what is no answer."""
         return Unavailable(self._model, f"upstream sent {what}")
+
+
+def _calls(choice: Choice) -> Raw | None:
+    """The tool calls of a chat's choice, if there are some."""
+    said = choice.message if choice.delta is None else choice.delta
+    calls = (said or {}).get("tool_calls")
+    return None if is_empty(calls) else calls

@@ -4,6 +4,9 @@ The same prompt gives the same answer, tokens, log-probabilities and usage, and 
 same vector; a document's score is the share of the query's words that it has. The options set the
 timing. A token is a word with the white space before it. Sampling settings other than `max_tokens`,
 `stop` and `top_logprobs` have no effect.
+
+An answer follows the request's schema, and its calls those of their functions. Unless it has to
+call one, the model calls the functions that the last message names, if that is a user's.
 """
 
 import asyncio
@@ -11,15 +14,17 @@ import hashlib
 import math
 import re
 import struct
+import sys
 from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import override
 
+from deployments.capabilities import Capability, capabilities_of
 from deployments.embeddings import Input, embeddings_chunk, read_embedding_request, written
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
+from deployments.engines._fake_text import text_of
 from deployments.engines._group import EngineGroup
-from deployments.engines._stops import StopScanner
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
 from deployments.models.adapters import completion_of
 from deployments.protocol import (
@@ -29,11 +34,14 @@ from deployments.protocol import (
     ModelCard,
     ModelRequest,
     Overloaded,
+    PromptTooLong,
     Unavailable,
     Usage,
 )
 from deployments.reranking import read_rerank_request, rerank_chunk
 from deployments.spec import ModelSpec
+from deployments.stops import StopScanner
+from deployments.tagged_calls import begun
 from deployments.text_backend import TextBackend
 
 _TOKEN = re.compile(r"\s*\S+|\s+$")
@@ -54,6 +62,9 @@ class FakeOptions(BaseModel):
     overloaded: bool = Field(default=False, description="refuse every request as overloaded")
     unavailable_after: int | None = Field(
         default=None, ge=0, description="requests accepted before the engine fails its health check"
+    )
+    max_context_tokens: int | None = Field(
+        default=None, ge=1, description="prompt and answer together; None: no limit"
     )
     break_after_tokens: int | None = Field(
         default=None, ge=0, description="tokens of each answer before the engine fails"
@@ -80,7 +91,8 @@ def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noq
 def _backend(engine: "FakeEngine") -> TextBackend:
     if engine.spec.kind != "generation":
         return _InputsBackend(engine)
-    return TextBackend(engine, completion_of(engine.spec.adapter))
+    images = Capability.IMAGES in capabilities_of(engine.spec)
+    return TextBackend(engine, completion_of(engine.spec.adapter), images=images)
 
 
 class FakeEngine:
@@ -117,20 +129,25 @@ class FakeEngine:
     async def model_card(self) -> ModelCard:
         """The card, from the spec."""
         spec = self.spec
-        return ModelCard(spec.name, "fake", spec.model, spec.adapter, batch_invariant=True)
+        context = self._options.max_context_tokens
+        return ModelCard(spec.name, "fake", spec.model, spec.adapter, context, batch_invariant=True)
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         """Yields one piece per token, then one with the finish reason and the usage."""
         with self._record.track(prompt.request_id) as work:
             await self._admit()
             full_prompt = with_system_prompt(prompt, self.spec.system_prompt)
-            reply = _tokens(self._reply(full_prompt))
-            shown, scanner = reply[: prompt.sampling.max_tokens], StopScanner(prompt.sampling.stop)
+            reply, limit = _tokens(self._reply(full_prompt)), prompt.sampling.max_tokens
+            room = self._room(full_prompt)
+            clamped = limit is not None and limit > room
+            shown = reply[: room if limit is None else min(limit, room)]
+            scanner = StopScanner(prompt.sampling.stop)
             for index, token in enumerate(shown):
                 await self._wait(index, prompt.deadline_seconds)
                 work.tokens += 1
                 text = scanner.push(token)
-                yield Piece(text, 1, logprobs=_logprobs(token, prompt.sampling.top_logprobs))
+                logprobs = _logprobs(token, prompt.sampling.top_logprobs)
+                yield Piece(text, 1, logprobs=logprobs, clamped=clamped and index == 0)
                 if scanner.stopped:
                     break
             cut = not scanner.stopped and len(shown) < len(reply)
@@ -178,12 +195,24 @@ class FakeEngine:
         text = "".join(messages) if prompt.text is None else prompt.text
         last = prompt.messages[-1].content if prompt.messages else text
         digest = hashlib.sha256(f"{self.spec.name}\n{text}".encode()).hexdigest()[:8]
+        called = _called(prompt)
+        if prompt.form is not None and (called or not prompt.form.text):
+            return text_of(prompt.form, digest, called)
         return self._options.reply.format(model=self.spec.name, message=last, digest=digest)
 
+    def _room(self, prompt: Prompt) -> int:
+        """The tokens that fit beside the prompt; raises `PromptTooLong` if none does."""
+        context, tokens = self._options.max_context_tokens, _prompt_tokens(prompt)
+        if context is None:
+            return sys.maxsize
+        if tokens >= context:
+            reason = f"the prompt has {tokens} tokens and the context {context}; shorten it"
+            raise PromptTooLong("messages" if prompt.messages else "prompt", reason)
+        return context - tokens
+
     def _usage(self, prompt: Prompt, tokens: int) -> Usage:
-        texts = [message.content for message in prompt.messages] or [prompt.text or ""]
         return Usage(
-            prompt_tokens=sum(len(_tokens(text)) for text in texts),
+            prompt_tokens=_prompt_tokens(prompt),
             completion_tokens=tokens,
             engine_seconds=self._seconds(tokens),
             prefill_seconds=self._options.first_token_seconds,
@@ -209,6 +238,19 @@ class _InputsBackend(TextBackend):
 
 def _tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
+
+
+def _prompt_tokens(prompt: Prompt) -> int:
+    texts = [message.content for message in prompt.messages] or [prompt.text or ""]
+    return sum(len(_tokens(text)) for text in texts)
+
+
+def _called(prompt: Prompt) -> list[str]:
+    """How the calls begin of the functions that the last message names."""
+    last = prompt.messages[-1] if prompt.messages else None
+    if last is None or last.role != "user":
+        return []
+    return [begun(name) for name in prompt.functions if name in last.content]
 
 
 def _vectors(request: ModelRequest, seconds: float) -> Chunk:

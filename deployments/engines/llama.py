@@ -14,8 +14,10 @@ digits of its numbers may differ.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
+from deployments.answer_forms import FormCheck
 from deployments.completions import CompletionFilter
 from deployments.deadline import within_deadline, within_first_token
 from deployments.engine import (
@@ -215,14 +217,22 @@ class _Answer:
         """What was said, as a chunk; the last one has the usage, unless an event of its own has."""
         last = work.finished and not self.asked.include_usage
         chunk = self.writer.event(index, said, self.whole_usage() if last else None)
-        return self.filter.apply(chunk)
+        return self._clamped(self.filter.apply(chunk))
 
     def whole(self, choices: Sequence[Sequence[Said]]) -> Chunk:
         """The whole answer; `choices[i]` is all that was said of choice i."""
         usage = self.whole_usage()
         if self._inputs:
             return self._inputs.whole(choices, usage)
-        return self.filter.apply(self.writer.whole(choices, usage))
+        return self._clamped(self.filter.apply(self.writer.whole(choices, usage)))
+
+    def _clamped(self, chunk: Chunk) -> Chunk:
+        """The chunk that knows the prompt's tokens, with the limit that does not fit beside them:
+        the server ends an answer where its context ends."""
+        limit, prompt = self.asked.limit, chunk.prompt_tokens
+        if limit is None or prompt is None or prompt + limit[1] <= self._loaded.context_tokens:
+            return chunk
+        return replace(chunk, not_applied=(limit[0],))
 
     def whole_usage(self) -> Usage:
         """The usage of all choices; raises `Unavailable` if one broke off."""
@@ -240,14 +250,18 @@ class _Answer:
                 async for said in pieces:
                     yield index, said
 
-    def _reader(self) -> Callable[[bytes], Said]:
-        """Reads what comes of one choice."""
+    async def _reader(self) -> Callable[[bytes], Said]:
+        """Reads what comes of one choice; raises `InvalidPrompt` for a form that cannot be kept."""
         if self._inputs:
             return partial(read_found, self._request)
-        return ChoiceReader(self._request, self.asked.stop, self.asked.parameter).read
+        form, check = self.asked.form, None
+        if form is not None:  # a large schema takes a while
+            check = await asyncio.to_thread(FormCheck, form, self._request.model)
+        return ChoiceReader(self._request, self.asked, check).read
 
     async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
-        answer = self._loaded.server.answer(self._request, body, self._reader(), self._within)
+        read = await self._reader()
+        answer = self._loaded.server.answer(self._request, body, read, self._within)
         try:
             async with aclosing(answer) as pieces:
                 async for said in pieces:

@@ -1,33 +1,23 @@
 """The embedded store: one SQLite file, shared by all gateways of a machine.
 
-Write-ahead logging lets readers go on while one writes; a writer waits for another at most
-`_BUSY_SECONDS`. The file outlives the gateways, and holds texts only where `store_texts` is set.
+The file outlives the gateways, and holds texts only where `store_texts` is set.
 """
 
-import os
-import sqlite3
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from gateway.config import ConfigError
 from gateway.errors import StoreError
 from gateway.evidence.store import AnsweredRequest, AnswerFeedback, AnswerPair, Change, DailyUsage
+from gateway.sqlite_file import REMEDY, SqliteFile
 from router.selection.record import SpecialistRecord, Transition
 
 _Value = TypeVar("_Value")
 
-_BUSY_SECONDS = 5.0
-_RETRY_SECONDS = 0.01
 _LAYOUT = 1
 """Raised when the tables change."""
-
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_REMEDY = "restore its backup under another name and name that, or name a new file to begin anew"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS standing (specialist TEXT PRIMARY KEY, value BLOB) STRICT;
@@ -45,7 +35,7 @@ CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, tokens INTEGER, cost REA
 """
 
 
-class SqliteStore:
+class SqliteStore(SqliteFile):
     """See `Store`. Callers use it from one thread at a time.
 
     Args:
@@ -56,36 +46,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        place = path if path == ":memory:" else _made(Path(path).expanduser())
-        with self._translated():
-            self._db = sqlite3.connect(
-                place,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,  # transactions begin where they are written
-                check_same_thread=False,
-            )
-            self._write_ahead()
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA secure_delete = ON")  # texts that are forgotten are gone
-            self._prepare()
-
-    def _write_ahead(self) -> None:
-        """Turns write-ahead logging on, which stays on in the file.
-
-        SQLite does not wait for its lock here: two gateways that start at once on a new file would
-        refuse each other.
-        """
-        until = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-                time.sleep(_RETRY_SECONDS)
-            else:
-                return
+        super().__init__(path, _TABLES, _LAYOUT)
 
     def standings(self) -> Mapping[str, SpecialistRecord]:
         """See `Store`."""
@@ -206,51 +167,6 @@ class SqliteStore:
             for table in ("answer", "pair", "note"):
                 self._run(f"DELETE FROM {table} WHERE time < ?", before)
 
-    def close(self) -> None:
-        """See `Store`."""
-        with self._translated():
-            self._db.close()
-
-    def _prepare(self) -> None:
-        [(layout,)] = self._db.execute("PRAGMA user_version").fetchall()
-        if layout not in (0, _LAYOUT):
-            raise StoreError(
-                f"{self._path!r} has layout {layout}, and this version knows {_LAYOUT}; "
-                "name another file, or move this one away"
-            )
-        self._db.executescript(_TABLES)
-        self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
-
-    def _rows(self, query: str, *values: Any) -> list[Any]:
-        with self._translated():
-            return self._db.execute(query, values).fetchall()
-
-    def _run(self, statement: str, *values: Any) -> bool:
-        """Runs a statement; whether it touched a row."""
-        with self._translated():
-            return self._db.execute(statement, values).rowcount > 0
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction that holds the right to write from its start."""
-        with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            damaged = getattr(error, "sqlite_errorcode", None) in _DAMAGED
-            remedy = f"; {_REMEDY}" if damaged else ""
-            raise StoreError(f"the store {self._path!r} cannot be used: {error}{remedy}") from error
-
 
 def checked(path: str) -> SqliteStore:
     """The store at a path of the configuration.
@@ -264,18 +180,6 @@ def checked(path: str) -> SqliteStore:
         raise ConfigError(f"gateway.shadow.path: {error}") from error
 
 
-def _made(path: Path) -> Path:
-    """The file, created readable by its owner only."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise StoreError(
-            f"the store {str(path)!r} cannot be written ({error.strerror}); "
-            "name a file in a directory that exists and may be written"
-        ) from error
-    return path
-
-
 def _encoded(value: object) -> bytes:
     return msgspec.json.encode(value)
 
@@ -285,5 +189,5 @@ def _decoded(data: bytes, kind: type[_Value]) -> _Value:
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
         raise StoreError(
-            f"the store holds what this version cannot read: {error}; {_REMEDY}"
+            f"the store holds what this version cannot read: {error}; {REMEDY}"
         ) from error

@@ -7,7 +7,7 @@ prompts, which favours it, so the comparison with it errs against the router.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from lab.comparison.figures import (
 )
 from lab.comparison.prices import Prices
 from lab.comparison.sample import Arm, Floats, Sample, combined
+from lab.comparison.selection import selected
 from lab.planning.break_even import lowest_rate
 from lab.statistics.aa_test import aa_test
 from lab.statistics.bootstrap import draws, interval
@@ -41,6 +42,7 @@ from lab.statistics.pareto import pareto_front
 from lab.statistics.quantiles import quantile_differences, quantiles
 from lab.statistics.sample_size import needed_rows
 from lab.statistics.significance import holm
+from router.config import SelectionConfig
 
 _NAME = "comparison"
 """The name that seeds the draws; all arms share them."""
@@ -60,6 +62,7 @@ class AnalysisSettings:
         seed: the seed of all random draws.
         prices: of tokens and machines.
         requests_per_hour: the traffic for the capacity cost; None: the measured traffic.
+        selection: how live selection would judge specialists by these answers.
     """
 
     margin: float
@@ -67,6 +70,7 @@ class AnalysisSettings:
     seed: int
     prices: Prices
     requests_per_hour: float | None = None
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
 
 
 def analyse(sample: Sample, terms: AnalysisSettings) -> Figures:
@@ -94,6 +98,7 @@ def analyse(sample: Sample, terms: AnalysisSettings) -> Figures:
         front={kind: _front(shown, kind) for kind in COST_KINDS},
         capacity=work.capacity(),
         break_even=work.break_even(),
+        selection=selected(sample, terms.selection),
         examples=_examples(sample),
     )
 

@@ -118,6 +118,28 @@ class Example:
 
 
 @dataclass(frozen=True)
+class SelectionFigures:
+    """One specialist under selection.
+
+    Attributes:
+        specialist: its name.
+        pairs: the compared answers.
+        quality: the mean difference to the generalist, with selection's own interval, which holds
+            at all times and is wider than the comparison's; None without pairs.
+        expense: the same of what the two cost, in currency units; None: unknown.
+        demoted_after: the number of pairs after which it lost its traffic; None: it kept it.
+        why: the test that decided; None: none did.
+    """
+
+    specialist: str
+    pairs: int
+    quality: Interval | None
+    expense: Interval | None
+    demoted_after: int | None
+    why: str | None
+
+
+@dataclass(frozen=True)
 class Figures:
     """All figures of a comparison.
 
@@ -138,6 +160,7 @@ class Figures:
         break_even: requests per hour above which routing's capacity costs no more; None: unknown,
             or it costs more even at the highest traffic.
         examples: prompts gained and lost, largest differences first.
+        selection: what live selection would do, by specialist.
     """
 
     rows: int
@@ -156,6 +179,7 @@ class Figures:
     capacity: tuple[CapacityPoint, ...]
     break_even: float | None
     examples: tuple[Example, ...]
+    selection: tuple[SelectionFigures, ...] = ()
 
     def arm(self, name: str) -> ArmFigures | None:
         """The arm of this name; None if it was not measured."""

@@ -22,6 +22,7 @@ from lab.comparison.tables import (
     latency_table,
     pairs_table,
     routes_table,
+    selection_table,
 )
 from lab.comparison.verdict import Verdict
 from lab.statistics.bootstrap import RESAMPLES
@@ -39,6 +40,7 @@ def terminal(figures: Figures, found: Verdict) -> str:
         pairs_table(figures),
         domains_table(figures),
         routes_table(figures),
+        selection_table(figures),
         latency_table(figures),
     ]
     shown = [f"{table.text()}\n{table.note}" for table in tables if table is not None]
@@ -83,6 +85,7 @@ def page(figures: Figures, found: Verdict, margin: float, about: Sequence[str]) 
         _section("Quality and cost", _QUALITY_COST_NOTE, _quality_cost(figures, found.cost_kind)),
         _section("By domain", _domain_note(margin), _domains(figures, margin)),
         _of_table(routes_table(figures)),
+        _of_table(selection_table(figures)),
         _section("Latency", _LATENCY_NOTE, _latencies(figures)),
         _section("Cost of capacity", _capacity_note(figures), _capacity(figures)),
         _of_table(arms_table(figures)),

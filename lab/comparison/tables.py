@@ -128,6 +128,33 @@ def routes_table(figures: Figures) -> Table | None:
     )
 
 
+def selection_table(figures: Figures) -> Table | None:
+    """What live selection would do with each specialist; None if none answered."""
+    rows = [
+        (
+            of.specialist,
+            str(of.pairs),
+            _ABSENT if of.quality is None else _difference(of.quality),
+            _cost(of.expense),
+            "keep it" if of.demoted_after is None else f"demote it after {of.demoted_after} pairs",
+            of.why or "",
+        )
+        for of in figures.selection
+    ]
+    return (
+        Table(
+            ("specialist", "pairs", "quality", "cost", "selection would", "because it is"),
+            tuple(rows),
+            title="What live selection would do",
+            note="With these answers alone, and its own settings by default. Specialist minus "
+            f"generalist: quality in points, cost in {figures.currency} per {_PER:,} requests; the "
+            "intervals hold at all times for all specialists, so they are wider than those above.",
+        )
+        if rows
+        else None
+    )
+
+
 def _levels(found: Quantiles) -> Sequence[Interval]:
     return found.p50, found.p95, found.p99
 

@@ -21,6 +21,7 @@ from deployments.protocol import Chunk, ModelRequest, Usage
             created=1_700_000_000,
             deadline_seconds=30.0,
             first_token_seconds=0.5,
+            clamp_max_tokens=True,
             trace=(("traceparent", "00-1"), ("tracestate", "a=b")),
         ),
     ],

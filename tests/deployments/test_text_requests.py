@@ -10,6 +10,9 @@ from deployments.text_requests import read_request
 from tests.model_requests import chat, completion
 
 USER = (Message("user", "hello"),)
+USERS = {"role": "user", "content": "hello"}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
 def only(request: ModelRequest) -> Prompt:
@@ -121,6 +124,39 @@ def test_an_answer_can_be_sent_back():
     )
 
 
+def test_calls_and_their_results_are_text():
+    """A call as the model wrote it, a result as it is."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    turns = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "22"},
+    ]
+
+    assert only(chat(messages=turns)).messages == (
+        Message("assistant", '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'),
+        Message("tool", "22"),
+    )
+
+
+def test_a_model_that_sees_may_get_images():
+    """Of which a text engine knows that they are there."""
+    parts = [{"type": "text", "text": "what is it?"}, IMAGE]
+    [prompt] = read_request(chat(parts), images=True).prompts
+
+    assert prompt.messages == (Message("user", "what is it?\n[image]"),)
+
+
+def test_tools_and_schemas_are_the_form_of_an_answer():
+    """With the names of the functions that may be called."""
+    assert only(chat()).form is None
+    assert only(chat(response_format={"type": "json_object"})).form.parameter == "response_format"
+    called = only(chat(tools=[TOOL]))
+    assert (called.form.parameter, called.form.calls, called.form.text) == ("tools", True, True)
+    assert called.functions == ("f",)
+    assert not only(chat(tools=[TOOL], tool_choice="required")).form.text
+    assert only(chat(tools=[TOOL], tool_choice="none")).form is None
+
+
 def test_a_default_is_the_gateways_to_write():
     """The engine adds none: upstreams get the same body."""
     assert only(completion()).sampling.max_tokens is None
@@ -173,14 +209,14 @@ def test_what_asks_for_nothing_passes(body):
     ("body", "parameter"),
     [
         ({"tools": [{"type": "function"}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"tools": [TOOL], "tool_choice": {"function": {"name": "g"}}}, "tool_choice"),
+        ({"response_format": {"type": "rhyme"}}, "response_format"),
         ({"store": 0}, "store"),
         ({"logit_bias": {"1": 5}}, "logit_bias"),
         ({"min_p": 0.1}, "min_p"),
         ({"stop": 3}, "stop"),
-        ({"messages": [{"role": "tool", "content": "4"}]}, "messages"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages"),
-        ({"messages": [{"role": "assistant", "content": "", "tool_calls": []}]}, "messages"),
+        ({"messages": [USERS, {"role": "user", "content": [IMAGE]}]}, "messages[1].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages"),
         ({"messages": [{"role": "user", "content": "", "colour": "red"}]}, "messages"),
     ],
 )

@@ -246,7 +246,7 @@ async def test_a_tool_is_called(tmp_path: Path) -> None:
     other = {"type": "function", "function": {"name": "other", "parameters": YES_OR_NO}}
     named = {"type": "function", "function": {"name": "answer"}}
     async with running(spec) as engine:
-        request = greedy(tools=[other, TOOL], tool_choice=named)
+        request = greedy(tools=[other, TOOL], tool_choice=named, max_tokens=100)
         whole, chunks = await engine.complete(request), await streamed(engine, request)
     choice = objects([whole])[0]["choices"][0]
     (called,) = choice["message"]["tool_calls"]
@@ -261,9 +261,10 @@ async def test_a_tool_is_called(tmp_path: Path) -> None:
     assert (called["type"], called["function"]["name"]) == ("function", "answer")
     assert "index" not in called
     assert choice["message"]["content"] is None
-    assert json.loads(called["function"]["arguments"]) == {"ok": True}
+    assert set(json.loads(called["function"]["arguments"])) == {"ok"}
     assert deltas[0]["function"]["name"] == "answer"
-    assert json.loads("".join(part["function"]["arguments"] for part in deltas)) == {"ok": True}
+    arguments = "".join(part["function"]["arguments"] for part in deltas)
+    assert arguments == called["function"]["arguments"]
     assert {part["index"] for part in deltas} == {0}
 
 

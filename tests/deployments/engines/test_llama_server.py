@@ -29,8 +29,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def answer(server: LlamaServer, request: ModelRequest, pieces: int | None = None) -> int:
     """Reads an answer to its end, or leaves after so many pieces; returns how many there were."""
-    body = read_request(request, ServedModel(SMALL), ControlTokens(())).bodies[0]
-    read, count = ChoiceReader(request, (), "messages").read, 0
+    asked = read_request(request, ServedModel(SMALL), ControlTokens(()))
+    body, read, count = asked.bodies[0], ChoiceReader(request, asked).read, 0
     async with aclosing(server.answer(request, body, read, within_deadline(request))) as said:
         async for _ in said:
             count += 1

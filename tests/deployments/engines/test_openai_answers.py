@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._openai_requests import Wanted
 from deployments.protocol import BackendError
+from deployments.tool_call_ids import marked
 from tests.deployments.upstream import USAGE, delta, event, fields_of, request, text_of
 
 DONE = b"data: [DONE]\n\n"
@@ -278,3 +279,52 @@ def test_whatever_a_server_sends_is_an_answer_or_an_error(events, operation, usa
     with suppress(BackendError):
         joined.feed(body)
         assert json.loads(joined.end(1.0).data)["choices"]
+
+
+def calling(*deltas, **more):
+    return {"choices": [{"index": 0, "delta": {"tool_calls": list(deltas)}, **more}]}
+
+
+CALL = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}
+CALLED = {
+    "id": marked("a", "remote"),
+    "type": "function",
+    "function": {"name": "f", "arguments": "{}"},
+}
+
+
+def test_the_id_of_a_call_carries_the_model():
+    """Once, also where the server repeats it in each delta."""
+    more = CALL | {"function": {"arguments": "}"}}
+    ends = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    chunks = flat(fed(reading(), calling(CALL), calling(more), ends, DONE))
+    whole = WholeAnswer(request(), Wanted())
+    for piece in (calling(CALL), calling(more), ends):
+        whole.feed(event(piece))
+
+    said = [fields["choices"][0]["delta"].get("tool_calls") for fields in fields_of(chunks)]
+    first = CALLED | {"index": 0, "function": CALL["function"]}
+    assert said == [[first], [{"index": 0, "function": {"arguments": "}"}}], None]
+    (fields,) = fields_of([whole.end(1.0)])
+    assert fields["choices"][0]["message"]["tool_calls"] == [CALLED]
+
+
+def test_the_id_of_a_call_in_a_whole_answer_carries_the_model():
+    """Also in the one of a server that does not stream."""
+    call = CALLED | {"id": "a"}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    whole, streamed = WholeAnswer(request(), Wanted()), reading()
+    whole.feed(json.dumps(body).encode())
+    chunks = flat(fed(streamed, json.dumps(body).encode()))
+
+    (fields,) = fields_of([whole.end(1.0)])
+    assert fields["choices"][0]["message"] == message | {"tool_calls": [CALLED]}
+    (fields,) = fields_of(chunks)
+    assert fields["choices"][0]["delta"]["tool_calls"] == [CALLED | {"index": 0}]
+
+
+def test_what_is_no_tool_call_is_no_answer():
+    """As anything else that cannot be read."""
+    with pytest.raises(BackendError):
+        fed(reading(), {"choices": [{"index": 0, "delta": {"tool_calls": "f"}}]})

@@ -19,7 +19,7 @@ class StopScanner:
         if found:
             self.stopped = True
             return text[: min(found)]
-        keep = self._possible_start(text)
+        keep = possible_start(text, self._stop)
         if keep:
             text, self._held = text[:-keep], text[-keep:]
         return text
@@ -29,10 +29,11 @@ class StopScanner:
         text, self._held = self._held, ""
         return text
 
-    def _possible_start(self, text: str) -> int:
-        """The length of the longest suffix of `text` that is a proper prefix of a stop string."""
-        longest = max((len(stop) for stop in self._stop), default=1) - 1
-        for length in range(min(longest, len(text)), 0, -1):
-            if any(stop.startswith(text[-length:]) for stop in self._stop):
-                return length
-        return 0
+
+def possible_start(text: str, marks: tuple[str, ...]) -> int:
+    """The length of the longest suffix of `text` that is a proper prefix of a mark."""
+    longest = max((len(mark) for mark in marks), default=1) - 1
+    for length in range(min(longest, len(text)), 0, -1):
+        if any(mark.startswith(text[-length:]) for mark in marks):
+            return length
+    return 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.engines._stops import StopScanner
+from deployments.stops import StopScanner
 
 
 def scan(pieces: list[str], stop: tuple[str, ...]) -> tuple[str, bool]:

@@ -1,0 +1,61 @@
+"""The tool calls of an answer, as clients need them.
+
+Each id carries the model's mark. In a stream each delta has the index of its call, and the id and
+the name come once, with the first. Servers differ there: some repeat the id in each delta or make
+up another one, some leave out the index, and some give one index to several calls.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.protocol import ModelRequest
+from deployments.tool_call_ids import marked
+
+Call = dict[str, Any]
+"""A call, or the delta of one, in OpenAI's shape. What else a server puts there stays."""
+
+_ONCE = ("id", "type")
+
+
+@dataclass(slots=True)
+class _Choice:
+    """The calls of a choice so far: their own ids, and the last one with each of the server's
+    indices."""
+
+    ids: list[str] = field(default_factory=list)
+    by_index: dict[int | None, int] = field(default_factory=dict)
+
+
+class ToolCalls:
+    """Writes the tool calls of the answer to one request."""
+
+    def __init__(self, request: ModelRequest) -> None:
+        self._request = request
+        self._choices: dict[int, _Choice] = {}
+
+    def deltas(self, calls: Sequence[Call], choice: int = 0) -> list[Call]:
+        """The deltas of an event, in the order in which they come."""
+        return [self._delta(call, choice) for call in calls]
+
+    def whole(self, calls: Sequence[Call], choice: int = 0) -> list[Call]:
+        """The calls of a whole answer."""
+        written = self.deltas([call | {"index": at} for at, call in enumerate(calls)], choice)
+        return [{key: call[key] for key in call if key != "index"} for call in written]
+
+    def _delta(self, call: Call, number: int) -> Call:
+        choice = self._choices.setdefault(number, _Choice())
+        index, function = call.get("index"), call.get("function")
+        index = index if isinstance(index, int) else None
+        function = function if isinstance(function, dict) else {}
+        known, own = choice.by_index.get(index), str(call.get("id") or "")
+        if known is None or (function.get("name") and own not in ("", choice.ids[known])):
+            known = choice.by_index[index] = len(choice.ids)
+            # An id of its own for every call, as their results are told apart by nothing else.
+            choice.ids.append(own or f"{self._request.response_id}_{number}_{known}")
+            once = {"id": marked(choice.ids[known], self._request.model), "type": "function"}
+            return call | {"index": known} | once
+        rest = {key: value for key, value in call.items() if key not in _ONCE}
+        if function:
+            rest["function"] = {key: function[key] for key in function if key != "name"}
+        return rest | {"index": known}
