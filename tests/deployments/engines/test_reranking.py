@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec import Raw
 
 from deployments.engine import Engine, EngineContext, create_engine
+from deployments.engines._llama_inputs import read_inputs
 from deployments.models.errors import ModelError
-from deployments.protocol import InvalidPrompt, ModelRequest, PromptTooLong
+from deployments.protocol import InvalidPrompt, ModelRequest, PromptTooLong, Usage
 from deployments.spec import ModelSpec
 from tests.deployments.engines.test_embeddings import running
 from tests.deployments.tiny_bert_gguf import CONTEXT, save_tiny_bert
@@ -140,3 +142,19 @@ async def test_pooling_is_for_models_that_embed() -> None:
     wrong = spec("llama", engine_options={"pooling": "mean"})
     with pytest.raises(ValueError, match=r"engine_options\.pooling"):
         create_engine([wrong], EngineContext(Path("unused")))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [
+        pytest.param("bert", [0.5, pytest.approx(0.8808, abs=1e-4), 0.0], id="logits"),
+        pytest.param("qwen3", [0.0, 2.0, -1e4], id="what is a probability already"),
+    ],
+)
+async def test_a_score_is_a_probability(architecture: str, expected: list[Any]) -> None:
+    """Also where llama.cpp gives a logit, however large."""
+    asked = read_inputs(rerank(["a", "b", "c"]), architecture)
+    chunk = asked.write([Raw(b"0"), Raw(b"2.0"), Raw(b"-1e4")], Usage(3, 0))
+
+    found = {of["index"]: of["relevance_score"] for of in json.loads(chunk.data)["results"]}
+    assert [found[index] for index in range(3)] == expected
