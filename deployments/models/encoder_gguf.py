@@ -26,11 +26,12 @@ from deployments.models.tensors import read_tensors
 VERSION = 1
 """Of the converter: to be raised with every change of what it writes."""
 
-ARCHITECTURE = "bert"
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 POOLING = "1_Pooling/config.json"
 
+_ARCHITECTURE = "bert"
 _CONFIG: Mapping[str, tuple[object, ...]] = {
+    "model_type": (_ARCHITECTURE,),
     "hidden_act": ("gelu",),
     "is_decoder": (None, False),
     "position_embedding_type": (None, "absolute"),
@@ -62,23 +63,23 @@ def encoder_gguf(folder: Path, cache: Path) -> Path:
     Raises:
         ModelError: a file is absent, or has what cannot be converted.
     """
-    pooling = [folder / POOLING] if (folder / POOLING).is_file() else []
-    files = [*(folder / name for name in (CONFIG, TOKENIZER, WEIGHTS)), *pooling]
+    pooling = [POOLING] if (folder / POOLING).is_file() else []
     try:
-        facts = [VERSION, *map(sha256_of, files)]
+        config = _json(folder / CONFIG)
+        _check(folder / CONFIG, config, _CONFIG)
+        facts = [
+            VERSION,
+            *(sha256_of(folder / of) for of in (CONFIG, TOKENIZER, WEIGHTS, *pooling)),
+        ]
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read: {error}") from error
-    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-    return converted_file(cache / "gguf" / f"{name}.gguf", lambda part: _write(part, folder))
+    target = cache / "gguf" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.gguf"
+    return converted_file(target, lambda part: _write(part, folder, config))
 
 
-def _write(target: Path, folder: Path) -> None:
-    writer = GGUFWriter(target, ARCHITECTURE)
+def _write(target: Path, folder: Path, config: Mapping[str, Any]) -> None:
+    writer, tokenizer = GGUFWriter(target, _ARCHITECTURE), _json(folder / TOKENIZER)
     try:
-        config, tokenizer = (
-            json.loads((folder / name).read_bytes()) for name in (CONFIG, TOKENIZER)
-        )
-        _check(folder / CONFIG, config, _CONFIG)
         _check(folder / TOKENIZER, tokenizer["model"], _MODEL)
         _check(folder / TOKENIZER, tokenizer["normalizer"], _NORMALIZER)
         _add_shape(writer, config)
@@ -86,7 +87,7 @@ def _write(target: Path, folder: Path) -> None:
         layers = int(config["num_hidden_layers"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: {CONFIG} or {TOKENIZER} cannot be used: {error!r}") from error
-    if pooling := _pooling(folder / POOLING):
+    if (folder / POOLING).is_file() and (pooling := _pooling(_json(folder / POOLING))):
         writer.add_pooling_type(pooling)
     for name, tensor in _tensors(folder / WEIGHTS, layers):
         writer.add_tensor(name, tensor)
@@ -96,12 +97,19 @@ def _write(target: Path, folder: Path) -> None:
     writer.close()
 
 
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{path}: cannot be used: {error}") from error
+
+
 def _check(path: Path, given: Mapping[str, Any], known: Mapping[str, tuple[object, ...]]) -> None:
     for key, values in known.items():
         if given.get(key) not in values:
             raise ModelError(
-                f"{path}: {key} {given.get(key)!r} cannot be converted for engine llama; name a "
-                "GGUF file of the model, if there is one"
+                f"{path}: {key} {given.get(key)!r} cannot be converted for engine llama, the "
+                "default; name a GGUF file of the model, or serve a language model with engine: vllm"
             )
 
 
@@ -120,7 +128,7 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: Mapping[str, Any]) -> None:
     numbers: dict[str, int] = tokenizer["model"]["vocab"]
     control = {token["content"] for token in tokenizer["added_tokens"] if token["special"]}
     tokens = sorted(numbers, key=numbers.__getitem__)
-    writer.add_tokenizer_model(ARCHITECTURE)
+    writer.add_tokenizer_model(_ARCHITECTURE)
     writer.add_token_list([token if token in control else _piece(token) for token in tokens])
     kinds = {True: TokenType.CONTROL, False: TokenType.NORMAL}
     writer.add_token_types([kinds[token in control] for token in tokens])
@@ -137,14 +145,8 @@ def _piece(token: str) -> str:
     return token[2:] if token.startswith("##") else f"\u2581{token}"
 
 
-def _pooling(path: Path) -> PoolingType | None:
-    """How sentence-transformers pools; None: it says nothing, or another way."""
-    try:
-        said = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}") from error
+def _pooling(said: Mapping[str, Any]) -> PoolingType | None:
+    """How sentence-transformers pools; None: in a way that llama.cpp lacks."""
     chosen = [kind for key, kind in _POOLINGS.items() if said.get(key)]
     return chosen[0] if len(chosen) == 1 else None
 

@@ -5,7 +5,6 @@ A reference is a name of `deployments/models.lock`, a local file, or a file of t
 a local directory, is converted.
 """
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +48,9 @@ def resolve_gguf(
             raise not_pulled(reference, cache_dir)
         return folder / next(iter(model.files))
     if model is not None or local.is_dir():
-        return _converted(reference, resolve(reference, cache_dir, lock=models), cache_dir)
+        from deployments.models.encoder_gguf import encoder_gguf  # noqa: PLC0415 - imports gguf
+
+        return encoder_gguf(resolve(reference, cache_dir, lock=models), cache_dir)
     if local.is_file():
         if not is_gguf(local):
             raise _no_gguf(reference)
@@ -57,18 +58,6 @@ def resolve_gguf(
     if found := _HUB_FILE.fullmatch(reference):
         return from_hub(reference, lambda: _hub_files(found[1], found[2], download))
     raise _no_gguf(reference)
-
-
-def _converted(reference: str, folder: Path, cache_dir: Path) -> Path:
-    from deployments.models.encoder_gguf import (  # noqa: PLC0415 - imports gguf
-        ARCHITECTURE,
-        CONFIG,
-        encoder_gguf,
-    )
-
-    if json.loads((folder / CONFIG).read_bytes()).get("model_type") != ARCHITECTURE:
-        raise _no_gguf(reference)
-    return encoder_gguf(folder, cache_dir)
 
 
 def _hub_files(hub_id: str, name: str, download: HubFile) -> str:

@@ -97,7 +97,7 @@ def test_what_llama_would_compute_otherwise_is_refused(folder, tmp_path, key, va
 
     with pytest.raises(ModelError, match=key):
         encoder_gguf(model, tmp_path)
-    assert not list((tmp_path / "gguf").iterdir())
+    assert not list(tmp_path.glob("gguf/*"))
 
 
 def test_a_tokenizer_that_llama_lacks_is_refused(folder, tmp_path):
