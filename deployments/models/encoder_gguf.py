@@ -108,8 +108,8 @@ def _check(path: Path, given: Mapping[str, Any], known: Mapping[str, tuple[objec
     for key, values in known.items():
         if given.get(key) not in values:
             raise ModelError(
-                f"{path}: {key} {given.get(key)!r} cannot be converted for engine llama, the "
-                "default; name a GGUF file of the model, or serve a language model with engine: vllm"
+                f"{path}: {key} {given.get(key)!r} cannot be converted for engine llama, which is "
+                "the default; name a GGUF file, or serve a language model with engine: vllm"
             )
 
 
