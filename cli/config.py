@@ -36,7 +36,7 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"{arguments.config}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"
-        does = spec.kind if spec.kind == "embedding" else spec.domain or "general"
+        does = spec.domain or "general" if spec.kind == "generation" else spec.kind
         print(f"  {spec.name:<12} {does:<12} {spec.engine}: {weights}")
     for pool in config.pools:
         if pool.shared:

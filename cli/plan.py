@@ -152,7 +152,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _notes(config: NicheConfig, speeds: Mapping[str, float]) -> Iterator[str]:
     """What to know about models behind other servers, and which are not planned for."""
-    for spec in config.embeddings:
+    for spec in (*config.embeddings, *config.rerankers):
         yield f"{spec.name}: not in this plan, which is for requests that are answered with text."
     for spec in config.generating:
         if _is_elsewhere(spec):

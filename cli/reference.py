@@ -25,6 +25,7 @@ from deployments.spec import ModelSpec, engine_names
 from gateway.config import NicheConfig
 from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.errors import TABLE, error_response
 from gateway.evidence.metrics import EvidenceMetrics
@@ -278,7 +279,7 @@ def _configuration() -> str:
         "How the file is used: [configuration](../configuration.md).",
         "## The file",
         _settings(NicheConfig),
-        "## A model: `generalist`, and each of `specialists` and `embeddings`",
+        "## A model: `generalist`, and each of `specialists`, `embeddings` and `rerankers`",
         _settings(ModelSpec),
     )
 
@@ -323,6 +324,8 @@ PAGES: dict[str, Callable[[], str]] = {
         _parameters(TextRequest, TEXT_UNSUPPORTED),
         "## `POST /v1/embeddings`",
         _parameters(EmbeddingRequest, {}),
+        "## `POST /v1/rerank`",
+        _parameters(RerankRequest, {}),
     ),
     "cli.md": lambda: _page(
         "The command `niche`",

@@ -23,6 +23,7 @@ class _Said(msgspec.Struct):
     messages: list[msgspec.Raw] = []
     prompt: msgspec.Raw = msgspec.Raw(b"")
     input: msgspec.Raw = msgspec.Raw(b"")
+    query: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Turn(msgspec.Struct):
@@ -35,7 +36,7 @@ _decode_turn = msgspec.json.Decoder(_Turn).decode
 
 def beginning(request: ModelRequest) -> bytes:
     """What all turns of a conversation have in common: the model, and its messages up to the first
-    of the user; of a completion, or of what is to be embedded, the first characters."""
+    of the user; of a completion, of what is to be embedded, or of a query, the first characters."""
     name = request.model.encode()
     try:
         said = _decode_said(request.body)
@@ -46,7 +47,7 @@ def beginning(request: ModelRequest) -> bytes:
                 break
     except msgspec.MsgspecError:
         return name
-    text = bytes(said.prompt) or bytes(said.input)
+    text = bytes(said.prompt) or bytes(said.input) or bytes(said.query)
     return b"\0".join([name, *kept, text[:_CHARACTERS]])
 
 

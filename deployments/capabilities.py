@@ -30,7 +30,7 @@ def capabilities_of(spec: ModelSpec) -> frozenset[Capability]:
     """What a model can."""
     if spec.capabilities is not None:
         return spec.capabilities
-    if spec.kind == "embedding":
+    if spec.kind != "generation":
         return frozenset()
     able = _OF_ENGINES[spec.engine]
     return able if spec.adapter is None else able - {_C.TOOLS, _C.IMAGES}

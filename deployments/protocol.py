@@ -1,9 +1,10 @@
 """The model protocol: the only interface between models and the layers above.
 
-It is in OpenAI's own words: a request travels as the bytes of an OpenAI request, an answer as the
-bytes of OpenAI's chunks, with typed facts beside them. What lies between reads the facts and
-forwards the bytes. An engine, a model on Ray Serve, an upstream and a fake in a test all implement
-`Backend`. Values are frozen; errors carry facts, and the gateway writes the messages.
+It is in OpenAI's own words, and in Jina's for reranking, which OpenAI lacks: a request travels as
+the bytes of an OpenAI request, an answer as the bytes of OpenAI's chunks, with typed facts beside
+them. What lies between reads the facts and forwards the bytes. An engine, a model on Ray Serve, an
+upstream and a fake in a test all implement `Backend`. Values are frozen; errors carry facts, and
+the gateway writes the messages.
 
     BackendError
     |-- InvalidPrompt      the model cannot serve the request; `parameter` names the reason
@@ -17,17 +18,31 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-Operation = Literal["chat", "completion", "embedding", "count_tokens"]
-"""What is asked: `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/embeddings`, or how
-many tokens a chat's prompt has. The last two are always answered whole."""
+Operation = Literal["chat", "completion", "embedding", "rerank", "count_tokens"]
+"""What is asked: `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/embeddings`,
+`POST /v1/rerank`, or how many tokens a chat's prompt has. The last three are always answered
+whole."""
 
 INPUTS: Mapping[Operation, str] = {
     "chat": "messages",
     "completion": "prompt",
     "embedding": "input",
+    "rerank": "documents",
     "count_tokens": "messages",
 }
 """The parameter that holds what a request is about."""
+
+Kind = Literal["generation", "embedding", "reranking"]
+"""What a model gives: text, vectors, or how relevant documents are."""
+
+KINDS: Mapping[Operation, Kind] = {
+    "chat": "generation",
+    "completion": "generation",
+    "embedding": "embedding",
+    "rerank": "reranking",
+    "count_tokens": "generation",
+}
+"""Of the models that serve a request."""
 
 
 @dataclass(frozen=True, slots=True)

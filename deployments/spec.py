@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from deployments.capability import Capability
+from deployments.protocol import Kind
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
@@ -102,8 +103,11 @@ class Price(_Section):
 _UPSTREAM = "openai"
 """The engine that only forwards."""
 
-EMBEDDING_ENGINES = frozenset({"fake", "llama", "openai"})
-"""The engines that serve models of kind `embedding`."""
+_ENGINES_OF_KINDS: Mapping[Kind, frozenset[str]] = {
+    "embedding": frozenset({"fake", "llama", "openai"}),
+    "reranking": frozenset({"fake", "llama", "openai"}),
+}
+"""The engines that serve models which write no text."""
 
 SHARED_ENGINES: Mapping[str, frozenset[str]] = {
     "fake": frozenset(
@@ -147,10 +151,11 @@ class ModelSpec(_Section):
         "or one of the Hugging Face hub, `org/name:file.gguf`; for engine vllm a local directory, "
         "or `org/name`",
     )
-    kind: Literal["generation", "embedding"] = Field(
+    kind: Kind = Field(
         default="generation",
-        description="`embedding`: gives vectors, at `/v1/embeddings` alone; the models of "
-        "`embeddings` are of this kind",
+        description="`embedding`: gives vectors, at `/v1/embeddings` alone; `reranking`: ranks "
+        "documents, at `/v1/rerank` alone; the models of `embeddings` and `rerankers` are of these "
+        "kinds",
     )
     adapter: str | None = Field(
         default=None, description="a name under deployments/adapters, or a local directory"
@@ -210,18 +215,20 @@ class ModelSpec(_Section):
             )
         if engine not in engine_names():
             raise ValueError(f"no engine {engine!r}; allowed: {', '.join(engine_names())}")
-        if info.data.get("kind") == "embedding" and engine not in EMBEDDING_ENGINES:
+        kind = info.data.get("kind", "generation")
+        if engine not in (able := _ENGINES_OF_KINDS.get(kind, {engine})):
             raise ValueError(
-                f"engine {engine!r} serves no embedding models; allowed for them: "
-                f"{', '.join(sorted(EMBEDDING_ENGINES))}"
+                f"engine {engine!r} serves no {kind} models; allowed for them: "
+                f"{', '.join(sorted(able))}"
             )
         return engine
 
     @field_validator("adapter", "domain", "initial_state", "system_prompt")
     @classmethod
     def _of_generation(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("kind") == "embedding" and value not in (None, "active"):
-            raise ValueError("no effect on an embedding model; leave it out")
+        kind = info.data.get("kind", "generation")
+        if kind != "generation" and value not in (None, "active"):
+            raise ValueError(f"no effect on a model of kind {kind}; leave it out")
         return value
 
     @field_validator("pool")

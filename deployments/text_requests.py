@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from deployments.generation import Prompt, Sampling
 from deployments.parameters import asked
-from deployments.protocol import InvalidPrompt, Message, ModelRequest
+from deployments.protocol import KINDS, InvalidPrompt, Message, ModelRequest
 from deployments.tagged_calls import call_text, callable_tools, form_of
 
 _FORMS = ("parallel_tool_calls", "response_format", "tool_choice", "tools")
@@ -123,8 +123,8 @@ def read_request(request: ModelRequest, *, images: bool = False) -> TextRequest:
     Raises:
         InvalidPrompt: it asks for something that a text engine does not serve.
     """
-    if request.operation == "embedding":
-        raise InvalidPrompt("model", f"model {request.model!r} writes text, and embeds none")
+    if KINDS[request.operation] != "generation":
+        raise InvalidPrompt("model", f"model {request.model!r} gives text alone")
     body: _ChatBody | _CompletionBody
     limit = "max_tokens"
     inputs: list[str | None] = [None]

@@ -29,6 +29,7 @@ from gateway.dialects.embeddings import parse_embedding
 from gateway.dialects.messages import parse_messages
 from gateway.dialects.messages_errors import message_error
 from gateway.dialects.parse import parse_chat, parse_text
+from gateway.dialects.rerank import parse_rerank
 from gateway.dialects.responses import parse_responses
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
@@ -59,7 +60,7 @@ from router.policy import Access
 Observe = Callable[[Scope, Record], RequestObserver]
 
 _RESPONSES = "/v1/responses"
-_EMBEDDINGS = "/v1/embeddings"
+_EMBEDDINGS, _RERANK = "/v1/embeddings", "/v1/rerank"
 """Where there is nothing to decide, nor to compare."""
 
 _MESSAGES, _COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
@@ -149,7 +150,7 @@ def _observe(
             observers.append(RequestMetrics(metrics, record))
             if tracing is not None:
                 observers.append(tracing.begin(scope, record))
-            decided = scope["path"] != _EMBEDDINGS
+            decided = scope["path"] not in (_EMBEDDINGS, _RERANK)
             if evaluation is not None and decided:
                 observers.append(ShadowTap(evaluation, record, timeout))
             if decisions is not None and decided:
@@ -318,6 +319,7 @@ def _answering_routes(
         _RESPONSES: parse_responses,
         _EMBEDDINGS: parse_embedding,
         _MESSAGES: parse_messages,
+        _RERANK: parse_rerank,
     }
     completions = {
         path: Completions(dependencies, *asking, parse) for path, parse in parsers.items()

@@ -45,7 +45,12 @@ _CHUNKS_PER_TURN = 16
 
 _Begun = TypeVar("_Begun", bound=Answer)
 
-_ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-", "embedding": "embd-"}
+_ID_PREFIXES = {
+    "chat": "chatcmpl-",
+    "completion": "cmpl-",
+    "embedding": "embd-",
+    "rerank": "rerank-",
+}
 
 
 @dataclass(frozen=True)
@@ -214,8 +219,8 @@ class _Exchange:
     def _last_niche(self) -> Niche:
         config, record, usage = self._config, self._record, self._tally.usage
         spec = self._spec(record.model)
-        # Nobody else could have given this model's vectors.
-        baseline = spec if spec.kind == "embedding" else config.generalist
+        # Nobody else could have given this model's vectors, or its scores.
+        baseline = config.generalist if spec.kind == "generation" else spec
         costs = self._costs = costs_of(usage, spec, baseline)
         return msgspec.structs.replace(
             self._niche(),

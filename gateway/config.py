@@ -7,11 +7,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from deployments.pool import Pool, PoolConflict, pools
+from deployments.protocol import Kind
 from deployments.spec import ModelSpec, Price
 from router.config import RouterConfig
 from router.grading.registry import GRADERS
@@ -19,6 +21,9 @@ from router.types import GENERAL
 
 AUTO = "auto"
 """The model name that asks for a routed answer."""
+
+_LISTS: dict[str, Kind] = {"embeddings": "embedding", "rerankers": "reranking"}
+"""The keys of models that write no text, and their kinds."""
 
 
 class ConfigError(Exception):
@@ -273,7 +278,8 @@ class ObservabilitySection(_Section):
 
 
 class NicheConfig(_Section):
-    """The whole stack: one generalist, its specialists, models that embed, the router, the edge."""
+    """The whole stack: one generalist, its specialists, models that embed or rank, the router, the
+    edge."""
 
     generalist: ModelSpec = Field(description="model that answers everything no specialist answers")
     specialists: tuple[ModelSpec, ...] = Field(
@@ -283,19 +289,23 @@ class NicheConfig(_Section):
     embeddings: tuple[ModelSpec, ...] = Field(
         default=(), description="models for `/v1/embeddings`, each asked by its name"
     )
+    rerankers: tuple[ModelSpec, ...] = Field(
+        default=(), description="models for `/v1/rerank`, each asked by its name"
+    )
     router: RouterConfig = Field(default=RouterConfig(), description="how the domain is decided")
     gateway: GatewaySection = Field(default=GatewaySection(), description="the HTTP edge")
     observability: ObservabilitySection = Field(
         default=ObservabilitySection(), description="metrics, logs and traces"
     )
 
-    @field_validator("embeddings", mode="before")
+    @field_validator(*_LISTS, mode="before")
     @classmethod
-    def _of_their_kind(cls, specs: Any) -> Any:
-        """Models of this list need not say of which kind they are."""
+    def _of_their_kind(cls, specs: Any, info: ValidationInfo) -> Any:
+        """Models of these lists need not say of which kind they are."""
         if not isinstance(specs, list | tuple):
             return specs
-        return [{"kind": "embedding"} | of if isinstance(of, dict) else of for of in specs]
+        kind = {"kind": _LISTS[info.field_name or ""]}
+        return [kind | of if isinstance(of, dict) else of for of in specs]
 
     @model_validator(mode="after")
     def _told_apart(self) -> "NicheConfig":
@@ -307,9 +317,10 @@ class NicheConfig(_Section):
                 raise ValueError(
                     f"{where}.name: {spec.name!r} is already used; names must be unique"
                 )
-            embeds = where.startswith("embeddings")
-            if embeds != (spec.kind == "embedding"):
-                remedy = "remove the key" if embeds else "list the model under embeddings"
+            kind = _LISTS.get(where.partition("[")[0], "generation")
+            if spec.kind != kind:
+                lists = [key for key, of in _LISTS.items() if of == spec.kind]
+                remedy = f"list the model under {lists[0]}" if lists else "remove the key"
                 raise ValueError(f"{where}.kind: not {spec.kind} here; {remedy}")
         return self
 
@@ -317,8 +328,11 @@ class NicheConfig(_Section):
         """Each model with its key."""
         return [
             ("generalist", self.generalist),
-            *((f"specialists[{index}]", spec) for index, spec in enumerate(self.specialists)),
-            *((f"embeddings[{index}]", spec) for index, spec in enumerate(self.embeddings)),
+            *(
+                (f"{key}[{index}]", spec)
+                for key in ("specialists", *_LISTS)
+                for index, spec in enumerate(getattr(self, key))
+            ),
         ]
 
     @model_validator(mode="after")
@@ -393,7 +407,7 @@ class NicheConfig(_Section):
     @property
     def models(self) -> tuple[ModelSpec, ...]:
         """All models, the generalist first."""
-        return (*self.generating, *self.embeddings)
+        return (*self.generating, *self.embeddings, *self.rerankers)
 
     @property
     def generating(self) -> tuple[ModelSpec, ...]:

@@ -5,10 +5,11 @@ and runs on the event loop.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from deployments.capabilities import capabilities_of
+from deployments.protocol import KINDS, Kind
 from deployments.tool_call_ids import tag_of
 from gateway.config import AUTO, NicheConfig
 from gateway.dialects.parse import CompletionRequest
@@ -61,13 +62,14 @@ class Decider:
     """
 
     def __init__(self, config: NicheConfig, router: AutoRouter) -> None:
-        domains = {spec.name: spec.domain or GENERAL for spec in config.generating}
-        self._generating = {AUTO: GENERAL} | domains
-        self._embedding = {spec.name: NONE for spec in config.embeddings}
+        self._domains: dict[Kind, dict[str, str]] = {"generation": {AUTO: GENERAL}}
+        for spec in config.models:
+            domain = spec.domain or (GENERAL if spec.kind == "generation" else NONE)
+            self._domains.setdefault(spec.kind, {})[spec.name] = domain
         self._able = {spec.name: capabilities_of(spec) for spec in config.models}
         self._adapted = {spec.name for spec in config.specialists if spec.adapter is not None}
         self._generalist = config.generalist.name
-        self._by_tag = {tag_of(name): name for name in domains}
+        self._by_tag = {tag_of(spec.name): spec.name for spec in config.generating}
         self._router = router
 
     async def decide(self, request: CompletionRequest) -> Decision:
@@ -78,12 +80,10 @@ class Decider:
             InvalidValue: it is one for other requests.
             UnsupportedParameter: it cannot do what the request needs, or none can.
         """
-        able, others = self._generating, self._embedding
-        if request.operation == "embedding":
-            able, others = others, able
-        model = request.model
+        model, able = request.model, self._domains.get(KINDS[request.operation], {})
         if model not in able:
-            raise _refusal(request, able, exists=model in others)
+            kinds = [kind for kind, models in self._domains.items() if model in models]
+            raise _refusal(model[:80], able, kinds)
         if model == AUTO:
             return await self._routed(request)
         if not request.needs.keys() <= self._able[model]:
@@ -99,7 +99,7 @@ class Decider:
 
         decision = None
         if (caller := self._by_tag.get(request.caller or "")) is not None:
-            decision = self._router.stay(caller, self._generating[caller], able)
+            decision = self._router.stay(caller, self._domains["generation"][caller], able)
         decision = decision or await self._router.route(request.query, able)
         if not decision.candidates:
             raise self._lacking(request, self._generalist)
@@ -117,10 +117,10 @@ class Decider:
         )
 
 
-def _refusal(request: CompletionRequest, able: Iterable[str], *, exists: bool) -> GatewayError:
-    """The error for a model that is not among those that could serve the request."""
-    model, names = request.model[:80], ", ".join(able) or "none"
-    if not exists:
+def _refusal(model: str, able: Iterable[str], kinds: Sequence[Kind]) -> GatewayError:
+    """The error for a model that is not among those that could serve the request; `kinds` has its
+    own, if it exists."""
+    names = ", ".join(able) or "none"
+    if not kinds:
         return ModelNotFound(f"Model {model!r} does not exist; available: {names}.", "model")
-    does = "gives no embeddings" if request.operation == "embedding" else "gives embeddings alone"
-    return InvalidValue(f"model: {model!r} {does}; available: {names}.", "model")
+    return InvalidValue(f"model: {model!r} is for {kinds[0]} alone; available: {names}.", "model")

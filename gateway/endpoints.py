@@ -20,7 +20,7 @@ from router.types import GENERAL
 
 
 class Catalogue:
-    """`/v1/models`: `auto`, the generalist, the specialists, the models that embed.
+    """`/v1/models`: `auto`, the generalist, the specialists, the models that embed, or rank.
 
     Args:
         config: names the models.
@@ -107,8 +107,8 @@ class Description:
 
 def _facts(config: NicheConfig, spec: ModelSpec) -> NicheModel:
     pool = _shared_pool(config, spec.name)
-    if spec.kind == "embedding":
-        return NicheModel("embedding", None, spec.engine, pool)
+    if spec.kind != "generation":
+        return NicheModel(spec.kind, None, spec.engine, pool)
     role: Literal["generalist", "specialist"] = "specialist" if spec.domain else "generalist"
     able = sorted(capabilities_of(spec))
     return NicheModel(role, spec.domain or GENERAL, spec.engine, pool, able)

@@ -9,14 +9,14 @@ from deployments.capability import Capability
 
 
 class NicheModel(Struct, frozen=True):
-    """A model's role in the stack; `auto` is the router and has no engine, `embedding` has no
-    domain.
+    """A model's role in the stack; `auto` is the router and has no engine; `embedding` and
+    `reranking` have no domain.
 
     `pool`: models of the same pool share replicas; null: it shares none. `capabilities`: what
     requests may need of it beyond text; of `auto`, what some model can do.
     """
 
-    role: Literal["auto", "generalist", "specialist", "embedding"]
+    role: Literal["auto", "generalist", "specialist", "embedding", "reranking"]
     domain: str | None
     engine: str | None
     pool: str | None = None

@@ -15,6 +15,7 @@ from gateway.dialects.messages_schemas import (
     TokenCountRequest,
 )
 from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
+from gateway.dialects.rerank import Ranking, RerankRequest
 from gateway.dialects.responses import RESPONSES_UNSUPPORTED
 from gateway.dialects.responses_schemas import (
     DeletedResponse,
@@ -60,6 +61,8 @@ _TYPES = (
     TokenCountRequest,
     TokenCount,
     MessageError,
+    RerankRequest,
+    Ranking,
     RouteRequest,
     RouteBody,
     ModelList,
@@ -111,6 +114,7 @@ def describe() -> dict[str, Any]:
             **_response_paths(),
             "/v1/embeddings": {"post": _embedding()},
             **_messages_paths(),
+            "/v1/rerank": {"post": _ranking()},
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
@@ -228,6 +232,10 @@ def _answering(
 
 def _embedding() -> dict[str, Any]:
     return _telling("embeddings", "A vector for each input", EmbeddingRequest, EmbeddingList)
+
+
+def _ranking() -> dict[str, Any]:
+    return _telling("rerank", "How relevant documents are to a query", RerankRequest, Ranking)
 
 
 def _deciding() -> dict[str, Any]:

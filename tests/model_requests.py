@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from deployments.protocol import Chunk, ModelRequest, Operation
+from deployments.protocol import INPUTS, Chunk, ModelRequest, Operation
 
 
 def chat(content: Any = "hello", model: str = "tiny", **body: Any) -> ModelRequest:
@@ -22,18 +22,23 @@ def embedding(given: Any = "hello", model: str = "tiny", **body: Any) -> ModelRe
     return model_request(model, {"input": given} | body)
 
 
+def rerank(
+    documents: Any = ("a", "b"), query: Any = "hello", model: str = "tiny", **body: Any
+) -> ModelRequest:
+    """A request for a ranking; `body` are further parameters."""
+    return model_request(model, {"query": query, "documents": documents} | body)
+
+
 def model_request(model: str, body: dict[str, Any]) -> ModelRequest:
     """A request with that body, `r1`; further attributes with `dataclasses.replace`."""
-    dialect: Operation = "chat" if "messages" in body else "completion"
-    if "input" in body:
-        dialect = "embedding"
-    prefix = {"chat": "chatcmpl", "completion": "cmpl", "embedding": "embd"}[dialect]
+    dialect: Operation = next((of for of, given in INPUTS.items() if given in body), "completion")
+    prefix = {"chat": "chatcmpl", "completion": "cmpl", "embedding": "embd", "rerank": "rerank"}
     return ModelRequest(
         request_id="r1",
         model=model,
         operation=dialect,
         body=json.dumps(body).encode(),
-        response_id=f"{prefix}-1",
+        response_id=f"{prefix[dialect]}-1",
         created=1_700_000_000,
     )
 

@@ -22,6 +22,7 @@ from deployments.models.gguf_file import (
 )
 from deployments.models.lora_gguf import adapter_gguf
 from deployments.models.resolve_gguf import resolve_gguf
+from deployments.protocol import Kind
 from deployments.spec import ModelSpec
 from deployments.tagged_calls import calling_of
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: se
     from deployments.engines._llama_server import LlamaServer
 
 _POOLINGS: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # by GGUF's numbers
+_RANKING_HEAD = {"cls.weight", "cls.output.weight"}
 _END_TOKEN = "tokenizer.ggml.eos_token_id"
 _CHAT_TEMPLATE = "tokenizer.chat_template"
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
@@ -42,6 +44,7 @@ class Loaded:
     models: Mapping[str, ServedModel]
     control_tokens: ControlTokens
     context_tokens: int
+    architecture: str
 
 
 def load(
@@ -70,10 +73,10 @@ def load(
         name: adapter_gguf(adapter, base, context.cache_dir) for name, adapter in adapters.items()
     }
     shared = _within_training(options[first.name], base)
-    pooling = _pooling(base, shared) if first.kind == "embedding" else None
+    pooling = _pooling(base, shared, first.kind)
     if not uses_gpu(shared):
         there = available_bytes()
-        check_memory(base, set(files.values()), shared, there, embeds=pooling is not None)
+        check_memory(base, set(files.values()), shared, there, whole_inputs=pooling is not None)
     numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
     threads = shared.threads or max(1, int(first.resources.num_cpus))
     server = LlamaServer(base.path, list(numbers), shared, threads, pooling=pooling)
@@ -87,7 +90,7 @@ def load(
             calling=calling_of(str(base.metadata.get(_CHAT_TEMPLATE, ""))),
         )
     control_tokens = ControlTokens(_control_tokens(base))
-    return Loaded(server, models, control_tokens, shared.max_context_tokens)
+    return Loaded(server, models, control_tokens, shared.max_context_tokens, base.architecture)
 
 
 def _within_training(options: LlamaOptions, base: GgufHeader) -> LlamaOptions:
@@ -97,8 +100,18 @@ def _within_training(options: LlamaOptions, base: GgufHeader) -> LlamaOptions:
     return options.model_copy(update={"max_context_tokens": context_tokens})
 
 
-def _pooling(base: GgufHeader, options: LlamaOptions) -> Pooling:
-    """How one vector is made of those of the tokens; raises `ModelError` if nobody says it."""
+def _pooling(base: GgufHeader, options: LlamaOptions, kind: Kind) -> Pooling | None:
+    """How one vector, or one score, is made of the tokens' vectors; None of a model that writes.
+
+    Raises:
+        ModelError: nobody says it, or the model ranks nothing.
+    """
+    if kind == "generation":
+        return None
+    if kind == "reranking":
+        if not _RANKING_HEAD & base.tensors.keys():
+            raise ModelError(f"{base.path}: ranks nothing; name a reranking model")
+        return "rank"
     said = _POOLINGS.get(base.metadata.get(f"{base.architecture}.pooling_type"))
     if found := options.pooling or said:
         return found

@@ -35,7 +35,7 @@ def check_memory(
     options: LlamaOptions,
     available: int,
     *,
-    embeds: bool = False,
+    whole_inputs: bool = False,
 ) -> None:
     """Raises `ModelError` if the models need more memory than is there.
 
@@ -44,12 +44,12 @@ def check_memory(
         adapters: the files of its adapters.
         options: those of the process.
         available: bytes that can be taken.
-        embeds: whether the models are of kind embedding.
+        whole_inputs: whether a pass holds whole inputs, as for vectors and scores.
     """
     weights = sum(path.stat().st_size for path in _files(base.path))
     loras = sum(path.stat().st_size for path in adapters)
     cache = round(_cache_bytes_per_token(base, options.kv_cache_type) * _tokens(options))
-    work = _WORK_BYTES + (_scores_bytes(base, options) if embeds else 0)
+    work = _WORK_BYTES + (_words_bytes(base, options) if whole_inputs else 0)
     needed = weights + loras + cache + work
     if needed <= available:
         return
@@ -70,10 +70,10 @@ def _files(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{glob.escape(several[1])}-?????-of-{several[2]}.gguf"))
 
 
-def _scores_bytes(base: GgufHeader, options: LlamaOptions) -> int:
-    """Of each word of the vocabulary for each token of a pass, which llama.cpp keeps beside the
-    vectors, though nobody asks for them."""
-    return len(base.metadata.get(TOKENS, ())) * options.vectors_batch_tokens * 4
+def _words_bytes(base: GgufHeader, options: LlamaOptions) -> int:
+    """Of a score of each word of the vocabulary for each token of a pass, which llama.cpp keeps
+    though nobody asks for it."""
+    return len(base.metadata.get(TOKENS, ())) * options.inputs_batch_tokens * 4
 
 
 def _tokens(options: LlamaOptions) -> int:

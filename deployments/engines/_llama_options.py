@@ -6,7 +6,9 @@ from pydantic import ConfigDict, Field
 
 from deployments.engines._sampling_defaults import SamplingDefaults
 
-Pooling = Literal["cls", "last", "mean"]
+Pooling = Literal["cls", "last", "mean", "rank"]
+"""What one result is made of: the vector of the first token, of the last one, the mean of all, or a
+head that ranks."""
 
 
 class LlamaOptions(SamplingDefaults):
@@ -31,7 +33,7 @@ class LlamaOptions(SamplingDefaults):
         description="tokens in one forward pass: a request that is cancelled while its prompt is "
         "read stops after one; on a GPU more is faster",
     )
-    pooling: Pooling | None = Field(
+    pooling: Literal["cls", "last", "mean"] | None = Field(
         default=None,
         description="of a model of kind embedding: of which tokens its vector is made; None: as "
         "its file says",
@@ -58,9 +60,9 @@ class LlamaOptions(SamplingDefaults):
     )
 
     @property
-    def vectors_batch_tokens(self) -> int:
-        """Tokens in one forward pass of a model of kind embedding, which has to hold a whole input,
-        and as many for each slot as for another: else llama.cpp ends the process."""
+    def inputs_batch_tokens(self) -> int:
+        """Tokens in one forward pass of a model that embeds or ranks, which has to hold a whole
+        input, and as many for each slot as for another: else llama.cpp ends the process."""
         longest, slots = max(self.max_batch_tokens, self.max_context_tokens), self.parallel_requests
         return -(-longest // slots) * slots
 

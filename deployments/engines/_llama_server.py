@@ -43,6 +43,7 @@ _POOLINGS = {
     "cls": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_CLS,
     "last": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST,
     "mean": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN,
+    "rank": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK,
 }
 
 
@@ -78,10 +79,10 @@ def server_parameters(
     return params
 
 
-def _set_embedding(params: xllamacpp.CommonParams, options: LlamaOptions, pooling: Pooling) -> None:
-    """Makes the server one that computes vectors."""
+def _set_pooling(params: xllamacpp.CommonParams, options: LlamaOptions, pooling: Pooling) -> None:
+    """Makes the server one that computes a vector or a score of each input."""
     params.embedding, params.pooling_type = True, _POOLINGS[pooling]
-    params.n_batch = params.n_ubatch = options.vectors_batch_tokens
+    params.n_batch = params.n_ubatch = options.inputs_batch_tokens
     if pooling != "last":
         # With a part of the cache for each slot, inputs of different lengths are cut, and the
         # vector is made of the last piece.
@@ -104,7 +105,7 @@ class LlamaServer:
         adapters: files in llama.cpp's format.
         options: those of the process.
         threads: of the forward passes.
-        pooling: how it makes one vector of an input; None: it writes text.
+        pooling: how it makes one vector or score of an input; None: it writes text.
 
     Raises:
         ModelError: llama.cpp cannot load the model.
@@ -124,7 +125,7 @@ class LlamaServer:
             listener = folder / "unused.sock"
             params = server_parameters(model, adapters, options, threads, listener)
             if pooling is not None:
-                _set_embedding(params, options, pooling)
+                _set_pooling(params, options, pooling)
             self._server: xllamacpp.Server | None = xllamacpp.Server(params)
             # Waits until its loop runs: a server that is to end before that never does.
             self._server.handle_metrics()
@@ -203,6 +204,8 @@ def _asked(server: xllamacpp.Server, request: ModelRequest) -> Ask:
     """The server's call for a request."""
     if request.operation == "embedding":
         return lambda body, receive: receive(server.handle_embeddings(body))
+    if request.operation == "rerank":
+        return lambda body, receive: receive(server.handle_rerank(body))
     chat = request.operation == "chat"
     return server.handle_chat_completions if chat else server.handle_completions
 

@@ -80,8 +80,8 @@ class RequestBuilder:
             fields.pop("stream_options", None)  # OpenAI refuses it
         return _encode(fields), wanted
 
-    def build_embedding(self, request: ModelRequest) -> bytes:
-        """The body that asks for embeddings."""
+    def build_for_inputs(self, request: ModelRequest) -> bytes:
+        """The body that asks for vectors of inputs, or for a ranking of them."""
         fields = _fields.decode(request.body) | {"model": self._model}
         self._extend(fields)
         return _encode(fields)

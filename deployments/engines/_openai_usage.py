@@ -32,8 +32,9 @@ class Tally:
 
     @property
     def prompt_tokens(self) -> int | None:
-        """Those of the prompt, if the server said."""
-        return _count(self._given, "prompt_tokens") or None
+        """Those of the prompt, if the server said; all, where none were generated."""
+        of_all = 0 if self._completion_tokens else _count(self._given, "total_tokens")
+        return _count(self._given, "prompt_tokens") or of_all or None
 
     def usage(self, engine_seconds: float, prefill_seconds: float | None = None) -> Usage:
         """What the server said, or what was counted. An unknown number of prompt tokens is 0."""

@@ -1,8 +1,9 @@
 """A deterministic engine without weights, for tests and load tests.
 
 The same prompt gives the same answer, tokens, log-probabilities and usage, and the same text the
-same vector; the options set the timing. A token is a word with the white space before it. Sampling
-settings other than `max_tokens`, `stop` and `top_logprobs` have no effect.
+same vector; a document's score is the share of the query's words that it has. The options set the
+timing. A token is a word with the white space before it. Sampling settings other than `max_tokens`,
+`stop` and `top_logprobs` have no effect.
 
 An answer follows the request's schema, and its calls those of their functions. Unless it has to
 call one, the model calls the functions that the last message names, if that is a user's.
@@ -38,6 +39,7 @@ from deployments.protocol import (
     Unavailable,
     Usage,
 )
+from deployments.reranking import read_rerank_request, rerank_chunk
 from deployments.spec import ModelSpec
 from deployments.stops import StopScanner
 from deployments.tagged_calls import begun
@@ -88,8 +90,8 @@ def create(specs: Sequence[ModelSpec], context: EngineContext) -> LiveEngine:  #
 
 def _backend(spec: ModelSpec) -> TextBackend:
     engine = FakeEngine(spec, parse_options(FakeOptions, spec))
-    if engine.spec.kind == "embedding":
-        return _EmbeddingBackend(engine)
+    if engine.spec.kind != "generation":
+        return _InputsBackend(engine)
     images = Capability.IMAGES in capabilities_of(engine.spec)
     return TextBackend(engine, completion_of(engine.spec.adapter), images=images)
 
@@ -157,18 +159,16 @@ class FakeEngine:
                 usage=self._usage(full_prompt, work.tokens),
             )
 
-    async def embed(self, request: ModelRequest) -> Chunk:
-        """The vectors of a request's inputs, which together take the time of a first token."""
+    async def compute(self, request: ModelRequest) -> Chunk:
+        """What a request about inputs asks of them; all take the time of a first token together."""
         require_kind(self.spec, request)
-        asked = read_embedding_request(request)
+        answer = _vectors if request.operation == "embedding" else _ranking
+        chunk = answer(request, self._seconds(1))
         with self._record.track(request.request_id):
             await self._admit()
             limits = (request.deadline_seconds, request.first_token_seconds)
             await self._wait(0, min((of for of in limits if of is not None), default=None))
-            vectors = [written(_vector(given), asked.encoding_format) for given in asked.inputs]
-            tokens = sum(len(_tokens(of) if isinstance(of, str) else of) for of in asked.inputs)
-            usage = Usage(tokens, 0, engine_seconds=self._seconds(1))
-            return embeddings_chunk(request, vectors, usage)
+            return chunk
 
     async def _admit(self) -> None:
         if self._options.overloaded:
@@ -220,8 +220,8 @@ class FakeEngine:
         )
 
 
-class _EmbeddingBackend(TextBackend):
-    """A model that embeds, and says nothing."""
+class _InputsBackend(TextBackend):
+    """A model that embeds or ranks, and says nothing."""
 
     def __init__(self, engine: FakeEngine) -> None:
         super().__init__(engine)
@@ -229,7 +229,7 @@ class _EmbeddingBackend(TextBackend):
 
     @override
     async def complete(self, request: ModelRequest) -> Chunk:
-        return await self._fake.embed(request)
+        return await self._fake.compute(request)
 
     @override
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
@@ -252,6 +252,21 @@ def _called(prompt: Prompt) -> list[str]:
     if last is None or last.role != "user":
         return []
     return [begun(name) for name in prompt.functions if name in last.content]
+
+
+def _vectors(request: ModelRequest, seconds: float) -> Chunk:
+    asked = read_embedding_request(request)
+    vectors = [written(_vector(given), asked.encoding_format) for given in asked.inputs]
+    tokens = sum(len(_tokens(of) if isinstance(of, str) else of) for of in asked.inputs)
+    return embeddings_chunk(request, vectors, Usage(tokens, 0, engine_seconds=seconds))
+
+
+def _ranking(request: ModelRequest, seconds: float) -> Chunk:
+    asked = read_rerank_request(request)
+    wanted = set(asked.query.split())
+    shares = [len(wanted & set(of.split())) / max(1, len(wanted)) for of in asked.documents]
+    tokens = sum(len(_tokens(text)) for of in asked.documents for text in (asked.query, of))
+    return rerank_chunk(request, shares, Usage(tokens, 0, engine_seconds=seconds))
 
 
 def _vector(given: Input) -> tuple[float, ...]:

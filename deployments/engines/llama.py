@@ -6,7 +6,7 @@ its adapters; a request's model says which one applies. Requests of one adapter 
 passes.
 
 Answers are streamed inside, whole ones too: so each can be stopped, also while its prompt is read.
-A process that computes embeddings answers nothing else.
+A process that computes embeddings, or ranks, answers nothing else.
 The same prompt with the same seed gives the same answer if it is alone; beside others the last
 digits of its numbers may differ.
 """
@@ -20,7 +20,6 @@ from functools import partial
 from deployments.answer_forms import FormCheck
 from deployments.completions import CompletionFilter
 from deployments.deadline import within_deadline, within_first_token
-from deployments.embeddings import embeddings_chunk
 from deployments.engine import (
     Engine,
     EngineContext,
@@ -31,14 +30,15 @@ from deployments.engine import (
 )
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
 from deployments.engines._llama_counting import until_counted
-from deployments.engines._llama_embeddings import VECTOR, read_embedding, read_vector
 from deployments.engines._llama_errors import Refused, Stopped, refusal
+from deployments.engines._llama_inputs import Inputs, read_found, read_inputs
 from deployments.engines._llama_loading import Loaded, load
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
 from deployments.engines._llama_requests import LlamaRequest, read_request
 from deployments.merging import merged, summed
 from deployments.protocol import (
+    KINDS,
     Chunk,
     Load,
     ModelCard,
@@ -83,7 +83,7 @@ class LlamaEngine:
                     f"{self._first.name!r}, with which it shares a process"
                 )
         if self._first.kind != "embedding" and self._options[self._first.name].pooling:
-            raise ValueError("engine_options.pooling: no effect on a model that writes text")
+            raise ValueError(f"engine_options.pooling: no effect on kind {self._first.kind}")
         if lacking := missing():
             raise ValueError(
                 f"engine: llama cannot run here: {lacking}; run the model's server on another "
@@ -203,10 +203,12 @@ class _Answer:
     def __init__(self, request: ModelRequest, loaded: Loaded, *, counts: bool = False) -> None:
         model = loaded.models[request.model]
         self._request, self._loaded, self._counts = request, loaded, counts
-        self._embeds = request.operation == "embedding"
+        self._inputs: Inputs | None = None
+        if KINDS[request.operation] != "generation":
+            self._inputs = read_inputs(request, loaded.architecture)
         self.asked: LlamaRequest = (
-            read_embedding(request)
-            if self._embeds
+            self._inputs.asked
+            if self._inputs
             else read_request(request, model, loaded.control_tokens)
         )
         self.writer = AnswerWriter(
@@ -240,9 +242,8 @@ class _Answer:
     def whole(self, choices: Sequence[Sequence[Said]]) -> Chunk:
         """The whole answer; `choices[i]` is all that was said of choice i."""
         usage = self.whole_usage()
-        if self._embeds:
-            vectors = [said.parts[VECTOR] for [said] in choices]
-            return embeddings_chunk(self._request, vectors, usage)
+        if self._inputs:
+            return self._inputs.whole(choices, usage)
         return self._clamped(self.filter.apply(self.writer.whole(choices, usage)))
 
     def _clamped(self, chunk: Chunk) -> Chunk:
@@ -271,8 +272,8 @@ class _Answer:
 
     async def _reader(self) -> Callable[[bytes], Said]:
         """Reads what comes of one choice; raises `InvalidPrompt` for a form that cannot be kept."""
-        if self._embeds:
-            return partial(read_vector, self._request.model)
+        if self._inputs:
+            return partial(read_found, self._request)
         form, check = self.asked.form, None
         if form is not None:  # a large schema takes a while
             check = await asyncio.to_thread(FormCheck, form, self._request.model)

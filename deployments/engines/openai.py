@@ -8,7 +8,7 @@ the server stop generating. The key comes from the environment and never appears
 """
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -17,14 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from deployments.completions import CompletionFilter
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
-from deployments.engines._openai_embeddings import EmbeddingAnswer
 from deployments.engines._openai_http import Response, Server
+from deployments.engines._openai_inputs import InputsAnswer
 from deployments.engines._openai_requests import RequestBuilder
 from deployments.models.adapters import completion_of
-from deployments.protocol import INPUTS, Chunk, Load, ModelCard, ModelRequest
+from deployments.protocol import INPUTS, KINDS, Chunk, Load, ModelCard, ModelRequest, Operation
 from deployments.spec import ModelSpec
 
-_PATHS = {"chat": "/chat/completions", "completion": "/completions", "embedding": "/embeddings"}
+_PATHS: Mapping[Operation, str] = {
+    "chat": "/chat/completions",
+    "completion": "/completions",
+    "embedding": "/embeddings",
+    "rerank": "/rerank",
+}
 _USAGE_SECONDS = 5.0  # after all was said: for the usage and [DONE]
 _CLOSING_SECONDS = 0.1  # after [DONE]: for the end of the body, so that the connection is kept
 
@@ -159,10 +164,10 @@ class OpenAIEngine:
             work.tokens = chunk.tokens
             return CompletionFilter(self._completion, request).apply(chunk)
 
-    def _whole(self, request: ModelRequest) -> tuple[bytes, WholeAnswer | EmbeddingAnswer]:
+    def _whole(self, request: ModelRequest) -> tuple[bytes, WholeAnswer | InputsAnswer]:
         """The body that asks for a whole answer, and what reads that."""
-        if request.operation == "embedding":
-            return self._requests.build_embedding(request), EmbeddingAnswer(request, self._key)
+        if KINDS[request.operation] != "generation":
+            return self._requests.build_for_inputs(request), InputsAnswer(request, self._key)
         body, wanted = self._requests.build(request, stream=False)
         return body, WholeAnswer(request, wanted, self._key)
 
@@ -173,9 +178,7 @@ class OpenAIEngine:
         return self._server.post(path, body, headers, request.deadline_seconds, blamed)
 
 
-async def _next(
-    response: Response, answer: StreamedAnswer | WholeAnswer | EmbeddingAnswer
-) -> bytes:
+async def _next(response: Response, answer: StreamedAnswer | WholeAnswer | InputsAnswer) -> bytes:
     """The answer's next bytes; nothing at its end, also where the body does not end with it."""
     if answer.done:
         response.expect_end(_CLOSING_SECONDS)

@@ -4,6 +4,7 @@
     <cache>/models/<name>/                   complete: appears atomically, by renaming
     <cache>/models/<name>/niche-model.json   the record: size and sha256 of each file
     <cache>/adapters/                        adapters as llama.cpp reads them: `lora_gguf`
+    <cache>/gguf/                            encoders as llama.cpp reads them: `encoder_gguf`
 
 Rule: a directory counts as a model only if its record matches the lock file.
 """

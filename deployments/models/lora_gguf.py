@@ -1,11 +1,10 @@
 """Converts an adapter to llama.cpp's own format, once, into the cache.
 
-    <cache>/adapters/<checksum>.gguf        appears atomically, by renaming
-    <cache>/adapters/<checksum>.gguf.sha256 its checksum, written before it
+    <cache>/adapters/<checksum>.gguf        see `deployments.models.converted_file`
 
 The name is a checksum of the adapter's weights and configuration, of what the base's file says of
 its shape, and of this converter's version; so an altered adapter, another base and a newer
-converter each have a file of their own. A file that does not match its checksum is made again.
+converter each have a file of their own.
 
 Rule: what llama.cpp would apply wrongly or not at all is refused by name, never left out.
 """
@@ -13,19 +12,18 @@ Rule: what llama.cpp would apply wrongly or not at all is refused by name, never
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
 
 from deployments.models.adapters import CONFIG, WEIGHTS, Adapter
-from deployments.models.checksum import sha256_of
+from deployments.models.converted_file import converted_file
 from deployments.models.errors import ModelError
-from deployments.models.gguf_file import GgufHeader, is_gguf
+from deployments.models.gguf_file import GgufHeader
+from deployments.models.tensors import read_tensors
 
 VERSION = 1
 """Of the converter: to be raised with every change of what it writes."""
@@ -66,26 +64,7 @@ def adapter_gguf(adapter: Adapter, base: GgufHeader, cache: Path) -> Path:
         ModelError: it does not fit the base, or has what cannot be converted.
     """
     target = cache / "adapters" / f"{_name(adapter, base)}.gguf"
-    checksum = target.with_suffix(".gguf.sha256")
-    if _is_sound(target, checksum):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may do the same work at a time; what either renames is whole.
-    part = target.with_name(f".{target.stem}.{os.getpid()}.part")
-    try:
-        _write(part, adapter, base)
-        checksum.write_text(sha256_of(part), encoding="ascii")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return target
-
-
-def _is_sound(target: Path, checksum: Path) -> bool:
-    try:
-        return is_gguf(target) and sha256_of(target) == checksum.read_text(encoding="ascii")
-    except OSError:
-        return False
+    return converted_file(target, lambda part: _write(part, adapter, base))
 
 
 def _name(adapter: Adapter, base: GgufHeader) -> str:
@@ -135,7 +114,7 @@ def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarr
             f"for these they can: {', '.join(sorted(_ARCHITECTURES))}"
         )
     path = adapter.path / WEIGHTS
-    for key, weight in _weights(path):
+    for key, weight in read_tensors(path):
         found = _TENSOR.fullmatch(key)
         module = MODULES.get(found[2]) if found else None
         if found is None or module is None:
@@ -148,21 +127,6 @@ def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarr
         if side == "B" and base.architecture in _ROTATED and module in _HEADS:
             weight = _reordered(weight, base.of_architecture(_HEADS[module]))  # noqa: PLW2901 - the same rows
         yield f"{name}.lora_{side.lower()}", weight
-
-
-def _weights(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The tensors of a safetensors file; bfloat16, which numpy lacks, as float32."""
-    try:
-        found = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]  # it has no types
-        for key, facts in sorted(found):  # they come in any order
-            kind, shape, data = facts["dtype"], facts["shape"], bytes(facts["data"])
-            if kind == "BF16":
-                values = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
-            else:
-                values = np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[kind])
-            yield key, values.reshape(shape)
-    except (OSError, SafetensorError, KeyError) as error:
-        raise ModelError(f"{path}: cannot be read: {error!r}") from error
 
 
 def _check(

@@ -1,7 +1,8 @@
 """Resolves a model reference in the configuration to a GGUF file.
 
 A reference is a name of `deployments/models.lock`, a local file, or a file of the Hugging Face hub
-(org/name:file.gguf), and is looked up in that order.
+(org/name:file.gguf), and is looked up in that order. An encoder that the lock names, or that is in
+a local directory, is converted.
 """
 
 import re
@@ -14,7 +15,7 @@ from deployments.models.cache import is_whole, model_dir
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import is_gguf
 from deployments.models.lock import Lock, read_lock
-from deployments.models.resolve import HUB_ID, from_hub, not_pulled
+from deployments.models.resolve import HUB_ID, from_hub, not_pulled, resolve
 
 HubFile = Callable[[str, str], str]
 
@@ -40,14 +41,16 @@ def resolve_gguf(
         ModelError: the reference is unknown or no GGUF file, or cannot be downloaded.
     """
     models = read_lock() if lock is None else lock
-    if reference in models:
-        model, folder = models[reference], model_dir(cache_dir, reference)
-        if model.format != "gguf":
-            raise _no_gguf(reference)
+    model, local = models.get(reference), Path(reference).expanduser()
+    if model is not None and model.format == "gguf":
+        folder = model_dir(cache_dir, reference)
         if not is_whole(folder, model):
             raise not_pulled(reference, cache_dir)
         return folder / next(iter(model.files))
-    local = Path(reference).expanduser()
+    if model is not None or local.is_dir():
+        from deployments.models.encoder_gguf import encoder_gguf  # noqa: PLC0415 - imports gguf
+
+        return encoder_gguf(resolve(reference, cache_dir, lock=models), cache_dir)
     if local.is_file():
         if not is_gguf(local):
             raise _no_gguf(reference)

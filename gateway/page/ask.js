@@ -54,7 +54,8 @@ function take(text, conversation) {
 
 /** Offers the models of /v1/models that can be talked to. */
 export function offerModels(models) {
-  const names = models.filter(({ niche }) => niche.role !== "embedding").map(({ id }) => id);
+  const talking = ["auto", "generalist", "specialist"];
+  const names = models.filter(({ niche }) => talking.includes(niche.role)).map(({ id }) => id);
   const options = names.map((name) => element("option", { value: name }, name));
   show(byId("model"), ...options);
 }

@@ -29,7 +29,12 @@ from router.types import Decision
 Attributes = dict[str, str | int | float | bool | Sequence[str]]
 
 _CONTEXT_HEADERS = (b"traceparent", b"tracestate")
-_OPERATIONS = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings"}
+_OPERATIONS = {
+    "chat": "chat",
+    "completion": "text_completion",
+    "embedding": "embeddings",
+    "rerank": "rerank",
+}
 _W3C = TraceContextTextMapPropagator()
 
 

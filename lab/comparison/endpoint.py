@@ -9,6 +9,7 @@ import httpx
 from lab.comparison.errors import ComparisonError
 
 _SHOWN = 200
+_SILENT = ("embedding", "reranking")  # roles of models that write no text
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Catalogue:
     """The models of a server.
 
     Attributes:
-        models: names, in the server's order, but for models that embed.
+        models: names, in the server's order, but for models that write no text.
         generalist: the model marked as the generalist; None if none is.
         specialists: the first specialist of each domain.
     """
@@ -82,7 +83,7 @@ async def read_catalogue(http: httpx.AsyncClient, endpoint: Endpoint) -> Catalog
 
 def _catalogue(listed: list[dict[str, Any]]) -> Catalogue:
     every = [(str(model["id"]), model.get("niche") or {}) for model in listed]
-    roles = [(name, niche) for name, niche in every if niche.get("role") != "embedding"]
+    roles = [(name, niche) for name, niche in every if niche.get("role") not in _SILENT]
     specialists: dict[str, str] = {}
     for name, niche in roles:
         if niche.get("role") == "specialist":

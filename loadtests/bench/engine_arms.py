@@ -110,6 +110,7 @@ class Ours:
     def config(self, folder: Path) -> dict[str, Any]:
         """The niche.yaml; writes adapters that it names into `folder`."""
         config = _shipped()
+        del config["embeddings"]  # which are not compared
         shipped = self._shipped()
         if self.engine != "vllm":  # where it is never asked
             config["generalist"]["engine"] = self.engine

@@ -1,4 +1,5 @@
-"""GGUF files of a few kilobytes: encoders that embed texts, with a token per letter."""
+"""GGUF files of a few kilobytes: encoders that embed texts, or rank them, with a token per
+letter."""
 
 from pathlib import Path
 
@@ -11,12 +12,19 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _WIDTH, _HIDDEN, _LAYERS = 32, 64, 2
 _PAD, _UNKNOWN, _BEGIN, _END, _MASK = range(len(_CONTROL))
 
+_HEAD: dict[str, tuple[int, ...]] = {
+    "cls.weight": (_WIDTH, _WIDTH),
+    "cls.bias": (_WIDTH,),
+    "cls.output.weight": (1, _WIDTH),
+    "cls.output.bias": (1,),
+}
+
 SURROUNDING_TOKENS = 2
 """Tokens that are put around each text."""
 
 
-def save_tiny_bert(path: Path, *, seed: int = 0) -> Path:
-    """An encoder of random weights that says how to pool."""
+def save_tiny_bert(path: Path, *, seed: int = 0, ranks: bool = False) -> Path:
+    """An encoder of random weights that says how to pool; one that ranks has a head of them."""
     writer = GGUFWriter(path, "bert")
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(_WIDTH)
@@ -25,10 +33,10 @@ def save_tiny_bert(path: Path, *, seed: int = 0) -> Path:
     writer.add_head_count(2)
     writer.add_layer_norm_eps(1e-12)
     writer.add_causal_attention(False)
-    writer.add_pooling_type(PoolingType.MEAN)
+    writer.add_pooling_type(PoolingType.RANK if ranks else PoolingType.MEAN)
     _add_tokenizer(writer)
     drawn = np.random.default_rng(seed)
-    for name, shape in _shapes().items():
+    for name, shape in (_shapes() | (_HEAD if ranks else {})).items():
         values = drawn.normal(scale=0.4, size=shape)
         if "norm" in name:
             values = np.ones(shape) if name.endswith("weight") else np.zeros(shape)

@@ -21,8 +21,9 @@ def test_a_laptop_has_the_default_specialists_in_one_pool() -> None:
     """Beside another generalist."""
     shipped, laptop = load_config(ROOT / "niche.yaml"), load_config(ROOT / "examples/laptop.yaml")
     assert laptop.specialists == shipped.specialists
+    assert laptop.embeddings == shipped.embeddings
     assert laptop.generalist.model != shipped.generalist.model
-    assert [len(pool.models) for pool in laptop.pools] == [1, len(laptop.specialists)]
+    assert [len(pool.models) for pool in laptop.pools] == [1, len(laptop.specialists), 1]
 
 
 def test_gpus_have_the_default_specialists_on_a_part_of_one() -> None:

@@ -10,6 +10,7 @@ import yaml
 from lab.specialists.registry import NICHES
 from tests.e2e.conftest import ROOT, Stack, running
 from tests.e2e.samples import BEGINNINGS
+from tests.mean_pooled import cosines
 
 pytestmark = [pytest.mark.serve, pytest.mark.chaos]  # it needs a stack of its own
 
@@ -25,8 +26,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_five_specialists_are_one_process(stack: Stack) -> None:
-    """The base's, which is the pool's name; the generalist has its own."""
-    assert sorted(stack.replicas()) == ["gateway", "generalist", "smollm2-135m-instruct"]
+    """The base's, which is the pool's name; the generalist has its own, and so have embeddings."""
+    assert sorted(stack.replicas()) == [
+        *("all-minilm-l6-v2", "gateway", "generalist", "smollm2-135m-instruct")
+    ]
+
+
+def test_texts_are_embedded_at_once(stack: Stack) -> None:
+    """Nothing is to be configured; a text is nearest to the one that says the same."""
+    texts = ["How do I bake bread?", "a recipe for a loaf", "the price of a bond"]
+    asked = {"model": "all-minilm-l6-v2", "input": texts}
+    answer = httpx.post(f"{stack.url}/v1/embeddings", json=asked, timeout=60).json()
+    bread, loaf, bond = (item["embedding"] for item in answer["data"])
+
+    assert len(bread) == 384
+    [near], [far] = cosines([bread], [loaf]), cosines([bread], [bond])
+    assert near > far + 0.2
 
 
 @pytest.mark.parametrize("domain", BEGINNINGS)

@@ -39,6 +39,7 @@ def _as_at_the_start(stack: Stack, file: Path) -> None:
 def write(file: Path, *names: str, **other: Any) -> None:
     """The default stack with some of its specialists."""
     config = yaml.safe_load((ROOT / "niche.yaml").read_text(encoding="utf-8"))
+    del config["embeddings"]  # they change nothing here
     config["specialists"] = [
         {**spec, **other} for spec in config["specialists"] if spec["name"] in names
     ]

@@ -146,7 +146,9 @@ def test_the_models_are_listed(client: OpenAI) -> None:
     """The list has the router and every model, and each can be asked for by its id."""
     listed = [model.id for model in client.models.list()]
 
-    assert listed == ["auto", "generalist", "sql", "tools", "support", "biomed"]
+    assert listed == [
+        *("auto", "generalist", "sql", "tools", "support", "biomed", "all-minilm-l6-v2")
+    ]
     assert client.models.retrieve("sql").id == "sql"
 
 

@@ -60,6 +60,8 @@ EMBEDDER = ModelSpec(
     price=Price(prompt_per_million_tokens=3),
 )
 """A model that embeds, deterministically."""
+RANKER = EMBEDDER.model_copy(update={"name": "ranker", "kind": "reranking"})
+"""A model that ranks by the words that a document has of the query."""
 
 _CONTEXT = EngineContext(Path("unused"))
 
@@ -116,6 +118,7 @@ def make_gateway(
     specialist: ModelSpec = SPECIALIST,
     generalist: ModelSpec = GENERALIST,
     embeddings: Sequence[ModelSpec] = (),
+    rerankers: Sequence[ModelSpec] = (),
     quality_point_worth: float | None = None,
     decision_log: DecisionLogSection | None = None,
     stack_file: StackFile | None = None,
@@ -124,15 +127,16 @@ def make_gateway(
     **limits: Any,
 ) -> Gateway:
     """A gateway with a generalist `big`, `sql-model` for prompts that say SELECT, and models of the
-    fake engine that embed."""
+    fake engine that embed, or rank."""
     big, sql = big or FakeBackend("big"), sql or FakeBackend("sql-model")
     classifier = classifier or FakeClassifier({"SELECT": "sql"})
-    embedders = {spec.name: spec for spec in embeddings}
+    silent = {spec.name: spec for spec in (*embeddings, *rerankers)}
     clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
     config = NicheConfig(
         generalist=generalist,
         specialists=(specialist,),
         embeddings=embeddings,
+        rerankers=rerankers,
         router=RouterConfig(selection=SelectionConfig(quality_point_worth=quality_point_worth)),
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
@@ -141,7 +145,7 @@ def make_gateway(
         config=config,
         policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
         classifier=scorer or classifier,
-        backends={"big": big, "sql-model": sql, **create_engines(embedders, _CONTEXT)},
+        backends={"big": big, "sql-model": sql, **create_engines(silent, _CONTEXT)},
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,

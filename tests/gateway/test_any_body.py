@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from deployments.tool_call_ids import marked
 from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from tests.fakes import NotingBackend
-from tests.gateway.stacks import CHAT, EMBEDDER, make_gateway
+from tests.gateway.stacks import CHAT, EMBEDDER, RANKER, make_gateway
 
 SCALARS = (
     st.none()
@@ -103,7 +104,7 @@ def bodies(kind, unsupported, base):
 
 @pytest.fixture(scope="module")
 def gateway():
-    return make_gateway(embeddings=[EMBEDDER])
+    return make_gateway(embeddings=[EMBEDDER], rerankers=[RANKER])
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,8 @@ def tools_gateway():
     return make_gateway(NotingBackend("big"), NotingBackend("sql-model"))
 
 
-EMBEDDINGS = "/v1/embeddings"
+EMBEDDINGS, RERANK = "/v1/embeddings", "/v1/rerank"
+ANSWERS = {EMBEDDINGS: "data", RERANK: "results"}
 
 
 def check(gateway, path, body):
@@ -119,7 +121,7 @@ def check(gateway, path, body):
     if response.headers["content-type"].startswith("text/event-stream"):
         assert response.text.endswith("data: [DONE]\n\n")
     elif response.status_code == 200:
-        assert response.json()["data" if path == EMBEDDINGS else "choices"]
+        assert response.json()[ANSWERS.get(path, "choices")]
     else:
         assert response.status_code in {400, 404}
         assert response.json()["error"]["code"] != "internal_error"
@@ -162,3 +164,14 @@ def test_any_text_body(gateway, body):
 def test_any_body_for_embeddings(gateway, body):
     """Any object posted for embeddings yields vectors or a 4xx."""
     check(gateway, EMBEDDINGS, body)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    body=bodies(
+        RerankRequest, {}, {"model": "ranker", "query": "hi", "documents": ["a", "b"]}
+    ).filter(encodable)
+)
+def test_any_body_for_a_ranking(gateway, body):
+    """Any object posted for a ranking yields one or a 4xx."""
+    check(gateway, RERANK, body)

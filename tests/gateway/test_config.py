@@ -78,14 +78,21 @@ def test_specialists_that_agree_share_a_deployment() -> None:
     assert names == [("model-big", ("big",)), ("pool-tiny", ("sql", "b"))]
 
 
-def test_models_of_the_list_embed() -> None:
+def test_models_are_of_the_kind_of_their_list() -> None:
     """They need not say so; each has its own deployment."""
-    vectors = {"name": "vectors", "model": "tiny", "engine": "fake"}
-    config = parse_config(raw(SQL, embeddings=[vectors]), "niche.yaml")
+    vectors, ranker = (
+        {"name": name, "model": "tiny", "engine": "fake"} for name in ("vectors", "ranker")
+    )
+    config = parse_config(raw(SQL, embeddings=[vectors], rerankers=[ranker]), "niche.yaml")
 
-    assert [spec.kind for spec in config.models] == ["generation", "generation", "embedding"]
+    assert {spec.name: spec.kind for spec in config.models} == {
+        **{"big": "generation", "sql": "generation"},
+        **{"vectors": "embedding", "ranker": "reranking"},
+    }
     assert [spec.name for spec in config.generating] == ["big", "sql"]
-    assert [pool.app_name for pool in config.pools] == ["model-big", "pool-tiny", "model-vectors"]
+    assert [pool.app_name for pool in config.pools] == [
+        *("model-big", "pool-tiny", "model-vectors", "model-ranker")
+    ]
     assert parse_config(config.model_dump(mode="json"), "niche.yaml") == config
 
 
@@ -186,6 +193,12 @@ def test_a_configuration_does_not_change() -> None:
             "generalist.kind",
             ["embeddings"],
             id="a generalist that embeds",
+        ),
+        pytest.param(
+            raw(embeddings=[GENERALIST | {"name": "v", "kind": "reranking"}]),
+            "embeddings[0].kind",
+            ["rerankers"],
+            id="a model that ranks among those that embed",
         ),
         pytest.param(
             raw(SQL | {"engine": "transformers"}),

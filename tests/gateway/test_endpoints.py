@@ -8,6 +8,7 @@ from gateway.config import NicheConfig
 from gateway.dependencies import Dependencies
 from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import HINTS
+from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.openapi import describe
 from tests.fakes import FakeBackend
@@ -89,7 +90,7 @@ def test_every_reference_resolves():
     assert names <= set(document["components"]["schemas"])
 
 
-@pytest.mark.parametrize("kind", [ChatRequest, TextRequest, EmbeddingRequest])
+@pytest.mark.parametrize("kind", [ChatRequest, TextRequest, EmbeddingRequest, RerankRequest])
 def test_the_description_knows_every_parameter(kind):
     """A request's schema has the parameters that are served, and refuses others."""
     schema = describe()["components"]["schemas"][kind.__name__]

@@ -10,10 +10,11 @@
 {{- include "niche.given" . | fromYaml | include "niche.modelsOf" -}}
 {{- end -}}
 
-{{/* The same of a configuration. Those that embed are marked, as in gateway/config.py. Takes the configuration. */}}
+{{/* The same of a configuration. Those that embed or rank are marked, as in gateway/config.py. Takes the configuration. */}}
 {{- define "niche.modelsOf" -}}
 {{- $all := concat (list .generalist) (.specialists | default list) -}}
 {{- range .embeddings }}{{ $all = append $all (merge (dict "kind" "embedding") .) }}{{ end -}}
+{{- range .rerankers }}{{ $all = append $all (merge (dict "kind" "reranking") .) }}{{ end -}}
 {{- dict "all" $all | toYaml -}}
 {{- end -}}
 
@@ -51,7 +52,7 @@
 {{- if include "niche.inGateway" $model -}}
 {{- else if $model.pool -}}
 {{- $_ := set $apps $model.name (printf "pool-%s" $model.pool) -}}
-{{- else if or (eq $index 0) $model.deployment (eq ($model.kind | default "") "embedding") (not (hasKey $engines ($model.engine | default "llama"))) -}}
+{{- else if or (eq $index 0) $model.deployment (has $model.kind (list "embedding" "reranking")) (not (hasKey $engines ($model.engine | default "llama"))) -}}
 {{- $_ := set $apps $model.name (printf "model-%s" $model.name) -}}
 {{- else -}}
 {{- $own := include "niche.poolSettings" (dict "model" $model "engines" $engines) -}}
@@ -106,7 +107,7 @@
 {{- if ne .Values.routerArtifact.source "included" -}}
 {{- $_ := set $config "router" (merge (dict "artifact" (include "niche.artifactDirectory" .)) ($config.router | default dict)) -}}
 {{- end -}}
-{{- range $model := concat (list $config.generalist) ($config.specialists | default list) ($config.embeddings | default list) -}}
+{{- range $model := concat (list $config.generalist) ($config.specialists | default list) ($config.embeddings | default list) ($config.rerankers | default list) -}}
 {{- with include "niche.modelServerOf" (dict "root" $root "model" $model.name) -}}
 {{- $_ := set $model "engine_options" (merge (dict "base_url" (printf "http://%s:8000/v1" .)) ($model.engine_options | default dict)) -}}
 {{- end -}}

@@ -137,16 +137,20 @@ niche.gateway.replicas: {{ include "niche.gatewayReplicas" $root }} is above pla
 {{- if and (include "niche.inGroup" .) (gt $stages 1) }}1{{ else }}{{ dig "resources" "num_gpus" 0 . }}{{ end -}}
 {{- end -}}
 
-{{/* The key of a model in `niche`, by its place among all: `generalist`, `specialists[0]`, ..., `embeddings[0]`, ...
-     Takes the root and the place. */}}
+{{/* The key of a model in `niche`, by its place among all: `generalist`, `specialists[0]`, ..., `embeddings[0]`, ...,
+     `rerankers[0]`, ... Takes the root and the place. */}}
 {{- define "niche.modelKey" -}}
-{{- $specialists := len ((include "niche.given" .root | fromYaml).specialists | default list) -}}
+{{- $given := include "niche.given" .root | fromYaml -}}
+{{- $specialists := len ($given.specialists | default list) -}}
+{{- $embeddings := add $specialists (len ($given.embeddings | default list)) -}}
 {{- if eq .index 0 -}}
 generalist
 {{- else if le .index $specialists -}}
 {{ printf "specialists[%d]" (sub .index 1) }}
-{{- else -}}
+{{- else if le .index $embeddings -}}
 {{ printf "embeddings[%d]" (sub (sub .index 1) $specialists) }}
+{{- else -}}
+{{ printf "rerankers[%d]" (sub (sub .index 1) $embeddings) }}
 {{- end -}}
 {{- end -}}
 

@@ -55,9 +55,9 @@ def test_vectors_need_room_for_a_score_of_each_word(model):
     scores = 4 * len(vocabulary()) * LARGE.max_context_tokens
     beside = CACHE + model.stat().st_size + 200_000_000
     check_memory(base, [], LARGE, beside)
-    check_memory(base, [], LARGE, beside + scores, embeds=True)
+    check_memory(base, [], LARGE, beside + scores, whole_inputs=True)
     with pytest.raises(ModelError):
-        check_memory(base, [], LARGE, beside + scores // 2, embeds=True)
+        check_memory(base, [], LARGE, beside + scores // 2, whole_inputs=True)
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ from huggingface_hub.utils import filter_repo_objects
 
 from deployments.models.cache import model_dir, write_record
 from deployments.models.errors import ModelError
+from deployments.models.gguf_file import is_gguf
 from deployments.models.resolve import hub_snapshot, resolve
 from deployments.models.resolve_gguf import resolve_gguf
 from tests.deployments.models.wheels import build_wheel, locked
+from tests.router.encoders.tiny_bert import tiny_bert
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_a_local_gguf_file_is_taken_as_it_is(lock, tmp_path):
     assert resolve_gguf(str(file), tmp_path, lock=lock, download=no_hub) == file
 
 
-@pytest.mark.parametrize("reference", ["tiny", "org/name", "gone.gguf", "text.txt", "org/a:b.bin"])
+@pytest.mark.parametrize("reference", ["org/name", "gone.gguf", "text.txt", "org/a:b.bin"])
 def test_what_is_no_gguf_file_is_refused(lock, tmp_path, monkeypatch, reference):
     """The message names what would do, and the engine that serves the others."""
     monkeypatch.chdir(tmp_path)
@@ -155,6 +157,27 @@ def test_what_is_no_gguf_file_is_refused(lock, tmp_path, monkeypatch, reference)
 
     with pytest.raises(ModelError, match=r"org/name:file\.gguf.*engine: vllm"):
         resolve_gguf(reference, tmp_path, lock=lock, download=no_hub)
+
+
+def test_an_encoder_is_converted(lock, tmp_path, monkeypatch):
+    """From a directory, or by its name once it was pulled."""
+    folder = tiny_bert(tmp_path / "bert")
+    found = resolve_gguf(str(folder), tmp_path, lock=lock, download=no_hub)
+    assert is_gguf(found)
+
+    with pytest.raises(ModelError, match="niche models pull tiny"):
+        resolve_gguf("tiny", tmp_path, lock=lock, download=no_hub)
+    tiny_bert(model_dir(tmp_path, "tiny"))
+    write_record(model_dir(tmp_path, "tiny"), lock["tiny"])
+    assert resolve_gguf("tiny", tmp_path, lock=lock, download=no_hub) == found
+
+
+def test_a_directory_of_a_language_model_is_not_converted(lock, tmp_path):
+    """The message names the key and the engine for it."""
+    folder = tiny_bert(tmp_path / "llama", model_type="llama")
+
+    with pytest.raises(ModelError, match=r"model_type 'llama'.*engine: vllm"):
+        resolve_gguf(str(folder), tmp_path, lock=lock, download=no_hub)
 
 
 @pytest.mark.parametrize(

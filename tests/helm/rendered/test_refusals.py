@@ -124,6 +124,13 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
         ('niche.embeddings=[{"name":"vectors","model":"none","engine":"openai"}]',),
         {"niche.embeddings[0].engine_options.base_url"},
     ),
+    "no-url-of-a-ranking": (
+        (
+            'niche.embeddings=[{"name":"vectors","model":"none","engine":"fake"}]',
+            'niche.rerankers=[{"name":"ranker","model":"none","engine":"openai"}]',
+        ),
+        {"niche.rerankers[0].engine_options.base_url"},
+    ),
     "two-urls": (
         (*OPENAI, SERVER, 'niche.generalist.engine_options.base_url="http://x/v1"'),
         {"modelServers.a.models"},

@@ -1,8 +1,10 @@
-"""Reads a server's answer to a request for embeddings. Without I/O.
+"""Reads a server's answer to a request for embeddings, or for a ranking. Without I/O.
 
-Its `model` becomes the request's, its identity goes, since OpenAI's has none, and everything else
-arrives unchanged.
+Its `model` becomes the request's, and everything else arrives unchanged, but for its identity:
+OpenAI's embeddings have none, and a ranking gets ours.
 """
+
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Raw
@@ -11,10 +13,13 @@ from deployments.engines._openai_choices import is_empty
 from deployments.engines._openai_events import MAX_BYTES, TooLong
 from deployments.engines._openai_format import AnswerFormat
 from deployments.engines._openai_usage import Tally
-from deployments.protocol import Chunk, ModelRequest
+from deployments.protocol import Chunk, ModelRequest, Operation
+
+_encode = msgspec.json.encode
+_RESULTS: Mapping[Operation, str] = {"embedding": "data", "rerank": "results"}
 
 
-class EmbeddingAnswer:
+class InputsAnswer:
     """Reads one answer, which ends with its bytes.
 
     Args:
@@ -25,7 +30,10 @@ class EmbeddingAnswer:
     done = finished = False
 
     def __init__(self, request: ModelRequest, key: str | None = None) -> None:
-        self._model = Raw(msgspec.json.encode(request.model))
+        self._results = _RESULTS[request.operation]
+        self._identity = {"object": Raw(b'"list"'), "model": Raw(_encode(request.model))}
+        if request.operation == "rerank":
+            self._identity["id"] = Raw(_encode(request.response_id))
         self._format = AnswerFormat(request, key)
         self._body = bytearray()
 
@@ -46,13 +54,13 @@ class EmbeddingAnswer:
             BackendError: it is an error, or no answer.
         """
         fields = self._format.read(bytes(self._body), whole=True)
-        if is_empty(fields.get("data")):
+        if is_empty(fields.get(self._results)):
             raise self._format.unusable("what is not an answer")
         tally = Tally()
         tally.add(0, fields.get("usage"))
         for name in ("id", "created"):
             fields.pop(name, None)
-        fields |= {"object": Raw(b'"list"'), "model": self._model, "usage": tally.as_json()}
+        fields |= self._identity | {"usage": tally.as_json()}
         usage = tally.usage(seconds)
-        data = msgspec.json.encode(fields)
+        data = _encode(fields)
         return Chunk(data, prompt_tokens=tally.prompt_tokens, usage=usage)
