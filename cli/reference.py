@@ -51,6 +51,9 @@ _REASONS: dict[Reason, str] = {
     Reason.CONTEXT_LENGTH_EXCEEDED: "the first choice's context is too short: the next answers",
     Reason.GUARANTEE_INFEASIBLE: "no threshold meets the configured guarantee",
     Reason.NO_ACTIVE_SPECIALIST: "no specialist of the domain may get traffic: see lifecycle",
+    Reason.LACKS_CAPABILITY: "the specialists of the domain cannot do what the request needs, such "
+    "as call tools: the next that can answers",
+    Reason.SAME_CONVERSATION: "the request answers this model's tool calls",
     Reason.CLASSIFIER_UNAVAILABLE: "the classifier is down, or did not answer in time",
 }
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}

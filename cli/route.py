@@ -31,7 +31,7 @@ def _route(arguments: argparse.Namespace) -> int:
     query = asked(arguments.text, arguments.system, sys.stdin)
     policy, classifier = load_policy(config), load_classifier(config.router, cache(), "cpu")
     [scores] = classifier.scores([query])
-    decision = policy.decide(scores, lambda _: True)
+    decision = policy.decide(scores)
     print(f"domain      {decision.domain} (confidence {decision.confidence:.4f})")
     print(f"model       {decision.candidates[0]}")
     print(f"reason      {decision.reason}")

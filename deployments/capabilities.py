@@ -33,6 +33,12 @@ _OF_ENGINES: Mapping[str, frozenset[Capability]] = {
 """Here, because a configuration is read without importing engines."""
 
 
+def takes_hint(spec: "ModelSpec", hint: str) -> bool:
+    """Whether a model gets a parameter that only says how its answer may be made. Engine `openai`
+    passes on all of them, since the server behind it may know any."""
+    return spec.engine == "openai" or (spec.engine, hint) == ("vllm", "reasoning_effort")
+
+
 def capabilities_of(spec: "ModelSpec") -> frozenset[Capability]:
     """What a model can."""
     if spec.capabilities is not None:

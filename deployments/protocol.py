@@ -27,7 +27,7 @@ INPUTS: Mapping[Operation, str] = {"chat": "messages", "completion": "prompt", "
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `role` is `system`, `user` or `assistant`."""
+    """One turn of a conversation; `role` is `system`, `user`, `assistant` or `tool`."""
 
     role: str
     content: str
@@ -50,6 +50,8 @@ class ModelRequest:
             no limit.
         first_token_seconds: the limit for the first token of a whole answer, which only the engine
             sees; None: no limit.
+        clamp_max_tokens: whether an answer may be shorter than the client allows, where the model
+            has no room for a longer one; the first chunk's `not_applied` then says so.
         trace: W3C headers that continue the request's trace at another server.
     """
 
@@ -62,6 +64,7 @@ class ModelRequest:
     created: int = 0
     deadline_seconds: float | None = None
     first_token_seconds: float | None = None
+    clamp_max_tokens: bool = False
     trace: tuple[tuple[str, str], ...] = ()
 
 

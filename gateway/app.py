@@ -21,7 +21,7 @@ from deployments.protocol import TellsEngineStats
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
-from gateway.decider import Access, AutoRouter, Decider
+from gateway.decider import AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
@@ -50,6 +50,7 @@ from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
 from router.health import Health
+from router.policy import Access
 
 Observe = Callable[[Scope, Record], RequestObserver]
 

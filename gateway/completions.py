@@ -11,13 +11,16 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from deployments.capabilities import takes_hint
 from deployments.protocol import Chunk, ModelRequest
+from deployments.spec import ModelSpec
 from gateway.body import read_parsed
+from gateway.config import AUTO
 from gateway.deadline import within
 from gateway.decider import Decider
 from gateway.dependencies import Dependencies
@@ -26,7 +29,7 @@ from gateway.dialects.schemas import Niche
 from gateway.record import Record, observer_of, record_of, report_failure
 from gateway.responses import JSON, send_bytes, while_connected
 from gateway.tally import Costs, Tally, costs_of
-from router.dispatch import Dispatcher, Rest, StreamedAnswer
+from router.dispatch import Answer, Dispatcher, Rest, StreamedAnswer
 from router.types import Decision
 
 STREAM_HEADERS = [
@@ -39,6 +42,8 @@ FINAL_WRITE_SECONDS = 5.0
 
 _CHUNKS_PER_TURN = 16
 """Chunks that are there at once do not keep other requests, or a disconnect, from being seen."""
+
+_Begun = TypeVar("_Begun", bound=Answer)
 
 _ID_PREFIXES = {"chat": "chatcmpl-", "completion": "cmpl-", "embedding": "embd-"}
 
@@ -96,43 +101,48 @@ class _Exchange:
         self._observer.decided(decision, started, self._clock())
         model = decision.candidates[0]
         self._observer.dispatched(request, model, self._clock())
-        await (self._stream if request.stream else self._whole)(decision, self._asked(model))
+        await (self._stream if request.stream else self._whole)(decision)
         if self._costs is not None and self._record.code is None:
             self._observer.delivered(self._costs)
 
     def _asked(self, model: str) -> ModelRequest:
-        """The request to a model; to another one it is the same but for the model's name."""
+        """The request to a model."""
         request, record = self._request, self._record
         return ModelRequest(
             request_id=record.request_id,
             model=model,
             operation=request.operation,
-            body=request.body(),
+            body=request.body(without=self._ignored(model)),
             stream=request.stream,
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
             deadline_seconds=max(self._until - asyncio.get_running_loop().time(), 0.0),
             first_token_seconds=self._config.gateway.first_token_timeout_seconds,
+            clamp_max_tokens=request.model == AUTO,
             trace=record.trace_headers,
         )
 
-    async def _whole(self, decision: Decision, asked: ModelRequest) -> None:
-        async with within(self._limit_seconds, self._until, asked.model):
-            answer = await self._endpoint.dispatcher.complete(
-                decision, lambda model: replace(asked, model=model)
-            )
-        self._observer.answered(answer, self._clock())
+    def _ignored(self, model: str) -> list[str]:
+        """The request's hints that this model does not take."""
+        spec = self._spec(model)
+        return sorted(hint for hint in self._request.hints if not takes_hint(spec, hint))
+
+    def _spec(self, model: str) -> ModelSpec:
+        return next(spec for spec in self._config.models if spec.name == model)
+
+    async def _whole(self, decision: Decision) -> None:
+        async with within(self._limit_seconds, self._until, decision.candidates[0]):
+            answer = await self._endpoint.dispatcher.complete(decision, self._asked)
+        answer = self._answered(answer)
         self._count(answer.first)
         body = self._rendering.whole(answer.first, self._last_niche())
         self._generated()
         await send_bytes(self._send, 200, JSON, body)
 
-    async def _stream(self, decision: Decision, asked: ModelRequest) -> None:
-        async with within(self._limit_seconds, self._until, asked.model):
-            answer = await self._endpoint.dispatcher.open(
-                decision, lambda model: replace(asked, model=model)
-            )
-        self._observer.answered(answer, self._clock())
+    async def _stream(self, decision: Decision) -> None:
+        async with within(self._limit_seconds, self._until, decision.candidates[0]):
+            answer = await self._endpoint.dispatcher.open(decision, self._asked)
+        answer = self._answered(answer)
         try:
             async with self._reading(answer):
                 await self._send_events(answer.first, answer.rest)
@@ -162,6 +172,14 @@ class _Exchange:
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _answered(self, answer: _Begun) -> _Begun:
+        """The answer, whose first chunk names the ignored hints too; reports it."""
+        if ignored := self._ignored(answer.model):
+            first = replace(answer.first, not_applied=(*answer.first.not_applied, *ignored))
+            answer = replace(answer, first=first)
+        self._observer.answered(answer, self._clock())
+        return answer
 
     def _count(self, chunk: Chunk) -> None:
         self._tally.add(chunk)
@@ -195,7 +213,7 @@ class _Exchange:
 
     def _last_niche(self) -> Niche:
         config, record, usage = self._config, self._record, self._tally.usage
-        spec = next(spec for spec in config.models if spec.name == record.model)
+        spec = self._spec(record.model)
         # Nobody else could have given this model's vectors.
         baseline = spec if spec.kind == "embedding" else config.generalist
         costs = self._costs = costs_of(usage, spec, baseline)

@@ -6,30 +6,19 @@ and runs on the event loop.
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from deployments.capabilities import capabilities_of
+from deployments.tool_call_ids import tag_of
 from gateway.config import AUTO, NicheConfig
 from gateway.dialects.parse import CompletionRequest
-from gateway.errors import GatewayError, InvalidValue, ModelNotFound
+from gateway.errors import GatewayError, InvalidValue, ModelNotFound, UnsupportedParameter
 from gateway.record import NONE
 from gateway.scoring import Scorer, ScoringFailed
-from router.policy import Policy
+from router.policy import Access, Policy, everyone
 from router.types import GENERAL, Decision, Query
 
 _log = logging.getLogger("gateway.decider")
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Which models may answer.
-
-    Attributes:
-        available: whether a model is healthy enough for a request now.
-        active: whether a specialist's state lets it get traffic.
-    """
-
-    available: Callable[[str], bool]
-    active: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +35,21 @@ class AutoRouter:
     scorer: Scorer
     access: Access
 
-    async def route(self, query: Query) -> Decision:
-        """The decision for a query; the generalist's if scoring fails."""
+    async def route(self, query: Query, able: Callable[[str], bool] = everyone) -> Decision:
+        """The decision for a query among the models that are able; the generalist's if scoring
+        fails."""
+        access = replace(self.access, able=able)
         try:
             scores = await self.scorer.score(query)
         except ScoringFailed as error:
             _log.warning("a request was not classified: %s", error)
-            return self.policy.unclassified()
-        # `available` may grant the one probe of a broken model, so the policy calls it only for
-        # the models that this decision may use.
-        return self.policy.decide(scores, self.access.available, self.access.active)
+            return self.policy.unclassified(access)
+        return self.policy.decide(scores, access)
+
+    def stay(self, model: str, domain: str, able: Callable[[str], bool]) -> Decision | None:
+        """The decision for a request that answers this model's tool calls; None if the model may
+        not be asked."""
+        return self.policy.continued(model, domain, replace(self.access, able=able))
 
 
 class Decider:
@@ -70,6 +64,10 @@ class Decider:
         domains = {spec.name: spec.domain or GENERAL for spec in config.generating}
         self._generating = {AUTO: GENERAL} | domains
         self._embedding = {spec.name: NONE for spec in config.embeddings}
+        self._able = {spec.name: capabilities_of(spec) for spec in config.models}
+        self._adapted = {spec.name for spec in config.specialists if spec.adapter is not None}
+        self._generalist = config.generalist.name
+        self._by_tag = {tag_of(name): name for name in domains}
         self._router = router
 
     async def decide(self, request: CompletionRequest) -> Decision:
@@ -78,6 +76,7 @@ class Decider:
         Raises:
             ModelNotFound: the model is not configured.
             InvalidValue: it is one for other requests.
+            UnsupportedParameter: it cannot do what the request needs, or none can.
         """
         able, others = self._generating, self._embedding
         if request.operation == "embedding":
@@ -86,8 +85,36 @@ class Decider:
         if model not in able:
             raise _refusal(request, able, exists=model in others)
         if model == AUTO:
-            return await self._router.route(request.query)
+            return await self._routed(request)
+        if not request.needs.keys() <= self._able[model]:
+            raise self._lacking(request, model)
         return self._router.policy.requested(model, able[model])
+
+    async def _routed(self, request: CompletionRequest) -> Decision:
+        # An adapter was trained on chats: it never gets a raw text that did not name it.
+        unfit = self._adapted if request.operation == "completion" else frozenset[str]()
+
+        def able(model: str) -> bool:
+            return model not in unfit and request.needs.keys() <= self._able[model]
+
+        decision = None
+        if (caller := self._by_tag.get(request.caller or "")) is not None:
+            decision = self._router.stay(caller, self._generating[caller], able)
+        decision = decision or await self._router.route(request.query, able)
+        if not decision.candidates:
+            raise self._lacking(request, self._generalist)
+        return decision
+
+    def _lacking(self, request: CompletionRequest, model: str) -> GatewayError:
+        """The error for a request that needs what this model cannot do."""
+        needs = request.needs
+        could = [name for name, able in self._able.items() if needs.keys() <= able]
+        place = next(place for need, place in needs.items() if need not in self._able[model])
+        return UnsupportedParameter(
+            f"{place}: {request.model!r} does not serve this; models that do: "
+            f"{', '.join(could) or 'none'}.",
+            place,
+        )
 
 
 def _refusal(request: CompletionRequest, able: Iterable[str], *, exists: bool) -> GatewayError:

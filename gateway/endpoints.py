@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.capabilities import Capability, capabilities_of
 from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
@@ -26,7 +27,12 @@ class Catalogue:
     """
 
     def __init__(self, config: NicheConfig, created: int) -> None:
-        auto = ModelObject(id=AUTO, created=created, niche=NicheModel("auto", None, None))
+        could = frozenset[Capability]().union(*map(capabilities_of, config.generating))
+        auto = ModelObject(
+            id=AUTO,
+            created=created,
+            niche=NicheModel("auto", None, None, capabilities=sorted(could)),
+        )
         configured = (
             ModelObject(
                 id=spec.name,
@@ -103,7 +109,8 @@ def _facts(config: NicheConfig, spec: ModelSpec) -> NicheModel:
     if spec.kind == "embedding":
         return NicheModel("embedding", None, spec.engine, pool)
     role: Literal["generalist", "specialist"] = "specialist" if spec.domain else "generalist"
-    return NicheModel(role, spec.domain or GENERAL, spec.engine, pool)
+    able = sorted(capabilities_of(spec))
+    return NicheModel(role, spec.domain or GENERAL, spec.engine, pool, able)
 
 
 def _shared_pool(config: NicheConfig, model: str) -> str | None:

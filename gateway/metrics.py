@@ -211,7 +211,7 @@ class RequestMetrics(RequestObserver):
 
     @override
     def decided(self, decision: Decision, started: float, ended: float) -> None:
-        if decision.reason is not Reason.REQUESTED:
+        if decision.reason not in {Reason.REQUESTED, Reason.SAME_CONVERSATION}:
             self._metrics.router_duration.observe(ended - started)
         if decision.scores is not None:
             self._metrics.router_confidence.labels(decision.domain).observe(decision.confidence)

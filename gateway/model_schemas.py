@@ -1,21 +1,26 @@
 """The wire types of `GET /v1/models`."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+
+from deployments.capabilities import Capability
 
 
 class NicheModel(Struct, frozen=True):
     """A model's role in the stack; `auto` is the router and has no engine, `embedding` has no
     domain.
 
-    `pool`: models of the same pool share replicas; null: it shares none.
+    `pool`: models of the same pool share replicas; null: it shares none. `capabilities`: what
+    requests may need of it beyond text; of `auto`, what some model can do.
     """
 
     role: Literal["auto", "generalist", "specialist", "embedding"]
     domain: str | None
     engine: str | None
     pool: str | None = None
+    capabilities: Sequence[Capability] = ()
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
-from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
+from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
 from gateway.dialects.responses import RESPONSES_UNSUPPORTED
 from gateway.dialects.responses_schemas import (
     DeletedResponse,
@@ -69,6 +69,7 @@ _HEADERS = (
     "x-niche-model",
     "x-niche-confidence",
     "x-niche-reason",
+    "x-niche-not-applied",
 )
 
 
@@ -150,9 +151,14 @@ def _specialist_paths() -> dict[str, Any]:
 
 
 def _answering(
-    name: str, request: type, whole: type, event: type, unsupported: dict[str, tuple[Any, ...]]
+    name: str,
+    request: type[msgspec.Struct],
+    whole: type,
+    event: type,
+    unsupported: dict[str, tuple[Any, ...]],
 ) -> dict[str, Any]:
     refused = ", ".join(sorted(unsupported))
+    hints = ", ".join(sorted(HINTS.intersection(request.__struct_fields__)))
     answer = {
         "description": "The answer; with `stream: true` as server-sent events",
         "headers": {header: {"schema": {"type": "string"}} for header in _HEADERS},
@@ -164,7 +170,8 @@ def _answering(
     return {
         "operationId": f"{name}Completions",
         "summary": f"Completes a {name}",
-        "description": f"Refused unless null or without effect: {refused}.",
+        "description": f"Refused unless null or without effect: {refused}. Hints, named in "
+        f"x-niche-not-applied where the model does not take them: {hints}.",
         "security": [{"bearer": []}, {}],
         "requestBody": {
             "required": True,

@@ -33,6 +33,7 @@ class Record(RequestObserver):
         decision: where the request was sent.
         user, metadata: the client's labels of its request, for the log.
         finish_reasons: of the choices that were completed.
+        not_applied: parameters that the model clamped or left out.
         trace_id: of the request's trace; None where it is not traced.
         trace_headers: W3C headers that continue the trace at the model's server.
     """
@@ -55,6 +56,7 @@ class Record(RequestObserver):
     query: Query = field(default_factory=Query)
     decision: Decision | None = None
     finish_reasons: tuple[str, ...] = ()
+    not_applied: tuple[str, ...] = ()
     trace_id: str | None = None
     trace_headers: tuple[tuple[str, str], ...] = ()
 
@@ -72,6 +74,7 @@ class Record(RequestObserver):
     @override
     def answered(self, answer: Answer, time: float) -> None:
         self.model, self.reason = answer.model, str(answer.reason)
+        self.not_applied = answer.first.not_applied
 
     @override
     def generated(self, usage: Usage, finish_reasons: tuple[str, ...], costs: Costs | None) -> None:
@@ -91,6 +94,8 @@ class Record(RequestObserver):
                 ("x-niche-confidence", f"{self.confidence:.4f}"),
                 ("x-niche-reason", self.reason),
             ]
+        if self.not_applied:
+            pairs.append(("x-niche-not-applied", ", ".join(self.not_applied)))
         if self.costs is not None:
             pairs.append(("x-niche-cost", f"{self.costs.list_price:.9f}"))
         return [(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs]

@@ -28,12 +28,37 @@ class Thresholds:
     infeasible: bool = False
 
 
+def everyone(_model: str) -> bool:
+    """Says yes to every model."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which models may answer.
+
+    Attributes:
+        available: whether a model is healthy enough for a request now. Its yes may grant the one
+            probe of a broken model, so it is called only for models that are to be asked.
+        active: whether a specialist's state lets it get traffic.
+        able: whether a model can do what the request needs.
+    """
+
+    available: Callable[[str], bool] = everyone
+    active: Callable[[str], bool] = everyone
+    able: Callable[[str], bool] = everyone
+
+
+_ALL = Access()
+
+
 def decide(
     scores: Scores,
     table: Mapping[str, tuple[str, ...]],
     generalist: str,
     available: Callable[[str], bool],
     thresholds: Thresholds,
+    able: Callable[[str], bool] = everyone,
 ) -> Decision:
     """The decision for a query with these scores.
 
@@ -41,9 +66,11 @@ def decide(
         scores: the classifier's scores.
         table: the active specialists of each domain, best first; empty for a domain whose
             specialists are all inactive.
-        generalist: always the last candidate, even if it is unhealthy.
+        generalist: the last candidate, even if it is unhealthy. If it is not able, the able
+            specialists of the other domains take its place.
         available: whether a model may be asked now.
         thresholds: the operator's thresholds.
+        able: whether a model can do what the request needs.
     """
     domain = max(scores.probabilities, key=scores.probabilities.__getitem__, default=GENERAL)
     confidence = scores.probabilities.get(domain, 0.0)
@@ -51,13 +78,35 @@ def decide(
     reason = _doubt(scores, confidence, thresholds)
     if domain == GENERAL or domain not in table:
         reason = Reason.GENERAL
-    elif reason is None and not table[domain]:
-        reason = Reason.NO_ACTIVE_SPECIALIST
     elif reason is None:
-        specialists = tuple(model for model in table[domain] if available(model))
-        reason = Reason.ROUTED if specialists else Reason.UNHEALTHY
-    candidates = (*(model for model in specialists if model != generalist), generalist)
+        reason, specialists = _specialists(table[domain], available, able)
+    candidates = tuple(dict.fromkeys(filter(able, (*specialists, generalist))))
+    if not candidates:
+        reason, candidates = Reason.LACKS_CAPABILITY, _anybody(table, available, able)
     return Decision(domain, candidates, reason, confidence, scores)
+
+
+def _specialists(
+    models: tuple[str, ...], available: Callable[[str], bool], able: Callable[[str], bool]
+) -> tuple[Reason, tuple[str, ...]]:
+    """The specialists of a domain that may be asked, and the reason for the first candidate."""
+    if not models:
+        return Reason.NO_ACTIVE_SPECIALIST, ()
+    those = tuple(filter(able, models))
+    if not those:
+        return Reason.LACKS_CAPABILITY, ()
+    found = tuple(filter(available, those))
+    return (Reason.ROUTED if found else Reason.UNHEALTHY), found
+
+
+def _anybody(
+    table: Mapping[str, tuple[str, ...]],
+    available: Callable[[str], bool],
+    able: Callable[[str], bool],
+) -> tuple[str, ...]:
+    """Every able specialist, of whatever domain; unhealthy ones only if there are no others."""
+    those = tuple(model for models in table.values() for model in models if able(model))
+    return tuple(filter(available, those)) or those
 
 
 def _doubt(scores: Scores, confidence: float, thresholds: Thresholds) -> Reason | None:
@@ -106,32 +155,33 @@ class Policy:
                 min_confidence=guarantee.threshold, infeasible=guarantee.threshold is None
             )
 
-    def decide(
-        self,
-        scores: Scores,
-        available: Callable[[str], bool],
-        active: Callable[[str], bool] = lambda _: True,
-    ) -> Decision:
-        """The decision for a query with these scores.
-
-        Args:
-            scores: the query's scores.
-            available: whether a model may be asked now.
-            active: whether a specialist's state lets it get traffic; by default, always true.
-        """
-        table = {
-            domain: tuple(model for model in models if active(model))
-            for domain, models in self._table.items()
-        }
-        return decide(scores, table, self._generalist, available, self._thresholds)
+    def decide(self, scores: Scores, access: Access = _ALL) -> Decision:
+        """The decision for a query with these scores; without candidates if no model is able."""
+        table = self._active(access)
+        return decide(
+            scores, table, self._generalist, access.available, self._thresholds, access.able
+        )
 
     def requested(self, model: str, domain: str) -> Decision:
         """The decision for a request that names its model: only that model."""
         return Decision(domain, (model,), Reason.REQUESTED, 1.0)
 
-    def unclassified(self) -> Decision:
-        """The decision for a query without scores: the generalist's."""
-        return Decision(GENERAL, (self._generalist,), Reason.CLASSIFIER_UNAVAILABLE, 0.0)
+    def continued(self, model: str, domain: str, access: Access = _ALL) -> Decision | None:
+        """The decision for a request that answers a model's tool calls: that model, then the
+        generalist; None if the model may not be asked."""
+        active = model == self._generalist or access.active(model)
+        if not (active and access.able(model) and access.available(model)):
+            return None
+        candidates = tuple(dict.fromkeys(filter(access.able, (model, self._generalist))))
+        return Decision(domain, candidates, Reason.SAME_CONVERSATION, 1.0)
+
+    def unclassified(self, access: Access = _ALL) -> Decision:
+        """The decision for a query without scores: the generalist's, or that of the specialists
+        that are able where it is not."""
+        candidates: tuple[str, ...] = (self._generalist,)
+        if not access.able(self._generalist):
+            candidates = _anybody(self._active(access), access.available, access.able)
+        return Decision(GENERAL, candidates, Reason.CLASSIFIER_UNAVAILABLE, 0.0)
 
     def explain(self, scores: Scores, rationale: Rationale | None = None) -> Explanation:
         """Explains the decision for these scores: each score with its threshold.
@@ -150,3 +200,9 @@ class Policy:
             rationale=rationale,
             guarantee=None if self._guarantee is None else self._guarantee.sentence(),
         )
+
+    def _active(self, access: Access) -> dict[str, tuple[str, ...]]:
+        return {
+            domain: tuple(model for model in models if access.active(model))
+            for domain, models in self._table.items()
+        }

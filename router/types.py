@@ -24,6 +24,8 @@ class Reason(StrEnum):
     GUARANTEE_INFEASIBLE = "guarantee_infeasible"
     CLASSIFIER_UNAVAILABLE = "classifier_unavailable"
     NO_ACTIVE_SPECIALIST = "no_active_specialist"
+    LACKS_CAPABILITY = "lacks_capability"
+    SAME_CONVERSATION = "same_conversation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ class Decision:
 
     Attributes:
         domain: the likeliest domain (or the requested model's own).
-        candidates: models to ask, best first; each is the fallback of the one before.
+        candidates: models to ask, best first; each is the fallback of the one before. Empty if
+            none can do what the request needs.
         reason: why the first candidate comes first.
-        confidence: calibrated probability of `domain`; 1.0 when the model was requested by name.
+        confidence: calibrated probability of `domain`; 1.0 when nothing was to be classified.
     """
 
     domain: str

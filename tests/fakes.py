@@ -5,8 +5,10 @@
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from deployments.answer_schemas import FinishReason
 from deployments.generation import Piece, Prompt, TokenLogprob
@@ -154,6 +156,38 @@ class FakeBackend:
     async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""
         return (ModelCard(self.name, "fake", self.name),)
+
+
+@dataclass
+class NotingBackend(FakeBackend):
+    """Takes whatever it is asked, tools and all, and answers in one chunk.
+
+    Attributes:
+        not_applied: the parameters that it claims to have left out.
+        choices: of its answers.
+    """
+
+    not_applied: tuple[str, ...] = ()
+    choices: Sequence[Mapping[str, object]] = (
+        {"index": 0, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"},
+    )
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """What it was asked."""
+        return [json.loads(request.body) for request in self.requests]
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """See `Backend`."""
+        yield await self.complete(request)
+
+    async def complete(self, request: ModelRequest) -> Chunk:
+        """See `Backend`."""
+        self.requests.append(request)
+        if self.refusal is not None:
+            raise self.refusal
+        answer = {"model": request.model, "choices": self.choices}
+        return Chunk(json.dumps(answer).encode(), not_applied=self.not_applied, usage=Usage(1, 1))
 
 
 @dataclass(frozen=True)

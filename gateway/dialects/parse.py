@@ -5,70 +5,88 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
 
-from deployments.protocol import Message, Operation
+from deployments.capabilities import Capability
+from deployments.protocol import Operation
 from gateway.config import AUTO
+from gateway.dialects import turns
+from gateway.dialects.json_schema import check_schema
 from gateway.dialects.rendering import Forwarding, Rendering
 from gateway.dialects.route_schemas import RouteRequest
 from gateway.dialects.schemas import (
     MAX_CHOICES,
     ChatRequest,
-    ChatTurn,
-    Content,
-    DeveloperMessage,
+    NamedTool,
+    SchemaFormat,
     TextRequest,
 )
-from gateway.errors import InvalidValue, UnknownParameter, UnsupportedParameter
+from gateway.errors import InvalidValue, MalformedBody, UnknownParameter, UnsupportedParameter
 from gateway.validation import validation_error
 from router.types import Query
 
 _REFUSED: tuple[Any, ...] = ()
 
-_BOTH_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
-    "logit_bias": ({},),
-    "service_tier": ("auto", "default"),
-    "store": (False,),
-}
-CHAT_UNSUPPORTED: dict[str, tuple[Any, ...]] = _BOTH_UNSUPPORTED | {
+CHAT_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "audio": _REFUSED,
-    "function_call": _REFUSED,
-    "functions": _REFUSED,
+    "function_call": ("none", "auto"),
+    "functions": ([],),
     "modalities": (["text"],),
     "moderation": _REFUSED,
-    "parallel_tool_calls": _REFUSED,
-    "prediction": _REFUSED,
-    "prompt_cache_key": _REFUSED,
-    "prompt_cache_options": _REFUSED,
-    "prompt_cache_retention": _REFUSED,
-    "reasoning_effort": _REFUSED,
-    "response_format": ({"type": "text"},),
-    "safety_identifier": _REFUSED,
-    "tool_choice": _REFUSED,
-    "tools": _REFUSED,
-    "verbosity": _REFUSED,
     "web_search_options": _REFUSED,
 }
 """Parameters of the API that are not served, with the values that ask for nothing and so may be
 sent."""
 
-TEXT_UNSUPPORTED: dict[str, tuple[Any, ...]] = _BOTH_UNSUPPORTED | {
-    "best_of": _REFUSED,
+TEXT_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+    "best_of": (1,),
     "echo": (False,),
-    "metadata": _REFUSED,
-    "suffix": _REFUSED,
+    "metadata": ({},),
+    "suffix": ("",),
 }
 """The same for `POST /v1/completions`."""
+
+HINTS = frozenset(
+    {
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "verbosity",
+    }
+)
+"""Parameters that say how an answer may be made, and not what it is. A model that does not know one
+answers without it, and the header `x-niche-not-applied` has its name."""
+
+_ASK_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
+    "logit_bias": ({},),
+    "response_format": ({"type": "text"},),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+}
+"""The same values of parameters that are served."""
 
 TEXT_DEFAULT_MAX_TOKENS = 16
 """The legacy endpoint's own default."""
 
 _OF_THE_GATEWAY = frozenset({"model", "stream", "user", "metadata"})
 """Parameters that do not go on to the model in its body."""
+
+_NEEDS = {
+    "tools": Capability.TOOLS,
+    "response_format": Capability.JSON_SCHEMA,
+    "logprobs": Capability.LOGPROBS,
+    "logit_bias": Capability.LOGIT_BIAS,
+}
+"""What a model must be able to do for a parameter that asks for something."""
 
 _ABOUT_THE_ANSWERS = frozenset({"n", "logprobs", "top_logprobs", "stream_options"})
 """Parameters that a comparison leaves out."""
@@ -84,6 +102,8 @@ class CompletionRequest:
         query: what the router sees.
         fields: the parameters for the model, as the client wrote them.
         rendering: makes the rendering of one answer.
+        needs: what a model must be able to do, each with the parameter that asks for it.
+        caller: what stands for the model whose tool calls the conversation is at; None: at none.
         choices: the number of answers in all.
         stream: whether the client wants a stream.
         user, metadata: the client's own words; they go to the log, and not to the model.
@@ -94,19 +114,33 @@ class CompletionRequest:
     query: Query
     fields: Mapping[str, Any]
     rendering: Callable[[], Rendering] = Forwarding
+    needs: Mapping[Capability, str] = field(default_factory=dict)
+    caller: str | None = None
     choices: int = 1
     stream: bool = False
     user: str | None = None
     metadata: dict[str, str] | None = None
 
-    def body(self) -> bytes:
-        """The parameters for the model, as JSON."""
-        return msgspec.json.encode(self.fields)
+    @property
+    def hints(self) -> frozenset[str]:
+        """The hints among the parameters."""
+        return HINTS.intersection(self.fields)
+
+    def body(self, without: Container[str] = ()) -> bytes:
+        """The parameters for the model, as JSON.
+
+        Raises:
+            MalformedBody: they are nested too deeply.
+        """
+        kept = {name: value for name, value in self.fields.items() if name not in without}
+        try:
+            return msgspec.json.encode(kept)
+        except RecursionError:
+            raise MalformedBody("The body is nested too deeply.") from None
 
     def shadow_body(self) -> bytes:
         """The same for one answer in a comparison, of which only the text is read."""
-        kept = {name: self.fields[name] for name in self.fields.keys() - _ABOUT_THE_ANSWERS}
-        return msgspec.json.encode(kept)
+        return self.body(without=_ABOUT_THE_ANSWERS | HINTS)
 
 
 def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
@@ -118,17 +152,22 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
             `InvalidValue` that names the place.
     """
     request, served = converted(raw, ChatRequest, CHAT_UNSUPPORTED)
-    if request.top_logprobs is not None and not request.logprobs:
+    if request.top_logprobs and not request.logprobs:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
     _check_max_tokens(request)
     _check_stream_options(request)
-    messages = _messages(request.messages)
-    plain = [{"role": turn.role, "content": turn.content} for turn in messages]
+    _check_tools(request)
+    if isinstance(form := request.response_format, SchemaFormat):
+        check_schema(form.json_schema.schema, "response_format.json_schema.schema")
+    turns.check(request.messages)
+    fields = fields_for_model(served, _idle(request))
     return CompletionRequest(
         operation="chat",
         model=request.model,
-        query=Query(messages=messages),
-        fields=fields_for_model(served) | {"messages": plain},
+        query=Query(messages=turns.seen(request.messages)),
+        fields=fields | {"messages": turns.for_model(request.messages)},
+        needs=_needs(fields) | turns.needs(request.messages),
+        caller=turns.caller(request.messages),
         choices=request.n or 1,
         stream=request.stream or False,
         user=request.user,
@@ -153,6 +192,7 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
         raise InvalidValue(
             f"prompt: {AUTO!r} routes one prompt per request; send one, or name a model.", "prompt"
         )
+    fields = {"max_tokens": TEXT_DEFAULT_MAX_TOKENS} | fields_for_model(served)
     n = request.n or 1
     if n * len(texts) > MAX_CHOICES:
         raise InvalidValue(
@@ -162,7 +202,8 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
         operation="completion",
         model=request.model,
         query=Query(text=texts[0]),
-        fields={"max_tokens": TEXT_DEFAULT_MAX_TOKENS} | fields_for_model(served),
+        fields=fields,
+        needs=_needs(fields),
         choices=n * len(texts),
         stream=request.stream or False,
         user=request.user,
@@ -186,7 +227,7 @@ def parse_route(raw: dict[str, Any]) -> RouteQuestion:
     request, _ = converted(raw, RouteRequest, {})
     if (request.messages is None) == (request.prompt is None):
         raise InvalidValue("Send messages, as for a chat, or prompt, and not both.", "messages")
-    query = Query(messages=_messages(request.messages or ()), text=request.prompt)
+    query = Query(messages=turns.seen(request.messages or ()), text=request.prompt)
     return RouteQuestion(query, request.explain or False)
 
 
@@ -216,17 +257,37 @@ def converted(
             raise UnsupportedParameter(_refusal(name, unsupported[name]), name)
     try:
         return msgspec.convert(served, kind), served
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
     except msgspec.ValidationError as error:
         raise validation_error(str(error), served) from None
 
 
-def fields_for_model(served: dict[str, Any]) -> dict[str, Any]:
-    """The parameters for the model; null means absent."""
+def fields_for_model(served: dict[str, Any], idle: Container[str] = frozenset()) -> dict[str, Any]:
+    """The parameters for the model: without nulls, which mean absent, without `idle` ones, and
+    without values that ask for nothing."""
     return {
         name: value
         for name, value in served.items()
-        if value is not None and name not in _OF_THE_GATEWAY
+        if value is not None
+        and name not in _OF_THE_GATEWAY
+        and name not in idle
+        and not any(_same(value, nothing) for nothing in _ASK_FOR_NOTHING.get(name, ()))
     }
+
+
+def _idle(request: ChatRequest) -> set[str]:
+    """Parameters that ask for nothing because of others."""
+    idle = set()
+    if not request.logprobs:
+        idle |= {"logprobs", "top_logprobs"}
+    if not request.tools or request.tool_choice == "none":
+        idle |= {"tools", "tool_choice", "parallel_tool_calls"}
+    return idle
+
+
+def _needs(fields: Mapping[str, Any]) -> dict[Capability, str]:
+    return {need: name for name, need in _NEEDS.items() if name in fields}
 
 
 def _same(value: Any, idle: Any) -> bool:
@@ -252,13 +313,14 @@ def _check_stream_options(request: ChatRequest | TextRequest) -> None:
         raise InvalidValue("stream_options needs stream: true.", "stream_options")
 
 
-def _messages(said: Iterable[ChatTurn]) -> tuple[Message, ...]:
-    return tuple(Message(_role(message), _text(message.content)) for message in said)
-
-
-def _role(message: msgspec.Struct) -> str:
-    return "system" if isinstance(message, DeveloperMessage) else str(message.__struct_config__.tag)
-
-
-def _text(content: Content) -> str:
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+def _check_tools(request: ChatRequest) -> None:
+    tools, choice = request.tools or (), request.tool_choice
+    if choice == "required" and not tools:
+        raise InvalidValue("tool_choice: there are no tools to call.", "tool_choice")
+    if isinstance(choice, NamedTool):
+        name, place = choice.function.name, "tool_choice.function.name"
+        if name not in {tool.function.name for tool in tools}:
+            raise InvalidValue(f"{place}: no tool is called {name[:80]!r}.", place)
+    for index, tool in enumerate(tools):
+        if tool.function.parameters is not None:
+            check_schema(tool.function.parameters, f"tools[{index}].function.parameters")

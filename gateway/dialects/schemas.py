@@ -2,10 +2,11 @@
 
 Rules: a request type lists every parameter that is served and refuses all other keys; `X | None`
 says that null means absent; a field typed `None` is a parameter of the API that may be present as
-null only. Answers carry one key beyond OpenAI's, `niche`.
+null only. What a model reads alone, such as a schema, may have keys that are not listed. Answers
+carry one key beyond OpenAI's, `niche`.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -18,36 +19,150 @@ class TextPart(Struct, frozen=True, tag_field="type", tag="text", forbid_unknown
     text: str
 
 
+class RefusalPart(Struct, frozen=True, tag_field="type", tag="refusal", forbid_unknown_fields=True):
+    """What a model said instead of an answer."""
+
+    refusal: str
+
+
+class ImageUrl(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An image, as a `data:` URL."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImagePart(Struct, frozen=True, tag_field="type", tag="image_url", forbid_unknown_fields=True):
+    """An image, for models that see."""
+
+    image_url: ImageUrl
+
+
 Content = str | Annotated[list[TextPart], Meta(min_length=1)]
+RichContent = str | Annotated[list[TextPart | ImagePart], Meta(min_length=1)]
+Said = str | Annotated[list[TextPart | RefusalPart], Meta(min_length=1)]
 
 
-class _Message(Struct, frozen=True, tag_field="role", forbid_unknown_fields=True):
-    content: Content
-    name: None = None
+class _Message(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="role",
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    name: str | None = None
 
 
 class SystemMessage(_Message, frozen=True, tag="system"):
     """Instructions."""
 
+    content: Content
+
 
 class DeveloperMessage(_Message, frozen=True, tag="developer"):
     """Instructions, under the API's newer name: the same as `system`."""
+
+    content: Content
 
 
 class UserMessage(_Message, frozen=True, tag="user"):
     """What the user says."""
 
+    content: RichContent
 
-class AssistantMessage(_Message, frozen=True, tag="assistant"):
-    """What the model said; clients send an answer back as they got it, with its nulls."""
 
-    refusal: None = None
+class CalledFunction(Struct, frozen=True):
+    """A function with its arguments, which are JSON as text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(Struct, frozen=True):
+    """A call that the model made."""
+
+    id: str
+    function: CalledFunction
+    type: Literal["function"] = "function"
+
+
+class AssistantMessage(_Message, frozen=True, tag="assistant", forbid_unknown_fields=False):
+    """What the model said. Clients send an answer back as they got it: with its nulls, and with
+    keys of their own or of an upstream, which are ignored."""
+
+    content: Said | UnsetType | None = UNSET
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[ToolCall] | None = None
     audio: None = None
     function_call: None = None
-    tool_calls: None = None
 
 
-ChatTurn = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage
+class ToolMessage(_Message, frozen=True, tag="tool"):
+    """The result of a call."""
+
+    tool_call_id: str
+    content: RichContent
+
+
+ChatTurn = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+class FunctionTool(Struct, frozen=True):
+    """A function that the model may call; `parameters` is a JSON schema."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct, frozen=True):
+    """A tool: a function."""
+
+    function: FunctionTool
+    type: Literal["function"] = "function"
+
+
+class NamedFunction(Struct, frozen=True, forbid_unknown_fields=True):
+    """A function by its name."""
+
+    name: str
+
+
+class NamedTool(Struct, frozen=True, tag_field="type", tag="function", forbid_unknown_fields=True):
+    """The tool that has to be called."""
+
+    function: NamedFunction
+
+
+class TextFormat(Struct, frozen=True, tag_field="type", tag="text", forbid_unknown_fields=True):
+    """An answer in any form."""
+
+
+class JsonFormat(
+    Struct, frozen=True, tag_field="type", tag="json_object", forbid_unknown_fields=True
+):
+    """An answer that is a JSON object."""
+
+
+class NamedSchema(Struct, frozen=True):
+    """A JSON schema, under a name."""
+
+    name: str
+    schema: dict[str, Any]
+    description: str | None = None
+    strict: bool | None = None
+
+
+class SchemaFormat(
+    Struct, frozen=True, tag_field="type", tag="json_schema", forbid_unknown_fields=True
+):
+    """An answer that follows a JSON schema."""
+
+    json_schema: NamedSchema
 
 
 class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +174,7 @@ class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
 MAX_TOKENS = 2**31 - 1
 MAX_CHOICES = 16
 MAX_PROMPTS = 16
+MAX_TOOLS = 512
 
 TokenLimit = Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
 Choices = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
@@ -66,6 +182,8 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 StopString = Annotated[str, Meta(min_length=1)]
 MetadataKey = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
+TokenId = Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
+Bias = Annotated[float, Meta(ge=-100, le=100)]
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +196,9 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
+    logit_bias: Annotated[dict[TokenId, Bias], Meta(max_length=1024)] | None = None
+    service_tier: str | None = None
+    store: bool | None = None
     user: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -91,6 +212,17 @@ class ChatRequest(_Request, frozen=True, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Meta(max_length=16)] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: TextFormat | JsonFormat | SchemaFormat | None = None
+    prediction: dict[str, Any] | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    reasoning_effort: str | None = None
+    safety_identifier: str | None = None
+    verbosity: str | None = None
 
 
 class TextRequest(_Request, frozen=True, kw_only=True):

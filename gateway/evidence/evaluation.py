@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from deployments.capabilities import Capability
 from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
@@ -37,6 +38,8 @@ from router.selection.record import Rules
 from router.types import Decision
 
 _MINUTE = 60.0
+_LEFT_OUT = {Capability.LOGPROBS}
+"""Needs of requests that their comparisons do not have."""
 _log = logging.getLogger("gateway.evidence")
 
 
@@ -114,8 +117,9 @@ class ShadowTap(RequestObserver):
 
     @override
     def received(self, request: CompletionRequest) -> None:
-        """Keeps the request, unless it asks for several answers."""
-        if request.choices == 1:
+        """Keeps the request, unless it asks for several answers, or for one that is no plain text:
+        graders read texts in the form of their specialist, and tool calls are none."""
+        if request.choices == 1 and request.needs.keys() <= _LEFT_OUT:
             self._request = request
 
     @override
@@ -154,6 +158,7 @@ class ShadowTap(RequestObserver):
             operation=request.operation,
             body=request.shadow_body(),
             stream=True,
+            clamp_max_tokens=True,
             deadline_seconds=self._timeout,
         )
         served = ServedAnswer(

@@ -16,6 +16,8 @@ const REASONS = {
   guarantee_infeasible: "No confidence is enough for the configured guarantee: the generalist answers.",
   classifier_unavailable: "The classifier failed or did not answer in time: the generalist answers.",
   no_active_specialist: "No specialist of the domain is active: the generalist answers.",
+  lacks_capability: "The domain's specialist cannot do what the request needs, such as call tools: the next that can answers.",
+  same_conversation: "The request answers this model's tool calls.",
 };
 
 export function showNoDecision(place) {

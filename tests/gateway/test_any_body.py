@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.tool_call_ids import marked
 from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.schemas import ChatRequest, TextRequest
+from tests.fakes import NotingBackend
 from tests.gateway.stacks import CHAT, EMBEDDER, make_gateway
 
 SCALARS = (
@@ -36,6 +38,57 @@ VALUES = st.recursive(
 )
 
 
+WORDS = st.text(max_size=3)
+IMAGES = st.sampled_from(["data:image/png;base64,AA==", "http://x"])
+PARTS = (
+    st.builds(dict, type=st.just("text"), text=WORDS)
+    | st.builds(dict, type=st.just("image_url"), image_url=st.builds(dict, url=IMAGES))
+    | st.builds(dict, type=st.just("refusal"), refusal=WORDS)
+)
+CONTENT = WORDS | st.lists(PARTS, max_size=2)
+IDS = st.sampled_from([marked("a", "big"), marked("a", "sql-model"), "c1"])
+CALLED = st.builds(dict, name=WORDS, arguments=st.sampled_from(["{}", "{"]))
+CALLS = st.lists(st.builds(dict, id=IDS, function=CALLED), max_size=2)
+ANSWERS = st.fixed_dictionaries(
+    {"role": st.just("assistant")},
+    optional={
+        "content": st.none() | CONTENT,
+        "refusal": st.none() | WORDS,
+        "tool_calls": st.none() | CALLS,
+        "reasoning_content": st.none() | WORDS,
+        "niche": VALUES,
+    },
+)
+MESSAGES = (
+    st.builds(dict, role=st.sampled_from(["user", "system", "developer"]), content=CONTENT)
+    | st.builds(dict, role=st.just("tool"), tool_call_id=IDS, content=CONTENT)
+    | ANSWERS
+    | st.builds(lambda message, change: message | change, ANSWERS, st.dictionaries(WORDS, VALUES))
+)
+TOOLS = st.builds(
+    dict,
+    type=st.just("function"),
+    function=st.builds(dict, name=st.sampled_from(["f", "g"]), parameters=st.none() | VALUES),
+)
+SCHEMAS = st.builds(dict, name=WORDS, schema=st.builds(dict, properties=VALUES))
+TOOL_CHATS = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["auto", "big", "sql-model"]),
+        "messages": st.lists(MESSAGES, min_size=1, max_size=4),
+    },
+    optional={
+        "stream": st.booleans(),
+        "tools": st.lists(TOOLS, max_size=2),
+        "tool_choice": st.sampled_from(["auto", "none", "required"]) | VALUES,
+        "response_format": st.builds(dict, type=st.just("json_schema"), json_schema=SCHEMAS)
+        | st.just({"type": "json_object"}),
+        "logit_bias": st.dictionaries(st.sampled_from(["1", "x"]), st.integers(-101, 101)),
+        "parallel_tool_calls": st.none() | st.booleans(),
+        "verbosity": st.sampled_from(["low", None]),
+    },
+)
+
+
 def bodies(kind, unsupported, base):
     """Valid bodies with some parameters replaced by anything."""
     names = st.sampled_from([*kind.__struct_fields__, *unsupported]) | st.text(max_size=4)
@@ -51,6 +104,11 @@ def bodies(kind, unsupported, base):
 @pytest.fixture(scope="module")
 def gateway():
     return make_gateway(embeddings=[EMBEDDER])
+
+
+@pytest.fixture(scope="module")
+def tools_gateway():
+    return make_gateway(NotingBackend("big"), NotingBackend("sql-model"))
 
 
 EMBEDDINGS = "/v1/embeddings"
@@ -81,6 +139,13 @@ def encodable(body):
 def test_any_chat_body(gateway, body):
     """Any object posted as a chat yields an answer or a 4xx."""
     check(gateway, "/v1/chat/completions", body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=TOOL_CHATS.filter(encodable))
+def test_any_chat_with_tools(tools_gateway, body):
+    """Whatever messages, parts, calls, schemas and nulls are put together."""
+    check(tools_gateway, "/v1/chat/completions", body)
 
 
 @settings(max_examples=100, deadline=None)

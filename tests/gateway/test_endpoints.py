@@ -17,17 +17,18 @@ async def test_models_are_listed():
     """The list holds auto, the generalist and the specialists, with what they are for."""
     listed = (await make_gateway().get("/v1/models")).json()
 
+    able = {"capabilities": ["json_schema", "logprobs", "tools"]}
     assert [(model["id"], model["owned_by"], model["niche"]) for model in listed["data"]] == [
-        ("auto", "niche", {"role": "auto", "domain": None, "engine": None, "pool": None}),
+        ("auto", "niche", {"role": "auto", "domain": None, "engine": None, "pool": None} | able),
         (
             "big",
             "niche",
-            {"role": "generalist", "domain": "general", "engine": "fake", "pool": None},
+            {"role": "generalist", "domain": "general", "engine": "fake", "pool": None} | able,
         ),
         (
             "sql-model",
             "niche",
-            {"role": "specialist", "domain": "sql", "engine": "fake", "pool": "none"},
+            {"role": "specialist", "domain": "sql", "engine": "fake", "pool": "none"} | able,
         ),
     ]
 

@@ -42,7 +42,7 @@ def test_it_decides_without_an_encoder(artifact: Path) -> None:
     """Scores from elsewhere are enough, and the encoder's files need not be here."""
     policy = load_policy(config(artifact, "sql"))
 
-    decision = policy.decide(Scores({"sql": 0.9, "general": 0.1}, -1.0, -0.5), lambda _: True)
+    decision = policy.decide(Scores({"sql": 0.9, "general": 0.1}, -1.0, -0.5))
 
     assert (decision.candidates, decision.reason) == (("special", "big"), Reason.ROUTED)
 
@@ -75,7 +75,7 @@ def test_a_share_of_misrouted_requests_chooses_the_confidence(
     policy = load_policy(settings.model_copy(update={"router": router}))
 
     scores = Scores({"sql": confidence, "general": 1 - confidence}, -1.0, -0.5, min_confidence=0.1)
-    assert policy.decide(scores, lambda _: True).reason is reason
+    assert policy.decide(scores).reason is reason
 
 
 def test_an_artifact_with_an_adapter_is_served_by_the_tuned_encoder(tmp_path: Path) -> None:

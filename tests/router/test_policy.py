@@ -2,13 +2,14 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.config import RouterConfig
 from router.guarantee import Guarantee
-from router.policy import Policy, Thresholds, decide
-from router.types import GENERAL, Neighbour, Rationale, Reason, Scores
+from router.policy import Access, Policy, Thresholds, decide, everyone
+from router.types import GENERAL, Decision, Neighbour, Rationale, Reason, Scores
 
 TABLE = {"sql": ("sql-a", "sql-b"), "tools": ("tools-a",)}
 MODELS = {"sql-a", "sql-b", "tools-a", "boss"}
@@ -26,10 +27,6 @@ all_scores = st.builds(
     min_confidence=anything,
 )
 alive = st.frozensets(st.sampled_from(sorted(MODELS)))
-
-
-def everyone(model):
-    return True
 
 
 def scores(domain="sql", confidence=0.9, ood_score=-1.0):
@@ -113,6 +110,51 @@ def test_scores_that_are_not_numbers_are_a_doubt():
         assert decision.candidates == ("boss",)
 
 
+def test_specialists_that_are_not_able_are_passed_over():
+    """The next specialist of the domain answers; if none is able, the generalist, which says so."""
+    one = decide(scores(), TABLE, "boss", everyone, Thresholds(), lambda model: model != "sql-a")
+    none = decide(scores(), TABLE, "boss", everyone, Thresholds(), lambda model: model == "boss")
+
+    assert (one.reason, one.candidates) == (Reason.ROUTED, ("sql-b", "boss"))
+    assert (none.reason, none.candidates) == (Reason.LACKS_CAPABILITY, ("boss",))
+
+
+def test_a_generalist_that_is_not_able_is_no_fallback():
+    """A routed request has its specialists alone."""
+    decision = decide(scores(), TABLE, "boss", everyone, Thresholds(), lambda name: name != "boss")
+    assert (decision.reason, decision.candidates) == (Reason.ROUTED, ("sql-a", "sql-b"))
+
+
+def test_whoever_is_able_takes_the_generalists_place():
+    """Also of another domain; those that are unhealthy only if there is nobody else."""
+
+    def able(model):
+        return model in {"sql-b", "tools-a"}
+
+    well = decide(scores(GENERAL), TABLE, "boss", lambda m: m == "tools-a", Thresholds(), able)
+    ill = decide(scores(GENERAL), TABLE, "boss", lambda m: False, Thresholds(), able)
+
+    assert (well.reason, well.candidates) == (Reason.LACKS_CAPABILITY, ("tools-a",))
+    assert ill.candidates == ("sql-b", "tools-a")
+
+
+def test_if_nobody_is_able_there_is_no_candidate():
+    """The decision is empty, and its owner says what is missing."""
+    found = Policy(TABLE, "boss", RouterConfig())
+    nobody = Access(able=lambda _: False)
+
+    assert found.decide(scores(), nobody).candidates == ()
+    assert found.unclassified(nobody).candidates == ()
+
+
+@given(all_scores, alive, alive, thresholds)
+def test_no_decision_names_a_model_that_is_not_able(found, living, able, config):
+    """Whatever the scores; if some model is able, one is named."""
+    decision = decide(found, TABLE, "boss", living.__contains__, config, able.__contains__)
+    assert set(decision.candidates) <= able
+    assert bool(decision.candidates) == bool(able)
+
+
 @given(all_scores, alive, thresholds)
 def test_every_decision_names_known_models_and_ends_with_the_generalist(found, living, config):
     """Whatever the scores, the candidates are known and distinct, and the generalist comes last."""
@@ -149,20 +191,20 @@ def policy(guarantee=None, **settings):
 def test_a_policy_decides_by_its_table_and_keeps_the_scores():
     """The decision follows from the scores, the specialists and the generalist."""
     given_scores = scores()
-    decision = policy().decide(given_scores, everyone)
+    decision = policy().decide(given_scores)
     assert (decision.candidates, decision.reason) == (("sql-a", "boss"), Reason.ROUTED)
     assert decision.scores is given_scores
 
 
 def test_a_specialist_that_is_not_active_gets_nothing():
     """The table of specialists is that of the active ones, and the decision says so."""
-    decision = policy().decide(scores(), everyone, active=lambda model: False)
+    decision = policy().decide(scores(), Access(active=lambda model: False))
     assert (decision.candidates, decision.reason) == (("boss",), Reason.NO_ACTIVE_SPECIALIST)
 
 
 def test_the_configuration_sets_the_thresholds():
     """The operator's confidence replaces the artifact's."""
-    decision = policy(min_confidence=0.95).decide(scores(), everyone)
+    decision = policy(min_confidence=0.95).decide(scores())
     assert decision.reason is Reason.LOW_CONFIDENCE
 
 
@@ -170,7 +212,7 @@ def test_a_guarantee_sets_the_confidence():
     """The guarantee's threshold replaces the artifact's."""
     promise = Guarantee(0.05, 0.05, "misroute", 0.91, 90, 100, 0.0, 0.04)
     found = policy(promise)
-    assert found.decide(scores(), everyone).reason is Reason.LOW_CONFIDENCE
+    assert found.decide(scores()).reason is Reason.LOW_CONFIDENCE
     explained = found.explain(scores())
     assert (explained.min_confidence, explained.guarantee) == (0.91, promise.sentence())
 
@@ -179,7 +221,7 @@ def test_without_a_threshold_that_gives_the_guarantee_nothing_is_routed():
     """An infeasible guarantee is kept by routing nothing, and the explanation says so."""
     nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
     found = policy(nothing)
-    assert found.decide(scores(), everyone).reason is Reason.GUARANTEE_INFEASIBLE
+    assert found.decide(scores()).reason is Reason.GUARANTEE_INFEASIBLE
     assert found.explain(scores()).guarantee == nothing.sentence()
 
 
@@ -209,3 +251,29 @@ def test_an_explanation_shows_the_rationale_that_it_is_given():
     rationale = Rationale(neighbours=(Neighbour("count the rows", "sql", 0.9),))
     assert policy().explain(scores(), rationale).rationale == rationale
     assert policy().explain(scores()).rationale is None
+
+
+def test_a_conversation_stays_with_the_model_that_called():
+    """Then comes the generalist; nothing was to be classified."""
+    decision = policy().continued("sql-a", "sql")
+
+    assert decision == Decision("sql", ("sql-a", "boss"), Reason.SAME_CONVERSATION, 1.0)
+    assert policy().continued("boss", GENERAL).candidates == ("boss",)
+
+
+@pytest.mark.parametrize("what", ["available", "active", "able"])
+def test_a_conversation_leaves_a_model_that_may_not_be_asked(what):
+    """A model that is ill, inactive or not able any more is not asked."""
+    assert policy().continued("sql-a", "sql", Access(**{what: lambda _: False})) is None
+
+
+def test_the_generalist_has_no_state():
+    """Only specialists are active or not."""
+    assert policy().continued("boss", GENERAL, Access(active=lambda _: False)) is not None
+
+
+def test_without_scores_an_able_model_answers():
+    """Where the generalist is not able, a specialist that is."""
+    decision = policy().unclassified(Access(able=lambda model: model != "boss"))
+
+    assert (decision.candidates, decision.reason) == (("sql-a",), Reason.CLASSIFIER_UNAVAILABLE)

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from deployments.capabilities import Capability
 from deployments.protocol import Message
-from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED, parse_chat, parse_text
+from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED, parse_chat, parse_text
 from gateway.dialects.schemas import ChatRequest
 from gateway.errors import (
     GatewayError,
@@ -22,6 +23,18 @@ TEXT = {"model": "auto", "prompt": "hi"}
 
 def user(content):
     return {"messages": [{"role": "user", "content": content}]}
+
+
+def tool(**function):
+    return {"type": "function", "function": {"name": "f", **function}}
+
+
+def choice(name):
+    return {"type": "function", "function": {"name": name}}
+
+
+def schema(value):
+    return {"type": "json_schema", "json_schema": {"name": "s", "schema": value}}
 
 
 def assistant(**fields):
@@ -86,8 +99,11 @@ def test_message_parts_and_developer_role():
 def test_an_answer_can_be_sent_back():
     """The nulls of an assistant's message, as clients echo them, are accepted."""
     nulls = dict.fromkeys(["refusal", "tool_calls", "function_call", "audio", "name"])
+    extras = {"annotations": [], "niche": {"model": "big"}, "parsed": {"a": 1}}
 
-    assert parse_chat(CHAT | assistant(**nulls)).query.messages == (Message("assistant", "a"),)
+    ask = parse_chat(CHAT | assistant(**nulls, **extras))
+
+    assert json.loads(ask.body())["messages"] == [{"role": "assistant", "content": "a"}]
 
 
 @pytest.mark.parametrize(
@@ -99,19 +115,23 @@ def test_an_answer_can_be_sent_back():
         ({"messages": [3]}, InvalidType, "messages[0]"),
         ({"messages": [{"content": "x"}]}, MissingParameter, "messages[0].role"),
         ({"messages": [{"role": "user"}]}, MissingParameter, "messages[0].content"),
-        ({"messages": [{"role": "tool", "content": ""}]}, InvalidValue, "messages[0].role"),
+        ({"messages": [{"role": "function", "content": ""}]}, InvalidValue, "messages[0].role"),
         (user(None), InvalidType, "messages[0].content"),
         (user([]), InvalidValue, "messages[0].content"),
-        (user([{"type": "image_url"}]), InvalidValue, "messages[0].content[0].type"),
+        (user([{"type": "input_audio"}]), InvalidValue, "messages[0].content[0].type"),
+        (user([{"type": "file"}]), InvalidValue, "messages[0].content[0].type"),
         (user([{"type": "text", "text": 1}]), InvalidType, "messages[0].content[0].text"),
         (
             user([{"type": "text", "text": "", "x": 1}]),
             UnknownParameter,
             "messages[0].content[0].x",
         ),
-        (assistant(tool_calls=[]), UnsupportedParameter, "messages[0].tool_calls"),
-        (assistant(name="x"), UnsupportedParameter, "messages[0].name"),
-        (assistant(extra=1), UnknownParameter, "messages[0].extra"),
+        (assistant(audio={"id": "a"}), UnsupportedParameter, "messages[0].audio"),
+        (
+            assistant(tool_calls=[{"id": "c"}]),
+            MissingParameter,
+            "messages[0].tool_calls[0].function",
+        ),
         ({"model": None}, InvalidType, "model"),
         ({"temperature": 2.1}, InvalidValue, "temperature"),
         ({"temperature": "1"}, InvalidType, "temperature"),
@@ -138,6 +158,36 @@ def test_an_answer_can_be_sent_back():
         ({"stream_options": {"include_usage": True}}, InvalidValue, "stream_options"),
         ({"stream": True, "stream_options": {"x": 1}}, UnknownParameter, "stream_options.x"),
         ({"stream": 1}, InvalidType, "stream"),
+        ({"logit_bias": {"x": 1}}, InvalidValue, "logit_bias"),
+        ({"logit_bias": {"5": 101}}, InvalidValue, "logit_bias[...]"),
+        ({"verbosity": 3}, InvalidType, "verbosity"),
+        ({"tools": [tool() | {"type": "custom"}]}, InvalidValue, "tools[0].type"),
+        ({"tools": [{"type": "function"}]}, MissingParameter, "tools[0].function"),
+        ({"tools": [tool(name="")]}, InvalidValue, "tools[0].function.name"),
+        ({"tools": [tool()] * 513}, InvalidValue, "tools"),
+        (
+            {"tools": [tool(), tool(parameters={"type": "objekt"})]},
+            InvalidValue,
+            "tools[1].function.parameters",
+        ),
+        ({"tool_choice": "any"}, InvalidValue, "tool_choice"),
+        ({"tool_choice": "required"}, InvalidValue, "tool_choice"),
+        (
+            {"tools": [tool()], "tool_choice": choice("other")},
+            InvalidValue,
+            "tool_choice.function.name",
+        ),
+        ({"response_format": {"type": "xml"}}, InvalidValue, "response_format.type"),
+        (
+            {"response_format": schema(None)},
+            InvalidType,
+            "response_format.json_schema.schema",
+        ),
+        (
+            {"response_format": schema({"properties": []})},
+            InvalidValue,
+            "response_format.json_schema.schema",
+        ),
         ({"top_k": 5}, UnknownParameter, "top_k"),
         ({"top_k": None}, UnknownParameter, "top_k"),
     ],
@@ -178,9 +228,86 @@ def test_values_without_effect_are_accepted(name, value):
 
 
 def test_zero_is_not_false():
-    """`store: 0` is not `store: false`."""
+    """`echo: 0` is not `echo: false`."""
     with pytest.raises(UnsupportedParameter):
-        parse_chat(CHAT | {"store": 0})
+        parse_text(TEXT | {"echo": 0})
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"tools": []},
+        {"tools": [], "tool_choice": "auto", "parallel_tool_calls": False},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
+        {"response_format": {"type": "text"}},
+        {"logprobs": False, "top_logprobs": 0},
+        {"logit_bias": {}},
+        {"service_tier": "auto", "store": False},
+    ],
+    ids=["no tools", "a choice of none", "no choice", "text", "logprobs", "bias", "hints"],
+)
+def test_what_asks_for_nothing_needs_nothing(nothing):
+    """A served parameter whose value asks for nothing is as if it were not there."""
+    assert parse_chat(CHAT | nothing) == parse_chat(CHAT)
+
+
+def test_a_schema_may_be_of_draft_7():
+    """Tuples as older generators write them, and regular expressions that Python has not."""
+    old = {"type": "array", "items": [{"pattern": r"^\p{L}+$"}, {"type": "integer"}]}
+
+    assert parse_chat(CHAT | {"response_format": schema(old)}).needs == {
+        Capability.JSON_SCHEMA: "response_format"
+    }
+
+
+def test_a_schema_nested_too_deeply_is_named():
+    """Whoever nests a schema a thousand times is told the place."""
+    deep = {}
+    for _ in range(400):
+        deep = {"properties": {"a": deep}}
+
+    with pytest.raises(InvalidValue) as caught:
+        parse_chat(CHAT | {"response_format": schema(deep)})
+
+    assert caught.value.parameter == "response_format.json_schema.schema"
+
+
+def test_tools_and_schemas_travel_as_they_were_written():
+    """Keys that nobody here knows stay, and nulls too."""
+    given = {
+        "tools": [tool(strict=None, description=None, parameters={"type": "object", "x-y": 1})],
+        "tool_choice": choice("f"),
+        "parallel_tool_calls": False,
+        "response_format": schema({"type": "object", "title": "Ä"}),
+        "logit_bias": {"5": -100},
+    }
+
+    ask = parse_chat(CHAT | given)
+
+    assert json.loads(ask.body()) == given | {"messages": CHAT["messages"]}
+    assert ask.needs == {
+        Capability.TOOLS: "tools",
+        Capability.JSON_SCHEMA: "response_format",
+        Capability.LOGIT_BIAS: "logit_bias",
+    }
+
+
+def test_hints_are_known_by_name():
+    """They travel with the body, unless a model is known not to take them."""
+    ask = parse_chat(CHAT | {"verbosity": "low", "reasoning_effort": "high", "temperature": 0})
+
+    assert ask.hints == {"verbosity", "reasoning_effort"}
+    assert json.loads(ask.body(without={"verbosity"})).keys() == {
+        "messages",
+        "reasoning_effort",
+        "temperature",
+    }
+    assert json.loads(ask.shadow_body()).keys() == {"messages", "temperature"}
+
+
+def test_every_hint_is_a_parameter_that_is_served():
+    """No name of the table is misspelt."""
+    assert set(ChatRequest.__struct_fields__) >= HINTS
 
 
 def test_a_missing_parameter_is_named():

@@ -179,6 +179,6 @@ def test_the_shipped_artifact_routes_plain_cases(shipped, text, model):
     """It sends clear prompts where they belong."""
     table = {name: (name,) for name in shipped.classes_ if name != GENERAL}
     [scores] = shipped.scores([Query(text=text)])
-    decision = Policy(table, "boss", RouterConfig()).decide(scores, lambda name: True)
+    decision = Policy(table, "boss", RouterConfig()).decide(scores)
     assert decision.candidates[0] == model
     assert (decision.reason is Reason.ROUTED) == (model != "boss")

@@ -1,0 +1,150 @@
+"""The messages of a chat: what the router sees of them, what a model reads, and what they need.
+
+A model reads the messages as the client wrote them, but for three things: parts become their text
+where all are text, what answers carry beyond OpenAI's keys is left out, and the ids of tool calls
+are those that the model's engine gave.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from deployments.capabilities import Capability
+from deployments.protocol import Message
+from deployments.tool_call_ids import own_id, tag_in
+from gateway.dialects.schemas import (
+    AssistantMessage,
+    ChatTurn,
+    DeveloperMessage,
+    ImagePart,
+    RefusalPart,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+)
+from gateway.errors import InvalidValue, MissingParameter
+
+_IMAGE_SCHEME = "data:image/"
+
+_Part = TextPart | ImagePart | RefusalPart
+
+
+def seen(turns: Sequence[ChatTurn]) -> tuple[Message, ...]:
+    """What the router sees: the roles and the text."""
+    return tuple(Message(_role(turn), _text(_said(turn))) for turn in turns)
+
+
+def for_model(turns: Sequence[ChatTurn]) -> list[dict[str, Any]]:
+    """The messages for a model."""
+    return [_for_model(turn) for turn in turns]
+
+
+def caller(turns: Sequence[ChatTurn]) -> str | None:
+    """What stands for the model whose tool calls the conversation is at, as
+    `deployments.tool_call_ids` has it; None: at none, or at those of an unknown model."""
+    for turn in reversed(turns):
+        if isinstance(turn, AssistantMessage):
+            tags = (tag_in(call.id) for call in _calls(turn))
+            return next((tag for tag in tags if tag is not None), None)
+    return None
+
+
+def needs(turns: Sequence[ChatTurn]) -> dict[Capability, str]:
+    """What a model must be able to do, and the first place that says so."""
+    found: dict[Capability, str] = {}
+    for index, turn in enumerate(turns):
+        if isinstance(turn, ToolMessage) or _calls(turn):
+            found.setdefault(Capability.TOOLS, f"messages[{index}]")
+        for place, _ in _images(index, turn):
+            found.setdefault(Capability.IMAGES, place)
+    return found
+
+
+def check(turns: Sequence[ChatTurn]) -> None:
+    """Checks what the types do not.
+
+    Raises:
+        GatewayError: an assistant's message says nothing, a result has no call before it, or an
+            image is an address: nobody here opens those that clients name.
+    """
+    called: set[str] = set()
+    for index, turn in enumerate(turns):
+        if isinstance(turn, AssistantMessage):
+            _check_answer(index, turn)
+            called.update(call.id for call in _calls(turn))
+        elif isinstance(turn, ToolMessage) and turn.tool_call_id not in called:
+            place = f"messages[{index}].tool_call_id"
+            raise InvalidValue(f"{place}: no message before it has a call with this id.", place)
+        for part, image in _images(index, turn):
+            if not image.image_url.url.startswith(_IMAGE_SCHEME):
+                place = f"{part}.image_url.url"
+                raise InvalidValue(f"{place}: send the image itself, as {_IMAGE_SCHEME}...", place)
+
+
+def _check_answer(index: int, turn: AssistantMessage) -> None:
+    if turn.content is msgspec.UNSET and not _calls(turn) and turn.refusal is None:
+        place = f"messages[{index}].content"
+        raise MissingParameter(f"{place}: required, but missing.", place)
+
+
+def _calls(turn: ChatTurn) -> Sequence[ToolCall]:
+    return (turn.tool_calls or ()) if isinstance(turn, AssistantMessage) else ()
+
+
+def _role(turn: ChatTurn) -> str:
+    return "system" if isinstance(turn, DeveloperMessage) else str(turn.__struct_config__.tag)
+
+
+def _said(turn: ChatTurn) -> str | Sequence[_Part]:
+    """The content; of a model that only refused, its words."""
+    if isinstance(turn, AssistantMessage):
+        return turn.content or turn.refusal or ""
+    return turn.content
+
+
+def _text(said: str | Sequence[_Part]) -> str:
+    if isinstance(said, str):
+        return said
+    texts = (part.refusal if isinstance(part, RefusalPart) else part.text for part in _words(said))
+    return "\n".join(texts)
+
+
+def _words(said: Sequence[_Part]) -> Iterator[TextPart | RefusalPart]:
+    return (part for part in said if not isinstance(part, ImagePart))
+
+
+def _images(index: int, turn: ChatTurn) -> Iterator[tuple[str, ImagePart]]:
+    """The images of a message, each with its place."""
+    content = turn.content
+    for number, part in enumerate(content if isinstance(content, list) else ()):
+        if isinstance(part, ImagePart):
+            yield f"messages[{index}].content[{number}]", part
+
+
+def _for_model(turn: ChatTurn) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": _role(turn), "content": _content(turn)}
+    if turn.name is not None:
+        message["name"] = turn.name
+    if isinstance(turn, ToolMessage):
+        message["tool_call_id"] = own_id(turn.tool_call_id)
+    elif isinstance(turn, AssistantMessage):
+        message |= _beside_the_words(turn)
+    return message
+
+
+def _content(turn: ChatTurn) -> Any:
+    said = _said(turn)
+    if not isinstance(said, str) and any(isinstance(part, ImagePart) for part in said):
+        return msgspec.to_builtins(said)
+    return _text(said)
+
+
+def _beside_the_words(turn: AssistantMessage) -> dict[str, Any]:
+    message: dict[str, Any] = {}
+    if reasoning := turn.reasoning_content or turn.reasoning:
+        message["reasoning_content"] = reasoning
+    if calls := _calls(turn):
+        calls = [msgspec.structs.replace(call, id=own_id(call.id)) for call in calls]
+        message["tool_calls"] = msgspec.to_builtins(calls)
+    return message
