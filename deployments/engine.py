@@ -104,10 +104,13 @@ def parse_options(model: type[Options], spec: ModelSpec) -> Options:
 
 
 def require_kind(spec: ModelSpec, request: ModelRequest, *, streamed: bool = False) -> None:
-    """Raises `InvalidPrompt` if a model of this kind does not serve the request, or not so."""
+    """Raises `InvalidPrompt` if a model of this kind does not serve the request, or not so. An
+    engine that counts tokens does so before it asks."""
     embeds = request.operation == "embedding"
     if embeds != (spec.kind == "embedding"):
         raise InvalidPrompt("model", f"model {spec.name!r} is of kind {spec.kind}; name another")
+    if request.operation == "count_tokens":
+        raise InvalidPrompt("model", f"engine {spec.engine} does not count tokens; name another")
     if embeds and streamed:
         raise InvalidPrompt("stream", "embeddings are not streamed; leave it out")
 

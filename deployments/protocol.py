@@ -17,11 +17,16 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-Operation = Literal["chat", "completion", "embedding"]
-"""What is asked: `POST /v1/chat/completions`, `POST /v1/completions`, or `POST /v1/embeddings`,
-which is always answered whole."""
+Operation = Literal["chat", "completion", "embedding", "count_tokens"]
+"""What is asked: `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/embeddings`, or how
+many tokens a chat's prompt has. The last two are always answered whole."""
 
-INPUTS: Mapping[Operation, str] = {"chat": "messages", "completion": "prompt", "embedding": "input"}
+INPUTS: Mapping[Operation, str] = {
+    "chat": "messages",
+    "completion": "prompt",
+    "embedding": "input",
+    "count_tokens": "messages",
+}
 """The parameter that holds what a request is about."""
 
 

@@ -17,6 +17,7 @@ from deployments.protocol import (
 )
 from deployments.text_answers import renderer_for
 from deployments.text_requests import TextRequest, read_request
+from deployments.token_counts import as_chat, counted
 
 
 class TextBackend:
@@ -60,6 +61,9 @@ class TextBackend:
             Unavailable: a choice ended without a finish reason.
             BackendError: the engine's own.
         """
+        if request.operation == "count_tokens":  # a text engine says it with its answer
+            answer = await self.complete(as_chat(request))
+            return counted(answer.usage.prompt_tokens if answer.usage else 0)
         asked = read_request(request)
         tally = _Tally(asked)
         choices: list[list[Piece]] = [[] for _ in asked.prompts]

@@ -25,8 +25,11 @@ from gateway.decider import AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
 from gateway.dialects.embeddings import parse_embedding
+from gateway.dialects.messages import parse_messages
+from gateway.dialects.messages_errors import message_error
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.dialects.responses import parse_responses
+from gateway.dialects.responses_places import responses_error
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
@@ -35,7 +38,7 @@ from gateway.evidence.shadow import GatewayState
 from gateway.explainer import ThreadExplainer
 from gateway.log import RequestLog
 from gateway.metrics import ErrorMetrics, RequestMetrics
-from gateway.middleware import ErrorHandling, Recording
+from gateway.middleware import ErrorDialect, ErrorHandling, Recording
 from gateway.observer import Observers, RequestObserver
 from gateway.openapi import describe
 from gateway.page.assets import Page
@@ -46,6 +49,7 @@ from gateway.response_store import opened
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.specialists.endpoints import SpecialistEndpoints
 from gateway.stored_responses import ResponseEndpoints, ResponseMemory, StoredResponses
+from gateway.token_counting import TokenCounting
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
 from router.dispatch import Dispatcher
@@ -54,9 +58,16 @@ from router.policy import Access
 
 Observe = Callable[[Scope, Record], RequestObserver]
 
-_RESPONSES = "/v1/responses"
 _EMBEDDINGS = "/v1/embeddings"
 """Where there is nothing to decide, nor to compare."""
+
+_RESPONSES = "/v1/responses"
+_MESSAGES, _COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
+_ERROR_DIALECTS: dict[str, ErrorDialect] = {
+    _MESSAGES: message_error,
+    _RESPONSES: responses_error,
+}
+"""How errors are written at the paths that begin so; elsewhere as OpenAI's."""
 
 
 def build_app(dependencies: Dependencies) -> Starlette:
@@ -78,12 +89,14 @@ def build_app(dependencies: Dependencies) -> Starlette:
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
     memory = _memory(dependencies, closing)
-    answering = _answering_routes(dependencies, readiness, scorer, evaluation, memory)
+    asking = _asking(dependencies, readiness, scorer, evaluation)
+    answering = _answering_routes(dependencies, asking, memory)
     paths = frozenset(route.path for route in answering)
     observe = _observe(dependencies, paths, evaluation, closing)
     app = Starlette(
         routes=[
             *answering,
+            Route(_COUNT_TOKENS, TokenCounting(dependencies, *asking), methods=["POST"]),
             _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
             *_stored_response_routes(ResponseEndpoints(memory)),
@@ -92,7 +105,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
         ],
         middleware=[
             Middleware(Recording, observe=observe, clock=dependencies.clock),
-            Middleware(ErrorHandling),
+            Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
             Middleware(Authentication, keys=keys),
             Middleware(Admission, slots=slots),
         ],
@@ -260,14 +273,13 @@ def _specialist_routes(endpoints: SpecialistEndpoints) -> list[Route]:
     ]
 
 
-def _answering_routes(
+def _asking(
     dependencies: Dependencies,
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
-    memory: ResponseMemory | None,
-) -> list[Route]:
-    """The endpoints whose requests are counted, traced and logged as requests for an answer."""
+) -> tuple[Decider, Dispatcher]:
+    """What chooses models for requests, and what asks them."""
     config, clock = dependencies.config, dependencies.clock
     health = Health(spec.name for spec in config.models)
 
@@ -279,15 +291,24 @@ def _answering_routes(
     decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
     first_token = config.gateway.first_token_timeout_seconds
     dispatcher = Dispatcher(dependencies.backends, health, clock, first_token, readiness.down)
+    return decider, dispatcher
+
+
+def _answering_routes(
+    dependencies: Dependencies,
+    asking: tuple[Decider, Dispatcher],
+    memory: ResponseMemory | None,
+) -> list[Route]:
+    """The endpoints whose requests are counted, traced and logged as requests for an answer."""
     parsers = {
         "/v1/chat/completions": parse_chat,
         "/v1/completions": parse_text,
         _RESPONSES: parse_responses,
         _EMBEDDINGS: parse_embedding,
+        _MESSAGES: parse_messages,
     }
     completions = {
-        path: Completions(dependencies, decider, dispatcher, parse)
-        for path, parse in parsers.items()
+        path: Completions(dependencies, *asking, parse) for path, parse in parsers.items()
     }
     endpoints: dict[str, ASGIApp] = {**completions}
     if memory is not None:

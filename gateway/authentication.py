@@ -1,5 +1,7 @@
-"""Authentication by bearer keys, compared in constant time. Guards `/v1/`; probes and metrics stay
-open.
+"""Authentication by keys, compared in constant time. Guards `/v1/`; probes and metrics stay open.
+
+A key comes as `authorization: Bearer`, as OpenAI's clients send it, or as `x-api-key`, as
+Anthropic's do.
 
     a-key              may send requests
     operator another   may also change specialists: their states, and which there are
@@ -74,15 +76,22 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         if scope["type"] == "http" and self._keys is not None and scope["path"].startswith("/v1/"):
-            scheme, _, key = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
-            if scheme.lower() != b"bearer" or not self._keys.accept(key.strip()):
+            key = _sent(scope)
+            if not self._keys.accept(key):
                 raise _refused("The API key is missing or not valid")
-            if scope["path"].startswith(_OPERATOR_PATHS) and not self._keys.accept_operator(
-                key.strip()
-            ):
+            operates = scope["path"].startswith(_OPERATOR_PATHS)
+            if operates and not self._keys.accept_operator(key):
                 raise _refused("This request needs an operator's API key")
             scope[_CALLER] = hashlib.sha256(key.strip()).hexdigest()
         await self._app(scope, receive, send)
+
+
+def _sent(scope: Scope) -> bytes:
+    """The key of a request; empty if there is none."""
+    headers = dict(scope["headers"])
+    scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+    sent: bytes = key if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+    return sent.strip()
 
 
 def _digests(keys: Iterable[str]) -> tuple[bytes, ...]:
@@ -96,6 +105,6 @@ def _among(key: bytes, digests: tuple[bytes, ...]) -> bool:
 
 def _refused(reason: str) -> InvalidApiKey:
     return InvalidApiKey(
-        f"{reason}; send the header 'authorization: Bearer <key>'.",
+        f"{reason}; send the header 'authorization: Bearer <key>' or 'x-api-key: <key>'.",
         headers={"www-authenticate": "Bearer"},
     )

@@ -7,15 +7,15 @@ exceptions into responses.
 import asyncio
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.log import about
-from gateway.errors import ClientGone
+from gateway.errors import ClientGone, ErrorBody
 from gateway.observer import RequestObserver
 from gateway.record import Record, record_of, report_failure, store
-from gateway.responses import send_error
+from gateway.responses import send_json
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _DROPPED_HEADERS = frozenset({b"x-request-disconnect-disabled"})
@@ -68,11 +68,20 @@ class Recording:
                 observer.ended(self._clock())
 
 
-class ErrorHandling:
-    """Sends an exception as an error response, unless a response has started."""
+ErrorDialect = Callable[[ErrorBody, str], object]
+"""An error and the request's id, as the body of a dialect."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+
+class ErrorHandling:
+    """Sends an exception as an error response, unless a response has started.
+
+    Args:
+        app: serves the request.
+        dialects: how errors are written at the paths that begin so; elsewhere as OpenAI's.
+    """
+
+    def __init__(self, app: ASGIApp, dialects: Mapping[str, ErrorDialect]) -> None:
+        self._app, self._dialects = app, dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -84,7 +93,14 @@ class ErrorHandling:
         except Exception as error:  # noqa: BLE001 - the edge translates every exception
             response = report_failure(scope, error)
             if not record_of(scope).response_started and not isinstance(error, ClientGone):
-                await send_error(send, response)
+                body = self._written(scope["path"], response.body, record_of(scope).request_id)
+                await send_json(send, body, response.status, response.headers)
+
+    def _written(self, path: str, body: ErrorBody, request_id: str) -> object:
+        for beginning, write in self._dialects.items():
+            if path.startswith(beginning):
+                return write(body, request_id)
+        return body
 
 
 def _request_id(scope: Scope) -> str:

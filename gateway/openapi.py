@@ -1,10 +1,19 @@
 """The OpenAPI 3.1 document, generated from the wire types and the tables that the code uses."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from gateway.dialects.embeddings import EmbeddingList, EmbeddingRequest
+from gateway.dialects.messages import MESSAGES_UNSUPPORTED
+from gateway.dialects.messages_schemas import (
+    Event,
+    MessageAnswer,
+    MessageError,
+    MessagesRequest,
+    TokenCount,
+    TokenCountRequest,
+)
 from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
 from gateway.dialects.responses import RESPONSES_UNSUPPORTED
 from gateway.dialects.responses_schemas import (
@@ -45,6 +54,12 @@ _TYPES = (
     DeletedResponse,
     EmbeddingRequest,
     EmbeddingList,
+    MessagesRequest,
+    MessageAnswer,
+    *get_args(Event),
+    TokenCountRequest,
+    TokenCount,
+    MessageError,
     RouteRequest,
     RouteBody,
     ModelList,
@@ -76,7 +91,10 @@ _HEADERS = (
 def describe() -> dict[str, Any]:
     """The whole OpenAPI document."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
-    bearer = {"type": "http", "scheme": "bearer"}
+    keys = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
@@ -96,6 +114,7 @@ def describe() -> dict[str, Any]:
                 "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
             },
             "/v1/embeddings": {"post": _embedding()},
+            **_messages_paths(),
             "/v1/niche/route": {"post": _deciding()},
             "/v1/models": {"get": _reading("listModels", "All models", ModelList)},
             "/v1/models/{model}": {
@@ -116,8 +135,23 @@ def describe() -> dict[str, Any]:
             "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
-        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+        "components": {"schemas": schemas, "securitySchemes": keys},
     }
+
+
+def _messages_paths() -> dict[str, Any]:
+    answering = _telling(
+        "messages", "An answer in the words of Anthropic's API", MessagesRequest, MessageAnswer
+    )
+    answering["description"] = f"Refused unless null: {', '.join(sorted(MESSAGES_UNSUPPORTED))}."
+    events = {"schema": {"oneOf": [_reference(kind) for kind in get_args(Event)]}}
+    answering["responses"]["200"]["content"]["text/event-stream"] = events
+    summary = "How many tokens a conversation has"
+    counting = _telling("countTokens", summary, TokenCountRequest, TokenCount)
+    for operation in (answering, counting):
+        operation["security"] = [{"key": []}, *operation["security"]]
+        operation["responses"][_ERRORS] = _error(MessageError, "Anthropic's")
+    return {"/v1/messages": {"post": answering}, "/v1/messages/count_tokens": {"post": counting}}
 
 
 def _evidence_paths() -> dict[str, Any]:
@@ -225,9 +259,9 @@ def _plain(operation: str, summary: str, media_type: str = "application/json") -
     return {"operationId": operation, "summary": summary, "responses": {"200": answer}}
 
 
-def _error() -> dict[str, Any]:
-    content = {"application/json": {"schema": _reference(ErrorBody)}}
-    return {"description": "An error, as OpenAI's API sends it", "content": content}
+def _error(kind: type = ErrorBody, whose: str = "OpenAI's") -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(kind)}}
+    return {"description": f"An error, as {whose} API sends it", "content": content}
 
 
 def _reference(kind: type) -> dict[str, str]:

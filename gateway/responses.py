@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 from starlette.types import Message, Receive, Send
 
-from gateway.errors import ClientGone, ErrorResponse
+from gateway.errors import ClientGone
 from gateway.record import Record
 
 JSON: Mapping[str, str] = {"content-type": "application/json"}
@@ -28,11 +28,6 @@ async def send_json(
     """Sends a value as JSON."""
     typed = {**JSON, **(headers or {})}
     await send_bytes(send, status, typed, msgspec.json.encode(value))
-
-
-async def send_error(send: Send, response: ErrorResponse) -> None:
-    """Sends an error."""
-    await send_json(send, response.body, response.status, response.headers)
 
 
 async def while_connected(

@@ -28,6 +28,7 @@ from deployments.engine import (
     require_kind,
 )
 from deployments.engines._llama_answers import AnswerWriter, ChoiceReader, Said
+from deployments.engines._llama_counting import until_counted
 from deployments.engines._llama_embeddings import VECTOR, read_embedding, read_vector
 from deployments.engines._llama_errors import Refused, Stopped, refusal
 from deployments.engines._llama_loading import Loaded, load
@@ -44,6 +45,7 @@ from deployments.protocol import (
     Usage,
 )
 from deployments.spec import ModelSpec
+from deployments.token_counts import as_chat, counted
 
 
 def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:
@@ -151,6 +153,8 @@ class LlamaEngine:
                 the deadline.
             BackendError: as `stream`.
         """
+        if request.operation == "count_tokens":
+            return await self._counted(request)
         require_kind(self._first, request)
         answer = _Answer(request, self._ready(request.model))
         choices: list[list[Said]] = [[] for _ in answer.asked.bodies]
@@ -162,6 +166,17 @@ class LlamaEngine:
                         choices[index].append(said)
             return answer.whole(choices)
 
+    async def _counted(self, request: ModelRequest) -> Chunk:
+        """The number of tokens of a chat's prompt."""
+        chat = as_chat(request)
+        require_kind(self._first, chat)
+        answer = _Answer(chat, self._ready(chat.model), counts=True)
+        with self._recorders[chat.model].track(chat.request_id) as work:
+            async with aclosing(answer.said(work)) as pieces:
+                async for _ in pieces:
+                    pass
+            return counted(answer.whole_usage().prompt_tokens)
+
     def _ready(self, model: str) -> Loaded:
         """What is loaded; raises `Unavailable` unless the model is."""
         if self._loaded is None or model not in self._specs:
@@ -172,15 +187,20 @@ class LlamaEngine:
 class _Answer:
     """The answer to one request, while it comes.
 
+    Args:
+        request: what is answered.
+        loaded: answers it.
+        counts: whether it ends where the tokens of its prompt are known.
+
     Attributes:
         asked: the request, as the server takes it.
         writer: writes the chunks.
         filter: completes them.
     """
 
-    def __init__(self, request: ModelRequest, loaded: Loaded) -> None:
+    def __init__(self, request: ModelRequest, loaded: Loaded, *, counts: bool = False) -> None:
         model = loaded.models[request.model]
-        self._request, self._loaded = request, loaded
+        self._request, self._loaded, self._counts = request, loaded, counts
         self._embeds = request.operation == "embedding"
         self.asked: LlamaRequest = (
             read_embedding(request)
@@ -243,7 +263,8 @@ class _Answer:
         """Reads what comes of one choice."""
         if self._embeds:
             return partial(read_vector, self._request.model)
-        return ChoiceReader(self._request, self.asked.stop, self.asked.parameter).read
+        read = ChoiceReader(self._request, self.asked.stop, self.asked.parameter).read
+        return until_counted(read) if self._counts else read
 
     async def _choice(self, body: bytes) -> AsyncGenerator[Said]:
         answer = self._loaded.server.answer(self._request, body, self._reader(), self._within)

@@ -38,6 +38,14 @@ async def test_a_key_lets_in(gateway):
     assert response.status_code == 200
 
 
+async def test_a_key_of_anthropics_clients_lets_in(gateway):
+    """It may come in their header too; one of the kind that others use comes first."""
+    answered = await gateway.post(CHAT, **{"x-api-key": "first-key"})
+    refused = await gateway.post(CHAT, **{"x-api-key": "first-key", "authorization": "Bearer no"})
+
+    assert (answered.status_code, refused.status_code) == (200, 401)
+
+
 @pytest.mark.parametrize(
     ("lines", "key", "status"),
     [

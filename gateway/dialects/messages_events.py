@@ -1,0 +1,239 @@
+"""Answers in Anthropic's words, whole and streamed.
+
+    message_start, then for each block: content_block_start, content_block_delta ...,
+    content_block_stop; then message_delta and message_stop, or error
+
+A block is a thought, a text, or a call of a tool. One is open at a time.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from deployments.protocol import Chunk, Usage
+from gateway.dialects.messages_errors import message_error
+from gateway.dialects.messages_schemas import (
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    Delta,
+    Event,
+    InputDelta,
+    MessageAnswer,
+    MessageDelta,
+    MessageError,
+    MessageStart,
+    MessageStop,
+    MessageUsage,
+    Stopped,
+    StopReason,
+    TextAnswer,
+    TextDelta,
+    ThinkingAnswer,
+    ThinkingDelta,
+    ToolUseAnswer,
+)
+from gateway.dialects.rendering import sse
+from gateway.dialects.schemas import Niche
+from gateway.errors import ErrorBody
+
+_Block = ThinkingAnswer | TextAnswer | ToolUseAnswer
+
+_encode = msgspec.json.Encoder().encode
+
+_STOP_REASONS: dict[str | None, StopReason] = {
+    "content_filter": "refusal",
+    "function_call": "tool_use",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+}
+"""Of a chat's reasons; the others are ends of a turn."""
+
+
+class _Function(Struct, frozen=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(Struct, frozen=True):
+    index: int = 0
+    id: str | None = None
+    function: _Function = _Function()
+
+
+class _Part(Struct, frozen=True):
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+
+    @property
+    def thought(self) -> str:
+        """Servers have two names for it."""
+        return self.reasoning_content or self.reasoning or ""
+
+    @property
+    def text(self) -> str:
+        """What is said, or said instead."""
+        return (self.content or "") + (self.refusal or "")
+
+
+class _Choice(Struct, frozen=True):
+    delta: _Part = _Part()
+    message: _Part = _Part()
+    finish_reason: str | None = None
+    stop_reason: Any = None
+
+
+class _Answer(Struct, frozen=True):
+    id: str
+    model: str
+    choices: list[_Choice]
+
+
+_read = msgspec.json.Decoder(_Answer).decode
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class MessageRendering:
+    """See `Rendering`.
+
+    Args:
+        stops: the request's stop sequences.
+    """
+
+    def __init__(self, stops: Collection[str] = ()) -> None:
+        self._stops = stops
+        self._begun = False
+        self._blocks = 0
+        self._open: type[_Block] | None = None
+        self._calls: dict[int, int] = {}
+        self._last = _Choice()
+
+    def whole(self, chunk: Chunk, niche: Niche) -> bytes:
+        """See `Rendering`."""
+        answer = _read(chunk.data)
+        [choice, *_] = answer.choices
+        said = choice.message
+        content: list[_Block] = [ThinkingAnswer(said.thought)] if said.thought else []
+        content += [TextAnswer(said.text)] if said.text else []
+        calls = said.tool_calls or ()
+        content += [_called(call, _input(call.function.arguments)) for call in calls]
+        stopped = self._stopped(choice, calls=bool(calls))
+        message = _message(answer, _usage(chunk.usage or Usage(0, 0)), niche)
+        return _encode(
+            msgspec.structs.replace(
+                message,
+                content=content,
+                stop_reason=stopped.stop_reason,
+                stop_sequence=stopped.stop_sequence,
+            )
+        )
+
+    def event(self, chunk: Chunk, niche: Niche | None) -> bytes:
+        """See `Rendering`. Usage and costs come with the last event but one."""
+        return b"".join(map(_sent, self._events(chunk, niche)))
+
+    def end(self) -> bytes:
+        """See `Rendering`."""
+        return _sent(MessageStop())
+
+    def failure(self, error: ErrorBody) -> bytes:
+        """See `Rendering`."""
+        return _sent(message_error(error))
+
+    def _events(self, chunk: Chunk, niche: Niche | None) -> Iterator[Event]:
+        answer = _read(chunk.data)
+        if not self._begun:
+            self._begun = True
+            usage = MessageUsage(input_tokens=chunk.prompt_tokens or 0, output_tokens=0)
+            yield MessageStart(message=_message(answer, usage, niche))
+        for choice in answer.choices:
+            yield from self._more(choice.delta)
+            self._last = choice if choice.finish_reason else self._last
+        if chunk.usage is not None:
+            yield from self._close()
+            yield MessageDelta(
+                delta=self._stopped(self._last, calls=bool(self._calls)),
+                usage=_usage(chunk.usage),
+                niche=UNSET if niche is None else niche,
+            )
+
+    def _more(self, said: _Part) -> Iterator[Event]:
+        if said.thought:
+            yield from self._grow(ThinkingAnswer(), ThinkingDelta(said.thought))
+        if said.text:
+            yield from self._grow(TextAnswer(), TextDelta(said.text))
+        for call in said.tool_calls or ():
+            if call.index not in self._calls:
+                yield from self._begin(_called(call, {}))
+                self._calls[call.index] = self._blocks - 1
+            if call.function.arguments:
+                # Of a call before the last one too: servers may mix what calls say.
+                delta = InputDelta(call.function.arguments)
+                yield BlockDelta(index=self._calls[call.index], delta=delta)
+
+    def _grow(self, empty: ThinkingAnswer | TextAnswer, delta: Delta) -> Iterator[Event]:
+        """More of the open block, or of a new one if that is of another kind."""
+        if self._open is not type(empty):
+            yield from self._begin(empty)
+        yield BlockDelta(index=self._blocks - 1, delta=delta)
+
+    def _begin(self, block: _Block) -> Iterator[Event]:
+        yield from self._close()
+        self._open = type(block)
+        yield BlockStart(index=self._blocks, content_block=block)
+        self._blocks += 1
+
+    def _close(self) -> Iterator[Event]:
+        if self._open is not None:
+            yield BlockStop(index=self._blocks - 1)
+        self._open = None
+
+    def _stopped(self, choice: _Choice, *, calls: bool) -> Stopped:
+        """Why an answer ends. Some servers say "stop" of one that calls tools; few say before which
+        string."""
+        reason = _STOP_REASONS.get(choice.finish_reason, "end_turn")
+        if reason == "end_turn" and calls:
+            return Stopped("tool_use")
+        if reason == "end_turn" and choice.stop_reason in self._stops:
+            return Stopped("stop_sequence", choice.stop_reason)
+        return Stopped(reason)
+
+
+def _message(answer: _Answer, usage: MessageUsage, niche: Niche | None) -> MessageAnswer:
+    """A message that holds nothing yet."""
+    return MessageAnswer(
+        id=f"msg_{answer.id.rpartition('-')[2]}",
+        model=answer.model,
+        content=[],
+        usage=usage,
+        niche=UNSET if niche is None else niche,
+    )
+
+
+def _usage(usage: Usage) -> MessageUsage:
+    return MessageUsage(
+        input_tokens=max(0, usage.prompt_tokens - usage.cached_tokens),
+        output_tokens=usage.completion_tokens,
+        cache_read_input_tokens=usage.cached_tokens,
+    )
+
+
+def _called(call: _Call, given: dict[str, Any]) -> ToolUseAnswer:
+    return ToolUseAnswer(call.id or "", call.function.name or "", given)
+
+
+def _input(arguments: str | None) -> dict[str, Any]:
+    """The arguments of a call; none if they are no object, as those that `max_tokens` cut off."""
+    try:
+        return _object(arguments or "{}")
+    except msgspec.DecodeError:
+        return {}
+
+
+def _sent(event: Event | MessageError) -> bytes:
+    return sse(_encode(event), str(event.__struct_config__.tag))

@@ -1,0 +1,60 @@
+"""`POST /v1/messages/count_tokens`: how many tokens a conversation has, for the model that would
+answer.
+
+Rule: it is no request for an answer. Nothing of it is billed, compared or logged as a decision.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.types import Receive, Scope, Send
+
+from deployments.protocol import ModelRequest
+from gateway.body import read_parsed
+from gateway.deadline import within
+from gateway.decider import Decider
+from gateway.dependencies import Dependencies
+from gateway.dialects.messages import parse_token_count
+from gateway.dialects.parse import CompletionRequest
+from gateway.record import observer_of, record_of
+from gateway.responses import JSON, send_bytes, while_connected
+from router.dispatch import Dispatcher
+
+
+@dataclass(frozen=True)
+class TokenCounting:
+    """An ASGI endpoint.
+
+    Attributes:
+        dependencies: provide the limits and the clock.
+        decider: chooses the model.
+        dispatcher: asks it.
+    """
+
+    dependencies: Dependencies
+    decider: Decider
+    dispatcher: Dispatcher
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        limits = self.dependencies.config.gateway
+        request = await read_parsed(scope, receive, limits, parse_token_count)
+        await while_connected(receive, record_of(scope), partial(self._count, request, scope, send))
+
+    async def _count(self, request: CompletionRequest, scope: Scope, send: Send) -> None:
+        clock, observer = self.dependencies.clock, observer_of(scope)
+        seconds = self.dependencies.config.gateway.request_timeout_seconds
+        until, started = asyncio.get_running_loop().time() + seconds, clock()
+        decision = await self.decider.decide(request)
+        observer.decided(decision, started, clock())
+
+        def ask(model: str) -> ModelRequest:
+            # As for a comparison: with what a model may read, and without hints.
+            request_id, body = record_of(scope).request_id, request.shadow_body()
+            return ModelRequest(request_id, model, "count_tokens", body, deadline_seconds=seconds)
+
+        async with within(seconds, until, decision.candidates[0]):
+            answer = await self.dispatcher.complete(decision, ask)
+        observer.answered(answer, clock())
+        await send_bytes(send, 200, JSON, answer.first.data)
