@@ -76,8 +76,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: that file holds no key.
-        ConfigError: the decision log, or the store of `gateway.shadow` or `gateway.response_store`,
-            cannot be written.
+        ConfigError: the decision log or a store cannot be written.
     """
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
@@ -91,8 +90,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     memory = _memory(dependencies, closing)
     asking = _asking(dependencies, readiness, scorer, evaluation)
     answering = _answering_routes(dependencies, asking, memory)
-    paths = frozenset(route.path for route in answering)
-    observe = _observe(dependencies, paths, evaluation, closing)
+    observe = _observe(dependencies, answering, evaluation, closing)
     app = Starlette(
         routes=[
             *answering,
@@ -103,12 +101,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
-        middleware=[
-            Middleware(Recording, observe=observe, clock=dependencies.clock),
-            Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
-            Middleware(Authentication, keys=keys),
-            Middleware(Admission, slots=slots),
-        ],
+        middleware=_middleware(dependencies, observe, keys, slots),
         exception_handlers={HTTPException: _translate},
         lifespan=_lifespan(dependencies.services, readiness, evaluation, closing),
     )
@@ -116,9 +109,20 @@ def build_app(dependencies: Dependencies) -> Starlette:
     return app
 
 
+def _middleware(
+    dependencies: Dependencies, observe: Observe, keys: ApiKeys | None, slots: Slots
+) -> list[Middleware]:
+    return [
+        Middleware(Recording, observe=observe, clock=dependencies.clock),
+        Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
+        Middleware(Authentication, keys=keys),
+        Middleware(Admission, slots=slots),
+    ]
+
+
 def _observe(
     dependencies: Dependencies,
-    answer_paths: frozenset[str],
+    answering: Sequence[Route],
     evaluation: OnlineEvaluation | None,
     closing: ExitStack,
 ) -> Observe:
@@ -126,6 +130,7 @@ def _observe(
     metrics = dependencies.metrics
     decisions, tracing = _decision_log(dependencies, closing), _tracing(dependencies, closing)
     timeout = dependencies.config.gateway.request_timeout_seconds
+    answer_paths = {route.path for route in answering}
 
     def observe(scope: Scope, record: Record) -> RequestObserver:
         observers: list[RequestObserver] = [

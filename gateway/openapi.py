@@ -107,12 +107,7 @@ def describe() -> dict[str, Any]:
                     "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
                 )
             },
-            "/v1/responses": {"post": _responding()},
-            "/v1/responses/{response_id}": {
-                "parameters": [_in_path("response_id")],
-                "get": _reading("retrieveResponse", "A stored answer", Response),
-                "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
-            },
+            **_response_paths(),
             "/v1/embeddings": {"post": _embedding()},
             **_messages_paths(),
             "/v1/niche/route": {"post": _deciding()},
@@ -152,6 +147,21 @@ def _messages_paths() -> dict[str, Any]:
         operation["security"] = [{"key": []}, *operation["security"]]
         operation["responses"][_ERRORS] = _error(MessageError, "Anthropic's")
     return {"/v1/messages": {"post": answering}, "/v1/messages/count_tokens": {"post": counting}}
+
+
+def _response_paths() -> dict[str, Any]:
+    described = _answering(
+        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+    )
+    answering = {"operationId": "createResponse", "summary": "Answers in items"}
+    return {
+        "/v1/responses": {"post": described | answering},
+        "/v1/responses/{response_id}": {
+            "parameters": [_in_path("response_id")],
+            "get": _reading("retrieveResponse", "A stored answer", Response),
+            "delete": _reading("deleteResponse", "Forgets one", DeletedResponse),
+        },
+    }
 
 
 def _evidence_paths() -> dict[str, Any]:
@@ -213,13 +223,6 @@ def _answering(
         },
         "responses": {"200": answer, _ERRORS: _error()},
     }
-
-
-def _responding() -> dict[str, Any]:
-    described = _answering(
-        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
-    )
-    return described | {"operationId": "createResponse", "summary": "Answers in items"}
 
 
 def _embedding() -> dict[str, Any]:
