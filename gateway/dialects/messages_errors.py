@@ -19,7 +19,9 @@ _PLACES = {
     "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
     "reasoning_effort": "output_config.effort",
     "response_format": "output_config.format",
+    "response_format.json_schema.schema": "output_config.format.schema",
     "stop": "stop_sequences",
+    "tool_choice.function.name": "tool_choice.name",
 }
 """Parameters of a chat that have another name here."""
 

@@ -89,9 +89,9 @@ class _Choice(Struct, frozen=True):
 
 
 class _Answer(Struct, frozen=True):
-    id: str
-    model: str
     choices: list[_Choice]
+    id: str = ""
+    model: str = ""
 
 
 _read = msgspec.json.Decoder(_Answer).decode
