@@ -100,9 +100,10 @@ class StoredResponses:
         """Answers one request."""
         limits, caller = self.completions.dependencies.config.gateway, caller_of(scope)
         ended: list[Response] = []
-        asked, request = await read_parsed(scope, receive, limits, partial(_begun, ended.append))
-        earlier: list[Item] = []
-        if request is None:
+        asked, begun = await read_parsed(scope, receive, limits, partial(_begun, ended.append))
+        if begun is not None:
+            earlier, request = list[Item](), begun
+        else:
             task = partial(_continued, asked, caller, limits.max_body_bytes, ended.append)
             earlier, request = await self.memory.run(task)
 
@@ -132,8 +133,9 @@ class ResponseEndpoints:
             ResponseNotFound: it is unknown, another caller's or forgotten.
         """
         caller, name = caller_of(request.scope), request.path_params["response_id"]
-        found = self._memory and await self._memory.run(lambda store: store.find(caller, name))
-        if not found:
+        memory = self._memory
+        found = await memory.run(lambda store: store.find(caller, name)) if memory else None
+        if found is None:
             raise _not_found(name)
         return HttpResponse(found.answer, media_type="application/json")
 

@@ -1,6 +1,7 @@
 """Conversations that continue a stored answer, as the official client has them."""
 
 import json
+import sqlite3
 from contextlib import contextmanager
 
 import openai
@@ -115,6 +116,20 @@ def test_a_conversation_has_the_limit_of_a_body(store):
             client.responses.create(**ASKED, previous_response_id=answer.id)
 
     assert (caught.value.status_code, caught.value.code) == (413, "body_too_large")
+
+
+def test_a_broken_store_stops_no_answer(store):
+    """It is sent though it cannot be stored; a request that needs the store says why."""
+    with clients("k", response_store=store) as ([client], _):
+        with sqlite3.connect(store.path) as other:
+            other.execute("DROP TABLE response")
+
+        answer = client.responses.create(**ASKED)
+
+        assert answer.output_text == "Hello, world"
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.responses.retrieve(answer.id)
+        assert caught.value.code == "response_store_unavailable"
 
 
 def test_without_a_store_nothing_is_kept():

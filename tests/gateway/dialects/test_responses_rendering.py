@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import httpx2
+import msgspec
 import openai
 import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
 from deployments.protocol import Chunk, Usage
-from gateway.dialects.responses import parse_responses
+from gateway.dialects.responses import completion_of, parse_responses, request_of
 from gateway.dialects.schemas import Niche
 from gateway.errors import ErrorBody, ErrorDetail
 
@@ -276,6 +277,21 @@ def test_a_stream_that_breaks_off_fails():
         "model_unavailable",
     )
     assert failed["output"][0]["status"] == "incomplete"
+
+
+def test_only_an_answer_that_ended_is_kept():
+    """As it was sent."""
+    kept: list[Any] = []
+    request = completion_of(request_of(ASKED | {"stream": True}), keep=kept.append)
+    said = chunk(piece(content="four"), reason="stop")
+    whole, broken = request.rendering(), request.rendering()
+
+    broken.event(said, NICHE)
+    broken.failure(ErrorBody(ErrorDetail("died", "server_error", None, "model_unavailable")))
+    assert kept == []
+    found = events(whole.event(said, NICHE) + whole.end())
+    assert [json.loads(msgspec.json.encode(one)) for one in kept] == [found[-1]["response"]]
+    assert kept[0].store
 
 
 def test_log_probabilities_come_with_their_text():
