@@ -55,8 +55,8 @@ class ModelRequest:
             no limit.
         first_token_seconds: the limit for the first token of a whole answer, which only the engine
             sees; None: no limit.
-        clamp_max_tokens: whether an answer may be shorter than the client allows, where the model
-            has no room for a longer one; the first chunk's `not_applied` then says so.
+        clamp_max_tokens: whether an answer may be shorter than the request's limit allows, where
+            the context has no room for that beside the prompt.
         trace: W3C headers that continue the request's trace at another server.
     """
 

@@ -177,7 +177,7 @@ class _Exchange:
         """The answer, whose first chunk names the ignored hints too; reports it."""
         request = self._request
         ignored = map(request.named, (*answer.first.not_applied, *self._ignored(answer.model)))
-        if not_applied := (*ignored, *request.unserved):
+        if not_applied := (*ignored, *request.not_applied):
             answer = replace(answer, first=replace(answer.first, not_applied=not_applied))
         self._observer.answered(answer, self._clock())
         return answer

@@ -103,9 +103,9 @@ class CompletionRequest:
         fields: the parameters for the model, as the client wrote them.
         rendering: makes the rendering of one answer.
         named: the name in the client's body of a parameter for the model.
-        unserved: hints that go to no model, by their names there.
         needs: what a model must be able to do, each with the parameter that asks for it.
         caller: what stands for the model whose tool calls the conversation is at; None: at none.
+        not_applied: hints of another dialect, which say nothing to any model.
         choices: the number of answers in all.
         stream: whether the client wants a stream.
         user, metadata: the client's own words; they go to the log, and not to the model.
@@ -117,9 +117,9 @@ class CompletionRequest:
     fields: Mapping[str, Any]
     rendering: Callable[[], Rendering] = Forwarding
     named: Callable[[str], str] = str
-    unserved: tuple[str, ...] = ()
     needs: Mapping[Capability, str] = field(default_factory=dict)
     caller: str | None = None
+    not_applied: tuple[str, ...] = ()
     choices: int = 1
     stream: bool = False
     user: str | None = None

@@ -129,7 +129,7 @@ def completion_of(
         parsed,
         rendering=partial(ResponsesRendering, unanswered, keep),
         named=place_of,
-        unserved=tuple(_unserved(request, stored=keep is not None)),
+        not_applied=tuple(_not_applied(request, stored=keep is not None)),
         needs={need: place_of(place, chat.places) for need, place in parsed.needs.items()},
     )
 
@@ -171,7 +171,7 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
     return Chat(_given(body), turns.places)
 
 
-def _unserved(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
+def _not_applied(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
     """The hints without effect."""
     if request.store and not stored:
         yield "store"

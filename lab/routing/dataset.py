@@ -42,7 +42,7 @@ _FIELDS = (
     *("specialist_score", "generalist_score"),
 )
 _TURN_FIELDS = ("role", "content")
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ROLES = {role: role for role in ("system", "user", "assistant", "tool")} | {"developer": "system"}
 
 
 @dataclass(frozen=True, slots=True)

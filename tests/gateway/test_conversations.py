@@ -136,11 +136,13 @@ async def test_a_caller_that_cannot_call_any_more_is_left():
     )
 
 
-async def test_hints_that_nobody_takes_are_named():
+@pytest.mark.parametrize("stream", [False, True])
+async def test_hints_that_nobody_takes_are_named(stream):
     """They reach no model, and the header lists them with what the model left out itself."""
     gateway = stack(specialist=NotingBackend("sql-model", not_applied=("max_tokens",)))
 
-    response = await gateway.post(CHAT | {"verbosity": "low", "reasoning_effort": "high"})
+    hints = {"verbosity": "low", "reasoning_effort": "high"}
+    response = await gateway.post(CHAT | hints | {"stream": stream})
 
     assert response.headers["x-niche-not-applied"] == "max_tokens, reasoning_effort, verbosity"
     assert gateway.sql.bodies == [{"messages": CHAT["messages"]}]

@@ -165,7 +165,11 @@ async def test_models_that_embed_are_listed():
 
     assert [model["id"] for model in listed] == ["auto", "big", "sql-model", "vectors"]
     assert listed[-1]["niche"] == {
-        **{"role": "embedding", "domain": None, "engine": "fake", "pool": None}
+        "role": "embedding",
+        "domain": None,
+        "engine": "fake",
+        "pool": None,
+        "capabilities": [],
     }
 
 

@@ -7,6 +7,7 @@ from deployments.protocol import Unavailable
 from gateway.config import NicheConfig
 from gateway.dependencies import Dependencies
 from gateway.dialects.embeddings import EmbeddingRequest
+from gateway.dialects.parse import HINTS
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.openapi import describe
 from tests.fakes import FakeBackend
@@ -95,6 +96,14 @@ def test_the_description_knows_every_parameter(kind):
 
     assert set(schema["properties"]) == set(kind.__struct_fields__)
     assert schema["additionalProperties"] is False
+
+
+def test_the_description_names_the_hints():
+    """Beside the parameters that are refused, and with the header that lists them."""
+    chat = describe()["paths"]["/v1/chat/completions"]["post"]
+
+    assert "x-niche-not-applied" in chat["responses"]["200"]["headers"]
+    assert all(hint in chat["description"] for hint in HINTS)
 
 
 def test_a_model_without_a_backend_is_an_error():

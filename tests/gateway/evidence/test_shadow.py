@@ -13,7 +13,7 @@ from gateway.config import NicheConfig
 from gateway.evidence.shadow import Sampling, part_of
 from router.selection.lifecycle import State
 from router.types import Decision, Reason
-from tests.fakes import FakeBackend, FakeClassifier
+from tests.fakes import FakeBackend, FakeClassifier, NotingBackend
 from tests.gateway.evidence.stacks import (
     claims,
     compared,
@@ -139,6 +139,25 @@ async def test_other_requests_are_not_compared(tmp_path, body):
         await asyncio.sleep(0)
 
     assert claims(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ({"response_format": {"type": "json_object"}}, 0),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 0),
+        ({"logprobs": True}, 1),
+    ],
+    ids=["json", "tools", "logprobs"],
+)
+async def test_an_answer_in_another_form_is_not_compared(tmp_path, asked, count):
+    """Graders read plain texts; log-probabilities come beside one, and are not asked for again."""
+    gateway = comparing(tmp_path, big=NotingBackend("big"), sql=NotingBackend("sql-model"))
+    async with gateway.serving():
+        answer = await gateway.post(CHAT | asked)
+
+    assert (answer.status_code, answer.headers["x-niche-reason"]) == (200, "routed")
+    assert len(claims(tmp_path)) == count
 
 
 async def test_a_request_that_moved_on_is_not_compared(tmp_path):

@@ -49,17 +49,19 @@ def test_a_text_is_a_row(file):
 
 
 def test_a_conversation_is_a_row(file):
-    """What the user said last decides; a developer is the system."""
+    """What the user said last decides, and no tool's result; a developer is the system."""
     turns = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": "Sales in 2018?"},
         {"role": "assistant", "content": ""},
         {"role": "user", "content": "And for 2019?"},
+        {"role": "tool", "content": "12"},
     ]
     [found] = read_rows(file(row(text=None, messages=turns)))
     assert found.text == "And for 2019?"
     assert found.query.messages[0] == Message("system", "Be brief.")
-    assert [turn.role for turn in found.query.messages[1:]] == ["user", "assistant", "user"]
+    roles = [turn.role for turn in found.query.messages[1:]]
+    assert roles == ["user", "assistant", "user", "tool"]
 
 
 def test_everything_that_a_row_may_say_is_kept(file):
@@ -100,7 +102,7 @@ USER = {"role": "user", "content": "x"}
         (row(text=None, messages=["x"]), r"messages\[0\] is 'x'"),
         (
             row(text=None, messages=[USER, USER | {"role": "bot"}]),
-            r"messages\[1\].*'bot'.*system, developer, user, assistant",
+            r"messages\[1\].*'bot'.*system, user, assistant, tool, developer",
         ),
         (row(text=None, messages=[USER | {"role": [1]}]), r"messages\[0\].*\[1\]"),
         (row(text=None, messages=[{"role": "user"}]), r"messages\[0\]\.content is None"),
