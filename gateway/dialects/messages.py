@@ -4,10 +4,12 @@ A body is checked in its own words first, then as the chat that it amounts to. A
 chat names the place in the client's body.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from gateway.dialects.messages_errors import in_own_words
 from gateway.dialects.messages_events import MessageRendering
@@ -26,7 +28,7 @@ from gateway.dialects.messages_schemas import (
 )
 from gateway.dialects.messages_turns import ChatMessages
 from gateway.dialects.parse import CompletionRequest, converted, parse_chat
-from gateway.errors import GatewayError, InvalidValue, UnsupportedParameter
+from gateway.errors import GatewayError, InvalidValue, MalformedBody, UnsupportedParameter
 
 MESSAGES_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "container": (),
@@ -37,8 +39,13 @@ MESSAGES_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 }
 """Parameters of the API that are not served, with the values that ask for nothing."""
 
-_HINTS = ("context_management", "diagnostics", "service_tier", "speed", "thinking")
-_CACHE_CONTROL = "cache_control"
+_HINTS_OF_PARTS = ("cache_control", "eager_input_streaming", "input_examples")
+"""Of tools and of blocks."""
+
+_HINTS = frozenset(
+    {"cache_control", "context_management", "diagnostics", "service_tier", "speed", "thinking"}
+)
+
 _OF_FUNCTIONS = {
     "name": "name",
     "description": "description",
@@ -58,7 +65,7 @@ class Chat:
         not_applied: hints that say nothing to any model.
     """
 
-    body: Mapping[str, Any]
+    body: dict[str, Any]
     places: Mapping[str, str]
     not_applied: tuple[str, ...]
 
@@ -99,9 +106,12 @@ def _checked(raw: dict[str, Any], kind: type[_Given]) -> _Given:
 
 
 def _as_chat(given: TokenCountRequest) -> CompletionRequest:
-    chat = to_chat(given)
     try:
-        return parse_chat(dict(chat.body))
+        chat = to_chat(given)
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
+    try:
+        return parse_chat(chat.body)
     except GatewayError as error:
         raise in_own_words(error, chat.places) from None
 
@@ -114,19 +124,22 @@ def to_chat(given: TokenCountRequest) -> Chat:
     for index, turn in enumerate(given.messages):
         written.turn(turn, f"messages[{index}]")
     tools = given.tools or []
-    body = {"model": given.model, "messages": written.messages}
+    body: dict[str, Any] = {"model": given.model, "messages": written.messages}
     if tools:
         body["tools"] = [_tool(tool) for tool in tools]
     body |= _tool_choice(given.tool_choice) | _form(given.output_config or OutputConfig())
     if isinstance(given, MessagesRequest):
         body |= _sampling(given)
-    cached = any(of.cache_control is not None for of in (given, *tools, *_blocks(given)))
-    hints = [name for name in _HINTS if getattr(given, name, None) is not None]
+    hints = _present(_HINTS, [given]) | _present(_HINTS_OF_PARTS, [*tools, *_blocks(given)])
     return Chat(
         body=body,
         places=written.places | dict(_places_of_tools(len(tools))),
-        not_applied=(*([_CACHE_CONTROL] if cached else []), *hints),
+        not_applied=tuple(sorted(hints)),
     )
+
+
+def _present(names: Iterable[str], parts: Iterable[Struct]) -> set[str]:
+    return {name for part in parts for name in names if getattr(part, name, None) is not None}
 
 
 def _blocks(given: TokenCountRequest) -> Iterator[Block]:

@@ -50,7 +50,7 @@ class ToolResultBlock(_Block, frozen=True, tag="tool_result"):
 
     tool_use_id: str
     content: str | list[TextBlock | ImageBlock] = ""
-    is_error: bool = False
+    is_error: bool | None = None
     toolset_name: None = None
 
 

@@ -16,6 +16,7 @@ from gateway.errors import (
     GatewayError,
     InvalidType,
     InvalidValue,
+    MalformedBody,
     MissingParameter,
     UnknownParameter,
     UnsupportedParameter,
@@ -213,8 +214,17 @@ def test_the_form_of_the_answer():
     [
         ({}, ()),
         ({"thinking": {"type": "adaptive"}, "service_tier": "auto"}, ("service_tier", "thinking")),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm"}]}
+                ]
+            },
+            (),
+        ),
         ({"cache_control": {"type": "ephemeral"}}, ("cache_control",)),
         ({"tools": [FIND | {"cache_control": {"type": "ephemeral"}}]}, ("cache_control",)),
+        ({"tools": [FIND | {"input_examples": [{"what": "x"}]}]}, ("input_examples",)),
         ({"system": [text("a", cache_control={"type": "ephemeral"})]}, ("cache_control",)),
         (
             {
@@ -229,7 +239,7 @@ def test_the_form_of_the_answer():
             ("cache_control",),
         ),
     ],
-    ids=["none", "two", "request", "tool", "system", "result"],
+    ids=["none", "two", "thought", "request", "tool", "examples", "system", "result"],
 )
 def test_hints_are_known_wherever_they_are(given, hints):
     """What says how to answer and not what."""
@@ -303,6 +313,17 @@ def test_a_wrong_request_names_the_place(change, kind, parameter):
 
     assert (type(refused.value), refused.value.parameter) == (kind, parameter)
     assert refused.value.message.startswith(parameter)
+
+
+def test_arguments_beyond_the_stack_are_refused():
+    """As a body that is nested too deeply."""
+    deep = []
+    for _ in range(5_000):
+        deep = [deep]
+    call = CALL | {"input": {"what": deep}}
+
+    with pytest.raises(MalformedBody):
+        parse_messages(ASKED | turns(("assistant", [call]), ("user", "hi")))
 
 
 def test_a_count_needs_no_limit():
