@@ -79,7 +79,7 @@ def test_every_parameter_of_a_chat_is_listed():
 
     assert set(ChatRequest.__struct_fields__) <= set(rows)
     assert rows["top_p"][1] == "number, > 0, ≤ 1"
-    assert rows["response_format"][1] == '`{"type":"text"}`'
+    assert rows["modalities"][1] == '`["text"]`'
 
 
 def test_a_parameter_of_few_values_lists_them():
