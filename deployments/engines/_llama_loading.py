@@ -83,12 +83,7 @@ def load(
     models = {}
     for name, spec in specs.items():
         lora = _scales(numbers, files.get(name))
-        served = _served(spec, options[name], adapters.get(name), lora)
-        models[name] = replace(
-            served,
-            end_token=base.metadata.get(_END_TOKEN),
-            calling=calling_of(str(base.metadata.get(_CHAT_TEMPLATE, ""))),
-        )
+        models[name] = _of_file(_served(spec, options[name], adapters.get(name), lora), base)
     control_tokens = ControlTokens(_control_tokens(base))
     return Loaded(server, models, control_tokens, shared.max_context_tokens, base.architecture)
 
@@ -138,6 +133,12 @@ def _served(
         return ServedModel(options, spec.system_prompt, lora)
     system_prompt = spec.system_prompt or adapter.system_prompt
     return ServedModel(options, system_prompt, lora, adapter.complete, adapter.grammar)
+
+
+def _of_file(model: ServedModel, base: GgufHeader) -> ServedModel:
+    """The model with what its file says."""
+    calling = calling_of(str(base.metadata.get(_CHAT_TEMPLATE, "")))
+    return replace(model, end_token=base.metadata.get(_END_TOKEN), calling=calling)
 
 
 def _control_tokens(header: GgufHeader) -> list[str]:

@@ -120,18 +120,17 @@ def read_request(
     known = _PASSED[request.operation] | _READ
     fields = asked(request, known, "engine llama does not serve it")
     _check_lengths(fields)
-    top_logprobs = _top_logprobs(request, fields)
     body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
     body |= _defaults(fields, model.options)
+    inputs: list[dict[str, Any]] = [{}]
     form = None
     if request.operation == "chat":
         body["messages"] = _messages(fields["messages"], model, control_tokens)
         form = _shape_answer(body, fields, model, control_tokens)
         _hold_to(form, body, fields, model)
-        inputs: list[dict[str, Any]] = [{}]
     else:
         inputs = [{"prompt": prompt} for prompt in _prompts(fields["prompt"])]
-    if top_logprobs is not None:
+    if (top_logprobs := _top_logprobs(request, fields)) is not None:
         body |= _asking_logprobs(request, top_logprobs)
     if model.lora:
         body["lora"] = model.lora

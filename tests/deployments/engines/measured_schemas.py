@@ -236,8 +236,7 @@ def report(given: list[dict[str, Any]], timed: dict[int, dict[str, list[float]]]
     for streams, forms in timed.items():
         base = median(forms["none"])
         for name, each in forms.items():
-            shown = f"{median(each):.0f}", f"{median(each) / base:.2f}"
-            speed.append((name, str(streams), *shown))
+            speed.append((name, f"{streams}", f"{median(each):.0f}", f"{median(each) / base:.2f}"))
     listed = ", ".join(f"{name} ({count})" for name, count in cut.most_common()) or "none"
     lines += [
         f"Refused by name, always: {', '.join(sorted(refused)) or 'none'}.",
