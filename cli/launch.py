@@ -29,7 +29,6 @@ Progress = Callable[[str], object]
 _POLL_SECONDS = 0.2
 _APPLY_SECONDS = 300.0
 """After which a change counts as failed."""
-_REPORT_SECONDS = 30.0
 _QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
@@ -253,13 +252,13 @@ def _translated() -> Iterator[None]:
 
 
 def _require_taken(pools: Mapping[str, Pool], apps: Mapping[str, str]) -> None:
-    """Raises a `LaunchError` if a replica stays with the models that it had."""
+    """Waits for the replicas; raises a `LaunchError` if one stays with the models that it had."""
     for app_name, pool in pools.items():
         handle = serve.get_deployment_handle(pool.name, app_name=apps[app_name])
         with _translated(), suppress(DeploymentUnavailableError):  # all of its replicas sleep
-            for report in handle.broadcast("report").results(timeout_s=_REPORT_SECONDS):
-                if report.refused is not None:
-                    raise LaunchError(f"{_title(pool)}: {report.refused}")
+            for refused in handle.broadcast("confirm").results(timeout_s=_APPLY_SECONDS):
+                if refused is not None:
+                    raise LaunchError(f"{_title(pool)}: {refused}")
 
 
 def _end(apps: Iterable[str]) -> None:

@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 
 _RETRY_AFTER_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
+_TOLD_SECONDS = 0.5
+"""Longer than Serve names no replica while it tells the only one which models it has."""
 _REST_SECONDS = 30.0
 """How long a port that took no request is left alone."""
 _FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
@@ -181,8 +183,15 @@ class ServeBackend(ServeApplication):
             task.exception()  # who waits gets it, if anybody still does
 
     async def _ask_for_reports(self) -> list[Any]:
+        method = "report_with_port" if self._client else "report"
         async with asyncio.timeout(_HEALTH_SECONDS):
-            reports = await self._ask_replicas("report_with_port" if self._client else "report")
+            try:
+                reports = await self._ask_replicas(method)
+            except Unavailable:
+                if not self._replicas:
+                    raise
+                await asyncio.sleep(_TOLD_SECONDS)
+                reports = await self._ask_replicas(method)
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
         self.engine_stats = tuple(

@@ -39,14 +39,12 @@ class ReplicaReport:
         url: of its own port; None if it has none.
         token: that lets in there.
         engine: what the engine tells about itself, if it does.
-        refused: why it stays with the models that it had, where it was to have others.
     """
 
     models: Mapping[str, str | None]
     url: str | None = None
     token: str = field(default="", repr=False)
     engine: EngineStats | None = None
-    refused: str | None = None
 
 
 class ModelServer:
@@ -57,13 +55,13 @@ class ModelServer:
         self._engine = create_engine(specs, context)
         self._starting = asyncio.Lock()
         self._started = False
-        self._refused: str | None = None
+        self._coming: asyncio.Task[str | None] | None = None
 
     async def reconfigure(self, wanted: Mapping[str, Any]) -> None:
-        """Comes to the models that its pool has now; a deployment of a `LiveEngine` is told them.
+        """Tells the replica the models that its pool has now, where its engine is a `LiveEngine`.
 
-        Serve calls this before the first check, and while the replica runs. Models that cannot be
-        served leave it as it was, and are reported: Serve would end a replica that raises.
+        Serve calls this before the first check, and while the replica runs. Then it comes to them
+        on its own: Serve sends nothing to a replica before this returns, and ends one that raises.
 
         Args:
             wanted: the specs under `models`, as `builder.build_pool` writes them.
@@ -72,15 +70,31 @@ class ModelServer:
             ValueError: an engine option is wrong, before anything is loaded.
         """
         specs = [ModelSpec.model_validate(fields) for fields in wanted["models"]]
+        if self._started:
+            self._coming = asyncio.create_task(self._come_to(specs, self._coming))
+        else:
+            await self._update(specs)
+
+    async def confirm(self) -> str | None:
+        """Returns when it has come to the models that it was told last, or with the reason why it
+        stays with those that it had."""
+        return None if self._coming is None else await asyncio.shield(self._coming)
+
+    async def _come_to(
+        self, specs: Sequence[ModelSpec], before: asyncio.Task[str | None] | None
+    ) -> str | None:
+        if before is not None:
+            await before
         try:
-            await cast(LiveEngine, self._engine).update(specs)
-        except Exception as error:
-            if not self._started:
-                raise
-            _log.exception("the replica stays with the models that it has")
-            self._refused = str(error) or type(error).__name__
-            return
-        self._names, self._refused = frozenset(spec.name for spec in specs), None
+            await self._update(specs)
+        except Exception as error:  # noqa: BLE001 - any error of the engine leaves it as it was
+            _log.exception("a replica stays with the models that it has")
+            return str(error) or type(error).__name__
+        return None
+
+    async def _update(self, specs: Sequence[ModelSpec]) -> None:
+        await cast(LiveEngine, self._engine).update(specs)
+        self._names = frozenset(spec.name for spec in specs)
 
     async def check_health(self) -> None:
         """Loads the engine on the first call; later raises if only a restart can repair it.
@@ -104,8 +118,7 @@ class ModelServer:
         names = sorted(self._names)
         reasons = await asyncio.gather(*map(self._why_ill, names))
         load = await self._engine.load(names[0])
-        models = dict(zip(names, reasons, strict=True))
-        return ReplicaReport(models, engine=load.engine, refused=self._refused)
+        return ReplicaReport(dict(zip(names, reasons, strict=True)), engine=load.engine)
 
     async def _why_ill(self, model: str) -> str | None:
         try:

@@ -298,6 +298,22 @@ async def test_a_replica_without_a_report_or_ill_is_not_asked() -> None:
             assert await ask_of(asked, False) == [BY_HANDLE]
 
 
+async def test_a_replica_that_serve_leaves_out_for_a_moment_is_not_ill() -> None:
+    """It does so while it tells the only one which models it has; longer than that it is ill."""
+    async with replica(FakeBackend("sql")) as (_, found):
+        handle = Handle(None, reporting(found))
+        async with backend_of(handle) as asked:
+            before, handle.verdicts = handle.broadcasts, []
+            health = asyncio.create_task(asked.health("sql"))
+            await until(lambda: handle.broadcasts > before)
+            handle.verdicts = reporting(found)
+            await health
+
+            handle.verdicts = []
+            with pytest.raises(Unavailable):
+                await asked.health("sql")
+
+
 async def test_a_port_is_opened_when_somebody_wants_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the interface at which Ray reaches the node; without one the report has no address."""
     hosts = ["127.0.0.1", "203.0.113.1"]

@@ -231,6 +231,7 @@ async def test_a_replica_comes_to_other_models_while_it_answers() -> None:
 
     await server.reconfigure(wanted(stays, fake_spec("comes", reply="here")))
 
+    assert await server.confirm() is None
     assert text_of([*begun, *[chunk async for chunk in stream]]) == "one two three"
     assert text_of(await collect(server, chat(model="comes"))) == "here"
     assert (await server.load("stays")).completed == 1
@@ -239,20 +240,20 @@ async def test_a_replica_comes_to_other_models_while_it_answers() -> None:
     assert set((await server.report()).models) == {"stays", "comes"}
 
 
-async def test_models_that_cannot_be_served_are_reported() -> None:
+async def test_models_that_cannot_be_served_are_told_to_who_asks() -> None:
     """A replica that runs keeps those that it has, until it is told others."""
     server = fake(reply="here")
     await server.check_health()
+    assert await server.confirm() is None
 
     await server.reconfigure(wanted(fake_spec("tiny", colour="red"), fake_spec("more")))
 
-    report = await server.report()
-    assert report.models == {"tiny": None}
-    assert "engine_options.colour" in (report.refused or "")
+    assert "engine_options.colour" in (await server.confirm() or "")
+    assert (await server.report()).models == {"tiny": None}
     assert text_of(await collect(server)) == "here"
 
     await server.reconfigure(wanted(fake_spec("tiny"), fake_spec("more")))
-    assert (await server.report()).refused is None
+    assert await server.confirm() is None
     assert await collect(server, chat(model="more"))
 
 

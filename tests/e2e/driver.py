@@ -22,7 +22,6 @@ import psutil
 from cli.follower import Follower
 from cli.ray_environment import ray_environment
 from cli.stack import wait_until_ready
-from deployments.engine import EngineContext
 from deployments.models.cache import cache_dir
 from gateway.config import NicheConfig
 from gateway.config_file import load_config
@@ -76,10 +75,8 @@ def answer(question: dict[str, str], stack: Any) -> dict[str, Any]:
     from ray import serve
 
     if verb == "replace":
-        from deployments.builder import build_pool
-
-        application = build_pool(found[0], EngineContext(cache_dir(os.environ)))
-        serve.run(application, name=app, route_prefix=None)
+        stack._restart(found, stack.apps)  # no change of a file has all of its replicas replaced
+        serve.run_many([stack._pool(found[0], stack.apps, stack.contents)])
         return {"replaced": app}
     handle = serve.get_deployment_handle(deployment, app_name=app)
     return dataclasses.asdict(handle.load.remote(model).result(timeout_s=60))

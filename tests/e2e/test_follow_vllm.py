@@ -45,6 +45,12 @@ def stack(file: Path) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(autouse=True)
+def _as_at_the_start(stack: Stack, file: Path) -> None:
+    write(file, "sql", "tools")
+    assert stack.follow() == ["generalist", "sql", "tools"]
+
+
 def write(file: Path, *names: str, **others: Path) -> None:
     """A stack of specialists with the adapters of their names, and of others by their adapters."""
     adapters = {name: name for name in names} | {name: str(of) for name, of in others.items()}
