@@ -108,8 +108,10 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in inner)
     if origin is Annotated:
         return ", ".join([_kind(inner[0]), *_bounds(inner[1:])])
-    if origin is tuple and inner[0] is str:
-        return "list of text"
+    if origin is tuple and _kind(inner[0]).startswith(_WORDS[str]):
+        return f"list of {_kind(inner[0])}"
+    if origin is frozenset:
+        return f"list of {', '.join(f'`{choice}`' for choice in inner[0])}"
     if origin in (Union, UnionType):
         return _kind(next(kind for kind in inner if kind is not NoneType))
     return _WORDS[origin or annotation]

@@ -31,6 +31,7 @@ from gateway.dialects.messages_errors import message_error
 from gateway.dialects.parse import parse_chat, parse_text
 from gateway.dialects.rerank import parse_rerank
 from gateway.dialects.responses import parse_responses
+from gateway.dialects.responses_places import responses_error
 from gateway.endpoints import Catalogue, Description, Exposition, Probes
 from gateway.errors import MethodNotAllowed, PathNotFound
 from gateway.evidence.endpoints import EvidenceEndpoints
@@ -59,12 +60,15 @@ from router.policy import Access
 
 Observe = Callable[[Scope, Record], RequestObserver]
 
-_RESPONSES = "/v1/responses"
 _EMBEDDINGS, _RERANK = "/v1/embeddings", "/v1/rerank"
 """Where there is nothing to decide, nor to compare."""
 
+_RESPONSES = "/v1/responses"
 _MESSAGES, _COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
-_ERROR_DIALECTS: dict[str, ErrorDialect] = {_MESSAGES: message_error}
+_ERROR_DIALECTS: dict[str, ErrorDialect] = {
+    _MESSAGES: message_error,
+    _RESPONSES: responses_error,
+}
 """How errors are written at the paths that begin so; elsewhere as OpenAI's."""
 
 
@@ -99,13 +103,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
-        middleware=[
-            *_cors(limits.cors_allow_origins),
-            Middleware(Recording, observe=observe, clock=dependencies.clock),
-            Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
-            Middleware(Authentication, keys=keys),
-            Middleware(Admission, slots=slots),
-        ],
+        middleware=_middleware(dependencies, observe, keys, slots),
         exception_handlers={HTTPException: _translate},
         lifespan=_lifespan(dependencies.services, readiness, evaluation, closing),
     )
@@ -125,6 +123,18 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             allow_headers=["*"],
             expose_headers=[*ANSWER_HEADERS, "retry-after"],
         )
+    ]
+
+
+def _middleware(
+    dependencies: Dependencies, observe: Observe, keys: ApiKeys | None, slots: Slots
+) -> list[Middleware]:
+    return [
+        *_cors(dependencies.config.gateway.cors_allow_origins),
+        Middleware(Recording, observe=observe, clock=dependencies.clock),
+        Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
+        Middleware(Authentication, keys=keys),
+        Middleware(Admission, slots=slots),
     ]
 
 

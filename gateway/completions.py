@@ -180,9 +180,10 @@ class _Exchange:
 
     def _answered(self, answer: _Begun) -> _Begun:
         """The answer, whose first chunk names the ignored hints too; reports it."""
-        if ignored := (*self._ignored(answer.model), *self._request.not_applied):
-            first = replace(answer.first, not_applied=(*answer.first.not_applied, *ignored))
-            answer = replace(answer, first=first)
+        request = self._request
+        ignored = map(request.named, (*answer.first.not_applied, *self._ignored(answer.model)))
+        if not_applied := (*ignored, *request.not_applied):
+            answer = replace(answer, first=replace(answer.first, not_applied=not_applied))
         self._observer.answered(answer, self._clock())
         return answer
 

@@ -123,17 +123,7 @@ def describe() -> dict[str, Any]:
             },
             **_evidence_paths(),
             **_specialist_paths(),
-            "/": {"get": _plain("page", "The gateway's web page", "text/html")},
-            "/page/{name}": {
-                "parameters": [_in_path("name")],
-                "get": _plain("pageFile", "A file of the web page", "text/javascript"),
-            },
-            "/healthz": {"get": _plain("healthz", "Liveness")},
-            "/readyz": {
-                "get": _plain("readyz", "Readiness; 503 names the models that cannot answer")
-            },
-            "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
-            "/openapi.json": {"get": _plain("openapi", "This document")},
+            **_plain_paths(),
         },
         "components": {"schemas": schemas, "securitySchemes": keys},
     }
@@ -196,6 +186,20 @@ def _specialist_paths() -> dict[str, Any]:
             "parameters": [_in_path("name")],
             "delete": _reading("removeSpecialist", "Removes one", SpecialistChange, "202"),
         },
+    }
+
+
+def _plain_paths() -> dict[str, Any]:
+    return {
+        "/": {"get": _plain("page", "The gateway's web page", "text/html")},
+        "/page/{name}": {
+            "parameters": [_in_path("name")],
+            "get": _plain("pageFile", "A file of the web page", "text/javascript"),
+        },
+        "/healthz": {"get": _plain("healthz", "Liveness")},
+        "/readyz": {"get": _plain("readyz", "Readiness; 503 names the models that cannot answer")},
+        "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
+        "/openapi.json": {"get": _plain("openapi", "This document")},
     }
 
 

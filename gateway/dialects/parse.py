@@ -102,6 +102,7 @@ class CompletionRequest:
         query: what the router sees.
         fields: the parameters for the model, as the client wrote them.
         rendering: makes the rendering of one answer.
+        named: the name in the client's body of a parameter for the model.
         needs: what a model must be able to do, each with the parameter that asks for it.
         caller: what stands for the model whose tool calls the conversation is at; None: at none.
         not_applied: hints of another dialect, which say nothing to any model.
@@ -115,6 +116,7 @@ class CompletionRequest:
     query: Query
     fields: Mapping[str, Any]
     rendering: Callable[[], Rendering] = Forwarding
+    named: Callable[[str], str] = str
     needs: Mapping[Capability, str] = field(default_factory=dict)
     caller: str | None = None
     not_applied: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ chat's.
 Rule: an error names the place in the client's own body.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from gateway.dialects.parse import CompletionRequest, converted, parse_chat
-from gateway.dialects.responses_places import PLACES, in_own_words
+from gateway.dialects.responses_places import PLACES, in_own_words, place_of
 from gateway.dialects.responses_rendering import ResponsesRendering
 from gateway.dialects.responses_schemas import (
     AllowedTools,
@@ -125,7 +125,13 @@ def completion_of(
     except GatewayError as error:
         raise in_own_words(error, chat.places) from None
     unanswered = _unanswered(request, stored=keep is not None)
-    return replace(parsed, rendering=partial(ResponsesRendering, unanswered, keep))
+    return replace(
+        parsed,
+        rendering=partial(ResponsesRendering, unanswered, keep),
+        named=place_of,
+        not_applied=tuple(_not_applied(request, stored=keep is not None)),
+        needs={need: place_of(place, chat.places) for need, place in parsed.needs.items()},
+    )
 
 
 def request_of(raw: dict[str, Any]) -> ResponsesRequest:
@@ -163,6 +169,18 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
     if request.stream:
         body["stream_options"] = {"include_usage": True}  # thoughts are counted there alone
     return Chat(_given(body), turns.places)
+
+
+def _not_applied(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
+    """The hints without effect."""
+    if request.store and not stored:
+        yield "store"
+    if request.truncation == "auto":
+        yield "truncation"
+    if set(request.include or ()) - {_LOGPROBS}:
+        yield "include"
+    hints = asdict(request.reasoning or ReasoningSetting())
+    yield from (f"reasoning.{name}" for name in _given(hints) if name != "effort")
 
 
 def _with_types(raw: dict[str, Any]) -> dict[str, Any]:

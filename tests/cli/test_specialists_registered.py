@@ -29,9 +29,10 @@ def test_a_specialist_joins_the_pool_of_its_base() -> None:
     config = load_config(FILE)
     assert config.specialists[-1].name == "sums"
     assert config.specialists[-1].domain == "math"
-    assert "sums" in config.pools[-1].model_names
-    assert len(config.pools) == 2
-    assert FILE.read_text().startswith(SHIPPED.read_text().partition("\nrouter:")[0])
+    [pool] = [pool for pool in config.pools if pool.shared]
+    assert "sums" in pool.model_names
+    assert len(config.pools) == 3
+    assert FILE.read_text().startswith(SHIPPED.read_text().partition("\nembeddings:")[0])
 
 
 def test_what_was_added_can_be_removed() -> None:

@@ -37,10 +37,12 @@ def faults(config: Any) -> list[str]:
 
 
 def test_the_default_stack_is_valid() -> None:
-    """The repository's own file describes a generalist and a specialist for each niche."""
+    """The repository's own file describes a generalist, a specialist for each niche, and a model
+    that embeds."""
     config = load_config(ROOT / "niche.yaml")
 
-    assert [spec.name for spec in config.models] == ["generalist", *NICHES]
+    assert [spec.name for spec in config.generating] == ["generalist", *NICHES]
+    assert [spec.name for spec in config.embeddings] == ["all-minilm-l6-v2"]
     assert [spec.adapter for spec in config.specialists] == list(NICHES)
     assert config.models_of("sql") == ("sql",)
     assert config.models_of("poems") == ()

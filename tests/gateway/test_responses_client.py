@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import Response
 
-from deployments.protocol import Unavailable
+from deployments.protocol import InvalidPrompt, Unavailable
 from gateway.dialects.responses import RESPONSES_UNSUPPORTED
 from gateway.dialects.responses_schemas import ResponsesRequest
 from tests.fakes import FakeBackend
@@ -107,6 +107,50 @@ def test_a_model_that_dies_fails_the_stream():
 
     assert (last.type, last.response.error.type) == ("response.failed", "model_unavailable")
     assert last.response.output[0].content[0].text == "Hello"
+
+
+async def test_a_model_refuses_in_this_dialects_words():
+    """It read a chat; the client sent an input."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", refusal=InvalidPrompt("messages", "no")))
+
+    response = await gateway.post(ASKED, PATH)
+
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "input"
+
+
+async def test_hints_without_effect_are_listed(gateway):
+    """By their names in this dialect."""
+    asked = ASKED | {
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "text": {"verbosity": "low"},
+        "truncation": "auto",
+        "include": ["reasoning.encrypted_content"],
+        "store": True,
+    }
+
+    response = await gateway.post(asked, PATH)
+
+    assert set(response.headers["x-niche-not-applied"].split(", ")) == {
+        "reasoning.effort",
+        "text.verbosity",
+        "store",
+        "truncation",
+        "include",
+        "reasoning.summary",
+    }
+
+
+async def test_a_need_that_no_model_meets_names_the_item(gateway):
+    """Which is an image here."""
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AA=="}
+    asked = {"model": "auto", "input": [{"role": "user", "content": [image]}]}
+
+    response = await gateway.post(asked, PATH)
+
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, "unsupported_parameter")
+    assert error["param"] == "input[0].content[0]"
 
 
 def test_every_parameter_of_the_client_is_known():

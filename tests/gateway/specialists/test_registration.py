@@ -129,7 +129,7 @@ def test_the_shipped_file_gets_an_entry_like_its_own() -> None:
     new = inserted(text, ENTRY, "it")
 
     lines = "\n".join(f"  {line}" for line in as_lines(ENTRY).splitlines())
-    assert new == text.replace("\nrouter:", f"\n{lines}\n\nrouter:")
+    assert new == text.replace("\nembeddings:", f"\n{lines}\n\nembeddings:")
     assert "  - name: new\n    domain: new\n" in new
 
 
