@@ -1,11 +1,10 @@
 """Anthropic's client: Messages."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import anthropic
 import pytest
-from pydantic import BaseModel
 
 from tests.clients.material import (
     BREAKING,
@@ -18,6 +17,7 @@ from tests.clients.material import (
     SQL,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
 
 ASKED: dict[str, Any] = {"model": "auto", "max_tokens": 200}
@@ -25,11 +25,6 @@ TOOLS: Any = [
     {"name": name, "description": f"the {name}", "input_schema": CITY}
     for name in ("get_weather", "get_time")
 ]
-
-
-class Place(BaseModel):
-    name: str
-    kind: Literal["town", "village"]
 
 
 @pytest.fixture

@@ -2,18 +2,18 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import openai
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
-from pydantic import BaseModel
 
 from tests.clients.material import (
     BREAKING,
     FOR_SQL,
+    FUNCTIONS,
     HELLO,
     KEY,
     PICTURE,
@@ -21,29 +21,10 @@ from tests.clients.material import (
     SQL,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
 
-
-class Place(BaseModel):
-    """A place."""
-
-    name: str
-    kind: Literal["town", "village"]
-
-
-@tool
-def get_weather(city: str) -> str:
-    """The weather."""
-    return f"rain in {city}"
-
-
-@tool
-def get_time(city: str) -> str:
-    """The time."""
-    return f"noon in {city}"
-
-
-TOOLS = [get_weather, get_time]
+TOOLS = [tool(of) for of in FUNCTIONS]
 
 
 @pytest.fixture

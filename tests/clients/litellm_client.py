@@ -3,11 +3,10 @@
 import itertools
 import json
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import litellm
 import pytest
-from pydantic import BaseModel
 
 from tests.clients.material import (
     BREAKING,
@@ -19,6 +18,7 @@ from tests.clients.material import (
     SLOWLY,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
 
 TOOLS: Any = [
@@ -29,11 +29,6 @@ PARTS = [
     {"type": "text", "text": "What is it?"},
     {"type": "image_url", "image_url": {"url": PICTURE}},
 ]
-
-
-class Place(BaseModel):
-    name: str
-    kind: Literal["town", "village"]
 
 
 @pytest.fixture

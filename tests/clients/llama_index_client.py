@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import openai
 import pytest
@@ -13,37 +13,20 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
 from llama_index.llms.openai_like import OpenAILike
-from pydantic import BaseModel
 
 from tests.clients.material import (
     FOR_SQL,
+    FUNCTIONS,
     HELLO,
     KEY,
     PNG,
     SLOWLY,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
 
-
-class Place(BaseModel):
-    """A place."""
-
-    name: str
-    kind: Literal["town", "village"]
-
-
-def get_weather(city: str) -> str:
-    """The weather."""
-    return f"rain in {city}"
-
-
-def get_time(city: str) -> str:
-    """The time."""
-    return f"noon in {city}"
-
-
-TOOLS = [FunctionTool.from_defaults(of) for of in (get_weather, get_time)]
+TOOLS = [FunctionTool.from_defaults(of) for of in FUNCTIONS]
 
 
 @pytest.fixture

@@ -1,6 +1,31 @@
-"""What the clients of every dialect ask with. `server.py` says what its models answer."""
+"""What the clients of every dialect ask with. `server.py` says what its models answer.
 
-from typing import Any
+Every environment has pydantic, since every client does.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class Place(BaseModel):
+    """The form of an answer."""
+
+    name: str
+    kind: Literal["town", "village"]
+
+
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"rain in {city}"
+
+
+def get_time(city: str) -> str:
+    """The time in a city."""
+    return f"noon in {city}"
+
+
+FUNCTIONS = [get_weather, get_time]
 
 KEY = "a-key-of-the-clients"
 
@@ -12,7 +37,7 @@ SLOWLY = "the SLOW one"
 BREAKING = "the BREAKING one"
 WEATHER = "call get_weather for Paris"
 WEATHER_AND_TIME = "call get_weather and get_time for Paris"
-"""The fake engine calls the functions that a text names, until it has their results."""
+"""The fake engine calls the functions that the last message names, if that is the user's."""
 
 CITY: dict[str, Any] = {
     "type": "object",

@@ -2,11 +2,10 @@
 
 import base64
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
-from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, NativeOutput
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
@@ -14,47 +13,23 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from tests.clients.material import (
     FOR_SQL,
+    FUNCTIONS,
     HELLO,
     KEY,
     PNG,
     SLOWLY,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
 
 PICTURE = ["What is it?", BinaryContent(base64.b64decode(PNG), media_type="image/png")]
 
 
-class Place(BaseModel):
-    """A place."""
-
-    name: str
-    kind: Literal["town", "village"]
-
-
-class Tools:
-    """Two functions, and which of them were called."""
-
-    def __init__(self) -> None:
-        self.called: list[str] = []
-
-    def get_weather(self, city: str) -> str:
-        """The weather."""
-        self.called.append("get_weather")
-        return f"rain in {city}"
-
-    def get_time(self, city: str) -> str:
-        """The time."""
-        self.called.append("get_time")
-        return f"noon in {city}"
-
-    def all(self) -> list[Any]:
-        return [self.get_weather, self.get_time]
-
-
-@pytest.fixture
-def tools() -> Tools:
-    return Tools()
+def called(messages: list[Any]) -> list[str]:
+    """The functions that were called."""
+    parts = [part for message in messages for part in message.parts]
+    return [part.tool_name for part in parts if part.part_kind == "tool-call"]
 
 
 @pytest.fixture(params=[OpenAIChatModel, OpenAIResponsesModel], ids=["chat", "responses"])
@@ -118,39 +93,39 @@ async def test_structured_by_a_tool(made: Callable[..., Agent[Any, Any]]) -> Non
     assert isinstance(result.output, Place)
 
 
-async def test_one_tool(made: Callable[..., Agent[Any, Any]], tools: Tools) -> None:
+async def test_one_tool(made: Callable[..., Agent[Any, Any]]) -> None:
     """A function is called, and the answer follows its result."""
-    result = await made(tools=tools.all()).run(WEATHER)
+    result = await made(tools=FUNCTIONS).run(WEATHER)
 
-    assert tools.called == ["get_weather"]
+    assert called(result.all_messages()) == ["get_weather"]
     assert result.output
 
 
-async def test_one_tool_in_a_stream(made: Callable[..., Agent[Any, Any]], tools: Tools) -> None:
+async def test_one_tool_in_a_stream(made: Callable[..., Agent[Any, Any]]) -> None:
     """So it does in a stream."""
-    async with made(tools=tools.all()).run_stream(WEATHER) as stream:
+    async with made(tools=FUNCTIONS).run_stream(WEATHER) as stream:
         assert await stream.get_output()
 
-    assert tools.called == ["get_weather"]
+    assert called(stream.all_messages()) == ["get_weather"]
 
 
-async def test_parallel_tools(made: Callable[..., Agent[Any, Any]], tools: Tools) -> None:
+async def test_parallel_tools(made: Callable[..., Agent[Any, Any]]) -> None:
     """Two functions are called in one turn."""
-    result = await made(tools=tools.all()).run(WEATHER_AND_TIME)
+    result = await made(tools=FUNCTIONS).run(WEATHER_AND_TIME)
 
-    assert sorted(tools.called) == ["get_time", "get_weather"]
+    assert sorted(called(result.all_messages())) == ["get_time", "get_weather"]
     assert result.usage.requests == 2
 
 
-async def test_tool_loop_of_three_turns(made: Callable[..., Agent[Any, Any]], tools: Tools) -> None:
+async def test_tool_loop_of_three_turns(made: Callable[..., Agent[Any, Any]]) -> None:
     """The messages of earlier runs go back as the client has them, and one model answers all."""
-    agent, history, models = made(tools=tools.all()), None, set()
+    agent, history, models = made(tools=FUNCTIONS), None, set()
     for text in (f"{FOR_SQL}: {WEATHER}", f"and {WEATHER}", "thank you"):
         result = await agent.run(text, message_history=history)
         history = result.all_messages()
         models |= {of.model_name for of in result.new_messages() if of.kind == "response"}
 
-    assert tools.called == ["get_weather"] * 2
+    assert called(history) == ["get_weather"] * 2
     assert models == {"sql"}
 
 

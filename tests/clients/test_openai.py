@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletion
-from pydantic import BaseModel
 
 from tests.clients.material import (
     BREAKING,
@@ -19,18 +18,13 @@ from tests.clients.material import (
     SLOWLY,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
 
 TOOLS: Any = [
     {"type": "function", "function": {"name": name, "parameters": CITY, "strict": True}}
     for name in ("get_weather", "get_time")
 ]
-
-
-class Place(BaseModel):
-    name: str
-    kind: Literal["town", "village"]
-    years: list[int]
 
 
 @pytest.fixture

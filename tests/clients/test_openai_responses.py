@@ -18,8 +18,8 @@ from tests.clients.material import (
     SLOWLY,
     WEATHER,
     WEATHER_AND_TIME,
+    Place,
 )
-from tests.clients.test_openai import Place
 
 TOOLS: Any = [
     {"type": "function", "name": name, "parameters": CITY, "strict": True}
