@@ -80,8 +80,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
     evaluation = build_online_evaluation(dependencies, state)
     asking = _asking(dependencies, readiness, scorer, evaluation)
     answering = _answering_routes(dependencies, asking)
-    paths = frozenset(route.path for route in answering)
-    observe = _observe(dependencies, paths, evaluation, closing)
+    observe = _observe(dependencies, {route.path for route in answering}, evaluation, closing)
     app = Starlette(
         routes=[
             *answering,
@@ -106,7 +105,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
 
 def _observe(
     dependencies: Dependencies,
-    answer_paths: frozenset[str],
+    answer_paths: set[str],
     evaluation: OnlineEvaluation | None,
     closing: ExitStack,
 ) -> Observe:

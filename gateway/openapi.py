@@ -67,6 +67,10 @@ _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = "default"
 API_VERSION = "1"
 """The version of the paths under `/v1`, not of the gateway."""
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
 _HEADERS = (
     "x-request-id",
     "x-niche-domain",
@@ -79,10 +83,6 @@ _HEADERS = (
 def describe() -> dict[str, Any]:
     """The whole OpenAPI document."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
-    keys = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
@@ -117,7 +117,7 @@ def describe() -> dict[str, Any]:
             "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
             "/openapi.json": {"get": _plain("openapi", "This document")},
         },
-        "components": {"schemas": schemas, "securitySchemes": keys},
+        "components": {"schemas": schemas, "securitySchemes": _KEYS},
     }
 
 
