@@ -95,10 +95,6 @@ ANSWER_HEADERS = (
 def describe() -> dict[str, Any]:
     """The whole OpenAPI document."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
-    keys = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
@@ -125,7 +121,7 @@ def describe() -> dict[str, Any]:
             **_specialist_paths(),
             **_plain_paths(),
         },
-        "components": {"schemas": schemas, "securitySchemes": keys},
+        "components": {"schemas": schemas, "securitySchemes": _KEYS},
     }
 
 
