@@ -81,6 +81,10 @@ _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = "default"
 API_VERSION = "1"
 """The version of the paths under `/v1`, not of the gateway."""
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
 ANSWER_HEADERS = (
     "x-request-id",
     "x-niche-domain",

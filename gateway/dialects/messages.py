@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from gateway.dialects.messages_errors import in_own_words
+from gateway.dialects.messages_errors import in_own_words, own_place
 from gateway.dialects.messages_events import MessageRendering
 from gateway.dialects.messages_schemas import (
     AssistantTurn,
@@ -111,9 +111,11 @@ def _as_chat(given: TokenCountRequest) -> CompletionRequest:
     except RecursionError:
         raise MalformedBody("The body is nested too deeply.") from None
     try:
-        return parse_chat(chat.body)
+        request = parse_chat(chat.body)
     except GatewayError as error:
         raise in_own_words(error, chat.places) from None
+    needs = {need: own_place(place, chat.places) for need, place in request.needs.items()}
+    return replace(request, needs=needs, not_applied=chat.not_applied)
 
 
 def to_chat(given: TokenCountRequest) -> Chat:

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.capabilities import Capability
 from deployments.protocol import InvalidPrompt, Overloaded, Unavailable
+from deployments.tool_call_ids import marked
 from gateway.config import DecisionLogSection
 from gateway.dialects.messages_schemas import MessagesRequest
-from tests.fakes import FakeBackend
+from tests.fakes import FakeBackend, NotingBackend
 from tests.gateway.stacks import CHAT, HangingUp, make_gateway, until
 from tests.gateway.test_any_body import SCALARS, bodies, encodable
+from tests.gateway.test_conversations import stack
 
 PATH, COUNT = "/v1/messages", "/v1/messages/count_tokens"
 ASKED = {"model": "auto", "max_tokens": 9, "messages": CHAT["messages"]}
@@ -193,6 +196,92 @@ async def test_a_count_is_no_request_for_an_answer(tmp_path):
     assert gateway.sample("niche_requests_total", **labels) is None
     assert "x-niche-cost" not in response.headers
     assert log.read_text() == ""
+
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+FIND = {"name": "find", "input_schema": {"type": "object"}}
+
+
+def said(*turns):
+    return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+
+def called(call_id):
+    """A conversation at the result of a call."""
+    call = {"type": "tool_use", "id": call_id, "name": "find", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": call_id, "content": "18"}
+    return said(("user", "please SELECT"), ("assistant", [call]), ("user", [result]))
+
+
+async def test_hints_that_no_model_gets_are_named():
+    """Those of a chat too."""
+    hints = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}
+    response = await stack().post(ASKED | hints, PATH)
+
+    assert response.headers["x-niche-not-applied"] == "reasoning_effort, thinking"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "param"),
+    [
+        (said(("user", [IMAGE])) | {"system": "look"}, "unsupported", "messages[0].content[0]"),
+        ({"tools": [FIND]}, "unsupported", "tools"),
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": {}}}},
+            *("unsupported", "output_config.format"),
+        ),
+        (
+            said(("user", [{"type": "tool_result", "tool_use_id": "c"}])) | {"system": "a"},
+            *("invalid", "messages[0].content[0]"),
+        ),
+        (
+            {"tools": [FIND | {"input_schema": {"type": "thing"}}]},
+            *("invalid", "tools[0].input_schema"),
+        ),
+        (
+            {"tools": [FIND], "tool_choice": {"type": "tool", "name": "lose"}},
+            *("invalid", "tool_choice.name"),
+        ),
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": {"type": "thing"}}}},
+            *("invalid", "output_config.format.schema"),
+        ),
+    ],
+    ids=["image", "tools", "form", "result", "schema", "choice", "schema of the form"],
+)
+async def test_what_a_chat_cannot_have_is_told_about_the_body(change, code, param):
+    """By the client's own places, though a chat has others."""
+    response = await stack().post(ASKED | change, PATH)
+    error = response.json()["error"]
+
+    assert (response.status_code, error["param"]) == (400, param)
+    assert error["code"].startswith(code)
+    assert error["message"].startswith(f"{param}: ")
+
+
+async def test_a_tool_result_stays_with_the_model_that_called():
+    """Which reads its own id."""
+    gateway = stack(big=[Capability.TOOLS], sql=[Capability.TOOLS])
+    response = await gateway.post(ASKED | called(marked("own", "big")) | {"tools": [FIND]}, PATH)
+
+    assert response.headers["x-niche-reason"] == "same_conversation"
+    [body] = gateway.big.bodies
+    assert body["messages"][1]["tool_calls"][0]["id"] == body["messages"][2]["tool_call_id"]
+    assert body["messages"][2]["tool_call_id"] == "own"
+
+
+async def test_an_answer_that_calls():
+    """Its id is the one that a result has to name."""
+    function = {"name": "find", "arguments": "{}"}
+    message = {"content": None, "tool_calls": [{"id": marked("own", "big"), "function": function}]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    big = NotingBackend("big", choices=[choice])
+    gateway = stack(big=[Capability.TOOLS], generalist=big)
+    answer = (await gateway.post(ASKED | {"tools": [FIND]}, PATH)).json()
+
+    again = await gateway.post(ASKED | called(answer["content"][0]["id"]), PATH)
+
+    assert (answer["stop_reason"], again.headers["x-niche-model"]) == ("tool_use", "big")
 
 
 WORDS = st.sampled_from(
