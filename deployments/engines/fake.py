@@ -251,7 +251,8 @@ def _called(prompt: Prompt) -> list[str]:
     last = prompt.messages[-1] if prompt.messages else None
     if last is None or last.role != "user":
         return []
-    return [begun(name) for name in prompt.functions if name in last.content]
+    calls = [begun(name) for name in prompt.functions if name in last.content]
+    return [*calls[:1], *(f"\n{call}" for call in calls[1:])]
 
 
 def _vectors(request: ModelRequest, seconds: float) -> Chunk:
