@@ -44,12 +44,14 @@ class Room:
         if largest > self.rank:
             raise ValueError(
                 f"engine_options.max_lora_rank: an adapter has rank {largest}, and its process has "
-                f"room for {self.rank}; set it to {largest} or more, which takes another process"
+                f"room for {self.rank}; give all models of the pool {largest} or more, which takes "
+                "another process"
             )
         if number > self.places:
             raise ValueError(
-                f"engine_options.{self.places_key}: their process would hold {number} adapters and "
-                f"has places for {self.places}; change it, which takes another process"
+                f"engine_options.{self.places_key}: the process would hold {number} adapters, and "
+                f"has places for {self.places}; change it in all models of the pool, which takes "
+                "another process"
             )
 
 
