@@ -127,7 +127,7 @@ scenario("one_tool_in_a_stream", async (make) => {
   assert.deepEqual(called, ["get_weather"]);
 });
 
-scenario("a_required_tool", async (make) => {
+scenario("a_named_tool", async (make) => {
   const called = [];
   await generateText({
     model: make("auto"),

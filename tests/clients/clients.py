@@ -42,8 +42,7 @@ class Client:
 
 
 def _official(name: str, file: str) -> Client:
-    command = (sys.executable, *_PYTEST, "-n0", str(HERE / file))
-    return Client(name, f"openai {version('openai')}", command)
+    return Client(name, f"openai {version('openai')}", _here(file))
 
 
 def _python(name: str, environment: str) -> Client:
@@ -55,8 +54,11 @@ def _python(name: str, environment: str) -> Client:
 
 
 def _program(name: str, package: str, file: str) -> Client:
-    command = (sys.executable, *_PYTEST, "-n0", str(HERE / file))
-    return Client(name, _of_npm(package), command)
+    return Client(name, _of_npm(package), _here(file))
+
+
+def _here(file: str) -> tuple[str, ...]:
+    return (sys.executable, *_PYTEST, "-p", "no:randomly", str(HERE / file))
 
 
 def _of_npm(package: str) -> str:

@@ -126,7 +126,7 @@ def test_one_tool_in_a_stream(model: ChatOpenAI) -> None:
     assert called(first) == ["get_weather"]
 
 
-def test_a_required_tool(model: ChatOpenAI) -> None:
+def test_a_named_tool(model: ChatOpenAI) -> None:
     """`tool_choice` makes the model call what the text does not ask for."""
     answer = model.bind_tools(TOOLS, tool_choice="get_time").invoke(HELLO)
 
@@ -242,4 +242,4 @@ def test_default_stack_tool(made: Callable[..., ChatOpenAI], stack: str) -> None
     """A small model calls the function that it has to."""
     bound = made(base_url=f"{stack}/v1").bind_tools(TOOLS, tool_choice="get_time")
 
-    assert called(bound.invoke("What time is it in Rome?")) == ["get_time"]
+    assert {*called(bound.invoke("What time is it in Rome?"))} == {"get_time"}

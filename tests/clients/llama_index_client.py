@@ -123,7 +123,7 @@ def test_one_tool_in_a_stream(model: OpenAILike) -> None:
     assert called(model, last) == ["get_weather"]
 
 
-def test_a_required_tool(model: OpenAILike) -> None:
+def test_a_named_tool(model: OpenAILike) -> None:
     """`tool_choice` makes the model call what the text does not ask for."""
     answer = model.chat_with_tools(TOOLS, user_msg=HELLO, tool_choice="get_time")
 
