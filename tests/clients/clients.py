@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 HERE = Path("tests/clients")
 NODE = Path("work/clients/node/node_modules/.bin/node")
+_OPENAI = f"openai {version('openai')}"
 
 _PYTEST = ("-m", "pytest", "-q", "--tb=short", "--junitxml={report}", "--timeout=120")
 _ELSEWHERE = (
@@ -41,10 +42,6 @@ class Client:
     command: tuple[str, ...]
 
 
-def _official(name: str, file: str) -> Client:
-    return Client(name, f"openai {version('openai')}", _here(file))
-
-
 def _python(name: str, environment: str) -> Client:
     """A client in an environment of its own, which the first line of its file names."""
     pinned = (ROOT / HERE / "environments" / f"{environment}.txt").read_text(encoding="utf-8")
@@ -53,11 +50,8 @@ def _python(name: str, environment: str) -> Client:
     return Client(name, pinned.partition("\n")[0].replace("==", " "), command)
 
 
-def _program(name: str, package: str, file: str) -> Client:
-    return Client(name, _of_npm(package), _here(file))
-
-
 def _here(file: str) -> tuple[str, ...]:
+    """The scenarios of a file, in the environment of this process."""
     return (sys.executable, *_PYTEST, "-p", "no:randomly", str(HERE / file))
 
 
@@ -67,8 +61,8 @@ def _of_npm(package: str) -> str:
 
 
 CLIENTS = (
-    _official("openai, chat", "test_openai.py"),
-    _official("openai, Responses", "test_openai_responses.py"),
+    Client("openai, chat", _OPENAI, _here("test_openai.py")),
+    Client("openai, Responses", _OPENAI, _here("test_openai_responses.py")),
     _python("Agents SDK", "agents"),
     _python("LangChain", "langchain"),
     _python("LlamaIndex", "llama_index"),
@@ -88,6 +82,6 @@ CLIENTS = (
             str(HERE / "ai_sdk.test.mjs"),
         ),
     ),
-    _program("Codex", "@openai/codex", "codex_client.py"),
-    _program("Claude Code", "@anthropic-ai/claude-code", "claude_code_client.py"),
+    Client("Codex", _of_npm("@openai/codex"), _here("codex_client.py")),
+    Client("Claude Code", _of_npm("@anthropic-ai/claude-code"), _here("claude_code_client.py")),
 )
