@@ -58,8 +58,8 @@ def test_usage(environment: dict[str, str]) -> None:
 
 
 def test_bad_key(environment: dict[str, str]) -> None:
-    """A run fails with the gateway's error."""
+    """A run fails and says that the key was refused."""
     said = result(environment | {"ANTHROPIC_API_KEY": "another"}, HELLO)
 
     assert said["is_error"]
-    assert "401" in said["result"]
+    assert "Invalid API key" in said["result"]
