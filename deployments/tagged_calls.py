@@ -88,9 +88,11 @@ def form_of(fields: Mapping[str, Any], max_tokens: int | None = None) -> Form | 
         raise InvalidPrompt(blamed, "a schema is nested too deeply") from None
     if not tools:
         return None if rule is None else Form(rule, "response_format")
-    may_say = fields.get("tool_choice", "auto") == "auto"
-    instead = (rule or ANY_TEXT) if may_say else None
-    rule = _calls_rule(calls, instead, several=fields.get("parallel_tool_calls", True))
+    choice = fields.get("tool_choice", "auto")
+    instead = (rule or ANY_TEXT) if choice == "auto" else None
+    # Who names a function wants one call of it; a small model would repeat it.
+    several = isinstance(choice, str) and fields.get("parallel_tool_calls", True)
+    rule = _calls_rule(calls, instead, several=several)
     return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
 
 

@@ -39,7 +39,7 @@ MESSAGES_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 }
 """Parameters of the API that are not served, with the values that ask for nothing."""
 
-_HINTS_OF_PARTS = ("cache_control", "eager_input_streaming", "input_examples")
+_HINTS_OF_PARTS = ("cache_control", "defer_loading", "eager_input_streaming", "input_examples")
 """Of tools and of blocks."""
 
 _HINTS = frozenset(

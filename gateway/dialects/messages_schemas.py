@@ -113,6 +113,7 @@ class ClientTool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     type: Literal["custom"] | None = None
     strict: bool | None = None
     cache_control: Hint = None
+    defer_loading: bool | None = None
     eager_input_streaming: bool | None = None
     input_examples: list[dict[str, Any]] | None = None
 

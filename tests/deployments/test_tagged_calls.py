@@ -48,8 +48,8 @@ def allows(answer: str, **fields: Any) -> bool:
         pytest.param(
             {"tool_choice": {"type": "function", "function": {"name": "g"}}},
             [CALL_G],
-            [CALL_F],
-            id="a named one",
+            [CALL_F, f"{CALL_G}\n{CALL_G}"],
+            id="a named one, once",
         ),
         pytest.param(
             {"tool_choice": "required", "parallel_tool_calls": False},

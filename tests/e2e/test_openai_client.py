@@ -165,7 +165,9 @@ def test_an_unknown_model_is_not_found(client: OpenAI) -> None:
     [
         pytest.param({"max_tokens": -1}, "max_tokens", id="out of range"),
         pytest.param({"top_p": "much"}, "top_p", id="of the wrong type"),
-        pytest.param({"logit_bias": {"5": 1}}, "logit_bias", id="that no engine can do"),
+        pytest.param(
+            {"extra_body": {"web_search_options": {}}}, "web_search_options", id="unserved"
+        ),
         pytest.param({"extra_body": {"temprature": 1}}, "temprature", id="misspelt"),
     ],
 )
