@@ -4,6 +4,7 @@ chat's.
 Rule: an error names the place in the client's own body.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,7 @@ from gateway.dialects.responses_schemas import (
     InputText,
     Item,
     MessageItem,
+    NamespaceTool,
     ObjectForm,
     OutputText,
     ReasoningItem,
@@ -34,6 +36,8 @@ from gateway.dialects.responses_schemas import (
     ResponseTool,
     SchemaForm,
     TextSetting,
+    Tool,
+    WebSearchTool,
 )
 from gateway.errors import GatewayError, InvalidValue, UnsupportedParameter
 
@@ -179,6 +183,9 @@ def _not_applied(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
         yield "truncation"
     if set(request.include or ()) - {_LOGPROBS}:
         yield "include"
+    for index, tool in enumerate(request.tools or ()):
+        if isinstance(tool, WebSearchTool):
+            yield f"tools[{index}]"
     hints = asdict(request.reasoning or ReasoningSetting())
     yield from (f"reasoning.{name}" for name in _given(hints) if name != "effort")
 
@@ -292,24 +299,41 @@ def _part(part: InputText | InputImage | OutputText | Refusal) -> dict[str, Any]
 
 def _tools(request: ResponsesRequest, places: dict[str, str]) -> dict[str, Any]:
     choice: Any = request.tool_choice
-    tools = dict(enumerate(request.tools or ()))
+    tools = _functions(request.tools or ())
     if isinstance(choice, AllowedTools):
         tools, choice = _allowed(tools, choice), choice.mode
     if isinstance(choice, FunctionChoice):
         choice = {"type": "function", "function": {"name": choice.name}}
-    places |= {f"tools[{here}]": f"tools[{index}]" for here, index in enumerate(tools)}
+    places |= {f"tools[{here}]": place for here, place in enumerate(tools)}
     chats = [{"type": "function", "function": _given(asdict(tool))} for tool in tools.values()]
     return {"tools": chats or None, "tool_choice": choice}
 
 
-def _allowed(tools: dict[int, ResponseTool], choice: AllowedTools) -> dict[int, ResponseTool]:
+def _functions(tools: Sequence[Tool]) -> dict[str, ResponseTool]:
+    """The functions by their places, those of namespaces among them."""
+    found = {}
+    for index, tool in enumerate(tools):
+        place = f"tools[{index}]"
+        if isinstance(tool, ResponseTool):
+            found[place] = tool
+        elif isinstance(tool, NamespaceTool):
+            found |= {f"{place}.tools[{inner}]": of for inner, of in enumerate(tool.tools)}
+    names = Counter(tool.name for tool in found.values())
+    for place, tool in found.items():
+        if names[tool.name] > 1 and place.count("tools[") > 1:
+            where = f"{place}.name"
+            raise InvalidValue(f"{where}: another function is called {tool.name!r}.", where)
+    return found
+
+
+def _allowed(tools: dict[str, ResponseTool], choice: AllowedTools) -> dict[str, ResponseTool]:
     names = {tool.name for tool in tools.values()}
     for index, allowed in enumerate(choice.tools):
         if allowed.name not in names:
             where = f"tool_choice.tools[{index}].name"
             raise InvalidValue(f"{where}: no tool is called {allowed.name[:80]!r}.", where)
     kept = {allowed.name for allowed in choice.tools}
-    return {index: tool for index, tool in tools.items() if tool.name in kept}
+    return {place: tool for place, tool in tools.items() if tool.name in kept}
 
 
 def _text(setting: TextSetting) -> dict[str, Any]:

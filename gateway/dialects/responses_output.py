@@ -4,11 +4,12 @@ Rules: an item begins with the first that is said of it and has one part. A text
 else begins; the calls of functions, whose pieces may alternate, end with the answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from gateway.dialects.responses_schemas import (
     OutputCall,
@@ -87,10 +88,11 @@ class Output:
     Args:
         name: sets their ids apart from those of other answers.
         emit: gets an event for every change.
+        namespaces: of the functions that belong to one, by their names.
     """
 
-    def __init__(self, name: str, emit: Emit) -> None:
-        self._name, self._emit = name, emit
+    def __init__(self, name: str, emit: Emit, namespaces: Mapping[str, str]) -> None:
+        self._name, self._emit, self._namespaces = name, emit, namespaces
         self._items: list[_TextItem | _CallItem] = []
         self._calls: dict[int, _CallItem] = {}
         self._text: _TextItem | None = None
@@ -131,7 +133,8 @@ class Output:
         function = piece.function or Function()
         call = self._calls.get(index)
         if call is None:
-            call = _CallItem(piece, self._name, len(self._items), self._emit)
+            place = len(self._items)
+            call = _CallItem(piece, self._name, place, self._emit, self._namespaces)
             self._calls[index] = call
             self._items.append(call)
         if function.arguments:
@@ -186,13 +189,16 @@ class _TextItem:
 class _CallItem:
     """A call of a function; its first piece has the id and the name."""
 
-    def __init__(self, first: Call, name: str, index: int, emit: Emit) -> None:
+    def __init__(
+        self, first: Call, name: str, index: int, emit: Emit, namespaces: Mapping[str, str]
+    ) -> None:
         self.status: Status | None = None
         function = first.function or Function()
         self._call_id, self._function = first.id or "", function.name or ""
         self._id, self._index, self._emit = f"fc_{name}_{index}", index, emit
         self._at = {"item_id": self._id, "output_index": index}
         self._pieces: list[str] = []
+        self._namespaces = namespaces
         begun = self.item("in_progress")
         emit("response.output_item.added", output_index=index, item=begun)
 
@@ -216,6 +222,7 @@ class _CallItem:
             call_id=self._call_id,
             name=self._function,
             arguments="".join(self._pieces),
+            namespace=self._namespaces.get(self._function, UNSET),
         )
 
 

@@ -5,7 +5,7 @@ A stream ends with `response.completed`, `response.incomplete` or `response.fail
 it has no `[DONE]`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,10 +18,12 @@ from gateway.dialects.responses_places import responses_error
 from gateway.dialects.responses_schemas import (
     CachedTokens,
     IncompleteDetails,
+    NamespaceTool,
     ReasoningTokens,
     Response,
     ResponseFailure,
     ResponseUsage,
+    Tool,
 )
 from gateway.dialects.schemas import Niche
 from gateway.errors import ErrorBody
@@ -78,7 +80,8 @@ class ResponsesRendering:
         self, unanswered: Response, keep: Callable[[Response], None] | None = None
     ) -> None:
         self._response, self._keep = unanswered, keep
-        self._output = Output("", _unheard)
+        self._namespaces = _namespaces(unanswered.tools)
+        self._output = Output("", _unheard, self._namespaces)
         self._events: list[bytes] = []
         self._sequence_number = 0
         self._usage, self._reasoning_tokens = Usage(0, 0), 0
@@ -87,7 +90,7 @@ class ResponsesRendering:
     def whole(self, chunk: Chunk, niche: Niche) -> bytes:
         """See `Rendering`."""
         answer = _read(chunk.data)
-        self._output = Output(self._name(answer), _unheard)
+        self._output = Output(self._name(answer), _unheard, self._namespaces)
         self._add(answer, chunk, niche)
         return _encode(self._ended())
 
@@ -95,7 +98,7 @@ class ResponsesRendering:
         """See `Rendering`."""
         answer = _read(chunk.data)
         if not self._response.id:
-            self._output = Output(self._name(answer), self._emit)
+            self._output = Output(self._name(answer), self._emit, self._namespaces)
             begun = self._response if niche is None else replace(self._response, niche=niche)
             self._emit("response.created", response=begun)
             self._emit("response.in_progress", response=begun)
@@ -182,3 +185,9 @@ class ResponsesRendering:
 
 def _unheard(_kind: str, /, **_fields: Any) -> None:
     """Where nobody follows how an answer grows."""
+
+
+def _namespaces(tools: Sequence[Tool]) -> dict[str, str]:
+    """The namespaces of functions, by these functions' names."""
+    spaces = [tool for tool in tools if isinstance(tool, NamespaceTool)]
+    return {function.name: space.name for space in spaces for function in space.tools}

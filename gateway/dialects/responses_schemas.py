@@ -102,6 +102,22 @@ class ResponseTool(_Setting, frozen=True, tag_field="type", tag="function"):
     strict: bool | None = None
 
 
+class NamespaceTool(_Setting, frozen=True, tag_field="type", tag="namespace"):
+    """Functions that belong together; a call of one says its namespace."""
+
+    name: Name
+    tools: list[ResponseTool]
+    description: str | None = None
+
+
+class WebSearchTool(Struct, frozen=True, tag_field="type", tag="web_search"):
+    """A tool that OpenAI's servers run. A model may do without, so it is left out; agents send it
+    with every request."""
+
+
+Tool = ResponseTool | NamespaceTool | WebSearchTool
+
+
 class FunctionChoice(_Setting, frozen=True, tag_field="type", tag="function"):
     """The function to call."""
 
@@ -168,7 +184,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     input: Annotated[str, Meta(min_length=1)] | Annotated[list[Item], Meta(min_length=1)]
     previous_response_id: str | None = None
     instructions: str | None = None
-    tools: list[ResponseTool] | None = None
+    tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
@@ -219,6 +235,7 @@ class OutputCall(Struct, frozen=True, kw_only=True, tag_field="type", tag="funct
     call_id: str
     name: str
     arguments: str
+    namespace: str | UnsetType = UNSET
 
 
 OutputItem = OutputMessage | OutputReasoning | OutputCall
@@ -287,7 +304,7 @@ class Response(Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     text: TextSetting
     tool_choice: ToolChoice
-    tools: list[ResponseTool]
+    tools: list[Tool]
     top_logprobs: int | None = None
     top_p: float | None = None
     truncation: Literal["auto", "disabled"] = "disabled"

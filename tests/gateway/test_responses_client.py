@@ -9,6 +9,7 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.resources.responses import Responses
 from openai.types.responses import Response
 
 from deployments.protocol import InvalidPrompt, Unavailable
@@ -91,7 +92,7 @@ def test_an_answer_goes_back_into_the_conversation(client):
 def test_a_fault_is_the_clients_error(client):
     """With the place in its body."""
     with pytest.raises(openai.BadRequestError) as caught:
-        client.responses.create(model="auto", input="hi", tools=[{"type": "web_search"}])
+        client.responses.create(model="auto", input="hi", tools=[{"type": "file_search"}])
 
     assert (caught.value.code, caught.value.param) == ("invalid_value", "tools[0].type")
 
@@ -127,6 +128,7 @@ async def test_hints_without_effect_are_listed(gateway):
         "truncation": "auto",
         "include": ["reasoning.encrypted_content"],
         "store": True,
+        "tools": [{"type": "web_search"}],
     }
 
     response = await gateway.post(asked, PATH)
@@ -138,6 +140,7 @@ async def test_hints_without_effect_are_listed(gateway):
         "truncation",
         "include",
         "reasoning.summary",
+        "tools[0]",
     }
 
 
@@ -157,9 +160,7 @@ def test_every_parameter_of_the_client_is_known():
     """Each parameter that it can send is served, or refused as unsupported by its name."""
     transport = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
 
-    sent = (
-        set(inspect.signature(openai.resources.responses.Responses.create).parameters) - transport
-    )
+    sent = set(inspect.signature(Responses.create).parameters) - transport
 
     assert sent - set(ResponsesRequest.__struct_fields__) - set(RESPONSES_UNSUPPORTED) == set()
 

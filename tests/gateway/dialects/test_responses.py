@@ -28,6 +28,7 @@ WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object
 TIME = {"type": "function", "name": "time"}
 CALL = {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"}
 RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+CLOCKS = {"type": "namespace", "name": "clocks", "description": "d", "tools": [TIME]}
 SCHEMA = {"type": "object", "properties": {"b": {}, "a": {}}}
 
 
@@ -174,6 +175,14 @@ def test_allowed_tools_are_the_only_ones_that_the_model_sees():
     assert place_of("tools[0].function.parameters", found.places) == "tools[1].parameters"
 
 
+def test_functions_of_a_namespace_are_functions_and_what_servers_run_is_left_out():
+    """As agents send them with every request; places are those of the client's list."""
+    found = chat(tools=[{"type": "web_search", "external_web_access": False}, CLOCKS, WEATHER])
+
+    assert [tool["function"]["name"] for tool in found.body["tools"]] == ["time", "weather"]
+    assert place_of("tools[0].function.parameters", found.places) == "tools[1].tools[0].parameters"
+
+
 @pytest.mark.parametrize(
     ("form", "chats"),
     [
@@ -279,7 +288,8 @@ def test_a_chat_is_parsed_as_one():
         ),
         ({"input": [CALL | {"arguments": {}}]}, InvalidType, "input[0].arguments"),
         ({"input": [RESULT | {"call_id": ""}]}, InvalidValue, "input[0].call_id"),
-        ({"tools": [{"type": "web_search"}]}, InvalidValue, "tools[0].type"),
+        ({"tools": [{"type": "file_search"}]}, InvalidValue, "tools[0].type"),
+        ({"tools": [TIME, CLOCKS]}, InvalidValue, "tools[1].tools[0].name"),
         ({"tools": [{"type": "custom", "name": "c"}]}, InvalidValue, "tools[0].type"),
         (
             {"tools": [WEATHER | {"defer_loading": True}]},

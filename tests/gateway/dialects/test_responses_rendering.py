@@ -46,6 +46,19 @@ def whole(message: dict[str, Any], reason: str = "stop", asked: Any = ASKED, **u
     return json.loads(data)
 
 
+def test_a_call_of_a_function_in_a_namespace_names_both():
+    """Which the client looks it up by."""
+    weather = {"type": "function", "name": "weather", "parameters": {}}
+    space = {"type": "namespace", "name": "skies", "description": "d", "tools": [weather]}
+    calls = [CALL | {"type": "function", "function": {"name": "weather", "arguments": "{}"}}]
+
+    answer = whole({"tool_calls": calls}, reason="tool_calls", asked=ASKED | {"tools": [space]})
+
+    [call] = answer["output"]
+    assert (call["name"], call["namespace"]) == ("weather", "skies")
+    assert answer["tools"][0]["name"] == "skies"
+
+
 def streamed(*chunks: Chunk, failure: ErrorBody | None = None) -> bytes:
     """All bytes of a stream, with `niche` as the gateway gives it."""
     rendering = parse_responses(ASKED | {"stream": True}).rendering()
