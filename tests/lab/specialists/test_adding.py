@@ -59,7 +59,7 @@ ENTRY = """
     model: base
     adapter: toy
 
-router:"""
+embeddings:"""
 
 ASKED = """
 import json
@@ -107,7 +107,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entry = f'"toy_words": Dataset("words.jsonl", "made up", "CC0-1.0", "{sha256}"),'
     sources.write_text(sources.read_text().rstrip().removesuffix("}") + f"    {entry}\n}}\n")
     stack = (ROOT / "niche.yaml").read_text()
-    (root / "niche.yaml").write_text(stack.replace("\nrouter:", ENTRY))
+    (root / "niche.yaml").write_text(stack.replace("\nembeddings:", ENTRY))
     return root
 
 
