@@ -1,7 +1,6 @@
 """How many tokens a prompt has, by each engine that says it."""
 
 import json
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deployments.engine import Engine
-from deployments.engines.llama import LlamaEngine
+from deployments.engines._llama_answers import Said
+from deployments.engines._llama_counting import until_counted
 from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, PromptTooLong, Usage
 from deployments.spec import ModelSpec
 from tests.deployments.engines.running import once, running
@@ -35,14 +35,6 @@ async def count(engine: Engine, request: ModelRequest) -> Chunk:
     return await engine.complete(replace(request, operation="count_tokens"))
 
 
-def passes(engine: LlamaEngine) -> int:
-    """Forward passes so far, as the server counts them."""
-    assert engine._loaded is not None
-    assert engine._loaded.server._server is not None
-    metrics = engine._loaded.server._server.handle_metrics()
-    return int(re.findall(r"n_decode_total (\d+)", metrics)[0])
-
-
 async def test_a_count_is_that_of_the_answer(llama: LlamaEngine) -> None:
     """With the template and the system's message, as the model reads them."""
     said = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello " * 20}]
@@ -56,15 +48,12 @@ async def test_a_count_is_that_of_the_answer(llama: LlamaEngine) -> None:
     assert counted.usage == Usage(0, 0)
 
 
-async def test_a_count_does_not_wait_for_the_prompt_to_be_read(llama: LlamaEngine) -> None:
-    """The server may read a part or two of it before it hears that it should stop."""
-    before = passes(llama)
+async def test_a_count_does_not_wait_for_the_prompt_to_be_read() -> None:
+    """The server says how long the prompt is before it reads it: with that the request ends."""
+    read = until_counted(lambda data: Said({}, prompt_tokens=int(data) if data else None))
 
-    counted = await count(llama, chat("b" * 900))
-    await count(llama, chat("a"))  # so that the slot is free again
-
-    assert (counted.prompt_tokens or 0) > 900
-    assert passes(llama) - before < 900 // OPTIONS["max_batch_tokens"] // 4
+    assert read(b"").usage is None
+    assert read(b"900").usage == Usage(900, 0)
 
 
 async def test_a_text_engine_counts_with_its_answer() -> None:
