@@ -5,8 +5,8 @@ FROM python:3.11-slim AS build
 # pip reads this from the environment. For an image without CUDA packages, set it to PyTorch's index of
 # CPU builds; if it is empty, pip installs torch from its usual index.
 ARG PIP_EXTRA_INDEX_URL=
-# An image with vLLM: EXTRAS=tracing,load,vllm and CONSTRAINTS=constraints-vllm.txt.
-ARG EXTRAS=tracing,load
+# An image with vLLM: EXTRAS=tracing,load,redis,vllm and CONSTRAINTS=constraints-vllm.txt.
+ARG EXTRAS=tracing,load,redis
 ARG CONSTRAINTS=constraints.txt
 
 WORKDIR /build
@@ -26,7 +26,7 @@ RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
 
 FROM python:3.11-slim
 
-ARG EXTRAS=tracing,load
+ARG EXTRAS=tracing,load,redis
 # KubeRay's probes ask with wget. vLLM compiles kernels as it starts, for which it needs a compiler.
 RUN case ",$EXTRAS," in *,vllm,*) compiler="g++";; esac \
  && apt-get update \

@@ -29,10 +29,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     from gateway.routing import load_policy  # slow: imports numpy and tokenizers
+    from gateway.stored_responses.redis import checked_url
 
     config = load_config(arguments.config)
     check_engines(config)
     load_policy(config)  # checks domains and guarantee against the artifact
+    store = config.gateway.response_store
+    if store is not None and store.redis_url_env is not None:
+        checked_url(store.redis_url_env)
     print(f"{arguments.config}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"

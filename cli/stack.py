@@ -1,6 +1,7 @@
 """Runs the whole stack on this machine while a command needs it."""
 
 import argparse
+import asyncio
 import logging
 import os
 import shutil
@@ -100,6 +101,7 @@ def _check(config: NicheConfig) -> None:
     from gateway.decision_log import open_log
     from gateway.evidence.sqlite_store import checked
     from gateway.routing import load_policy
+    from gateway.stored_responses.opening import opened
 
     check_engines(config)
     load_policy(config)
@@ -107,6 +109,8 @@ def _check(config: NicheConfig) -> None:
         os.close(open_log(Path(config.observability.decision_log.path)))
     if config.gateway.shadow is not None:
         checked(config.gateway.shadow.path).close()
+    if config.gateway.response_store is not None:
+        asyncio.run(opened(config.gateway.response_store, time.time).close())
     _require_pulled(needed(config))
 
 

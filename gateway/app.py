@@ -5,7 +5,7 @@ CORS (where it is asked for) -> Recording -> ErrorHandling -> Authentication -> 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -47,10 +47,11 @@ from gateway.page.assets import Page
 from gateway.preview import Preview
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
-from gateway.response_store import opened
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
 from gateway.specialists.endpoints import SpecialistEndpoints
-from gateway.stored_responses import ResponseEndpoints, ResponseMemory, StoredResponses
+from gateway.stored_responses.endpoints import ResponseEndpoints, StoredResponses
+from gateway.stored_responses.opening import opened
+from gateway.stored_responses.store import ResponseStore
 from gateway.token_counting import TokenCounting
 from gateway.tracing.spans import Tracing
 from router.classifier import Classifier
@@ -83,15 +84,15 @@ def build_app(dependencies: Dependencies) -> Starlette:
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
-    closing = ExitStack()
+    closing = AsyncExitStack()
     scorer = _scorer(dependencies, closing)
     readiness = _readiness(dependencies)
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
     asking = _asking(dependencies, readiness, scorer, evaluation)
-    memory = _memory(dependencies, closing)
-    answering = _answering_routes(dependencies, asking, memory)
+    store = _response_store(dependencies, closing)
+    answering = _answering_routes(dependencies, asking, store)
     observe = _observe(dependencies, answering, evaluation, closing)
     app = Starlette(
         routes=[
@@ -99,7 +100,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
             Route(_COUNT_TOKENS, TokenCounting(dependencies, *asking), methods=["POST"]),
             _preview_route(dependencies, readiness, scorer, evaluation, closing),
             *_reading_routes(dependencies, readiness),
-            *_stored_response_routes(ResponseEndpoints(memory)),
+            *_stored_response_routes(ResponseEndpoints(store)),
             *_evidence_routes(EvidenceEndpoints(dependencies, evaluation)),
             *_specialist_routes(SpecialistEndpoints(limits, dependencies.stack_file)),
         ],
@@ -142,7 +143,7 @@ def _observe(
     dependencies: Dependencies,
     answering: Sequence[Route],
     evaluation: OnlineEvaluation | None,
-    closing: ExitStack,
+    closing: AsyncExitStack,
 ) -> Observe:
     """Composes the observer of each request. The record comes first: the others read it."""
     metrics = dependencies.metrics
@@ -174,7 +175,7 @@ def _lifespan(
     services: Sequence[Service],
     readiness: Readiness,
     evaluation: OnlineEvaluation | None,
-    closing: ExitStack,
+    closing: AsyncExitStack,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Runs the services and the background tasks while the app serves requests."""
 
@@ -192,12 +193,12 @@ def _lifespan(
             await evaluation.close()
         for service in services:
             await service.stop()
-        closing.close()
+        await closing.aclose()
 
     return lifespan
 
 
-def _scorer(dependencies: Dependencies, closing: ExitStack) -> Scorer:
+def _scorer(dependencies: Dependencies, closing: AsyncExitStack) -> Scorer:
     classifier, settings = dependencies.classifier, dependencies.config.router
     scorer: Scorer
     if isinstance(classifier, Classifier):
@@ -216,7 +217,7 @@ def _tell_deployments(dependencies: Dependencies) -> None:
         info.labels(spec.name, "gateway" if pool is None else pool.name).set(1)
 
 
-def _explainer(dependencies: Dependencies, closing: ExitStack) -> Explainer:
+def _explainer(dependencies: Dependencies, closing: AsyncExitStack) -> Explainer:
     classifier = dependencies.classifier
     if not isinstance(classifier, Classifier):
         return classifier
@@ -225,7 +226,7 @@ def _explainer(dependencies: Dependencies, closing: ExitStack) -> Explainer:
     return explainer
 
 
-def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog | None:
+def _decision_log(dependencies: Dependencies, closing: AsyncExitStack) -> DecisionLog | None:
     settings = dependencies.config.observability.decision_log
     if settings is None:
         return None
@@ -236,16 +237,16 @@ def _decision_log(dependencies: Dependencies, closing: ExitStack) -> DecisionLog
     return log
 
 
-def _memory(dependencies: Dependencies, closing: ExitStack) -> ResponseMemory | None:
+def _response_store(dependencies: Dependencies, closing: AsyncExitStack) -> ResponseStore | None:
     section = dependencies.config.gateway.response_store
     if section is None:
         return None
-    memory = ResponseMemory(opened(section, dependencies.wall_clock))
-    closing.callback(memory.close)
-    return memory
+    store = opened(section, dependencies.wall_clock)
+    closing.push_async_callback(store.close)
+    return store
 
 
-def _tracing(dependencies: Dependencies, closing: ExitStack) -> Tracing | None:
+def _tracing(dependencies: Dependencies, closing: AsyncExitStack) -> Tracing | None:
     provider = dependencies.tracer_provider
     if provider is None:
         return None
@@ -320,7 +321,7 @@ def _asking(
 def _answering_routes(
     dependencies: Dependencies,
     asking: tuple[Decider, Dispatcher],
-    memory: ResponseMemory | None,
+    store: ResponseStore | None,
 ) -> list[Route]:
     """The endpoints whose requests are counted, traced and logged as requests for an answer."""
     parsers = {
@@ -335,8 +336,8 @@ def _answering_routes(
         path: Completions(dependencies, *asking, parse) for path, parse in parsers.items()
     }
     endpoints: dict[str, ASGIApp] = {**completions}
-    if memory is not None:
-        endpoints[_RESPONSES] = StoredResponses(completions[_RESPONSES], memory)
+    if store is not None:
+        endpoints[_RESPONSES] = StoredResponses(completions[_RESPONSES], store)
     return [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
 
 
@@ -350,7 +351,7 @@ def _preview_route(
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
-    closing: ExitStack,
+    closing: AsyncExitStack,
 ) -> Route:
     # Without `Health`: its yes may grant a probe, and a preview asks no model.
     access = Access(lambda model: not readiness.down(model), _active(evaluation))

@@ -164,10 +164,17 @@ class ShadowSection(_Section):
 class ResponseStoreSection(_Section):
     """Keeps the answers of `/v1/responses`, so that later requests may refer to them."""
 
-    path: str = Field(
+    path: str | None = Field(
+        default=None,
         min_length=1,
         description="SQLite file of whole conversations, shared by all gateways of a machine; "
         "created if it does not exist",
+    )
+    redis_url_env: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="instead of `path`: the environment variable that holds the URL of a Redis, "
+        "shared by gateways of several machines; needs the extra `redis`",
     )
     max_bytes_per_key: int = Field(
         default=64_000_000,
@@ -175,6 +182,12 @@ class ResponseStoreSection(_Section):
         description="room of each API key; the oldest answers make way. Without keys all share it",
     )
     max_age_hours: float = Field(default=24, gt=0, description="how long an answer is kept")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.redis_url_env is None):
+            raise ValueError("name one place: path, or redis_url_env")
+        return self
 
 
 class GatewaySection(_Section):

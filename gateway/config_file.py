@@ -57,7 +57,9 @@ def _lines(error: ValidationError, source: str) -> list[str]:
             unknown_key = f"{source}: {where}: unknown key (value {fault['input']!r})"
             lines.append(f"{unknown_key}; allowed here: {allowed}")
         else:
-            lines.append(f"{source}: {where}: {fault['msg']} (value {fault['input']!r})")
+            # Where a variable's name is wanted, the value may be the secret itself.
+            value = "" if where.endswith("_env") else f" (value {fault['input']!r})"
+            lines.append(f"{source}: {where}: {fault['msg']}{value}")
     return lines
 
 

@@ -6,8 +6,8 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
-    |-- PreviousResponseNotFound, ResponseNotFound,              stored responses
-    |   ResponseStoreUnavailable
+    |-- PreviousResponseNotFound, ItemNotFound,                 stored responses
+    |   ResponseNotFound, ResponseStoreUnavailable
     |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
     |-- AdapterNotFound, NameTaken,                               specialists that come and go
     |   ChangeRefused, NoFollowedFile
@@ -110,6 +110,10 @@ class PreviousResponseNotFound(GatewayError):
     """`previous_response_id` names a response that is unknown, another key's or forgotten."""
 
 
+class ItemNotFound(GatewayError):
+    """An `item_reference` names an item that is unknown, another key's or forgotten."""
+
+
 class ResponseNotFound(GatewayError):
     """No response with this id is stored for this key."""
 
@@ -183,6 +187,7 @@ TABLE: dict[type[Exception], Rule] = {
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
     PreviousResponseNotFound: Rule(404, _INVALID, "previous_response_not_found"),
+    ItemNotFound: Rule(404, _INVALID, "item_not_found"),
     ResponseNotFound: Rule(404, _INVALID, "response_not_found"),
     ResponseStoreUnavailable: Rule(503, "server_error", "response_store_unavailable"),
     AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),

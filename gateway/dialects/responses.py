@@ -22,8 +22,10 @@ from gateway.dialects.responses_schemas import (
     FunctionChoice,
     FunctionOutputItem,
     InputImage,
+    InputItem,
     InputText,
     Item,
+    ItemReference,
     MessageItem,
     NamespaceTool,
     ObjectForm,
@@ -152,6 +154,7 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
 
     Raises:
         InvalidValue: `tool_choice` allows a function that is not among the tools.
+        UnsupportedParameter: an item is still a reference.
     """
     turns = _Turns(dict(PLACES))
     if request.instructions is not None:
@@ -191,7 +194,7 @@ def _not_applied(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
 
 
 def _with_types(raw: dict[str, Any]) -> dict[str, Any]:
-    """The body with the type of each message, which may be left out."""
+    """The body with the types of messages and of references, which may be left out."""
     items = raw.get("input")
     if not isinstance(items, list):
         return raw
@@ -199,8 +202,11 @@ def _with_types(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_type(item: Any) -> Any:
-    untyped = isinstance(item, dict) and "role" in item and item.get("type") is None
-    return item | {"type": "message"} if untyped else item
+    if not isinstance(item, dict) or item.get("type") is not None:
+        return item
+    if "role" in item:
+        return item | {"type": "message"}
+    return item | {"type": "item_reference"} if "id" in item else item
 
 
 def _unanswered(request: ResponsesRequest, *, stored: bool) -> Response:
@@ -246,8 +252,14 @@ class _Turns:
         turn["content"] = turn["content"] or None
 
 
-def _take(item: Item, turns: _Turns, place: str) -> None:
+def _take(item: InputItem, turns: _Turns, place: str) -> None:
     match item:
+        case ItemReference():
+            raise UnsupportedParameter(
+                f"{place}: nothing is stored here; send the item itself, as clients do with "
+                "store: false.",
+                place,
+            )
         case MessageItem(role="assistant"):
             _say(item.content, turns.of_model(place), place)
         case MessageItem():

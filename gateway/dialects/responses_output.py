@@ -82,6 +82,11 @@ _TEXT = _Kind(
 _REFUSAL = _Kind("msg", "refusal", "refusal", lambda text, _: Refusal(text), OutputMessage)
 
 
+def response_of(item_id: str) -> str:
+    """The id of the answer to which an item belongs, which is in the item's own."""
+    return f"resp_{item_id.partition('_')[2].rpartition('_')[0]}"
+
+
 class Output:
     """The items of one answer.
 

@@ -89,6 +89,15 @@ class ReasoningItem(Struct, frozen=True, tag_field="type", tag="reasoning"):
 Item = MessageItem | FunctionCallItem | FunctionOutputItem | ReasoningItem
 
 
+class ItemReference(Struct, frozen=True, tag_field="type", tag="item_reference"):
+    """An item of a stored answer, by its id; its `type` may be left out."""
+
+    id: Name
+
+
+InputItem = Item | ItemReference
+
+
 class _Setting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
@@ -181,7 +190,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The body of `POST /v1/responses`."""
 
     model: Annotated[str, Meta(description="`auto`, or a model's name", max_length=256)]
-    input: Annotated[str, Meta(min_length=1)] | Annotated[list[Item], Meta(min_length=1)]
+    input: Annotated[str, Meta(min_length=1)] | Annotated[list[InputItem], Meta(min_length=1)]
     previous_response_id: str | None = None
     instructions: str | None = None
     tools: list[Tool] | None = None

@@ -47,6 +47,20 @@ def test_the_check_shows_what_a_model_is_for(
     assert {"big": "general", "a": "sql", "vectors": "embedding"}.items() <= dict(shown).items()
 
 
+def test_the_check_wants_the_variable_of_a_redis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it the gateway would not start. The server itself need not be there."""
+    pytest.importorskip("redis", reason="the extra `redis` is not installed")
+    path = tmp_path / "niche.yaml"
+    path.write_text(f"{STACK}gateway: {{response_store: {{redis_url_env: NICHE_TEST_REDIS}}}}")
+
+    assert main(["config", "check", "--config", str(path)]) == 2
+    assert "NICHE_TEST_REDIS" in capsys.readouterr().err
+    monkeypatch.setenv("NICHE_TEST_REDIS", "redis://nowhere.invalid")
+    assert main(["config", "check", "--config", str(path)]) == 0
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "niche.yaml"

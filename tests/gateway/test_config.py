@@ -98,6 +98,14 @@ def test_models_are_of_the_kind_of_their_list() -> None:
     assert parse_config(config.model_dump(mode="json"), "niche.yaml") == config
 
 
+def test_a_secret_in_the_place_of_a_variable_is_not_repeated() -> None:
+    """Errors end in logs."""
+    [line] = faults(raw(gateway={"response_store": {"redis_url_env": "redis://:s3cret@host"}}))
+
+    assert line.startswith("gateway.response_store.redis_url_env: ")
+    assert "s3cret" not in line
+
+
 def test_a_configuration_does_not_change() -> None:
     """What was validated stays as it was."""
     config = parse_config(raw(), "niche.yaml")
@@ -144,6 +152,18 @@ def test_a_configuration_does_not_change() -> None:
             id="an unknown engine",
         ),
         pytest.param({}, "generalist", [], id="no generalist"),
+        pytest.param(
+            raw(gateway={"response_store": {"max_age_hours": 1}}),
+            "gateway.response_store",
+            ["path", "redis_url_env"],
+            id="a store without a place",
+        ),
+        pytest.param(
+            raw(gateway={"response_store": {"path": "r.db", "redis_url_env": "REDIS_URL"}}),
+            "gateway.response_store",
+            ["path", "redis_url_env"],
+            id="a store in two places",
+        ),
         pytest.param(raw(SQL, SQL), "specialists[0].name", ["'sql'"], id="a name twice"),
         pytest.param(
             raw(SQL | {"name": "big"}), "specialists[0].name", ["'big'"], id="the generalist's name"

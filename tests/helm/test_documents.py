@@ -96,12 +96,13 @@ def test_domains_are_the_artifact_s():
 
 
 def test_the_image_has_what_the_chart_runs():
-    """Probes and scripts need wget and bash (of Debian), and the load test needs its extra."""
+    """Probes and scripts need wget and bash (of Debian); the load test, traces and a store of
+    responses need their extras."""
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
     assert re.search(r"apt-get install .*\bwget\b", dockerfile)
     assert re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)[-1] == "python:3.11-slim"
-    assert set(re.findall(r"^ARG EXTRAS=(\S+)", dockerfile, re.MULTILINE)) == {"tracing,load"}
+    assert set(re.findall(r"^ARG EXTRAS=(\S+)", dockerfile, re.MULTILINE)) == {"tracing,load,redis"}
 
 
 def test_the_chart_holds_no_python():

@@ -99,6 +99,9 @@
 {{- if kindIs "map" $edge.shadow -}}
 {{- $_ := set $edge "shadow" (merge (dict) $edge.shadow (dict "path" (printf "%s/evidence.db" .Values.state.mountPath))) -}}
 {{- end -}}
+{{- if and (kindIs "map" $edge.response_store) (not (dig "redis_url_env" "" $edge.response_store)) -}}
+{{- $_ := set $edge "response_store" (merge (dict) $edge.response_store (dict "path" (printf "%s/responses.db" .Values.state.mountPath))) -}}
+{{- end -}}
 {{- $_ := set $config "gateway" $edge -}}
 {{- $observed := $config.observability | default dict -}}
 {{- if kindIs "map" $observed.decision_log -}}
@@ -207,7 +210,7 @@ applications:
   {{- $metrics := ternary (include "niche.metricsDirectory" .) "" .Values.monitoring.gateway.enabled }}
   {{- with dig "router" "deployment" nil $config }}
   {{- /* Only its own settings, so that a change of others does not restart it; `shadow` names specialists. */}}
-  {{- $edge := dict "gateway" (omit $config.gateway "shadow" "api_keys_file") }}
+  {{- $edge := dict "gateway" (omit $config.gateway "shadow" "response_store" "api_keys_file") }}
   - name: router
     route_prefix: null
     import_path: gateway.serve_app:classifier

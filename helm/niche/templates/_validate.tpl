@@ -1,10 +1,10 @@
 {{/* Refuses values that do not fit together, where the schema cannot tell: each error is one line that
      starts with the key and says what to do.
 
-     Of niche.yaml itself only the six commonest mistakes are found here: a placement that does not
+     Of niche.yaml itself only the seven commonest mistakes are found here: a placement that does not
      exist, a replica that fits no pod, a domain that the router's artifact does not know, an `openai`
-     model without a URL or with settings of replicas that it does not have, and a path that cannot be
-     written. `niche config check` finds the others, in an init container of the gateway's pods. */}}
+     model without a URL or with settings of replicas that it does not have, a path that cannot be
+     written, and a variable that no pod has. `niche config check` finds the others, in an init container of the gateway's pods. */}}
 
 {{- define "niche.validate" -}}
 {{- $errors := list -}}
@@ -260,7 +260,12 @@ networkPolicy.scrapers: required for monitoring.serviceMonitor, since model serv
 {{- $config := include "niche.config" . | fromYaml -}}
 {{- $writable := list $state.mountPath -}}
 {{- range .Values.extraVolumeMounts -}}{{- if not .readOnly }}{{ $writable = append $writable .mountPath }}{{ end -}}{{- end -}}
-{{- $paths := dict "gateway.shadow.path" (dig "gateway" "shadow" nil $config) "observability.decision_log.path" (dig "observability" "decision_log" nil $config) -}}
+{{- $shadow := dig "gateway" "shadow" nil $config -}}
+{{- $responses := dig "gateway" "response_store" nil $config -}}
+{{- $variable := dig "redis_url_env" "" ($responses | default dict) -}}
+{{- $files := dict "gateway.shadow" $shadow "gateway.response_store" (ternary nil $responses (not (empty $variable))) -}}
+{{- $paths := dict "observability.decision_log.path" (dig "observability" "decision_log" nil $config) -}}
+{{- range $key, $section := $files }}{{ $_ := set $paths (printf "%s.path" $key) $section }}{{ end -}}
 {{- range $key, $section := $paths -}}
 {{- if $section -}}
 {{- $inside := false -}}
@@ -270,8 +275,15 @@ niche.{{ $key }}: the gateway's pods cannot write {{ $section.path | quote }}; n
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if and (dig "gateway" "shadow" nil $config) (not (include "niche.onOneNode" .)) (gt (include "niche.gatewayPods" . | int) 1) }}
-niche.gateway.shadow: the evidence is one SQLite file, and the gateway's replicas may run in {{ include "niche.gatewayPods" . }} pods; set state.persistence.enabled and oneNode, or allow one pod: placement.gatewayReplicasPerPod 0 and maxReplicas 1 in workerGroups.{{ .Values.placement.gateway }}
+{{- range $key, $section := $files -}}
+{{- if and $section (not (include "niche.onOneNode" $)) (gt (include "niche.gatewayPods" $ | int) 1) }}
+niche.{{ $key }}: it is one SQLite file, and the gateway's replicas may run in {{ include "niche.gatewayPods" $ }} pods; {{ if hasPrefix "gateway.response_store" $key }}name a Redis in redis_url_env, or {{ end }}set state.persistence.enabled and oneNode, or allow one pod: placement.gatewayReplicasPerPod 0 and maxReplicas 1 in workerGroups.{{ $.Values.placement.gateway }}
+{{- end -}}
+{{- end -}}
+{{- $given := list -}}
+{{- range .Values.extraEnv }}{{ $given = append $given .name }}{{ end -}}
+{{- if and $variable (not (has $variable $given)) }}
+niche.gateway.response_store.redis_url_env: no pod has the variable {{ $variable | quote }}; add it to extraEnv, from a Secret: {name: {{ $variable }}, valueFrom: {secretKeyRef: {name: ..., key: ...}}}
 {{- end -}}
 {{- if and (include "niche.aDirectoryEach" .) (not $state.persistence.existingClaim) (not (has "ReadWriteMany" $state.persistence.accessModes)) }}
 state.persistence.accessModes: pods on several nodes need ReadWriteMany; or set oneNode

@@ -22,6 +22,8 @@ A_DIRECTORY_EACH = (
     'state.persistence.accessModes=["ReadWriteMany"]',
 )
 LOG = "niche.observability.decision_log.path"
+STORE = "niche.gateway.response_store"
+REDIS = f'{STORE}={{"redis_url_env":"REDIS_URL"}}'
 
 # What the schema finds; the words are helm's and differ between the majors. Each: changes of the
 # values, and the last part of the key's path.
@@ -228,6 +230,16 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {"niche.gateway.shadow"},
     ),
     "evidence-in-a-directory-each": (A_DIRECTORY_EACH, {"niche.gateway.shadow"}),
+    "responses-elsewhere": (
+        (f'{STORE}.path="/data/responses.db"', "niche.gateway.replicas=1"),
+        {f"{STORE}.path"},
+    ),
+    "responses-in-several-pods": ((f"{STORE}.max_age_hours=1",), {STORE}),
+    "responses-in-a-directory-each": (
+        (*A_DIRECTORY_EACH[1:], f"{STORE}.max_age_hours=1"),
+        {STORE},
+    ),
+    "responses-in-a-redis-that-no-pod-knows": ((REDIS,), {f"{STORE}.redis_url_env"}),
     "a-directory-each-on-one-node": (
         ("state.persistence.enabled=true", "state.persistence.oneNode=false"),
         {"state.persistence.accessModes"},
@@ -257,6 +269,12 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
         "niche.gateway.shadow.store_texts=true",
         "state.persistence.enabled=true",
     ),
+    "responses-of-the-only-replica": (
+        f"{STORE}.max_age_hours=1",
+        "niche.gateway.replicas=1",
+    ),
+    "responses-on-one-node": (f"{STORE}.max_age_hours=1", "state.persistence.enabled=true"),
+    "responses-in-a-redis": (REDIS, 'extraEnv=[{"name":"REDIS_URL","value":"redis://r"}]'),
     "an-upstream": UPSTREAM,
     "an-upstream-with-replicas": (
         *UPSTREAM,

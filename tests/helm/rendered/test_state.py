@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.helm.rendered.charts import Rendered, everywhere, rendered
+from tests.helm.rendered.charts import Rendered, changed, containers, everywhere, rendered
 
 
 def _writing(chart: Rendered) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
@@ -39,6 +39,33 @@ def test_evidence_and_decisions_have_a_place_by_themselves():
         "path": "/var/lib/niche/evidence.db",
     }
     assert config["observability"]["decision_log"]["path"] == "/var/lib/niche/decisions.jsonl"
+
+
+def test_stored_responses_have_a_place_too():
+    """A file on the volume, unless they are in a Redis."""
+    config = changed("state", "niche.gateway.response_store.max_age_hours=1").niche
+
+    assert config["gateway"]["response_store"] == {
+        "max_age_hours": 1,
+        "path": "/var/lib/niche/responses.db",
+    }
+    in_redis = rendered("response-store").niche["gateway"]["response_store"]
+    assert in_redis == {"redis_url_env": "NICHE_REDIS_URL", "max_age_hours": 48}
+
+
+def test_the_redis_is_known_where_the_gateway_runs():
+    """To the gateway, and to the check of its configuration; the URL itself is in the Secret."""
+    chart = rendered("response-store")
+    names = {"check-config", "ray-worker"}
+    found = {
+        part["name"]: [it for it in part["env"] if it["name"] == "NICHE_REDIS_URL"]
+        for part in containers(chart.groups["cpu"]["template"])
+        if part["name"] in names
+    }
+
+    secret = {"secretKeyRef": {"name": "redis", "key": "url"}}
+    expected = [{"name": "NICHE_REDIS_URL", "valueFrom": secret}]
+    assert found == dict.fromkeys(names, expected)
 
 
 def test_without_persistence_it_is_bounded():
