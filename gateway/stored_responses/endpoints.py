@@ -36,7 +36,7 @@ from gateway.errors import (
     ResponseStoreUnavailable,
     StoreError,
 )
-from gateway.stored_responses.recalled import Recalled, refers, referred
+from gateway.stored_responses.recalled import Recalled, referred, refers
 from gateway.stored_responses.store import ResponseStore, StoredResponse
 
 _log = logging.getLogger("gateway.stored_responses")

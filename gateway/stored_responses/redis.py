@@ -23,8 +23,8 @@ if TYPE_CHECKING:  # an extra
     from redis.asyncio import Redis
 
 _TIMEOUT_SECONDS = 2.0
-"""For a connection, and for an answer: what an answer of a model waits for at most. `socket_timeout`
-and `socket_connect_timeout` in the URL change it."""
+"""For a connection, and for its answer, so that a model's answer does not wait for long.
+`socket_timeout` and `socket_connect_timeout` in the URL change it."""
 
 _CONNECTIONS = 32
 """Per gateway; more requests than that wait for each other."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import openai
 import pytest
 
-from gateway.config import GatewaySection, ResponseStoreSection
+from gateway.config import GatewaySection
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import make_gateway, on_loopback
 
@@ -235,9 +235,11 @@ def test_what_is_referred_to_has_the_limit_of_a_body(store):
 def test_the_answers_that_a_request_refers_to_are_bounded(store):
     """They are read all at once."""
     body = {"model": "auto", "input": [{"id": f"msg_{number}_0"} for number in range(1001)]}
-    with clients("k", response_store=store) as ([client], _):
-        with pytest.raises(openai.BadRequestError) as caught:
-            client.post("/responses", body=body, cast_to=object)
+    with (
+        clients("k", response_store=store) as ([client], _),
+        pytest.raises(openai.BadRequestError) as caught,
+    ):
+        client.post("/responses", body=body, cast_to=object)
 
     assert (caught.value.code, caught.value.param) == ("invalid_value", "input")
 
