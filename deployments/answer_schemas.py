@@ -1,5 +1,8 @@
 """OpenAI's answers as msgspec types: what an engine that knows text alone sends, and what the
-gateway describes to its clients."""
+gateway describes to its clients.
+
+`stop_reason` is the stop string that ended a choice, as vLLM says it too; absent where none did.
+"""
 
 from typing import Any, Literal
 
@@ -63,6 +66,7 @@ class ChatChoice(Struct, frozen=True):
     message: ChatMessage
     finish_reason: FinishReason | None
     logprobs: ChatLogprobs | None = None
+    stop_reason: str | UnsetType = UNSET
 
 
 class ChatCompletion(Struct, frozen=True, kw_only=True):
@@ -91,6 +95,7 @@ class ChatChunkChoice(Struct, frozen=True):
     delta: Delta
     finish_reason: FinishReason | None = None
     logprobs: ChatLogprobs | None = None
+    stop_reason: str | UnsetType = UNSET
 
 
 class ChatChunk(Struct, frozen=True, kw_only=True):
@@ -120,6 +125,7 @@ class TextChoice(Struct, frozen=True):
     text: str
     finish_reason: FinishReason | None = None
     logprobs: TextLogprobs | None = None
+    stop_reason: str | UnsetType = UNSET
 
 
 class TextCompletion(Struct, frozen=True, kw_only=True):

@@ -73,6 +73,7 @@ class Piece:
         calls: what a `TextBackend` finds in the text: engines write calls as
             `deployments/tagged_calls.py` says.
         clamped: on the first piece, whether `max_tokens` are more than fit the context.
+        stop_reason: on the last one, the stop string that ended the answer, if one did.
     """
 
     text: str = ""
@@ -82,6 +83,7 @@ class Piece:
     usage: Usage | None = None
     calls: tuple[Call, ...] = ()
     clamped: bool = False
+    stop_reason: str | None = None
 
 
 def with_system_prompt(prompt: Prompt, system_prompt: str | None) -> Prompt:

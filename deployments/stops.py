@@ -5,20 +5,28 @@ class StopScanner:
     """Finds stop strings in a text that arrives in pieces.
 
     Holds back text that may be the start of a stop string.
+
+    Attributes:
+        found: the stop string that ended the text; None: none yet.
     """
 
     def __init__(self, stop: tuple[str, ...]) -> None:
         self._stop = stop
         self._held = ""
-        self.stopped = False
+        self.found: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has ended the text."""
+        return self.found is not None
 
     def push(self, text: str) -> str:
-        """The text that may be shown now; sets `stopped` when a stop string is complete."""
+        """The text that may be shown now; sets `found` when a stop string is complete."""
         text, self._held = self._held + text, ""
-        found = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
+        found = [(at, stop) for stop in self._stop if (at := text.find(stop)) >= 0]
         if found:
-            self.stopped = True
-            return text[: min(found)]
+            at, self.found = min(found)
+            return text[:at]
         keep = possible_start(text, self._stop)
         if keep:
             text, self._held = text[:-keep], text[-keep:]

@@ -77,6 +77,7 @@ class ChatRenderer:
                     message=_message(piece),
                     finish_reason=piece.finish_reason,
                     logprobs=_chat_logprobs(piece) if self._wants_logprobs else None,
+                    stop_reason=piece.stop_reason or UNSET,
                 )
                 for index, piece in enumerate(choices)
             ],
@@ -98,6 +99,7 @@ class ChatRenderer:
             delta=delta,
             finish_reason=piece.finish_reason,
             logprobs=_chat_logprobs(piece) if self._wants_logprobs and piece.logprobs else None,
+            stop_reason=piece.stop_reason or UNSET,
         )
         return self._chunk([choice], self._event_usage)
 
@@ -150,7 +152,11 @@ class TextRenderer:
     def _choice(self, index: int, piece: Piece) -> TextChoice:
         logprobs = self._logprobs(index, piece.logprobs) if self._wants_logprobs else None
         return TextChoice(
-            index=index, text=piece.text, finish_reason=piece.finish_reason, logprobs=logprobs
+            index=index,
+            text=piece.text,
+            finish_reason=piece.finish_reason,
+            logprobs=logprobs,
+            stop_reason=piece.stop_reason or UNSET,
         )
 
     def _logprobs(self, index: int, items: Sequence[TokenLogprob]) -> TextLogprobs:

@@ -170,6 +170,7 @@ def _joined(pieces: Sequence[Piece]) -> Piece:
         text="".join(piece.text for piece in pieces),
         tokens=sum(piece.tokens for piece in pieces),
         finish_reason=pieces[-1].finish_reason,
+        stop_reason=pieces[-1].stop_reason,
         logprobs=tuple(item for piece in pieces for item in piece.logprobs),
         usage=pieces[-1].usage,
         clamped=pieces[0].clamped,

@@ -79,6 +79,7 @@ class Said:
         prompt_tokens: those of the prompt, once they are counted.
         logprobs: as the server gives them.
         finish_reason: why the choice ends, with its usage.
+        stop_reason: the stop string that ended it, if one did.
         usage: without the engine's seconds.
     """
 
@@ -88,6 +89,7 @@ class Said:
     prompt_tokens: int | None = None
     logprobs: Any = None
     finish_reason: str | None = None
+    stop_reason: str | None = None
     usage: Usage | None = None
 
     @property
@@ -153,6 +155,7 @@ class ChoiceReader:
             prompt_tokens=timings.cache_n + timings.prompt_n or None,
             logprobs=choice.logprobs,
             finish_reason=None if usage is None else self._finish_reason,
+            stop_reason=None if self._stops is None else self._stops.found,
             usage=usage,
         )
         if not said.shown:
@@ -214,6 +217,7 @@ class _Written(Struct):
     text: Any = UNSET
     logprobs: Any = UNSET
     finish_reason: str | UnsetType | None = UNSET
+    stop_reason: str | UnsetType = UNSET
 
 
 class _Answer(Struct):
@@ -246,7 +250,7 @@ class AnswerWriter:
 
     def event(self, index: int, said: Said, usage: Usage | None = None) -> Chunk:
         """What was said of choice `index`, as a chunk; with the usage if it is the last one."""
-        choice = _Written(index=index, finish_reason=said.finish_reason)
+        choice = _begun(index, said)
         choice.logprobs = self._logprobs(index, said.logprobs)
         first, begins = not self._begun, index not in self._begun
         self._begun.add(index)
@@ -282,7 +286,7 @@ class AnswerWriter:
         )
 
     def _whole_choice(self, index: int, pieces: Sequence[Said]) -> _Written:
-        choice = _Written(index=index, finish_reason=pieces[-1].finish_reason)
+        choice = _begun(index, pieces[-1])
         parts = [
             {key: msgspec.json.decode(value) for key, value in said.parts.items()}
             for said in pieces
@@ -338,6 +342,13 @@ class AnswerWriter:
             ],
             "text_offset": offsets,
         }
+
+
+def _begun(index: int, said: Said) -> _Written:
+    """A choice as it ends, if it does."""
+    return _Written(
+        index=index, finish_reason=said.finish_reason, stop_reason=said.stop_reason or UNSET
+    )
 
 
 def _token(token: dict[str, Any], top: int) -> dict[str, Any]:

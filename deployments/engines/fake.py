@@ -156,6 +156,7 @@ class FakeEngine:
             yield Piece(
                 text="" if scanner.stopped else scanner.flush(),
                 finish_reason="length" if cut else "stop",
+                stop_reason=scanner.found,
                 usage=self._usage(full_prompt, work.tokens),
             )
 

@@ -22,6 +22,15 @@ def test_a_stop_string_is_found_however_it_is_cut(pieces: list[str]) -> None:
     assert scan(pieces, ("END",)) == ("a ", True)
 
 
+def test_it_is_told_which_stop_string_was_found() -> None:
+    """The one that the text has first; of two that begin at once the one that is complete first."""
+    scanner = StopScanner(("c", "bc", "b", "z"))
+    scanner.push("a")
+    assert (scanner.found, scanner.stopped) == (None, False)
+    scanner.push("bc")
+    assert (scanner.found, scanner.stopped) == ("b", True)
+
+
 def test_what_only_looked_like_a_stop_string_is_shown() -> None:
     """A held-back start of a stop string appears once it is known not to be one."""
     assert scan(["a EN", "T"], ("END",)) == ("a ENT", False)

@@ -204,6 +204,24 @@ class EngineConformance:
         assert text_of([answer]) == text_of(chunks) == whole[: whole.index(stop)]
         assert answer.finish_reasons == ((0, "stop"),)
 
+    @BOTH
+    async def test_the_stop_string_that_ended_an_answer_is_named(
+        self, engine, facts, request_of
+    ) -> None:
+        """Whole and streamed; an answer that ends by itself names none."""
+        if facts.forwards:
+            pytest.skip("servers behind this engine need not say it")
+        plain = await engine.complete(request_of())
+        stop = text_of([plain])[6:8]
+        request = request_of(stop=["never said", stop])
+        answer, chunks = await engine.complete(request), await streamed(engine, request)
+
+        ended = [choice for of in objects(chunks) for choice in of["choices"]]
+        [whole] = objects([answer])
+        assert whole["choices"][0]["stop_reason"] == stop
+        assert [of["stop_reason"] for of in ended if of.get("finish_reason")] == [stop]
+        assert not objects([plain])[0]["choices"][0].get("stop_reason")
+
     async def test_a_stop_string_that_only_begins_hides_nothing(self, engine, facts) -> None:
         """What was held back, as it might be one, is shown in the end."""
         if facts.forwards:
