@@ -71,6 +71,8 @@ _ERROR_DIALECTS: dict[str, ErrorDialect] = {
     _RESPONSES: responses_error,
 }
 """How errors are written at the paths that begin so; elsewhere as OpenAI's."""
+_ID_HEADERS = {_MESSAGES: "request-id"}
+"""What Anthropic's clients read a request's id from, beside `x-request-id`."""
 
 
 def build_app(dependencies: Dependencies) -> Starlette:
@@ -122,7 +124,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             allow_origins=origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=[*ANSWER_HEADERS, "retry-after"],
+            expose_headers=[*ANSWER_HEADERS, *_ID_HEADERS.values(), "retry-after"],
         )
     ]
 
@@ -132,7 +134,7 @@ def _middleware(
 ) -> list[Middleware]:
     return [
         *_cors(dependencies.config.gateway.cors_allow_origins),
-        Middleware(Recording, observe=observe, clock=dependencies.clock),
+        Middleware(Recording, observe=observe, clock=dependencies.clock, id_headers=_ID_HEADERS),
         Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
         Middleware(Authentication, keys=keys),
         Middleware(Admission, slots=slots),

@@ -7,7 +7,7 @@ exceptions into responses.
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +29,7 @@ class Recording:
         app: serves the request.
         observe: builds the observer of a request, including the record.
         clock: monotonic seconds.
+        id_headers: further headers with the request's id, by the beginnings of their paths.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class Recording:
         app: ASGIApp,
         observe: Callable[[Scope, Record], RequestObserver],
         clock: Callable[[], float],
+        id_headers: Mapping[str, str],
     ) -> None:
         self._app, self._observe, self._clock = app, observe, clock
+        self._id_headers = id_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -52,7 +55,8 @@ class Recording:
         async def recording_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.response_started, record.status = True, message["status"]
-                message = {**message, "headers": [*message["headers"], *record.headers()]}
+                own = [*record.headers(), *self._ids(scope["path"], record)]
+                message = {**message, "headers": [*message["headers"], *own]}
             elif not message.get("more_body", False):
                 record.response_complete = True
             await send(message)
@@ -66,6 +70,11 @@ class Recording:
                 raise
             finally:
                 observer.ended(self._clock())
+
+    def _ids(self, path: str, record: Record) -> Iterator[tuple[bytes, bytes]]:
+        for beginning, header in self._id_headers.items():
+            if path.startswith(beginning):
+                yield header.encode("ascii"), record.request_id.encode("ascii")
 
 
 ErrorDialect = Callable[[ErrorBody, str], object]

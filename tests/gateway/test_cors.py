@@ -39,7 +39,8 @@ async def test_it_reads_the_answer_its_headers_and_errors():
     for response in (answer, refusal):
         assert response.headers["access-control-allow-origin"] == PAGE
         exposed = response.headers["access-control-expose-headers"]
-        assert {"x-request-id", "x-niche-model", "retry-after"} <= set(exposed.split(", "))
+        expected = {"x-request-id", "request-id", "x-niche-model", "retry-after"}
+        assert expected <= set(exposed.split(", "))
 
 
 @pytest.mark.parametrize("limits", [{}, {"cors_allow_origins": ["https://other.example.com"]}])

@@ -89,6 +89,7 @@ async def test_errors_have_the_dialects_shape(path, change, status, kind, code, 
     assert body["error"].pop("message").startswith((param, "Model"))
     assert body["error"] == {"type": kind, "code": code, "param": param}
     assert body["request_id"] == response.headers["x-request-id"]
+    assert body["request_id"] == response.headers["request-id"]
 
 
 @pytest.mark.parametrize(
