@@ -150,7 +150,7 @@ scenario("parallel_tools", async (make) => {
   assert.equal(answer.steps.length, 2);
 });
 
-scenario("tool_loop_of_three_turns", async (make) => {
+async function toolLoop(make, providerOptions) {
   const called = [];
   const messages = [];
   const models = new Set();
@@ -161,13 +161,30 @@ scenario("tool_loop_of_three_turns", async (make) => {
       messages,
       tools: tools(called),
       stopWhen: isStepCount(3),
-      providerOptions: { openai: { store: false } }, // else it refers to items that a server keeps
+      providerOptions,
     });
     for (const step of answer.steps) models.add(step.response.modelId);
     messages.push(...answer.response.messages);
   }
   assert.deepEqual(called, ["get_weather", "get_weather"]);
   assert.deepEqual([...models], ["sql"]);
+}
+
+scenario("tool_loop_of_three_turns", (make) => toolLoop(make));
+
+test("tool_loop_that_is_not_stored", () => toolLoop(providers.responses, { openai: { store: false } }));
+
+test("tool_loop_of_references", async () => {
+  const sent = [];
+  const openai = createOpenAI({
+    ...server,
+    fetch: (url, init) => {
+      sent.push(...JSON.parse(init.body).input.map((item) => item.type ?? "message"));
+      return fetch(url, init);
+    },
+  });
+  await toolLoop((model) => openai(model));
+  assert.ok(sent.includes("item_reference"));
 });
 
 scenario("image", async (make) => {

@@ -109,6 +109,30 @@ def test_length(client: anthropic.Anthropic) -> None:
     assert (answer.stop_reason, answer.usage.output_tokens) == ("max_tokens", 1)
 
 
+def test_stop_sequence(client: anthropic.Anthropic) -> None:
+    """An answer that a stop sequence ends says which, whole and streamed."""
+    asked = {**ASKED, "messages": said(HELLO), "stop_sequences": ["never said", "answers"]}
+    whole = client.messages.create(**asked)
+    with client.messages.stream(**asked) as stream:
+        streamed = stream.get_final_message()
+
+    for answer in (whole, streamed):
+        assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "answers")
+        assert "answers" not in text_of(answer)
+
+
+def test_request_id(client: anthropic.Anthropic) -> None:
+    """The client knows a request's id, of an answer, of a stream and of an error."""
+    answer = client.messages.create(**ASKED, messages=said(HELLO))
+    with client.messages.stream(**ASKED, messages=said(HELLO)) as stream:
+        ids = {answer._request_id, stream.request_id}
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        client.messages.create(model="auto", max_tokens=0, messages=said(HELLO))
+
+    assert None not in ids
+    assert len(ids | {caught.value.request_id}) == 3
+
+
 def test_structured(client: anthropic.Anthropic) -> None:
     """`parse` with a pydantic model returns one."""
     answer = client.messages.parse(**ASKED, messages=said(HELLO), output_format=Place)

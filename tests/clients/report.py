@@ -16,8 +16,8 @@ _HEAD = """# Clients
 in an environment of its own; the official client's scenarios are a part of `make test` as well.
 They ask with `model="auto"`, unless a scenario is about a model that is full, sees no images or
 does not exist. Models of engine `fake` answer, with calls and JSON that are valid; in the rows of
-the default stack it is the default stack. A cell has the number of cases. In a tool loop the AI
-SDK's provider for Responses is told `store: false`: else it refers to items that a server keeps.
+the default stack it is the default stack. A cell has the number of cases. The gateway stores
+responses, as the AI SDK's provider for Responses expects unless it is told `store: false`.
 
 """
 

@@ -20,7 +20,7 @@ from deployments.engine import Engine, EngineContext, create_engines
 from deployments.protocol import Chunk, ModelRequest, Overloaded
 from deployments.spec import ModelSpec
 from gateway.app import build_app
-from gateway.config import GatewaySection, NicheConfig
+from gateway.config import GatewaySection, NicheConfig, ResponseStoreSection
 from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
 from router.config import RouterConfig
@@ -77,7 +77,8 @@ class Busy:
 
 
 def app(keys_file: Path) -> ASGIApp:
-    gateway = GatewaySection(api_keys_file=str(keys_file))
+    store = ResponseStoreSection(path=":memory:")
+    gateway = GatewaySection(api_keys_file=str(keys_file), response_store=store)
     config = CONFIG.model_copy(update={"gateway": gateway})
     engines = create_engines(
         {spec.name: spec for spec in config.models}, EngineContext(Path("unused"))

@@ -153,6 +153,44 @@ def test_tool_loop_of_three_turns(client: openai.OpenAI) -> None:
     assert last.output_text
 
 
+def test_previous_response(client: openai.OpenAI) -> None:
+    """A result refers to the answer that called, and the model that called gets it."""
+    first = client.responses.create(model="auto", input=f"{FOR_SQL}: {WEATHER}", tools=TOOLS)
+    [call] = [item for item in first.output if item.type == "function_call"]
+    answer = client.responses.create(
+        model="auto",
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "rain"}],
+        previous_response_id=first.id,
+        tools=TOOLS,
+    )
+
+    assert (answer.model, answer.previous_response_id) == ("sql", first.id)
+    assert answer.output_text
+
+
+def test_item_references(client: openai.OpenAI) -> None:
+    """Items of an answer go back by their ids."""
+    question: Any = {"role": "user", "content": f"{FOR_SQL}: {WEATHER}"}
+    first = client.responses.create(model="auto", input=[question], tools=TOOLS)
+    [call] = [item for item in first.output if item.type == "function_call"]
+    references: list[Any] = [{"type": "item_reference", "id": item.id} for item in first.output]
+    result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
+    answer = client.responses.create(
+        model="auto", input=[question, *references, result], tools=TOOLS
+    )
+
+    assert answer.model == "sql"
+    assert answer.output_text
+
+
+def test_unknown_item_reference(client: openai.OpenAI) -> None:
+    """It is the client's NotFoundError, and names the place."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.responses.create(model="auto", input=[{"type": "item_reference", "id": "msg_0_0"}])
+
+    assert caught.value.param == "input[0].id"
+
+
 def test_image(client: openai.OpenAI) -> None:
     """A picture goes to a model that sees."""
     answer = client.responses.create(model="auto", input=picture())
