@@ -159,8 +159,8 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
     turns = _Turns(dict(PLACES))
     if request.instructions is not None:
         turns.add({"role": "system", "content": request.instructions}, "instructions", content="")
-    for item in earlier:
-        _take(item, turns, "previous_response_id")
+    for before in earlier:
+        _take(before, turns, "previous_response_id")
     if isinstance(request.input, str):
         turns.add({"role": "user", "content": request.input}, "input", content="")
     else:
@@ -206,7 +206,7 @@ def _with_type(item: Any) -> Any:
         return item
     if "role" in item:
         return item | {"type": "message"}
-    return item | {"type": "item_reference"} if "id" in item else item
+    return item | {"type": "item_reference"} if item.keys() - {"type"} == {"id"} else item
 
 
 def _unanswered(request: ResponsesRequest, *, stored: bool) -> Response:

@@ -62,9 +62,10 @@ class StoredResponses:
         """Answers one request."""
         limits, caller = self.completions.dependencies.config.gateway, caller_of(scope)
         ended: list[Response] = []
-        asked, request = await read_parsed(scope, receive, limits, partial(_begun, ended.append))
-        earlier: list[Item] = []
-        if request is None:
+        asked, begun = await read_parsed(scope, receive, limits, partial(_begun, ended.append))
+        if begun is not None:
+            earlier, request = list[Item](), begun
+        else:
             recalled = await self._recalled(asked, caller, limits.max_body_bytes)
             # What is recalled may be long.
             asked, earlier, request = await asyncio.to_thread(

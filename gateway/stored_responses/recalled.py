@@ -4,7 +4,7 @@ answers (`item_reference`), which clients send instead of the items themselves.
 Rule: what is recalled may be as long as a body, so that no request grows by referring.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -43,7 +43,7 @@ def referred(asked: ResponsesRequest) -> set[str]:
     Raises:
         InvalidValue: there are too many.
     """
-    names = {response_of(reference.id) for _, reference in _references(asked)}
+    names = {response_of(reference.id) for _, reference in _references(asked.input)}
     if len(names) > _MOST_ANSWERS:
         raise InvalidValue(
             f"input: refers to items of {len(names):,} answers, at most {_MOST_ANSWERS:,}; send "
@@ -94,8 +94,7 @@ class Recalled:
         if isinstance(asked.input, str):
             return asked
         try:
-            known = dict(self._outputs())
-            return replace(asked, input=self._with_items(asked, known))
+            return replace(asked, input=self._with_items(asked.input))
         except msgspec.MsgspecError as error:
             raise StoreError(f"a stored answer cannot be read: {error}") from error
 
@@ -105,11 +104,9 @@ class Recalled:
             for item in _answer(data).output:
                 yield _named(item).id, item
 
-    def _with_items(
-        self, asked: ResponsesRequest, known: Mapping[str, msgspec.Raw]
-    ) -> list[InputItem]:
-        items, taken = list[InputItem](asked.input), 0
-        for index, reference in _references(asked):
+    def _with_items(self, given: Sequence[InputItem]) -> list[InputItem]:
+        known, items, taken = dict(self._outputs()), list(given), 0
+        for index, reference in _references(given):
             found = known.get(reference.id)
             if found is None:
                 place = f"input[{index}].id"
@@ -124,8 +121,8 @@ class Recalled:
         return items
 
 
-def _references(asked: ResponsesRequest) -> Iterator[tuple[int, ItemReference]]:
-    """The references of a request, with their indices."""
-    for index, item in enumerate(() if isinstance(asked.input, str) else asked.input):
+def _references(given: str | Sequence[InputItem]) -> Iterator[tuple[int, ItemReference]]:
+    """The references among a request's items, with their indices."""
+    for index, item in enumerate(() if isinstance(given, str) else given):
         if isinstance(item, ItemReference):
             yield index, item

@@ -10,9 +10,10 @@ The braces keep all that a script touches together where a proxy spreads keys ov
 what belongs together changes in one script, so that gateways cannot come between each other.
 """
 
+import asyncio
 import os
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import ConfigError, ResponseStoreSection
@@ -23,8 +24,7 @@ if TYPE_CHECKING:  # an extra
     from redis.asyncio import Redis
 
 _TIMEOUT_SECONDS = 2.0
-"""For a connection, and for its answer, so that a model's answer does not wait for long.
-`socket_timeout` and `socket_connect_timeout` in the URL change it."""
+"""For whatever is asked of the server: so long the last byte of a model's answer may wait."""
 
 _CONNECTIONS = 32
 """Per gateway; more requests than that wait for each other."""
@@ -106,7 +106,7 @@ class RedisResponses:
             return
         lifetime = int(self._section.max_age_hours * 3_600_000)
         bounds = (now, self._oldest(), room, max(1, lifetime))
-        with _translated():
+        async with _within_time():
             await self._save(
                 keys=_keys(caller), args=[response_id, *bounds, stored.answer, stored.items]
             )
@@ -122,7 +122,7 @@ class RedisResponses:
 
     async def delete(self, caller: str, response_id: str) -> bool:
         """See `ResponseStore`."""
-        with _translated():
+        async with _within_time():
             deleted = await self._delete(keys=_keys(caller), args=[response_id, self._oldest()])
         return bool(deleted)
 
@@ -135,7 +135,7 @@ class RedisResponses:
     ) -> dict[str, bytes | None]:
         """A field of each response, in one exchange; None: there is none for this caller."""
         *_, answers = _keys(caller)
-        with _translated():
+        async with _within_time():
             rows = await self._found(keys=[answers], args=[field, *response_ids])
         oldest = self._oldest()
         return {
@@ -154,7 +154,7 @@ def checked_url(variable: str) -> str:
         ConfigError: the variable, or the package to use it, is missing, or it is no such URL.
     """
     try:
-        from redis.connection import parse_url  # noqa: PLC0415 - an extra
+        from redis import Redis  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise ConfigError(
             "gateway.response_store: the client of Redis is not installed here; "
@@ -164,7 +164,7 @@ def checked_url(variable: str) -> str:
     if not url:
         raise ConfigError(f"{_KEY}: no environment variable {variable} where the gateway runs")
     try:
-        parse_url(url)
+        Redis.from_url(url).close()  # it has not connected
     except ValueError:  # its words may repeat a part of the password
         raise ConfigError(
             f"{_KEY}: {variable} holds no redis://[user:password@]host:port/database (rediss:// "
@@ -196,7 +196,6 @@ def opened(
     pool = asynchronous.BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=_TIMEOUT_SECONDS,
         # Once, at once: the server may have closed a connection that was idle.
         retry=Retry(NoBackoff(), 1, supported_errors=(asynchronous.ConnectionError,)),
         **settings,
@@ -218,11 +217,14 @@ def _keys(caller: str) -> tuple[str, str, str]:
     return f"{own}times", f"{own}sizes", f"{own}answer:"
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+@asynccontextmanager
+async def _within_time() -> AsyncIterator[None]:
+    """Raises `StoreError` where the server does not do it, or not in time."""
     from redis import RedisError  # noqa: PLC0415 - an extra
 
     try:
-        yield
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            yield
     except (RedisError, OSError) as error:
-        raise StoreError(f"Redis cannot be used: {error}") from error
+        reason = str(error) or f"no answer within {_TIMEOUT_SECONDS:g} s"
+        raise StoreError(f"Redis cannot be used: {reason}") from error

@@ -288,6 +288,7 @@ def test_a_chat_is_parsed_as_one():
         ),
         ({"input": [user("a"), {"id": "msg_1"}]}, UnsupportedParameter, "input[1]"),
         ({"input": [{"type": "item_reference"}]}, MissingParameter, "input[0].id"),
+        ({"input": [{"id": "fc_1", "call_id": "c"}]}, MissingParameter, "input[0].type"),
         ({"input": [CALL | {"arguments": {}}]}, InvalidType, "input[0].arguments"),
         ({"input": [RESULT | {"call_id": ""}]}, InvalidValue, "input[0].call_id"),
         ({"tools": [{"type": "file_search"}]}, InvalidValue, "tools[0].type"),

@@ -1,10 +1,12 @@
 """Answers in Redis: what it forgets by itself, and what is said where it cannot be used."""
 
+import signal
 import sys
 
 import pytest
 
 from gateway.config import ConfigError, ResponseStoreSection
+from gateway.errors import StoreError
 from gateway.stored_responses.opening import opened
 from gateway.stored_responses.redis import checked_url
 from tests.fakes import FakeClock
@@ -76,6 +78,19 @@ async def test_a_redis_that_comes_back_is_used_again(store, redis_server):
     assert await kept(store, "a", "resp_1", "resp_2") == ["resp_2"]
 
 
+async def test_a_redis_that_hangs_is_not_waited_for(store, redis_server):
+    """Nor does a late answer become that of another question."""
+    await store.save("a", "resp_1", SMALL)
+    redis_server.process.send_signal(signal.SIGSTOP)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await store.answers("a", ["resp_1"])
+    redis_server.process.send_signal(signal.SIGCONT)
+
+    assert await store.conversation("a", "resp_1") == SMALL.items
+    assert await kept(store, "a", "resp_1", "resp_2") == ["resp_1"]
+
+
 def test_a_redis_that_does_not_answer_is_a_fault_of_the_configuration(redis_server):
     """At the start; the password is not shown."""
     redis_server.stop()
@@ -111,6 +126,5 @@ def test_what_is_no_url_of_a_redis_names_the_variable(url, monkeypatch):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     """As for the other extras."""
     monkeypatch.setitem(sys.modules, "redis", None)
-    monkeypatch.setitem(sys.modules, "redis.connection", None)
     with pytest.raises(ConfigError, match=r"\[redis\]"):
         checked_url(VARIABLE)
