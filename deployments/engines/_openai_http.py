@@ -3,8 +3,6 @@
 """
 
 import asyncio
-import os
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,8 +12,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import certifi
 
+from deployments.authorities import trusted_authorities
 from deployments.engines._openai_errors import error_from
 from deployments.protocol import BackendError, DeadlineExceeded, Unavailable
 
@@ -125,7 +123,7 @@ class Server:
                     limit=0,
                     keepalive_timeout=_KEEP_SECONDS if keeps else None,
                     force_close=not keeps,
-                    ssl=_certificates(self._base),
+                    ssl=trusted_authorities() if self._base.startswith("https:") else True,
                 ),
                 timeout=aiohttp.ClientTimeout(connect=connect, sock_read=timeout),
                 headers=self._headers(),
@@ -257,13 +255,3 @@ def _proxy(base_url: str) -> str | None:
     """The proxy that the environment names for a server, as for other programs."""
     parts = urlsplit(base_url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
-def _certificates(base_url: str) -> ssl.SSLContext | bool:
-    """Whom to trust: the system's and certifi's authorities, or whom the environment names."""
-    if not base_url.startswith("https:"):
-        return True
-    context = ssl.create_default_context()
-    if not ("SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ):
-        context.load_verify_locations(certifi.where())
-    return context

@@ -6,6 +6,7 @@ from gateway.dialects.messages_schemas import MessageError, MessageErrorDetail
 from gateway.errors import ErrorBody, GatewayError
 
 _TYPES_BY_CODE = {
+    "body_too_large": "request_too_large",
     "body_timeout": "timeout_error",
     "deadline_exceeded": "timeout_error",
     "model_not_found": "not_found_error",

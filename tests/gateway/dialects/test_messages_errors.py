@@ -15,9 +15,10 @@ KINDS = {
     "not_found_error",
     "overloaded_error",
     "rate_limit_error",
+    "request_too_large",
     "timeout_error",
 }
-"""Those that Anthropic's API documents, of which the official client knows each."""
+"""Those that Anthropic's API documents."""
 
 
 def error(code, param=None, kind="invalid_request_error", message="no"):
