@@ -16,7 +16,7 @@ from deployments.protocol import InvalidPrompt
 from deployments.stops import possible_start
 from deployments.tool_calls import Call
 
-Calling = Literal["tags", "prompted", "other"]
+Calling = Literal["tags", "prompted", "native"]
 """How a model calls: its template writes the tags, or we do, or it has another form."""
 
 _Part = Literal["text", "head", "arguments"]
@@ -46,7 +46,7 @@ def calling_of(chat_template: str) -> Calling:
     if not re.search(r"\btools\b", chat_template):
         return "prompted"
     tags = _OPEN in chat_template and "arguments" in chat_template
-    return "tags" if tags and not _ANOTHER_FORM.search(chat_template) else "other"
+    return "tags" if tags and not _ANOTHER_FORM.search(chat_template) else "native"
 
 
 def callable_tools(fields: Mapping[str, Any]) -> list[Any]:

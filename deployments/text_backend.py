@@ -71,8 +71,11 @@ class TextBackend:
             BackendError: the engine's own.
         """
         if request.operation == "count_tokens":  # a text engine says it with its answer
-            answer = await self.complete(as_chat(request))
+            answer = await self._whole(as_chat(request))
             return counted(answer.usage.prompt_tokens if answer.usage else 0)
+        return await self._whole(request)
+
+    async def _whole(self, request: ModelRequest) -> Chunk:
         asked = read_request(request, images=self._images)
         tally = _Tally(asked)
         choices: list[list[Piece]] = [[] for _ in asked.prompts]

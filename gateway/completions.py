@@ -100,6 +100,7 @@ class _Exchange:
         self._until = asyncio.get_running_loop().time() + self._limit_seconds
         self._tally = Tally()
         self._rendering = request.rendering()
+        self._ignored: list[str] = []
         self._costs: Costs | None = None
 
     async def run(self) -> None:
@@ -119,11 +120,12 @@ class _Exchange:
     def _asked(self, model: str) -> ModelRequest:
         """The request to a model."""
         request, record = self._request, self._record
+        self._ignored = self._hints_without_effect(model)
         return ModelRequest(
             request_id=record.request_id,
             model=model,
             operation=request.operation,
-            body=request.body(without=self._ignored(model)),
+            body=request.body(without=self._ignored),
             stream=request.stream,
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
@@ -133,7 +135,7 @@ class _Exchange:
             trace=record.trace_headers,
         )
 
-    def _ignored(self, model: str) -> list[str]:
+    def _hints_without_effect(self, model: str) -> list[str]:
         """The request's hints that this model does not take."""
         spec = self._spec(model)
         return sorted(hint for hint in self._request.hints if not takes_hint(spec, hint))
@@ -185,11 +187,10 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def _answered(self, answer: _Begun) -> _Begun:
-        """The answer, whose first chunk names the ignored hints too; reports it."""
-        request = self._request
-        ignored = map(request.named, (*answer.first.not_applied, *self._ignored(answer.model)))
-        if not_applied := (*ignored, *request.not_applied):
-            answer = replace(answer, first=replace(answer.first, not_applied=not_applied))
+        """The answer, whose first chunk names all that had no effect; reports it. The model that
+        was asked last is the one that answers."""
+        unheard = self._request.unheard((*answer.first.not_applied, *self._ignored))
+        answer = replace(answer, first=replace(answer.first, not_applied=unheard))
         self._observer.answered(answer, self._clock())
         return answer
 

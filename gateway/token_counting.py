@@ -5,7 +5,7 @@ Rule: it is no request for an answer. Nothing of it is billed, compared or logge
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.types import Receive, Scope, Send
@@ -60,5 +60,7 @@ class TokenCounting:
         async with within(seconds, until, decision.candidates[0]):
             shown = await self.images.inlined(request) if request.images else request
             answer = await self.dispatcher.complete(decision, ask)
-        observer.answered(answer, clock())
+        unheard = request.unheard(sorted(request.hints))
+        first = replace(answer.first, not_applied=unheard)
+        observer.answered(replace(answer, first=first), clock())
         await send_bytes(send, 200, JSON, answer.first.data)

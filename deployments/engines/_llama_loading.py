@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deployments.control_tokens import ControlTokens
 from deployments.engine import EngineContext
+from deployments.engines._llama_calling import calling_in
 from deployments.engines._llama_memory import available_bytes, check_memory
 from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._llama_requests import ServedModel
@@ -24,7 +25,6 @@ from deployments.models.lora_gguf import adapter_gguf
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.protocol import Kind
 from deployments.spec import ModelSpec
-from deployments.tagged_calls import calling_of
 
 if TYPE_CHECKING:  # the library ends a process whose CPU lacks instructions: see `_llama_platform`
     from deployments.engines._llama_server import LlamaServer
@@ -80,10 +80,15 @@ def load(
     numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
     threads = shared.threads or max(1, int(first.resources.num_cpus))
     server = LlamaServer(base.path, list(numbers), shared, threads, pooling=pooling)
+    end_token, template = base.metadata.get(_END_TOKEN), str(base.metadata.get(_CHAT_TEMPLATE, ""))
+    calling = shared.tool_calls or "prompted"
+    if shared.tool_calls is None and first.kind == "generation":
+        calling = calling_in(base.path, template, end_token, server.chat)
     models = {}
     for name, spec in specs.items():
         lora = _scales(numbers, files.get(name))
-        models[name] = _of_file(_served(spec, options[name], adapters.get(name), lora), base)
+        served = _served(spec, options[name], adapters.get(name), lora)
+        models[name] = replace(served, end_token=end_token, calling=calling)
     control_tokens = ControlTokens(_control_tokens(base))
     return Loaded(server, models, control_tokens, shared.max_context_tokens, base.architecture)
 
@@ -133,12 +138,6 @@ def _served(
         return ServedModel(options, spec.system_prompt, lora)
     system_prompt = spec.system_prompt or adapter.system_prompt
     return ServedModel(options, system_prompt, lora, adapter.complete, adapter.grammar)
-
-
-def _of_file(model: ServedModel, base: GgufHeader) -> ServedModel:
-    """The model with what its file says."""
-    calling = calling_of(str(base.metadata.get(_CHAT_TEMPLATE, "")))
-    return replace(model, end_token=base.metadata.get(_END_TOKEN), calling=calling)
 
 
 def _control_tokens(header: GgufHeader) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from deployments.engines._sampling_defaults import SamplingDefaults
+from deployments.tagged_calls import Calling
 
 Pooling = Literal["cls", "last", "mean", "rank"]
 """What one result is made of: the vector of the first token, of the last one, the mean of all, or a
@@ -46,6 +47,12 @@ class LlamaOptions(SamplingDefaults):
         ge=0,
         description="layers on the GPU, where the installed xllamacpp is a build for one; None: "
         "all that fit",
+    )
+    tool_calls: Calling | None = Field(
+        default=None,
+        description="how the model calls functions: `tags` if its chat template writes them "
+        "between <tool_call> tags, `prompted` if it is told to, `native` if llama.cpp reads a form "
+        "of its own; None: as the template shows",
     )
     stall_seconds: float = Field(
         default=120, gt=0, description="time without progress after which the engine is restarted"

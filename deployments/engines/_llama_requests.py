@@ -161,7 +161,7 @@ def _shape_answer(
     the form is llama.cpp's own affair, or there is none."""
     tools, choice = callable_tools(fields), fields.get("tool_choice", "auto")
     shown = control_tokens.as_text(tools or fields.get("tools", []))
-    if tools and model.calling == "other":
+    if tools and model.calling == "native":
         body |= {"tools": shown, "tool_choice": choice if isinstance(choice, str) else "required"}
         return None
     for key in _FORMS & body.keys():

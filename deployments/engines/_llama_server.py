@@ -34,6 +34,7 @@ from deployments.protocol import ModelRequest
 Ask = Callable[[bytes, Callable[[bytes], bool]], object]
 """A call of the server: takes a body, and what receives events and says whether to stop."""
 
+_REFUSALS = (ValueError, RuntimeError, IndexError)
 _LOG_ERRORS = 1
 _KV_CACHE_TYPES = {
     "f16": xllamacpp.ggml_type.GGML_TYPE_F16,
@@ -142,6 +143,25 @@ class LlamaServer:
         self._calls: set[_Call] = set()
         self._clock = WorkClock()
 
+    def chat(self, body: bytes) -> list[bytes]:
+        """The events of the answer to a chat. Blocks; for the time before requests come.
+
+        Raises:
+            Refused: the server does not take it.
+        """
+        assert self._server is not None
+        events: list[bytes] = []
+
+        def receive(event: bytes) -> bool:
+            events.append(event)
+            return False
+
+        try:
+            self._server.handle_chat_completions(body, receive)
+        except _REFUSALS as error:
+            raise Refused(str(error)) from None
+        return events
+
     async def answer(
         self, request: ModelRequest, body: bytes, read: Callable[[bytes], Said], within: Within
     ) -> AsyncGenerator[Said]:
@@ -227,7 +247,7 @@ class _Call:
         try:
             if not self._cancelled:
                 ask(body, self._receive)
-        except (ValueError, RuntimeError, IndexError) as error:
+        except _REFUSALS as error:
             self._failure = Refused(str(error))
         except Exception as error:  # noqa: BLE001 - raised again where the pieces are taken
             self._failure = error

@@ -58,6 +58,7 @@ _PASSED = {
     },
     "completion": _SHARED | {"echo", "prompt"},
 }
+_LIMITS = ("max_completion_tokens", "max_tokens")
 _TEXT_OF_CLIENTS = ("messages", "tools")
 
 
@@ -80,10 +81,44 @@ class ServedModel:
     grammar: str | None = None
 
 
-def build_body(
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many tokens an answer has at most, where fewer are as good.
+
+    Attributes:
+        tokens: the number.
+        told: the parameter, if the client gave it.
+    """
+
+    tokens: int
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VllmRequest:
+    """A request as vLLM takes it.
+
+    Attributes:
+        body: asks for a stream.
+        wanted: how the client wants its answer.
+        limit: None: it may not be lowered, or there is none.
+    """
+
+    body: bytes
+    wanted: Wanted
+    limit: Limit | None = None
+
+    def limited_to(self, tokens: int | None) -> bytes:
+        """The body with another limit; None: with none."""
+        fields: dict[str, Any] = msgspec.json.decode(self.body)
+        kept = {key: value for key, value in fields.items() if key not in _LIMITS}
+        return msgspec.json.encode(kept if tokens is None else kept | {"max_tokens": tokens})
+
+
+def read_request(
     request: ModelRequest, model: ServedModel, control_tokens: ControlTokens
-) -> tuple[bytes, Wanted]:
-    """The body that asks for a stream, and what the client wants.
+) -> VllmRequest:
+    """Reads a request.
 
     Raises:
         InvalidPrompt: it asks for something that this engine does not serve.
@@ -94,6 +129,7 @@ def build_body(
     for key in _TEXT_OF_CLIENTS:
         if key in fields:
             fields[key] = control_tokens.as_text(fields[key])
+    limit = _limit(request, fields, model.options)
     fields = _defaults(fields, model.options) | fields
     if fields.get("n", 1) > 1 and fields.get("temperature") == 0:
         fields |= {"temperature": 1.0, "top_k": 1}  # the same; vLLM refuses several greedy choices
@@ -102,7 +138,17 @@ def build_body(
     counts = {"include_usage": True, "continuous_usage_stats": True}
     extra = {"stream_options": options | counts, "request_id": request.request_id}
     builder = RequestBuilder(model.served_name, model.system_prompt, extra)
-    return builder.build(replace(request, body=msgspec.json.encode(fields)), stream=True)
+    encoded = replace(request, body=msgspec.json.encode(fields))
+    return VllmRequest(*builder.build(encoded, stream=True), limit)
+
+
+def _limit(request: ModelRequest, fields: Mapping[str, Any], options: VllmOptions) -> Limit | None:
+    """The client's, if it may be lowered, or else that of niche.yaml."""
+    name = next((name for name in _LIMITS if name in fields), None)
+    if name is None:
+        default = options.default_max_tokens
+        return None if default is None else Limit(default, told=())
+    return Limit(fields[name], told=(name,)) if request.clamp_max_tokens else None
 
 
 def _defaults(fields: Mapping[str, Any], options: VllmOptions) -> dict[str, Any]:

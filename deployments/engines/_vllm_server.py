@@ -3,7 +3,7 @@
 import asyncio
 import json
 from argparse import Namespace
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,13 @@ from deployments.engines._openai_errors import error_from
 from deployments.engines._vllm_answers import without_end_token
 from deployments.engines._vllm_stats import Stats, StatsLogger
 from deployments.models.errors import ModelError
-from deployments.protocol import BackendError, InvalidPrompt, ModelRequest, Unavailable
+from deployments.protocol import (
+    BackendError,
+    InvalidPrompt,
+    ModelRequest,
+    Operation,
+    Unavailable,
+)
 
 _FIRST_PARAMETER = {"chat": "messages", "completion": "prompt"}
 """The parameter to blame for an error that names none."""
@@ -79,21 +85,35 @@ class VllmServer:
             async for event in events:
                 yield without_end_token(event.encode())
 
-    async def _asked(
-        self, request: ModelRequest, body: bytes
-    ) -> AsyncGenerator[str] | ErrorResponse:
+    async def count(self, request: ModelRequest, body: bytes) -> int:
+        """How many tokens the prompt has, or the longest of several.
+
+        Raises:
+            InvalidPrompt, Unavailable: as for an answer.
+        """
+        rendered = await self._asked(request, body, renders=True)
+        if isinstance(rendered, ErrorResponse):
+            raise _refusal(request, rendered)
+        prompts = rendered[1] if request.operation == "chat" else rendered
+        return max(len(prompt["prompt_token_ids"]) for prompt in prompts)
+
+    async def _asked(self, request: ModelRequest, body: bytes, *, renders: bool = False) -> Any:
+        """What vLLM answers, or what it makes of the prompt; or its error."""
+        parameters = _PARAMETERS[request.operation]
         try:
-            if request.operation == "chat":
-                chat = ChatCompletionRequest.model_validate_json(body)
-                return await self._state.openai_serving_chat.create_chat_completion(chat)
-            completion = CompletionRequest.model_validate_json(body)
-            return await self._state.openai_serving_completion.create_completion(completion)
+            return await self._ask(request.operation, renders)(parameters.model_validate_json(body))
         except ValidationError as error:
             raise _invalid(request, error) from None
         except EngineDeadError as error:
             raise Unavailable(request.model, "vLLM's engine is dead") from error
         except Exception as error:  # noqa: BLE001 - vLLM says itself what its exceptions mean
             return create_error_response(error)
+
+    def _ask(self, operation: Operation, renders: bool) -> Callable[[Any], Awaitable[Any]]:
+        chat, completion = self._state.openai_serving_chat, self._state.openai_serving_completion
+        if operation == "chat":
+            return chat.render_chat_request if renders else chat.create_chat_completion
+        return completion.render_completion_request if renders else completion.create_completion
 
     async def load_adapter(self, name: str, path: Path) -> None:
         """Loads an adapter, between two passes of the engine.

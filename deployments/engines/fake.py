@@ -15,7 +15,9 @@ import math
 import re
 import struct
 import sys
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import override
@@ -23,7 +25,7 @@ from typing_extensions import override
 from deployments.capabilities import capabilities_of
 from deployments.capability import Capability
 from deployments.embeddings import Input, embeddings_chunk, read_embedding_request, written
-from deployments.engine import EngineContext, LiveEngine, LoadRecorder, parse_options, require_kind
+from deployments.engine import EngineContext, LoadRecorder, parse_options, require_kind
 from deployments.engines._fake_text import text_of
 from deployments.engines._group import EngineGroup
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
@@ -70,6 +72,9 @@ class FakeOptions(BaseModel):
     break_after_tokens: int | None = Field(
         default=None, ge=0, description="tokens of each answer before the engine fails"
     )
+    recorded_requests: int = Field(
+        default=0, ge=0, le=1000, description="requests to keep, the last ones, for tests to read"
+    )
 
     @field_validator("reply")
     @classmethod
@@ -83,17 +88,12 @@ class FakeOptions(BaseModel):
         return reply
 
 
-def create(specs: Sequence[ModelSpec], context: EngineContext) -> LiveEngine:  # noqa: ARG001 - no files
+def create(
+    specs: Sequence[ModelSpec],
+    context: EngineContext,  # noqa: ARG001 - no files
+) -> EngineGroup["FakeModel"]:
     """Builds the engine; raises ValueError naming a wrong option."""
-    return EngineGroup(specs, _backend)
-
-
-def _backend(spec: ModelSpec) -> TextBackend:
-    engine = FakeEngine(spec, parse_options(FakeOptions, spec))
-    if engine.spec.kind != "generation":
-        return _InputsBackend(engine)
-    images = Capability.IMAGES in capabilities_of(engine.spec)
-    return TextBackend(engine, completion_of(engine.spec.adapter), images=images)
+    return EngineGroup(specs, FakeModel)
 
 
 class FakeEngine:
@@ -221,21 +221,40 @@ class FakeEngine:
         )
 
 
-class _InputsBackend(TextBackend):
-    """A model that embeds or ranks, and says nothing."""
+class FakeModel(TextBackend):
+    """One model, in OpenAI's words.
 
-    def __init__(self, engine: FakeEngine) -> None:
-        super().__init__(engine)
-        self._fake = engine
+    Args:
+        spec: the model.
+
+    Attributes:
+        requests: the last ones that reached it, as many as `recorded_requests`.
+
+    Raises:
+        ValueError: an option is wrong; the message names it.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        options = parse_options(FakeOptions, spec)
+        self._fake = FakeEngine(spec, options)
+        images = Capability.IMAGES in capabilities_of(spec)
+        super().__init__(self._fake, completion_of(spec.adapter), images=images)
+        self.requests: deque[ModelRequest] = deque(maxlen=options.recorded_requests)
 
     @override
     async def complete(self, request: ModelRequest) -> Chunk:
+        self.requests.append(request)
+        if self._fake.spec.kind == "generation":
+            return await super().complete(request)
         return await self._fake.compute(request)
 
     @override
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
-        require_kind(self._fake.spec, request, streamed=True)  # raises
-        yield await self.complete(request)
+        self.requests.append(request)
+        require_kind(self._fake.spec, request, streamed=True)
+        async with aclosing(super().stream(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 def _tokens(text: str) -> list[str]:

@@ -27,7 +27,8 @@ from deployments.engine import (
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._vllm_adapters import Adapters, Served
 from deployments.engines._vllm_options import VllmOptions, missing
-from deployments.engines._vllm_requests import ServedModel, build_body
+from deployments.engines._vllm_requests import ServedModel, read_request
+from deployments.engines._vllm_room import FittedAnswer
 from deployments.engines._work_clock import WorkClock
 from deployments.models.adapters import Adapter, adapter_of
 from deployments.models.resolve import resolve
@@ -39,6 +40,7 @@ from deployments.protocol import (
     Unavailable,
 )
 from deployments.spec import ModelSpec
+from deployments.token_counts import as_chat, counted
 
 if TYPE_CHECKING:  # importing vLLM takes seconds
     from deployments.engines._vllm_server import VllmServer
@@ -200,6 +202,8 @@ class VllmEngine:
                 the deadline.
             BackendError: as `stream`.
         """
+        if request.operation == "count_tokens":
+            return await self._counted(as_chat(request))
         require_kind(self._first, request)
         with self._answering(request) as (answer, work):
             async with within_first_token(request) as said, aclosing(answer.events()) as events:
@@ -208,7 +212,13 @@ class VllmEngine:
                     answer.whole.feed(data)
             chunk = answer.whole.end(answer.seconds)
             work.tokens = chunk.tokens
-            return answer.filter.apply(chunk)
+            return answer.completed(chunk)
+
+    async def _counted(self, chat: ModelRequest) -> Chunk:
+        """The number of tokens of a chat's prompt."""
+        require_kind(self._first, chat)
+        with self._answering(chat) as (answer, _):
+            return counted(await answer.count())
 
     @contextmanager
     def _answering(self, request: ModelRequest) -> Iterator[tuple["_Answer", Work]]:
@@ -231,16 +241,17 @@ class _Answer:
 
     Attributes:
         whole: reads it whole.
-        filter: completes it.
         seconds: that the engine worked for it, once it has ended.
     """
 
     def __init__(self, request: ModelRequest, loaded: _Loaded, clock: WorkClock) -> None:
         model = loaded.models[request.model]
         self._request, self._server, self._clock = request, loaded.server, clock
-        self._body, wanted = build_body(request, model, loaded.server.control_tokens)
+        self._asked = read_request(request, model, loaded.server.control_tokens)
+        self._fitted = FittedAnswer(loaded.server, request, self._asked)
+        wanted = self._asked.wanted
         self._streamed, self.whole = StreamedAnswer(request, wanted), WholeAnswer(request, wanted)
-        self.filter = CompletionFilter(model.completion, request)
+        self._filter = CompletionFilter(model.completion, request)
         self._within = within_deadline(request)
         self.seconds = 0.0
 
@@ -249,7 +260,7 @@ class _Answer:
         does not say when it reads a prompt."""
         self._clock.begin(self)
         try:
-            async with aclosing(self._server.events(self._request, self._body)) as events:
+            async with aclosing(self._fitted.events()) as events:
                 while True:
                     async with self._within():
                         data = await anext(events, None)
@@ -266,10 +277,20 @@ class _Answer:
             async for data in events:
                 for chunk in self._streamed.feed(data):
                     work.tokens = self._streamed.tally.tokens
-                    yield self.filter.apply(chunk)
+                    yield self.completed(chunk)
         for chunk in self._streamed.end(self.seconds):
             work.tokens, work.finished = self._streamed.tally.tokens, chunk.usage is not None
-            yield self.filter.apply(chunk)
+            yield self.completed(chunk)
+
+    def completed(self, chunk: Chunk) -> Chunk:
+        """A chunk as it goes out; the first one tells what was clamped."""
+        not_applied, self._fitted.not_applied = self._fitted.not_applied, ()
+        return replace(self._filter.apply(chunk), not_applied=not_applied)
+
+    async def count(self) -> int:
+        """The tokens of the prompt."""
+        async with self._within():
+            return await self._server.count(self._request, self._asked.limited_to(None))
 
 
 def _options(specs: Sequence[ModelSpec]) -> dict[str, VllmOptions]:

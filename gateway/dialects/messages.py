@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from gateway.dialects.messages_errors import in_own_words, own_place
+from gateway.dialects.messages_errors import own_place
 from gateway.dialects.messages_events import MessageRendering
 from gateway.dialects.messages_schemas import (
     AssistantTurn,
@@ -22,12 +22,14 @@ from gateway.dialects.messages_schemas import (
     ClientTool,
     MessagesRequest,
     OutputConfig,
+    RedactedThinkingBlock,
     TokenCountRequest,
     ToolChoice,
     ToolResultBlock,
 )
 from gateway.dialects.messages_turns import ChatMessages
 from gateway.dialects.parse import CompletionRequest, converted, parse_chat
+from gateway.dialects.places import in_own_words
 from gateway.errors import GatewayError, InvalidValue, MalformedBody, UnsupportedParameter
 
 MESSAGES_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -110,13 +112,13 @@ def _as_chat(given: TokenCountRequest) -> CompletionRequest:
         chat = to_chat(given)
     except RecursionError:
         raise MalformedBody("The body is nested too deeply.") from None
+    place_of = partial(own_place, places=chat.places)
     try:
         request = parse_chat(chat.body)
     except GatewayError as error:
-        raise in_own_words(error, chat.places) from None
-    named = partial(own_place, places=chat.places)
-    needs = {need: named(place) for need, place in request.needs.items()}
-    return replace(request, needs=needs, named=named, not_applied=chat.not_applied)
+        raise in_own_words(error, place_of) from None
+    needs = {need: place_of(place) for need, place in request.needs.items()}
+    return replace(request, named=place_of, needs=needs, not_applied=chat.not_applied)
 
 
 def to_chat(given: TokenCountRequest) -> Chat:
@@ -133,7 +135,10 @@ def to_chat(given: TokenCountRequest) -> Chat:
     body |= _tool_choice(given.tool_choice) | _form(given.output_config or OutputConfig())
     if isinstance(given, MessagesRequest):
         body |= _sampling(given)
-    hints = _present(_HINTS, [given]) | _present(_HINTS_OF_PARTS, [*tools, *_blocks(given)])
+    blocks = list(_blocks(given))
+    hints = _present(_HINTS, [given]) | _present(_HINTS_OF_PARTS, [*tools, *blocks])
+    if any(isinstance(block, RedactedThinkingBlock) for block in blocks):
+        hints.add("redacted_thinking")
     return Chat(
         body=body,
         places=written.places | dict(_places_of_tools(len(tools))),

@@ -1,9 +1,11 @@
 """Errors of `POST /v1/messages` in Anthropic's shape, with the places in the client's own body."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from gateway.dialects.messages_schemas import MessageError, MessageErrorDetail
-from gateway.errors import ErrorBody, GatewayError
+from gateway.dialects.places import in_own_detail, innermost
+from gateway.errors import ErrorBody
 
 _TYPES_BY_CODE = {
     "body_too_large": "request_too_large",
@@ -29,33 +31,18 @@ _PLACES = {
 
 def message_error(body: ErrorBody, request_id: str | None = None) -> MessageError:
     """An error as clients of this dialect know it."""
-    error = body.error
+    error = in_own_detail(body.error, own_place)
     kind = _TYPES_BY_CODE.get(error.code or "", _TYPES.get(error.type, error.type))
-    message, place = error.message, error.param
-    if place is not None and error.code != "unknown_parameter":  # which only its own body can have
-        message, place = _renamed(message, place, _PLACES)
-    return MessageError(MessageErrorDetail(kind, message, error.code, place), request_id)
+    detail = MessageErrorDetail(kind, error.message, error.code, error.param)
+    return MessageError(detail, request_id)
 
 
-def in_own_words(error: GatewayError, places: Mapping[str, str]) -> GatewayError:
-    """The same error about the client's own body.
+def own_place(place: str, places: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Where the innermost known part that holds a place of the chat is in the client's body.
 
     Args:
-        error: about a chat.
-        places: where the parts of that chat are in the body, by their place in the chat.
+        place: in the chat.
+        places: of the parts of this chat, beside those that have another name in every chat.
     """
-    if error.parameter is None:
-        return error
-    message, place = _renamed(error.message, error.parameter, places)
-    return type(error)(message, place, error.headers)
-
-
-def own_place(place: str, places: Mapping[str, str]) -> str:
-    """Where the innermost known part that holds a place of the chat is in the client's body."""
-    around = [known for known in places if f"{place}.".startswith((f"{known}.", f"{known}["))]
-    return places[max(around, key=len)] if around else place
-
-
-def _renamed(message: str, place: str, places: Mapping[str, str]) -> tuple[str, str]:
-    own = own_place(place, places)
-    return message.replace(place, own, 1), own
+    known = {**_PLACES, **places}
+    return known.get(innermost(place, known), place)

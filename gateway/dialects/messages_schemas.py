@@ -72,7 +72,8 @@ class ThinkingBlock(_Block, frozen=True, tag="thinking"):
 
 
 class RedactedThinkingBlock(_Block, frozen=True, tag="redacted_thinking"):
-    """What a model thought, which nobody else can read: it is left out."""
+    """What a model thought, which nobody else can read: it is left out, and listed as not
+    applied."""
 
     data: str
 

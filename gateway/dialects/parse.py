@@ -5,7 +5,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -106,7 +106,7 @@ class CompletionRequest:
         needs: what a model must be able to do, each with the parameter that asks for it.
         images: those in `fields`, in order, with their places there.
         caller: what stands for the model whose tool calls the conversation is at; None: at none.
-        not_applied: hints of another dialect, which say nothing to any model.
+        not_applied: parts of another dialect's body that say nothing to any model.
         choices: the number of answers in all.
         stream: whether the client wants a stream.
         user, metadata: the client's own words; they go to the log, and not to the model.
@@ -131,6 +131,10 @@ class CompletionRequest:
     def hints(self) -> frozenset[str]:
         """The hints among the parameters."""
         return HINTS.intersection(self.fields)
+
+    def unheard(self, by_model: Iterable[str]) -> tuple[str, ...]:
+        """The names in the client's body of what had no effect, with what a model left out."""
+        return (*map(self.named, by_model), *self.not_applied)
 
     def body(self, without: Container[str] = ()) -> bytes:
         """The parameters for the model, as JSON.

@@ -13,7 +13,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from gateway.dialects.parse import CompletionRequest, converted, parse_chat
-from gateway.dialects.responses_places import PLACES, in_own_words, place_of
+from gateway.dialects.places import in_own_words
+from gateway.dialects.responses_places import PLACES, place_of
 from gateway.dialects.responses_rendering import ResponsesRendering
 from gateway.dialects.responses_schemas import (
     AllowedTools,
@@ -129,7 +130,7 @@ def completion_of(
     try:
         parsed = parse_chat(dict(chat.body))
     except GatewayError as error:
-        raise in_own_words(error, chat.places) from None
+        raise in_own_words(error, partial(place_of, places=chat.places)) from None
     unanswered = _unanswered(request, stored=keep is not None)
     named = partial(place_of, places=chat.places)
     return replace(
@@ -180,16 +181,21 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
 
 
 def _not_applied(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
-    """The hints without effect."""
-    if request.store and not stored:
-        yield "store"
-    if request.truncation == "auto":
-        yield "truncation"
-    if set(request.include or ()) - {_LOGPROBS}:
-        yield "include"
+    """What has no effect, whichever model answers."""
+    asked = {
+        "client_metadata": request.client_metadata,
+        "include": set(request.include or ()) - {_LOGPROBS},
+        "max_tool_calls": request.max_tool_calls,  # of tools that run at a server: none does here
+        "store": request.store and not stored,
+        "stream_options": request.stream_options and request.stream_options.include_obfuscation,
+        "truncation": request.truncation == "auto",
+    }
+    yield from (name for name, value in asked.items() if value)
     for index, tool in enumerate(request.tools or ()):
         if isinstance(tool, WebSearchTool):
             yield f"tools[{index}]"
+        elif isinstance(tool, NamespaceTool) and tool.description:
+            yield f"tools[{index}].description"
     hints = asdict(request.reasoning or ReasoningSetting())
     yield from (f"reasoning.{name}" for name in _given(hints) if name != "effort")
 

@@ -138,10 +138,14 @@ def _role(turn: ChatTurn) -> str:
 
 
 def _said(turn: ChatTurn) -> str | Sequence[_Part]:
-    """The content; of a model that only refused, its words."""
-    if isinstance(turn, AssistantMessage):
-        return turn.content or turn.refusal or ""
-    return turn.content
+    """The content, and of a model that refused, its words."""
+    if not isinstance(turn, AssistantMessage):
+        return turn.content
+    content = turn.content or ""
+    if not turn.refusal:
+        return content
+    parts = [TextPart(content)] if isinstance(content, str) else content
+    return [*(parts if content else ()), RefusalPart(turn.refusal)]
 
 
 def _text(said: str | Sequence[_Part]) -> str:

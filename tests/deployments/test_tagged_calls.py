@@ -117,9 +117,9 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(parameter: str) -> None:
     [
         pytest.param("{{ messages }}", "prompted", id="no functions"),
         pytest.param('{% if tools %}<tool_call>\n{"name": n, "arguments": a}', "tags", id="tags"),
-        pytest.param("{% if tools %}[TOOL_CALLS]", "other", id="another form"),
+        pytest.param("{% if tools %}[TOOL_CALLS]", "native", id="another form"),
         pytest.param(
-            "{% if tools %}<tool_call><function=f>arguments", "other", id="another between tags"
+            "{% if tools %}<tool_call><function=f>arguments", "native", id="another between tags"
         ),
     ],
 )

@@ -75,20 +75,25 @@ def save_chain_gguf(path: Path, said: str, **metadata: Any) -> Path:
     return _save_chain(path, [token_of(byte) for byte in said.encode()], (), metadata)
 
 
-def save_speaking_gguf(path: Path, said: Sequence[str], **metadata: Any) -> Path:
-    """The same with a token for each piece of what it says."""
+def save_speaking_gguf(path: Path, said: Sequence[str], after: str = "\n", **metadata: Any) -> Path:
+    """The same with a token for each piece of what it says; `after` ends the prompt."""
     first = len(vocabulary())
-    return _save_chain(path, list(range(first, first + len(said))), said, metadata)
+    return _save_chain(path, list(range(first, first + len(said))), said, metadata, after)
 
 
 def _save_chain(
-    path: Path, tokens: list[int], further: Sequence[str], metadata: dict[str, Any]
+    path: Path,
+    tokens: list[int],
+    further: Sequence[str],
+    metadata: dict[str, Any],
+    after: str = "\n",
 ) -> Path:
     weights = _zeros(64, layers=1, vocabulary_size=len(vocabulary(further)))
-    for position, (before, after) in enumerate(pairwise([token_of(ord("\n")), *tokens, END])):
+    chain = [token_of(ord(after)), *tokens, END]
+    for position, (before, following) in enumerate(pairwise(chain)):
         # The layer adds nothing: the last token alone tells what comes next.
         weights["token_embd.weight"][before, position] = 1.0
-        weights["output.weight"][after, position] = 3.0
+        weights["output.weight"][following, position] = 3.0
     return save_gguf(path, weights, further=further, **metadata)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from deployments.engine import Engine, EngineContext, create_engines
+from deployments.protocol import Backend
 from deployments.spec import ModelSpec, Price
 from gateway.app import build_app
 from gateway.config import (
@@ -78,6 +79,7 @@ class Gateway:
     big: FakeBackend
     sql: FakeBackend
     classifier: FakeClassifier = field(repr=False)
+    backends: Mapping[str, Backend] = field(default_factory=dict, repr=False)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -144,11 +146,12 @@ def make_gateway(
         gateway=GatewaySection(**limits),
         observability=ObservabilitySection(decision_log=decision_log),
     )
+    backends = {"big": big, "sql-model": sql, **create_engines(silent, _CONTEXT)}
     dependencies = Dependencies(
         config=config,
         policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
         classifier=scorer or classifier,
-        backends={"big": big, "sql-model": sql, **create_engines(silent, _CONTEXT)},
+        backends=backends,
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
@@ -160,7 +163,7 @@ def make_gateway(
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,
     )
-    return Gateway(build_app(dependencies), metrics, clock, big, sql, classifier)
+    return Gateway(build_app(dependencies), metrics, clock, big, sql, classifier, backends)
 
 
 @contextmanager

@@ -219,7 +219,15 @@ async def test_hints_that_no_model_gets_are_named():
     hints = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}
     response = await stack().post(ASKED | hints, PATH)
 
-    assert response.headers["x-niche-not-applied"] == "reasoning_effort, thinking"
+    assert response.headers["x-niche-not-applied"] == "output_config.effort, thinking"
+
+
+async def test_a_count_tells_what_it_left_out():
+    """Hints among them: nobody reads them to count."""
+    hints = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}
+    response = await make_gateway().post(COUNTED | hints, COUNT)
+
+    assert response.headers["x-niche-not-applied"] == "output_config.effort, thinking"
 
 
 @pytest.mark.parametrize(

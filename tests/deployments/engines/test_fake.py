@@ -378,3 +378,16 @@ async def test_a_context_limits_prompt_and_answer():
     with pytest.raises(PromptTooLong) as refused:
         await short.complete(chat("one two three four"))
     assert refused.value.parameter == "messages"
+
+
+async def test_the_last_requests_are_kept_on_demand():
+    """As they reached the engine; without the option none."""
+    forgetful, recording = backend(), backend(engine_options={"recorded_requests": 2})
+    asked = [chat("first"), replace(chat("second"), operation="count_tokens"), chat("third")]
+    for made in (forgetful, recording):
+        for request in asked[:2]:
+            await made.complete(request)
+        assert [chunk async for chunk in made.stream(asked[2])]
+
+    assert list(forgetful.engines["tiny"].requests) == []
+    assert list(recording.engines["tiny"].requests) == asked[1:]

@@ -35,7 +35,7 @@ async def count(engine: Engine, request: ModelRequest) -> Chunk:
     return await engine.complete(replace(request, operation="count_tokens"))
 
 
-async def test_a_count_is_that_of_the_answer(llama: LlamaEngine) -> None:
+async def test_a_count_is_that_of_the_answer(llama: Engine) -> None:
     """With the template and the system's message, as the model reads them."""
     said = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello " * 20}]
     request = chat(messages=said, max_tokens=1)
@@ -76,7 +76,7 @@ async def test_a_server_elsewhere_is_not_asked() -> None:
     assert refused.value.parameter == "model"
 
 
-async def test_a_prompt_without_room_is_too_long(llama: LlamaEngine) -> None:
+async def test_a_prompt_without_room_is_too_long(llama: Engine) -> None:
     """As it is for an answer: another model may have to give it, and so to count."""
     with pytest.raises(PromptTooLong):
         await count(llama, chat("b" * 2 * CONTEXT))

@@ -15,12 +15,12 @@ import pytest_asyncio
 from deployments.engine import Engine, EngineContext, create_engine
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
-from deployments.protocol import ModelRequest, Unavailable
+from deployments.protocol import InvalidPrompt, ModelRequest, PromptTooLong, Unavailable
 from deployments.spec import ModelSpec, Resources
 from tests.deployments.adapters import save_adapter
 from tests.deployments.tiny_lora import save_lora
 from tests.grammars import follows
-from tests.model_requests import chat, objects, text_of
+from tests.model_requests import chat, completion, objects, text_of
 
 pytest.importorskip("vllm", reason="vllm is not installed here; `make test-vllm` runs this")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -275,6 +275,47 @@ async def test_a_wrong_schema_is_refused(engine) -> None:
 
     assert type(refused.value).__name__ == "InvalidPrompt"
     assert (await engine.complete(ask())).usage is not None
+
+
+async def test_a_limit_without_room_is_lowered_where_it_may_be(engine) -> None:
+    """And told with the first chunk; the model that a client names refuses it."""
+    asked = ask("a" * 150, max_tokens=None, max_completion_tokens=500)
+    clamped = replace(asked, clamp_max_tokens=True)
+    first, *others = [chunk async for chunk in engine.stream(clamped)]
+    whole = await engine.complete(clamped)
+
+    assert first.not_applied == whole.not_applied == ("max_completion_tokens",)
+    assert not any(chunk.not_applied for chunk in others)
+    assert whole.usage.prompt_tokens + whole.usage.completion_tokens <= 256
+    assert whole.finish_reasons == ((0, "length"),)
+    with pytest.raises(InvalidPrompt):
+        await engine.complete(asked)
+
+
+@pytest.mark.parametrize("operation", ["chat", "completion"])
+async def test_a_limit_with_room_stays(engine, operation) -> None:
+    """Nothing is told."""
+    asked = ask() if operation == "chat" else completion("a" * 200, "tiny", max_tokens=5)
+    answer = await engine.complete(replace(asked, clamp_max_tokens=True))
+
+    assert answer.not_applied == ()
+
+
+async def test_a_count_is_that_of_the_answer(engine) -> None:
+    """With the template and the tools, as the model reads them."""
+    said = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello " * 9}]
+    asked = ask(messages=said)
+    counted = await engine.complete(replace(asked, operation="count_tokens"))
+    answered = await engine.complete(asked)
+
+    assert objects([counted]) == [{"input_tokens": answered.usage.prompt_tokens}]
+    assert (counted.usage.prompt_tokens, counted.usage.completion_tokens) == (0, 0)
+
+
+async def test_a_prompt_without_room_is_not_counted(engine) -> None:
+    """As it is for an answer: another model may have to give it, and so to count."""
+    with pytest.raises(PromptTooLong):
+        await engine.complete(replace(ask("hello " * 200), operation="count_tokens"))
 
 
 async def test_a_prompt_that_was_read_before_is_found_again(engine) -> None:

@@ -1,12 +1,14 @@
 """Requests as vLLM's serving layer gets them; needs no vLLM."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from deployments.answer_grammar import grammar_for
 from deployments.control_tokens import ControlTokens
 from deployments.engines._vllm_options import VllmOptions
-from deployments.engines._vllm_requests import ServedModel, build_body
+from deployments.engines._vllm_requests import Limit, ServedModel, read_request
 from deployments.protocol import InvalidPrompt
 from tests.model_requests import chat, completion
 
@@ -14,8 +16,8 @@ MODEL = ServedModel(VllmOptions(), "sql", "Answer in SQL.")
 
 
 def body_of(request, model=MODEL, tokens=()):
-    data, wanted = build_body(request, model, ControlTokens(tokens))
-    return msgspec.json.decode(data), wanted
+    asked = read_request(request, model, ControlTokens(tokens))
+    return msgspec.json.decode(asked.body), asked.wanted
 
 
 def test_a_request_asks_for_the_adapter_and_for_a_stream() -> None:
@@ -69,6 +71,36 @@ def test_defaults_settle_what_a_request_leaves_open() -> None:
     assert (open_["temperature"], open_["top_p"], open_["max_tokens"]) == (0.2, 0.9, 64)
     assert (set_["temperature"], set_["top_p"]) == (1.0, 0.9)
     assert "max_tokens" not in set_
+
+
+@pytest.mark.parametrize(
+    ("body", "clamps", "limit"),
+    [
+        ({"max_tokens": 5}, True, Limit(5, ("max_tokens",))),
+        ({"max_completion_tokens": 5}, True, Limit(5, ("max_completion_tokens",))),
+        ({"max_tokens": 5}, False, None),
+        ({}, False, Limit(64, ())),
+        ({}, True, Limit(64, ())),
+    ],
+    ids=["auto", "auto, newer", "a named model", "the operator's", "the operator's, auto"],
+)
+def test_a_limit_that_may_be_lowered_is_known(body, clamps, limit) -> None:
+    """That of a client only where it did not choose the model; it is told what was its own."""
+    model = ServedModel(VllmOptions(default_max_tokens=64), "base")
+    request = replace(chat("hello", "m", **body), clamp_max_tokens=clamps)
+
+    assert read_request(request, model, ControlTokens(())).limit == limit
+
+
+def test_a_request_can_have_another_limit() -> None:
+    """Under one name, whichever the client used."""
+    request = chat("hello", "sql", max_completion_tokens=5, seed=1)
+    asked = read_request(request, MODEL, ControlTokens(()))
+    lower, none = map(msgspec.json.decode, (asked.limited_to(3), asked.limited_to(None)))
+
+    assert (lower["max_tokens"], lower["seed"]) == (3, 1)
+    assert "max_completion_tokens" not in lower
+    assert lower == none | {"max_tokens": 3}
 
 
 def test_a_chat_follows_the_grammar_of_the_card() -> None:

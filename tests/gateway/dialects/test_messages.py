@@ -238,8 +238,16 @@ def test_the_form_of_the_answer():
             },
             ("cache_control",),
         ),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}]}
+                ]
+            },
+            ("redacted_thinking",),
+        ),
     ],
-    ids=["none", "two", "thought", "request", "tool", "examples", "system", "result"],
+    ids=["none", "two", "thought", "request", "tool", "examples", "system", "result", "redacted"],
 )
 def test_hints_are_known_wherever_they_are(given, hints):
     """What says how to answer and not what."""

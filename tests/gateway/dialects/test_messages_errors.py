@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from gateway.dialects.messages_errors import in_own_words, message_error, own_place
-from gateway.errors import TABLE, ErrorBody, ErrorDetail, InvalidValue
+from gateway.dialects.messages_errors import message_error, own_place
+from gateway.errors import TABLE, ErrorBody, ErrorDetail
 
 PLACES = {"messages[1]": "messages[0].content[0]", "messages[10].content[2]": "messages[7]"}
 
@@ -87,13 +87,3 @@ def test_an_unknown_parameter_is_the_clients_own():
 def test_a_place_is_the_innermost_part_that_is_known(place, own):
     """Others stay as they are."""
     assert own_place(place, PLACES) == own
-
-
-def test_an_error_about_a_chat_is_told_about_the_body():
-    """With the same class, place and all."""
-    about = InvalidValue("messages[1].tool_call_id: no call.", "messages[1].tool_call_id")
-
-    told = in_own_words(about, PLACES)
-
-    assert (type(told), told.parameter) == (InvalidValue, "messages[0].content[0]")
-    assert told.message == "messages[0].content[0]: no call."

@@ -219,6 +219,32 @@ def test_limits_and_hints_have_a_chats_names():
 
 
 @pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, ()),
+        ({"client_metadata": {}, "include": [], "truncation": "disabled"}, ()),
+        (
+            {"client_metadata": {"a": "b"}, "max_tool_calls": 3, "truncation": "auto"},
+            ("client_metadata", "max_tool_calls", "truncation"),
+        ),
+        ({"store": True}, ("store",)),
+        ({"stream_options": {"include_obfuscation": True}, "stream": True}, ("stream_options",)),
+        ({"stream_options": {"include_obfuscation": False}, "stream": True}, ()),
+        (
+            {"tools": [{"type": "web_search"}, CLOCKS]},
+            ("tools[0]", "tools[1].description"),
+        ),
+    ],
+    ids=["nothing", "idle", "of servers", "no store", "obfuscation", "none", "tools"],
+)
+def test_what_has_no_effect_is_told(given, told):
+    """By its name in the client's body."""
+    body = {"model": "auto", "input": "hello"} | given
+
+    assert parse_responses(body).not_applied == told
+
+
+@pytest.mark.parametrize(
     "asked",
     [{"include": ["message.output_text.logprobs"]}, {"top_logprobs": 2}],
     ids=["include", "top_logprobs"],

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.dialects.responses import Chat, request_of, to_chat
-from gateway.dialects.responses_places import in_own_words, place_of, responses_error
-from gateway.errors import ErrorBody, ErrorDetail, InvalidValue
+from gateway.dialects.responses_places import place_of, responses_error
+from gateway.errors import ErrorBody, ErrorDetail
 
 IMAGE = {"role": "user", "content": [{"type": "input_image", "image_url": "u"}]}
 CALL = {"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"}
@@ -44,16 +44,6 @@ def test_each_place_of_a_chat_has_one(chats, own):
 def test_the_only_text_is_the_input():
     """Its place has no index."""
     assert place_of("messages[0].content", chat("hi").places) == "input"
-
-
-def test_an_error_about_the_chat_names_the_item():
-    """In its message too."""
-    error = InvalidValue("messages[1].tool_call_id: no call.", "messages[1].tool_call_id")
-
-    found = in_own_words(error, chat([IMAGE, RESULT]).places)
-
-    assert (type(found), found.parameter) == (InvalidValue, "input[1].call_id")
-    assert "messages" not in found.message
 
 
 def test_an_error_of_a_model_names_the_parameter():

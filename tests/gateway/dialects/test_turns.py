@@ -96,6 +96,14 @@ def test_a_refusal_is_what_the_model_said(said):
     assert json.loads(ask.body())["messages"][1] == {"role": "assistant", "content": "no"}
 
 
+@pytest.mark.parametrize("content", ["a", [{"type": "text", "text": "a"}]], ids=["text", "part"])
+def test_a_refusal_beside_words_is_kept(content):
+    """As one turn of another dialect may have both."""
+    answer = {"role": "assistant", "content": content, "refusal": "no"}
+
+    assert sent(USER, answer)[1]["content"] == "a\nno"
+
+
 def test_an_answer_of_nothing_but_nulls_is_empty():
     """As a model leaves it that used up its tokens to think."""
     assert sent(USER, {"role": "assistant", "content": None})[1]["content"] == ""
