@@ -139,7 +139,7 @@ class Niche:
                 f"niche {self.name!r}: no grader {', '.join(unknown) or 'named'}; "
                 f"known: {', '.join(GRADERS)}"
             )
-        missing = [name for name in self._read if name not in DATASETS]
+        missing = [name for name in self.read_datasets if name not in DATASETS]
         if missing:
             raise ValueError(
                 f"niche {self.name!r}: no data set {missing[0]!r} in lab/datasets/sources.py"
@@ -153,10 +153,11 @@ class Niche:
     @property
     def sources(self) -> tuple[Dataset, ...]:
         """The data sets and files that it reads."""
-        return (*(DATASETS[name] for name in self._read), *self.own_data)
+        return (*(DATASETS[name] for name in self.read_datasets), *self.own_data)
 
     @property
-    def _read(self) -> tuple[str, ...]:
+    def read_datasets(self) -> tuple[str, ...]:
+        """The names of all data sets that it reads."""
         more = self.functions.datasets if self.functions else ()
         return tuple(dict.fromkeys((*self.datasets, *more)))
 

@@ -69,11 +69,8 @@ def seen(split: Split, data_dir: Path) -> Iterator[Example]:
         DatasetError: a data set is absent or altered.
     """
     shown = tuple(of for of in functions() if not of.held_out)
-    rows = _rows(shown, split, utterances(data_dir)[split])
-    if split == "test":
-        yield from _each(rows, shown)
-    else:
-        yield from _sets(rows, shown, split)
+    given = utterances(data_dir)[split]
+    yield from tested(given, shown) if split == "test" else trained(given, shown, split)
 
 
 def unseen(data_dir: Path) -> Iterator[Example]:
@@ -83,7 +80,52 @@ def unseen(data_dir: Path) -> Iterator[Example]:
         DatasetError: a data set is absent or altered.
     """
     shown = tuple(of for of in functions() if of.held_out)
-    yield from _each(_rows(shown, "test", utterances(data_dir)["test"]), shown)
+    yield from tested(utterances(data_dir)["test"], shown)
+
+
+def tested(given: Sequence[Utterance], shown: Sequence[Function]) -> Iterator[Example]:
+    """Test rows, each with functions of its own.
+
+    Args:
+        given: utterances; those of intents that none of the functions has are left out.
+        shown: functions that prompts may have.
+    """
+    for row in _rows(shown, "test", given):
+        rng = random.Random(row.utterance.text)
+        function = row.function
+        if function is None or rng.random() < _NONE_FITS:
+            strange = [of for of in shown if function is None or not of.resembles(function)]
+            company = _company(rng.choice(strange), shown, rng, without=function)
+        else:
+            company = _company(function, shown, rng)
+        yield _example(row, company)
+
+
+def trained(
+    given: Sequence[Utterance], shown: Sequence[Function], split: Split
+) -> Iterator[Example]:
+    """Rows that share their functions, until each utterance was used once.
+
+    Args:
+        given: as for `tested`.
+        shown: likewise.
+        split: of the rows.
+    """
+    rng = random.Random(f"functions {split}")
+    waiting: dict[str, list[_Row]] = {}
+    for row in _rows(shown, split, given):
+        waiting.setdefault(row.function.name if row.function else "", []).append(row)
+    by_name = {of.name: of for of in shown}
+    while any(waiting.values()):
+        names = sorted(name for name, left in waiting.items() if left)
+        (name,) = rng.choices(names, [len(waiting[name]) for name in names])
+        company = _company(by_name.get(name) or rng.choice(shown), shown, rng)
+        system = rng.choice(_SYSTEM_PROMPTS) if rng.random() < _OTHER_SYSTEM_PROMPT else ""
+        spelling = rng.choice(_SPELLINGS)
+        taken = _taken(waiting, company, by_name, rng)
+        rng.shuffle(taken)
+        for row in taken:
+            yield _example(row, company, system, spelling)
 
 
 def _rows(shown: Sequence[Function], split: Split, given: Sequence[Utterance]) -> list[_Row]:
@@ -101,38 +143,6 @@ def _rows(shown: Sequence[Function], split: Split, given: Sequence[Utterance]) -
         for name in sorted(found)
         for row in found[name][: (_MOST_CHAT if name in CHAT else _MOST_ROWS)[split]]
     ]
-
-
-def _each(rows: Sequence[_Row], shown: Sequence[Function]) -> Iterator[Example]:
-    """Each row with functions of its own."""
-    for row in rows:
-        rng = random.Random(row.utterance.text)
-        function = row.function
-        if function is None or rng.random() < _NONE_FITS:
-            strange = [of for of in shown if function is None or not of.resembles(function)]
-            company = _company(rng.choice(strange), shown, rng, without=function)
-        else:
-            company = _company(function, shown, rng)
-        yield _example(row, company)
-
-
-def _sets(rows: Sequence[_Row], shown: Sequence[Function], split: Split) -> Iterator[Example]:
-    """Rows that share their functions, until every row was used once."""
-    rng = random.Random(f"functions {split}")
-    waiting: dict[str, list[_Row]] = {}
-    for row in rows:
-        waiting.setdefault(row.function.name if row.function else "", []).append(row)
-    by_name = {of.name: of for of in shown}
-    while any(waiting.values()):
-        names = sorted(name for name, left in waiting.items() if left)
-        (name,) = rng.choices(names, [len(waiting[name]) for name in names])
-        company = _company(by_name.get(name) or rng.choice(shown), shown, rng)
-        system = rng.choice(_SYSTEM_PROMPTS) if rng.random() < _OTHER_SYSTEM_PROMPT else ""
-        spelling = rng.choice(_SPELLINGS)
-        taken = _taken(waiting, company, by_name, rng)
-        rng.shuffle(taken)
-        for row in taken:
-            yield _example(row, company, system, spelling)
 
 
 def _taken(

@@ -6,7 +6,7 @@ apart, is left out.
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -59,7 +59,7 @@ class Utterance:
 
 @cache
 def utterances(data_dir: Path) -> dict[Split, list[Utterance]]:
-    """The utterances of each split, each text once.
+    """The utterances of the sets, by split.
 
     Args:
         data_dir: the folder of the data sets.
@@ -67,10 +67,18 @@ def utterances(data_dir: Path) -> dict[Split, list[Utterance]]:
     Raises:
         DatasetError: a data set is absent or altered.
     """
-    found: dict[str, Utterance] = {}
     readers = (_snips, _nlu, _slurp, _restaurant8k, _bitext, _clinc)
-    of_all = [utterance for reader in readers for utterance in reader(data_dir)]
-    for utterance in sorted(of_all, key=lambda utterance: not utterance.tested):
+    return split(utterance for reader in readers for utterance in reader(data_dir))
+
+
+def split(given: Iterable[Utterance]) -> dict[Split, list[Utterance]]:
+    """Utterances by split, each text once.
+
+    One whose slots are not in its text is left out, and so is one for training that says the same
+    as one for the test.
+    """
+    found: dict[str, Utterance] = {}
+    for utterance in sorted(given, key=lambda utterance: not utterance.tested):
         if all(value in utterance.text for _, value in utterance.slots):
             found.setdefault(" ".join(_WORD.findall(utterance.text.lower())), utterance)
     patterns = {utterance.pattern for utterance in found.values() if utterance.tested}
@@ -79,8 +87,8 @@ def utterances(data_dir: Path) -> dict[Split, list[Utterance]]:
         if utterance.tested:
             splits["test"].append(utterance)
         elif utterance.pattern not in patterns:
-            drawn = draw(utterance.pattern, "validation") < _VALIDATION_SHARE
-            splits["validation" if drawn else "train"].append(utterance)
+            validates = draw(utterance.pattern, "validation") < _VALIDATION_SHARE
+            splits["validation" if validates else "train"].append(utterance)
     return splits
 
 

@@ -106,7 +106,7 @@ NICHE = Niche(
         datasets=DATASETS,
         examples=seen,
         unseen=unseen,
-        graders=("json",),
+        graders=("calls", "arguments"),
         known=tuple(json.dumps(of.tool) for of in functions() if not of.held_out),
         max_answer_tokens=128,
     ),

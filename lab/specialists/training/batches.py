@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -189,9 +189,9 @@ def _sequences(encoded: Sequence[Encoded]) -> list[TrainingSequence]:
 def _sequence(rows: Sequence[Encoded]) -> TrainingSequence:
     if len(rows) == 1:
         return TrainingSequence(tuple(rows))
-    return TrainingSequence(
-        tuple(rows), len(commonprefix([row.ids[: row.answer_start] for row in rows]))
-    )
+    starts = [row.ids[: row.answer_start] for row in rows]
+    alike = takewhile(lambda column: len(set(column)) == 1, zip(*starts, strict=False))
+    return TrainingSequence(tuple(rows), len(list(alike)))
 
 
 def collate(sequences: Sequence[TrainingSequence], pad_id: int) -> Batch:
