@@ -70,7 +70,7 @@ def seen(split: Split, data_dir: Path) -> Iterator[Example]:
     """
     shown = tuple(of for of in functions() if not of.held_out)
     given = utterances(data_dir)[split]
-    yield from tested(given, shown) if split == "test" else trained(given, shown, split)
+    yield from single_rows(given, shown) if split == "test" else shared_rows(given, shown, split)
 
 
 def unseen(data_dir: Path) -> Iterator[Example]:
@@ -80,10 +80,10 @@ def unseen(data_dir: Path) -> Iterator[Example]:
         DatasetError: a data set is absent or altered.
     """
     shown = tuple(of for of in functions() if of.held_out)
-    yield from tested(utterances(data_dir)["test"], shown)
+    yield from single_rows(utterances(data_dir)["test"], shown)
 
 
-def tested(given: Sequence[Utterance], shown: Sequence[Function]) -> Iterator[Example]:
+def single_rows(given: Sequence[Utterance], shown: Sequence[Function]) -> Iterator[Example]:
     """Test rows, each with functions of its own.
 
     Args:
@@ -101,13 +101,13 @@ def tested(given: Sequence[Utterance], shown: Sequence[Function]) -> Iterator[Ex
         yield _example(row, company)
 
 
-def trained(
+def shared_rows(
     given: Sequence[Utterance], shown: Sequence[Function], split: Split
 ) -> Iterator[Example]:
     """Rows that share their functions, until each utterance was used once.
 
     Args:
-        given: as for `tested`.
+        given: as for `single_rows`.
         shown: likewise.
         split: of the rows.
     """
