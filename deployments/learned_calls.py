@@ -36,7 +36,9 @@ class LearnedCalls:
         Args:
             fields: of a valid request, in OpenAI's words.
         """
-        if any(message["role"] == "tool" for message in fields["messages"]):
+        if any(
+            message["role"] == "tool" or "tool_calls" in message for message in fields["messages"]
+        ):
             return False
         asked = [tool["function"] for tool in fields.get("tools", ())]
         return self.others or all(self._knows(function) for function in asked)

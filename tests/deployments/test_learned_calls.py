@@ -60,9 +60,10 @@ def test_requests_with_another_function_are_not(functions: list[Any]) -> None:
 
 def test_what_follows_a_call_is_not() -> None:
     """It learned to call, and not to read what comes of it."""
+    any_function = LearnedCalls(LEARNED.functions, others=True)
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
     result = {"role": "tool", "content": "done", "tool_call_id": "1"}
 
-    assert not LEARNED.serve(chat(ALARM, messages=(USER, result)))
-    assert not LearnedCalls(LEARNED.functions, others=True).serve(
-        chat(ALARM, messages=(USER, result))
-    )
+    for messages in ((USER, result), (USER, call, USER)):
+        assert not LEARNED.serve(chat(ALARM, messages=messages))
+        assert not any_function.serve(chat(ALARM, messages=messages))
