@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from cli import (
+    specialists_calls,
     specialists_curve,
     specialists_evaluate,
     specialists_new,
     specialists_registered,
 )
-from cli.options import add_data_dir, positive
+from cli.options import add_data_dir, cache, positive
 from cli.specialists_options import add_training, default_niche, settings, workspace
 from lab.specialists.registry import NICHES
 
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     training.set_defaults(run=_train)
     specialists_evaluate.add(actions)
+    specialists_calls.add(actions)
     specialists_new.add(actions)
     specialists_registered.add(actions)
     specialists_curve.add(actions)
@@ -43,9 +45,13 @@ def _train(arguments: argparse.Namespace) -> int:
     niche = default_niche(arguments.name)
     stages = [settings(arguments, stage) for stage in niche.recipe]
     space = workspace(arguments, Path("work") / niche.name)
+    from lab.specialists.evaluation.calls import CallSettings
     from lab.specialists.training.make import make_specialist
 
     out = arguments.out or Path("specialists") / niche.name
-    made = make_specialist(niche, space, stages, out, arguments.test_rows)
+    calls = CallSettings(space.data_dir, cache(), arguments.test_rows, arguments.threads)
+    made = make_specialist(niche, space, stages, out, arguments.test_rows, calls)
     print(f"{out}: {made.sentence()}")
+    if made.calls is not None:
+        print(made.calls.table(niche.name, arguments.base).text())
     return 0

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from deployments.capabilities import capabilities_of
+from deployments.capabilities import capabilities_of, learned_calls_of
+from deployments.capability import Capability
 from deployments.protocol import KINDS, Kind
 from deployments.tool_call_ids import tag_of
 from gateway.config import AUTO, NicheConfig
@@ -67,6 +68,7 @@ class Decider:
             domain = spec.domain or (GENERAL if spec.kind == "generation" else NONE)
             self._domains.setdefault(spec.kind, {})[spec.name] = domain
         self._able = {spec.name: capabilities_of(spec) for spec in config.models}
+        self._learned = {spec.name: learned_calls_of(spec) for spec in config.models}
         self._adapted = {spec.name for spec in config.specialists if spec.adapter is not None}
         self._generalist = config.generalist.name
         self._by_tag = {tag_of(spec.name): spec.name for spec in config.generating}
@@ -86,7 +88,7 @@ class Decider:
             raise _refusal(model[:80], able, kinds)
         if model == AUTO:
             return await self._routed(request)
-        if not request.needs.keys() <= self._able[model]:
+        if not self._serves(model, request):
             raise self._lacking(request, model)
         return self._router.policy.requested(model, able[model])
 
@@ -95,7 +97,7 @@ class Decider:
         unfit = self._adapted if request.operation == "completion" else frozenset[str]()
 
         def able(model: str) -> bool:
-            return model not in unfit and request.needs.keys() <= self._able[model]
+            return model not in unfit and self._serves(model, request)
 
         decision = None
         if (caller := self._by_tag.get(request.caller or "")) is not None:
@@ -105,11 +107,19 @@ class Decider:
             raise self._lacking(request, self._generalist)
         return decision
 
+    def _serves(self, model: str, request: CompletionRequest) -> bool:
+        """Whether a model can do what a request needs."""
+        lacking = request.needs.keys() - self._able[model]
+        learned = self._learned[model]
+        if learned is not None and lacking == {Capability.TOOLS}:
+            return learned.serve(request.fields)
+        return not lacking
+
     def _lacking(self, request: CompletionRequest, model: str) -> GatewayError:
         """The error for a request that needs what this model cannot do."""
-        needs = request.needs
-        could = [name for name, able in self._able.items() if needs.keys() <= able]
-        place = next(place for need, place in needs.items() if need not in self._able[model])
+        could = [name for name in self._able if self._serves(name, request)]
+        lacking = (of for of in request.needs.items() if of[0] not in self._able[model])
+        place = next(place for _, place in lacking)
         return UnsupportedParameter(
             f"{place}: {request.model!r} does not serve this; models that do: "
             f"{', '.join(could) or 'none'}.",

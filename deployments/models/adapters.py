@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from deployments.answer_grammar import Grammar
 from deployments.completions import Completion
+from deployments.learned_calls import LearnedCalls
 from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError
 from deployments.spec import ModelSpec
@@ -35,6 +36,8 @@ class AdapterCard(BaseModel):
         complete: the function that completes its answers, a key of `deployments.completions`.
         grammar: what every answer follows, as `deployments.answer_grammar` says.
         graders: keys of `router.grading.registry`; the first is the niche's measure.
+        functions: OpenAI's descriptions of the functions that it was trained to call.
+        other_functions: whether it calls others better than its base.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,6 +49,8 @@ class AdapterCard(BaseModel):
     complete: Completion | None = None
     grammar: Grammar | None = None
     graders: tuple[str, ...] = ()
+    functions: tuple[dict[str, Any], ...] = ()
+    other_functions: bool = False
 
 
 class Adapter(AdapterCard):
@@ -76,7 +81,7 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
     Raises:
         ModelError: there is no such adapter, or its files are absent, malformed or altered.
     """
-    path = folder / reference if (folder / reference).is_dir() else Path(reference).expanduser()
+    path = _folder_of(reference, folder)
     if not path.is_dir():
         names = sorted(child.name for child in folder.glob("*") if child.is_dir())
         raise ModelError(
@@ -94,6 +99,17 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
             f"{CARD} says {card.sha256}; restore the file, or train it again"
         )
     return Adapter(path=path, **card.model_dump())
+
+
+def learned_calls(reference: str) -> LearnedCalls | None:
+    """The calls that an adapter learned, by its card, for those that do not load it; None: none, or
+    it is not here."""
+    try:
+        card = json.loads((_folder_of(reference, ADAPTERS) / CARD).read_bytes())
+        functions = card.get("functions")
+    except (AttributeError, OSError, ValueError):  # whoever loads it says what is wrong
+        return None
+    return LearnedCalls(functions, card.get("other_functions", False)) if functions else None
 
 
 def completion_of(reference: str | None) -> Completion | None:
@@ -120,6 +136,11 @@ def adapter_of(spec: ModelSpec) -> Adapter:
             f"not on {spec.model!r}; name that model"
         )
     return adapter
+
+
+def _folder_of(reference: str, folder: Path) -> Path:
+    named = folder / reference
+    return named if named.is_dir() else Path(reference).expanduser()
 
 
 def _read_card(path: Path, reference: str) -> AdapterCard:

@@ -256,4 +256,22 @@ DATASETS: dict[str, Dataset] = {
         sha256="09c8fc40f163f5209341d68ae820a23a57bfb5f31ecd7e9a915730bc11b59515",
         ship=False,
     ),
+    "nlu_evaluation": Dataset(
+        path="nlu_evaluation/nlu_evaluation_kfold1.jsonl.gz",
+        source="github.com/xliuhw/NLU-Evaluation-Data, CrossValidation, KFold_1",
+        licence="CC-BY-4.0",
+        sha256="5db28e0a4c8a3ca05366f2eba324fa7bc6f21f34478b0e81d74f4392194129a5",
+    ),
+    "slurp_devel": Dataset(
+        path="slurp/slurp_devel.jsonl.gz",
+        source="github.com/pswietojanski/slurp, dataset/slurp/devel.jsonl",
+        licence="CC-BY-4.0",
+        sha256="35b021177fc4f5192ca3f7a08adad86d6c9c3bd19314c6f9a4e1cb08c0fad7fc",
+    ),
+    "restaurant8k": Dataset(
+        path="restaurant8k/restaurant8k.jsonl.gz",
+        source="github.com/PolyAI-LDN/task-specific-datasets, span_extraction/restaurant8k",
+        licence="CC-BY-4.0",
+        sha256="6c5aa7cac1e8e26e06992a78aeddab9f1d31cc15f1bd8babac96126195d5eb15",
+    ),
 }

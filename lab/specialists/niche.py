@@ -23,7 +23,9 @@ class Example:
     """One prompt of a user and the right answer.
 
     Examples of one `group`, such as a table, stay in one split; `schema` is for graders that
-    execute a query; `origin` is its file and row, for error messages.
+    execute a query; `origin` is its file and row, for error messages. `tools` are functions that a
+    request describes, as JSON of OpenAI's form; `system` is a client's system prompt, in place of
+    the specialist's.
     """
 
     prompt: str
@@ -31,6 +33,8 @@ class Example:
     group: str = ""
     schema: str = ""
     origin: str = field(default="", compare=False)
+    tools: str = ""
+    system: str = ""
 
     @property
     def reference(self) -> Reference:
@@ -55,6 +59,27 @@ class Instruction:
     reasoned: str | None = None
     uncompleted: str | None = None
     layout: str = ""
+
+
+@dataclass(frozen=True)
+class FunctionSet:
+    """What a niche learns of calling functions that a request describes, beside its own rows.
+
+    Attributes:
+        datasets: names in `lab.datasets.sources` of the data sets that are read.
+        examples: returns the examples of a split, given the data directory.
+        unseen: returns test rows of functions that are never trained on.
+        graders: as of a niche.
+        known: the functions that are trained on, as JSON of OpenAI's form.
+        max_answer_tokens: the longest right answer.
+    """
+
+    datasets: tuple[str, ...]
+    examples: Callable[[Split, Path], Iterator[Example]]
+    unseen: Callable[[Path], Iterator[Example]]
+    graders: tuple[str, ...]
+    known: tuple[str, ...]
+    max_answer_tokens: int
 
 
 def _unchanged(prompt: str) -> str:
@@ -85,6 +110,8 @@ class Niche:
             `deployments.completions.COMPLETIONS`.
         grammar: of the answers, as `deployments.answer_grammar` says; None: engines leave their
             form to the model.
+        functions: what it learns of calling functions; None: nothing. The router's rows are without
+            it.
     """
 
     name: str
@@ -102,15 +129,17 @@ class Niche:
     own_data: tuple[Dataset, ...] = ()
     completion: Completion | None = None
     grammar: str | None = None
+    functions: FunctionSet | None = None
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.graders if name not in GRADERS]
+        graders = (*self.graders, *(self.functions.graders if self.functions else ()))
+        unknown = [name for name in graders if name not in GRADERS]
         if unknown or not self.graders:
             raise ValueError(
                 f"niche {self.name!r}: no grader {', '.join(unknown) or 'named'}; "
                 f"known: {', '.join(GRADERS)}"
             )
-        missing = [name for name in self.datasets if name not in DATASETS]
+        missing = [name for name in self.read_datasets if name not in DATASETS]
         if missing:
             raise ValueError(
                 f"niche {self.name!r}: no data set {missing[0]!r} in lab/datasets/sources.py"
@@ -124,7 +153,13 @@ class Niche:
     @property
     def sources(self) -> tuple[Dataset, ...]:
         """The data sets and files that it reads."""
-        return (*(DATASETS[name] for name in self.datasets), *self.own_data)
+        return (*(DATASETS[name] for name in self.read_datasets), *self.own_data)
+
+    @property
+    def read_datasets(self) -> tuple[str, ...]:
+        """The names of all data sets that it reads."""
+        more = self.functions.datasets if self.functions else ()
+        return tuple(dict.fromkeys((*self.datasets, *more)))
 
     def completed(self, example: Example) -> Example:
         """The example with the completion added to its answer."""

@@ -43,6 +43,7 @@ class TrainConfig:
         patience: measurements without an improvement before training stops early.
         seed: draws the examples and their order, and initialises the adapter's weights.
         threads: CPU threads; None leaves them to torch.
+        functions: whether the rows that call functions come on top of `max_examples`.
     """
 
     rank: int = 8
@@ -58,6 +59,7 @@ class TrainConfig:
     patience: int = 5
     seed: int = 0
     threads: int | None = None
+    functions: bool = False
 
     def __post_init__(self) -> None:
         for name in _COUNTS:

@@ -1,5 +1,6 @@
 """The graders by name, and the extraction of what they read from an answer."""
 
+from router.grading.calls import call_arguments, call_exact
 from router.grading.counts import Grader
 from router.grading.execution import sql_execution
 from router.grading.numbers import number
@@ -8,6 +9,8 @@ from router.grading.structured import entities, json_exact
 from router.grading.text import choice, json_in, mentions, query_in, text_exact
 
 GRADERS: dict[str, Grader] = {
+    "arguments": call_arguments,
+    "calls": call_exact,
     "choice": choice,
     "entities": entities,
     "json": json_exact,

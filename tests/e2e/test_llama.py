@@ -1,5 +1,6 @@
 """The llama engine on the default model and its shipped adapters: needs the model files."""
 
+import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,15 +13,19 @@ import xllamacpp
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer
 
+from deployments.control_tokens import ControlTokens
 from deployments.engine import EngineContext
 from deployments.engines._llama_options import LlamaOptions
+from deployments.engines._llama_requests import ServedModel, read_request
 from deployments.engines._llama_server import server_parameters
 from deployments.engines.llama import LlamaEngine
 from deployments.models.cache import cache_dir
 from deployments.models.resolve import resolve
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.spec import ModelSpec
+from lab.specialists.niche import Example
 from lab.specialists.registry import NICHES
+from lab.specialists.training.batches import encode
 from tests.e2e.samples import BEGINNINGS
 from tests.model_requests import chat, text_of
 
@@ -117,6 +122,28 @@ async def test_the_chat_template_gives_the_tokenizers_ids(
     )
 
     assert server.ids(messages) == list(wanted)
+
+
+async def test_training_reads_the_tokens_that_serving_sends(
+    server: RawServer, engine: LlamaEngine, tokenizer: Any
+) -> None:
+    """With the system prompt of the specialist, and the functions that a request describes."""
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+        for name in ("set_alarm", "flip_coin")
+    ]
+    example = Example("wake me at 6:30", "-", tools=json.dumps(tools))
+    tools_prompt = NICHES["tools"].system_prompt
+    (learnt,) = encode([example], tokenizer, tools_prompt, 1000)
+
+    messages = [{"role": "user", "content": example.prompt}]
+    request = chat(model="tools", messages=messages, tools=tools, max_tokens=1)
+    model = ServedModel(LlamaOptions(), system_prompt=tools_prompt, calling="prompted")
+    body = json.loads(read_request(request, model, ControlTokens(())).bodies[0])
+    assert server.ids(body["messages"]) == list(learnt.ids[: learnt.answer_start])
+    answer = await engine.complete(request)
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == learnt.answer_start
 
 
 @pytest.mark.parametrize("messages", CONVERSATIONS)

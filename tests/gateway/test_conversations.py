@@ -1,6 +1,8 @@
 """What a request needs, and whose tool calls it answers, choose its model: through the whole edge,
 over models that note what they are asked."""
 
+import json
+
 import pytest
 
 from deployments.capability import Capability
@@ -192,3 +194,42 @@ async def test_a_raw_text_reaches_an_adapter_only_by_its_name():
 
     assert answered(auto) == ("big", "lacks_capability")
     assert answered(named) == ("sql-model", "requested")
+
+
+@pytest.fixture
+def learned(tmp_path):
+    """A gateway whose specialist learned to call `f`, by its card."""
+    card = {"functions": [{"name": "f", "parameters": {"type": "object", "properties": {}}}]}
+    (tmp_path / "niche.json").write_text(json.dumps(card), encoding="utf-8")
+    specialist = SPECIALIST.model_copy(update={"adapter": str(tmp_path)})
+    return make_gateway(
+        NotingBackend("big"),
+        NotingBackend("sql-model"),
+        generalist=GENERALIST,
+        specialist=specialist,
+    )
+
+
+async def test_a_specialist_gets_requests_with_the_functions_that_it_learned(learned):
+    """By the words of the request, or by name."""
+    assert answered(await learned.post(CHAT | {"tools": TOOLS})) == ("sql-model", "routed")
+    named = await learned.post(CHAT | {"tools": TOOLS, "model": "sql-model"})
+    assert answered(named) == ("sql-model", "requested")
+
+
+async def test_requests_with_other_functions_go_to_the_generalist(learned):
+    """Also where one of them is known; and whoever names the specialist learns who could."""
+    other = {"type": "function", "function": {"name": "g"}}
+
+    for tools in ([other], [*TOOLS, other]):
+        found = await learned.post(CHAT | {"tools": tools})
+        assert answered(found) == ("big", "lacks_capability")
+    refused = await learned.post(CHAT | {"tools": [other], "model": "sql-model"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tools")
+
+
+async def test_the_result_of_a_call_goes_to_who_reads_it(learned):
+    """The specialist learned to call, and not what follows."""
+    response = await learned.post(CHAT | loop(marked("own", "sql-model")) | {"tools": TOOLS})
+
+    assert answered(response) == ("big", "lacks_capability")

@@ -12,6 +12,7 @@ from deployments.engine import EngineContext, create_engine
 from deployments.models.errors import ModelError
 from deployments.protocol import ModelRequest, PromptTooLong
 from deployments.spec import ModelSpec, Resources
+from deployments.tagged_calls import call_text
 from lab.specialists.evaluation.answers import Chat, GeneratedAnswer, loops
 from lab.specialists.evaluation.plan import Weights
 
@@ -60,27 +61,32 @@ class ServedGenerator:
         self._runner.close()
 
     def answers(
-        self, chats: Sequence[Chat], max_answer_tokens: int
+        self, chats: Sequence[Chat], max_answer_tokens: int, tools: Sequence[str] = ()
     ) -> Iterator[list[tuple[int, GeneratedAnswer]]]:
         """Yields each batch's answers, with their questions' indices in `chats`.
 
         Args:
             chats: at least one turn each.
             max_answer_tokens: longer answers are cut.
+            tools: the functions of each chat, as JSON of OpenAI's form; none: no chat has any.
 
         Raises:
             ModelError: a question and its answer do not fit the model's context.
         """
         for start in range(0, len(chats), self._at_once):
             places = range(start, min(start + self._at_once, len(chats)))
-            asked = [self._answer(chats[place], max_answer_tokens) for place in places]
+            asked = [
+                self._answer(chats[place], max_answer_tokens, tools[place] if tools else "[]")
+                for place in places
+            ]
             yield list(zip(places, self._runner.run(_all(asked)), strict=True))
 
-    async def _answer(self, chat: Chat, max_answer_tokens: int) -> GeneratedAnswer:
+    async def _answer(self, chat: Chat, max_answer_tokens: int, tools: str) -> GeneratedAnswer:
         body = {
             "messages": [{"role": turn.role, "content": turn.content} for turn in chat],
             "max_tokens": max_answer_tokens,
             "temperature": 0,
+            "tools": json.loads(tools),
         }
         request = ModelRequest("", self._spec.name, "chat", json.dumps(body).encode())
         try:
@@ -88,7 +94,7 @@ class ServedGenerator:
         except PromptTooLong as error:
             raise _does_not_fit() from error
         assert chunk.usage is not None
-        text = json.loads(chunk.data)["choices"][0]["message"]["content"] or ""
+        text = _said(json.loads(chunk.data)["choices"][0]["message"])
         cut = chunk.finish_reasons == ((0, "length"),)
         if cut and chunk.usage.completion_tokens < max_answer_tokens:
             raise _does_not_fit()
@@ -102,6 +108,15 @@ class ServedGenerator:
             loops=loops(ids),
             seconds=chunk.usage.engine_seconds,
         )
+
+
+def _said(message: dict[str, Any]) -> str:
+    """The words and the calls of a message, as the model wrote them."""
+    calls = [
+        call_text(call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls") or ()
+    ]
+    return "\n".join(filter(None, [message["content"], *calls]))
 
 
 def _does_not_fit() -> ModelError:

@@ -110,7 +110,7 @@ def niche_tasks(niche: Niche, rows: int, data_dir: Path, split: Split = "test") 
             name,
             niche,
             measures,
-            tuple(Question(example, measures) for example in _drawn(examples, rows)),
+            tuple(Question(example, measures) for example in drawn(examples, rows)),
             niche.max_answer_tokens,
             niche.complete,
         )
@@ -126,7 +126,7 @@ def general_task(rows: int, data_dir: Path) -> Task:
     """
     found = []
     for grader, examples in general_questions(data_dir).items():
-        found += [Question(example, (grader,)) for example in _drawn(examples, rows)]
+        found += [Question(example, (grader,)) for example in drawn(examples, rows)]
     return Task(GENERAL, None, (GENERAL,), tuple(found), _GENERAL_ANSWER_TOKENS, lambda _: "")
 
 
@@ -155,5 +155,6 @@ def _lettered(query: str, choices: list[str]) -> str:
     return "\n".join([question, *options, "Answer with the letter alone."])
 
 
-def _drawn(examples: Iterable[Example], rows: int) -> list[Example]:
+def drawn(examples: Iterable[Example], rows: int) -> list[Example]:
+    """At most `rows` of the examples, drawn by their text."""
     return sorted(examples, key=lambda example: draw(example.prompt, "evaluation"))[:rows]

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lab.datasets.manifest import read_rows
-from lab.specialists.niche import Example, Instruction, Niche, Split
-from lab.specialists.recipe import STAGE
+from lab.specialists.functions.catalogue import functions
+from lab.specialists.functions.prompts import seen, unseen
+from lab.specialists.functions.utterances import DATASETS
+from lab.specialists.niche import Example, FunctionSet, Instruction, Niche, Split
+from lab.specialists.recipe import LATER_STAGE, STAGE
 from lab.specialists.restyling import as_typed
 
 _VALIDATION_SHARE = 0.05
@@ -77,7 +80,17 @@ NICHE = Niche(
     graders=("json",),
     max_answer_tokens=96,
     examples=_examples,
-    recipe=(replace(STAGE, epochs=2),),
+    recipe=(
+        replace(STAGE, epochs=2),
+        # What the first stage learnt is kept by some of its rows.
+        replace(
+            LATER_STAGE,
+            max_examples=3000,
+            max_length_tokens=896,
+            evaluate_every_steps=50,
+            functions=True,
+        ),
+    ),
     instruction=Instruction(
         "Turn the request into one function call. Answer with JSON alone, like this: "
         '{"name": "function", "arguments": {"argument": "value"}}. Values are copied from the '
@@ -89,4 +102,12 @@ NICHE = Niche(
     grammar=_GRAMMAR,
     sample="play the newest album by Miles Davis on Spotify",
     groups_are_kinds=True,  # the functions
+    functions=FunctionSet(
+        datasets=DATASETS,
+        examples=seen,
+        unseen=unseen,
+        graders=("calls", "arguments"),
+        known=tuple(json.dumps(of.tool) for of in functions() if not of.held_out),
+        max_answer_tokens=128,
+    ),
 )

@@ -3,12 +3,16 @@
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer
 
+from deployments.models.adapters import load_adapter
 from lab.specialists.errors import RecipeError
+from lab.specialists.evaluation.calls import CallSettings, grade_calls
+from lab.specialists.evaluation.plan import Weights
 from lab.specialists.evaluation.score import evaluate
 from lab.specialists.niche import Niche, Split
 from lab.specialists.recipe import TrainConfig
@@ -30,8 +34,12 @@ def make_specialist(
     configs: Sequence[TrainConfig],
     out: Path,
     test_rows: int | None = None,
+    calls: CallSettings | None = None,
 ) -> Provenance:
     """Trains a specialist, grades it and the base model on test rows, and publishes it to `out`.
+
+    Calls of functions are graded on the published adapter, as it is served; until then its card
+    has no functions.
 
     Args:
         niche: the niche.
@@ -39,10 +47,12 @@ def make_specialist(
         configs: the settings of each stage of training, at least one.
         out: the adapter's directory; replaced if it exists.
         test_rows: the number of test rows; None: all.
+        calls: how to grade calls of functions; None: they are not graded.
 
     Raises:
         RecipeError: an example does not fit, or the checkpoint belongs to another run.
         DatasetError: a data set is absent or altered.
+        ModelError: the engine that grades calls cannot load the base model.
     """
     adapter, stages = train_stages(niche, workspace, configs)
     # Grades the published adapter: at half precision, read back from disk.
@@ -56,6 +66,11 @@ def make_specialist(
         min(test_rows or _BASE_ROWS, _BASE_ROWS),
     )
     facts = Provenance(workspace.base, stages, score, before, _hardware(stages[-1]))
+    published = publish(niche, shipped, out, facts)
+    if niche.functions is None or calls is None:
+        return facts
+    weights = Weights(workspace.base, workspace.base_dir, load_adapter(str(published)))
+    facts = replace(facts, calls=grade_calls(niche, weights, calls))
     publish(niche, shipped, out, facts)
     return facts
 

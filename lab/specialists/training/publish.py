@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from deployments.models.adapters import CARD, CONFIG, WEIGHTS
 from deployments.models.checksum import sha256_of
 from lab.datasets.sources import DATASETS
+from lab.specialists.evaluation.calls import CallScores
 from lab.specialists.evaluation.score import Score
 from lab.specialists.niche import Niche
 from lab.specialists.training.train import Stage
@@ -20,13 +21,15 @@ from lab.specialists.training.train import Stage
 
 @dataclass(frozen=True)
 class Provenance:
-    """Base, settings, scores and hardware of an adapter, for its model card."""
+    """Base, settings, scores and hardware of an adapter, for its model card; `calls`: the scores of
+    its calls of functions, if they were graded."""
 
     base: str
     stages: tuple[Stage, ...]
     score: Score
     base_score: Score
     hardware: str
+    calls: CallScores | None = None
 
     @property
     def clearly_better(self) -> bool:
@@ -87,12 +90,24 @@ def _facts(niche: Niche, weights: Path, provenance: Provenance) -> dict[str, Any
         "grammar": niche.grammar,
         "sha256": sha256_of(weights),
         "graders": niche.graders,
-        "datasets": {name: DATASETS[name].sha256 for name in niche.datasets}
+        "datasets": {name: DATASETS[name].sha256 for name in niche.read_datasets}
         | {item.path: item.sha256 for item in niche.own_data},
         "stages": [asdict(stage) for stage in provenance.stages],
         "test": asdict(provenance.score),
         "base_test": asdict(provenance.base_score),
         "hardware": provenance.hardware,
+        **_functions(niche, provenance.calls),
+    }
+
+
+def _functions(niche: Niche, calls: CallScores | None) -> dict[str, Any]:
+    """The functions that it may be asked to call: none, if its base calls them as well."""
+    if niche.functions is None or calls is None or not calls.wins_on_learned:
+        return {}
+    return {
+        "functions": [json.loads(tool)["function"] for tool in niche.functions.known],
+        "other_functions": calls.wins_on_others,
+        "calls_test": asdict(calls),
     }
 
 
@@ -139,6 +154,7 @@ def _card(niche: Niche, provenance: Provenance) -> str:
                 if niche.grammar
                 else []
             ),
+            *_about_calls(niche, provenance),
             *[
                 f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}"
                 for item in niche.sources
@@ -146,6 +162,22 @@ def _card(niche: Niche, provenance: Provenance) -> str:
             "",
         ]
     )
+
+
+def _about_calls(niche: Niche, provenance: Provenance) -> list[str]:
+    calls = provenance.calls
+    if calls is None:
+        return []
+    served = len(_functions(niche, calls).get("functions", ()))
+    sentence = f"It calls the {served} functions in `niche.json`, of which a request describes some"
+    if not served:
+        sentence = "It calls no functions: its base does it as well"
+    elif calls.wins_on_others:
+        sentence += ", and others that a request describes"
+    else:
+        sentence += "; requests that describe any other go to the generalist"
+    table = calls.table(niche.name, "base model").markdown()
+    return ["", "## Calls of functions", "", f"{sentence}. On engine llama:", "", table, ""]
 
 
 def _stage(number: int, stage: Stage) -> str:

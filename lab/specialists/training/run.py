@@ -4,6 +4,7 @@ import json
 import math
 import random
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,16 @@ from lab.specialists.training.batches import IGNORED, Batch, Encoded, batches
 def answer_logits(causal: Any, batch: Batch) -> torch.Tensor:
     """A model's logits for the answers' tokens, (positions, vocabulary); the head runs only on
     these positions."""
+    mask = batch.mask.to(causal.device)
+    readable = batch.readable()
+    if readable is not None:
+        closed = torch.finfo(causal.dtype).min
+        mask = torch.zeros_like(readable, dtype=causal.dtype).masked_fill(~readable, closed)
+        mask = mask[:, None].to(causal.device)
     hidden = causal.model(
         input_ids=batch.ids.to(causal.device),
-        attention_mask=batch.mask.to(causal.device),
+        attention_mask=mask,
+        position_ids=batch.places.to(causal.device),
         use_cache=False,
     ).last_hidden_state
     rows = hidden.flatten(0, 1)[batch.positions.to(causal.device)]
@@ -62,6 +70,8 @@ class Run:
             "system_prompt": niche.system_prompt,
             "base": base.name,
             "data": [item.sha256 for item in niche.sources],
+            "known": niche.functions
+            and sha256("".join(niche.functions.known).encode()).hexdigest(),
             "start_from": start_from.sha256 if start_from else None,
         }
         self.step = 0

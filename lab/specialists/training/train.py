@@ -28,7 +28,13 @@ from deployments.models.checksum import sha256_of
 from lab.specialists.errors import RecipeError
 from lab.specialists.niche import Niche
 from lab.specialists.recipe import TrainConfig
-from lab.specialists.training.batches import Encoded, batches, draw_examples, encode
+from lab.specialists.training.batches import (
+    Encoded,
+    collate,
+    draw_examples,
+    encode,
+    in_batches,
+)
 from lab.specialists.training.run import Run
 from lab.specialists.training.workspace import Workspace
 
@@ -77,8 +83,10 @@ def train(
     """
     rng = random.Random(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    examples = draw_examples(niche, "train", data_dir, config.max_examples, rng)
-    held_out = draw_examples(niche, "validation", data_dir, config.validation_examples, rng)
+    calls = config.functions
+    examples = draw_examples(niche, "train", data_dir, config.max_examples, rng, functions=calls)
+    count = config.validation_examples
+    held_out = draw_examples(niche, "validation", data_dir, count, rng, functions=calls)
     encoded = encode(examples, tokenizer, niche.system_prompt, config.max_length_tokens)
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -111,15 +119,16 @@ def _fit(
     config = run.config
     if run.stale_validations >= config.patience:  # it had stopped early
         return
-    per_epoch = math.ceil(len(encoded) / config.batch_size)
-    total, place = per_epoch * config.epochs, 0
+    epochs = [in_batches(encoded, config.batch_size, rng) for _ in range(config.epochs)]
+    total, place = sum(map(len, epochs)), 0
     with tqdm(total=total, initial=run.step, unit="step", smoothing=0.05) as bar:
-        for _ in range(config.epochs):
-            for batch in batches(encoded, config.batch_size, run.pad_id, rng):
+        for epoch in epochs:
+            for sequences in epoch:
                 place += 1
                 if place <= run.step:  # already done before the interruption
                     continue
                 started = time.monotonic()
+                batch = collate(sequences, run.pad_id)
                 loss = run.learn(batch, _learning_rate(run.step, total, config))
                 run.seconds += time.monotonic() - started
                 bar.update()

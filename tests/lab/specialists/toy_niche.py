@@ -1,9 +1,12 @@
 """A task that a tiny model learns in seconds: every question has one of two answers."""
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from lab.specialists.niche import Example, Niche, Split
+from deployments.tagged_calls import call_text
+from lab.specialists.niche import Example, FunctionSet, Niche, Split
 
 
 def toy_examples(count: int) -> list[Example]:
@@ -32,3 +35,30 @@ def make_niche(train: Sequence[Example] | None = None) -> Niche:
         return examples(split, data_dir)
 
     return Niche("toy", "say it.", (), ("text",), 8, chosen)
+
+
+def _tools(*names: str) -> tuple[str, ...]:
+    return tuple(
+        json.dumps({"type": "function", "function": {"name": name, "parameters": {}}})
+        for name in names
+    )
+
+
+def _calls(names: Sequence[str]) -> Iterator[Example]:
+    tools = f"[{', '.join(_tools(*names))}]"
+    for name in names:
+        for prompt in (name, f"please {name}"):
+            yield Example(prompt, call_text(name, "{}"), name, tools=tools)
+
+
+def calling_niche() -> Niche:
+    """The niche, with two functions that it learns to call and two that it never sees."""
+    functions = FunctionSet(
+        datasets=(),
+        examples=lambda split, data_dir: _calls(("say", "deny")),
+        unseen=lambda data_dir: _calls(("walk", "run")),
+        graders=("calls", "arguments"),
+        known=_tools("say", "deny"),
+        max_answer_tokens=40,
+    )
+    return replace(make_niche(), functions=functions)

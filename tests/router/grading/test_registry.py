@@ -6,7 +6,11 @@ from router.grading.counts import Reference
 from router.grading.execution import table_schema
 from router.grading.registry import GRADERS, as_read
 
+_CALL = '<tool_call>\n{"name": "a", "arguments": {"b": 1}}\n</tool_call>'
+
 RIGHT = {
+    "arguments": Reference(_CALL),
+    "calls": Reference(_CALL),
     "choice": Reference("B"),
     "entities": Reference('{"chemicals": ["NaCl"], "diseases": []}'),
     "json": Reference('{"a": 1}'),

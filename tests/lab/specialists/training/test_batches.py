@@ -1,25 +1,41 @@
 """Examples -> batches: what the loss covers, and that no row is lost or taken twice."""
 
 import copy
+import json
 import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer
+import torch
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lab.specialists.errors import RecipeError
 from lab.specialists.niche import Example
-from lab.specialists.training.batches import IGNORED, Batch, Encoded, batches, encode
+from lab.specialists.training.batches import (
+    IGNORED,
+    Batch,
+    Encoded,
+    batches,
+    draw_examples,
+    encode,
+)
+from lab.specialists.training.run import answer_logits
 from tests.deployments.tiny_model import save_tiny_model
+from tests.lab.specialists.toy_niche import calling_niche
 
 PAD = 0
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory):
-    folder: Path = save_tiny_model(tmp_path_factory.mktemp("tiny"))
-    return AutoTokenizer.from_pretrained(folder)
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(base: Path):
+    return AutoTokenizer.from_pretrained(base)
 
 
 def rows(*lengths: int) -> list[Encoded]:
@@ -142,3 +158,63 @@ def test_the_order_is_the_generators() -> None:
 
     assert first == again
     assert first != other
+
+
+TOOLS = json.dumps([{"type": "function", "function": {"name": "f"}}])
+CALLING = [
+    Example(prompt, answer, tools=TOOLS)
+    for prompt, answer in [("abc", "yes"), ("abcd", "no"), ("hello", "yes, or no"), ("abc", "no")]
+]
+
+
+def loss(model, encoded: list[Encoded], size: int) -> torch.Tensor:
+    """The sum over all answers' tokens."""
+    losses = [
+        functional.cross_entropy(
+            answer_logits(model, batch), batch.targets, ignore_index=IGNORED, reduction="sum"
+        )
+        for batch in epoch(encoded, size)
+    ]
+    return torch.stack(losses).sum()
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_examples_that_share_a_beginning_learn_as_if_alone(base, tokenizer, attention) -> None:
+    """It is read once; the loss and its gradient are those of the same rows one by one."""
+    model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=attention)
+    encoded = encode([*CALLING, Example("alone", "yes")], tokenizer, "be brief", 1000)
+    alone = [Encoded(row.ids, row.answer_start) for row in encoded]
+    found = []
+    for rows_, size in ((encoded, 16), (alone, 1)):
+        model.zero_grad()
+        total = loss(model, rows_, size)
+        total.backward()
+        gradient = model.model.layers[0].self_attn.q_proj.weight.grad
+        found.append((total.detach(), gradient.clone()))
+
+    ((together, its_gradient), (apart, other_gradient)) = found
+    assert sum(batch.ids.numel() for batch in epoch(encoded, 16)) < sum(
+        map(len, (r.ids for r in alone))
+    )
+    torch.testing.assert_close(together, apart)
+    torch.testing.assert_close(its_gradient, other_gradient, rtol=1e-3, atol=1e-4)
+
+
+def test_at_most_eight_share_a_beginning_and_a_batch_has_no_more_rows(tokenizer) -> None:
+    """A batch is as many rows as the settings say, however many sequences they are in."""
+    rows_ = [Example(f"say {letter}", "yes", tools=TOOLS) for letter in "abcdefghijklmnopqrst"]
+    found = epoch(encode(rows_, tokenizer, "", 1000), 16)
+
+    rows_of = [[int(sequence.max()) for sequence in batch.examples] for batch in found]
+    assert sorted(sum(rows_of, [])) == [4, 8, 8]
+    assert sorted(map(sum, rows_of)) == [8, 12]
+
+
+def test_rows_that_call_functions_come_on_top(tmp_path: Path) -> None:
+    """Only where a stage asks for them; the number of the others is the same."""
+    drawn = draw_examples(calling_niche(), "train", tmp_path, 5, random.Random(0), functions=True)
+    others = draw_examples(calling_niche(), "train", tmp_path, 5, random.Random(0))
+
+    assert drawn[:5] == others
+    assert [bool(row.tools) for row in drawn] == [False] * 5 + [True] * 4
+    assert drawn[5].origin == "train example of calls 1"

@@ -17,15 +17,17 @@ from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.spec import ModelSpec
 from lab.datasets.sources import Dataset
+from lab.specialists.evaluation.calls import CallScore, CallScores
 from lab.specialists.evaluation.score import Score, evaluate
 from lab.specialists.recipe import TrainConfig
 from lab.specialists.registry import NICHES
 from lab.specialists.training.publish import Provenance, publish
 from lab.specialists.training.train import Stage, TrainResult, train
+from lab.statistics.interval import Interval
 from tests import model_requests
 from tests.deployments.checkpoint_gguf import save_checkpoint_gguf
 from tests.deployments.tiny_model import save_tiny_model
-from tests.lab.specialists.toy_niche import make_niche
+from tests.lab.specialists.toy_niche import calling_niche, make_niche
 
 CONFIG = TrainConfig(rank=4, learning_rate=0.02, batch_size=4, epochs=8, threads=1)
 SCORE = Score(0.75, 40, 0.598, 0.858, cut=2, mean_prompt_tokens=20.0, mean_answer_tokens=11.25)
@@ -57,8 +59,8 @@ def work(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tr
 def published(work, tmp_path_factory: pytest.TempPathFactory) -> Publish:
     folder, result = work
 
-    def make(base="org/tiny", name="toy", niche=None, out=None) -> Path:
-        facts = Provenance(base, (Stage(CONFIG, result),), SCORE, BASE_SCORE, "two cores")
+    def make(base="org/tiny", name="toy", niche=None, out=None, calls=None) -> Path:
+        facts = Provenance(base, (Stage(CONFIG, result),), SCORE, BASE_SCORE, "two cores", calls)
         out = out or tmp_path_factory.mktemp("out") / name
         return publish(niche or make_niche(), folder / "adapter", out, facts)
 
@@ -290,3 +292,34 @@ def test_the_evaluation_sees_the_difference(published: Publish, base: Path) -> N
     assert with_it.examples == without.examples == 16
     assert without.quality < 1
     assert 0 < with_it.low < with_it.quality == 1 == with_it.high
+
+
+def calls(learned: float, others: float) -> CallScores:
+    def score(value: float) -> CallScore:
+        return CallScore(40, {"calls": Interval(value, value - 0.05, value + 0.05)})
+
+    return CallScores(score(learned), score(0.3), score(others), score(0.3))
+
+
+@pytest.mark.parametrize(
+    ("scores", "functions", "others"),
+    [
+        pytest.param(None, [], False, id="not graded"),
+        pytest.param(calls(0.9, 0.6), ["say", "deny"], True, id="better on all"),
+        pytest.param(calls(0.9, 0.3), ["say", "deny"], False, id="better on its own"),
+        pytest.param(calls(0.3, 0.3), [], False, id="no better"),
+    ],
+)
+def test_the_card_says_which_functions_it_serves(
+    published: Publish, scores: CallScores | None, functions: list[str], others: bool
+) -> None:
+    """Those that it was trained on, if it calls them better than its base; others likewise."""
+    adapter = load_adapter(str(published(niche=calling_niche(), calls=scores)))
+
+    assert [function["name"] for function in adapter.functions] == functions
+    assert adapter.other_functions == others
+    text = (adapter.path / "README.md").read_text(encoding="utf-8")
+    assert ("## Calls of functions" in text) == (scores is not None)
+    assert ("requests that describe any other go to the generalist" in text) == (
+        bool(functions) and not others
+    )

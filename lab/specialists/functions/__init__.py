@@ -1,0 +1,1 @@
+"""Functions with JSON schemas, and utterances that call them, from public sets of intents."""
