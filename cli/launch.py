@@ -16,13 +16,15 @@ from ray.serve.config import HTTPOptions
 from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
-from cli.made_of import Contents, card_of, contents, pools_made_of, router_made_of
+from cli.made_of import Contents, card_of, contents, gateway_made_of, pools_made_of
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
 from deployments.pool import Pool
 from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
+from gateway.desired_state import DesiredState
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
+from gateway.routing import classifier_made_of
 
 Progress = Callable[[str], object]
 
@@ -101,7 +103,9 @@ class LocalStack:
         self.config = config
         self._context, self._metrics_dir, self._followed = context, metrics_dir, followed
         self.contents = contents(config)
+        self._desired, self._number = metrics_dir.with_name("desired.json"), 0
         self.apps: Mapping[str, str] = {pool.app_name: pool.app_name for pool in config.pools}
+        self._scoring = classifier_made_of(config.router)
         self._versions = {app: 1 for app in self.apps}
 
     @property
@@ -131,18 +135,18 @@ class LocalStack:
         """Brings the stack to another configuration, or to other contents of its files.
 
         A pool that differs takes in its new models while it runs, where it can, or gets a new
-        application beside the old one. Then the gateway's replicas are replaced one by one, and
-        what is old goes when it has answered. With two gateway replicas no request is lost.
+        application beside the old one. Then the gateway's replicas come to the configuration while
+        they answer; where they cannot, they are replaced one by one, without losing a request where
+        there are two. What is old goes when it has answered.
 
         Raises:
             LaunchError: a part did not start; what was there before serves on.
         """
         found = contents(config)
-        router = router_made_of(config, found) != router_made_of(self.config, self.contents)
-        pools = self._changed(config, found)
-        if self.config == config and not pools and not router:
+        if self.config == config and self.contents == found:
             return
         _require_gpus(config)
+        pools = self._changed(config, found)
         apps = {pool.app_name: self.apps.get(pool.app_name, "") for pool in config.pools}
         grown = self._grown(pools)
         replaced = [pool for pool in pools if pool.app_name not in grown]
@@ -151,14 +155,16 @@ class LocalStack:
         made = {**self.contents, **found}
         steps = (
             [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools],
-            [*(self._classifier(config) if router else []), self._gateway(config, apps)],
+            [] if self._scoring == classifier_made_of(config.router) else self._classifier(config),
             [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of],
         )
-        tried: set[str] = set()
+        tried = {GATEWAY_APP} if gateway_made_of(config) != gateway_made_of(self.config) else set()
         try:
             for targets in steps:
                 tried |= {str(target.name) for target in targets}
                 self._run(targets, progress)
+                if targets is steps[1]:
+                    self._gateways(config, apps, progress)
                 _require_taken(grown, apps)
         except Exception:
             self._restart(replaced, apps)
@@ -166,12 +172,29 @@ class LocalStack:
             raise
         gone = {*self.apps.values()} - {*apps.values()}
         self.config, self.contents, self.apps = config, found, apps
+        self._scoring = classifier_made_of(config.router)
         _end(gone)
 
     def _undo(self, apps: Mapping[str, str], tried: Set[str], progress: Progress) -> None:
         """Ends what an attempt added, and brings back what it replaced."""
         _end({*apps.values()} - {*self.apps.values()})
+        self._number += 1
+        DesiredState(self.config, self.apps, self._number).write(self._desired)
         self._run([of for of in self.applications() if of.name in tried], progress)
+
+    def _gateways(self, config: NicheConfig, apps: Mapping[str, str], progress: Progress) -> None:
+        """Has the gateway's replicas serve a configuration, or others in their places."""
+        self._number += 1
+        if gateway_made_of(config) != gateway_made_of(self.config):
+            self._run([self._gateway(config, apps)], progress)
+            return
+        DesiredState(config, apps, self._number).write(self._desired)
+        gateways = serve.get_deployment_handle(GATEWAY_APP, app_name=GATEWAY_APP)
+        with _translated():
+            confirmed = gateways.broadcast("confirm", self._number)
+            for refused in confirmed.results(timeout_s=_APPLY_SECONDS):
+                if refused is not None:
+                    raise LaunchError(f"the gateway: {refused}")
 
     def _changed(self, config: NicheConfig, found: Contents) -> list[Pool]:
         """The pools that are new, or made of something else than before."""
@@ -233,7 +256,14 @@ class LocalStack:
         return [RunTarget(built, ROUTER_APP, None, _QUIET)]
 
     def _gateway(self, config: NicheConfig, apps: Mapping[str, str]) -> RunTarget:
-        context = GatewayContext(self._context, self._metrics_dir, apps, self._followed)
+        context = GatewayContext(
+            engine=self._context,
+            metrics_dir=self._metrics_dir,
+            apps=apps,
+            followed=self._followed,
+            desired=self._desired,
+            number=self._number,
+        )
         return RunTarget(build_gateway(config, context), GATEWAY_APP, "/", _QUIET)
 
 

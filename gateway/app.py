@@ -107,6 +107,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
         exception_handlers={HTTPException: _translate},
         lifespan=_lifespan(dependencies.services, readiness, evaluation, closing),
     )
+    app.state.readiness = readiness
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
 

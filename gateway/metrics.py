@@ -5,7 +5,7 @@ Label values come from closed sets: configured names, the router's domains and r
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from deployments.protocol import Chunk, EngineStats, Usage
 from gateway.dialects.parse import CompletionRequest
+from gateway.evidence.metrics import EvidenceMetrics
 from gateway.observer import RequestObserver
 from gateway.record import Record
 from gateway.tally import Costs
@@ -66,6 +67,11 @@ class Metrics:
         self._build_latencies()
         self._build_usage()
         self._build_engines()
+
+    @cached_property
+    def evidence(self) -> EvidenceMetrics:
+        """Those of the online evaluation; there are none before they are asked for."""
+        return EvidenceMetrics(self.registry)
 
     def _build_latencies(self) -> None:
         self.first_token = self._histogram(
