@@ -4,28 +4,37 @@ that it loads. A part whose making differs has to be deployed anew."""
 from collections.abc import Mapping
 from pathlib import Path
 
-from deployments.models.adapters import ADAPTERS, CARD
+from deployments.models.adapters import ADAPTERS, CARD, WEIGHTS
 from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.config import ConfigError, NicheConfig
 from gateway.routing import artifact_file, checksum
 
 Contents = Mapping[Path, str]
-"""A checksum of each file; "" where there is none."""
+"""A checksum of each file, of weights the size; "" where there is none."""
 
 
 def contents(config: NicheConfig, *more: Path) -> Contents:
-    """Of all files that say what a stack is made of, weights aside: their cards have checksums.
+    """Of all files that say what a stack is made of. The cards have the weights' checksums.
 
     Args:
         config: of the stack.
         more: further files, such as the configuration's own.
     """
     files = [*more, artifact_file(config.router)]
-    files += [card_of(spec) for spec in config.models if spec.adapter]
     if config.gateway.api_keys_file is not None:
         files.append(Path(config.gateway.api_keys_file))
-    return {path: checksum(path) for path in files}
+    adapted = [spec for spec in config.models if spec.adapter]
+    files += [card_of(spec) for spec in adapted]
+    weights = {path: _size(path) for path in (card_of(of).with_name(WEIGHTS) for of in adapted)}
+    return {path: checksum(path) for path in files} | weights
+
+
+def _size(path: Path) -> str:
+    try:
+        return str(path.stat().st_size)
+    except OSError:
+        return ""
 
 
 def pools_made_of(config: NicheConfig, found: Contents) -> Mapping[str, object]:
@@ -35,10 +44,11 @@ def pools_made_of(config: NicheConfig, found: Contents) -> Mapping[str, object]:
 
 def _made_of(pool: Pool, found: Contents) -> object:
     loaded = [spec.as_loaded for spec in pool.models]
-    cards = [found[card_of(spec)] for spec in pool.models if spec.adapter]
+    cards = [card_of(spec) for spec in pool.models if spec.adapter]
+    files = [(found[card], found[card.with_name(WEIGHTS)]) for card in cards]
     # Where gateways keep the limits, other ones need no other replicas.
     limits = None if pool.shared or pool.asked_at_ports else pool.basis.limits
-    return pool.shared, loaded, cards, limits
+    return pool.shared, loaded, files, limits
 
 
 def gateway_made_of(config: NicheConfig) -> object:

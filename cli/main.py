@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
 
 from cli.options import CommandError
+from cli.signals import Terminated
 from deployments.models.errors import ModelError
 from gateway.config import ConfigError, LaunchError
 from lab.comparison.errors import ComparisonError
@@ -54,6 +55,8 @@ _EXPECTED = (
 
 _READER_LEFT = 141
 """What a shell reports of a command that SIGPIPE ended (128 + 13)."""
+_TERMINATED = 143
+"""The same of SIGTERM (128 + 15)."""
 
 
 def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -82,7 +85,8 @@ def _version() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code.
 
-    2 is an error of the user or the environment; 141 says that whoever read the output left.
+    2 is an error of the user or the environment; 130 and 143 say that SIGINT or SIGTERM came; 141
+    that whoever read the output left.
     """
     try:
         try:
@@ -121,6 +125,8 @@ def _run(words: Sequence[str]) -> int:
     except _EXPECTED as error:
         print(f"niche: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        return _TERMINATED
     except KeyboardInterrupt:
         return 130
 

@@ -13,18 +13,17 @@ class AbsentModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Raises `Unavailable`."""
-        raise self._refusal
-        yield  # an async generator has one
+        yield await self.complete(request)
 
-    async def complete(self, request: ModelRequest) -> Chunk:
+    async def complete(self, _request: ModelRequest) -> Chunk:
         """Raises `Unavailable`."""
         raise self._refusal
 
-    async def health(self, model: str) -> None:
+    async def health(self, _model: str) -> None:
         """Raises `Unavailable`."""
         raise self._refusal
 
-    async def load(self, model: str) -> Load:
+    async def load(self, _model: str) -> Load:
         """Raises `Unavailable`."""
         raise self._refusal
 

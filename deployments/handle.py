@@ -3,6 +3,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from deployments.affinity import ranks
 from deployments.frames import decode_chunk, encode_request
 from deployments.limiter import Limiter
 from deployments.protocol import (
+    STARTING,
     BackendError,
     Chunk,
     EngineStats,
@@ -38,6 +40,7 @@ _TOLD_SECONDS = 0.5
 """Longer than Serve names no replica while it tells the only one which models it has."""
 _REASON_SECONDS = 3.0
 """How old the reason may be why an application has no replica."""
+_MODULES = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 _NO_REPLICA = "no replica of it is running"
 _REST_SECONDS = 30.0
 """How long a port that took no request is left alone."""
@@ -66,7 +69,7 @@ class ServeApplication:
     ) -> None:
         self._name, self._get_handle, self._may_sleep = name, get_handle, may_sleep
         self._why_down = why_down
-        self._reason_down, self._told = _NO_REPLICA, -math.inf
+        self._reason_down, self._told = STARTING, -math.inf
         self._learning: asyncio.Task[None] | None = None  # kept, or it may be collected
         self._handle: DeploymentHandle | None = None
 
@@ -153,8 +156,11 @@ def why_down(app: str, deployment: str) -> str:
     status = None if found is None else found.deployments.get(deployment)
     if status is None:
         return "it is not deployed"
-    lines = [line.strip() for line in status.message.splitlines() if line.strip()]
-    return f"it did not start: {lines[-1]}" if lines else "it is starting"
+    message, _, error = status.message.partition("Error:\n")
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    if lines:
+        return f"it did not start: {_MODULES.sub('', lines[-1])}"
+    return f"{STARTING}: {message.strip()}" if message.strip() else STARTING
 
 
 def _require_one(verdicts: Sequence[Any]) -> None:

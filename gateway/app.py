@@ -361,8 +361,9 @@ def _preview_route(
 
 
 def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Route]:
-    catalogue = Catalogue(dependencies.config, int(dependencies.wall_clock()))
-    probes = Probes(readiness)
+    config = dependencies.config
+    catalogue = Catalogue(config, readiness, int(dependencies.wall_clock()))
+    probes = Probes(readiness, (spec.name for spec in config.generating))
     metrics = Exposition(dependencies.metrics.registry, dependencies.multiprocess_dir)
     description = Description(describe())
     page = Page()

@@ -5,7 +5,6 @@ to the same.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,7 @@ class DesiredState:
         }
         new = path.with_name(f"{path.name}.new")
         new.write_text(json.dumps(fields), encoding="utf-8")
-        os.replace(new, path)
+        new.replace(path)
 
     def or_newer(self, path: Path | None) -> "DesiredState":
         """What the file says, if it is there and newer; else this one."""
