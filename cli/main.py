@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
 
 from cli.options import CommandError
-from cli.signals import Terminated
+from cli.signals import Terminated, listen
 from deployments.models.errors import ModelError
 from gateway.config import ConfigError, LaunchError
 from lab.comparison.errors import ComparisonError
@@ -90,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         try:
+            if argv is None:
+                listen()
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
             sys.stdout.flush()  # at exit it would be too late to catch what this raises
@@ -125,7 +127,8 @@ def _run(words: Sequence[str]) -> int:
     except _EXPECTED as error:
         print(f"niche: {error}", file=sys.stderr)
         return 2
-    except Terminated:
+    except Terminated as came:
+        print("niche: stopped by SIGTERM", *came.args, file=sys.stderr)
         return _TERMINATED
     except KeyboardInterrupt:
         return 130

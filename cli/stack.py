@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cli.faults import Fault, faults, missing_pulls, port_faults
 from cli.options import DEFAULT_STACK, add_config, cache, port
 from cli.ray_environment import ray_environment
-from cli.signals import Terminated, listen
+from cli.signals import Terminated
 from cli.watch import IN_A_ROW, PAUSE_SECONDS, ModelWatch, missing_models
 from gateway.config import ConfigError, LaunchError, NicheConfig
 from gateway.config_file import load_config
@@ -63,7 +63,6 @@ def started(
         ConfigError: the configuration cannot be used on this machine.
         LaunchError: the gateway did not start.
     """
-    listen()
     began = time.monotonic()
     config = wanted(arguments)
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
@@ -80,9 +79,8 @@ def started(
         with running_stack(config, cache(), state_dir / "run", say, followed) as stack:
             phase = "while it ran"
             yield stack, ModelWatch(stack, began, say)
-    except KeyboardInterrupt as came:
-        name = "SIGTERM" if isinstance(came, Terminated) else "SIGINT"
-        say(f"stopped by {name} {phase}; everything that it started has ended")
+    except Terminated as came:
+        came.args = (f"{phase}; everything that it started has ended",)
         raise
     finally:
         shutil.rmtree(state_dir, ignore_errors=True)
