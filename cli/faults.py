@@ -6,7 +6,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +24,6 @@ from deployments.models.resolve_gguf import resolve_gguf
 from deployments.spec import ModelSpec
 from gateway.authentication import ApiKeys
 from gateway.config import ConfigError, GatewaySection, NicheConfig
-from gateway.evidence.sqlite_store import checked
-from gateway.response_store import opened
 from router.errors import RouterError
 from router.types import GENERAL
 
@@ -42,11 +40,13 @@ class Fault:
         place: the key, such as `specialists[0].adapter`.
         reason: what is wrong, and the remedy.
         model: which it keeps from being served; None: the whole stack.
+        needs_pull: whether `niche models pull` mends it.
     """
 
     place: str
     reason: str
     model: str | None = None
+    needs_pull: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
@@ -92,7 +92,7 @@ def _of_model(
         return
     find = resolve_gguf if spec.engine == "llama" else resolve
     if reason := _absent(spec.model, cache_dir, find):
-        yield Fault(f"{place}.model", reason, spec.name)
+        yield Fault(f"{place}.model", reason, spec.name, spec.model in read_lock())
     if spec.adapter is not None:
         try:
             adapter_of(spec)
@@ -141,7 +141,7 @@ def _of_router(config: NicheConfig, cache_dir: Path, *, files: bool) -> Iterator
 
     router = config.router
     if files and (reason := _absent(router.encoder, cache_dir, resolve)):
-        yield Fault("router.encoder", reason)
+        yield Fault("router.encoder", reason, needs_pull=router.encoder in read_lock())
     try:
         _, trained = read_artifact(artifact_path(router.artifact))
         encoder_adapter(artifact_path(router.artifact))
@@ -165,6 +165,9 @@ def _of_router(config: NicheConfig, cache_dir: Path, *, files: bool) -> Iterator
 
 
 def _of_gateway(config: NicheConfig, *, secrets: bool) -> Iterator[Fault]:
+    from gateway.evidence.sqlite_store import checked  # slow: imports scipy
+    from gateway.response_store import opened
+
     edge, log = config.gateway, config.observability.decision_log
     if secrets and edge.api_keys_file is not None:
         yield from _of_keys(edge.api_keys_file)
@@ -231,8 +234,12 @@ def _of_written(
             yield Fault(place, str(error).removeprefix(f"{place}: "))
 
 
-def missing_pulls(config: NicheConfig, cache_dir: Path) -> str | None:
-    """One command that gets all files of the lock that are absent; None if there are none."""
+def as_error(found: Collection[Fault], config: NicheConfig, cache_dir: Path) -> Exception:
+    """The error of a stack with these faults; one line where one command mends them all."""
+    if not all(fault.needs_pull for fault in found):
+        return ConfigError("\n".join(map(str, found)))
     names = needed(config)
     absent = [item.name for item in catalogue(cache_dir) if item.name in names and not item.pulled]
-    return f"niche models pull {' '.join(absent)}" if absent else None
+    return ModelError(
+        f"not in {cache_dir}: {', '.join(absent)}; run: niche models pull {' '.join(absent)}"
+    )

@@ -132,8 +132,12 @@ class LocalStack:
             _wait_until_running({GATEWAY_APP: "the gateway"}, progress)
 
     def failed(self) -> list[str]:
-        """The applications of the stack that could not be deployed; Serve leaves them so."""
-        states = serve.status().applications
+        """The applications of the stack that could not be deployed; Serve leaves them so. None
+        while the controller does not answer."""
+        try:
+            states = serve.status().applications
+        except (RayError, RayServeException, RuntimeError):
+            return []
         failed = (name for name, app in states.items() if app.status == _FAILED)
         return sorted({*self.apps.values(), ROUTER_APP} & {*failed})
 
@@ -170,9 +174,7 @@ class LocalStack:
         found = contents(config)
         if self.config == config and self.contents == found:
             return
-        lacking = _lacking_gpus(config)
-        for name in lacking.keys() - self._lacking.keys():
-            raise LaunchError(f"{name}: {lacking[name]}")
+        lacking = self._require_gpus(config)
         pools = self._changed(config, found)
         apps = {pool.app_name: self.apps.get(pool.app_name, "") for pool in config.pools}
         grown = self._grown(pools)
@@ -180,19 +182,17 @@ class LocalStack:
         apps |= self._beside(replaced)
         self._restart(replaced, apps)
         made = {**self.contents, **found}
-        steps = (
-            [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools],
-            [] if self._scoring == classifier_made_of(config.router) else self._classifier(config),
-            [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of],
-        )
-        tried = {GATEWAY_APP} if gateway_made_of(config) != gateway_made_of(self.config) else set()
+        first = [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools]
+        if self._scoring != classifier_made_of(config.router):
+            first += self._classifier(config)
+        last = [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of]
+        tried = {str(target.name) for target in first}
         try:
-            for targets in steps:
-                tried |= {str(target.name) for target in targets}
-                self._run(targets, progress)
-                if targets is steps[1]:
-                    self._gateways(config, apps, progress)
-                _require_taken(grown, apps)
+            self._run(first, progress)
+            _require_taken(grown, apps)
+            self._gateways(config, apps, progress, tried)
+            self._run(last, progress)
+            _require_taken(grown, apps)
         except Exception:
             self._restart(replaced, apps)
             self._undo(apps, tried, progress)
@@ -202,6 +202,13 @@ class LocalStack:
         self._scoring = classifier_made_of(config.router)
         _end(gone)
 
+    def _require_gpus(self, config: NicheConfig) -> Mapping[str, str]:
+        """The models that lack GPUs; raises a `LaunchError` if these are more than before."""
+        lacking = _lacking_gpus(config)
+        for name in lacking.keys() - self._lacking.keys():
+            raise LaunchError(f"{name}: {lacking[name]}")
+        return lacking
+
     def _undo(self, apps: Mapping[str, str], tried: Set[str], progress: Progress) -> None:
         """Ends what an attempt added, and brings back what it replaced."""
         _end({*apps.values()} - {*self.apps.values()})
@@ -209,10 +216,14 @@ class LocalStack:
         DesiredState(self.config, self.apps, self._number).write(self._desired)
         self._run([of for of in self.applications() if of.name in tried], progress)
 
-    def _gateways(self, config: NicheConfig, apps: Mapping[str, str], progress: Progress) -> None:
-        """Has the gateway's replicas serve a configuration, or others in their places."""
+    def _gateways(
+        self, config: NicheConfig, apps: Mapping[str, str], progress: Progress, tried: set[str]
+    ) -> None:
+        """Has the gateway's replicas serve a configuration, or others in their places, which are
+        then among what was `tried`."""
         self._number += 1
         if gateway_made_of(config) != gateway_made_of(self.config):
+            tried.add(GATEWAY_APP)
             self._run([self._gateway(config, apps)], progress)
             return
         DesiredState(config, apps, self._number).write(self._desired)

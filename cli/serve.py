@@ -45,7 +45,10 @@ def _serve(arguments: argparse.Namespace) -> int:
             raise LaunchError("no model is up:\n" + as_lines(missing))
         say(_state(config, missing, time.monotonic() - began))
         if arguments.samples:
-            show_samples(stack.url, config)
+            try:
+                show_samples(stack.url, config)
+            except LaunchError as error:  # a model is missing; the others serve
+                say(str(error))
         print(f"\nServing on {stack.url}/v1 until Ctrl-C", flush=True)
         tolerated = [of for of in faults(config, cache()) if of.model is not None]
         follower = Follower(stack, arguments.config, lambda: wanted(arguments, tolerated))

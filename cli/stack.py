@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.faults import Fault, faults, missing_pulls, port_faults
+from cli.faults import Fault, as_error, faults, port_faults
 from cli.options import DEFAULT_STACK, add_config, cache, port
 from cli.ray_environment import ray_environment
 from cli.signals import Terminated
 from cli.watch import IN_A_ROW, PAUSE_SECONDS, ModelWatch, missing_models
-from gateway.config import ConfigError, LaunchError, NicheConfig
+from gateway.config import LaunchError, NicheConfig
 from gateway.config_file import load_config
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def wanted(
         tolerated: of a stack that runs: the faults that it has anyway; None: it starts.
 
     Raises:
-        ConfigError: it cannot be served on this machine; the message has all faults.
+        ConfigError, ModelError: it cannot be served on this machine; the message has all faults.
     """
     config = load_config(arguments.config)
     if arguments.port is not None:
@@ -120,8 +120,7 @@ def wanted(
         if not missing.issuperset(of.name for of in config.generating):
             tolerated = [of for of in found if of.model is not None]
     if errors := [of for of in found if of not in (tolerated or ())]:
-        pull = missing_pulls(config, cache())
-        raise ConfigError("\n".join([*map(str, errors), *([f"run: {pull}"] if pull else [])]))
+        raise as_error(errors, config, cache())
     return config
 
 

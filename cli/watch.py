@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from deployments.protocol import STARTING
+from gateway.config import LaunchError
 
 if TYPE_CHECKING:
     from cli.launch import LocalStack
@@ -90,7 +91,10 @@ class ModelWatch:
                 app, (now + _FIRST_RETRY_SECONDS, _FIRST_RETRY_SECONDS)
             )
             if now >= due:
-                self._stack.deploy_again(app)
+                try:
+                    self._stack.deploy_again(app)
+                except LaunchError as error:
+                    self._say(str(error))
                 wait = min(2 * wait, _LAST_RETRY_SECONDS)
                 self._retries[app] = now + wait, wait
 

@@ -339,10 +339,11 @@ class NicheConfig(_Section):
     def _name_clashes(self) -> Iterator[str]:
         if self.generalist.name == AUTO:
             yield f"generalist.name: {AUTO!r} is the name of the router; choose another"
-        names = [spec.name for spec in self.models]
-        for where, spec in self.places():
-            if where != "generalist" and (names.count(spec.name) > 1 or spec.name == AUTO):
-                yield f"{where}.name: {spec.name!r} is already used; names must be unique"
+        names = [AUTO, *(spec.name for spec in self.models)]
+        first = {spec.name: where for where, spec in reversed(self.places()[1:])}
+        for name, where in first.items():
+            if names.count(name) > 1:
+                yield f"{where}.name: {name!r} is already used; names must be unique"
 
     def _wrong_kinds(self) -> Iterator[str]:
         for where, spec in self.places():

@@ -170,6 +170,8 @@ async def test_models_that_embed_are_listed():
         "engine": "fake",
         "pool": None,
         "capabilities": [],
+        "available": True,
+        "unavailable_reason": None,
     }
 
 
