@@ -165,8 +165,7 @@ class LocalStack:
 
         A pool that differs takes in its new models while it runs, where it can, or gets a new
         application beside the old one. Then the gateway's replicas come to the configuration while
-        they answer; where they cannot, they are replaced one by one, without losing a request where
-        there are two. What is old goes when it has answered.
+        they answer, or are replaced one by one. What is old goes when it has answered.
 
         Raises:
             LaunchError: a part did not start; what was there before serves on.
@@ -362,7 +361,8 @@ def _wait_until_running(
             if states.get(name) == ApplicationStatus.RUNNING:
                 running.add(name)
                 took = time.monotonic() - started
-                progress(f"{parts[name]} is up ({took:.0f} s, {len(running)} of {len(parts)})")
+                count = f", {len(running)} of {len(parts)}" if len(parts) > 1 else ""
+                progress(f"{parts[name]} is up ({took:.0f} s{count})")
 
 
 def _lacking_gpus(config: NicheConfig) -> dict[str, str]:

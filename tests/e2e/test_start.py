@@ -179,7 +179,7 @@ async def reloaded_under_load(served: Served, folder: Path) -> Counter[Any]:
         for number in range(1, RELOADS + 1):
             await asyncio.to_thread(state, folder, number)
             done = await asyncio.to_thread(
-                eventually, lambda number=number: served.said("serving it after") == number, 60
+                eventually, lambda number=number: served.said("serving it after") == number, 120
             )
             assert done, served.log.read_text()[-2000:]
             await asyncio.to_thread(require_price, served, number)
