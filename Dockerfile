@@ -55,7 +55,7 @@ RUN python -c "import sys, gateway.serve_app, gateway.exporter; assert not {'lab
  && python -c "import lab, cli; from deployments.models.adapters import load_adapter; print(load_adapter('sql'), load_adapter('tools'))" \
  && python -m loadtests.traffic --help \
  && niche models list \
- && niche config check
+ && niche config check --elsewhere
 
 VOLUME /models
 EXPOSE 8000

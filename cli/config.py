@@ -1,22 +1,42 @@
-"""`niche config check` and `niche config migrate`: validates a configuration, and renames its old
-keys."""
+"""`niche config check` and `niche config migrate`: names the faults of a configuration, and renames
+its old keys."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import yaml
 
-from cli.options import add_config, check_engines
+from cli.faults import faults, port_faults
+from cli.options import add_config, cache
 from gateway.config import ConfigError
-from gateway.config_file import load_config
+from gateway.config_file import load_for_check
 from gateway.config_migration import MigrationError, migrate
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="validate the file, list its models and pools")
+    check = actions.add_parser(
+        "check",
+        help="name every fault of the file; list its models and pools",
+        description="Names everything that is wrong with a configuration and can be known without "
+        "loading a model, each with its key and the remedy; the exit code is then 1. Relative "
+        "paths are relative to the file.",
+    )
     add_config(check)
+    check.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the same as --config")
+    check.add_argument(
+        "--no-secrets",
+        dest="secrets",
+        action="store_false",
+        help="do without keys: neither the variables of api_key_env nor gateway.api_keys_file",
+    )
+    check.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="the stack runs on other machines: do not look for its models and files, and its port",
+    )
     check.set_defaults(run=_check)
     migration = actions.add_parser(
         "migrate", help="rename keys that an earlier version named differently"
@@ -28,16 +48,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from gateway.routing import load_policy  # slow: imports numpy and tokenizers
-    from gateway.stored_responses.redis import checked_url
-
-    config = load_config(arguments.config)
-    check_engines(config)
-    load_policy(config)  # checks domains and guarantee against the artifact
-    store = config.gateway.response_store
-    if store is not None and store.redis_url_env is not None:
-        checked_url(store.redis_url_env)
-    print(f"{arguments.config}: valid")
+    path: Path = arguments.file or arguments.config
+    here = not arguments.elsewhere
+    try:
+        config, lines = load_for_check(path)
+    except ConfigError as error:
+        config, lines = None, [str(error)]
+    if config is not None:
+        found = faults(config, cache(), secrets=arguments.secrets, files=here)
+        found += port_faults(config.gateway) if here else ()
+        lines += [f"{path}: {fault}" for fault in found]
+    if config is None or lines:
+        print("\n".join(lines), file=sys.stderr)
+        return 1
+    print(f"{path}: valid")
     for spec in config.models:
         weights = spec.model if spec.adapter is None else f"{spec.model} + adapter {spec.adapter}"
         does = spec.domain or "general" if spec.kind == "generation" else spec.kind

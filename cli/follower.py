@@ -1,12 +1,13 @@
 """Brings a running stack to what its files say."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.made_of import Contents, contents, require_applicable
 from cli.stack import say, wait_until_ready
+from cli.watch import missing_models
 from gateway.config import LaunchError, NicheConfig
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Follower:
         self._served = found  # also where it cannot be: what comes later differs from it
         started = time.monotonic()
         say(f"{self._path}, or a file that it names, has changed")
+        missing = missing_models(self._stack.url) or {}
         try:
             config = self._read()
             require_applicable(self._stack.config, config)
@@ -53,7 +55,7 @@ class Follower:
         # Of the files as they were read: what was written since then is the next change.
         self._served = {**self._stack.contents, self._path: found[self._path]}
         self._last = self._served
-        self._tell_when_ready(started)
+        self._tell_when_ready(started, missing)
 
     def _is_served(self) -> bool:
         try:
@@ -61,9 +63,9 @@ class Follower:
         except Exception:  # noqa: BLE001 - the first look says what is wrong
             return False
 
-    def _tell_when_ready(self, started: float) -> None:
+    def _tell_when_ready(self, started: float, missing: Collection[str]) -> None:
         try:
-            wait_until_ready(self._stack.url, _READY_SECONDS)
+            wait_until_ready(self._stack.url, _READY_SECONDS, missing)
         except LaunchError as error:
             say(f"serving it, but {error}")
         else:

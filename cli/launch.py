@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import count
 from pathlib import Path
@@ -16,17 +16,22 @@ from ray.serve.config import HTTPOptions
 from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
-from cli.made_of import Contents, card_of, contents, pools_made_of, router_made_of
+from cli.made_of import Contents, card_of, contents, gateway_made_of, pools_made_of
+from cli.signals import held_back
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
+from deployments.models.adapters import WEIGHTS
 from deployments.pool import Pool
 from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
+from gateway.desired_state import DesiredState
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
+from gateway.routing import classifier_made_of
 
 Progress = Callable[[str], object]
 
 _POLL_SECONDS = 0.2
+_FAILED = ApplicationStatus.DEPLOY_FAILED
 _APPLY_SECONDS = 300.0
 """After which a change counts as failed."""
 _QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
@@ -41,7 +46,7 @@ def running_stack(
     progress: Progress = lambda _: None,
     followed: Path | None = None,
 ) -> Iterator["LocalStack"]:
-    """Runs Ray, the pools of models, and the gateway; yields the stack once all are up.
+    """Runs Ray, the pools of models, and the gateway; yields the stack once the gateway is up.
 
     Args:
         config: the validated configuration.
@@ -51,28 +56,29 @@ def running_stack(
         followed: the configuration's file, if the stack follows it and requests may change it.
 
     Raises:
-        LaunchError: the machine lacks a resource that a model needs, or a part failed to start.
+        LaunchError: the gateway did not start.
     """
     metrics_dir = state_dir / "metrics"
     metrics_dir.mkdir(parents=True)
-    ray.init(
-        address="local",
-        # Twice: while a pool is replaced the new one is there before the old one ends.
-        num_cpus=max(os.cpu_count() or 1, 2 * cpus_wanted(config)),
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
     try:
-        _require_gpus(config)
+        with held_back():
+            ray.init(
+                address="local",
+                # Twice: while a pool is replaced the new one is there before the old one ends.
+                num_cpus=max(os.cpu_count() or 1, 2 * cpus_wanted(config)),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
         stack = LocalStack(config, EngineContext(cache_dir), metrics_dir, followed)
         stack.start(progress)
         yield stack
     finally:
         # Serve's controller exits by itself, which Ray reports on stdout as an error.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-            serve.shutdown()
+            if ray.is_initialized():  # otherwise Serve would start it
+                serve.shutdown()
             ray.shutdown()
 
 
@@ -101,7 +107,10 @@ class LocalStack:
         self.config = config
         self._context, self._metrics_dir, self._followed = context, metrics_dir, followed
         self.contents = contents(config)
+        self._desired, self._number = metrics_dir.with_name("desired.json"), 0
         self.apps: Mapping[str, str] = {pool.app_name: pool.app_name for pool in config.pools}
+        self._scoring = classifier_made_of(config.router)
+        self._lacking: Mapping[str, str] = {}
         self._versions = {app: 1 for app in self.apps}
 
     @property
@@ -110,16 +119,40 @@ class LocalStack:
         return f"http://{self.config.gateway.host}:{self.config.gateway.port}"
 
     def start(self, progress: Progress = lambda _: None) -> None:
-        """Deploys everything.
+        """Deploys everything; returns when the gateway runs. Models join it when they are up.
 
         Raises:
-            LaunchError: a part did not start.
+            LaunchError: the gateway did not start.
         """
+        self._lacking = _lacking_gpus(self.config)
         edge = self.config.gateway
-        with _translated():
+        with _translated([GATEWAY_APP]):
             serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
             serve.run_many(self.applications(), wait_for_applications_running=False)
-            _wait_until_running(_parts(self.config), progress)
+            _wait_until_running({GATEWAY_APP: "the gateway"}, progress)
+
+    def failed(self) -> list[str]:
+        """The applications of the stack that could not be deployed; Serve leaves them so. None
+        while the controller does not answer."""
+        try:
+            states = serve.status().applications
+        except (RayError, RayServeException, RuntimeError):
+            return []
+        failed = (name for name, app in states.items() if app.status == _FAILED)
+        return sorted({*self.apps.values(), ROUTER_APP} & {*failed})
+
+    def deploy_again(self, app: str) -> None:
+        """Has an application try again; does not wait for it."""
+        pools = [pool for pool in self.config.pools if self.apps[pool.app_name] == app]
+        self._restart(pools, self.apps)
+        targets = [of for of in self.applications() if of.name == app]
+        with _translated([app]):
+            serve.run_many(targets, wait_for_applications_running=False)
+
+    @property
+    def lacking_gpus(self) -> Mapping[str, str]:
+        """The models whose replicas ask for GPUs that this machine does not have, and why."""
+        return self._lacking
 
     def applications(self) -> list[RunTarget]:
         """The pools, the classifier if it is separate, and the gateway."""
@@ -131,47 +164,74 @@ class LocalStack:
         """Brings the stack to another configuration, or to other contents of its files.
 
         A pool that differs takes in its new models while it runs, where it can, or gets a new
-        application beside the old one. Then the gateway's replicas are replaced one by one, and
-        what is old goes when it has answered. With two gateway replicas no request is lost.
+        application beside the old one. Then the gateway's replicas come to the configuration while
+        they answer, or are replaced one by one. What is old goes when it has answered.
 
         Raises:
             LaunchError: a part did not start; what was there before serves on.
         """
         found = contents(config)
-        router = router_made_of(config, found) != router_made_of(self.config, self.contents)
-        pools = self._changed(config, found)
-        if self.config == config and not pools and not router:
+        if self.config == config and self.contents == found:
             return
-        _require_gpus(config)
+        lacking = self._require_gpus(config)
+        pools = self._changed(config, found)
         apps = {pool.app_name: self.apps.get(pool.app_name, "") for pool in config.pools}
         grown = self._grown(pools)
         replaced = [pool for pool in pools if pool.app_name not in grown]
         apps |= self._beside(replaced)
         self._restart(replaced, apps)
         made = {**self.contents, **found}
-        steps = (
-            [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools],
-            [*(self._classifier(config) if router else []), self._gateway(config, apps)],
-            [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of],
-        )
-        tried: set[str] = set()
+        first = [self._pool(grown.get(pool.app_name, pool), apps, made) for pool in pools]
+        if self._scoring != classifier_made_of(config.router):
+            first += self._classifier(config)
+        last = [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of]
+        tried = {str(target.name) for target in first}
         try:
-            for targets in steps:
-                tried |= {str(target.name) for target in targets}
-                self._run(targets, progress)
-                _require_taken(grown, apps)
+            self._run(first, progress)
+            _require_taken(grown, apps)
+            self._gateways(config, apps, progress, tried)
+            self._run(last, progress)
+            _require_taken(grown, apps)
         except Exception:
             self._restart(replaced, apps)
             self._undo(apps, tried, progress)
             raise
         gone = {*self.apps.values()} - {*apps.values()}
-        self.config, self.contents, self.apps = config, found, apps
+        self.config, self.contents, self.apps, self._lacking = config, found, apps, lacking
+        self._scoring = classifier_made_of(config.router)
         _end(gone)
+
+    def _require_gpus(self, config: NicheConfig) -> Mapping[str, str]:
+        """The models that lack GPUs; raises a `LaunchError` if these are more than before."""
+        lacking = _lacking_gpus(config)
+        for name in lacking.keys() - self._lacking.keys():
+            raise LaunchError(f"{name}: {lacking[name]}")
+        return lacking
 
     def _undo(self, apps: Mapping[str, str], tried: Set[str], progress: Progress) -> None:
         """Ends what an attempt added, and brings back what it replaced."""
         _end({*apps.values()} - {*self.apps.values()})
+        self._number += 1
+        DesiredState(self.config, self.apps, self._number).write(self._desired)
         self._run([of for of in self.applications() if of.name in tried], progress)
+
+    def _gateways(
+        self, config: NicheConfig, apps: Mapping[str, str], progress: Progress, tried: set[str]
+    ) -> None:
+        """Has the gateway's replicas serve a configuration, or others in their places, which are
+        then among what was `tried`."""
+        self._number += 1
+        if gateway_made_of(config) != gateway_made_of(self.config):
+            tried.add(GATEWAY_APP)
+            self._run([self._gateway(config, apps)], progress)
+            return
+        DesiredState(config, apps, self._number).write(self._desired)
+        gateways = serve.get_deployment_handle(GATEWAY_APP, app_name=GATEWAY_APP)
+        with _translated():
+            confirmed = gateways.broadcast("confirm", self._number)
+            for refused in confirmed.results(timeout_s=_APPLY_SECONDS):
+                if refused is not None:
+                    raise LaunchError(f"the gateway: {refused}")
 
     def _changed(self, config: NicheConfig, found: Contents) -> list[Pool]:
         """The pools that are new, or made of something else than before."""
@@ -208,9 +268,9 @@ class LocalStack:
     def _run(self, targets: Sequence[RunTarget], progress: Progress) -> None:
         """Deploys applications and waits for them."""
         if targets:
-            with _translated():
+            named = {str(of.name): str(of.name) for of in targets}
+            with _translated(named):
                 serve.run_many(targets, wait_for_applications_running=False)
-                named = {str(of.name): str(of.name) for of in targets}
                 _wait_until_running(named, progress, _APPLY_SECONDS)
 
     def _restart(self, pools: Iterable[Pool], apps: Mapping[str, str]) -> None:
@@ -221,7 +281,8 @@ class LocalStack:
 
     def _pool(self, pool: Pool, apps: Mapping[str, str], found: Contents) -> RunTarget:
         app = apps[pool.app_name]
-        checksums = [found[card_of(spec)] for spec in pool.models if spec.adapter]
+        cards = [card_of(spec) for spec in pool.models if spec.adapter]
+        checksums = [found[card] + found[card.with_name(WEIGHTS)] for card in cards]
         built = build_pool(pool, self._context, checksums, str(self._versions[app]))
         return RunTarget(built, app, None, _QUIET)
 
@@ -233,17 +294,24 @@ class LocalStack:
         return [RunTarget(built, ROUTER_APP, None, _QUIET)]
 
     def _gateway(self, config: NicheConfig, apps: Mapping[str, str]) -> RunTarget:
-        context = GatewayContext(self._context, self._metrics_dir, apps, self._followed)
+        context = GatewayContext(
+            engine=self._context,
+            metrics_dir=self._metrics_dir,
+            apps=apps,
+            followed=self._followed,
+            desired=self._desired,
+            number=self._number,
+        )
         return RunTarget(build_gateway(config, context), GATEWAY_APP, "/", _QUIET)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turns what Serve and Ray raise into a `LaunchError`."""
+def _translated(apps: Collection[str] = ()) -> Iterator[None]:
+    """Turns what Serve and Ray raise into a `LaunchError`; `apps` are those in question."""
     try:
         yield
     except RuntimeError as error:
-        raise LaunchError(_what_failed() or f"{error}; see Ray Serve's logs") from error
+        raise LaunchError(_what_failed(apps) or f"{error}; see Ray Serve's logs") from error
     except (RayError, RayServeException, TimeoutError) as error:
         first = str(error).strip().partition("\n")[0]
         raise LaunchError(
@@ -267,14 +335,6 @@ def _end(apps: Iterable[str]) -> None:
         serve.delete(app, _blocking=False)
 
 
-def _parts(config: NicheConfig) -> Mapping[str, str]:
-    """The readable name of each application."""
-    parts = {pool.app_name: _title(pool) for pool in config.pools}
-    if config.router.deployment is not None:
-        parts[ROUTER_APP] = "the classifier"
-    return parts | {GATEWAY_APP: "the gateway"}
-
-
 def _title(pool: Pool) -> str:
     if not pool.shared:
         return pool.name
@@ -293,7 +353,7 @@ def _wait_until_running(
     while running < parts.keys():
         time.sleep(_POLL_SECONDS)
         states = {name: app.status for name, app in serve.status().applications.items()}
-        if ApplicationStatus.DEPLOY_FAILED in map(states.get, parts):
+        if _FAILED in map(states.get, parts):
             raise RuntimeError("an application could not be deployed")
         if time.monotonic() - started > seconds:
             raise RuntimeError("an application was not up in time; it may lack a core or memory")
@@ -301,27 +361,36 @@ def _wait_until_running(
             if states.get(name) == ApplicationStatus.RUNNING:
                 running.add(name)
                 took = time.monotonic() - started
-                progress(f"{parts[name]} is up ({took:.0f} s, {len(running)} of {len(parts)})")
+                count = f", {len(running)} of {len(parts)}" if len(parts) > 1 else ""
+                progress(f"{parts[name]} is up ({took:.0f} s{count})")
 
 
-def _require_gpus(config: NicheConfig) -> None:
-    """Raises if GPUs are missing, since Serve would wait for them forever."""
+def _lacking_gpus(config: NicheConfig) -> dict[str, str]:
+    """The models for whose replicas there are not GPUs enough, with the reason; Serve would wait
+    for them forever."""
     apart = config.router.deployment
-    required = sum(
-        pool.basis.resources.num_gpus * _most_replicas(pool) for pool in config.pools
-    ) + (apart.num_gpus * apart.replicas if apart else 0)
-    present = ray.cluster_resources().get("GPU", 0)
-    if required > present:
-        raise LaunchError(
-            f"models and classifier ask for {required:g} GPUs (num_gpus x replicas) and this "
-            f"machine has {present:g}; lower them, or use a fraction of a GPU per replica"
-        )
+    present = free = ray.cluster_resources().get("GPU", 0)
+    free -= apart.num_gpus * apart.replicas if apart else 0
+    found: dict[str, str] = {}
+    for pool in config.pools:
+        required = pool.basis.resources.num_gpus * _most_replicas(pool)
+        if required > max(free, 0):
+            reason = (
+                f"it asks for {required:g} GPUs (num_gpus x replicas), and {max(free, 0):g} of "
+                f"this machine's {present:g} are left; lower them, or use a fraction per replica"
+            )
+            found |= dict.fromkeys(pool.model_names, reason)
+        else:
+            free -= required
+    return found
 
 
-def _what_failed() -> str:
+def _what_failed(apps: Collection[str]) -> str:
     """One line per failed deployment, with the last line of its message; empty without one."""
     lines = []
     for app, status in serve.status().applications.items():
+        if app not in apps:
+            continue
         for name, deployment in status.deployments.items():
             messages = [line for line in deployment.message.splitlines() if line.strip()]
             if messages and deployment.status != "HEALTHY":

@@ -2,48 +2,62 @@
 that it loads. A part whose making differs has to be deployed anew."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 
-from deployments.models.adapters import ADAPTERS, CARD
+from deployments.models.adapters import ADAPTERS, CARD, WEIGHTS
+from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.config import ConfigError, NicheConfig
-from router.artifact import artifact_path
+from gateway.routing import artifact_file, checksum
 
 Contents = Mapping[Path, str]
-"""A checksum of each file; "" where there is none."""
+"""A checksum of each file, of weights the size; "" where there is none."""
 
 
 def contents(config: NicheConfig, *more: Path) -> Contents:
-    """Of all files that say what a stack is made of, weights aside: their cards have checksums.
+    """Of all files that say what a stack is made of. The cards have the weights' checksums.
 
     Args:
         config: of the stack.
         more: further files, such as the configuration's own.
     """
-    files = [*more, router_file(config), *(card_of(spec) for spec in config.models if spec.adapter)]
-    return {path: _checksum(path) for path in files}
+    files = [*more, artifact_file(config.router)]
+    if config.gateway.api_keys_file is not None:
+        files.append(Path(config.gateway.api_keys_file))
+    adapted = [spec for spec in config.models if spec.adapter]
+    files += [card_of(spec) for spec in adapted]
+    weights = {path: _size(path) for path in (card_of(of).with_name(WEIGHTS) for of in adapted)}
+    return {path: checksum(path) for path in files} | weights
+
+
+def _size(path: Path) -> str:
+    try:
+        return str(path.stat().st_size)
+    except OSError:
+        return ""
 
 
 def pools_made_of(config: NicheConfig, found: Contents) -> Mapping[str, object]:
     """What each pool is made of, by the name of its application."""
-    return {
-        pool.app_name: (
-            pool,
-            [found[card_of(spec)] for spec in pool.models if spec.adapter],
-        )
-        for pool in config.pools
-    }
+    return {pool.app_name: _made_of(pool, found) for pool in config.pools}
 
 
-def router_made_of(config: NicheConfig, found: Contents) -> object:
-    """What the router is made of."""
-    return config.router, found[router_file(config)]
+def _made_of(pool: Pool, found: Contents) -> object:
+    loaded = [spec.as_loaded for spec in pool.models]
+    cards = [card_of(spec) for spec in pool.models if spec.adapter]
+    files = [(found[card], found[card.with_name(WEIGHTS)]) for card in cards]
+    # Where gateways keep the limits, other ones need no other replicas.
+    limits = None if pool.shared or pool.asked_at_ports else pool.basis.limits
+    return pool.shared, loaded, files, limits
 
 
-def router_file(config: NicheConfig) -> Path:
-    """The file that has the checksums of the router's artifact."""
-    return artifact_path(config.router.artifact) / "artifact.json"
+def gateway_made_of(config: NicheConfig) -> object:
+    """What the gateway's replicas depend on that they cannot change while they run: Serve's
+    options, and the models, whose metrics would stay."""
+    edge = config.gateway
+    pools = [(pool.name, pool.model_names) for pool in config.pools]
+    models = [(spec.name, spec.kind) for spec in config.models]
+    return edge.replicas, edge.num_cpus, edge.max_concurrent_requests, sorted(models), pools
 
 
 def card_of(spec: ModelSpec) -> Path:
@@ -51,13 +65,6 @@ def card_of(spec: ModelSpec) -> Path:
     named = ADAPTERS / str(spec.adapter)
     folder = named if named.is_dir() else Path(str(spec.adapter)).expanduser()
     return folder / CARD
-
-
-def _checksum(path: Path) -> str:
-    try:
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def require_applicable(old: NicheConfig, new: NicheConfig) -> None:

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
 
 from cli.options import CommandError
+from cli.signals import Terminated, listen
 from deployments.models.errors import ModelError
 from gateway.config import ConfigError, LaunchError
 from lab.comparison.errors import ComparisonError
@@ -54,6 +55,8 @@ _EXPECTED = (
 
 _READER_LEFT = 141
 """What a shell reports of a command that SIGPIPE ended (128 + 13)."""
+_TERMINATED = 143
+"""The same of SIGTERM (128 + 15)."""
 
 
 def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -82,10 +85,13 @@ def _version() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code.
 
-    2 is an error of the user or the environment; 141 says that whoever read the output left.
+    2 is an error of the user or the environment; 130 and 143 say that SIGINT or SIGTERM came; 141
+    that whoever read the output left.
     """
     try:
         try:
+            if argv is None:
+                listen()
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
             sys.stdout.flush()  # at exit it would be too late to catch what this raises
@@ -121,6 +127,9 @@ def _run(words: Sequence[str]) -> int:
     except _EXPECTED as error:
         print(f"niche: {error}", file=sys.stderr)
         return 2
+    except Terminated as came:
+        print("niche: stopped by SIGTERM", *came.args, file=sys.stderr)
+        return _TERMINATED
     except KeyboardInterrupt:
         return 130
 

@@ -2,12 +2,15 @@
 `BackendError`s here and nowhere else."""
 
 import asyncio
+import math
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import grpc
+from ray import serve
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -16,6 +19,7 @@ from deployments.affinity import ranks
 from deployments.frames import decode_chunk, encode_request
 from deployments.limiter import Limiter
 from deployments.protocol import (
+    STARTING,
     BackendError,
     Chunk,
     EngineStats,
@@ -34,6 +38,10 @@ _RETRY_AFTER_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
 _TOLD_SECONDS = 0.5
 """Longer than Serve names no replica while it tells the only one which models it has."""
+_REASON_SECONDS = 3.0
+"""How old the reason may be why an application has no replica."""
+_MODULES = re.compile(r"^(?:\w+\.)+(?=\w+:)")
+_NO_REPLICA = "no replica of it is running"
 _REST_SECONDS = 30.0
 """How long a port that took no request is left alone."""
 _FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
@@ -48,6 +56,7 @@ class ServeApplication:
         get_handle: returns the application's handle; asked for on first use, and again after a
             failure to find the application, so that a gateway may start before its models.
         may_sleep: whether it may have no replica.
+        why_down: why no replica runs; it may ask the controller, and wait.
     """
 
     def __init__(
@@ -56,8 +65,12 @@ class ServeApplication:
         get_handle: Callable[[], DeploymentHandle],
         *,
         may_sleep: bool = False,
+        why_down: Callable[[], str] = lambda: _NO_REPLICA,
     ) -> None:
         self._name, self._get_handle, self._may_sleep = name, get_handle, may_sleep
+        self._why_down = why_down
+        self._reason_down, self._told = STARTING, -math.inf
+        self._learning: asyncio.Task[None] | None = None  # kept, or it may be collected
         self._handle: DeploymentHandle | None = None
 
     async def health(self) -> None:
@@ -80,7 +93,20 @@ class ServeApplication:
         except DeploymentUnavailableError as error:
             if self._may_sleep:
                 return []
-            raise Unavailable(self._name, "no replica of it is running") from error
+            raise Unavailable(self._name, self._reason()) from error
+
+    def _reason(self) -> str:
+        """Why no replica runs, as far as is known; asks the controller in the background, since a
+        health check that has to wait for it would pass."""
+        now = asyncio.get_running_loop().time()
+        if now - self._told > _REASON_SECONDS:
+            self._told = now
+            self._learning = asyncio.create_task(self._learn())
+        return self._reason_down
+
+    async def _learn(self) -> None:
+        with suppress(RayError, RayServeException):
+            self._reason_down = await asyncio.to_thread(self._why_down)
 
     async def ask(self, call: Callable[[DeploymentHandle], Awaitable[_T]]) -> _T:
         """What a call of one of its methods returns.
@@ -124,6 +150,19 @@ class ServeApplication:
             raise Unavailable(name, f"its transport failed ({error.code().name})") from error
 
 
+def why_down(app: str, deployment: str) -> str:
+    """Why no replica of a deployment runs, as the controller tells it."""
+    found = serve.status().applications.get(app)
+    status = None if found is None else found.deployments.get(deployment)
+    if status is None:
+        return "it is not deployed"
+    message, _, error = status.message.partition("Error:\n")
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    if lines:
+        return f"it did not start: {_MODULES.sub('', lines[-1])}"
+    return f"{STARTING}: {message.strip()}" if message.strip() else STARTING
+
+
 def _require_one(verdicts: Sequence[Any]) -> None:
     """Raises the first failure if all failed."""
     failures = [verdict for verdict in verdicts if isinstance(verdict, Exception)]
@@ -139,11 +178,12 @@ class ServeBackend(ServeApplication):
     none, for a replica that starts, and for one that no report has named yet.
 
     Args:
-        name, get_handle, may_sleep: as of a `ServeApplication`.
+        name, get_handle, may_sleep, why_down: as of a `ServeApplication`.
         limiters: of the models whose limits Serve does not keep, by name.
         client: asks replicas at their ports; None: by the handle alone.
 
     Attributes:
+        limiters: as given; others take effect with the next request.
         engine_stats: what the replicas' engines told when their health was last asked.
     """
 
@@ -153,11 +193,14 @@ class ServeBackend(ServeApplication):
         get_handle: Callable[[], DeploymentHandle],
         *,
         may_sleep: bool = False,
+        why_down: Callable[[], str] = lambda: _NO_REPLICA,
         limiters: Mapping[str, Limiter] = MappingProxyType({}),
         client: ReplicaClient | None = None,
     ) -> None:
-        super().__init__(name, get_handle, may_sleep=may_sleep)
-        self._limiters, self._client = limiters, client
+        super().__init__(name, get_handle, may_sleep=may_sleep, why_down=why_down)
+        self.limiters, self._client = limiters, client
+        self._never_up: str | None = None  # why, as far as is known
+        self._was_up = False
         self.engine_stats: tuple[EngineStats, ...] = ()
         self._asking: asyncio.Task[list[Any]] | None = None
         self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
@@ -187,11 +230,14 @@ class ServeBackend(ServeApplication):
         async with asyncio.timeout(_HEALTH_SECONDS):
             try:
                 reports = await self._ask_replicas(method)
-            except Unavailable:
+            except Unavailable as error:
+                if not self._was_up:
+                    self._never_up = error.reason
                 if not self._replicas:
                     raise
                 await asyncio.sleep(_TOLD_SECONDS)
                 reports = await self._ask_replicas(method)
+        self._was_up, self._never_up = True, None
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
         self.engine_stats = tuple(
@@ -271,6 +317,7 @@ class ServeBackend(ServeApplication):
             raise
 
     async def _stream_by_handle(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        self._require_up(request.model)
         with self._translated(request.model):
             handle = await self._found(request.model)
             method = handle.options(method_name="stream_frames", stream=True, **_FRAMES)
@@ -285,6 +332,7 @@ class ServeBackend(ServeApplication):
                     response.cancel()
 
     async def _complete_by_handle(self, request: ModelRequest) -> Chunk:
+        self._require_up(request.model)
         with self._translated(request.model):
             method = (await self._found(request.model)).options(
                 method_name="complete_frame", **_FRAMES
@@ -296,6 +344,12 @@ class ServeBackend(ServeApplication):
                 response.cancel()
                 raise
 
+    def _require_up(self, model: str) -> None:
+        """Raises `Unavailable` if no replica was ever there: Serve would have the request wait for
+        the first, which may not come. Between two replicas it waits."""
+        if self._never_up is not None:
+            raise Unavailable(model, self._never_up)
+
     async def load(self, model: str) -> Load:
         """The record of one replica."""
         return await self.ask(lambda handle: handle.load.remote(model))
@@ -305,7 +359,7 @@ class ServeBackend(ServeApplication):
         return await self.ask(lambda handle: handle.cards.remote())
 
     def _slot(self, model: str) -> AbstractAsyncContextManager[None]:
-        limiter = self._limiters.get(model)
+        limiter = self.limiters.get(model)
         return nullcontext() if limiter is None else limiter.slot()
 
 

@@ -210,6 +210,10 @@ class Overloaded(BackendError):
         self.model, self.queued, self.retry_after_seconds = model, queued, retry_after_seconds
 
 
+STARTING = "it is starting"
+"""How the reason begins of a model that may still come up by itself."""
+
+
 class Unavailable(BackendError):
     """No live replica could answer, or it died while answering."""
 

@@ -2,16 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from ray.util import get_node_ip_address
 
-from deployments.engine import EngineContext, LiveEngine, create_engine, faults_translated
+from deployments.engine import (
+    Engine,
+    EngineContext,
+    LiveEngine,
+    create_engine,
+    faults_translated,
+)
 from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
+from deployments.models.adapters import adapter_of
+from deployments.models.errors import ModelError
 from deployments.protocol import (
     Chunk,
     EngineStats,
@@ -48,11 +56,16 @@ class ReplicaReport:
 
 
 class ModelServer:
-    """One replica of one or several models; `builder.py` wraps it for Serve."""
+    """One replica of one or several models; `builder.py` wraps it for Serve.
+
+    A model that cannot be served does not keep out the others of its pool: it is missing, and the
+    report says why.
+    """
 
     def __init__(self, specs: Sequence[ModelSpec], context: EngineContext) -> None:
-        self._names = frozenset(spec.name for spec in specs)
-        self._engine = create_engine(specs, context)
+        self._context = context
+        self._take(specs)
+        self._engine = self._made()
         self._starting = asyncio.Lock()
         self._started = False
         self._coming: asyncio.Task[str | None] | None = None
@@ -67,13 +80,14 @@ class ModelServer:
             wanted: the specs under `models`, as `builder.build_pool` writes them.
 
         Raises:
-            ValueError: an engine option is wrong, before anything is loaded.
+            ValueError: no model's engine options are right, before anything is loaded.
         """
         specs = [ModelSpec.model_validate(fields) for fields in wanted["models"]]
         if self._started:
             self._coming = asyncio.create_task(self._come_to(specs, self._coming))
-        else:
-            await self._update(specs)
+        elif specs != list(self._specs):
+            self._take(specs)
+            self._engine = self._made()
 
     async def confirm(self) -> str | None:
         """Returns when it has come to the models that it was told last, or with the reason why it
@@ -94,7 +108,51 @@ class ModelServer:
 
     async def _update(self, specs: Sequence[ModelSpec]) -> None:
         await cast(LiveEngine, self._engine).update(specs)
-        self._names = frozenset(spec.name for spec in specs)
+        self._take(specs)
+
+    def _take(self, specs: Sequence[ModelSpec]) -> None:
+        self._specs, self._names = specs, frozenset(spec.name for spec in specs)
+        self._missing: Mapping[str, str] = {}
+
+    def _made(self) -> Engine:
+        """The engine of the models that one can be made for.
+
+        Raises:
+            ValueError: there is none, or they do not go together.
+        """
+        try:
+            return create_engine(self._specs, self._context)
+        except ValueError as error:
+            return self._without_faulty(error, lambda spec: create_engine([spec], self._context))
+
+    async def _start(self) -> None:
+        """Starts the engine with the models whose adapters can be used.
+
+        Raises:
+            Exception: there is none, or the engine failed for another reason.
+        """
+        try:
+            await self._engine.start()
+        except (ModelError, ValueError) as error:
+            await self._engine.stop()
+            self._engine = await asyncio.to_thread(self._without_faulty, error, _require_adapter)
+            await self._engine.start()
+
+    def _without_faulty(self, error: Exception, check: Callable[[ModelSpec], object]) -> Engine:
+        """An engine of the models that pass a check; raises `error` if all do, or none does."""
+        faults = dict(self._missing)
+        for spec in self._specs:
+            try:
+                check(spec)
+            except (ModelError, ValueError) as fault:
+                faults[spec.name] = str(fault)
+        sound = [spec for spec in self._specs if spec.name not in faults]
+        if not sound or faults.keys() == self._missing.keys():
+            raise error
+        _log.error("models are missing: %s", "; ".join(map(": ".join, faults.items())))
+        engine = create_engine(sound, self._context)
+        self._missing = faults
+        return engine
 
     async def check_health(self) -> None:
         """Loads the engine on the first call; later raises if only a restart can repair it.
@@ -104,7 +162,7 @@ class ModelServer:
         """
         async with self._starting:
             if not self._started:
-                await self._engine.start()
+                await self._start()
                 self._started = True
         await self._engine.alive()
 
@@ -115,10 +173,11 @@ class ModelServer:
 
     async def report(self) -> ReplicaReport:
         """The health of each model, and what their engine tells."""
-        names = sorted(self._names)
+        names = sorted(self._names - self._missing.keys())
         reasons = await asyncio.gather(*map(self._why_ill, names))
         load = await self._engine.load(names[0])
-        return ReplicaReport(dict(zip(names, reasons, strict=True)), engine=load.engine)
+        models = {**self._missing, **dict(zip(names, reasons, strict=True))}
+        return ReplicaReport(models, engine=load.engine)
 
     async def _why_ill(self, model: str) -> str | None:
         try:
@@ -168,6 +227,13 @@ class ModelServer:
         # While a pool changes, a gateway may know a model that this replica does not.
         if model not in self._names:
             raise Unavailable(model, "this replica does not serve it")
+        if model in self._missing:
+            raise Unavailable(model, self._missing[model])
+
+
+def _require_adapter(spec: ModelSpec) -> None:
+    if spec.adapter is not None:
+        adapter_of(spec)
 
 
 class ServedModelServer(ModelServer):

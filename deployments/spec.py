@@ -258,6 +258,12 @@ class ModelSpec(_Section):
         return value
 
     @property
+    def as_loaded(self) -> "ModelSpec":
+        """Without what gateways alone read: what has this in common is the same to an engine."""
+        only_gateways = {"price": Price(), "limits": Limits(), "domain": None}
+        return self.model_copy(update=only_gateways | {"initial_state": "active"})
+
+    @property
     def in_gateway(self) -> bool:
         """Whether the gateway asks this model itself, so that it has no application."""
         return self.engine == _UPSTREAM and self.deployment is None

@@ -113,6 +113,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
         exception_handlers={HTTPException: _translate},
         lifespan=_lifespan([*dependencies.services, images], readiness, evaluation, closing),
     )
+    app.state.readiness = readiness
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
 
@@ -367,8 +368,9 @@ def _preview_route(
 
 
 def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Route]:
-    catalogue = Catalogue(dependencies.config, int(dependencies.wall_clock()))
-    probes = Probes(readiness)
+    config = dependencies.config
+    catalogue = Catalogue(config, readiness, int(dependencies.wall_clock()))
+    probes = Probes(readiness, (spec.name for spec in config.generating))
     metrics = Exposition(dependencies.metrics.registry, dependencies.multiprocess_dir)
     description = Description(describe())
     page = Page()

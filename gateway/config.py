@@ -1,5 +1,6 @@
 """What `niche.yaml` says, validated before anything starts; `gateway.config_file` reads it."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -353,24 +354,7 @@ class NicheConfig(_Section):
         kind = {"kind": _LISTS[info.field_name or ""]}
         return [kind | of if isinstance(of, dict) else of for of in specs]
 
-    @model_validator(mode="after")
-    def _told_apart(self) -> "NicheConfig":
-        if self.generalist.name == AUTO:
-            raise ValueError(f"generalist.name: {AUTO!r} is the name of the router; choose another")
-        names = [spec.name for spec in self.models]
-        for where, spec in self._places():
-            if where != "generalist" and (names.count(spec.name) > 1 or spec.name == AUTO):
-                raise ValueError(
-                    f"{where}.name: {spec.name!r} is already used; names must be unique"
-                )
-            kind = _LISTS.get(where.partition("[")[0], "generation")
-            if spec.kind != kind:
-                lists = [key for key, of in _LISTS.items() if of == spec.kind]
-                remedy = f"list the model under {lists[0]}" if lists else "remove the key"
-                raise ValueError(f"{where}.kind: not {spec.kind} here; {remedy}")
-        return self
-
-    def _places(self) -> list[tuple[str, ModelSpec]]:
+    def places(self) -> list[tuple[str, ModelSpec]]:
         """Each model with its key."""
         return [
             ("generalist", self.generalist),
@@ -382,61 +366,84 @@ class NicheConfig(_Section):
         ]
 
     @model_validator(mode="after")
-    def _consistent(self) -> "NicheConfig":
+    def _sound(self, info: ValidationInfo) -> "NicheConfig":
+        """All faults at once, a line each; they are no error to who gives a list for them."""
+        faults = [
+            *self._name_clashes(),
+            *self._wrong_kinds(),
+            *self._wrong_domains(),
+            *self._pool_conflicts(),
+            *self._unpriced_worth(),
+            *self._unfair_comparison(),
+        ]
+        if isinstance(info.context, list):
+            info.context.extend(faults)
+        elif faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _name_clashes(self) -> Iterator[str]:
+        if self.generalist.name == AUTO:
+            yield f"generalist.name: {AUTO!r} is the name of the router; choose another"
+        names = [AUTO, *(spec.name for spec in self.models)]
+        first = {spec.name: where for where, spec in reversed(self.places()[1:])}
+        for name, where in first.items():
+            if names.count(name) > 1:
+                yield f"{where}.name: {name!r} is already used; names must be unique"
+
+    def _wrong_kinds(self) -> Iterator[str]:
+        for where, spec in self.places():
+            if spec.kind != _LISTS.get(where.partition("[")[0], "generation"):
+                lists = [key for key, of in _LISTS.items() if of == spec.kind]
+                remedy = f"list the model under {lists[0]}" if lists else "remove the key"
+                yield f"{where}.kind: not {spec.kind} here; {remedy}"
+
+    def _wrong_domains(self) -> Iterator[str]:
         if self.generalist.domain is not None:
-            raise ValueError("generalist.domain: the generalist has no domain; remove the key")
+            yield "generalist.domain: the generalist has no domain; remove the key"
         for index, spec in enumerate(self.specialists):
             where = f"specialists[{index}]"
             if spec.domain is None:
-                raise ValueError(f"{where}.domain: a specialist ({spec.name!r}) needs a domain")
+                yield f"{where}.domain: a specialist ({spec.name!r}) needs a domain"
             if spec.domain == GENERAL:
-                raise ValueError(
-                    f"{where}.domain: {GENERAL!r} is the generalist's domain; name another"
-                )
+                yield f"{where}.domain: {GENERAL!r} is the generalist's domain; name another"
             if spec.initial_state != "active" and self.gateway.shadow is None:
-                raise ValueError(
+                yield (
                     f"{where}.initial_state: {spec.initial_state!r} would last forever; "
                     "set gateway.shadow"
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _pools_agree(self) -> "NicheConfig":
+    def _pool_conflicts(self) -> Iterator[str]:
         try:
             pools(self.models)
         except PoolConflict as conflict:
-            where = next(key for key, spec in self._places() if spec.name == conflict.model)
-            raise ValueError(f"{where}.pool: {conflict}") from conflict
-        return self
+            where = next(key for key, spec in self.places() if spec.name == conflict.model)
+            yield f"{where}.pool: {conflict}"
 
-    @model_validator(mode="after")
-    def _worth_has_prices(self) -> "NicheConfig":
+    def _unpriced_worth(self) -> Iterator[str]:
         prices = {spec.price for spec in (self.generalist, *self.specialists)}
         if self.router.selection.quality_point_worth is not None and prices == {Price()}:
-            raise ValueError(
+            yield (
                 "router.selection.quality_point_worth: no model has a price to weigh quality "
                 "against; give the generalist and the specialists a price, or remove the key"
             )
-        return self
 
-    @model_validator(mode="after")
-    def _fair_comparison(self) -> "NicheConfig":
+    def _unfair_comparison(self) -> Iterator[str]:
         shadow = self.gateway.shadow
         if shadow is None:
-            return self
+            return
         names = [spec.name for spec in self.specialists]
         unknown = sorted({part.specialist for part in shadow.grading} - set(names))
         if unknown:
-            raise ValueError(
+            yield (
                 f"gateway.shadow.grading: no specialist {', '.join(unknown)}; "
                 f"there are {', '.join(names) or 'none'}"
             )
         if shadow.judge is not None and self._is_compared(shadow.judge):
-            raise ValueError(
+            yield (
                 f"gateway.shadow.judge: {shadow.judge.model!r} would judge its own answers; "
                 "name another model"
             )
-        return self
 
     def _is_compared(self, judge: JudgeSection) -> bool:
         """Whether the judge is one of the compared models, directly or through this gateway."""

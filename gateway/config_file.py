@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_migration import rename_at
+from gateway.config_paths import with_paths_beside
 
 
 def load_config(path: Path) -> NicheConfig:
@@ -19,8 +20,17 @@ def load_config(path: Path) -> NicheConfig:
     Raises:
         ConfigError: the file is absent, is not YAML, or has errors; the message lists all of them.
     """
+    return with_paths_beside(path, parse_config(read_yaml(path), str(path)))
+
+
+def read_yaml(path: Path) -> Any:
+    """What a configuration file says, not validated.
+
+    Raises:
+        ConfigError: the file is absent, or is not YAML.
+    """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name another with --config") from None
     except OSError as error:
@@ -28,13 +38,55 @@ def load_config(path: Path) -> NicheConfig:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         # YAML's message has several lines; an error here has one.
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    return parse_config(raw, str(path))
+
+
+def load_for_check(path: Path) -> tuple[NicheConfig | None, list[str]]:
+    """The configuration without the keys that are wrong, and a line for each of these.
+
+    Returns:
+        None for the configuration, where what is left is none.
+
+    Raises:
+        ConfigError: the file is absent, or is not YAML.
+    """
+    raw, lines = read_yaml(path), list[str]()
+    _require_mapping(raw, str(path))
+    for again in (False, True):
+        faults: list[str] = []
+        try:
+            config = NicheConfig.model_validate(raw, context=faults)
+        except ValidationError as error:
+            if again or not _without(raw, error):
+                return None, lines or _lines(error, str(path))
+            lines = _lines(error, str(path))
+        else:
+            lines += [f"{path}: {fault}" for fault in faults]
+            return with_paths_beside(path, config), lines
+    return None, lines
+
+
+def _without(raw: Any, error: ValidationError) -> bool:
+    """Removes the keys of an error's faults; whether that was possible."""
+    for fault in error.errors():
+        *parents, key = fault["loc"] or [""]
+        section = raw
+        try:
+            for part in parents:
+                section = section[part]
+            del section[key]
+        except (LookupError, TypeError):
+            return False
+    return True
+
+
+def _require_mapping(raw: Any, source: str) -> None:
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{source}: expected a mapping of sections, got {type(raw).__name__}")
 
 
 def parse_config(raw: Any, source: str) -> NicheConfig:
     """Validates a parsed configuration; `source` names it in errors."""
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{source}: expected a mapping of sections, got {type(raw).__name__}")
+    _require_mapping(raw, source)
     try:
         return NicheConfig.model_validate(raw)
     except ValidationError as error:
@@ -49,7 +101,7 @@ def _lines(error: ValidationError, source: str) -> list[str]:
         if renamed is not None:
             lines.append(f"{source}: {where}: {renamed.hint()}")
         elif fault["type"] == "value_error" and not fault["loc"]:
-            lines.append(f"{source}: {fault['ctx']['error']}")
+            lines += [f"{source}: {line}" for line in str(fault["ctx"]["error"]).splitlines()]
         elif fault["type"] == "missing":
             lines.append(f"{source}: {where}: required, but missing")  # the input is the section
         elif fault["type"] == "extra_forbidden":

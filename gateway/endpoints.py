@@ -1,9 +1,10 @@
 """The endpoints that call no model: models, health, metrics, and the OpenAPI document."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,14 +21,18 @@ from router.types import GENERAL
 
 
 class Catalogue:
-    """`/v1/models`: `auto`, the generalist, the specialists, the models that embed, or rank.
+    """`/v1/models`: `auto`, the generalist, the specialists, the models that embed, or rank; also
+    those that are missing, with the reason.
 
     Args:
         config: names the models.
+        readiness: knows which are missing.
         created: when this gateway started, in Unix seconds; reported for every model.
     """
 
-    def __init__(self, config: NicheConfig, created: int) -> None:
+    def __init__(self, config: NicheConfig, readiness: Readiness, created: int) -> None:
+        self._readiness = readiness
+        self._generating = [spec.name for spec in config.generating]
         could = frozenset[Capability]().union(*map(capabilities_of, config.generating))
         auto = ModelObject(
             id=AUTO,
@@ -46,7 +51,7 @@ class Catalogue:
 
     async def every(self, _request: Request) -> Response:
         """`GET /v1/models`."""
-        return _json(ModelList(data=list(self._models.values())))
+        return _json(ModelList(data=[self._now(model) for model in self._models.values()]))
 
     async def one(self, request: Request) -> Response:
         """`GET /v1/models/{model}`.
@@ -60,25 +65,42 @@ class Catalogue:
                 f"Model {name[:80]!r} does not exist; available: {', '.join(self._models)}.",
                 "model",
             )
-        return _json(self._models[name])
+        return _json(self._now(self._models[name]))
+
+    def _now(self, model: ModelObject) -> ModelObject:
+        """The model as the last health checks found it; `auto` needs one that answers with text."""
+        names = self._generating if model.id == AUTO else [model.id]
+        reasons = [self._readiness.reason(name) for name in names]
+        if None in reasons:
+            return model
+        niche = replace(model.niche, available=False, unavailable_reason=reasons[0])
+        return replace(model, niche=niche)
 
 
 class Probes:
-    """`/healthz`: the process is alive; `/readyz`: every model can answer."""
+    """`/healthz`: the process is alive; `/readyz`: a model can answer.
 
-    def __init__(self, readiness: Readiness) -> None:
-        self._readiness = readiness
+    Args:
+        readiness: knows which cannot.
+        generating: the models of which one suffices, since any may be asked for by its name.
+    """
+
+    def __init__(self, readiness: Readiness, generating: Iterable[str]) -> None:
+        self._readiness, self._generating = readiness, frozenset(generating)
 
     async def alive(self, _request: Request) -> Response:
         """`GET /healthz`."""
         return _json({"status": "ok"})
 
-    async def ready(self, _request: Request) -> Response:
-        """`GET /readyz`: 200, or 503 with the models that do not answer and why."""
+    async def ready(self, request: Request) -> Response:
+        """`GET /readyz`: 200 while a model answers, 503 if none does; `GET /readyz?all`: 200 if all
+        do. Names the missing ones, and why."""
         failing = await self._readiness.failing()
-        if failing:
+        if not failing:
+            return _json({"status": "ok"})
+        if "all" in request.query_params or self._generating <= failing.keys():
             return _json({"status": "unavailable", "models": failing}, 503)
-        return _json({"status": "ok"})
+        return _json({"status": "degraded", "models": failing})
 
 
 class Exposition:

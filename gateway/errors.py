@@ -294,7 +294,7 @@ def _words_about_a_model(error: BackendError) -> str:
         case DeadlineExceeded():
             return f"Model {error.model!r} did not finish within {error.seconds:g} s."
         case Unavailable():  # the reason may name hosts: only for the log
-            return f"Model {error.model!r} cannot answer now; try again later."
+            return f"Model {error.model!r} cannot answer now; try again later. /v1/models says why."
         case _:
             return "The model failed; try again later."
 

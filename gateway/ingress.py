@@ -5,42 +5,31 @@ The app itself (`gateway/app.py`) does not depend on Ray.
 
 import asyncio
 import gc
+import logging
 import os
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
-from prometheus_client import CollectorRegistry
 from ray import serve
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.engine import Engine, EngineContext, create_engines
-from deployments.handle import ServeApplication, ServeBackend
-from deployments.limiter import Limiter
-from deployments.pool import Pool
-from deployments.protocol import Backend
-from deployments.replica_client import ReplicaClient
-from deployments.upstream import Upstream
+from deployments.engine import EngineContext
 from gateway.app import build_app
-from gateway.classifier import CLASSIFIER, ROUTER_APP, RemoteScorer
-from gateway.config import ConfigError, NicheConfig
-from gateway.dependencies import Dependencies
-from gateway.evidence.grading import JUDGE
+from gateway.config import NicheConfig
+from gateway.desired_state import DesiredState
 from gateway.log import log_requests
 from gateway.loop_watch import watch_running_loop
-from gateway.metrics import Metrics, forget_dead_processes, sharing_variables
-from gateway.routing import load_classifier, load_policy
-from gateway.scoring import DeployedScorer
-from gateway.specialists.stack_file import StackFile
-from gateway.tracing.otlp import open_provider
-from router.classifier import Classifier
-from router.policy import Policy
+from gateway.metrics import forget_dead_processes, sharing_variables
+from gateway.replaceable_app import ReplaceableApp
+from gateway.replica_parts import ReplicaParts
+
+_log = logging.getLogger("gateway.ingress")
 
 GATEWAY_APP = "gateway"
+
+_LOOK_SECONDS = 1.0
 
 _GARBAGE_THRESHOLDS = (100_000, 1, 1)
 """When Python looks for cycles of objects: rarely, since requests leave none (`test_work.py`). With
@@ -60,49 +49,78 @@ class GatewayContext:
     All gateway replicas of a node share `metrics_dir`, so that each can serve the sums.
     `apps` are the applications of pools, by `Pool.app_name`, where these are not their names: of
     those that took another's place while the stack ran. `followed` is the configuration's file,
-    where the stack follows it and requests may change it.
+    where the stack follows it and requests may change it. `desired` is the file of the
+    `DesiredState` that the launcher replaces, if it does; `number` is that of the configuration
+    which a replica is started with.
     """
 
     engine: EngineContext
     metrics_dir: Path | None = None
     apps: Mapping[str, str] = field(default_factory=dict)
     followed: Path | None = None
+    desired: Path | None = None
+    number: int = 0
 
 
 class Gateway:
-    """One gateway replica; `build_gateway` wraps it for Serve."""
+    """One gateway replica; `build_gateway` wraps it for Serve.
+
+    Args:
+        config: what it serves at first.
+        context: the machine-specific settings.
+    """
 
     def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
-        self._config, self._context = config, context
+        self._desired = DesiredState(config, context.apps, context.number)
+        self._context = context
+        self._parts = ReplicaParts(context.engine, context.metrics_dir, context.followed)
+        self._changing = asyncio.Lock()
+        self._refusal: str | None = None
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
-        config, context = self._config, self._context
+        context = self._context
         log_requests()
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
         if os.environ.get("NICHE_DEBUG_LOOP") == "1":
             watch_running_loop()
         if context.metrics_dir is not None:
             forget_dead_processes(context.metrics_dir, psutil.pid_exists)
-        engines, client = local_engines(config, context.engine), ReplicaClient()
-        policy, classifier = await load_routing(config, context.engine.cache_dir)
-        tracing = config.observability.tracing
-        app = build_app(
-            Dependencies(
-                config=config,
-                policy=policy,
-                classifier=classifier,
-                judge=engines.get(JUDGE),
-                services=(client, *engines.values()),
-                backends=_backends(config, engines, client, context.apps),
-                clock=time.monotonic,
-                wall_clock=time.time,
-                metrics=Metrics(CollectorRegistry()),
-                stack_file=_stack_file(context.followed),
-                multiprocess_dir=str(context.metrics_dir) if context.metrics_dir else None,
-                tracer_provider=open_provider(tracing) if tracing else None,
-            )
-        )
-        return _OneRequestId(app)
+        self._desired = self._desired.or_newer(context.desired)
+        self._app = ReplaceableApp(build_app(await self._parts.dependencies(self._desired)))
+        if context.desired is not None:
+            self._following = asyncio.create_task(self._follow())
+        return _OneRequestId(self._app)
+
+    async def confirm(self, number: int) -> str | None:
+        """Returns when it serves this change or a later one, or with the reason why it serves what
+        it did before."""
+        await self._look()
+        if self._desired.number < number:
+            return f"it does not see the change {number}"
+        return self._refusal
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Comes to what the file says, while requests are answered."""
+        async with self._changing:
+            number = self._desired.number
+            try:
+                desired = self._desired.or_newer(self._context.desired)
+                if desired is self._desired:
+                    return
+                number = desired.number
+                app = build_app(await self._parts.dependencies(desired))
+                await app.state.readiness.failing()  # so that it knows whom not to ask
+                await self._app.replace(app)
+                self._desired, self._refusal = desired, None
+            except Exception as error:  # noqa: BLE001 - no change may end a replica that serves
+                _log.exception("a replica serves on as before")
+                self._desired = replace(self._desired, number=number)
+                self._refusal = str(error) or type(error).__name__
 
 
 class _OneRequestId:
@@ -121,92 +139,6 @@ class _OneRequestId:
             await send(message)
 
         await self._app(scope, receive, send_once)
-
-
-async def load_routing(
-    config: NicheConfig,
-    cache_dir: Path,
-    in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
-) -> tuple[Policy, Classifier | DeployedScorer]:
-    """What chooses the models. Its files, a hundred megabytes to read and verify, are loaded on
-    another thread, since what Serve runs on a replica's event loop would wait for them.
-
-    Args:
-        config: the validated configuration.
-        cache_dir: the directory of the model files.
-        in_thread: runs a function on another thread.
-
-    Raises:
-        RouterError, ModelError: as `load_policy` and `load_classifier`.
-    """
-    policy = await in_thread(load_policy, config)
-    if config.router.deployment is not None:
-        return policy, _remote_scorer()
-    return policy, await in_thread(load_classifier, config.router, cache_dir, "cpu")
-
-
-def local_engines(config: NicheConfig, context: EngineContext) -> dict[str, Engine]:
-    """The engines of this process, by name: of each model that the gateway asks itself, and of
-    `gateway.shadow.judge` as `JUDGE`.
-
-    Raises:
-        ConfigError: a line for each whose options are wrong, or whose key is not in the
-            environment.
-    """
-    specs = {spec.name: spec for spec in config.models if spec.in_gateway}
-    if config.judge is not None:
-        specs[JUDGE] = config.judge.spec
-    try:
-        return create_engines(specs, context)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _stack_file(path: Path | None) -> StackFile | None:
-    # Not the engines' options: a new specialist has those of its pool, and checking them imports
-    # the engines, which the gateway does not load.
-    return None if path is None else StackFile(path, load_policy)
-
-
-def _backends(
-    config: NicheConfig,
-    engines: Mapping[str, Engine],
-    client: ReplicaClient,
-    apps: Mapping[str, str],
-) -> dict[str, Backend]:
-    """The backend of each model: this process, or a pool on Ray Serve."""
-    found: dict[str, Backend] = {
-        spec.name: Upstream(spec, engines[spec.name]) for spec in config.models if spec.in_gateway
-    }
-    for pool in config.pools:
-        app = apps.get(pool.app_name, pool.app_name)
-        found |= dict.fromkeys(pool.model_names, _deployed(pool, app, client))
-    return found
-
-
-def _deployed(pool: Pool, app: str, client: ReplicaClient) -> ServeBackend:
-    scaling = pool.basis.autoscaling
-    at_ports = pool.asked_at_ports and not _encrypts()
-    limited = pool.shared or at_ports
-    # Models that share replicas have limits of all of them together.
-    replicas = 1 if pool.shared else pool.basis.replicas
-    return ServeBackend(
-        pool.name,
-        partial(serve.get_deployment_handle, pool.name, app_name=app),
-        may_sleep=scaling is not None and scaling.min_replicas == 0,
-        limiters={spec.name: Limiter(spec, replicas) for spec in pool.models} if limited else {},
-        client=client if at_ports else None,
-    )
-
-
-def _encrypts() -> bool:
-    """Whether Ray's processes speak TLS to each other; a replica's own port does not."""
-    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
-
-
-def _remote_scorer() -> RemoteScorer:
-    look = partial(serve.get_deployment_handle, CLASSIFIER, app_name=ROUTER_APP)
-    return RemoteScorer(ServeApplication(CLASSIFIER, look))
 
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:

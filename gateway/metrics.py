@@ -7,7 +7,7 @@ Label values come from closed sets: configured names, the router's domains and r
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
@@ -29,11 +29,15 @@ BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 
 
+_Made = TypeVar("_Made")
+
+
 class Metrics:
     """The gateway's metrics, on one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._made: dict[object, object] = {}
         self.requests = self._counter(
             "requests",
             "Requests for an answer, by outcome",
@@ -66,6 +70,13 @@ class Metrics:
         self._build_latencies()
         self._build_usage()
         self._build_engines()
+
+    def once(self, make: Callable[[CollectorRegistry], _Made]) -> _Made:
+        """What is made on the registry, where it takes each name once: the app that takes another's
+        place has the same."""
+        if make not in self._made:
+            self._made[make] = make(self.registry)
+        return cast(_Made, self._made[make])
 
     def _build_latencies(self) -> None:
         self.first_token = self._histogram(

@@ -13,7 +13,9 @@ class NicheModel(Struct, frozen=True):
     `reranking` have no domain.
 
     `pool`: models of the same pool share replicas; null: it shares none. `capabilities`: what
-    requests may need of it beyond text; of `auto`, what some model can do.
+    requests may need of it beyond text; of `auto`, what some model can do. `available`: whether it
+    passed its last health check; if not, `unavailable_reason` says why. Of `auto`: whether any
+    model that answers with text did.
     """
 
     role: Literal["auto", "generalist", "specialist", "embedding", "reranking"]
@@ -21,6 +23,8 @@ class NicheModel(Struct, frozen=True):
     engine: str | None
     pool: str | None = None
     capabilities: Sequence[Capability] = ()
+    available: bool = True
+    unavailable_reason: str | None = None
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):

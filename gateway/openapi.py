@@ -197,7 +197,7 @@ def _plain_paths() -> dict[str, Any]:
             "get": _plain("pageFile", "A file of the web page", "text/javascript"),
         },
         "/healthz": {"get": _plain("healthz", "Liveness")},
-        "/readyz": {"get": _plain("readyz", "Readiness; 503 names the models that cannot answer")},
+        "/readyz": {"get": _plain("readyz", "Readiness; names the models that cannot answer")},
         "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
         "/openapi.json": {"get": _plain("openapi", "This document")},
     }

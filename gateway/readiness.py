@@ -1,8 +1,8 @@
 """Polls the health of every model, one check per model at a time, and of the classifier if it is a
 separate deployment.
 
-`/readyz` shows the last results. Routing skips a model that reported itself unavailable; a model
-whose health check timed out still gets requests.
+`/readyz` and `/v1/models` show the last results. Routing skips a model that reported itself
+unavailable; a model whose health check timed out still gets requests.
 """
 
 import asyncio
@@ -48,6 +48,10 @@ class Readiness:
     def down(self, model: str) -> bool:
         """Whether the model reported itself unavailable at its last health check."""
         return model in self._down
+
+    def reason(self, name: str) -> str | None:
+        """Why a part failed its last health check; None if it passed."""
+        return self._failing.get(name)
 
     async def failing(self) -> dict[str, str]:
         """The parts that fail their health check, and why; checks again if the results are old."""

@@ -6,6 +6,7 @@ policy and loads no encoder.
 
 import logging
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,25 @@ def load_policy(config: NicheConfig) -> Policy:
         threshold = trained.calibration.threshold(settings.max_misrouted)
         settings = settings.model_copy(update={"min_confidence": threshold})
     return Policy(table, config.generalist.name, settings, guarantee)
+
+
+def classifier_made_of(settings: RouterConfig) -> object:
+    """What a loaded classifier depends on: the files, and not the thresholds."""
+    files = settings.artifact, checksum(artifact_file(settings)), settings.encoder
+    return *files, settings.encoder_threads, settings.deployment
+
+
+def artifact_file(settings: RouterConfig) -> Path:
+    """The file that has the checksums of the artifact."""
+    return artifact_path(settings.artifact) / "artifact.json"
+
+
+def checksum(path: Path) -> str:
+    """Of a small file's contents; "" where there is none."""
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def load_classifier(settings: RouterConfig, cache_dir: Path, device: Device) -> RouteClassifier:

@@ -187,7 +187,7 @@ def running_stack(config: Path, log: Path) -> Iterator[str]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            while not _is_ready(f"http://127.0.0.1:{port}/readyz"):
+            while not _is_ready(f"http://127.0.0.1:{port}/readyz?all"):
                 if process.poll() is not None or time.monotonic() > end:
                     text = " ".join(log.read_text(errors="replace")[-400:].split())
                     raise ComparisonError(f"the stack did not start; {log} ends: {text}")

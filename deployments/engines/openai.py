@@ -77,7 +77,7 @@ def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noq
     if options.api_key_env and not key:
         raise ValueError(
             f"engine_options.api_key_env: no environment variable {options.api_key_env} "
-            f"where model {spec.name!r} runs"
+            f"where model {spec.name!r} runs; set it, or correct the name"
         )
     return OpenAIEngine(spec, options, key)
 

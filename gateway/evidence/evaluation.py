@@ -180,7 +180,7 @@ def build_online_evaluation(
     section = config.gateway.shadow
     if section is None:
         return None
-    metrics = EvidenceMetrics(dependencies.metrics.registry)
+    metrics = dependencies.metrics.once(EvidenceMetrics)
     store = checked(section.path)
     executor = StoreExecutor(store)
     states = _states(dependencies, section, executor, metrics)

@@ -36,8 +36,8 @@ async function readReadiness() {
     const answer = await fetch("/readyz");
     const { models = {} } = await answer.json();
     const down = Object.keys(models);
-    const text = answer.ok ? "All models can answer" : `Cannot answer now: ${down.join(", ")}`;
-    said(place, answer.ok ? "good" : "bad", text);
+    const text = down.length ? `Cannot answer now: ${down.join(", ")}` : "All models can answer";
+    said(place, down.length ? "bad" : "good", text);
   } catch {
     said(place, "bad", "The gateway does not answer");
   }

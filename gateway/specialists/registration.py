@@ -23,6 +23,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScala
 
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_config, parse_config
+from gateway.config_paths import with_paths_beside
 
 _KEY = "specialists"
 
@@ -72,7 +73,8 @@ def change(
     try:
         with _alone(file):
             text = edit(file.read_bytes().decode(), load_config(path))
-            check(parse_config(yaml.safe_load(text), str(path)))
+            new = parse_config(yaml.safe_load(text), str(path))
+            check(with_paths_beside(path, new))
             _replace(file, text, dry_run=dry_run)
     except OSError as error:
         raise ConfigError(

@@ -5,7 +5,7 @@ from http.client import HTTPException
 
 from loadtests.traffic.client import Server
 
-READY_PATH = "/readyz"
+READY_PATH = "/readyz?all"
 
 _SECONDS = 10.0
 _PAUSE = 0.25

@@ -1,5 +1,6 @@
 """`niche config`: what shares replicas is shown; `migrate` writes a new file beside the old one."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_check_shows_the_pools(tmp_path: Path, capsys: pytest.CaptureFixture
     path = tmp_path / "niche.yaml"
     path.write_text(STACK)
 
-    assert main(["config", "check", "--config", str(path)]) == 0
+    assert main(["config", "check", "--elsewhere", "--config", str(path)]) == 0
 
     shown = capsys.readouterr().out.splitlines()
     assert [line.split() for line in shown if line.startswith("  pool ")] == [
@@ -41,24 +42,124 @@ def test_the_check_shows_what_a_model_is_for(
     path = tmp_path / "niche.yaml"
     path.write_text(STACK)
 
-    main(["config", "check", "--config", str(path)])
+    main(["config", "check", "--elsewhere", "--config", str(path)])
 
     shown = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert {"big": "general", "a": "sql", "vectors": "embedding"}.items() <= dict(shown).items()
 
 
-def test_the_check_wants_the_variable_of_a_redis(
+FAULTY = """
+generalist: {name: big, model: ./nowhere.gguf, colour: red}
+specialists:
+  - {name: own, domain: unheard-of, model: smollm2-135m-instruct, adapter: ./mine}
+  - {name: other, domain: math, model: other-base.gguf, adapter: sql}
+  - {name: far, domain: sql, model: m, engine: openai,
+     engine_options: {base_url: "http://far/v1", api_key_env: NICHE_NOT_SET}}
+  - {name: far, domain: sql, model: m, engine: fake, engine_options: {colour: red}}
+router: {min_confidence: 7}
+gateway:
+  port: 99999
+  api_keys_file: keys
+  shadow: {path: nowhere/evidence.db}
+observability: {decision_log: {path: nowhere/decisions.jsonl}}
+"""
+PLACES = {
+    "generalist.colour",
+    "generalist.model",
+    "specialists[0].domain",
+    "specialists[0].adapter",
+    "specialists[1].model",
+    "specialists[1].adapter",
+    "specialists[2].name",
+    "specialists[2].engine_options.api_key_env",
+    "specialists[3].engine_options.colour",
+    "router.min_confidence",
+    "gateway.port",
+    "gateway.api_keys_file",
+    "gateway.shadow.path",
+    "observability.decision_log.path",
+}
+
+
+def checked(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> set[str]:
+    """The keys of the faults that the check names; none if it finds the file valid."""
+    code = main(["config", "check", str(path), *options])
+    named = {line.split(": ")[1] for line in capsys.readouterr().err.splitlines()}
+    assert code == (1 if named else 0)
+    return named - {"router.encoder"}  # nobody may have pulled it here
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_redis_that_cannot_be_used_is_a_fault(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without it the gateway would not start. The server itself need not be there."""
+    """The gateway would not start without its URL, or its server."""
     pytest.importorskip("redis", reason="the extra `redis` is not installed")
-    path = tmp_path / "niche.yaml"
-    path.write_text(f"{STACK}gateway: {{response_store: {{redis_url_env: NICHE_TEST_REDIS}}}}")
+    at = "gateway: {response_store: {redis_url_env: NICHE_TEST_REDIS}}"
+    path = written(tmp_path / "niche.yaml", STACK + at)
+    fault = {"gateway.response_store.redis_url_env"}
 
-    assert main(["config", "check", "--config", str(path)]) == 2
-    assert "NICHE_TEST_REDIS" in capsys.readouterr().err
-    monkeypatch.setenv("NICHE_TEST_REDIS", "redis://nowhere.invalid")
-    assert main(["config", "check", "--config", str(path)]) == 0
+    assert checked(path, capsys) == fault
+    assert checked(path, capsys, "--no-secrets") == set()
+    monkeypatch.setenv("NICHE_TEST_REDIS", "redis://127.0.0.1:1")  # where nothing listens
+    assert checked(path, capsys) == fault
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of keys, models, adapters, variables, the router and files; relative paths are those beside
+    the file."""
+    (tmp_path / "niche").mkdir()
+    path = written(tmp_path / "niche" / "niche.yaml", FAULTY)
+
+    assert checked(path, capsys) >= PLACES
+    (path.parent / "keys").write_text("a-key")
+    (path.parent / "nowhere").mkdir()
+    mended = {"gateway.api_keys_file", "gateway.shadow.path", "observability.decision_log.path"}
+    assert checked(path, capsys).isdisjoint(mended)
+
+
+def test_without_secrets_no_key_is_missed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever checks a file before it is deployed has none."""
+    secret = {"gateway.api_keys_file", "specialists[2].engine_options.api_key_env"}
+    path = written(tmp_path / "niche.yaml", FAULTY)
+
+    assert checked(path, capsys, "--no-secrets").isdisjoint(secret)
+
+
+def test_elsewhere_no_file_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The machines that run the stack have them; keys and domains are checked all the same."""
+    path = written(tmp_path / "niche.yaml", FAULTY)
+
+    left = {place for place in PLACES if place.rpartition(".")[2] not in {"model", "adapter"}}
+    files = {"gateway.api_keys_file", "gateway.shadow.path", "observability.decision_log.path"}
+    assert checked(path, capsys, "--elsewhere") == left - files
+
+
+@pytest.mark.parametrize("text", ["router: [", "[]", ""], ids=["no YAML", "a list", "empty"])
+def test_a_file_that_is_no_configuration_is_a_fault(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the file itself."""
+    path = written(tmp_path / "niche.yaml", text)
+
+    assert main(["config", "check", str(path)]) == 1
+    assert str(path) in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stack could not listen there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = f"gateway: {{port: {taken.getsockname()[1]}}}"
+        path = written(tmp_path / "niche.yaml", f"{STACK}\n{port}\n")
+        assert checked(path, capsys) == {"gateway.port"}
 
 
 @pytest.fixture

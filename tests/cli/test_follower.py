@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from cli.follower import Follower
-from cli.made_of import contents, pools_made_of, require_applicable, router_made_of
+from cli.made_of import contents, gateway_made_of, pools_made_of, require_applicable
 from gateway.config import ConfigError, LaunchError, NicheConfig
 from gateway.config_file import load_config, parse_config
+from gateway.routing import classifier_made_of
 
 RAW: dict[str, Any] = {
     "generalist": {"name": "big", "model": "m", "engine": "fake"},
@@ -21,6 +22,7 @@ RAW: dict[str, Any] = {
         {"name": "math", "domain": "math", "model": "m", "engine": "fake"},
     ],
     "router": {"artifact": "artifact"},
+    "gateway": {"api_keys_file": "keys"},
 }
 
 
@@ -50,6 +52,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration with the files that it names; the gateway counts as ready."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cli.follower.wait_until_ready", lambda *_: None)
+    monkeypatch.setattr("cli.follower.missing_models", lambda _: {})
     for folder, name in (("a", "niche.json"), ("artifact", "artifact.json")):
         Path(folder).mkdir()
         Path(folder, name).write_text("{}")
@@ -129,12 +132,14 @@ def test_another_configuration_is_applied_once(
     assert [[of.name for of in config.specialists] for config in stack.applied] == [["sql"]]
 
 
-@pytest.mark.parametrize("name", ["a/niche.json", "artifact/artifact.json"])
+@pytest.mark.parametrize(
+    "name", ["a/niche.json", "a/adapter_model.safetensors", "artifact/artifact.json", "keys"]
+)
 @pytest.mark.usefixtures("file")
 def test_other_contents_of_a_named_file_are_applied(
     name: str, follower: Follower, stack: FakeStack
 ) -> None:
-    """An adapter that was trained again, and a router."""
+    """An adapter that was trained again, or whose weights came back, a router, and API keys."""
     Path(name).write_text('{"sha256": "other"}')
     looks(follower, 4)
     assert stack.applied == [stack.config]
@@ -200,10 +205,59 @@ def test_a_pool_is_made_of_its_models_and_their_adapters(file: Path) -> None:
     assert {name for name in found if found[name] != after[name]} == {"model-big"}
 
 
-def test_a_router_is_made_of_its_settings_and_artifact(file: Path) -> None:
-    """Its checksum, since weights are large."""
-    config = load_config(file)
-    before = router_made_of(config, contents(config))
-    assert before == router_made_of(config, contents(config))
+GATEWAYS_ALONE = [
+    {"price": {"prompt_per_million_tokens": 9}},
+    {"limits": {"max_ongoing_requests": 9}},
+    {"domain": "tools"},
+]
+
+
+@pytest.mark.parametrize("keys", GATEWAYS_ALONE, ids=["price", "limits", "domain"])
+@pytest.mark.usefixtures("file")
+def test_what_gateways_alone_read_makes_no_other_replicas(keys: dict[str, Any]) -> None:
+    """Neither of a pool nor of the gateway, which comes to it while it answers."""
+    before = parse_config(RAW, "x")
+    sql, math = RAW["specialists"]
+    after = parse_config(changed(specialists=[sql | keys, math]), "x")
+    found = contents(before)
+    assert pools_made_of(before, found) == pools_made_of(after, found)
+    assert gateway_made_of(before) == gateway_made_of(after)
+
+
+def test_a_pool_that_scales_by_load_has_limits_of_its_own() -> None:
+    """Serve keeps them there."""
+    apart = {"deployment": "own", "autoscaling": {}}
+    made = [
+        pools_made_of(config, contents(config))
+        for limit in (8, 9)
+        for config in [
+            parse_config(
+                changed(
+                    generalist=RAW["generalist"]
+                    | apart
+                    | {"limits": {"max_ongoing_requests": limit}}
+                ),
+                "x",
+            )
+        ]
+    ]
+    assert made[0] != made[1]
+
+
+@pytest.mark.usefixtures("file")
+def test_gateways_are_made_of_what_they_cannot_change_while_they_run() -> None:
+    """Their number, and the models, whose metrics would stay."""
+    before = gateway_made_of(parse_config(RAW, "x"))
+    fewer = parse_config(changed(specialists=RAW["specialists"][:1]), "x")
+    more = parse_config(changed(gateway={"replicas": 3}), "x")
+    assert before not in (gateway_made_of(fewer), gateway_made_of(more))
+
+
+@pytest.mark.usefixtures("file")
+def test_a_classifier_is_made_of_its_artifact_and_not_of_thresholds() -> None:
+    """It is not loaded again for another threshold."""
+    before = classifier_made_of(parse_config(RAW, "x").router)
+    other = changed(router={"artifact": "artifact", "min_confidence": 0.9})
+    assert classifier_made_of(parse_config(other, "x").router) == before
     Path("artifact/artifact.json").write_text('{"sha256": "other"}')
-    assert before != router_made_of(config, contents(config))
+    assert classifier_made_of(parse_config(RAW, "x").router) != before

@@ -54,7 +54,7 @@ def test_config_check_says_what_a_file_describes(
     each pool."""
     path = written(tmp_path)
 
-    assert main(["config", "check", "--config", path]) == 0
+    assert main(["config", "check", "--elsewhere", "--config", path]) == 0
 
     first, *models = capsys.readouterr().out.splitlines()
     assert first == f"{path}: valid"
@@ -78,7 +78,7 @@ def test_models_list_shows_the_known(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_missing_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The remedy stands in the same line."""
-    (said,) = refused(capsys, "config", "check", "--config", "nowhere.yaml").splitlines()
+    (said,) = refused(capsys, "serve", "--config", "nowhere.yaml").splitlines()
 
     assert "nowhere.yaml" in said
     assert "--config" in said
@@ -90,34 +90,12 @@ def test_a_faulty_file_has_a_line_for_each_fault(
     """Key and value stand in each line."""
     path = written(tmp_path, gateway={"port": 0}, colour="red")
 
-    lines = refused(capsys, "config", "check", "--config", path).splitlines()
+    lines = refused(capsys, "serve", "--config", path).splitlines()
 
     assert len(lines) == 2
     assert all(line.startswith(f"{path}: ") for line in lines)
     assert any("gateway.port" in line and "0" in line.split("gateway.port")[1] for line in lines)
     assert any("colour" in line and "red" in line for line in lines)
-
-
-def test_config_check_lets_the_engines_look_at_their_options(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """An option that an engine does not have is found without loading weights."""
-    wrong = STACK["generalist"] | {"engine_options": {"colour": "red"}}
-    path = written(tmp_path, generalist=wrong)
-
-    said = refused(capsys, "config", "check", "--config", path)
-
-    assert "'big'" in said
-    assert "engine_options.colour" in said
-
-
-def test_config_check_asks_the_artifact_for_the_domains(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """A specialist of a domain that the router's artifact does not know is found at once."""
-    path = written(tmp_path, specialists=[STACK["specialists"][0] | {"domain": "poems"}])
-
-    assert "poems" in refused(capsys, "config", "check", "--config", path)
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
@@ -309,7 +287,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly(arguments: list[str], unbuf
 def test_the_module_is_the_command() -> None:
     """`python -m cli.main` does as `niche` does, exit code included."""
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "config", "check", "--config", "nowhere.yaml"],
+        [sys.executable, "-m", "cli.main", "serve", "--config", "nowhere.yaml"],
         capture_output=True,
         text=True,
         check=False,

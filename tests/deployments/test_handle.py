@@ -27,6 +27,7 @@ from deployments.frames import decode_request, encode_chunk
 from deployments.handle import ServeBackend
 from deployments.limiter import Limiter
 from deployments.protocol import (
+    STARTING,
     BackendError,
     Chunk,
     DeadlineExceeded,
@@ -347,7 +348,7 @@ async def test_what_engines_tell_comes_with_their_health() -> None:
 
 async def test_a_model_without_replicas_is_ill() -> None:
     """Serve says at once that there is none."""
-    with pytest.raises(Unavailable, match="no replica"):
+    with pytest.raises(Unavailable, match=STARTING):
         await replicas().health("sql")
 
 

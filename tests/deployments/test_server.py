@@ -36,11 +36,16 @@ def pool_of(*names: str) -> ModelServer:
 
 
 @asynccontextmanager
-async def real(file: Path) -> AsyncIterator[ModelServer]:
-    """A server of a model with weights; its threads end with the block."""
+async def real(file: Path, **adapters: str) -> AsyncIterator[ModelServer]:
+    """A server of a model with weights, and of some with adapters of it; its threads end with the
+    block."""
     options = {"max_context_tokens": 128, "parallel_requests": 2}
     spec = ModelSpec(name="tiny", model=str(file), engine_options=options)
-    server = ModelServer([spec], CONTEXT)
+    adapted = [
+        spec.model_copy(update={"name": name, "adapter": adapter})
+        for name, adapter in adapters.items()
+    ]
+    server = ModelServer([spec, *adapted], CONTEXT)
     try:
         yield server
     finally:
@@ -255,6 +260,35 @@ async def test_models_that_cannot_be_served_are_told_to_who_asks() -> None:
     await server.reconfigure(wanted(fake_spec("tiny"), fake_spec("more")))
     assert await server.confirm() is None
     assert await collect(server, chat(model="more"))
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["at first", "told by Serve"])
+async def test_a_model_that_cannot_be_served_leaves_the_others(told: bool) -> None:
+    """It is missing, and the report says why."""
+    wrong, right = fake_spec("wrong", colour="red"), fake_spec("right", reply="here")
+    server = fake() if told else ModelServer([wrong, right], CONTEXT)
+    if told:
+        await server.reconfigure(wanted(wrong, right))
+    await server.check_health()
+
+    reasons = (await server.report()).models
+
+    assert reasons["right"] is None
+    assert "engine_options.colour" in (reasons["wrong"] or "")
+    assert text_of(await collect(server, chat(model="right"))) == "here"
+    with pytest.raises(Unavailable, match="colour"):
+        await server.complete(chat(model="wrong"))
+
+
+async def test_an_adapter_that_is_not_there_leaves_its_base(tmp_path: Path) -> None:
+    """The others of the pool are loaded without it."""
+    async with real(save_tiny_gguf(tmp_path / "tiny.gguf"), lost="nowhere") as server:
+        await server.check_health()
+
+        reasons = (await server.report()).models
+        assert reasons["tiny"] is None
+        assert "nowhere" in (reasons["lost"] or "")
+        assert await collect(server)
 
 
 async def test_a_replica_that_starts_has_the_models_that_are_wanted_now() -> None:

@@ -8,6 +8,7 @@ pool again, so that other replicas take over, {"follow": ""} has the stack look 
 `niche serve` does. The stack stops when stdin closes.
 """
 
+import argparse
 import dataclasses
 import json
 import os
@@ -21,7 +22,7 @@ import psutil
 
 from cli.follower import Follower
 from cli.ray_environment import ray_environment
-from cli.stack import wait_until_ready
+from cli.stack import wait_until_ready, wanted
 from deployments.models.cache import cache_dir
 from gateway.config import NicheConfig
 from gateway.config_file import load_config
@@ -37,7 +38,8 @@ def main(config_path: str, port: str) -> None:
         with running_stack(config, cache_dir(os.environ), run, followed=file) as stack:
             wait_until_ready(stack.url, 300)
             say({"ready": stack.url})
-            follower = Follower(stack, file, lambda: at_port(config_path, port))
+            arguments = argparse.Namespace(config=file, port=int(port))
+            follower = Follower(stack, file, lambda: wanted(arguments, []))
             for line in sys.stdin:
                 question = json.loads(line)
                 if "follow" in question:

@@ -101,4 +101,4 @@ def test_no_request_is_lost_with_the_classifier(apart: Apart) -> None:
     assert answers[0].headers["x-niche-reason"] == "classifier_unavailable"
     assert answers[0].headers["x-niche-model"] == "generalist"
     assert eventually(lambda: routed(apart.ask()), 60)
-    assert eventually(lambda: httpx.get(f"{apart.stack.url}/readyz", timeout=60).is_success, 60)
+    assert eventually(lambda: httpx.get(f"{apart.stack.url}/readyz?all", timeout=60).is_success, 60)

@@ -108,7 +108,7 @@ def test_a_sleeping_specialist_wakes_for_its_first_request(stack: Stack, client:
     """Without a replica it is ready; the first request is routed to it, and starts the replica that
     answers."""
     assert "biomed" not in stack.replicas()
-    assert httpx.get(f"{stack.url}/readyz").is_success
+    assert httpx.get(f"{stack.url}/readyz?all").is_success
 
     facts, answer = answered(client, BIOMED)
 
@@ -163,4 +163,4 @@ def test_traffic_of_a_dead_specialist_is_answered(stack: Stack, client: OpenAI) 
     assert answer.model in ("sql", "generalist")
     assert answer.choices[0].message.content
     assert back_in_service(stack, "sql", SQL)
-    assert eventually(lambda: httpx.get(f"{stack.url}/readyz", timeout=60).is_success)
+    assert eventually(lambda: httpx.get(f"{stack.url}/readyz?all", timeout=60).is_success)

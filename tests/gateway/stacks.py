@@ -167,9 +167,9 @@ def make_gateway(
 
 
 @contextmanager
-def on_loopback(app: ASGIApp) -> Iterator[str]:
-    """A server in a thread, on a port that the system chose; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def on_loopback(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """A server in a thread, on a port, or on one that the system chooses; its address."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, ws="none", log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -105,7 +105,7 @@ async def test_readiness_includes_a_deployed_classifier():
     ill = Elsewhere(Scores({"general": 1.0}, -1.0, -0.5), RuntimeError("gone"))
     gateway = make_gateway(scorer=ill)
 
-    ready = await gateway.get("/readyz")
+    ready = await gateway.get("/readyz?all")
 
     assert ready.status_code == 503
     assert ready.json()["models"] == {"router/classifier": "RuntimeError"}

@@ -170,12 +170,14 @@ async def test_models_that_embed_are_listed():
         "engine": "fake",
         "pool": None,
         "capabilities": [],
+        "available": True,
+        "unavailable_reason": None,
     }
 
 
 async def test_a_model_that_embeds_is_part_of_readiness():
     """The gateway is not ready while it is not."""
     broken = EMBEDDER.model_copy(update={"engine_options": {"unavailable_after": 0}})
-    response = await make_gateway(embeddings=[broken]).get("/readyz")
+    response = await make_gateway(embeddings=[broken]).get("/readyz?all")
 
     assert (response.status_code, list(response.json()["models"])) == (503, ["vectors"])

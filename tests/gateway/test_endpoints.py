@@ -12,7 +12,7 @@ from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.openapi import describe
 from tests.fakes import FakeBackend
-from tests.gateway.stacks import GENERALIST, make_gateway
+from tests.gateway.stacks import CHAT, GENERALIST, make_gateway
 
 
 async def test_models_are_listed():
@@ -20,6 +20,7 @@ async def test_models_are_listed():
     listed = (await make_gateway().get("/v1/models")).json()
 
     able = {"capabilities": ["json_schema", "logprobs", "tools"]}
+    able |= {"available": True, "unavailable_reason": None}
     assert [(model["id"], model["owned_by"], model["niche"]) for model in listed["data"]] == [
         ("auto", "niche", {"role": "auto", "domain": None, "engine": None, "pool": None} | able),
         (
@@ -44,12 +45,51 @@ async def test_ready_when_all_models_answer():
     ("fault", "reason"),
     [({"illness": "no replica"}, "no replica"), ({"hangs": True}, "no answer within 0.05 s")],
 )
-async def test_not_ready_names_the_model(fault, reason):
-    """A model that is ill or silent makes the gateway unready, by name and reason."""
-    response = await make_gateway(sql=FakeBackend("sql-model", **fault)).get("/readyz")
+@pytest.mark.parametrize(
+    ("path", "status", "state"), [("/readyz", 200, "degraded"), ("/readyz?all", 503, "unavailable")]
+)
+@pytest.mark.parametrize("missing", ["big", "sql-model"])
+async def test_readiness_names_the_models_that_are_missing(
+    fault, reason, path, status, state, missing
+):
+    """The rest serves, whichever it is; who needs all may ask for all."""
+    place = {"big": "big", "sql-model": "sql"}[missing]
 
-    assert response.status_code == 503
-    assert response.json()["models"] == {"sql-model": reason}
+    response = await make_gateway(**{place: FakeBackend(missing, **fault)}).get(path)
+
+    assert response.status_code == status
+    assert response.json() == {"status": state, "models": {missing: reason}}
+
+
+async def test_without_any_model_it_is_not_ready():
+    """There is nothing to serve."""
+    ill = [FakeBackend(name, illness="away") for name in ("big", "sql-model")]
+
+    assert (await make_gateway(*ill).get("/readyz")).status_code == 503
+
+
+async def test_a_missing_model_is_listed_with_the_reason():
+    """It is configured; `auto` is there as long as a model answers with text."""
+    gateway = make_gateway(FakeBackend("big", illness="away"))
+    await gateway.get("/readyz")
+
+    listed = (await gateway.get("/v1/models")).json()["data"]
+
+    found = {
+        of["id"]: (of["niche"]["available"], of["niche"]["unavailable_reason"]) for of in listed
+    }
+    assert found == {"auto": (True, None), "big": (False, "away"), "sql-model": (True, None)}
+    assert (await gateway.get("/v1/models/big")).json()["niche"]["available"] is False
+
+
+async def test_without_the_generalist_specialists_serve_and_the_rest_is_refused():
+    """With an error of its own, at once."""
+    gateway = make_gateway(FakeBackend("big", refusal=Unavailable("big", "away"), illness="away"))
+    await gateway.get("/readyz")
+
+    assert (await gateway.post(CHAT)).headers["x-niche-model"] == "sql-model"
+    refused = await gateway.post(CHAT | {"messages": [{"role": "user", "content": "Hello"}]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unavailable")
 
 
 async def test_an_unexpected_failure_of_a_probe_is_unready():

@@ -1,4 +1,4 @@
-"""What a gateway replica is made of: the engines of its own process, and their options."""
+"""What a gateway replica is made of, for one configuration after another."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from deployments.engine import EngineContext
+from deployments.protocol import Unavailable
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import parse_config
 from gateway.evidence.grading import JUDGE
-from gateway.ingress import load_routing, local_engines
+from gateway.replica_parts import ReplicaParts
 from gateway.routing import load_classifier, load_policy
 
 CONTEXT = EngineContext(Path("unused"))
@@ -35,8 +36,8 @@ def test_the_engines_of_upstreams_and_of_the_judge_are_here() -> None:
         upstream("far"), upstream("apart", deployment="own"), judge=URL | {"model": "wise"}
     )
 
-    assert list(local_engines(asked, CONTEXT)) == ["far", JUDGE]
-    assert local_engines(config(), CONTEXT) == {}
+    assert list(ReplicaParts(CONTEXT).upstreams(asked)[0]) == ["far", JUDGE]
+    assert ReplicaParts(CONTEXT).upstreams(config()) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,31 @@ def test_the_engines_of_upstreams_and_of_the_judge_are_here() -> None:
         pytest.param({"api_key_env": "NICHE_ABSENT"}, "NICHE_ABSENT", id="no key"),
     ],
 )
-def test_a_wrong_option_of_an_upstream_stops_the_start(options: dict[str, str], named: str) -> None:
-    """The error names the model and the key."""
-    wrong = config(upstream("far", engine_options=URL | options))
+async def test_an_upstream_that_cannot_be_asked_is_absent(
+    options: dict[str, str], named: str
+) -> None:
+    """The others are served, and its reason names the key."""
+    wrong = config(upstream("far", engine_options=URL | options), upstream("near"))
 
-    with pytest.raises(ConfigError) as refused:
-        local_engines(wrong, CONTEXT)
+    engines, backends = ReplicaParts(CONTEXT).upstreams(wrong)
 
-    assert {"'far'", named} <= set(str(refused.value).replace(":", " ").split())
+    assert list(engines) == ["near"]
+    with pytest.raises(Unavailable, match=named):
+        await backends["far"].health("far")
+
+
+def test_what_does_not_change_is_kept() -> None:
+    """An engine has its connections; other limits need no other one, another address does."""
+    parts = ReplicaParts(CONTEXT)
+    engines, backends = parts.upstreams(config(upstream("far")))
+    limited = upstream("far", limits={"max_ongoing_requests": 3}, price={"machine_per_hour": 2})
+
+    assert parts.upstreams(config(upstream("far", domain="math"))) == (engines, backends)
+    same, others = parts.upstreams(config(limited))
+    assert same == engines
+    assert others != backends
+    moved = {"base_url": "http://127.0.0.1:2/v1"}
+    assert parts.upstreams(config(upstream("far", engine_options=moved)))[0] != engines
 
 
 def test_a_judge_without_its_key_stops_the_start() -> None:
@@ -61,7 +79,7 @@ def test_a_judge_without_its_key_stops_the_start() -> None:
     asked = config(judge=URL | {"model": "wise", "api_key_env": "NICHE_ABSENT"})
 
     with pytest.raises(ConfigError, match="NICHE_ABSENT"):
-        local_engines(asked, CONTEXT)
+        ReplicaParts(CONTEXT).upstreams(asked)
 
 
 async def test_what_routes_is_loaded_on_another_thread() -> None:
@@ -71,6 +89,9 @@ async def test_what_routes_is_loaded_on_another_thread() -> None:
     async def in_thread(load: Callable[..., object], *_arguments: object) -> None:
         loaded.append(load)
 
-    await load_routing(config(), CONTEXT.cache_dir, in_thread)
+    parts = ReplicaParts(CONTEXT, in_thread=in_thread)
+    await parts.routing(config())
+    await parts.routing(config())
 
-    assert loaded == [load_policy, load_classifier]
+    # Thresholds may differ: the policy is another. The encoder is not.
+    assert loaded == [load_policy, load_classifier, load_policy]

@@ -85,7 +85,7 @@ async def test_an_upstream_that_is_down_is_not_routed_to():
     engine = Noted(illness="upstream: no route")
     gateway = make_gateway(sql=Upstream(ONE, engine), specialist=ONE)
 
-    ready = await gateway.get("/readyz")
+    ready = await gateway.get("/readyz?all")
     response = await gateway.post(CHAT)
 
     assert ready.status_code == 503

@@ -67,7 +67,7 @@ def test_two_gateways_add_up(tmp_path):
         for url, times in zip(urls, (2, 3), strict=True):
             for _ in range(times):
                 httpx.post(f"{url}/v1/chat/completions", json=CHAT, timeout=20).raise_for_status()
-            httpx.get(f"{url}/readyz", timeout=20)
+            httpx.get(f"{url}/readyz?all", timeout=20)
         told = [samples_of(httpx.get(f"{url}/metrics", timeout=20).text) for url in urls]
 
     expected = {

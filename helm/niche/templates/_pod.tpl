@@ -411,7 +411,7 @@ name: check-config
 command:
   - /bin/sh
   - -c
-  - VLLM_TARGET_DEVICE=cpu niche config check --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
+  - VLLM_TARGET_DEVICE=cpu niche config check --elsewhere --config /etc/niche/config/niche.yaml || { code=$?; sleep 60; exit "$code"; }
 terminationMessagePolicy: FallbackToLogsOnError
 {{ include "niche.commandContainer" . }}
   {{- include "niche.artifactMount" .root | nindent 2 }}

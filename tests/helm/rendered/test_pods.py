@@ -214,7 +214,7 @@ def test_the_check_fails_with_the_configuration_s_own_lines(tmp_path):
 
     checked = _check(tmp_path, bad)
 
-    assert checked.returncode == 2
+    assert checked.returncode == 1
     assert "router.guarantee" in checked.stderr
     assert _check(tmp_path, rendered("fake")).returncode == 0
 

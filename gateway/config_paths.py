@@ -1,0 +1,74 @@
+"""Relative paths of a configuration are relative to its file, wherever the command runs."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from deployments.models.adapters import ADAPTERS
+from deployments.models.lock import read_lock
+from deployments.spec import ModelSpec
+from gateway.config import NicheConfig
+from router.config import RouterConfig
+
+_LISTS = ("specialists", "embeddings", "rerankers")
+_STORES = ("shadow", "response_store")
+_LOCAL = ("llama", "vllm")
+"""The engines whose `model` may be a file."""
+_Section = TypeVar("_Section", bound=BaseModel | None)
+
+
+def with_paths_beside(file: Path, config: NicheConfig) -> NicheConfig:
+    """The configuration with its relative paths made absolute.
+
+    Args:
+        file: the configuration's; in the working directory nothing has to be done.
+        config: what it says.
+    """
+    folder = file.parent.absolute()
+    if folder == Path.cwd():
+        return config
+    return config.model_copy(
+        update={
+            "generalist": _of_model(folder, config.generalist),
+            **{key: tuple(_of_model(folder, of) for of in getattr(config, key)) for key in _LISTS},
+            "router": _of_router(folder, config.router),
+            "gateway": _of_gateway(folder, config),
+            "observability": _of_section(
+                config.observability,
+                decision_log=_placed(folder, config.observability.decision_log, "path"),
+            ),
+        }
+    )
+
+
+def _of_model(folder: Path, spec: ModelSpec) -> ModelSpec:
+    if spec.engine in _LOCAL and spec.model not in read_lock() and (folder / spec.model).exists():
+        spec = _placed(folder, spec, "model")
+    is_path = spec.adapter is not None and not (ADAPTERS / spec.adapter).is_dir()
+    return _placed(folder, spec, "adapter") if is_path else spec
+
+
+def _of_router(folder: Path, router: RouterConfig) -> RouterConfig:
+    if router.encoder not in read_lock() and (folder / router.encoder).exists():
+        router = _placed(folder, router, "encoder")
+    return router if router.artifact == "default" else _placed(folder, router, "artifact")
+
+
+def _of_gateway(folder: Path, config: NicheConfig) -> BaseModel:
+    edge = _placed(folder, config.gateway, "api_keys_file", "adapters_dir")
+    stores = {key: _placed(folder, getattr(edge, key), "path") for key in _STORES}
+    return _of_section(edge, **stores)
+
+
+def _placed(folder: Path, section: _Section, *keys: str) -> _Section:
+    """A section with the paths of these keys placed in the folder, if there are any."""
+    paths = {key: getattr(section, key, None) for key in keys}
+    placed = {key: str(folder / Path(of).expanduser()) for key, of in paths.items() if of}
+    return _of_section(section, **placed)
+
+
+def _of_section(section: _Section, **values: object) -> _Section:
+    if section is None or not values:
+        return section
+    return section.model_copy(update=values)

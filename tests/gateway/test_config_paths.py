@@ -1,0 +1,63 @@
+"""Relative paths are relative to the configuration's file."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.config_file import load_config
+
+STACK = {
+    "generalist": {"name": "big", "model": "weights.gguf"},
+    "specialists": [
+        {"name": "own", "domain": "own", "model": "org/name:file.gguf", "adapter": "mine"},
+        {"name": "sql", "domain": "sql", "model": "smollm2-135m-instruct", "adapter": "sql"},
+    ],
+    "router": {"artifact": "router"},
+    "gateway": {
+        "api_keys_file": "keys",
+        "adapters_dir": "/adapters",
+        "shadow": {"path": "evidence.db"},
+        "response_store": {"path": "responses.db"},
+    },
+    "observability": {"decision_log": {"path": "decisions.jsonl"}},
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "weights.gguf").touch()
+    path = tmp_path / "niche.yaml"
+    path.write_text(yaml.safe_dump(STACK), encoding="utf-8")
+    return path
+
+
+def test_paths_are_those_beside_the_file(file: Path) -> None:
+    """Wherever the command runs; names and absolute paths stay."""
+    config, folder = load_config(file), file.parent
+
+    assert config.generalist.model == str(folder / "weights.gguf")
+    assert [spec.model for spec in config.specialists] == [
+        "org/name:file.gguf",
+        "smollm2-135m-instruct",
+    ]
+    assert [spec.adapter for spec in config.specialists] == [str(folder / "mine"), "sql"]
+    assert config.router.artifact == str(folder / "router")
+    edge, log = config.gateway, config.observability.decision_log
+    assert edge.shadow is not None
+    assert edge.response_store is not None
+    assert log is not None
+    assert edge.api_keys_file == str(folder / "keys")
+    assert edge.adapters_dir == "/adapters"
+    assert edge.shadow.path == str(folder / "evidence.db")
+    assert edge.response_store.path == str(folder / "responses.db")
+    assert log.path == str(folder / "decisions.jsonl")
+
+
+def test_in_the_files_own_folder_they_stay_as_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They mean the same there."""
+    monkeypatch.chdir(file.parent)
+
+    assert load_config(Path("niche.yaml")).gateway.api_keys_file == "keys"
