@@ -83,6 +83,8 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(state_dir / _LAUNCHER),
         # Serve looks thrice until it replaces an HAProxy or its manager; by default for 30 s.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        # A gateway replica that hangs gets no requests after twice this.
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(drain_seconds),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),

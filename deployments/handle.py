@@ -236,7 +236,7 @@ class ServeBackend(ServeApplication):
             try:
                 async with aclosing(self._stream_once(request)) as chunks:
                     async for chunk in chunks:
-                        begun = True
+                        begun = begun or bool(chunk.data)
                         yield chunk
                 return
             except BrokeOff:

@@ -108,6 +108,11 @@ class Rest(AsyncIterator[Chunk]):
         self._gap_seconds = gap_seconds
 
     async def __anext__(self) -> Chunk:
+        while not (chunk := await self._next()).data:
+            pass
+        return chunk
+
+    async def _next(self) -> Chunk:
         try:
             async with asyncio.timeout(self._gap_seconds):
                 chunk = await anext(self._stream)
@@ -248,9 +253,11 @@ class Dispatcher:
         stream, limit = self._backends[model].stream(request), self._first_seconds(request)
         begun = False
         try:
-            # Not wait_for: on Python 3.11 it may swallow a cancellation.
-            async with asyncio.timeout(limit):
-                first = await (anext(stream) if last else self._unless_down(model, stream))
+            first = Chunk(b"")
+            while not first.data:  # a sign of life
+                # Not wait_for: on Python 3.11 it may swallow a cancellation.
+                async with asyncio.timeout(limit):
+                    first = await (anext(stream) if last else self._unless_down(model, stream))
             begun = True
         except StopAsyncIteration:
             raise report.failed(Unavailable(model, "it ended without an answer")) from None

@@ -392,3 +392,12 @@ async def test_a_silent_whole_answer_is_left_for_the_next_candidate():
     asking = Dispatcher({"a": silent, "b": FakeBackend("b")}, Health(["a", "b"]), lambda: 0.0, 0.01)
     answer = await asking.complete(decision("a", "b"), chat)
     assert (answer.model, answer.reason, silent.open_streams) == ("b", Reason.UNHEALTHY, 0)
+
+
+async def test_signs_of_life_are_not_sent():
+    """A model that thinks aloud to nobody is awaited, and the client sees what it says."""
+    sign = Chunk(b"", output=False)
+    asking, _ = dispatcher(a=Script(sign, sign, Chunk(b"x"), sign, LAST))
+    answer = await asking.open(decision("a"), chat)
+    assert answer.first.data == b"x"
+    assert await texts(answer.rest) == [b"!"]
