@@ -86,6 +86,7 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         # A gateway replica that hangs gets no requests after twice this.
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(drain_seconds),
+        "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": str(drain_seconds),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),

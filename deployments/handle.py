@@ -34,6 +34,8 @@ _RETRY_AFTER_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
 _TOLD_SECONDS = 0.5
 """Longer than Serve names no replica while it tells the only one which models it has."""
+_MISSES = 2
+"""Signs of life in a row that a replica fails to give, until it is left."""
 _REST_SECONDS = 30.0
 """How long a port that took no request is left alone."""
 _FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
@@ -181,7 +183,13 @@ class ServeBackend(ServeApplication):
         client, replicas = self._client, [replica for replica, _ in self._replicas.values()]
         if client is None or not replicas:
             return
-        if not any(await asyncio.gather(*map(client.lives, replicas))):
+        signs = await asyncio.gather(*map(client.lives, replicas))
+        for replica, sign in zip(replicas, signs, strict=True):
+            replica.misses = 0 if sign else replica.misses + 1
+            if replica.misses >= _MISSES:
+                replica.silent = True
+                replica.lost()
+        if all(replica.misses >= _MISSES for replica in replicas):
             raise Unavailable(model, "no replica of it gives a sign of life")
 
     async def _reports(self) -> list[Any]:
@@ -225,7 +233,7 @@ class ServeBackend(ServeApplication):
         known, _ = self._replicas.get(url, (None, None))
         if known is None or known.token != token:
             return Replica(url, token)
-        known.silent = False
+        known.silent, known.misses = False, 0
         return known
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
@@ -300,7 +308,8 @@ class ServeBackend(ServeApplication):
         try:
             yield
         except BrokeOff:
-            self._replicas.pop(replica.url, None)
+            if not replica.misses:  # one that hangs stays, for its health to be seen
+                self._replicas.pop(replica.url, None)
             raise
         except NotTaken:
             self._replicas.pop(replica.url, None)

@@ -14,7 +14,6 @@ from deployments.protocol import Chunk, ModelRequest, Unavailable
 from deployments.replica_port import NOT_TAKEN, TOKEN
 
 _CONNECT_SECONDS = 2.0
-_SIGN_SECONDS = 3.0
 _KEEP_SECONDS = 60.0
 _NO_LIMIT = 0
 _LARGE_BYTES = 2**20  # of a body, from which on aiohttp wants a file
@@ -39,17 +38,35 @@ class Replica:
         ongoing: requests of this process that it has.
         answers: chunks and whole answers that it gave.
         silent: whether it gave none while somebody waited in vain.
+        misses: how often in a row its process said nothing when it was asked whether it lives.
     """
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
-        self.ongoing = self.answers = 0
+        self.ongoing = self.answers = self.misses = 0
         self.silent = False
+        self._awaited: set[asyncio.Timeout] = set()
 
     def answered(self) -> None:
         """It is there."""
         self.answers += 1
         self.silent = False
+
+    def lost(self) -> None:
+        """Ends the wait for answers that have not begun, with `BrokeOff`."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._awaited:
+            limit.reschedule(now)
+
+    @asynccontextmanager
+    async def awaited(self) -> AsyncIterator[None]:
+        """A wait that `lost` ends."""
+        async with asyncio.timeout(None) as limit:
+            self._awaited.add(limit)
+            try:
+                yield
+            finally:
+                self._awaited.discard(limit)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -62,9 +79,14 @@ class Replica:
 
 
 class ReplicaClient:
-    """The connections of one process to all replicas; who owns it starts and stops it."""
+    """The connections of one process to all replicas; who owns it starts and stops it.
 
-    def __init__(self) -> None:
+    Args:
+        sign_seconds: how long a process may take to say that it lives.
+    """
+
+    def __init__(self, sign_seconds: float = 3.0) -> None:
+        self.sign_seconds = sign_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -117,7 +139,7 @@ class ReplicaClient:
         if self._session is None:
             return False
         try:
-            async with asyncio.timeout(_SIGN_SECONDS), self._session.get(replica.url):
+            async with asyncio.timeout(self.sign_seconds), self._session.get(replica.url):
                 return True
         except (aiohttp.ClientError, TimeoutError):
             return False
@@ -132,7 +154,9 @@ class ReplicaClient:
         body = encode_request(request)
         data = io.BytesIO(body) if len(body) > _LARGE_BYTES else body
         with replica.counted(), _translated(request.model):
-            async with self._session.post(url, data=data, headers=headers) as response:
+            async with replica.awaited():
+                answer = await self._session.post(url, data=data, headers=headers)
+            async with answer as response:
                 if response.status in NOT_TAKEN:
                     raise NotTaken
                 if response.status != 200:

@@ -224,6 +224,6 @@ def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Applica
         ray_actor_options=actor,
         # One that hangs is replaced after three late answers, and its requests end then.
         health_check_period_s=2,
-        health_check_timeout_s=10,
+        health_check_timeout_s=5,
         graceful_shutdown_timeout_s=20,
     )(serve.ingress()(Gateway)).bind(config, context)

@@ -1,6 +1,7 @@
 """A replica's own port and who asks there, over real connections."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -379,13 +380,44 @@ async def test_what_breaks_off_after_its_first_chunk_ends_there() -> None:
     assert handle.asked == 0
 
 
-async def test_a_replica_that_reports_late_is_ill_if_its_process_says_nothing() -> None:
-    """One that is busy says something at its port; one that is stopped does not."""
-    async with replica(FakeBackend("sql")) as (_, found):
-        handle = Handle(None, reporting(found))
+@asynccontextmanager
+async def stopped() -> AsyncIterator[Replica]:
+    """A process that takes connections and says nothing, as one does after SIGSTOP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        yield Replica(f"http://{host}:{port}", "any")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_a_replica_that_hangs_is_left_for_another(stream: bool) -> None:
+    """What waits there in vain is asked elsewhere when it gave no sign of life twice."""
+    async with stopped() as hung, replica(FakeBackend("sql")) as (_, well):
+        handle = Handle(None, reporting(hung))
+        async with backend_of(handle) as asked:
+            task = asyncio.ensure_future(ask_of(asked, stream))
+            await until(lambda: asked._replicas[hung.url][0].ongoing == 1)
+            handle.verdicts = reporting(hung, well)
+            await asked.health("sql")
+            handle.verdicts = [asyncio.Event()]
+            asked._client.sign_seconds = 0.05
+            for _ in range(2):
+                await asked.health("sql")
+            assert text_of(await task)
+
+
+async def test_a_model_whose_only_replica_hangs_is_ill() -> None:
+    """One that is busy says something at its port."""
+    async with replica(FakeBackend("sql")) as (_, busy):
+        handle = Handle(None, reporting(busy))
         async with backend_of(handle) as asked:
             handle.verdicts = [asyncio.Event()]
+            for _ in range(3):
+                await asked.health("sql")
+    async with stopped() as hung:
+        handle = Handle(None, reporting(hung))
+        async with backend_of(handle) as asked:
+            handle.verdicts = [asyncio.Event()]
+            asked._client.sign_seconds = 0.05
             await asked.health("sql")
-            await asked._client.stop()
             with pytest.raises(Unavailable):
                 await asked.health("sql")
