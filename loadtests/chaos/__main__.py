@@ -63,6 +63,7 @@ def _struck(
         whole = [*plan] * options.rounds
         path = "/v1/models" if name == "Niche" else "/health/liveliness"
         done = asyncio.run(run(name, asked, whole, _say, clients=options.clients, door_path=path))
+    print(report([done]), flush=True)
     with (options.out / f"{name.lower()}.jsonl").open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(asdict(result)) + "\n" for result in done.results)
     return done

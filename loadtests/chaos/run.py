@@ -48,11 +48,12 @@ class Run:
         return [of for of in self.results if _failed(of) and turn.struck <= of.ended < turn.ended]
 
     def elsewhere(self, turn: Turn) -> int:
-        """Of these, those that cannot have been in the process: they began later, or were more than
-        it had."""
+        """Of these, those that cannot have been in the process: they began later, and not before a
+        shut door, which is measured by itself; or they were more than it had."""
         failed = self.failed(turn)
-        open_then = sum(of.began <= turn.struck for of in failed)
-        return len(failed) - min(open_then, turn.carried)
+        later = [of for of in failed if of.began > turn.struck]
+        here = max(len(failed) - len(later) - turn.carried, 0)
+        return here + sum(of.outcome is not Outcome.REFUSED for of in later)
 
 
 def _failed(result: Result) -> bool:
@@ -88,8 +89,7 @@ async def run(
 
 
 async def _turn(victim: Victim, seconds: float, clients: Sequence[Client]) -> Turn:
-    process, carried = await asyncio.to_thread(victim.find_in, os.getpid())
-    process.send_signal(victim.number)
+    process, carried = await asyncio.to_thread(victim.strike, os.getpid())
     in_flight, struck = sum(client.began is not None for client in clients), time.monotonic()
     await asyncio.sleep(seconds)
     if victim.number is signal.SIGSTOP:

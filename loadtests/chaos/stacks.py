@@ -21,9 +21,9 @@ from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.stack import Readiness, free_port, serve_command
 
 TOKENS = 40
-DEADLINE_SECONDS, FIRST_TOKEN_SECONDS = 40.0, 8.0
+DEADLINE_SECONDS, FIRST_TOKEN_SECONDS = 60.0, 15.0
 """Shorter than the defaults, so that what hangs is seen in a short run."""
-KILL_SECONDS, HANG_SECONDS = 10.0, 30.0
+KILL_SECONDS, HANG_SECONDS = 10.0, 40.0
 _RESTART_SECONDS = 2.0
 _KEY = "sk-chaos-0123456789abcdef"
 

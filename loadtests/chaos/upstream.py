@@ -6,6 +6,7 @@ python -m loadtests.chaos.upstream --port 9009
 import argparse
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -37,8 +38,10 @@ async def chat(request: web.Request) -> web.StreamResponse:
             "finish_reason": "stop" if last else None,
         }
         fields: dict[str, Any] = {**_KNOWN, "object": "chat.completion.chunk", "choices": [choice]}
-        await response.write(f"data: {json.dumps(fields)}\n\n".encode())
-    await response.write(b"data: [DONE]\n\n")
+        with suppress(ConnectionError):  # the client has left
+            await response.write(f"data: {json.dumps(fields)}\n\n".encode())
+    with suppress(ConnectionError):
+        await response.write(b"data: [DONE]\n\n")
     return response
 
 

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -25,8 +26,9 @@ class Victim:
     find: Find
     number: signal.Signals = signal.SIGKILL
 
-    def find_in(self, root: int) -> tuple[psutil.Process, int]:
-        """The process, and how many connections it serves.
+    def strike(self, root: int) -> tuple[psutil.Process, int]:
+        """Sends the signal to one of a process's descendants; returns it, and how many connections
+        it served: of a process that stands still, so that none comes or goes meanwhile.
 
         Raises:
             LookupError: there is no such process.
@@ -34,16 +36,24 @@ class Victim:
         found = self.find([of for of in processes(root) if of.status() != psutil.STATUS_ZOMBIE])
         if not found:
             raise LookupError(f"{self.name}: no such process")
-        victim = max(found, key=lambda of: of.create_time())
-        return victim, served_connections(victim)
+        process = max(found, key=lambda of: of.create_time())
+        process.suspend()
+        carried = served_connections(process)
+        with suppress(psutil.NoSuchProcess):  # whoever watches it was faster
+            process.send_signal(self.number)
+        return process, carried
 
 
 def served_connections(process: psutil.Process) -> int:
-    """Connections that others have to the ports of a process: as many requests it has at most."""
-    links = process.net_connections("tcp")
-    ports = {link.laddr.port for link in links if link.status == psutil.CONN_LISTEN}
+    """Connections that others have to the ports of a process, also those that it has not taken yet:
+    as many requests it has at most."""
+    own = process.net_connections("tcp")
+    ports = {link.laddr.port for link in own if link.status == psutil.CONN_LISTEN}
     return sum(
-        link.status == psutil.CONN_ESTABLISHED and link.laddr.port in ports for link in links
+        link.status == psutil.CONN_ESTABLISHED
+        and link.laddr.port in ports
+        and link.pid in (None, process.pid)
+        for link in psutil.net_connections("tcp")
     )
 
 
