@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"chaos: {error}", file=sys.stderr)
         return _IMPOSSIBLE
     text = report(runs)
-    print(text)
+    if len(runs) > 1:
+        print(text)
     (options.out / "report.md").write_text(text + "\n", encoding="utf-8")
     return int(any(_fails(of) for of in runs if of.name == "Niche"))
 

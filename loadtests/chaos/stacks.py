@@ -92,6 +92,8 @@ def litellm(folder: Path, environment: Path) -> Iterator[Asked]:
     command = [
         *(str(environment / "bin/litellm"), "--config", str(path)),
         *("--host", "127.0.0.1", "--port", str(port), "--num_workers", "2"),
+        # uvicorn's 5 s kill a worker that still imports, on a busy machine again and again.
+        *("--timeout_worker_healthcheck", "30"),
     ]
     ready = Readiness("/health/liveliness", 180.0)
     variables = ray_environment() | {

@@ -341,7 +341,7 @@ async def test_an_answer_of_50_megabytes_arrives(upstream, whole):
         upstream.sends(response(event(delta(text, finish="stop")) + DONE))
     async with connected(upstream) as engine:
         chunks = [await engine.complete(request())] if whole else await ask(engine)
-        chunk = next(each for each in chunks if each.data)  # a slow one is preceded by signs of life
+        chunk = next(each for each in chunks if each.data)  # after signs of life
     assert len(chunk.data) > len(text)
     assert chunk.finish_reasons == ((0, "stop"),)
 
