@@ -96,7 +96,11 @@ CLIENTS ?=
 test-clients: install-dev models $(PYTHON_CLIENTS:%=work/clients/%/installed) work/clients/node/installed ## Other clients' scenarios, each in an environment of its own; needs npm, fetches the clients
 	$(RUN) tests.clients $(CLIENTS)
 
-chaos: install-dev models ## Kill parts of the running stack, and hold 64 streams; a few minutes
+# Others: make chaos CHAOS="--rounds 3"; CHAOS="--litellm work/litellm" strikes LiteLLM too (make bench-tools).
+CHAOS ?=
+
+chaos: install-dev models ## Kill and hang parts of the stack under 32 clients, and count what these see; then 64 streams; ten minutes
+	$(RUN) loadtests.chaos $(CHAOS)
 	$(RUN) pytest tests/e2e -m chaos --durations 10
 
 # Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import errno
 import os
 import socket
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from cli.models import needed
+from cli.orphans import listener
 from deployments.engine import EngineContext, create_engine
 from deployments.models.adapters import adapter_of
 from deployments.models.errors import ModelError
@@ -200,10 +202,12 @@ def port_faults(edge: GatewaySection) -> Iterator[Fault]:
             probe.bind((edge.host, edge.port))
         except OSError as error:
             where = f"{edge.host}:{edge.port}"
+            holder = listener(edge.port) if error.errno == errno.EADDRINUSE else None
+            by = f", by {holder}" if holder else ""
             yield Fault(
                 "gateway.port",
-                f"cannot listen on {where} ({error.strerror}){_who_listens(where)}; stop what uses "
-                "it, or choose another, as with --port",
+                f"cannot listen on {where} ({error.strerror}{by}){_who_listens(where)}; stop what "
+                "uses it, or choose another, as with --port",
             )
 
 

@@ -25,6 +25,7 @@ from deployments.pool import Pool
 from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
 from gateway.desired_state import DesiredState
+from gateway.edge.door import STOPPING
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 from gateway.routing import classifier_made_of
 
@@ -51,7 +52,7 @@ def running_stack(
     Args:
         config: the validated configuration.
         cache_dir: the directory of the model files.
-        state_dir: an empty directory, only for this run.
+        state_dir: an empty directory, only for this run, in that of `ray_environment`.
         progress: called with a message for each part of the stack that is up.
         followed: the configuration's file, if the stack follows it and requests may change it.
 
@@ -75,6 +76,7 @@ def running_stack(
         stack.start(progress)
         yield stack
     finally:
+        (state_dir.parent / STOPPING).touch()
         # Serve's controller exits by itself, which Ray reports on stdout as an error.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             if ray.is_initialized():  # otherwise Serve would start it

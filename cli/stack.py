@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from cli.faults import Fault, as_error, faults, port_faults
 from cli.options import DEFAULT_STACK, add_config, cache, port
-from cli.ray_environment import ray_environment
+from cli.orphans import PREFIX, claim, end_orphans
+from cli.ray_environment import prepare
 from cli.signals import Terminated
 from cli.watch import IN_A_ROW, PAUSE_SECONDS, ModelWatch, missing_models
 from gateway.config import LaunchError, NicheConfig
@@ -65,10 +66,15 @@ def started(
     """
     began = time.monotonic()
     config = wanted(arguments)
-    state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
+    began = time.monotonic()
+    for pid in end_orphans(Path(tempfile.gettempdir())):
+        say(f"ended HAProxy {pid}, which a killed niche serve had left")
+    config = wanted(arguments)
+    state_dir = Path(tempfile.mkdtemp(prefix=PREFIX))
     phase = "while it started"
     try:
-        os.environ.update(ray_environment(state_dir, os.environ))
+        claim(state_dir)
+        prepare(state_dir, os.environ, config.gateway.drain_seconds)
         what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
         names = ", ".join(spec.name for spec in config.models)
         say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")

@@ -29,7 +29,7 @@ from deployments.protocol import (
     Overloaded,
     Unavailable,
 )
-from deployments.replica_client import NotTaken, Replica, ReplicaClient
+from deployments.replica_client import BrokeOff, NotTaken, Replica, ReplicaClient
 from deployments.server import ReplicaReport
 
 _T = TypeVar("_T")
@@ -42,6 +42,8 @@ _REASON_SECONDS = 3.0
 """How old the reason may be why an application has no replica."""
 _MODULES = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 _NO_REPLICA = "no replica of it is running"
+_MISSES = 2
+"""Signs of life in a row that a replica fails to give, until it is left."""
 _REST_SECONDS = 30.0
 """How long a port that took no request is left alone."""
 _FRAMES = {"request_serialization": "pickle", "response_serialization": "pickle"}
@@ -139,7 +141,8 @@ class ServeApplication:
         except BackPressureError as error:
             raise Overloaded(name, error.args[0], _RETRY_AFTER_SECONDS) from error
         except (RayActorError, DeploymentUnavailableError) as error:
-            raise Unavailable(name, "its replica is not alive") from error
+            kind = BrokeOff if isinstance(error, RayActorError) else Unavailable
+            raise kind(name, "its replica is not alive") from error
         except RayServeException as error:
             self._handle = None
             raise Unavailable(name, "it is not deployed") from error
@@ -209,10 +212,28 @@ class ServeBackend(ServeApplication):
     async def health(self, model: str) -> None:  # type: ignore[override]  # it has several models
         """Returns when one of the replicas does not report the model unavailable.
 
-        The models of a pool share one question to each replica, which also tells its port.
+        The models of a pool share one question to each replica, which also tells its port. Where
+        the answer is late, a replica has to say something at its port: one that is stopped, or
+        whose machine is, does not.
         """
-        with suppress(TimeoutError, Overloaded), self._translated(model):
-            _require_one([_verdict(report, model) for report in await self._reports()])
+        try:
+            with suppress(Overloaded), self._translated(model):
+                _require_one([_verdict(report, model) for report in await self._reports()])
+        except TimeoutError:
+            await self._require_sign(model)
+
+    async def _require_sign(self, model: str) -> None:
+        client, replicas = self._client, [replica for replica, _ in self._replicas.values()]
+        if client is None or not replicas:
+            return
+        signs = await asyncio.gather(*map(client.lives, replicas))
+        for replica, sign in zip(replicas, signs, strict=True):
+            replica.misses = 0 if sign else replica.misses + 1
+            if replica.misses >= _MISSES:
+                replica.silent = True
+                replica.lost()
+        if all(replica.misses >= _MISSES for replica in replicas):
+            raise Unavailable(model, "no replica of it gives a sign of life")
 
     async def _reports(self) -> list[Any]:
         if self._asking is None:
@@ -258,32 +279,55 @@ class ServeBackend(ServeApplication):
         known, _ = self._replicas.get(url, (None, None))
         if known is None or known.token != token:
             return Replica(url, token)
-        known.silent = False
+        known.silent, known.misses = False, 0
         return known
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
-        """Yields the answer; leaving early cancels the request on the replica."""
+        """Yields the answer; leaving early cancels the request on the replica. Where a replica
+        breaks off before its first chunk, another is asked, once."""
         async with self._slot(request.model):
-            for client, replica in self._at_ports(request):
-                with self._unless_gone(replica):
-                    async with aclosing(client.stream(replica, request)) as chunks:
-                        async for chunk in chunks:
-                            replica.answered()
-                            yield chunk
-                    return
-            async with aclosing(self._stream_by_handle(request)) as chunks:
+            begun = False
+            try:
+                async with aclosing(self._stream_once(request)) as chunks:
+                    async for chunk in chunks:
+                        begun = begun or bool(chunk.data)
+                        yield chunk
+                return
+            except BrokeOff:
+                if begun:
+                    raise
+            async with aclosing(self._stream_once(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
+    async def _stream_once(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        for client, replica in self._at_ports(request):
+            with self._unless_gone(replica):
+                async with aclosing(client.stream(replica, request)) as chunks:
+                    async for chunk in chunks:
+                        replica.answered()
+                        yield chunk
+                return
+        async with aclosing(self._stream_by_handle(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
     async def complete(self, request: ModelRequest) -> Chunk:
-        """The whole answer; cancelling the call cancels the request on the replica."""
+        """The whole answer; cancelling the call cancels the request on the replica. Where a replica
+        breaks off, another is asked, once: nothing was sent."""
         async with self._slot(request.model):
-            for client, replica in self._at_ports(request):
-                with self._unless_gone(replica):
-                    chunk = await client.complete(replica, request)
-                    replica.answered()
-                    return chunk
-            return await self._complete_by_handle(request)
+            try:
+                return await self._complete_once(request)
+            except BrokeOff:
+                return await self._complete_once(request)
+
+    async def _complete_once(self, request: ModelRequest) -> Chunk:
+        for client, replica in self._at_ports(request):
+            with self._unless_gone(replica):
+                chunk = await client.complete(replica, request)
+                replica.answered()
+                return chunk
+        return await self._complete_by_handle(request)
 
     def _at_ports(self, request: ModelRequest) -> Iterator[tuple[ReplicaClient, Replica]]:
         """The replicas that can be asked: first those that answer, and of these those that suit the
@@ -309,6 +353,10 @@ class ServeBackend(ServeApplication):
         before = replica.answers
         try:
             yield
+        except BrokeOff:
+            if not replica.misses:  # one that hangs stays, for its health to be seen
+                self._replicas.pop(replica.url, None)
+            raise
         except NotTaken:
             self._replicas.pop(replica.url, None)
             self._refused[replica.url, replica.token] = asyncio.get_running_loop().time()

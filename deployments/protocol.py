@@ -110,6 +110,7 @@ class Chunk:
     Attributes:
         data: OpenAI's chunk, or its whole answer: a JSON object, ready to be sent. Its `id`,
             `created` and `model` are the request's. It has a `usage` only as the client asked.
+            Empty: a sign of life of a model that says nothing yet, which is never sent.
         output: whether it holds something that the model said: text, reasoning, a tool call.
         prompt_tokens: on the first chunk, if known by then.
         tokens: generated in this chunk; an answer that is cut off is billed by their sum.

@@ -1,5 +1,6 @@
 """Asks replicas at their own ports; see `deployments/replica_port.py`."""
 
+import asyncio
 import io
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -24,6 +25,10 @@ class NotTaken(Exception):
     """The replica did not begin the request: it has gone, or is about to."""
 
 
+class BrokeOff(Unavailable):
+    """The replica died while it answered, or its connection did."""
+
+
 class Replica:
     """A replica as a caller knows it.
 
@@ -33,17 +38,35 @@ class Replica:
         ongoing: requests of this process that it has.
         answers: chunks and whole answers that it gave.
         silent: whether it gave none while somebody waited in vain.
+        misses: how often in a row its process said nothing when it was asked whether it lives.
     """
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
-        self.ongoing = self.answers = 0
+        self.ongoing = self.answers = self.misses = 0
         self.silent = False
+        self._awaited: set[asyncio.Timeout] = set()
 
     def answered(self) -> None:
         """It is there."""
         self.answers += 1
         self.silent = False
+
+    def lost(self) -> None:
+        """Ends the wait for answers that have not begun, with `BrokeOff`."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._awaited:
+            limit.reschedule(now)
+
+    @asynccontextmanager
+    async def awaited(self) -> AsyncIterator[None]:
+        """A wait that `lost` ends."""
+        async with asyncio.timeout(None) as limit:
+            self._awaited.add(limit)
+            try:
+                yield
+            finally:
+                self._awaited.discard(limit)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -56,9 +79,14 @@ class Replica:
 
 
 class ReplicaClient:
-    """The connections of one process to all replicas; who owns it starts and stops it."""
+    """The connections of one process to all replicas; who owns it starts and stops it.
 
-    def __init__(self) -> None:
+    Args:
+        sign_seconds: how long a process may take to say that it lives.
+    """
+
+    def __init__(self, sign_seconds: float = 3.0) -> None:
+        self.sign_seconds = sign_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -85,12 +113,12 @@ class ReplicaClient:
 
         Raises:
             NotTaken: the replica did not begin; ask another.
-            BackendError: the replica's own; `Unavailable` if it broke off.
+            BackendError: the replica's own, or `BrokeOff`.
         """
         async with self._asked(replica, "complete", request) as response:
             for chunk in PartReader().read(await response.read()):
                 return chunk
-        raise Unavailable(request.model, "its replica broke off")
+        raise BrokeOff(request.model, "its replica broke off")
 
     async def stream(self, replica: Replica, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica.
@@ -104,7 +132,17 @@ class ReplicaClient:
                 for chunk in reader.read(data):
                     yield chunk
         if not reader.ended:
-            raise Unavailable(request.model, "its replica broke off")
+            raise BrokeOff(request.model, "its replica broke off")
+
+    async def lives(self, replica: Replica) -> bool:
+        """Whether its process says anything at all, however busy it is."""
+        if self._session is None:
+            return False
+        try:
+            async with asyncio.timeout(self.sign_seconds), self._session.get(replica.url):
+                return True
+        except (aiohttp.ClientError, TimeoutError):
+            return False
 
     @asynccontextmanager
     async def _asked(
@@ -116,7 +154,9 @@ class ReplicaClient:
         body = encode_request(request)
         data = io.BytesIO(body) if len(body) > _LARGE_BYTES else body
         with replica.counted(), _translated(request.model):
-            async with self._session.post(url, data=data, headers=headers) as response:
+            async with replica.awaited():
+                answer = await self._session.post(url, data=data, headers=headers)
+            async with answer as response:
                 if response.status in NOT_TAKEN:
                     raise NotTaken
                 if response.status != 200:
@@ -131,7 +171,7 @@ def _translated(model: str) -> Iterator[None]:
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise NotTaken from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(model, f"its replica broke off ({type(error).__name__})") from error
+        raise BrokeOff(model, f"its replica broke off ({type(error).__name__})") from error
     except msgspec.DecodeError as error:
         raise Unavailable(model, "its replica sent what is no answer") from error
 

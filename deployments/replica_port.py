@@ -88,12 +88,15 @@ class ReplicaPort:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         async def streamed(asked: ModelRequest) -> web.StreamResponse:
             response = web.StreamResponse()
-            await response.prepare(request)
             try:
                 async with aclosing(self._backend.stream(asked)) as chunks:
                     async for chunk in chunks:
+                        if not response.prepared:  # who waits for its head can still go elsewhere
+                            await response.prepare(request)
                         await response.write(chunk_part(chunk))
             except BackendError as error:
+                if not response.prepared:
+                    return web.Response(body=error_part(error))
                 await response.write(error_part(error))
             return response
 

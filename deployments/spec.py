@@ -203,6 +203,12 @@ class ModelSpec(_Section):
         default=None, description="scaling by load; None: always `replicas`"
     )
     limits: Limits = Field(default=Limits(), description="limits beyond which requests are refused")
+    first_token_timeout_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="time to the first token, and to the first sign of life of a whole answer, for "
+        "a model that thinks or loads longer than others; None: the gateway's",
+    )
     price: Price = Field(default=Price(), description="price of answers")
 
     @field_validator("engine")

@@ -320,8 +320,14 @@ def _asking(
 
     access = Access(available, _active(evaluation))
     decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
-    first_token = config.gateway.first_token_timeout_seconds
-    dispatcher = Dispatcher(dependencies.backends, health, clock, first_token, readiness.down)
+    dispatcher = Dispatcher(
+        dependencies.backends,
+        health,
+        clock,
+        config.gateway.first_token_timeout_seconds,
+        readiness.down,
+        config.gateway.token_timeout_seconds,
+    )
     return decider, images, dispatcher
 
 

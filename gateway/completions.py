@@ -130,7 +130,8 @@ class _Exchange:
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
             deadline_seconds=max(self._until - asyncio.get_running_loop().time(), 0.0),
-            first_token_seconds=self._config.gateway.first_token_timeout_seconds,
+            first_token_seconds=self._spec(model).first_token_timeout_seconds
+            or self._config.gateway.first_token_timeout_seconds,
             clamp_max_tokens=request.model == AUTO,
             trace=record.trace_headers,
         )

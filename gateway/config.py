@@ -1,5 +1,6 @@
 """What `niche.yaml` says, validated before anything starts; `gateway.config_file` reads it."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -256,7 +257,13 @@ class GatewaySection(_Section):
     first_token_timeout_seconds: float = Field(
         default=60,
         gt=0,
-        description="time to the first token of a model; then the next model is asked",
+        description="time to the first token of a model; then the next model is asked. A model's "
+        "own `first_token_timeout_seconds` goes before",
+    )
+    token_timeout_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="time between two tokens of a stream; then it ends with an error",
     )
     cors_allow_origins: tuple[
         Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")], ...
@@ -274,6 +281,11 @@ class GatewaySection(_Section):
     response_store: ResponseStoreSection | None = Field(
         default=None, description="for `previous_response_id` of `/v1/responses`; None: off"
     )
+
+    @property
+    def drain_seconds(self) -> int:
+        """How long what stops waits for its answers: as long as one may take."""
+        return math.ceil(self.request_timeout_seconds) + 5
 
     @model_validator(mode="after")
     def _a_file_each(self) -> Self:

@@ -154,5 +154,8 @@ def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Applica
         # safeguard.
         max_ongoing_requests=config.gateway.max_concurrent_requests + 64,
         ray_actor_options=actor,
+        # One that hangs is replaced after three late answers, and its requests end then.
+        health_check_period_s=2,
+        health_check_timeout_s=5,
         graceful_shutdown_timeout_s=20,
     )(serve.ingress()(Gateway)).bind(config, context)

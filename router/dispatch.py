@@ -96,16 +96,29 @@ class _Report:
 class Rest(AsyncIterator[Chunk]):
     """The chunks after the first; call `aclose` when leaving early, to stop the generation.
 
-    Iterating raises the model's `BackendError`, or `Unavailable` if the stream ends too early.
+    Iterating raises the model's `BackendError`, `Unavailable` if the stream ends too early, or
+    `DeadlineExceeded` if the next chunk is late.
     """
 
-    def __init__(self, stream: AsyncGenerator[Chunk], report: _Report) -> None:
+    def __init__(
+        self, stream: AsyncGenerator[Chunk], report: _Report, gap_seconds: float | None
+    ) -> None:
         self._stream = stream
         self._report = report
+        self._gap_seconds = gap_seconds
 
     async def __anext__(self) -> Chunk:
+        while not (chunk := await self._next()).data:
+            pass
+        return chunk
+
+    async def _next(self) -> Chunk:
         try:
-            chunk = await anext(self._stream)
+            async with asyncio.timeout(self._gap_seconds):
+                chunk = await anext(self._stream)
+        except TimeoutError:
+            late = DeadlineExceeded(self._report.model, self._gap_seconds or 0.0)
+            raise self._report.failed(late) from None
         except StopAsyncIteration:
             if self._report.closed:
                 raise
@@ -131,9 +144,10 @@ class Dispatcher:
         health: receives successes and failures.
         clock: seconds, as `health` takes them.
         first_chunk_seconds: the time limit for the first chunk before the next candidate is
-            asked; None: no limit.
+            asked, for requests without `first_token_seconds`; None: no limit.
         down: whether a model is known to be down; a request stops waiting for such a model if
             there is another candidate.
+        gap_seconds: the time limit between two chunks of a stream; None: no limit.
     """
 
     def __init__(
@@ -143,12 +157,14 @@ class Dispatcher:
         clock: Callable[[], float],
         first_chunk_seconds: float | None = None,
         down: Callable[[str], bool] = lambda _: False,
+        gap_seconds: float | None = None,
     ) -> None:
         self._backends = backends
         self._health = health
         self._clock = clock
         self._first_chunk_seconds = first_chunk_seconds
         self._down = down
+        self._gap_seconds = gap_seconds
 
     async def open(self, decision: Decision, ask: Ask) -> StreamedAnswer:
         """The streamed answer of the first candidate that starts one.
@@ -198,7 +214,7 @@ class Dispatcher:
         report = _Report(model, self._health, self._clock)
         answer = asyncio.ensure_future(self._backends[model].complete(request))
         try:
-            await (self._alive(model, answer) if last else self._up(model, answer))
+            await self._alive(request, answer, last)
             found = answer.result()
         except BackendError as error:
             report.ended(error)
@@ -209,33 +225,44 @@ class Dispatcher:
         report.ended(None)
         return found
 
-    async def _alive(self, model: str, answer: "asyncio.Future[Chunk]") -> None:
+    async def _alive(
+        self, request: ModelRequest, answer: "asyncio.Future[Chunk]", last: bool
+    ) -> None:
         """Awaits an answer as long as the model gives signs of life."""
-        limit = self._first_chunk_seconds
-        await asyncio.wait({answer}, timeout=limit)
+        model, limit = request.model, self._first_seconds(request)
         while not answer.done():
             try:
-                async with asyncio.timeout(_SIGN_SECONDS):
-                    await self._backends[model].health(model)
+                async with asyncio.timeout(limit):
+                    await (asyncio.wait({answer}) if last else self._up(model, answer))
             except TimeoutError:
-                raise DeadlineExceeded(model, limit or 0.0) from None
-            await asyncio.wait({answer}, timeout=limit)
+                await self._require_sign(model, limit or 0.0)
+
+    async def _require_sign(self, model: str, waited: float) -> None:
+        try:
+            async with asyncio.timeout(_SIGN_SECONDS):
+                await self._backends[model].health(model)
+        except TimeoutError:
+            raise DeadlineExceeded(model, waited) from None
+
+    def _first_seconds(self, request: ModelRequest) -> float | None:
+        return request.first_token_seconds or self._first_chunk_seconds
 
     async def _begin(self, request: ModelRequest, last: bool) -> tuple[Chunk, Rest]:
         model = request.model
         report = _Report(model, self._health, self._clock)
-        stream = self._backends[model].stream(request)
+        stream, limit = self._backends[model].stream(request), self._first_seconds(request)
         begun = False
         try:
-            # Not wait_for: on Python 3.11 it may swallow a cancellation.
-            async with asyncio.timeout(self._first_chunk_seconds):
-                first = await (anext(stream) if last else self._unless_down(model, stream))
+            first = Chunk(b"")
+            while not first.data:  # a sign of life
+                # Not wait_for: on Python 3.11 it may swallow a cancellation.
+                async with asyncio.timeout(limit):
+                    first = await (anext(stream) if last else self._unless_down(model, stream))
             begun = True
         except StopAsyncIteration:
             raise report.failed(Unavailable(model, "it ended without an answer")) from None
         except TimeoutError:
-            late = self._first_chunk_seconds or 0.0
-            raise report.failed(DeadlineExceeded(model, late)) from None
+            raise report.failed(DeadlineExceeded(model, limit or 0.0)) from None
         except BackendError as error:
             report.ended(error)
             raise
@@ -244,7 +271,7 @@ class Dispatcher:
             if not begun:
                 await stream.aclose()
         report.chunk(first)
-        return first, Rest(stream, report)
+        return first, Rest(stream, report, self._gap_seconds)
 
     async def _unless_down(self, model: str, stream: AsyncGenerator[Chunk]) -> Chunk:
         """The first chunk, or `Unavailable` once the model is known to be down."""

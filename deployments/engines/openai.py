@@ -31,6 +31,7 @@ _PATHS: Mapping[Operation, str] = {
     "rerank": "/rerank",
 }
 _USAGE_SECONDS = 5.0  # after all was said: for the usage and [DONE]
+_SIGN_SECONDS = 1.0  # between two signs of life
 _CLOSING_SECONDS = 0.1  # after [DONE]: for the end of the body, so that the connection is kept
 
 
@@ -120,7 +121,8 @@ class OpenAIEngine:
         return (ModelCard(self._spec.name, "openai", self._model, self._spec.adapter),)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
-        """Yields the server's answer as it arrives.
+        """Yields the server's answer as it arrives, and a sign of life for pings and events without
+        words: a model that thinks may say nothing for long.
 
         Raises:
             Overloaded: the server answered 429.
@@ -133,15 +135,19 @@ class OpenAIEngine:
         body, wanted = self._requests.build(request, stream=True)
         answer = StreamedAnswer(request, wanted, self._key)
         completed = CompletionFilter(self._completion, request)
-        prefill_seconds = None
+        prefill_seconds, told_seconds = None, 0.0
         with self._record.track(request.request_id) as work:
             async with self._post(request, body) as response:
                 while data := await _next(response, answer):
                     for chunk in answer.feed(data):
                         work.tokens = answer.tally.tokens
+                        told_seconds = response.elapsed()
                         if prefill_seconds is None and chunk.output:
-                            prefill_seconds = response.elapsed()
+                            prefill_seconds = told_seconds
                         yield completed.apply(chunk)
+                    if response.elapsed() - told_seconds > _SIGN_SECONDS:
+                        told_seconds = response.elapsed()
+                        yield Chunk(b"", output=False)
                 seconds = response.elapsed()
             for chunk in answer.end(seconds, prefill_seconds):
                 work.tokens, work.finished = answer.tally.tokens, chunk.usage is not None

@@ -212,7 +212,8 @@ class Shadow:
                 aclosing(self._backends[model].stream(request)) as chunks,
             ):
                 async for chunk in chunks:
-                    text, complete = text + text_of(chunk.data), chunk.usage is not None
+                    text += text_of(chunk.data) if chunk.data else ""
+                    complete = chunk.usage is not None
                     usage = chunk.usage or Usage(0, usage.completion_tokens + chunk.tokens)
         finally:
             # Failed answers count too, so a model that always fails cannot exceed the budget.

@@ -59,7 +59,7 @@ def test_two_stacks_do_not_meet() -> None:
     paths = [value for value in added.values() if value.startswith("/")]
     ports = [value for key, value in added.items() if key.endswith("_PORT")]
 
-    assert len(paths) == 4
+    assert len(paths) == 6
     assert all(Path(path).is_relative_to(STATE) for path in paths)
     assert len(ports) == 3
     assert all(1024 <= int(port) <= 65535 for port in ports)

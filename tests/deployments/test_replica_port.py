@@ -1,6 +1,7 @@
 """A replica's own port and who asks there, over real connections."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from deployments.engine import EngineContext
+from deployments.frames import chunk_part
 from deployments.handle import ServeBackend
 from deployments.protocol import (
     BackendError,
@@ -151,6 +153,22 @@ async def test_a_replica_that_stops_ends_what_it_has_and_takes_nothing_new(ask: 
             await ask(asking, asked)
 
 
+@asynccontextmanager
+async def breaking(answer: bytes) -> AsyncIterator[Replica]:
+    """A replica that dies after it has sent this."""
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    yield Replica(f"http://{host}:{port}", "any")
+    server.close()
+
+
 BROKEN = {
     "in a part": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\0\0\0\r\n",
     "in a part, with a clean end": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\0\0",
@@ -163,21 +181,12 @@ BROKEN = {
 @EITHER
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
 async def test_a_replica_that_breaks_off_is_unavailable(answer: bytes, ask: Ask) -> None:
-    """It may have begun, so nobody else is asked for the same."""
+    """As one that says that it cannot."""
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(served, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()[:2]
-    async with client() as asking:
+    async with client() as asking, breaking(answer) as dying:
         with pytest.raises(Unavailable) as raised:
-            await ask(asking, Replica(f"http://{host}:{port}", "any"))
+            await ask(asking, dying)
     assert raised.value.model == "sql"
-    server.close()
 
 
 @EITHER
@@ -340,3 +349,75 @@ def test_a_token_is_in_no_text() -> None:
     """Neither of a report nor of a replica."""
     report = ReplicaReport({"sql": None}, "http://127.0.0.1:1", "secret-token")
     assert "secret-token" not in f"{report!r} {report} {Replica(report.url or '', report.token)!r}"
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_what_breaks_off_before_anything_was_sent_is_asked_elsewhere(stream: bool) -> None:
+    """Once: a request at which every replica dies does not go through all of them."""
+    broken = BROKEN["in a part"]
+    async with breaking(broken) as dying, breaking(broken) as other:
+        handle = Handle(Response(BY_HANDLE), reporting(dying))
+        async with backend_of(handle) as asked:
+            assert await ask_of(asked, stream) == [BY_HANDLE]
+        handle = Handle(Response(BY_HANDLE), reporting(dying, other))
+        async with backend_of(handle) as asked:
+            with pytest.raises(Unavailable):
+                await ask_of(asked, stream)
+            assert handle.asked == 0
+
+
+async def test_what_breaks_off_after_its_first_chunk_ends_there() -> None:
+    """What was sent cannot be taken back."""
+    part = chunk_part(BY_HANDLE)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(part)
+    async with breaking(head + part + b"\r\n") as dying:
+        handle = Handle(Response(BY_HANDLE), reporting(dying))
+        async with backend_of(handle) as asked:
+            stream = asked.stream(ASKED)
+            assert await anext(stream) == BY_HANDLE
+            with pytest.raises(Unavailable):
+                await anext(stream)
+    assert handle.asked == 0
+
+
+@asynccontextmanager
+async def stopped() -> AsyncIterator[Replica]:
+    """A process that takes connections and says nothing, as one does after SIGSTOP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        yield Replica(f"http://{host}:{port}", "any")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_a_replica_that_hangs_is_left_for_another(stream: bool) -> None:
+    """What waits there in vain is asked elsewhere when it gave no sign of life twice."""
+    async with stopped() as hung, replica(FakeBackend("sql")) as (_, well):
+        handle = Handle(None, reporting(hung))
+        async with backend_of(handle) as asked:
+            task = asyncio.ensure_future(ask_of(asked, stream))
+            await until(lambda: asked._replicas[hung.url][0].ongoing == 1)
+            handle.verdicts = reporting(hung, well)
+            await asked.health("sql")
+            handle.verdicts = [asyncio.Event()]
+            asked._client.sign_seconds = 0.05
+            for _ in range(2):
+                await asked.health("sql")
+            assert text_of(await task)
+
+
+async def test_a_model_whose_only_replica_hangs_is_ill() -> None:
+    """One that is busy says something at its port."""
+    async with replica(FakeBackend("sql")) as (_, busy):
+        handle = Handle(None, reporting(busy))
+        async with backend_of(handle) as asked:
+            handle.verdicts = [asyncio.Event()]
+            for _ in range(3):
+                await asked.health("sql")
+    async with stopped() as hung:
+        handle = Handle(None, reporting(hung))
+        async with backend_of(handle) as asked:
+            handle.verdicts = [asyncio.Event()]
+            asked._client.sign_seconds = 0.05
+            await asked.health("sql")
+            with pytest.raises(Unavailable):
+                await asked.health("sql")

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from cli.follower import Follower
-from cli.ray_environment import ray_environment
+from cli.ray_environment import prepare
 from cli.stack import wait_until_ready, wanted
 from deployments.models.cache import cache_dir
 from gateway.config import NicheConfig
@@ -31,7 +31,7 @@ from gateway.config_file import load_config
 def main(config_path: str, port: str) -> None:
     config = at_port(config_path, port)
     with tempfile.TemporaryDirectory(prefix="niche-e2e-") as folder:
-        os.environ.update(ray_environment(Path(folder), os.environ))
+        prepare(Path(folder), os.environ)
         from cli.launch import running_stack
 
         file, run = Path(config_path), Path(folder) / "run"

@@ -1,6 +1,7 @@
 """Dispatch: candidates are asked in turn, and health hears how it ended."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -359,3 +360,44 @@ async def test_a_client_that_leaves_stops_a_whole_answer():
         await answering
     assert slow.open_streams == 0
     assert health.state("a") is BreakerState.CLOSED
+
+
+async def test_a_stream_that_stops_between_two_chunks_ends_with_an_error():
+    """A model that hangs in the middle is a failure, and its generation is stopped."""
+    hung = FakeBackend("a", gate=asyncio.Event())
+    health = Health(["a"], failures_to_open=1)
+    asking = Dispatcher({"a": hung}, health, lambda: 0.0, 60, gap_seconds=0.01)
+    answer = await asking.open(decision("a"), chat)
+    with pytest.raises(DeadlineExceeded) as raised:
+        await texts(answer.rest)
+    assert (raised.value.model, raised.value.seconds) == ("a", 0.01)
+    assert health.state("a") is BreakerState.OPEN
+    assert hung.open_streams == 0
+
+
+async def test_a_model_has_a_limit_of_its_own_for_its_first_token():
+    """One that thinks longer than others is awaited longer."""
+    gate = asyncio.Event()
+    asking = Dispatcher({"a": FakeBackend("a", first_gate=gate)}, Health(["a"]), lambda: 0.0, 0.01)
+    patient = replace(chat("a"), first_token_seconds=60.0)
+    opening = asyncio.ensure_future(asking.open(decision("a"), lambda _: patient))
+    await asyncio.sleep(0.05)
+    gate.set()
+    assert (await opening).model == "a"
+
+
+async def test_a_silent_whole_answer_is_left_for_the_next_candidate():
+    """Also where the model is not yet known to be down."""
+    silent = FakeBackend("a", first_gate=asyncio.Event(), illness="hung")
+    asking = Dispatcher({"a": silent, "b": FakeBackend("b")}, Health(["a", "b"]), lambda: 0.0, 0.01)
+    answer = await asking.complete(decision("a", "b"), chat)
+    assert (answer.model, answer.reason, silent.open_streams) == ("b", Reason.UNHEALTHY, 0)
+
+
+async def test_signs_of_life_are_not_sent():
+    """A model that thinks aloud to nobody is awaited, and the client sees what it says."""
+    sign = Chunk(b"", output=False)
+    asking, _ = dispatcher(a=Script(sign, sign, Chunk(b"x"), sign, LAST))
+    answer = await asking.open(decision("a"), chat)
+    assert answer.first.data == b"x"
+    assert await texts(answer.rest) == [b"!"]

@@ -1,0 +1,55 @@
+"""HAProxy's configuration as Ray Serve writes it, with what Serve has no setting for.
+
+Rule: text in, text out. Each place is one line of Serve's template; a test renders that template,
+so that a Ray with other lines is noticed.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+_SERVES_ERRORS = re.compile(r"^    errorfile .*\n", re.MULTILINE)
+_BALANCE = re.compile(r"^    balance .*\n", re.MULTILINE)
+_FRONTEND = re.compile(r"^frontend http_frontend\n    bind .*\n", re.MULTILINE)
+_NO_ROUTE = re.compile(r"^(backend default_backend\n)    http-request return .*\n", re.MULTILINE)
+_ROUTE = re.compile(r"^    use_backend ", re.MULTILINE)
+_HARD_STOP = re.compile(r"^    hard-stop-after (\d+)s$", re.MULTILINE)
+_SOCKET = re.compile(r"^(    stats socket )(\S+)", re.MULTILINE)
+
+
+def has_routes(text: str) -> bool:
+    """Whether there is an application behind the door."""
+    return _ROUTE.search(text) is not None
+
+
+def hard_stop_seconds(text: str) -> float:
+    """How long a replaced HAProxy may finish what it has."""
+    found = _HARD_STOP.search(text)
+    return float(found.group(1)) if found else 0.0
+
+
+def with_socket(text: str, socket: Path) -> str:
+    """The same with another admin socket."""
+    return _SOCKET.sub(lambda found: found.group(1) + str(socket), text, count=1)
+
+
+def with_answers(text: str, files: Mapping[int, Path]) -> str:
+    """The same with our answers in place of HAProxy's, Serve's and the HTTP servers' plain texts.
+
+    Args:
+        text: as Serve writes it.
+        files: the answers by status, as HAProxy's `errorfile` takes them.
+    """
+    errors = "".join(f"    errorfile {status} {file}\n" for status, file in files.items())
+    plain = "".join(
+        f"    http-response return status {status} default-errorfiles"
+        f" if {{ status {status} }} !{{ res.hdr(content-type) -m sub json }}\n"
+        for status in files
+    )
+    text = _SERVES_ERRORS.sub("", text)
+    text = _BALANCE.sub(lambda found: found.group() + errors, text, count=1)
+    text = _FRONTEND.sub(lambda found: found.group() + plain, text, count=1)
+    # Everything is below the gateway's prefix: who comes here came before its first replica.
+    return _NO_ROUTE.sub(
+        r"\1    http-request return status 503 default-errorfiles" + "\n", text, count=1
+    )

@@ -1,0 +1,93 @@
+"""Keeps a node's door open while Ray Serve has no HAProxy there, which takes it seconds to notice
+and to mend.
+
+The guard looks at the admin socket of Serve's HAProxy. Where nobody listens any more it starts a
+stand-in with the last configuration that had replicas behind it; the next HAProxy of Serve takes
+over its sockets (`gateway/edge/launcher.py`), and no connection is refused. It ends with its node's
+raylet, and every HAProxy of the folder with it.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from gateway.edge.configuration import hard_stop_seconds, with_socket
+from gateway.edge.door import Door, answers, send
+
+_LOOK_SECONDS = 0.05
+_MISSES = 2
+"""Looks in a row; a reload replaces the socket."""
+
+
+class Guard:
+    """The guard of a door.
+
+    Args:
+        door: what it guards.
+        binary: HAProxy.
+        raylet: the process that it ends with.
+    """
+
+    def __init__(self, door: Door, binary: str, raylet: int) -> None:
+        self._door, self._binary, self._raylet = door, binary, raylet
+        self._missed: int | None = None  # None: Serve's HAProxy was not seen yet
+        self._stand_in: subprocess.Popen[bytes] | None = None
+        self._until = 0.0
+
+    def run(self) -> None:
+        """Guards until the node ends."""
+        while _lives(self._raylet) and self._door.folder.exists():
+            self.look()
+            time.sleep(_LOOK_SECONDS)
+        self._door.end()
+
+    def look(self) -> None:
+        """Starts a stand-in where one is needed, and lets it go where it is not."""
+        if self._stand_in is not None and self._stand_in.poll() is not None:
+            self._stand_in = None
+        if answers(self._door.served_socket):
+            self._missed = 0
+            self._dismiss()
+        elif self._door.stopping or (self._stand_in is not None and time.monotonic() > self._until):
+            self._missed = None
+            self._dismiss()
+        elif self._stand_in is None and self._missed is not None:
+            self._missed += 1
+            if self._missed >= _MISSES:
+                self._start()
+
+    def _start(self) -> None:
+        text = self._door.routed.read_text(encoding="utf-8")
+        self._door.stand_in.write_text(with_socket(text, self._door.stand_in_socket), "utf-8")
+        command = [self._binary, "-db", "-dR", "-f", str(self._door.stand_in)]
+        self._stand_in = subprocess.Popen(command)
+        # As long as a replaced HAProxy: so long no other's replica gets a port that it knows.
+        self._until = time.monotonic() + hard_stop_seconds(text)
+        sys.stderr.write(f"HAProxy is gone; {self._stand_in.pid} stands in\n")
+        self._end_manager()
+
+    def _end_manager(self) -> None:
+        """Serve will replace it in any case, and ask it first to end the HAProxys that still finish
+        what they had."""
+        pid = int(self._door.manager.read_text(encoding="utf-8"))
+        try:
+            title = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return
+        if title.startswith(b"ray::HAProxyManager"):
+            send(pid, signal.SIGKILL)
+
+    def _dismiss(self) -> None:
+        if self._stand_in is not None:
+            send(self._stand_in.pid, signal.SIGUSR1)  # it finishes what it has
+            self._stand_in = None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

