@@ -117,7 +117,14 @@ class LocalStack:
         """
         edge = self.config.gateway
         with _translated():
-            serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
+            serve.start(
+                http_options=HTTPOptions(
+                    host=edge.host,
+                    port=edge.port,
+                    # Only for what the gateway does not end itself: the answer is no JSON.
+                    request_timeout_s=edge.drain_seconds,
+                )
+            )
             serve.run_many(self.applications(), wait_for_applications_running=False)
             _wait_until_running(_parts(self.config), progress)
 
@@ -222,7 +229,8 @@ class LocalStack:
     def _pool(self, pool: Pool, apps: Mapping[str, str], found: Contents) -> RunTarget:
         app = apps[pool.app_name]
         checksums = [found[card_of(spec)] for spec in pool.models if spec.adapter]
-        built = build_pool(pool, self._context, checksums, str(self._versions[app]))
+        version, seconds = str(self._versions[app]), self.config.gateway.drain_seconds
+        built = build_pool(pool, self._context, checksums, version, seconds)
         return RunTarget(built, app, None, _QUIET)
 
     def _classifier(self, config: NicheConfig) -> list[RunTarget]:

@@ -15,6 +15,13 @@ _PORTS = range(20_000, 30_000)
 proxy binds it."""
 
 
+_SECONDS = (
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S",
+    "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",
+    "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S",  # of the one before, each time that replicas change
+)
+
+
 def _free_ports(count: int) -> list[str]:
     free = (port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
     return [str(port) for port in islice(free, count)]
@@ -29,12 +36,15 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def ray_environment(
+    state_dir: Path, environ: Mapping[str, str], drain_seconds: int
+) -> dict[str, str]:
     """The variables to add to the environment of a stack on this machine.
 
     Args:
         state_dir: a directory only for this stack; HAProxy's files go there.
         environ: the current environment.
+        drain_seconds: how long the proxy waits for an answer, also when it stops.
     """
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -54,11 +64,11 @@ def ray_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, st
     if (
         sys.platform == "linux"
     ):  # HAProxy's wheel is only for Linux; elsewhere use Serve's own proxy
-        variables |= _haproxy(state_dir)
+        variables |= _haproxy(state_dir, drain_seconds)
     return {key: value for key, value in variables.items() if key not in environ}
 
 
-def _haproxy(state_dir: Path) -> dict[str, str]:
+def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
     """Separate files and ports, so that two stacks can run on one machine."""
     stats, metrics, fallback = _free_ports(3)
     return {
@@ -71,4 +81,5 @@ def _haproxy(state_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": stats,
         "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
+        **dict.fromkeys(_SECONDS, str(drain_seconds)),
     }

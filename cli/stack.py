@@ -55,7 +55,7 @@ def running(arguments: argparse.Namespace, followed: Path | None = None) -> Iter
     _require_port(config.gateway)
     state_dir = Path(tempfile.mkdtemp(prefix="niche-"))
     try:
-        os.environ.update(ray_environment(state_dir, os.environ))
+        os.environ.update(ray_environment(state_dir, os.environ, config.gateway.drain_seconds))
         what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
         names = ", ".join(spec.name for spec in config.models)
         say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")

@@ -6,6 +6,7 @@ from typing import Any
 from ray import serve
 
 from deployments.engine import EngineContext
+from deployments.limiter import USUAL_SLOTS
 from deployments.pool import Pool
 from deployments.server import ServedModelServer
 from deployments.spec import LIVE_ENGINES, Autoscaling, ModelSpec
@@ -13,6 +14,10 @@ from deployments.spec import LIVE_ENGINES, Autoscaling, ModelSpec
 _NO_LIMIT = 10_000
 """Requests at once in a replica whose models have limits each, which gateways keep. Serve would
 count them together, so that the requests of one model could keep out those of the others."""
+
+DRAIN_SECONDS = 605.0
+"""How long a replica that stops waits for its answers, where nobody says it: the gateway's default
+(`GatewaySection.drain_seconds`)."""
 
 _IN_GROUPS = frozenset({"vllm"})
 """Engines that start a worker of Ray for each of several GPUs."""
@@ -23,6 +28,7 @@ def build_pool(
     context: EngineContext,
     checksums: Sequence[str] = (),
     version: str | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
 ) -> serve.Application:
     """The Serve application of a pool; it has no HTTP route.
 
@@ -32,8 +38,10 @@ def build_pool(
         checksums: of its adapters: others are another desired state, also under the same names.
         version: replicas of the same version stay where the models of a `LiveEngine` change; None:
             of none.
+        drain_seconds: how long a replica that stops may take for the answers that it has begun.
     """
-    deployment = serve.deployment(**serve_options(pool))(ServedModelServer)
+    options = serve_options(pool, drain_seconds)
+    deployment = serve.deployment(**options)(ServedModelServer)
     if pool.basis.engine in LIVE_ENGINES:
         models = [spec.model_dump(mode="json", exclude_defaults=True) for spec in pool.models]
         deployment = deployment.options(
@@ -45,8 +53,8 @@ def build_pool(
     return deployment.bind(pool.models, context)
 
 
-def serve_options(pool: Pool) -> dict[str, Any]:
-    """Serve's options for a pool."""
+def serve_options(pool: Pool, drain_seconds: float = DRAIN_SECONDS) -> dict[str, Any]:
+    """Serve's options for a pool; `drain_seconds` as of `build_pool`."""
     spec = pool.basis
     resources = spec.resources
     actor: dict[str, Any] = {"num_cpus": resources.num_cpus, "num_gpus": resources.num_gpus}
@@ -55,14 +63,17 @@ def serve_options(pool: Pool) -> dict[str, Any]:
         actor["num_gpus"] = 0  # its workers have them
     if resources.memory_bytes is not None:
         actor["memory"] = resources.memory_bytes
+    limits = spec.limits
     options: dict[str, Any] = {
         "name": pool.name,
         "ray_actor_options": actor,
-        "max_ongoing_requests": _NO_LIMIT if pool.shared else spec.limits.max_ongoing_requests,
-        "max_queued_requests": -1 if pool.shared else spec.limits.max_queued_requests,
+        "max_ongoing_requests": _NO_LIMIT
+        if pool.shared
+        else limits.max_ongoing_requests or USUAL_SLOTS,
+        "max_queued_requests": -1 if pool.shared else limits.max_queued_requests or -1,
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
-        "graceful_shutdown_timeout_s": 20,
+        "graceful_shutdown_timeout_s": drain_seconds,
     }
     if grouped:
         options |= _placement_group(spec)

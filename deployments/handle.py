@@ -2,9 +2,9 @@
 `BackendError`s here and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -140,7 +140,7 @@ class ServeBackend(ServeApplication):
 
     Args:
         name, get_handle, may_sleep: as of a `ServeApplication`.
-        limiters: of the models whose limits Serve does not keep, by name.
+        limiter: of its models; None: no limits but Serve's.
         client: asks replicas at their ports; None: by the handle alone.
 
     Attributes:
@@ -153,11 +153,11 @@ class ServeBackend(ServeApplication):
         get_handle: Callable[[], DeploymentHandle],
         *,
         may_sleep: bool = False,
-        limiters: Mapping[str, Limiter] = MappingProxyType({}),
+        limiter: Limiter | None = None,
         client: ReplicaClient | None = None,
     ) -> None:
         super().__init__(name, get_handle, may_sleep=may_sleep)
-        self._limiters, self._client = limiters, client
+        self._limiter, self._client = limiter, client
         self.engine_stats: tuple[EngineStats, ...] = ()
         self._asking: asyncio.Task[list[Any]] | None = None
         self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
@@ -172,10 +172,13 @@ class ServeBackend(ServeApplication):
             _require_one([_verdict(report, model) for report in await self._reports()])
 
     async def _reports(self) -> list[Any]:
+        return await asyncio.shield(self._begin_to_ask())
+
+    def _begin_to_ask(self) -> asyncio.Task[list[Any]]:
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask_for_reports())
             self._asking.add_done_callback(self._asked)
-        return await asyncio.shield(self._asking)
+        return self._asking
 
     def _asked(self, task: asyncio.Task[list[Any]]) -> None:
         self._asking = None
@@ -192,6 +195,7 @@ class ServeBackend(ServeApplication):
                     raise
                 await asyncio.sleep(_TOLD_SECONDS)
                 reports = await self._ask_replicas(method)
+        self._tell_limiter([of for of in reports if isinstance(of, ReplicaReport)])
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
         self.engine_stats = tuple(
@@ -208,6 +212,14 @@ class ServeBackend(ServeApplication):
         }
         return reports
 
+    def _tell_limiter(self, reports: Sequence[ReplicaReport]) -> None:
+        if self._limiter is None:
+            return
+        running = sum((Counter(of.running) for of in reports), Counter())
+        slots = [of.slots for of in reports]
+        known = [of for of in slots if of is not None]
+        self._limiter.told(sum(known) if len(known) == len(slots) else None, running)
+
     def _known(self, url: str, token: str) -> Replica:
         known, _ = self._replicas.get(url, (None, None))
         if known is None or known.token != token:
@@ -217,7 +229,7 @@ class ServeBackend(ServeApplication):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica."""
-        async with self._slot(request.model):
+        async with self._slot(request):
             for client, replica in self._at_ports(request):
                 with self._unless_gone(replica):
                     async with aclosing(client.stream(replica, request)) as chunks:
@@ -231,7 +243,7 @@ class ServeBackend(ServeApplication):
 
     async def complete(self, request: ModelRequest) -> Chunk:
         """The whole answer; cancelling the call cancels the request on the replica."""
-        async with self._slot(request.model):
+        async with self._slot(request):
             for client, replica in self._at_ports(request):
                 with self._unless_gone(replica):
                     chunk = await client.complete(replica, request)
@@ -304,9 +316,16 @@ class ServeBackend(ServeApplication):
         """What is being served."""
         return await self.ask(lambda handle: handle.cards.remote())
 
-    def _slot(self, model: str) -> AbstractAsyncContextManager[None]:
-        limiter = self._limiters.get(model)
-        return nullcontext() if limiter is None else limiter.slot()
+    def expected_wait(self, model: str) -> float:
+        """See `TellsExpectedWait`."""
+        return 0.0 if self._limiter is None else self._limiter.expected_wait(model)
+
+    def _slot(self, request: ModelRequest) -> AbstractAsyncContextManager[None]:
+        if self._limiter is None:
+            return nullcontext()
+        if self._limiter.wants_news:
+            self._begin_to_ask()
+        return self._limiter.slot(request)
 
 
 def _verdict(report: Any, model: str) -> Exception | None:

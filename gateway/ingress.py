@@ -48,6 +48,9 @@ the default of 700 new objects it walks all requests under way again and again, 
 takes a seventh of the CPU time; 10,000 is still less than they have."""
 
 
+_MOST_CONNECTIONS = 100_000
+"""More than HAProxy takes."""
+
 _ONE_LOOP = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 """Serve's default hands every piece of an answer from the gateway's loop to a second one. The
 gateway does nothing that blocks a loop."""
@@ -187,14 +190,14 @@ def _backends(
 def _deployed(pool: Pool, app: str, client: ReplicaClient) -> ServeBackend:
     scaling = pool.basis.autoscaling
     at_ports = pool.asked_at_ports and not _encrypts()
-    limited = pool.shared or at_ports
     # Models that share replicas have limits of all of them together.
     replicas = 1 if pool.shared else pool.basis.replicas
+    limiter = Limiter(pool.models, replicas, keeps_queue=pool.shared or at_ports)
     return ServeBackend(
         pool.name,
         partial(serve.get_deployment_handle, pool.name, app_name=app),
         may_sleep=scaling is not None and scaling.min_replicas == 0,
-        limiters={spec.name: Limiter(spec, replicas) for spec in pool.models} if limited else {},
+        limiter=limiter,
         client=client if at_ports else None,
     )
 
@@ -218,9 +221,9 @@ def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Applica
     return serve.deployment(
         name=GATEWAY_APP,
         num_replicas=config.gateway.replicas,
-        # The gateway sheds load itself, with OpenAI's error body; Serve's limit is only a
-        # safeguard.
-        max_ongoing_requests=config.gateway.max_concurrent_requests + 64,
+        # The gateway refuses itself what is too much, at once and with OpenAI's error body. What
+        # Serve kept waiting before it, it could not see.
+        max_ongoing_requests=_MOST_CONNECTIONS,
         ray_actor_options=actor,
-        graceful_shutdown_timeout_s=20,
+        graceful_shutdown_timeout_s=config.gateway.drain_seconds,
     )(serve.ingress()(Gateway)).bind(config, context)

@@ -130,6 +130,12 @@ class CompletionRequest:
         """The hints among the parameters."""
         return HINTS.intersection(self.fields)
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may wait for a slot. OpenAI's tier for work that is in no hurry is refused
+        there as well when there is no room."""
+        return self.fields.get("service_tier") != "flex"
+
     def body(self, without: Container[str] = ()) -> bytes:
         """The parameters for the model, as JSON.
 
