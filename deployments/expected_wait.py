@@ -78,15 +78,25 @@ class ExpectedWait:
         """The time from one own request that gets a slot to the next, while others wait."""
         return self._models[model].service.seconds / self._mine(model, 1)
 
-    def turned_away(self, model: str, now: float) -> float:
-        """How long a request that is refused now has to wait beside the excess of the queue: until
-        those are served that were refused before it, should they come back."""
+    def turned_away(self, model: str, now: float, most: float) -> float:
+        """Counts a request that is refused.
+
+        Args:
+            model: its model.
+            now: when.
+            most: seconds after which nobody comes back.
+
+        Returns:
+            how long it has to wait beside the excess of the queue: until those are served that were
+            refused before it, should they come back; at most `most`.
+        """
         self._advance(now)
         counts = self._models[model]
         seconds = self.turn_seconds(model)
-        left = counts.turned_away - (now - counts.turned_away_at) / seconds
-        counts.turned_away, counts.turned_away_at = max(0.0, left) + 1, now
-        return (counts.turned_away - 1) * seconds
+        before = counts.turned_away - (now - counts.turned_away_at) / seconds
+        before = min(max(0.0, before), most / seconds)
+        counts.turned_away, counts.turned_away_at = before + 1, now
+        return before * seconds
 
     def entered(self, model: str) -> None:
         """A request waits here."""

@@ -104,7 +104,9 @@ class Limiter:
         if found is None and most is not None and queued >= most and self._must_wait(model):
             found = Refusal("queue", self._expected.turn_seconds(model))
         if found is not None:
-            seconds = found.excess_seconds + self._expected.turned_away(model, now)
+            seconds = found.excess_seconds
+            if request.max_wait_seconds != 0:  # who must not wait does not come first later
+                seconds += self._expected.turned_away(model, now, _LONGEST_RETRY_SECONDS)
             raise Overloaded(model, queued, min(seconds, _LONGEST_RETRY_SECONDS), found.cause)
 
     def _must_wait(self, model: str) -> bool:

@@ -223,18 +223,12 @@ class PromptTooLong(InvalidPrompt):
 
 
 class Overloaded(BackendError):
-    """The request would wait too long for its slot, or its model takes no more.
-
-    Attributes:
-        model: its name.
-        queued: requests that wait for it here.
-        retry_after_seconds: when a request would be taken.
-        cause: a `deployments.admission.Cause`; `queue` also where the model itself refuses.
-    """
+    """The request would wait too long for a slot of its model."""
 
     def __init__(
         self, model: str, queued: int, retry_after_seconds: float, cause: str = "queue"
     ) -> None:
+        # `cause`: see `deployments.admission`; `queue` also where the model itself refuses.
         super().__init__(model, queued, retry_after_seconds, cause)
         self.model, self.queued, self.cause = model, queued, cause
         self.retry_after_seconds = retry_after_seconds

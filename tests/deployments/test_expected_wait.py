@@ -88,11 +88,20 @@ def test_without_a_word_of_the_replicas_the_given_slots_hold() -> None:
 def test_those_refused_before_come_first() -> None:
     """Each is told to come after the one before it; when nobody comes they are forgotten."""
     expected = busy(4, 0, waiting=40)
-    told = [expected.turned_away("m", 100.0) for _ in range(3)]
+    told = [expected.turned_away("m", 100.0, 60.0) for _ in range(3)]
     apart = expected.turn_seconds("m")
 
     assert told == pytest.approx([0.0, apart, 2 * apart])
-    assert expected.turned_away("m", 1000.0) == 0.0
+    assert expected.turned_away("m", 1000.0, 60.0) == 0.0
+
+
+def test_those_who_would_come_too_late_do_not_come() -> None:
+    """After a long flood the line is no longer than what was told."""
+    expected = busy(4, 0, waiting=40)
+    told = [expected.turned_away("m", 100.0, 60.0) for _ in range(1000)]
+
+    assert max(told) == 60.0
+    assert expected.turned_away("m", 161.0, 60.0) == pytest.approx(0.0, abs=1.0)
 
 
 class Deployment:

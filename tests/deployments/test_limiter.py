@@ -163,6 +163,16 @@ async def test_what_must_not_wait_takes_only_a_free_slot():
         assert (await refused(those, asked(max_wait=0.0))).cause == "wait"
 
 
+async def test_what_must_not_wait_delays_nobody_who_comes_again():
+    """However often it is refused."""
+    async with clients(slots=4) as those:
+        await those.come(44)
+        for _ in range(20):
+            await refused(those, asked(max_wait=0.0))
+
+        assert (await refused(those)).retry_after_seconds <= 1.0
+
+
 async def test_who_leaves_the_queue_makes_room():
     """Whoever hangs up counts no more, and nobody is handed on in its place."""
     async with clients(slots=1) as those:

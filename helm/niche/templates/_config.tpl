@@ -196,8 +196,8 @@ applications:
         max_ongoing_requests: 10000
         max_queued_requests: -1
         {{- else }}
-        max_ongoing_requests: {{ dig "limits" "max_ongoing_requests" 64 . | int }}
-        max_queued_requests: {{ dig "limits" "max_queued_requests" -1 . | int }}
+        max_ongoing_requests: {{ dig "limits" "max_ongoing_requests" nil . | default 64 | int }}
+        max_queued_requests: {{ dig "limits" "max_queued_requests" nil . | default -1 | int }}
         {{- end }}
         graceful_shutdown_timeout_s: {{ $drain }}
         {{- $grouped := include "niche.inGroup" . }}
