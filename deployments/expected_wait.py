@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from deployments.fair_share import fair_share
 from deployments.service_time import ServiceTime
 
+AHEAD = 2
+"""Requests for each slot that are handed on: one works, and one is there when it ends."""
 _FORGOTTEN_SECONDS = 10.0
 """Some health checks may fail; a replica that has gone must not count for ever."""
 
@@ -46,12 +48,13 @@ class ExpectedWait:
 
     Args:
         limits: of each model, the most own requests that are handed to the replicas at once; None:
-            as many as there are slots, so that any process can fill them.
+            `AHEAD` for each slot that was told, so that any process can fill them.
         slots: requests at once, until `told` says it.
     """
 
     def __init__(self, limits: Mapping[str, float | None], slots: float) -> None:
         self._default_slots = self._slots = slots
+        self._known = False
         self._models = {model: _Counts(limit) for model, limit in limits.items()}
         self._now, self._told_at = 0.0, 0.0
 
@@ -129,13 +132,16 @@ class ExpectedWait:
             now: when it arrived.
         """
         self._advance(now)
-        self._slots, self._told_at = slots or self._default_slots, now
+        self._known, self._told_at = bool(slots), now
+        self._slots = slots or self._default_slots
         for model, counts in self._models.items():
             counts.elsewhere = max(0, running.get(model, 0) - counts.handed)
 
     def _limit(self, model: str) -> float:
         limit = self._models[model].limit
-        return self._slots if limit is None else limit
+        if limit is not None:
+            return limit
+        return (AHEAD if self._known else 1) * self._slots
 
     def _advance(self, now: float) -> None:
         seconds, self._now = max(0.0, now - self._now), max(now, self._now)

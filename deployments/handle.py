@@ -195,7 +195,7 @@ class ServeBackend(ServeApplication):
                     raise
                 await asyncio.sleep(_TOLD_SECONDS)
                 reports = await self._ask_replicas(method)
-        self._tell_limiter([of for of in reports if isinstance(of, ReplicaReport)])
+        self._tell_limiter(reports)
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
         self.engine_stats = tuple(
@@ -212,13 +212,15 @@ class ServeBackend(ServeApplication):
         }
         return reports
 
-    def _tell_limiter(self, reports: Sequence[ReplicaReport]) -> None:
-        if self._limiter is None:
+    def _tell_limiter(self, reports: Sequence[Any]) -> None:
+        told = [report for report in reports if isinstance(report, ReplicaReport)]
+        if self._limiter is None or (
+            reports and not told
+        ):  # all failed: what was told before holds
             return
-        running = sum((Counter(of.running) for of in reports), Counter())
-        slots = [of.slots for of in reports]
-        known = [of for of in slots if of is not None]
-        self._limiter.told(sum(known) if len(known) == len(slots) else None, running)
+        running = sum((Counter(of.running) for of in told), Counter())
+        slots = [of.slots for of in told if of.slots is not None]
+        self._limiter.told(sum(slots) if len(slots) == len(told) else None, running)
 
     def _known(self, url: str, token: str) -> Replica:
         known, _ = self._replicas.get(url, (None, None))

@@ -71,9 +71,9 @@ class Limits(_Section):
         default=None,
         ge=1,
         description="requests at once of a gateway replica, for each replica of the model; for a "
-        "model of a pool, and one that the gateway asks itself, in all; None: as many as the "
-        "replicas have slots, or 64 where they say no number. With `autoscaling`: per replica of "
-        "the model; None: 64",
+        "model of a pool, and one that the gateway asks itself, in all; None: two for each slot "
+        "that the replicas have, or 64 where they say no number. With `autoscaling`: per replica "
+        "of the model; None: 64",
     )
     max_queued_requests: int | None = Field(
         default=None,

@@ -20,9 +20,17 @@ from typing import NoReturn
 from loadtests.bench.stacks import Workspace
 from loadtests.overload.clients import Target, arriving, together
 from loadtests.overload.report import Measured, markdown
-from loadtests.overload.stacks import Forwarding, Stack, Work, on_fake_engine, upstream
+from loadtests.overload.stacks import (
+    Forwarding,
+    Stack,
+    Work,
+    on_fake_engine,
+    on_real_engine,
+    upstream,
+)
 from loadtests.traffic.errors import LoadTestError
 
+_BESIDE = ("niche", "litellm")
 _OUT, _LITELLM = Path("work/overload"), Path("work/litellm")
 _IMPOSSIBLE, _INTERRUPTED = 2, 130
 _CLIENTS_PER_SLOT = 2
@@ -34,7 +42,11 @@ _CALM_SECONDS = 5.0
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtests.overload", description=__doc__)
     work = Work()
-    parser.add_argument("--only", choices=("niche", "litellm"), help="default: one after the other")
+    parser.add_argument(
+        "--only",
+        choices=("niche", "litellm", "llama"),
+        help="llama: ours on a real engine; default: niche, then litellm",
+    )
     parser.add_argument("--times", type=float, nargs="+", default=[5.0, 20.0], metavar="N")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each load (default: 60)")
     parser.add_argument("--slots", type=int, default=work.slots, help="requests at once")
@@ -73,8 +85,9 @@ def _run(arguments: argparse.Namespace) -> None:
     stacks: dict[str, Stack] = {
         "niche": on_fake_engine(work),
         "litellm": Forwarding(arguments.litellm.absolute()),
+        "llama": on_real_engine(),
     }
-    chosen = [of for name, of in stacks.items() if arguments.only in (None, name)]
+    chosen = [stacks[name] for name in ([arguments.only] if arguments.only else _BESIDE)]
     out, measured = arguments.out, []
     out.mkdir(parents=True, exist_ok=True)
     for stack in chosen:

@@ -73,6 +73,11 @@ def on_fake_engine(work: Work) -> Niche:
     return Niche(model, "Niche")
 
 
+def on_real_engine() -> Niche:
+    """Our stack on llama.cpp and the default generalist, which has four slots."""
+    return Niche({"name": "generalist", "model": "smollm2-135m-instruct"}, "Niche, llama.cpp")
+
+
 @dataclass(frozen=True)
 class Forwarding:
     """LiteLLM, forwarding to the upstream.

@@ -82,24 +82,25 @@ async def refused(those: Clients, request: ModelRequest = ASKED) -> Overloaded:
     return found.value
 
 
-async def test_as_many_as_the_slots_are_handed_on():
-    """The others wait here, where they can leave."""
+async def test_twice_as_many_as_the_slots_are_handed_on():
+    """So that no slot waits for its next request; the others wait here."""
     async with clients(slots=4) as those:
-        await those.come(7)
+        await those.come(11)
 
-        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 3)
+        assert (len(those.running), those.limiter.queued(MODEL)) == (8, 3)
         await those.end(2)
-        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 1)
+        assert (len(those.running), those.limiter.queued(MODEL)) == (8, 1)
 
 
 async def test_more_slots_take_those_that_wait():
     """A replica came up."""
     async with clients(slots=1) as those:
-        await those.come(3)
-        those.limiter.told(8, {MODEL: 1})
+        await those.come(4)
+        assert those.limiter.queued(MODEL) == 2
+        those.limiter.told(8, {MODEL: 2})
         await settled()
 
-        assert (len(those.running), those.limiter.queued(MODEL)) == (3, 0)
+        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 0)
 
 
 async def test_without_a_word_of_the_replicas_a_usual_number_is_handed_on():
@@ -116,7 +117,7 @@ async def test_who_would_wait_too_long_is_refused_at_once():
         await those.come(44)
         error = await refused(those)
 
-        assert (error.model, error.queued, error.cause) == (MODEL, 40, "wait")
+        assert (error.model, error.queued, error.cause) == (MODEL, 36, "wait")
         assert 0 < error.retry_after_seconds <= 1
 
 
@@ -141,6 +142,7 @@ async def test_slow_answers_leave_room_for_fewer():
         error = await refused(those)
 
         assert (error.queued, error.cause) == (0, "wait")
+        assert len(those.running) == 4
 
 
 async def test_a_deadline_that_would_pass_is_a_refusal():
@@ -150,7 +152,7 @@ async def test_a_deadline_that_would_pass_is_a_refusal():
 
         assert (await refused(those, asked(deadline=2.0))).cause == "deadline"
         await those.come(1, asked(deadline=30.0))
-        assert those.limiter.queued(MODEL) == 4
+        assert those.limiter.queued(MODEL) == 3
 
 
 async def test_what_must_not_wait_takes_only_a_free_slot():
@@ -175,7 +177,7 @@ async def test_what_must_not_wait_delays_nobody_who_comes_again():
 
 async def test_who_leaves_the_queue_makes_room():
     """Whoever hangs up counts no more, and nobody is handed on in its place."""
-    async with clients(slots=1) as those:
+    async with clients(spec(max_ongoing_requests=1)) as those:
         _, gone, last = await those.come(3)
         gone.cancel()
         await settled()
@@ -188,7 +190,7 @@ async def test_who_leaves_the_queue_makes_room():
 
 async def test_a_slot_that_comes_together_with_the_hang_up_goes_on():
     """It is not lost."""
-    async with clients(slots=1) as those:
+    async with clients(spec(max_ongoing_requests=1)) as those:
         _, gone, _ = await those.come(3)
         those.running.pop().set()
         await asyncio.sleep(0)
