@@ -229,8 +229,8 @@ class LocalStack:
     def _pool(self, pool: Pool, apps: Mapping[str, str], found: Contents) -> RunTarget:
         app = apps[pool.app_name]
         checksums = [found[card_of(spec)] for spec in pool.models if spec.adapter]
-        version, seconds = str(self._versions[app]), self.config.gateway.drain_seconds
-        built = build_pool(pool, self._context, checksums, version, seconds)
+        seconds, version = self.config.gateway.drain_seconds, str(self._versions[app])
+        built = build_pool(pool, self._context, seconds, checksums, version)
         return RunTarget(built, app, None, _QUIET)
 
     def _classifier(self, config: NicheConfig) -> list[RunTarget]:

@@ -15,10 +15,6 @@ _NO_LIMIT = 10_000
 """Requests at once in a replica whose models have limits each, which gateways keep. Serve would
 count them together, so that the requests of one model could keep out those of the others."""
 
-DRAIN_SECONDS = 605.0
-"""How long a replica that stops waits for its answers, where nobody says it: the gateway's default
-(`GatewaySection.drain_seconds`)."""
-
 _IN_GROUPS = frozenset({"vllm"})
 """Engines that start a worker of Ray for each of several GPUs."""
 
@@ -26,19 +22,19 @@ _IN_GROUPS = frozenset({"vllm"})
 def build_pool(
     pool: Pool,
     context: EngineContext,
+    drain_seconds: float,
     checksums: Sequence[str] = (),
     version: str | None = None,
-    drain_seconds: float = DRAIN_SECONDS,
 ) -> serve.Application:
     """The Serve application of a pool; it has no HTTP route.
 
     Args:
         pool: its models.
         context: where files are kept.
+        drain_seconds: how long a replica that stops may take for the answers that it has begun.
         checksums: of its adapters: others are another desired state, also under the same names.
         version: replicas of the same version stay where the models of a `LiveEngine` change; None:
             of none.
-        drain_seconds: how long a replica that stops may take for the answers that it has begun.
     """
     options = serve_options(pool, drain_seconds)
     deployment = serve.deployment(**options)(ServedModelServer)
@@ -53,7 +49,7 @@ def build_pool(
     return deployment.bind(pool.models, context)
 
 
-def serve_options(pool: Pool, drain_seconds: float = DRAIN_SECONDS) -> dict[str, Any]:
+def serve_options(pool: Pool, drain_seconds: float) -> dict[str, Any]:
     """Serve's options for a pool; `drain_seconds` as of `build_pool`."""
     spec = pool.basis
     resources = spec.resources
