@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -121,6 +121,12 @@ bench-engines: install-dev models ## The default stack beside llama.cpp and tran
 
 bench: install-dev models ## The serving path beside a bare upstream, LiteLLM and bare Ray Serve; about an hour
 	$(RUN) loadtests.bench $(BENCH)
+
+# Others: make overload OVERLOAD="--only niche --times 5".
+OVERLOAD ?=
+
+overload: install-dev ## 5 and 20 times what our stack, then LiteLLM (`make bench-tools`) can answer; minutes
+	$(RUN) loadtests.overload $(OVERLOAD)
 
 check: lint type contracts links collection resolution ## Formatting, lints, types, import contracts, links, equal collection of tests, pins
 

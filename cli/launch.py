@@ -129,7 +129,14 @@ class LocalStack:
         self._lacking = _lacking_gpus(self.config)
         edge = self.config.gateway
         with _translated([GATEWAY_APP]):
-            serve.start(http_options=HTTPOptions(host=edge.host, port=edge.port))
+            serve.start(
+                http_options=HTTPOptions(
+                    host=edge.host,
+                    port=edge.port,
+                    # Only for what the gateway does not end itself: the answer is no JSON.
+                    request_timeout_s=edge.drain_seconds,
+                )
+            )
             serve.run_many(self.applications(), wait_for_applications_running=False)
             _wait_until_running({GATEWAY_APP: "the gateway"}, progress)
 
@@ -285,7 +292,8 @@ class LocalStack:
         app = apps[pool.app_name]
         cards = [card_of(spec) for spec in pool.models if spec.adapter]
         checksums = [found[card] + found[card.with_name(WEIGHTS)] for card in cards]
-        built = build_pool(pool, self._context, checksums, str(self._versions[app]))
+        seconds, version = self.config.gateway.drain_seconds, str(self._versions[app])
+        built = build_pool(pool, self._context, seconds, checksums, version)
         return RunTarget(built, app, None, _QUIET)
 
     def _classifier(self, config: NicheConfig) -> list[RunTarget]:

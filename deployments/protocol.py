@@ -9,7 +9,7 @@ the gateway writes the messages.
     BackendError
     |-- InvalidPrompt      the model cannot serve the request; `parameter` names the reason
     |   `-- PromptTooLong  it exceeds the model's context; another model may have a longer one
-    |-- Overloaded         its queue is full; retry after some seconds
+    |-- Overloaded         the wait is too long; retry after some seconds
     |-- Unavailable        no live replica or engine
     `-- DeadlineExceeded   not complete within the deadline
 """
@@ -70,6 +70,8 @@ class ModelRequest:
             no limit.
         first_token_seconds: the limit for the first token of a whole answer, which only the engine
             sees; None: no limit.
+        max_wait_seconds: how long it may wait for a slot; 0: it takes only one for which nobody
+            else waits; None: as long as its deadline allows.
         clamp_max_tokens: whether an answer may be shorter than the request's limit allows, where
             the context has no room for that beside the prompt.
         trace: W3C headers that continue the request's trace at another server.
@@ -84,6 +86,7 @@ class ModelRequest:
     created: int = 0
     deadline_seconds: float | None = None
     first_token_seconds: float | None = None
+    max_wait_seconds: float | None = None
     clamp_max_tokens: bool = False
     trace: tuple[tuple[str, str], ...] = ()
 
@@ -148,6 +151,14 @@ class EngineStats:
 
 
 @runtime_checkable
+class TellsExpectedWait(Protocol):
+    """A backend that knows how long requests would wait."""
+
+    def expected_wait(self, model: str) -> float:
+        """Seconds that one more request would wait for a slot."""
+
+
+@runtime_checkable
 class TellsEngineStats(Protocol):
     """A backend that knows what the engines of its replicas told last."""
 
@@ -158,8 +169,16 @@ class TellsEngineStats(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The counts of one model's requests in one replica; `engine` is of all that share it, None
-    where it tells nothing."""
+    """The counts of one model's requests in one replica.
+
+    Attributes:
+        running: those that it has, also those that wait in it.
+        queued: those of them that wait.
+        completed, cancelled, failed, generated_tokens: since its start.
+        recent_request_ids: the last ones.
+        slots: how many it works on at once, all its models together; None: unknown.
+        engine: what is known of the engine that all its models share; None: nothing.
+    """
 
     running: int = 0
     queued: int = 0
@@ -168,6 +187,7 @@ class Load:
     failed: int = 0
     generated_tokens: int = 0
     recent_request_ids: tuple[str, ...] = ()
+    slots: int | None = None
     engine: EngineStats | None = None
 
 
@@ -204,11 +224,15 @@ class PromptTooLong(InvalidPrompt):
 
 
 class Overloaded(BackendError):
-    """The model's queue is full."""
+    """The request would wait too long for a slot of its model."""
 
-    def __init__(self, model: str, queued: int, retry_after_seconds: float) -> None:
-        super().__init__(model, queued, retry_after_seconds)
-        self.model, self.queued, self.retry_after_seconds = model, queued, retry_after_seconds
+    def __init__(
+        self, model: str, queued: int, retry_after_seconds: float, cause: str = "queue"
+    ) -> None:
+        # `cause`: see `deployments.admission`; `queue` also where the model itself refuses.
+        super().__init__(model, queued, retry_after_seconds, cause)
+        self.model, self.queued, self.cause = model, queued, cause
+        self.retry_after_seconds = retry_after_seconds
 
 
 STARTING = "it is starting"

@@ -47,12 +47,16 @@ class ReplicaReport:
         url: of its own port; None if it has none.
         token: that lets in there.
         engine: what the engine tells about itself, if it does.
+        running: requests of each model that it has, also those that wait in it.
+        slots: how many it works on at once; None: unknown.
     """
 
     models: Mapping[str, str | None]
     url: str | None = None
     token: str = field(default="", repr=False)
     engine: EngineStats | None = None
+    running: Mapping[str, int] = field(default_factory=dict)
+    slots: int | None = None
 
 
 class ModelServer:
@@ -172,12 +176,17 @@ class ModelServer:
         await self._engine.health(model)
 
     async def report(self) -> ReplicaReport:
-        """The health of each model, and what their engine tells."""
+        """The health and the load of each model, and what their engine tells."""
         names = sorted(self._names - self._missing.keys())
         reasons = await asyncio.gather(*map(self._why_ill, names))
-        load = await self._engine.load(names[0])
-        models = {**self._missing, **dict(zip(names, reasons, strict=True))}
-        return ReplicaReport(models, engine=load.engine)
+        loads = {name: await self._engine.load(name) for name in names}
+        load = loads[names[0]]
+        return ReplicaReport(
+            {**self._missing, **dict(zip(names, reasons, strict=True))},
+            engine=load.engine,
+            running={name: of.running for name, of in loads.items()},
+            slots=load.slots,
+        )
 
     async def _why_ill(self, model: str) -> str | None:
         try:

@@ -67,15 +67,19 @@ class Autoscaling(_Section):
 class Limits(_Section):
     """Limits beyond which a model refuses requests."""
 
-    max_ongoing_requests: int = Field(
-        default=64,
+    max_ongoing_requests: int | None = Field(
+        default=None,
         ge=1,
         description="requests at once of a gateway replica, for each replica of the model; for a "
-        "model of a pool, and one that the gateway asks itself, in all. With `autoscaling`: per "
-        "replica of the model",
+        "model of a pool, and one that the gateway asks itself, in all; None: two for each slot "
+        "that the replicas have, or 64 where they say no number. With `autoscaling`: per replica "
+        "of the model; None: 64",
     )
-    max_queued_requests: int = Field(
-        default=128, ge=1, description="requests per gateway replica that may wait for this model"
+    max_queued_requests: int | None = Field(
+        default=None,
+        ge=1,
+        description="requests per gateway replica that may wait for this model; None: any number, "
+        "within `gateway.max_wait_seconds`",
     )
 
 

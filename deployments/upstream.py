@@ -15,17 +15,20 @@ class Upstream:
 
     def __init__(self, spec: ModelSpec, engine: Engine) -> None:
         self._name, self._engine = spec.name, engine
-        self._limiter = Limiter(spec)
+        self._limiter = Limiter([spec])
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """The engine's answer; closing it early frees its slot.
 
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: the request would wait too long.
             BackendError: the engine's own, or what its fault amounts to.
         """
         with faults_translated(self._name, request):
-            async with self._limiter.slot(), aclosing(self._engine.stream(request)) as chunks:
+            async with (
+                self._limiter.slot(request),
+                aclosing(self._engine.stream(request)) as chunks,
+            ):
                 async for chunk in chunks:
                     yield chunk
 
@@ -36,16 +39,20 @@ class Upstream:
             BackendError: as `stream`.
         """
         with faults_translated(self._name, request):
-            async with self._limiter.slot():
+            async with self._limiter.slot(request):
                 return await self._engine.complete(request)
 
     async def health(self, model: str) -> None:
         """See `Backend`; waits for no slot."""
         await self._engine.health(model)
 
+    def expected_wait(self, model: str) -> float:
+        """See `TellsExpectedWait`."""
+        return self._limiter.expected_wait(model)
+
     async def load(self, model: str) -> Load:
         """The counts of this process."""
-        return replace(await self._engine.load(model), queued=self._limiter.queued)
+        return replace(await self._engine.load(model), queued=self._limiter.queued(model))
 
     async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""

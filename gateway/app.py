@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from deployments.protocol import TellsEngineStats
+from deployments.protocol import TellsEngineStats, TellsExpectedWait
 from gateway.admission import Admission, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
@@ -271,6 +271,8 @@ def _readiness(dependencies: Dependencies) -> Readiness:
     def tell(name: str, can: bool) -> None:
         dependencies.metrics.up.labels(name).set(can)
         backend: object = dependencies.backends.get(name)
+        if isinstance(backend, TellsExpectedWait):
+            dependencies.metrics.expected_wait.labels(name).set(backend.expected_wait(name))
         pool = dependencies.config.pool_of(name)
         if pool is not None and isinstance(backend, TellsEngineStats):
             dependencies.metrics.tell_engines(pool.name, backend.engine_stats)

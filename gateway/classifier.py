@@ -141,7 +141,7 @@ def classifier_options(
         "ray_actor_options": actor,
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
-        "graceful_shutdown_timeout_s": 20,
+        "graceful_shutdown_timeout_s": edge.drain_seconds,
     }
 
 

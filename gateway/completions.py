@@ -20,8 +20,8 @@ from deployments.capabilities import takes_hint
 from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.body import read_parsed
-from gateway.config import AUTO
-from gateway.deadline import within
+from gateway.config import AUTO, LAST_WRITE_SECONDS
+from gateway.deadline import time_limits, within
 from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
@@ -38,9 +38,6 @@ STREAM_HEADERS = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),  # otherwise nginx buffers events
 ]
-FINAL_WRITE_SECONDS = 5.0
-"""How long after the deadline the final write may take for a client that stopped reading."""
-
 _CHUNKS_PER_TURN = 16
 """Chunks that are there at once do not keep other requests, or a disconnect, from being seen."""
 
@@ -96,8 +93,10 @@ class _Exchange:
         self._observer = observer_of(scope)
         self._config = endpoint.dependencies.config
         self._clock = endpoint.dependencies.clock
-        self._limit_seconds = self._config.gateway.request_timeout_seconds
-        self._until = asyncio.get_running_loop().time() + self._limit_seconds
+        edge = self._config.gateway
+        self._limits = time_limits(scope, edge.request_timeout_seconds, stream=request.stream)
+        self._started = asyncio.get_running_loop().time()
+        self._until = self._started + self._limits.answer
         self._tally = Tally()
         self._rendering = request.rendering()
         self._ignored: list[str] = []
@@ -110,7 +109,7 @@ class _Exchange:
         self._observer.decided(decision, started, self._clock())
         model = decision.candidates[0]
         if request.images:
-            async with within(self._limit_seconds, self._until, model):
+            async with within(self._limits.answer, self._until, model):
                 request = self._request = await self._endpoint.images.inlined(request)
         self._observer.dispatched(request, model, self._clock())
         await (self._stream if request.stream else self._whole)(decision)
@@ -132,9 +131,18 @@ class _Exchange:
             deadline_seconds=max(self._until - asyncio.get_running_loop().time(), 0.0),
             first_token_seconds=self._spec(model).first_token_timeout_seconds
             or self._config.gateway.first_token_timeout_seconds,
+            max_wait_seconds=self._max_wait_seconds,
             clamp_max_tokens=request.model == AUTO,
             trace=record.trace_headers,
         )
+
+    @property
+    def _max_wait_seconds(self) -> float:
+        """How long it may wait; a stream also has to begin in time."""
+        if not self._request.may_wait:
+            return 0.0
+        left = self._started + self._limits.beginning - asyncio.get_running_loop().time()
+        return min(self._config.gateway.max_wait_seconds, max(left, 0.0))
 
     def _hints_without_effect(self, model: str) -> list[str]:
         """The request's hints that this model does not take."""
@@ -145,7 +153,7 @@ class _Exchange:
         return next(spec for spec in self._config.models if spec.name == model)
 
     async def _whole(self, decision: Decision) -> None:
-        async with within(self._limit_seconds, self._until, decision.candidates[0]):
+        async with within(self._limits.answer, self._until, decision.candidates[0]):
             answer = await self._endpoint.dispatcher.complete(decision, self._asked)
         answer = self._answered(answer)
         self._count(answer.first)
@@ -154,7 +162,8 @@ class _Exchange:
         await send_bytes(self._send, 200, JSON, body)
 
     async def _stream(self, decision: Decision) -> None:
-        async with within(self._limit_seconds, self._until, decision.candidates[0]):
+        seconds = self._limits.beginning
+        async with within(seconds, self._started + seconds, decision.candidates[0]):
             answer = await self._endpoint.dispatcher.open(decision, self._asked)
         answer = self._answered(answer)
         try:
@@ -163,7 +172,7 @@ class _Exchange:
             tail = self._rendering.end()
         except Exception as error:  # noqa: BLE001 - status already sent: report in an event
             tail = self._rendering.failure(report_failure(self._scope, error).body)
-        write_until = asyncio.get_running_loop().time() + FINAL_WRITE_SECONDS
+        write_until = asyncio.get_running_loop().time() + LAST_WRITE_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(max(self._until, write_until)):
                 await self._write(tail, more=False)
@@ -204,7 +213,7 @@ class _Exchange:
         """Reads until the end or the deadline, then closes the stream and reports the usage."""
         try:
             async with (
-                within(self._limit_seconds, self._until, answer.model),
+                within(self._limits.answer, self._until, answer.model),
                 aclosing(answer.rest),
             ):
                 yield

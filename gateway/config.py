@@ -21,6 +21,9 @@ from router.config import RouterConfig
 from router.grading.registry import GRADERS
 from router.types import GENERAL
 
+LAST_WRITE_SECONDS = 5
+"""How long after the deadline the last write may take for a client that stopped reading."""
+
 AUTO = "auto"
 """The model name that asks for a routed answer."""
 
@@ -252,7 +255,16 @@ class GatewaySection(_Section):
         default=60, gt=0, description="time for a client to send its request; then 408"
     )
     request_timeout_seconds: float = Field(
-        default=600, gt=0, description="time from the request to the last token; then 504"
+        default=600,
+        gt=0,
+        description="time from the request to the last token; then 504. The most that a request's "
+        "own `x-request-timeout` may ask for, and how long parts that stop are waited for",
+    )
+    max_wait_seconds: float = Field(
+        default=10,
+        gt=0,
+        description="time that a request may wait for a model's slot; with a longer expected wait "
+        "the next model is asked, or the answer is 429",
     )
     first_token_timeout_seconds: float = Field(
         default=60,
@@ -284,8 +296,9 @@ class GatewaySection(_Section):
 
     @property
     def drain_seconds(self) -> int:
-        """How long what stops waits for its answers: as long as one may take."""
-        return math.ceil(self.request_timeout_seconds) + 5
+        """How long what stops waits for its answers, and a proxy for an answer: as long as one may
+        take."""
+        return math.ceil(self.request_timeout_seconds) + LAST_WRITE_SECONDS
 
     @model_validator(mode="after")
     def _a_file_each(self) -> Self:

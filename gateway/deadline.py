@@ -1,10 +1,69 @@
-"""The time limit of an answer."""
+"""The time limit of an answer: the operator's, or a shorter one that the client asks for.
+
+`x-request-timeout: SECONDS` ends the work on a request after that time, streams too. OpenAI's and
+Anthropic's clients send of themselves how long they wait for the next byte; without one they hang
+up. So much time there is for a whole answer, and for the beginning of a stream.
+"""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.types import Scope
 
 from deployments.protocol import DeadlineExceeded
+from gateway.errors import InvalidValue
+
+_ASKED = b"x-request-timeout"
+_PATIENCE = (b"x-stainless-read-timeout", b"x-stainless-timeout")
+"""Of OpenAI's client in Python; of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long a request may take, in seconds.
+
+    Attributes:
+        answer: until its last byte.
+        beginning: until the first byte of a stream; at most `answer`.
+    """
+
+    answer: float
+    beginning: float
+
+
+def time_limits(scope: Scope, most: float, *, stream: bool) -> TimeLimits:
+    """The limits of a request.
+
+    Args:
+        scope: has the client's headers.
+        most: the operator's limit.
+        stream: whether the client wants a stream.
+
+    Raises:
+        InvalidValue: `x-request-timeout` is no number of seconds.
+    """
+    headers = dict(scope["headers"])
+    answer = most
+    if (asked := headers.get(_ASKED)) is not None:
+        seconds = _seconds(asked)
+        if seconds is None:
+            text = ascii(asked.decode("latin-1")[:80])
+            raise InvalidValue(f"x-request-timeout: {text} is no number of seconds above 0.")
+        answer = min(most, seconds)
+    known = [seconds for of in _PATIENCE if (seconds := _seconds(headers.get(of, b"")))]
+    beginning = min(answer, *known) if known else answer
+    return TimeLimits(answer if stream else beginning, beginning)
+
+
+def _seconds(value: bytes) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 @asynccontextmanager

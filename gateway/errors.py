@@ -228,7 +228,7 @@ TABLE: dict[type[Exception], Rule] = {
     ClientGone: Rule(499, _INVALID, "client_disconnected"),
     InvalidPrompt: Rule(400, _INVALID, "invalid_prompt"),
     PromptTooLong: Rule(400, _INVALID, "context_length_exceeded"),
-    Overloaded: Rule(503, "server_error", "model_overloaded"),
+    Overloaded: Rule(429, "rate_limit_error", "model_overloaded"),
     Unavailable: Rule(503, "server_error", "model_unavailable"),
     DeadlineExceeded: Rule(504, "server_error", "deadline_exceeded"),
 }
@@ -290,7 +290,7 @@ def _words_about_a_model(error: BackendError) -> str:
     match error:
         case Overloaded():
             seconds = _whole_seconds(error.retry_after_seconds)
-            return f"Model {error.model!r} has a full queue; try again in {seconds} s."
+            return f"Model {error.model!r} has too much to do; try again in {seconds} s."
         case DeadlineExceeded():
             return f"Model {error.model!r} did not finish within {error.seconds:g} s."
         case Unavailable():  # the reason may name hosts: only for the log

@@ -37,6 +37,9 @@ the default of 700 new objects it walks all requests under way again and again, 
 takes a seventh of the CPU time; 10,000 is still less than they have."""
 
 
+_MOST_CONNECTIONS = 100_000
+"""More than HAProxy takes."""
+
 _ONE_LOOP = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 """Serve's default hands every piece of an answer from the gateway's loop to a second one. The
 gateway does nothing that blocks a loop."""
@@ -150,12 +153,12 @@ def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Applica
     return serve.deployment(
         name=GATEWAY_APP,
         num_replicas=config.gateway.replicas,
-        # The gateway sheds load itself, with OpenAI's error body; Serve's limit is only a
-        # safeguard.
-        max_ongoing_requests=config.gateway.max_concurrent_requests + 64,
+        # The gateway refuses itself what is too much, at once and with OpenAI's error body. What
+        # Serve kept waiting before it, it could not see.
+        max_ongoing_requests=_MOST_CONNECTIONS,
         ray_actor_options=actor,
         # One that hangs is replaced after three late answers, and its requests end then.
         health_check_period_s=2,
         health_check_timeout_s=5,
-        graceful_shutdown_timeout_s=20,
+        graceful_shutdown_timeout_s=config.gateway.drain_seconds,
     )(serve.ingress()(Gateway)).bind(config, context)

@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, mult
 from prometheus_client.exposition import choose_encoder
 from typing_extensions import override
 
-from deployments.protocol import Chunk, EngineStats, Usage
+from deployments.protocol import Chunk, EngineStats, Overloaded, Usage
 from gateway.dialects.parse import CompletionRequest
+from gateway.errors import ErrorResponse
 from gateway.observer import RequestObserver
 from gateway.record import Record
 from gateway.tally import Costs
@@ -52,6 +53,15 @@ class Metrics:
         )
         self.decision_log_drops = self._counter(
             "decision_log_drops", "Lines missing from the decision log"
+        )
+        self.refusals = self._counter(
+            "refusals", "Requests refused since they would wait too long", "model", "cause"
+        )
+        self.expected_wait = self._gauge(
+            "expected_wait_seconds",
+            "How long one more request would wait for a slot, in seconds",
+            "model",
+            mode="livemax",
         )
         self.in_flight = self._gauge("requests_in_flight", "Requests in flight")
         self.queued = self._gauge(
@@ -262,6 +272,11 @@ class RequestMetrics(RequestObserver):
             metrics.cost.labels(model).inc(costs.list_price)
             metrics.cost_baseline.labels(model).inc(costs.baseline)
             metrics.cost_attributed.labels(model).inc(costs.attributed)
+
+    @override
+    def failed(self, error: BaseException, response: ErrorResponse) -> None:
+        if isinstance(error, Overloaded):
+            self._metrics.refusals.labels(error.model, error.cause).inc()
 
     @override
     def ended(self, time: float) -> None:

@@ -69,7 +69,7 @@ class ReplicaParts:
         self._engines: dict[str, tuple[ModelSpec, Engine, SharedService]] = {}
         self._upstreams: dict[str, tuple[Limits, Engine, Upstream]] = {}
         self._pools: dict[tuple[str, str, bool, bool], ServeBackend] = {}
-        self._limiters: dict[str, tuple[tuple[Limits, int], Limiter]] = {}
+        self._limiters: dict[str, tuple[object, Limiter]] = {}
         self._scoring: tuple[object, _Scoring] | None = None
 
     async def dependencies(self, desired: DesiredState) -> Dependencies:
@@ -180,18 +180,17 @@ class ReplicaParts:
                 why_down=partial(why_down, app, pool.name),
                 client=self._client if at_ports else None,
             )
-        limited = pool.shared or at_ports
-        # Models that share replicas have limits of all of them together.
-        replicas = 1 if pool.shared else pool.basis.replicas
-        limiters = {spec.name: self._limiter(spec, replicas) for spec in pool.models}
-        self._pools[key].limiters = limiters if limited else {}
+        self._pools[key].limiter = self._limiter(pool, keeps_queue=pool.shared or at_ports)
         return self._pools[key]
 
-    def _limiter(self, spec: ModelSpec, replicas: int) -> Limiter:
-        before = self._limiters.get(spec.name)
-        if before is None or before[0] != (spec.limits, replicas):
-            before = (spec.limits, replicas), Limiter(spec, replicas)
-            self._limiters[spec.name] = before
+    def _limiter(self, pool: Pool, *, keeps_queue: bool) -> Limiter:
+        # Models that share replicas have limits of all of them together.
+        replicas = 1 if pool.shared else pool.basis.replicas
+        made_of = {spec.name: spec.limits for spec in pool.models}, replicas, keeps_queue
+        before = self._limiters.get(pool.name)
+        if before is None or before[0] != made_of:
+            before = made_of, Limiter(pool.models, replicas, keeps_queue=keeps_queue)
+            self._limiters[pool.name] = before
         return before[1]
 
 

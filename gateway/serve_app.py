@@ -14,7 +14,7 @@ from deployments.engine import EngineContext
 from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.classifier import build_classifier
-from gateway.config import ConfigError, NicheConfig
+from gateway.config import ConfigError, GatewaySection, NicheConfig
 from gateway.ingress import GatewayContext, build_gateway
 
 
@@ -44,7 +44,9 @@ class GatewayArguments(_Arguments):
 
 def pool(arguments: PoolArguments) -> serve.Application:
     """The application of one or several models, which has no HTTP route."""
-    return build_pool(Pool(arguments.name, arguments.models), EngineContext(arguments.cache_dir))
+    asked, context = Pool(arguments.name, arguments.models), EngineContext(arguments.cache_dir)
+    # Only the default: the file says under `deployments` what its configuration's is.
+    return build_pool(asked, context, GatewaySection().drain_seconds)
 
 
 def gateway(arguments: GatewayArguments) -> serve.Application:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.protocol import ModelRequest
 from gateway.body import read_parsed
-from gateway.deadline import within
+from gateway.deadline import time_limits, within
 from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.messages import parse_token_count
@@ -47,7 +47,8 @@ class TokenCounting:
 
     async def _count(self, request: CompletionRequest, scope: Scope, send: Send) -> None:
         clock, observer = self.dependencies.clock, observer_of(scope)
-        seconds = self.dependencies.config.gateway.request_timeout_seconds
+        edge = self.dependencies.config.gateway
+        seconds = time_limits(scope, edge.request_timeout_seconds, stream=False).answer
         until, started = asyncio.get_running_loop().time() + seconds, clock()
         decision = await self.decider.decide(request)
         observer.decided(decision, started, clock())
@@ -55,7 +56,14 @@ class TokenCounting:
         def ask(model: str) -> ModelRequest:
             # As for a comparison: with what a model may read, and without hints.
             request_id, body = record_of(scope).request_id, shown.shadow_body()
-            return ModelRequest(request_id, model, "count_tokens", body, deadline_seconds=seconds)
+            return ModelRequest(
+                request_id,
+                model,
+                "count_tokens",
+                body,
+                deadline_seconds=seconds,
+                max_wait_seconds=edge.max_wait_seconds,
+            )
 
         async with within(seconds, until, decision.candidates[0]):
             shown = await self.images.inlined(request) if request.images else request

@@ -6,7 +6,7 @@ no other model can serve it, unless it is only too long for this one.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -199,7 +199,7 @@ class Dispatcher:
                 found = await attempt(ask(model), last)
             except (Overloaded, Unavailable, DeadlineExceeded, PromptTooLong) as error:
                 if last:
-                    raise
+                    raise _soonest(error, attempts) from None
                 if not attempts:
                     reason = reason_to_leave(error)
                 # Its traceback has this frame, and that `attempts`: a cycle that keeps the request.
@@ -289,6 +289,14 @@ class Dispatcher:
             await asyncio.wait({answer}, timeout=_LOOK_SECONDS)
             if not answer.done() and self._down(model):
                 raise Unavailable(model, "it went down while a request waited for it")
+
+
+def _soonest(last: BackendError, attempts: Sequence[Attempt]) -> BackendError:
+    """The last error; of refusals the one after which a request would be taken first."""
+    if not isinstance(last, Overloaded):
+        return last
+    refusals = [of.error for of in attempts if isinstance(of.error, Overloaded)]
+    return min(last, *refusals, key=lambda error: error.retry_after_seconds) if refusals else last
 
 
 async def _ended(answer: "asyncio.Future[Chunk]") -> None:

@@ -46,6 +46,7 @@ class VllmServer:
 
     Attributes:
         context_tokens: the longest prompt and answer together.
+        slots: requests in one pass of the engine.
         control_tokens: those of its tokenizer.
         stats: what the engine tells about itself.
     """
@@ -54,6 +55,7 @@ class VllmServer:
         self._engine, self._state, self.stats = engine, state, stats
         self._heartbeat = Heartbeat(engine.is_sleeping)  # its process answers between two passes
         self.context_tokens: int = engine.model_config.max_model_len
+        self.slots: int = engine.vllm_config.scheduler_config.max_num_seqs
         tokens = engine.renderer.tokenizer.added_tokens_decoder.values()
         self.control_tokens = ControlTokens(str(token) for token in tokens if token.special)
 

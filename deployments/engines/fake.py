@@ -16,8 +16,9 @@ import re
 import struct
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import override
@@ -25,9 +26,10 @@ from typing_extensions import override
 from deployments.capabilities import capabilities_of
 from deployments.capability import Capability
 from deployments.embeddings import Input, embeddings_chunk, read_embedding_request, written
-from deployments.engine import EngineContext, LoadRecorder, parse_options, require_kind
+from deployments.engine import EngineContext, LoadRecorder, Work, parse_options, require_kind
 from deployments.engines._fake_text import text_of
 from deployments.engines._group import EngineGroup
+from deployments.engines._slots import Slots
 from deployments.generation import Piece, Prompt, TokenLogprob, with_system_prompt
 from deployments.models.adapters import completion_of
 from deployments.protocol import (
@@ -62,6 +64,11 @@ class FakeOptions(BaseModel):
     )
     first_token_seconds: float = Field(default=0, ge=0, description="before the first token")
     token_seconds: float = Field(default=0, ge=0, description="before each further token")
+    parallel_requests: int | None = Field(
+        default=None,
+        ge=1,
+        description="requests at once of all models of the process; others wait; None: no limit",
+    )
     overloaded: bool = Field(default=False, description="refuse every request as overloaded")
     unavailable_after: int | None = Field(
         default=None, ge=0, description="requests accepted before the engine fails its health check"
@@ -93,18 +100,24 @@ def create(
     context: EngineContext,  # noqa: ARG001 - no files
 ) -> EngineGroup["FakeModel"]:
     """Builds the engine; raises ValueError naming a wrong option."""
-    return EngineGroup(specs, FakeModel)
+    parallel = parse_options(FakeOptions, specs[0]).parallel_requests
+    return EngineGroup(specs, partial(FakeModel, None if parallel is None else Slots(parallel)))
 
 
 class FakeEngine:
     """One model of the fake engine; always ready.
 
+    Args:
+        spec: the model.
+        options: its timing.
+        slots: what it shares with the other models of its process; None: there is always one.
+
     Attributes:
         spec: the model.
     """
 
-    def __init__(self, spec: ModelSpec, options: FakeOptions) -> None:
-        self.spec, self._options = spec, options
+    def __init__(self, spec: ModelSpec, options: FakeOptions, slots: Slots | None = None) -> None:
+        self.spec, self._options, self._slots = spec, options, slots
         self._record = LoadRecorder()
         self._taken = 0
 
@@ -125,7 +138,8 @@ class FakeEngine:
 
     async def load(self) -> Load:
         """The counts of this model."""
-        return self._record.load()
+        waiting = 0 if self._slots is None else self._slots.waiting(self.spec.name)
+        return self._record.load(waiting, self._options.parallel_requests)
 
     async def model_card(self) -> ModelCard:
         """The card, from the spec."""
@@ -137,28 +151,38 @@ class FakeEngine:
         """Yields one piece per token, then one with the finish reason and the usage."""
         with self._record.track(prompt.request_id) as work:
             await self._admit()
-            full_prompt = with_system_prompt(prompt, self.spec.system_prompt)
-            reply, limit = _tokens(self._reply(full_prompt)), prompt.sampling.max_tokens
-            room = self._room(full_prompt)
-            clamped = limit is not None and limit > room
-            shown = reply[: room if limit is None else min(limit, room)]
-            scanner = StopScanner(prompt.sampling.stop)
-            for index, token in enumerate(shown):
-                await self._wait(index, prompt.deadline_seconds)
-                work.tokens += 1
-                text = scanner.push(token)
-                logprobs = _logprobs(token, prompt.sampling.top_logprobs)
-                yield Piece(text, 1, logprobs=logprobs, clamped=clamped and index == 0)
-                if scanner.stopped:
-                    break
-            cut = not scanner.stopped and len(shown) < len(reply)
-            work.finished = True
-            yield Piece(
-                text="" if scanner.stopped else scanner.flush(),
-                finish_reason="length" if cut else "stop",
-                stop_reason=scanner.found,
-                usage=self._usage(full_prompt, work.tokens),
-            )
+            async with (
+                self._slot(prompt.deadline_seconds) as left,
+                aclosing(self._said(prompt, work, left)) as pieces,
+            ):
+                async for piece in pieces:
+                    yield piece
+
+    async def _said(
+        self, prompt: Prompt, work: Work, deadline_seconds: float | None
+    ) -> AsyncGenerator[Piece]:
+        full_prompt = with_system_prompt(prompt, self.spec.system_prompt)
+        reply, limit = _tokens(self._reply(full_prompt)), prompt.sampling.max_tokens
+        room = self._room(full_prompt)
+        clamped = limit is not None and limit > room
+        shown = reply[: room if limit is None else min(limit, room)]
+        scanner = StopScanner(prompt.sampling.stop)
+        for index, token in enumerate(shown):
+            await self._wait(index, deadline_seconds)
+            work.tokens += 1
+            text = scanner.push(token)
+            logprobs = _logprobs(token, prompt.sampling.top_logprobs)
+            yield Piece(text, 1, logprobs=logprobs, clamped=clamped and index == 0)
+            if scanner.stopped:
+                break
+        cut = not scanner.stopped and len(shown) < len(reply)
+        work.finished = True
+        yield Piece(
+            text="" if scanner.stopped else scanner.flush(),
+            finish_reason="length" if cut else "stop",
+            stop_reason=scanner.found,
+            usage=self._usage(full_prompt, work.tokens),
+        )
 
     async def compute(self, request: ModelRequest) -> Chunk:
         """What a request about inputs asks of them; all take the time of a first token together."""
@@ -168,7 +192,9 @@ class FakeEngine:
         with self._record.track(request.request_id):
             await self._admit()
             limits = (request.deadline_seconds, request.first_token_seconds)
-            await self._wait(0, min((of for of in limits if of is not None), default=None))
+            limit = min((of for of in limits if of is not None), default=None)
+            async with self._slot(limit) as left:
+                await self._wait(0, left)
             return chunk
 
     async def _admit(self) -> None:
@@ -176,6 +202,24 @@ class FakeEngine:
             raise Overloaded(self.spec.name, self._record.load().running, 1.0)
         await self.health()
         self._taken += 1
+
+    @asynccontextmanager
+    async def _slot(self, deadline_seconds: float | None) -> AsyncIterator[float | None]:
+        """Holds a slot; gives what is left of the deadline."""
+        if self._slots is None:
+            yield deadline_seconds
+            return
+        name, loop = self.spec.name, asyncio.get_running_loop()
+        before = loop.time()
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                slot = await self._slots.take(name)
+        except TimeoutError:
+            raise DeadlineExceeded(name, deadline_seconds or 0.0) from None
+        try:
+            yield None if deadline_seconds is None else deadline_seconds - (loop.time() - before)
+        finally:
+            self._slots.give_back(name, slot)
 
     async def _wait(self, index: int, deadline_seconds: float | None) -> None:
         """Waits until token `index` is due; raises the failure that comes before it."""
@@ -225,6 +269,7 @@ class FakeModel(TextBackend):
     """One model, in OpenAI's words.
 
     Args:
+        slots: what it shares with the other models of its process; None: there is always one.
         spec: the model.
 
     Attributes:
@@ -234,9 +279,9 @@ class FakeModel(TextBackend):
         ValueError: an option is wrong; the message names it.
     """
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, slots: Slots | None, spec: ModelSpec) -> None:
         options = parse_options(FakeOptions, spec)
-        self._fake = FakeEngine(spec, options)
+        self._fake = FakeEngine(spec, options, slots)
         images = Capability.IMAGES in capabilities_of(spec)
         super().__init__(self._fake, completion_of(spec.adapter), images=images)
         self.requests: deque[ModelRequest] = deque(maxlen=options.recorded_requests)

@@ -116,7 +116,8 @@ class LlamaEngine:
     async def load(self, model: str) -> Load:
         """See `Backend`."""
         waiting = 0 if self._loaded is None else self._loaded.server.waiting(model)
-        return self._recorders[model].load(waiting)
+        slots = self._options[model].parallel_requests
+        return self._recorders[model].load(waiting, slots)
 
     async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""

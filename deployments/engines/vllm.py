@@ -46,6 +46,10 @@ if TYPE_CHECKING:  # importing vLLM takes seconds
     from deployments.engines._vllm_server import VllmServer
 
 
+_FULL_CACHE = 0.9
+"""Share of the KV cache in use from which on requests wait for room in it."""
+
+
 def create(specs: Sequence[ModelSpec], context: EngineContext) -> LiveEngine:
     """The engine for models of one base; `start` loads it.
 
@@ -170,7 +174,16 @@ class VllmEngine:
         counts = self._recorders[model].load()
         if self._loaded is None:
             return counts
-        return replace(counts, engine=self._loaded.server.stats.snapshot())
+        server = self._loaded.server
+        return replace(counts, slots=self._slots(server), engine=server.stats.snapshot())
+
+    def _slots(self, server: "VllmServer") -> int:
+        """Those of a pass; but where the KV cache is full, those that have room in it."""
+        told = server.stats.snapshot()
+        if told.kv_cache_usage_ratio < _FULL_CACHE or not told.waiting_requests:
+            return server.slots
+        running = sum(recorder.load().running for recorder in self._recorders.values())
+        return min(max(1, running - told.waiting_requests), server.slots)
 
     async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""

@@ -12,7 +12,6 @@ _TYPES_BY_CODE = {
     "body_timeout": "timeout_error",
     "deadline_exceeded": "timeout_error",
     "model_not_found": "not_found_error",
-    "model_overloaded": "overloaded_error",
     "path_not_found": "not_found_error",
 }
 _TYPES = {"server_error": "api_error"}

@@ -132,6 +132,12 @@ class CompletionRequest:
         """The hints among the parameters."""
         return HINTS.intersection(self.fields)
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may wait for a slot. OpenAI's tier for work that is in no hurry is refused
+        there as well when there is no room."""
+        return self.fields.get("service_tier") != "flex"
+
     def unheard(self, by_model: Iterable[str]) -> tuple[str, ...]:
         """The names in the client's body of what had no effect, with what a model left out."""
         return (*map(self.named, by_model), *self.not_applied)

@@ -160,6 +160,7 @@ class ShadowTap(RequestObserver):
             stream=True,
             clamp_max_tokens=True,
             deadline_seconds=self._timeout,
+            max_wait_seconds=0.0,
         )
         served = ServedAnswer(
             record.request_id, request.query, asked, answer, evaluation.answers.now()

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from deployments.protocol import ModelRequest, Unavailable, Usage
+from deployments.protocol import ModelRequest, Overloaded, Unavailable, Usage
 from gateway.answer_text import text_of
 from gateway.config import NicheConfig, ShadowSection
 from gateway.dependencies import Dependencies
@@ -163,6 +163,8 @@ class Shadow:
         for name in specialists:
             try:
                 result = await self._compared(served, name, answers)
+            except Overloaded:  # users come first
+                result = "busy"
             except Exception as error:  # noqa: BLE001 - a background task: nothing else reports it
                 detail = repr(error)
                 fields = {"request_id": served.request_id, "specialist": name, "detail": detail}

@@ -16,7 +16,7 @@ FILL = """
 import os, sys
 from pathlib import Path
 from cli.ray_environment import ray_environment
-os.environ.update(ray_environment(Path(sys.argv[1]), os.environ))
+os.environ.update(ray_environment(Path(sys.argv[1]), os.environ, 605))
 import ray
 ray.init(address="local", num_cpus=1, include_dashboard=False, _temp_dir=sys.argv[1])
 ray.get(ray.remote(lambda: os.write(2, (b"x" * 99 + b"\\n") * 10_000)).remote())
@@ -27,7 +27,7 @@ ray.shutdown()
 
 def test_nothing_is_reported_to_anybody() -> None:
     """Neither Ray nor the hub's library nor vLLM sends statistics."""
-    added = ray_environment(STATE, {})
+    added = ray_environment(STATE, {}, 605)
 
     assert added["RAY_USAGE_STATS_ENABLED"] == "0"
     assert added["HF_HUB_DISABLE_TELEMETRY"] == "1"
@@ -36,18 +36,18 @@ def test_nothing_is_reported_to_anybody() -> None:
 
 def test_what_the_operator_set_is_left_alone() -> None:
     """A variable that exists is not among those to add, whatever its value."""
-    every = ray_environment(STATE, {})
+    every = ray_environment(STATE, {}, 605)
     own = dict.fromkeys(list(every)[::2], "mine")
 
-    assert ray_environment(STATE, own).keys() == every.keys() - own.keys()
-    assert ray_environment(STATE, dict.fromkeys(every, "")) == {}
+    assert ray_environment(STATE, own, 605).keys() == every.keys() - own.keys()
+    assert ray_environment(STATE, dict.fromkeys(every, ""), 605) == {}
 
 
 def test_the_environment_is_told_and_not_changed() -> None:
     """The function returns what to add; it writes nowhere."""
     environ = {"PATH": "/bin"}
 
-    ray_environment(STATE, environ)
+    ray_environment(STATE, environ, 605)
 
     assert environ == {"PATH": "/bin"}
 
@@ -55,7 +55,7 @@ def test_the_environment_is_told_and_not_changed() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux alone")
 def test_two_stacks_do_not_meet() -> None:
     """Every file of HAProxy's lies in the stack's own directory, and its ports are real ones."""
-    added = ray_environment(STATE, {})
+    added = ray_environment(STATE, {}, 605)
     paths = [value for value in added.values() if value.startswith("/")]
     ports = [value for key, value in added.items() if key.endswith("_PORT")]
 
@@ -68,7 +68,7 @@ def test_two_stacks_do_not_meet() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="a socket's path is bounded on Linux")
 def test_the_socket_fits_where_temporary_directories_lie() -> None:
     """A Unix socket's path may hold 107 bytes; that of a usual temporary directory does."""
-    added = ray_environment(Path("/tmp/niche-abcdefgh"), {})
+    added = ray_environment(Path("/tmp/niche-abcdefgh"), {}, 605)
 
     assert len(added["RAY_SERVE_HAPROXY_SOCKET_PATH"]) <= 107
 

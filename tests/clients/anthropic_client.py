@@ -277,8 +277,8 @@ def test_retries(client: anthropic.Anthropic, unique: str) -> None:
 
 
 def test_no_retries_left(client: anthropic.Anthropic, unique: str) -> None:
-    """A full model is an error of the server's that says when to come again."""
-    with pytest.raises(anthropic.InternalServerError) as caught:
+    """A full model is a 429 that says when to come again."""
+    with pytest.raises(anthropic.RateLimitError) as caught:
         client.messages.create(**ASKED | {"model": "busy"}, messages=said(unique))
 
     assert caught.value.response.headers["retry-after"] == "1"

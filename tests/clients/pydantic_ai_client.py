@@ -167,8 +167,8 @@ async def test_bad_parameter(made: Callable[..., Agent[Any, Any]]) -> None:
 
 
 async def test_no_retries_left(made: Callable[..., Agent[Any, Any]], unique: str) -> None:
-    """It is the client's error with status 503."""
-    assert await status_of(made("busy"), unique) == 503
+    """It is the client's error with status 429."""
+    assert await status_of(made("busy"), unique) == 429
 
 
 async def test_cancellation(agent: Agent[Any, Any], idle: Callable[[], bool]) -> None:

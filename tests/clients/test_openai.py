@@ -341,8 +341,8 @@ def test_retries(client: openai.OpenAI, unique: str) -> None:
 
 
 def test_no_retries_left(client: openai.OpenAI, unique: str) -> None:
-    """A full model is a 503 that says when to come again."""
-    with pytest.raises(openai.InternalServerError) as caught:
+    """A full model is a 429 that says when to come again."""
+    with pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model="busy", messages=said(unique))
 
     assert caught.value.code == "model_overloaded"

@@ -446,8 +446,7 @@ def shared(replica: Replica, **limits: int) -> ServeBackend:
         ModelSpec(name="sql", model="m", engine="fake", limits=Limits(**limits)),
         ModelSpec(name="math", model="m", engine="fake"),
     ]
-    limiters = {spec.name: Limiter(spec) for spec in specs}
-    return ServeBackend("m", lambda: replica, limiters=limiters)
+    return ServeBackend("m", lambda: replica, limiter=Limiter(specs))
 
 
 async def started(*requests: Awaitable[Any]) -> list[asyncio.Task[Any]]:

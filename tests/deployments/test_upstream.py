@@ -10,7 +10,7 @@ from deployments.upstream import Upstream
 from tests.fakes import FakeBackend
 from tests.model_requests import chat, text_of
 
-ASKED = chat()
+ASKED = chat(model="far")
 WHOLE = [pytest.param(False, id="streamed"), pytest.param(True, id="whole")]
 
 
@@ -77,7 +77,8 @@ async def test_a_full_queue_refuses(whole: bool) -> None:
         await ask(model, whole)
 
     error = refused.value
-    assert (error.model, error.queued, error.retry_after_seconds) == ("far", 2, 1.0)
+    assert (error.model, error.queued, error.cause) == ("far", 2, "queue")
+    assert error.retry_after_seconds > 0
     assert len(engine.requests) == 1
     for task in tasks:
         task.cancel()

@@ -73,12 +73,12 @@ async def test_a_named_model_is_asked_itself():
 
 
 async def test_a_named_model_is_not_replaced():
-    """A named model that is overloaded is a 503 with Retry-After, not another model's answer."""
+    """A named model that is overloaded is a 429 with Retry-After, not another model's answer."""
     gateway = make_gateway(sql=FakeBackend("sql-model", refusal=Overloaded("sql-model", 9, 3.0)))
 
     response = await gateway.post(CHAT | {"model": "sql-model"})
 
-    assert (response.status_code, response.headers["retry-after"]) == (503, "3")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
     assert gateway.big.requests == []
 
 
@@ -248,7 +248,7 @@ async def test_when_one_of_n_cannot_begin_the_others_are_closed():
 
     response = await gateway.post(STREAM | {"n": 2, "model": "sql-model"})
 
-    assert (response.status_code, gateway.sql.open_streams) == (503, 0)
+    assert (response.status_code, gateway.sql.open_streams) == (429, 0)
 
 
 async def test_logprobs_of_a_chat():

@@ -85,12 +85,12 @@ async def test_what_the_engine_refuses_is_a_400_by_name():
     )
 
 
-async def test_a_full_model_is_a_503():
+async def test_a_full_model_is_a_429():
     """With the seconds to wait, as for an answer."""
     full = EMBEDDER.model_copy(update={"engine_options": {"overloaded": True}})
     response = await make_gateway(embeddings=[full]).post(ASKED, PATH)
 
-    assert (response.status_code, response.json()["error"]["code"]) == (503, "model_overloaded")
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "model_overloaded")
     assert response.headers["retry-after"]
 
 

@@ -11,7 +11,7 @@ from gateway.errors import TABLE, GatewayError, InvalidValue, error_response
     [
         (InvalidValue("no", "n"), 400, "invalid_value", "n"),
         (InvalidPrompt("messages", "too long"), 400, "invalid_prompt", "messages"),
-        (Overloaded("big", 3, 2.5), 503, "model_overloaded", None),
+        (Overloaded("big", 3, 2.5), 429, "model_overloaded", None),
         (Unavailable("big", "host-17 is gone"), 503, "model_unavailable", None),
         (DeadlineExceeded("big", 3.0), 504, "deadline_exceeded", None),
         (RuntimeError("password"), 500, "internal_error", None),
@@ -41,7 +41,7 @@ def test_subclasses_take_the_nearest_row():
     class Worse(Overloaded):
         pass
 
-    assert error_response(Worse("big", 1, 1.0), "id").status == 503
+    assert error_response(Worse("big", 1, 1.0), "id").status == 429
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_errors_have_the_dialects_shape(path, change, status, kind, code, 
 @pytest.mark.parametrize(
     ("backend", "status", "kind"),
     [
-        ({"refusal": Overloaded("big", 9, 2.0)}, 503, "overloaded_error"),
+        ({"refusal": Overloaded("big", 9, 2.0)}, 429, "rate_limit_error"),
         ({"refusal": Unavailable("big", "gone")}, 503, "api_error"),
         ({"refusal": InvalidPrompt("stop", "no")}, 400, "invalid_request_error"),
         ({"refusal": RuntimeError("broken")}, 500, "api_error"),

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from deployments.protocol import EngineStats
+from deployments.protocol import EngineStats, Overloaded
+from deployments.spec import Limits
+from deployments.upstream import Upstream
 from gateway.errors import TABLE
 from gateway.metrics import Metrics, exposition
 from tests.fakes import FakeBackend, FakeClassifier
-from tests.gateway.stacks import CHAT, make_gateway, until
+from tests.gateway.stacks import CHAT, SPECIALIST, make_gateway, until
 
 GOLDEN = {
     "niche_requests": ("counter", ("domain", "model", "reason", "status_class")),
     "niche_errors": ("counter", ("code",)),
     "niche_dispatch_fallbacks": ("counter", ("model", "reason")),
+    "niche_refusals": ("counter", ("model", "cause")),
+    "niche_expected_wait_seconds": ("gauge", ("model",)),
     "niche_requests_in_flight": ("gauge", ()),
     "niche_requests_queued": ("gauge", ("model",)),
     "niche_model_up": ("gauge", ("model",)),
@@ -136,6 +140,35 @@ async def test_what_engines_tell_is_seen():
     }
     assert list(figures.values()) == [0.5, 3, 110, 65, 2]
     assert gateway.sample("niche_engine_preemptions", deployment="none") is None
+
+
+async def test_how_long_a_request_would_wait_is_seen():
+    """Of the models that know it."""
+    spec = SPECIALIST.model_copy(update={"limits": Limits(max_ongoing_requests=1)})
+    engine = FakeBackend("sql-model", first_gate=asyncio.Event())
+    gateway = make_gateway(sql=Upstream(spec, engine), specialist=spec)
+    async with gateway.serving():
+        asking = [asyncio.create_task(gateway.post(CHAT)) for _ in range(3)]
+        await until(lambda: gateway.sample("niche_requests_queued", model="sql-model") == 3)
+        await gateway.get("/readyz")
+        gateway.clock.advance(60)
+        await gateway.get("/readyz")
+
+        assert gateway.sample("niche_expected_wait_seconds", model="sql-model") >= 2.0
+        assert gateway.sample("niche_expected_wait_seconds", model="big") is None
+        engine.first_gate.set()
+        await asyncio.gather(*asking)
+
+
+async def test_refusals_are_counted_by_their_cause():
+    """A request that another model answers is none."""
+    busy = Overloaded("sql-model", 9, 3.0, "wait")
+    gateway = make_gateway(sql=FakeBackend("sql-model", refusal=busy))
+
+    await gateway.post(CHAT)
+    await gateway.post(CHAT | {"model": "sql-model"})
+
+    assert gateway.sample("niche_refusals_total", model="sql-model", cause="wait") == 1
 
 
 def test_each_model_names_its_deployment():

@@ -111,6 +111,7 @@ BUDGET = 'niche_shadow_budget_used_ratio{job="niche", limit="tokens"}'
 STORE = 'niche_evidence_store_errors_total{job="niche"}'
 DROPPED_LINES = 'niche_decision_log_drops_total{job="niche"}'
 REJECTED = 'niche_errors_total{job="niche", code="gateway_overloaded"}'
+MODEL_REJECTED = 'niche_errors_total{job="niche", code="model_overloaded"}'
 
 _ERRORS = "NicheErrorBudgetBurn"
 _LATENCY = "NicheLatencyBudgetBurn"
@@ -139,6 +140,13 @@ ALERTS = (
         "NicheGatewayOverloaded",
         "a tenth is rejected",
         {REJECTED: "0+10x30"} | requests("0+100x30", "0x30"),
+        "20m",
+        JOB,
+    ),
+    AlertCase(
+        "NicheGatewayOverloaded",
+        "a model's wait is too long",
+        {MODEL_REJECTED: "0+10x30"} | requests("0+100x30", "0x30"),
         "20m",
         JOB,
     ),

@@ -57,6 +57,20 @@ async def test_the_first_candidate_answers():
 
 
 @pytest.mark.parametrize(
+    ("seconds", "told"), [((9.0, 2.0), "b"), ((2.0, 9.0), "a")], ids=["the last", "the first"]
+)
+async def test_when_all_are_busy_the_soonest_says_when_to_come_again(seconds, told):
+    """A request would be taken there first."""
+    a, b = (Script(Overloaded(name, 9, of)) for name, of in zip("ab", seconds, strict=True))
+    asking, _ = dispatcher(a=a, b=b)
+
+    with pytest.raises(Overloaded) as raised:
+        await asking.open(decision("a", "b"), chat)
+
+    assert (raised.value.model, raised.value.retry_after_seconds) == (told, 2.0)
+
+
+@pytest.mark.parametrize(
     ("error", "reason"), [(BUSY, Reason.OVERLOADED), (DEAD, Reason.UNHEALTHY)], ids=["busy", "dead"]
 )
 async def test_the_next_candidate_answers_for_one_that_cannot(error, reason):

@@ -5,6 +5,12 @@
 {{- if .Values.niche }}{{ toYaml .Values.niche }}{{ else }}{{ .Files.Get "files/niche.yaml" }}{{ end -}}
 {{- end -}}
 
+{{/* How long what stops waits for its answers: `GatewaySection.drain_seconds` of gateway/config.py. */}}
+{{- define "niche.drainSeconds" -}}
+{{- $config := include "niche.given" . | fromYaml -}}
+{{- dig "gateway" "request_timeout_seconds" 600 $config | ceil | int | add 5 -}}
+{{- end -}}
+
 {{/* The models, the generalist first, under the key `all`. */}}
 {{- define "niche.models" -}}
 {{- include "niche.given" . | fromYaml | include "niche.modelsOf" -}}
@@ -150,6 +156,7 @@ placement_group_bundle_label_selector: [{niche-group: {{ . }}}]
 {{- define "niche.serveConfig" -}}
 {{- $config := include "niche.config" . | fromYaml -}}
 {{- $placement := .Values.placement -}}
+{{- $drain := include "niche.drainSeconds" . -}}
 {{- $cache := .Values.modelCache.mountPath -}}
 {{- $models := dict -}}
 {{- range (include "niche.modelsOf" $config | fromYaml).all }}{{ $_ := set $models .name . }}{{ end -}}
@@ -157,6 +164,7 @@ proxy_location: EveryNode
 http_options:
   host: 0.0.0.0
   port: 8000
+  request_timeout_s: {{ $drain }}
 logging_config:
   encoding: JSON
   enable_access_log: false
@@ -191,9 +199,10 @@ applications:
         max_ongoing_requests: 10000
         max_queued_requests: -1
         {{- else }}
-        max_ongoing_requests: {{ dig "limits" "max_ongoing_requests" 64 . | int }}
-        max_queued_requests: {{ dig "limits" "max_queued_requests" 128 . | int }}
+        max_ongoing_requests: {{ dig "limits" "max_ongoing_requests" nil . | default 64 | int }}
+        max_queued_requests: {{ dig "limits" "max_queued_requests" nil . | default -1 | int }}
         {{- end }}
+        graceful_shutdown_timeout_s: {{ $drain }}
         {{- $grouped := include "niche.inGroup" . }}
         {{- if $grouped }}
         {{- include "niche.placementGroup" (dict "model" . "group" $group) | nindent 8 }}
@@ -223,6 +232,7 @@ applications:
         {{- merge $edge (omit $config "specialists" "observability" "gateway") | toYaml | nindent 8 }}
     deployments:
       - name: classifier
+        graceful_shutdown_timeout_s: {{ $drain }}
         ray_actor_options:
           num_cpus: {{ dig "router" "encoder_threads" 1 $config }}
           num_gpus: {{ dig "num_gpus" 0 . }}
@@ -241,6 +251,7 @@ applications:
         {{- toYaml $config | nindent 8 }}
     deployments:
       - name: gateway
+        graceful_shutdown_timeout_s: {{ $drain }}
         num_replicas: {{ dig "replicas" 2 $config.gateway | int }}
         {{- with $placement.gatewayReplicasPerPod }}
         max_replicas_per_node: {{ . }}

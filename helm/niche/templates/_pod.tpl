@@ -2,7 +2,9 @@
 
 {{/* Takes root. */}}
 {{- define "niche.rayEnv" -}}
-{{- include "niche.env" .root.Values.ray.env }}
+{{- $drain := include "niche.drainSeconds" .root -}}
+{{- $proxy := dict "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S" $drain "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S" $drain "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" $drain -}}
+{{- include "niche.env" (merge (deepCopy .root.Values.ray.env) $proxy) }}
 {{- if not .root.Values.ray.auth.enabled }}
 - name: RAY_AUTH_MODE  # Ray's commands have different defaults
   value: disabled

@@ -52,7 +52,7 @@ def test_every_error_has_a_type_that_clients_know():
     ("code", "kind", "expected"),
     [
         ("model_not_found", "invalid_request_error", "not_found_error"),
-        ("model_overloaded", "server_error", "overloaded_error"),
+        ("model_overloaded", "rate_limit_error", "rate_limit_error"),
         ("model_unavailable", "server_error", "api_error"),
         ("deadline_exceeded", "server_error", "timeout_error"),
     ],

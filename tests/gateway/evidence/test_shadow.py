@@ -212,6 +212,16 @@ async def test_a_busy_gateway_compares_nothing(tmp_path):
     assert len(slow.requests) == 1
 
 
+async def test_a_comparison_takes_no_slot_for_which_somebody_waits(tmp_path):
+    """It is refused where it would wait, and left out."""
+    gateway = comparing(tmp_path, big=FakeBackend("big", refusal=Overloaded("big", 4, 1.0, "wait")))
+    async with gateway.serving():
+        await gateway.post(CHAT)
+        await until(lambda: outcome(gateway, "busy"))
+
+    assert [asked.max_wait_seconds for asked in gateway.big.requests] == [0.0]
+
+
 async def test_the_budget_of_tokens_is_kept(tmp_path):
     """Once the day's tokens are used up nothing more is asked; the evidence says so."""
     gateway = comparing(tmp_path, shadow={"max_tokens_per_day": 15})
@@ -259,7 +269,7 @@ async def test_what_broke_off_is_of_the_budget_too(tmp_path, broken):
 
 async def test_a_failing_model_costs_the_comparison_alone(tmp_path, caplog):
     """The user's answer is there, the failure is counted, and the log says why."""
-    gateway = comparing(tmp_path, big=FakeBackend("big", refusal=Overloaded("big", 9, 1.0)))
+    gateway = comparing(tmp_path, big=FakeBackend("big", refusal=Unavailable("big", "gone")))
     async with gateway.serving():
         response = await compared(gateway, "r1")
 

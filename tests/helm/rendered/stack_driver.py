@@ -25,7 +25,7 @@ _REPLICA = re.compile(r"ServeReplica:([\w.-]+):")
 
 def main(config: str, group: str) -> None:
     with tempfile.TemporaryDirectory(prefix="niche-chart-") as folder:
-        os.environ.update(ray_environment(Path(folder), os.environ))
+        os.environ.update(ray_environment(Path(folder), os.environ, 605))
         import ray
         from ray import serve
         from ray.serve.context import _get_global_client

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from cli.ray_environment import ray_environment
+from gateway.config import GatewaySection
 from tests.helm.documents import ROOT
 from tests.helm.rendered.charts import changed, containers, everywhere, rendered
 
@@ -107,7 +108,7 @@ def test_the_head_computes_nothing():
 
 def test_ray_has_the_environment_of_one_machine():
     """What `niche serve` sets for Ray, the chart sets too, but for what is one machine's."""
-    wanted = ray_environment(ROOT, {})
+    wanted = ray_environment(ROOT, {}, GatewaySection().drain_seconds)
     wanted = {key: value for key, value in wanted.items() if key not in OF_ONE_MACHINE}
 
     for pod in rendered("defaults").ray_pods.values():

@@ -112,7 +112,8 @@ def test_a_pool_gets_the_options_of_one_machine():
     for values, chart in everywhere():
         apps = _apps(chart)
         for of in _config(chart).pools:
-            wanted, said = serve_options(of), _deployment(apps[of.app_name])
+            drain = _config(chart).gateway.drain_seconds
+            wanted, said = serve_options(of, drain), _deployment(apps[of.app_name])
             said.pop("placement_group_bundle_label_selector", None)  # where it is to be
             assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
             assert said == {key: wanted.get(key) for key in said}, values
@@ -132,6 +133,9 @@ def test_the_gateway_gets_the_options_of_one_machine():
         assert app["args"]["config"] == chart.niche, values
         assert said["name"] == wanted.name
         assert said["num_replicas"] == wanted.num_replicas, values
+        seconds = said["graceful_shutdown_timeout_s"]
+        assert seconds == wanted._deployment_config.graceful_shutdown_timeout_s, values
+        assert chart.serve_config["http_options"]["request_timeout_s"] == seconds, values
         assert _placed(said["ray_actor_options"]) == wanted.ray_actor_options, values
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployments.spec import Limits, ModelSpec
+from deployments.limiter import USUAL_SLOTS
+from deployments.spec import ModelSpec
 from gateway.config import GatewaySection, ShadowSection
 from gateway.dependencies import Dependencies
 from lab.planning.errors import PlanError
@@ -82,7 +83,7 @@ def test_what_is_shipped_is_what_the_settings_default_to() -> None:
 
     assert shipped.replicas == gateway.replicas
     assert shipped.max_concurrent_requests == gateway.max_concurrent_requests
-    assert shipped.max_ongoing_requests == Limits().max_ongoing_requests
+    assert shipped.max_ongoing_requests == USUAL_SLOTS
     assert shipped.cached_scores == RouterConfig().cached_scores
     assert shipped.feedback_hours == ShadowSection(path="evidence.db").feedback_hours
     assert scaling is not None
