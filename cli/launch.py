@@ -34,7 +34,7 @@ Progress = Callable[[str], object]
 _POLL_SECONDS = 0.2
 _FAILED = ApplicationStatus.DEPLOY_FAILED
 _APPLY_SECONDS = 300.0
-"""After which a change counts as failed."""
+"""After which a change counts as failed, beside the time in which what it replaces answers."""
 _QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
@@ -280,7 +280,10 @@ class LocalStack:
             named = {str(of.name): str(of.name) for of in targets}
             with _translated(named):
                 serve.run_many(targets, wait_for_applications_running=False)
-                _wait_until_running(named, progress, _APPLY_SECONDS)
+                edge = self.config.gateway
+                # Replicas are replaced one after the other, and Serve counts those that stop.
+                seconds = _APPLY_SECONDS + edge.replicas * edge.drain_seconds
+                _wait_until_running(named, progress, seconds)
 
     def _restart(self, pools: Iterable[Pool], apps: Mapping[str, str]) -> None:
         """Has the next deployment of pools start other replicas."""

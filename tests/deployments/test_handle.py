@@ -346,6 +346,48 @@ async def test_what_engines_tell_comes_with_their_health() -> None:
     assert asked.engine_stats == ()
 
 
+def loaded(running: int, slots: int | None = 2) -> ReplicaReport:
+    """A replica with so many requests."""
+    return ReplicaReport({"sql": None}, running={"sql": running}, slots=slots)
+
+
+@pytest.mark.parametrize(
+    ("reports", "waits"),
+    [
+        pytest.param([loaded(1), loaded(2)], False, id="a slot is free"),
+        pytest.param([loaded(2), loaded(2)], True, id="no slot is free"),
+        pytest.param([loaded(4)], True, id="one replica"),
+        pytest.param([loaded(3), loaded(0)], False, id="a slot of another replica is free"),
+        pytest.param([loaded(9, None), loaded(9)], False, id="one that says no number"),
+    ],
+)
+async def test_what_replicas_have_comes_with_their_health(
+    reports: list[ReplicaReport], waits: bool
+) -> None:
+    """So that requests of other gateways count in the expected wait."""
+    limiter = Limiter([ModelSpec(name="sql", model="m", engine="fake")])
+    asked = ServeBackend("sql", lambda: Handle(None, reports), limiter=limiter)
+    assert asked.expected_wait("sql") == 0.0
+
+    await asked.health("sql")
+
+    assert (asked.expected_wait("sql") > 0) is waits
+
+
+async def test_while_no_replica_tells_anything_the_last_word_holds() -> None:
+    """They may be busy."""
+    handle = Handle(None, [loaded(9)])
+    limiter = Limiter([ModelSpec(name="sql", model="m", engine="fake")])
+    asked = ServeBackend("sql", lambda: handle, limiter=limiter)
+    await asked.health("sql")
+
+    handle.verdicts = [Unavailable("sql", "gone")]
+    with pytest.raises(Unavailable):
+        await asked.health("sql")
+
+    assert asked.expected_wait("sql") > 0
+
+
 async def test_a_model_without_replicas_is_ill() -> None:
     """Serve says at once that there is none."""
     with pytest.raises(Unavailable, match=STARTING):

@@ -203,6 +203,39 @@ async def test_leaving_after_the_last_chunk_counts_as_completed():
     assert (load.completed, load.cancelled) == (1, 0)
 
 
+async def test_further_requests_wait_for_a_slot():
+    """Of all models of the process together; who is cancelled while it waits leaves."""
+    specs = [ModelSpec(name=name, model="none", engine="fake") for name in ("first", "second")]
+    options = {"parallel_requests": 1, "first_token_seconds": 30}
+    specs = [spec.model_copy(update={"engine_options": options}) for spec in specs]
+    group = create(specs, EngineContext(Path()))
+    tasks = [asyncio.create_task(group.complete(chat(model=spec.name))) for spec in specs]
+    await asyncio.sleep(0.01)
+
+    first, second = await group.load("first"), await group.load("second")
+    assert (first.running, first.queued, first.slots) == (1, 0, 1)
+    assert (second.running, second.queued, second.slots) == (1, 1, 1)
+    tasks[1].cancel()
+    await asyncio.wait([tasks[1]])
+    assert (await group.load("second")).queued == 0
+    tasks[0].cancel()
+    await asyncio.wait([tasks[0]])
+
+
+async def test_a_deadline_counts_the_wait_for_a_slot():
+    """And ends it."""
+    spec = ModelSpec(name="m", model="none", engine="fake")
+    options = {"parallel_requests": 1, "first_token_seconds": 30}
+    group = create([spec.model_copy(update={"engine_options": options})], EngineContext(Path()))
+    running = asyncio.create_task(group.complete(chat(model="m")))
+    await asyncio.sleep(0.01)
+
+    with pytest.raises(DeadlineExceeded):
+        await group.complete(replace(chat(model="m"), deadline_seconds=0.01))
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_the_load_names_recent_requests():
     """A completed request is counted and its id is kept."""
     fake = engine(reply="a b")

@@ -336,6 +336,7 @@ async def test_more_requests_than_fit_wait(engine) -> None:
     answers = await asyncio.gather(*map(engine.complete, asked))
 
     assert all(answer.usage.completion_tokens == 20 for answer in answers)
+    assert (await engine.load("tiny")).slots == 4
 
 
 async def test_an_engine_that_was_killed_says_so(tiny) -> None:

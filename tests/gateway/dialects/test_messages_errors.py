@@ -13,7 +13,6 @@ KINDS = {
     "authentication_error",
     "invalid_request_error",
     "not_found_error",
-    "overloaded_error",
     "rate_limit_error",
     "request_too_large",
     "timeout_error",
