@@ -112,25 +112,24 @@ class _Exchange:
 
     def _asked(self, model: str) -> ModelRequest:
         """The request to a model."""
-        request, record = self._request, self._record
+        request, record, spec = self._request, self._record, self._spec(model)
         return ModelRequest(
             request_id=record.request_id,
             model=model,
             operation=request.operation,
-            body=request.body(without=self._ignored(model)),
+            body=request.body(without=self._ignored(spec)),
             stream=request.stream,
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
             deadline_seconds=max(self._until - asyncio.get_running_loop().time(), 0.0),
-            first_token_seconds=self._spec(model).first_token_timeout_seconds
+            first_token_seconds=spec.first_token_timeout_seconds
             or self._config.gateway.first_token_timeout_seconds,
             clamp_max_tokens=request.model == AUTO,
             trace=record.trace_headers,
         )
 
-    def _ignored(self, model: str) -> list[str]:
+    def _ignored(self, spec: ModelSpec) -> list[str]:
         """The request's hints that this model does not take."""
-        spec = self._spec(model)
         return sorted(hint for hint in self._request.hints if not takes_hint(spec, hint))
 
     def _spec(self, model: str) -> ModelSpec:
@@ -182,7 +181,9 @@ class _Exchange:
     def _answered(self, answer: _Begun) -> _Begun:
         """The answer, whose first chunk names the ignored hints too; reports it."""
         request = self._request
-        ignored = map(request.named, (*answer.first.not_applied, *self._ignored(answer.model)))
+        ignored = map(
+            request.named, (*answer.first.not_applied, *self._ignored(self._spec(answer.model)))
+        )
         if not_applied := (*ignored, *request.not_applied):
             answer = replace(answer, first=replace(answer.first, not_applied=not_applied))
         self._observer.answered(answer, self._clock())
