@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def claim(state_dir: Path) -> None:
 
 
 def end_orphans(temporary: Path) -> list[int]:
-    """Ends the HAProxys of this user's stacks whose process is gone, and removes their directories.
+    """Ends the HAProxys of this user's stacks whose process is gone, and removes their directories;
+    only on Linux, as HAProxy.
 
     Args:
         temporary: where directories of stacks are.
@@ -54,6 +56,8 @@ def listener(port: int) -> str | None:
 
 
 def _abandoned(temporary: Path) -> Iterator[Path]:
+    if sys.platform != "linux":
+        return
     for state_dir in temporary.glob(f"{PREFIX}*"):
         try:
             if state_dir.stat().st_uid == os.getuid() and not _lives(state_dir):

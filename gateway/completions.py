@@ -118,8 +118,8 @@ class _Exchange:
 
     def _asked(self, model: str) -> ModelRequest:
         """The request to a model."""
-        request, record = self._request, self._record
-        self._ignored = self._hints_without_effect(model)
+        request, record, spec = self._request, self._record, self._spec(model)
+        self._ignored = sorted(hint for hint in request.hints if not takes_hint(spec, hint))
         return ModelRequest(
             request_id=record.request_id,
             model=model,
@@ -129,7 +129,7 @@ class _Exchange:
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
             deadline_seconds=max(self._until - asyncio.get_running_loop().time(), 0.0),
-            first_token_seconds=self._spec(model).first_token_timeout_seconds
+            first_token_seconds=spec.first_token_timeout_seconds
             or self._config.gateway.first_token_timeout_seconds,
             max_wait_seconds=self._max_wait_seconds,
             clamp_max_tokens=request.model == AUTO,
@@ -143,11 +143,6 @@ class _Exchange:
             return 0.0
         left = self._started + self._limits.beginning - asyncio.get_running_loop().time()
         return min(self._config.gateway.max_wait_seconds, max(left, 0.0))
-
-    def _hints_without_effect(self, model: str) -> list[str]:
-        """The request's hints that this model does not take."""
-        spec = self._spec(model)
-        return sorted(hint for hint in self._request.hints if not takes_hint(spec, hint))
 
     def _spec(self, model: str) -> ModelSpec:
         return next(spec for spec in self._config.models if spec.name == model)

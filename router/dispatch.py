@@ -29,6 +29,8 @@ Ask = Callable[[str], ModelRequest]
 """The request to a model."""
 
 _LOOK_SECONDS = 0.25
+_SIGN = Chunk(b"")
+"""A sign of life, which is no answer."""
 _SIGN_SECONDS = 5.0
 """How long a model may take to say that it lives."""
 
@@ -108,14 +110,11 @@ class Rest(AsyncIterator[Chunk]):
         self._gap_seconds = gap_seconds
 
     async def __anext__(self) -> Chunk:
-        while not (chunk := await self._next()).data:
-            pass
-        return chunk
-
-    async def _next(self) -> Chunk:
         try:
-            async with asyncio.timeout(self._gap_seconds):
-                chunk = await anext(self._stream)
+            chunk = _SIGN
+            while not chunk.data:
+                async with asyncio.timeout(self._gap_seconds):
+                    chunk = await anext(self._stream)
         except TimeoutError:
             late = DeadlineExceeded(self._report.model, self._gap_seconds or 0.0)
             raise self._report.failed(late) from None
@@ -228,14 +227,20 @@ class Dispatcher:
     async def _alive(
         self, request: ModelRequest, answer: "asyncio.Future[Chunk]", last: bool
     ) -> None:
-        """Awaits an answer as long as the model gives signs of life."""
-        model, limit = request.model, self._first_seconds(request)
-        while not answer.done():
-            try:
-                async with asyncio.timeout(limit):
-                    await (asyncio.wait({answer}) if last else self._up(model, answer))
-            except TimeoutError:
-                await self._require_sign(model, limit or 0.0)
+        """Awaits an answer as long as the model gives signs of life, and, unless it is the last
+        candidate, is not known to be down."""
+        model, limit, waited = request.model, self._first_seconds(request), 0.0
+        look = limit if last else _LOOK_SECONDS
+        while True:
+            await asyncio.wait({answer}, timeout=look)
+            if answer.done():
+                return
+            if not last:
+                self._require_up(model)
+            waited += look or 0.0
+            if limit is not None and waited >= limit:
+                await self._require_sign(model, limit)
+                waited = 0.0
 
     async def _require_sign(self, model: str, waited: float) -> None:
         try:
@@ -253,8 +258,8 @@ class Dispatcher:
         stream, limit = self._backends[model].stream(request), self._first_seconds(request)
         begun = False
         try:
-            first = Chunk(b"")
-            while not first.data:  # a sign of life
+            first = _SIGN
+            while not first.data:
                 # Not wait_for: on Python 3.11 it may swallow a cancellation.
                 async with asyncio.timeout(limit):
                     first = await (anext(stream) if last else self._unless_down(model, stream))
@@ -287,8 +292,12 @@ class Dispatcher:
         """Awaits a chunk as long as the model is not known to be down."""
         while not answer.done():
             await asyncio.wait({answer}, timeout=_LOOK_SECONDS)
-            if not answer.done() and self._down(model):
-                raise Unavailable(model, "it went down while a request waited for it")
+            if not answer.done():
+                self._require_up(model)
+
+    def _require_up(self, model: str) -> None:
+        if self._down(model):
+            raise Unavailable(model, "it went down while a request waited for it")
 
 
 def _soonest(last: BackendError, attempts: Sequence[Attempt]) -> BackendError:
