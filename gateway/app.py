@@ -38,6 +38,7 @@ from gateway.evidence.endpoints import EvidenceEndpoints
 from gateway.evidence.evaluation import OnlineEvaluation, ShadowTap, build_online_evaluation
 from gateway.evidence.shadow import GatewayState
 from gateway.explainer import ThreadExplainer
+from gateway.images import Images
 from gateway.log import RequestLog
 from gateway.metrics import ErrorMetrics, RequestMetrics
 from gateway.middleware import ErrorDialect, ErrorHandling, Recording
@@ -59,6 +60,7 @@ from router.health import Health
 from router.policy import Access
 
 Observe = Callable[[Scope, Record], RequestObserver]
+_Asking = tuple[Decider, Images, Dispatcher]
 
 _EMBEDDINGS, _RERANK = "/v1/embeddings", "/v1/rerank"
 """Where there is nothing to decide, nor to compare."""
@@ -89,7 +91,8 @@ def build_app(dependencies: Dependencies) -> Starlette:
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state)
-    asking = _asking(dependencies, readiness, scorer, evaluation)
+    images = Images(limits.images, dependencies.connect_to_images)
+    asking = _asking(dependencies, readiness, scorer, evaluation, images)
     memory = _memory(dependencies, closing)
     answering = _answering_routes(dependencies, asking, memory)
     observe = _observe(dependencies, answering, evaluation, closing)
@@ -105,7 +108,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
         ],
         middleware=_middleware(dependencies, observe, keys, slots),
         exception_handlers={HTTPException: _translate},
-        lifespan=_lifespan(dependencies.services, readiness, evaluation, closing),
+        lifespan=_lifespan([*dependencies.services, images], readiness, evaluation, closing),
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in many clients
     return app
@@ -301,8 +304,9 @@ def _asking(
     readiness: Readiness,
     scorer: Scorer,
     evaluation: OnlineEvaluation | None,
-) -> tuple[Decider, Dispatcher]:
-    """What chooses models for requests, and what asks them."""
+    images: Images,
+) -> _Asking:
+    """What chooses models for requests, what shows them images, and what asks them."""
     config, clock = dependencies.config, dependencies.clock
     health = Health(spec.name for spec in config.models)
 
@@ -314,12 +318,12 @@ def _asking(
     decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
     first_token = config.gateway.first_token_timeout_seconds
     dispatcher = Dispatcher(dependencies.backends, health, clock, first_token, readiness.down)
-    return decider, dispatcher
+    return decider, images, dispatcher
 
 
 def _answering_routes(
     dependencies: Dependencies,
-    asking: tuple[Decider, Dispatcher],
+    asking: _Asking,
     memory: ResponseMemory | None,
 ) -> list[Route]:
     """The endpoints whose requests are counted, traced and logged as requests for an answer."""

@@ -26,6 +26,7 @@ from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
 from gateway.dialects.schemas import Niche
+from gateway.images import Images
 from gateway.record import Record, observer_of, record_of, report_failure
 from gateway.responses import JSON, send_bytes, while_connected
 from gateway.tally import Costs, Tally, costs_of
@@ -60,11 +61,13 @@ class Completions:
     Attributes:
         parse: turns a body into a `CompletionRequest`.
         decider: chooses the model.
+        images: fetches what a model that sees is shown by URL.
         dispatcher: asks it.
     """
 
     dependencies: Dependencies
     decider: Decider
+    images: Images
     dispatcher: Dispatcher
     parse: Callable[[dict[str, Any]], CompletionRequest]
 
@@ -105,6 +108,9 @@ class _Exchange:
         decision = await self._endpoint.decider.decide(request)
         self._observer.decided(decision, started, self._clock())
         model = decision.candidates[0]
+        if request.images:
+            async with within(self._limit_seconds, self._until, model):
+                request = self._request = await self._endpoint.images.inlined(request)
         self._observer.dispatched(request, model, self._clock())
         await (self._stream if request.stream else self._whole)(decision)
         if self._costs is not None and self._record.code is None:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import aiohttp
 from opentelemetry.sdk.trace import TracerProvider
 
 from deployments.protocol import Backend
 from gateway.config import NicheConfig
 from gateway.metrics import Metrics
+from gateway.public_network import public_connector
 from gateway.scoring import DeployedScorer
 from gateway.specialists.stack_file import StackFile
 from router.classifier import Classifier
@@ -38,6 +40,7 @@ class Dependencies:
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
         judge: the model of `gateway.shadow.judge`; None: no judge.
+        connect_to_images: makes the connector to the hosts of `gateway.images`.
         services: what the gateway starts and stops.
         multiprocess_dir: where all gateway processes keep their metrics, if there are several.
         stack_file: the file that the stack follows and requests may change; None: there is none.
@@ -57,6 +60,7 @@ class Dependencies:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     judge: Backend | None = None
+    connect_to_images: Callable[[], aiohttp.BaseConnector] = public_connector
     services: Sequence[Service] = ()
     multiprocess_dir: str | None = None
     stack_file: StackFile | None = None

@@ -4,6 +4,8 @@
     |-- MalformedBody, UnsupportedMediaType, BodyTooLarge        the bytes
     |-- MissingParameter, UnknownParameter, UnsupportedParameter  the names
     |-- InvalidType, InvalidValue                                 the values
+    |-- ImageUrlRefused, TooManyImageUrls, ImageNotFetched,        the images
+    |   ImageTooLarge, UnsupportedImage
     |-- InvalidApiKey, TooManyRequests                            the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
     |-- PreviousResponseNotFound, ResponseNotFound,              stored responses
@@ -84,6 +86,26 @@ class InvalidType(GatewayError):
 
 class InvalidValue(GatewayError):
     """A value of the right type that is not allowed."""
+
+
+class ImageUrlRefused(GatewayError):
+    """The URL of an image that `gateway.images` does not allow."""
+
+
+class TooManyImageUrls(GatewayError):
+    """More images by URL than `gateway.images.max_fetched`."""
+
+
+class ImageNotFetched(GatewayError):
+    """The URL of an image whose host cannot be reached at a public address, or gave no image."""
+
+
+class ImageTooLarge(GatewayError):
+    """An image, or several by URL together, beyond the limits of `gateway.images`."""
+
+
+class UnsupportedImage(GatewayError):
+    """What the URL of an image led to is no PNG, JPEG, WebP or GIF."""
 
 
 class InvalidApiKey(GatewayError):
@@ -177,6 +199,11 @@ TABLE: dict[type[Exception], Rule] = {
     UnsupportedParameter: Rule(400, _INVALID, "unsupported_parameter"),
     InvalidType: Rule(400, _INVALID, "invalid_type"),
     InvalidValue: Rule(400, _INVALID, "invalid_value"),
+    ImageUrlRefused: Rule(400, _INVALID, "invalid_image_url"),
+    TooManyImageUrls: Rule(400, _INVALID, "too_many_image_urls"),
+    ImageNotFetched: Rule(400, _INVALID, "failed_to_download_image"),
+    ImageTooLarge: Rule(400, _INVALID, "image_too_large"),
+    UnsupportedImage: Rule(400, _INVALID, "unsupported_image_media_type"),
     InvalidApiKey: Rule(401, "authentication_error", "invalid_api_key"),
     TooManyRequests: Rule(429, "rate_limit_error", "gateway_overloaded"),
     ModelNotFound: Rule(404, _INVALID, "model_not_found"),

@@ -17,6 +17,7 @@ from gateway.decider import Decider
 from gateway.dependencies import Dependencies
 from gateway.dialects.messages import parse_token_count
 from gateway.dialects.parse import CompletionRequest
+from gateway.images import Images
 from gateway.record import observer_of, record_of
 from gateway.responses import JSON, send_bytes, while_connected
 from router.dispatch import Dispatcher
@@ -29,11 +30,13 @@ class TokenCounting:
     Attributes:
         dependencies: provide the limits and the clock.
         decider: chooses the model.
+        images: fetches what a model that sees is shown by URL.
         dispatcher: asks it.
     """
 
     dependencies: Dependencies
     decider: Decider
+    images: Images
     dispatcher: Dispatcher
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,10 +54,11 @@ class TokenCounting:
 
         def ask(model: str) -> ModelRequest:
             # As for a comparison: with what a model may read, and without hints.
-            request_id, body = record_of(scope).request_id, request.shadow_body()
+            request_id, body = record_of(scope).request_id, shown.shadow_body()
             return ModelRequest(request_id, model, "count_tokens", body, deadline_seconds=seconds)
 
         async with within(seconds, until, decision.candidates[0]):
+            shown = await self.images.inlined(request) if request.images else request
             answer = await self.dispatcher.complete(decision, ask)
         observer.answered(answer, clock())
         await send_bytes(send, 200, JSON, answer.first.data)

@@ -186,7 +186,12 @@ class NotingBackend(FakeBackend):
         self.requests.append(request)
         if self.refusal is not None:
             raise self.refusal
-        answer = {"model": request.model, "choices": self.choices}
+        answer = {
+            "id": request.response_id,
+            "created": request.created,
+            "model": request.model,
+            "choices": self.choices,
+        }
         return Chunk(json.dumps(answer).encode(), not_applied=self.not_applied, usage=Usage(1, 1))
 
 

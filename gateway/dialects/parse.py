@@ -102,8 +102,9 @@ class CompletionRequest:
         query: what the router sees.
         fields: the parameters for the model, as the client wrote them.
         rendering: makes the rendering of one answer.
-        named: the name in the client's body of a parameter for the model.
+        named: the name in the client's body of a parameter for the model, or of a place in one.
         needs: what a model must be able to do, each with the parameter that asks for it.
+        images: those in `fields`, in order, with their places there.
         caller: what stands for the model whose tool calls the conversation is at; None: at none.
         not_applied: hints of another dialect, which say nothing to any model.
         choices: the number of answers in all.
@@ -118,6 +119,7 @@ class CompletionRequest:
     rendering: Callable[[], Rendering] = Forwarding
     named: Callable[[str], str] = str
     needs: Mapping[Capability, str] = field(default_factory=dict)
+    images: tuple[turns.Image, ...] = ()
     caller: str | None = None
     not_applied: tuple[str, ...] = ()
     choices: int = 1
@@ -165,12 +167,14 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         check_schema(form.json_schema.schema, "response_format.json_schema.schema")
     turns.check(request.messages)
     fields = fields_for_model(served, _idle(request))
+    needs = _needs(fields) | turns.needs(request.messages)
     return CompletionRequest(
         operation="chat",
         model=request.model,
         query=Query(messages=turns.seen(request.messages)),
         fields=fields | {"messages": turns.for_model(request.messages)},
-        needs=_needs(fields) | turns.needs(request.messages),
+        needs=needs,
+        images=tuple(turns.images(request.messages)) if Capability.IMAGES in needs else (),
         caller=turns.caller(request.messages),
         choices=request.n or 1,
         stream=request.stream or False,

@@ -129,12 +129,13 @@ def completion_of(
     except GatewayError as error:
         raise in_own_words(error, chat.places) from None
     unanswered = _unanswered(request, stored=keep is not None)
+    named = partial(place_of, places=chat.places)
     return replace(
         parsed,
         rendering=partial(ResponsesRendering, unanswered, keep),
-        named=place_of,
+        named=named,
         not_applied=tuple(_not_applied(request, stored=keep is not None)),
-        needs={need: place_of(place, chat.places) for need, place in parsed.needs.items()},
+        needs={need: named(place) for need, place in parsed.needs.items()},
     )
 
 

@@ -26,7 +26,7 @@ class RefusalPart(Struct, frozen=True, tag_field="type", tag="refusal", forbid_u
 
 
 class ImageUrl(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An image, as a `data:` URL."""
+    """An image: itself, as a `data:` URL, or where it is."""
 
     url: str
     detail: Literal["auto", "low", "high"] | None = None

@@ -5,7 +5,8 @@ where all are text, what answers carry beyond OpenAI's keys is left out, and the
 are those that the model's engine gave.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,9 +26,23 @@ from gateway.dialects.schemas import (
 )
 from gateway.errors import InvalidValue, MissingParameter
 
-_IMAGE_SCHEME = "data:image/"
+_INSIDE = "data:image/"
+_SCHEMES = (_INSIDE, "https://", "http://")
 
 _Part = TextPart | ImagePart | RefusalPart
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image: itself, as a `data:` URL, or where it is; `place` is that of its URL."""
+
+    place: str
+    url: str
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether somebody has to fetch it."""
+        return not self.url.startswith(_INSIDE)
 
 
 def seen(turns: Sequence[ChatTurn]) -> tuple[Message, ...]:
@@ -38,6 +53,30 @@ def seen(turns: Sequence[ChatTurn]) -> tuple[Message, ...]:
 def for_model(turns: Sequence[ChatTurn]) -> list[dict[str, Any]]:
     """The messages for a model."""
     return [_for_model(turn) for turn in turns]
+
+
+def images(turns: Sequence[ChatTurn]) -> Iterator[Image]:
+    """The images, in order."""
+    for index, turn in enumerate(turns):
+        for place, part in _images(index, turn):
+            yield Image(f"{place}.image_url.url", part.image_url.url)
+
+
+def with_images(messages: Iterable[dict[str, Any]], urls: Iterable[str]) -> list[dict[str, Any]]:
+    """Messages for a model with these URLs, in order, instead of those of all images."""
+    rest = iter(urls)
+
+    def seen(part: dict[str, Any]) -> dict[str, Any]:
+        if part["type"] != "image_url":
+            return part
+        return part | {"image_url": part["image_url"] | {"url": next(rest)}}
+
+    return [
+        message | {"content": [seen(part) for part in content]}
+        if isinstance(content := message["content"], list)
+        else message
+        for message in messages
+    ]
 
 
 def caller(turns: Sequence[ChatTurn]) -> str | None:
@@ -66,7 +105,7 @@ def check(turns: Sequence[ChatTurn]) -> None:
 
     Raises:
         GatewayError: an assistant's message says nothing, a result has no call before it, or an
-            image is an address: nobody here opens those that clients name.
+            image is neither there nor at a web address.
     """
     called: set[str] = set()
     for index, turn in enumerate(turns):
@@ -76,10 +115,12 @@ def check(turns: Sequence[ChatTurn]) -> None:
         elif isinstance(turn, ToolMessage) and turn.tool_call_id not in called:
             place = f"messages[{index}].tool_call_id"
             raise InvalidValue(f"{place}: no message before it has a call with this id.", place)
-        for part, image in _images(index, turn):
-            if not image.image_url.url.startswith(_IMAGE_SCHEME):
-                place = f"{part}.image_url.url"
-                raise InvalidValue(f"{place}: send the image itself, as {_IMAGE_SCHEME}...", place)
+    for image in images(turns):
+        if not image.url.startswith(_SCHEMES):
+            raise InvalidValue(
+                f"{image.place}: send the image itself, as {_INSIDE}..., or its https:// URL.",
+                image.place,
+            )
 
 
 def _check_answer(index: int, turn: AssistantMessage) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import uvicorn
 from opentelemetry.sdk.trace import TracerProvider
@@ -28,6 +29,7 @@ from gateway.config import (
 )
 from gateway.dependencies import Dependencies
 from gateway.metrics import Metrics
+from gateway.public_network import public_connector
 from gateway.scoring import DeployedScorer
 from gateway.specialists.stack_file import StackFile
 from router.config import RouterConfig, SelectionConfig
@@ -122,6 +124,7 @@ def make_gateway(
     quality_point_worth: float | None = None,
     decision_log: DecisionLogSection | None = None,
     stack_file: StackFile | None = None,
+    connect_to_images: Callable[[], aiohttp.BaseConnector] = public_connector,
     multiprocess_dir: str | None = None,
     tracer_provider: TracerProvider | None = None,
     **limits: Any,
@@ -152,6 +155,7 @@ def make_gateway(
         judge=judge,
         services=[*engines, *([judge] if judge else [])],
         stack_file=stack_file,
+        connect_to_images=connect_to_images,
         multiprocess_dir=multiprocess_dir,
         tracer_provider=tracer_provider,
         readiness_timeout_seconds=0.05,

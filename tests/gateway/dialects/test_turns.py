@@ -8,6 +8,7 @@ from deployments.capability import Capability
 from deployments.protocol import Message
 from deployments.tool_call_ids import marked, tag_of
 from gateway.dialects.parse import parse_chat
+from gateway.dialects.turns import with_images
 from gateway.errors import InvalidValue, MissingParameter
 
 PIXEL = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -171,12 +172,37 @@ def test_faults_name_their_place(messages, kind, parameter):
     assert caught.value.parameter == parameter
 
 
-@pytest.mark.parametrize(
-    "url", ["https://example.com/a.png", "file:///etc/passwd", "data:text/html,"]
-)
-def test_an_image_is_never_fetched(url):
-    """An address is refused at its place: nobody here opens what a client names."""
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "data:text/html,", "//host/a", ""])
+def test_an_image_is_there_or_at_a_web_address(url):
+    """Anything else is refused at its place."""
     with pytest.raises(InvalidValue) as caught:
         parsed({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
 
     assert caught.value.parameter == "messages[0].content[0].image_url.url"
+
+
+def test_images_are_named_and_replaced_in_order():
+    """Also those that tools gave; the words between them and the given messages stay."""
+    away = {"type": "image_url", "image_url": {"url": "https://a.test/1.png", "detail": "low"}}
+    looking = {"role": "user", "content": [text("look"), away]}
+    request = parsed(looking, calling("c"), result("c", [PIXEL]), USER)
+    before = request.body()
+
+    messages = with_images(request.fields["messages"], ["data:1", "data:2"])
+
+    assert [(image.place, image.is_remote) for image in request.images] == [
+        ("messages[0].content[1].image_url.url", True),
+        ("messages[2].content[0].image_url.url", False),
+    ]
+    assert messages[0]["content"] == [
+        text("look"),
+        {"type": "image_url", "image_url": {"url": "data:1", "detail": "low"}},
+    ]
+    assert messages[2]["content"] == [{"type": "image_url", "image_url": {"url": "data:2"}}]
+    assert messages[1::2] == request.fields["messages"][1::2]
+    assert request.body() == before
+
+
+def test_a_chat_without_images_has_none():
+    """Which is all that it costs."""
+    assert parsed({"role": "user", "content": [text("hi")]}).images == ()
