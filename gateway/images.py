@@ -210,9 +210,7 @@ class Images:
             port == (own or _PORTS[url.scheme]) and _fits(host, name) for name, own in self._hosts
         ):
             return None
-        shown = ascii(host[:_SHOWN_CHARACTERS])[1:-1] + (
-            "" if url.is_default_port() else f":{port}"
-        )
+        shown = ascii((url.host_port_subcomponent or "")[:_SHOWN_CHARACTERS])
         return (
             f"gateway.images.hosts allows no images from {shown}; "
             "send the image itself, as data:image/..."
