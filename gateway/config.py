@@ -225,36 +225,6 @@ class ImagesSection(_Section):
     )
 
 
-class ImagesSection(_Section):
-    """Images in requests, and those that the gateway fetches by their URLs."""
-
-    hosts: tuple[
-        Annotated[
-            str,
-            StringConstraints(pattern=r"^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?$"),
-        ],
-        ...,
-    ] = Field(
-        default=(),
-        description="from which images are fetched, such as `images.example.com`, `*.example.com` "
-        "(those below it), `images.example.com:8443` or `*` (all), in lower case; none: a URL is "
-        "refused. Addresses that are not public are never connected to",
-    )
-    allow_http: bool = Field(
-        default=False, description="whether URLs may begin with `http://`, which anybody can forge"
-    )
-    max_bytes: int = Field(
-        default=10_000_000, ge=1, description="of an image, in the request or fetched; else a 400"
-    )
-    max_fetched: int = Field(default=8, ge=1, description="images by URL in a request")
-    max_fetched_bytes: int = Field(
-        default=20_000_000, ge=1, description="of all images by URL in a request"
-    )
-    timeout_seconds: float = Field(
-        default=10, gt=0, description="time to fetch an image, redirects included"
-    )
-
-
 class GatewaySection(_Section):
     """The HTTP edge."""
 

@@ -35,7 +35,7 @@ TOLD_AS = {
 """Fields whose object is told."""
 
 _ANSWERED = ("choices", "content", "data", "error", "input_tokens", "output", "results", "usage")
-_NAMES = ("call_id", "id", "item_id", "message")
+_NAMES = ("call_id", "id", "item_id")
 
 
 @dataclass(frozen=True)

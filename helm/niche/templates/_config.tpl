@@ -136,6 +136,21 @@ label_selector: {niche-group: {{ . }}}
 {{- if and (eq (dig "engine" "llama" .) "vllm") (gt (dig "resources" "num_gpus" 0 . | float64) 1.0) }}true{{ end -}}
 {{- end -}}
 
+{{/* Whether the replicas of a pool come to other models while they run: "true" or empty. Takes a model. */}}
+{{- define "niche.isLive" -}}
+{{- if eq (dig "engine" "llama" .) "vllm" }}true{{ end -}}
+{{- end -}}
+
+{{/* What the process of such a pool is started as, whichever models come and go: a model that stands for all, and whether
+     there is room for adapters. Takes name, models, and the options of one model. */}}
+{{- define "niche.process" -}}
+{{- $first := first .models -}}
+{{- $options := $first.engine_options | default dict -}}
+{{- range .own }}{{ $options = omit $options . }}{{ end -}}
+{{- range .models }}{{ if .adapter }}{{ $options = set (deepCopy $options) "enable_lora" true }}{{ end }}{{ end -}}
+{{- merge (dict "name" .name "engine_options" $options) (pick $first "model" "engine" "kind" "resources") | toYaml -}}
+{{- end -}}
+
 {{/* What Ray reserves for a replica with several GPUs: `_placement_group` of deployments/builder.py. Takes model, group. */}}
 {{- define "niche.placementGroup" -}}
 {{- $cpus := dig "resources" "num_cpus" 0.5 .model -}}
@@ -152,7 +167,8 @@ placement_group_bundle_label_selector: [{niche-group: {{ . }}}]
 {{- end -}}
 
 {{/* One application per pool of models, one for the gateway, one for a separate classifier: as `niche serve` starts on
-     one machine. What can change without a restart (replicas, limits) is under `deployments` and not in a model's `args`. */}}
+     one machine. What can change without a restart (replicas, limits, the models of a vLLM) is under `deployments` and not in
+     `args`. */}}
 {{- define "niche.serveConfig" -}}
 {{- $config := include "niche.config" . | fromYaml -}}
 {{- $placement := .Values.placement -}}
@@ -160,6 +176,7 @@ placement_group_bundle_label_selector: [{niche-group: {{ . }}}]
 {{- $cache := .Values.modelCache.mountPath -}}
 {{- $models := dict -}}
 {{- range (include "niche.modelsOf" $config | fromYaml).all }}{{ $_ := set $models .name . }}{{ end -}}
+{{- $engines := .Files.Get "files/engines.yaml" | fromYaml -}}
 proxy_location: EveryNode
 http_options:
   host: 0.0.0.0
@@ -173,6 +190,7 @@ applications:
   {{- $specs := list -}}
   {{- range $pool.models }}{{ $specs = append $specs (omit (get $models .) "replicas" "autoscaling" "limits" "price" "domain") }}{{ end }}
   {{- $group := index (ternary $placement.pools $placement.models $pool.shared) $pool.name }}
+  {{- $live := include "niche.isLive" (first $specs) }}
   {{- with get $models (first $pool.models) }}
   - name: {{ $pool.app }}
     route_prefix: null
@@ -181,9 +199,19 @@ applications:
       cache_dir: {{ $cache }}
       name: {{ $pool.name }}
       models:
+        {{- if $live }}
+        - {{ include "niche.process" (dict "name" $pool.name "models" $specs "own" (index $engines .engine)) | nindent 10 | trim }}
+        {{- else }}
         {{- toYaml $specs | nindent 8 }}
+        {{- end }}
     deployments:
       - name: {{ $pool.name }}
+        {{- if $live }}
+        # A change of these reaches running replicas; one of `args` replaces them.
+        user_config:
+          models:
+            {{- toYaml $specs | nindent 12 }}
+        {{- end }}
         {{- if .autoscaling }}
         autoscaling_config:
           min_replicas: {{ dig "min_replicas" 1 .autoscaling | int }}

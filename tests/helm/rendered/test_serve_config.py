@@ -1,5 +1,6 @@
 """`serveConfigV2`: Ray Serve takes it, and it is the same stack as `niche.yaml`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,14 @@ from cli.main import main
 from deployments.builder import serve_options
 from deployments.engine import EngineContext
 from deployments.engines._vllm_options import missing
-from deployments.spec import ModelSpec
+from deployments.spec import LIVE_ENGINES, ModelSpec
 from gateway.classifier import CLASSIFIER, ROUTER_APP, classifier_options
 from gateway.config import NicheConfig
 from gateway.config_file import load_config, parse_config
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 from gateway.serve_app import GatewayArguments, PoolArguments, classifier, gateway, pool
 from tests.helm.documents import ROOT
-from tests.helm.rendered.charts import Rendered, everywhere, rendered
+from tests.helm.rendered.charts import Rendered, changed, everywhere, rendered
 
 BUILDERS = {
     "gateway.serve_app:pool": (pool, PoolArguments),
@@ -102,9 +103,42 @@ def test_a_model_is_what_the_configuration_says():
     for values, chart in everywhere():
         apps = _apps(chart)
         for of in _config(chart).pools:
-            given = PoolArguments.model_validate(apps[of.app_name]["args"])
+            app = apps[of.app_name]
+            told = app["args"] | _deployment(app).get("user_config", {})
+            given = PoolArguments.model_validate(told)
             wanted = tuple(spec.model_copy(update=later) for spec in of.models)
             assert (given.name, given.models) == (of.name, wanted), values
+
+
+def test_models_of_a_live_engine_come_and_go_without_other_replicas():
+    """What a process is started as stays the same; the first adapter needs another, with room."""
+    specialists = rendered("vllm").niche["specialists"]
+    first = specialists[0]
+    options = first["engine_options"] | {"default_temperature": 1}
+    added = first | {"name": "numbers", "domain": "biomed", "engine_options": options}
+    bare = [{key: of[key] for key in of.keys() - {"adapter"}} for of in specialists]
+    before, more, none = (
+        _apps(changed("vllm", f"niche.specialists={json.dumps(given)}"))["pool-org-base"]
+        for given in (specialists, [added, *specialists], bare)
+    )
+    told = [model["name"] for model in _deployment(more).pop("user_config")["models"]]
+    _deployment(before).pop("user_config")
+
+    assert before == more
+    assert told == ["numbers", "sql", "tools"]
+    assert before["args"] != none["args"]
+
+
+def test_live_engines_are_those_of_the_project():
+    """The chart knows by itself which engines these are; `fake` is for tests."""
+    live = {
+        of.basis.engine
+        for _values, chart in everywhere()
+        for of in _config(chart).pools
+        if "user_config" in _deployment(_apps(chart)[of.app_name])
+    }
+
+    assert live == LIVE_ENGINES - {"fake"}
 
 
 def test_a_pool_gets_the_options_of_one_machine():
@@ -115,6 +149,7 @@ def test_a_pool_gets_the_options_of_one_machine():
             drain = _config(chart).gateway.drain_seconds
             wanted, said = serve_options(of, drain), _deployment(apps[of.app_name])
             said.pop("placement_group_bundle_label_selector", None)  # where it is to be
+            said.pop("user_config", None)
             assert _placed(said.pop("ray_actor_options")) == wanted["ray_actor_options"], values
             assert said == {key: wanted.get(key) for key in said}, values
             assert {"num_replicas", "autoscaling_config"} & set(wanted) <= set(said), values
