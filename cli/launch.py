@@ -62,16 +62,7 @@ def running_stack(
     metrics_dir = state_dir / "metrics"
     metrics_dir.mkdir(parents=True)
     try:
-        with held_back():
-            ray.init(
-                address="local",
-                # Twice: while a pool is replaced the new one is there before the old one ends.
-                num_cpus=max(os.cpu_count() or 1, 2 * cpus_wanted(config)),
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level="ERROR",
-            )
+        _start_ray(config)
         stack = LocalStack(config, EngineContext(cache_dir), metrics_dir, followed)
         stack.start(progress)
         yield stack
@@ -82,6 +73,24 @@ def running_stack(
             if ray.is_initialized():  # otherwise Serve would start it
                 serve.shutdown()
             ray.shutdown()
+
+
+def _start_ray(config: NicheConfig) -> None:
+    with held_back():
+        try:
+            ray.init(
+                address="local",
+                # Twice: while a pool is replaced the new one is there before the old one ends.
+                num_cpus=max(os.cpu_count() or 1, 2 * cpus_wanted(config)),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+        except Exception as error:  # Ray has no class for it
+            raise LaunchError(
+                f"Ray did not start: {error}; try again when the machine is less busy"
+            ) from error
 
 
 class LocalStack:

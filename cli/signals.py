@@ -33,7 +33,8 @@ def held_back() -> Iterator[None]:
         yield
     except SystemExit:  # Ray's own handler of SIGTERM
         came.append(signal.SIGTERM)
-    listen()
+    finally:
+        listen()
     if came:
         _interrupt(came[-1], None)
 
