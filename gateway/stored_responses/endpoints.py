@@ -98,10 +98,8 @@ class StoredResponses:
     async def _remember(
         self, caller: str, asked: ResponsesRequest, earlier: list[Item], answer: Response
     ) -> None:
-        own = asked.input
-        if isinstance(own, str):
-            own = [MessageItem(role="user", content=own)]
-        stored = StoredResponse(_encode(answer), _encode([*earlier, *own, *answer.output]))
+        # A conversation may be long.
+        stored = await asyncio.to_thread(_stored, asked, earlier, answer)
         with suppress(ResponseStoreUnavailable), _available():  # it is in the log
             await self.store.save(caller, answer.id, stored)
 
@@ -157,6 +155,13 @@ def _continued(
     with _available():
         asked, earlier = recalled.resolved(asked), recalled.earlier()
     return asked, earlier, completion_of(asked, earlier, keep)
+
+
+def _stored(asked: ResponsesRequest, earlier: list[Item], answer: Response) -> StoredResponse:
+    own = asked.input
+    if isinstance(own, str):
+        own = [MessageItem(role="user", content=own)]
+    return StoredResponse(_encode(answer), _encode([*earlier, *own, *answer.output]))
 
 
 @contextmanager

@@ -191,7 +191,7 @@ def opened(
     try:
         with Redis.from_url(url, **settings) as client:
             client.ping()
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, TypeError) as error:  # or a parameter that no connection has
         raise ConfigError(f"{_KEY}: the server of {variable} cannot be used: {error}") from error
     pool = asynchronous.BlockingConnectionPool.from_url(
         url,

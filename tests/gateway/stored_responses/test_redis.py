@@ -111,6 +111,13 @@ def test_a_wrong_password_is_a_fault_of_the_configuration(redis_server, monkeypa
     assert "another" not in str(caught.value)
 
 
+def test_an_unknown_parameter_of_the_url_is_a_fault_of_the_configuration(redis_server, monkeypatch):
+    """It is named."""
+    monkeypatch.setenv(VARIABLE, f"{redis_server.url}?colour=red")
+    with pytest.raises(ConfigError, match="colour"):
+        opened(SECTION, CLOCK)
+
+
 @pytest.mark.parametrize("url", ["", "http://host", "redis://:pa/ss@host:1", "redis://:pa#ss@h:1"])
 def test_what_is_no_url_of_a_redis_names_the_variable(url, monkeypatch):
     """And repeats nothing of it."""
