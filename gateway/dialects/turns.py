@@ -97,10 +97,16 @@ def _role(turn: ChatTurn) -> str:
 
 
 def _said(turn: ChatTurn) -> str | Sequence[_Part]:
-    """The content; of a model that only refused, its words."""
-    if isinstance(turn, AssistantMessage):
-        return turn.content or turn.refusal or ""
-    return turn.content
+    """The content, and the words of a model that refused."""
+    if not isinstance(turn, AssistantMessage):
+        return turn.content
+    content = turn.content or ""
+    if turn.refusal is None or not content:
+        return content or turn.refusal or ""
+    return [
+        *([TextPart(content)] if isinstance(content, str) else content),
+        RefusalPart(turn.refusal),
+    ]
 
 
 def _text(said: str | Sequence[_Part]) -> str:
