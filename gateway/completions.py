@@ -98,12 +98,14 @@ class _Exchange:
         self._tally = Tally()
         self._rendering = request.rendering()
         self._costs: Costs | None = None
+        self._introduced: tuple[int, ...] = ()
 
     async def run(self) -> None:
         """Sends the answer; raises every error that occurs before the response starts."""
         request, started = self._request, self._clock()
         decision = await self._endpoint.decider.decide(request)
         self._observer.decided(decision, started, self._clock())
+        self._introduced = await self._endpoint.decider.introduced(request, decision)
         model = decision.candidates[0]
         self._observer.dispatched(request, model, self._clock())
         await (self._stream if request.stream else self._whole)(decision)
@@ -117,7 +119,7 @@ class _Exchange:
             request_id=record.request_id,
             model=model,
             operation=request.operation,
-            body=request.body(without=self._ignored(model)),
+            body=request.body(self._ignored(model), self._introduced),
             stream=request.stream,
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
@@ -184,6 +186,7 @@ class _Exchange:
         ignored = map(request.named, (*answer.first.not_applied, *self._ignored(answer.model)))
         if not_applied := (*ignored, *request.not_applied):
             answer = replace(answer, first=replace(answer.first, not_applied=not_applied))
+        self._record.rewritten = tuple(request.named(f"messages[{at}]") for at in self._introduced)
         self._observer.answered(answer, self._clock())
         return answer
 

@@ -214,6 +214,12 @@ class GatewaySection(_Section):
         gt=0,
         description="time to the first token of a model; then the next model is asked",
     )
+    introduce_bare_answers: bool = Field(
+        default=True,
+        description="with `auto`, the generalist reads what a specialist answered as nothing but "
+        "JSON, a query, an equation or a label with words around it, so that it does not go on in "
+        "that form",
+    )
     cors_allow_origins: tuple[
         Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")], ...
     ] = Field(

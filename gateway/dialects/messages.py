@@ -115,7 +115,8 @@ def _as_chat(given: TokenCountRequest) -> CompletionRequest:
     except GatewayError as error:
         raise in_own_words(error, chat.places) from None
     needs = {need: own_place(place, chat.places) for need, place in request.needs.items()}
-    return replace(request, needs=needs, not_applied=chat.not_applied)
+    named = partial(own_place, places=chat.places)
+    return replace(request, named=named, needs=needs, not_applied=chat.not_applied)
 
 
 def to_chat(given: TokenCountRequest) -> Chat:

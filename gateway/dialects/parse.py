@@ -5,7 +5,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -102,7 +102,7 @@ class CompletionRequest:
         query: what the router sees.
         fields: the parameters for the model, as the client wrote them.
         rendering: makes the rendering of one answer.
-        named: the name in the client's body of a parameter for the model.
+        named: the name in the client's body of a parameter for the model, or of a part of it.
         needs: what a model must be able to do, each with the parameter that asks for it.
         caller: what stands for the model whose tool calls the conversation is at; None: at none.
         not_applied: hints of another dialect, which say nothing to any model.
@@ -130,21 +130,27 @@ class CompletionRequest:
         """The hints among the parameters."""
         return HINTS.intersection(self.fields)
 
-    def body(self, without: Container[str] = ()) -> bytes:
+    def body(self, without: Container[str] = (), introduced: Collection[int] = ()) -> bytes:
         """The parameters for the model, as JSON.
+
+        Args:
+            without: parameters to leave out.
+            introduced: messages to put words around, as `turns.introduced` does.
 
         Raises:
             MalformedBody: they are nested too deeply.
         """
         kept = {name: value for name, value in self.fields.items() if name not in without}
+        if introduced:
+            kept["messages"] = turns.introduced(kept["messages"], introduced)
         try:
             return msgspec.json.encode(kept)
         except RecursionError:
             raise MalformedBody("The body is nested too deeply.") from None
 
-    def shadow_body(self) -> bytes:
+    def shadow_body(self, introduced: Collection[int] = ()) -> bytes:
         """The same for one answer in a comparison, of which only the text is read."""
-        return self.body(without=_ABOUT_THE_ANSWERS | HINTS)
+        return self.body(_ABOUT_THE_ANSWERS | HINTS, introduced)
 
 
 def parse_chat(raw: dict[str, Any]) -> CompletionRequest:

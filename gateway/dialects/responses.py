@@ -132,7 +132,7 @@ def completion_of(
     return replace(
         parsed,
         rendering=partial(ResponsesRendering, unanswered, keep),
-        named=place_of,
+        named=partial(place_of, places=chat.places),
         not_applied=tuple(_not_applied(request, stored=keep is not None)),
         needs={need: place_of(place, chat.places) for need, place in parsed.needs.items()},
     )

@@ -2,10 +2,11 @@
 
 A model reads the messages as the client wrote them, but for three things: parts become their text
 where all are text, what answers carry beyond OpenAI's keys is left out, and the ids of tool calls
-are those that the model's engine gave.
+are those that the model's engine gave. The generalist reads bare answers of specialists with words
+around them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from gateway.dialects.schemas import (
     ToolMessage,
 )
 from gateway.errors import InvalidValue, MissingParameter
+from router import bare_answers
 
 _IMAGE_SCHEME = "data:image/"
 
@@ -38,6 +40,16 @@ def seen(turns: Sequence[ChatTurn]) -> tuple[Message, ...]:
 def for_model(turns: Sequence[ChatTurn]) -> list[dict[str, Any]]:
     """The messages for a model."""
     return [_for_model(turn) for turn in turns]
+
+
+def introduced(messages: Sequence[dict[str, Any]], places: Container[int]) -> list[dict[str, Any]]:
+    """Messages for a model, with words around the bare answers at these places."""
+    return [
+        message | {"content": bare_answers.introduced(message["content"])}
+        if at in places
+        else message
+        for at, message in enumerate(messages)
+    ]
 
 
 def caller(turns: Sequence[ChatTurn]) -> str | None:
