@@ -11,10 +11,17 @@ import re
 
 _QUERY = re.compile(r"(?:SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM)\s")
 _BLOCK = re.compile(r"```[^`]*```")
-_EQUATION = re.compile(r"[\d\s().,+*/x=-]*=[\d\s().,+*/x=-]*")
-_LABEL = re.compile(r"\S+[^\s.!?]")
+_EQUATION = re.compile(r"[\d\s().,+*/x-]*=[\d\s().,+*/x=-]*")
+_LABEL = re.compile(r"\S{0,99}[^\s.!?]")
 """A single word. With a full stop it is a sentence."""
 _FORMS = (_BLOCK, _EQUATION, _LABEL)
+
+_WORDS = (
+    "Sure. The result of your request is {}, and I can explain it if you like.",
+    "For this one I found {}. Let me know whether it helps.",
+    "Here you are: {}. What else can I do for you?",
+)
+"""In turn: words that come twice are a form too."""
 
 
 def is_bare(answer: str) -> bool:
@@ -22,12 +29,19 @@ def is_bare(answer: str) -> bool:
     text = answer.strip()
     if text[:1] in ("{", "["):
         return _is_json(text)
-    return bool(_QUERY.match(text) or any(form.fullmatch(text) for form in _FORMS))
+    if _QUERY.match(text):
+        return "\n\n" not in text  # an explanation
+    return any(form.fullmatch(text) for form in _FORMS)
 
 
-def introduced(answer: str) -> str:
-    """A bare answer, with words around it."""
-    return f"As asked, the structured result: {answer}"
+def introduced(answer: str, at: int) -> str:
+    """A bare answer, with words around it.
+
+    Args:
+        answer: the answer.
+        at: its place among the messages; the next answer of a conversation has other words.
+    """
+    return _WORDS[at // 2 % len(_WORDS)].format(answer)
 
 
 def _is_json(text: str) -> bool:

@@ -45,7 +45,7 @@ def for_model(turns: Sequence[ChatTurn]) -> list[dict[str, Any]]:
 def introduced(messages: Sequence[dict[str, Any]], places: Container[int]) -> list[dict[str, Any]]:
     """Messages for a model, with words around the bare answers at these places."""
     return [
-        message | {"content": bare_answers.introduced(message["content"])}
+        message | {"content": bare_answers.introduced(message["content"], at)}
         if at in places
         else message
         for at, message in enumerate(messages)

@@ -35,6 +35,7 @@ from lab.machine import commit, machine
 from lab.statistics.interval import share_interval
 from lab.statistics.jsonl import read_jsonl
 from lab.statistics.table import Table
+from router.bare_answers import introduced
 
 CONVERSATIONS = Path(__file__).with_suffix(".jsonl")
 
@@ -56,15 +57,24 @@ _NOTE = (
     "equation belong to the messages before them alone."
 )
 _FEWEST_WORDS = 5
-"""What fewer words than these say is no prose."""
+"""Fewer words beside a quotation explain nothing."""
 
-_REWRITINGS = {
-    "as asked": "As asked, the structured result: {}",
-    "fenced": "Here is the result that you asked for:\n\n```\n{}\n```",
-    "told": "For this message I used a program that answers in a fixed form. It returned: {}",
+_REWRITINGS: Mapping[str, Sequence[str]] = {
+    "as asked": ("As asked, the structured result: {}",),
+    "fenced": ("Here is the result that you asked for:\n\n```\n{}\n```",),
+    "varied": (
+        "Sure. The result of your request is {}, and I am glad to explain it if you like.",
+        "For this one I found {}. Let me know whether it helps.",
+        "Here you are: {}. What else can I do for you?",
+    ),
 }
+"""What is put around a specialist's answers, in turn."""
+
 _STRUCTURES = (
-    re.compile(r"\A\W*(?:As asked|Here is the result|For this message I used)"),
+    re.compile(
+        r"As asked, the structured|Here is the result that you|he result of (?:your|this) req"
+    ),
+    re.compile(r"For this one I found|Here you are:"),
     re.compile(r"```.*?(?:```|\Z)", re.DOTALL),
     re.compile(r"[\[{]\s*\".*[\]}]", re.DOTALL),  # JSON
     re.compile(r"[\[{]\s*\".*\Z", re.DOTALL),  # its beginning
@@ -115,9 +125,8 @@ def imitates(answer: str, kind: str) -> bool:
     rest = answer
     for structure in _STRUCTURES:
         rest = structure.sub(" ", rest)
-    if kind == "about":
-        return len(_WORD.findall(rest)) < _FEWEST_WORDS
-    return rest != answer
+    quotes = kind == "about" and len(_WORD.findall(rest)) >= _FEWEST_WORDS
+    return rest != answer and not quotes
 
 
 def _today(messages: Messages) -> Messages:
@@ -128,14 +137,18 @@ def _note(messages: Messages) -> Messages:
     return [{"role": "system", "content": _NOTE}, *messages]
 
 
-def _rewriting(form: str) -> Callable[[Messages], Messages]:
+def _rewriting(words: Callable[[str, int], str]) -> Callable[[Messages], Messages]:
     def rewritten(messages: Messages) -> Messages:
         return [
-            turn | {"content": form.format(turn["content"])} if turn["role"] != "user" else turn
-            for turn in map(dict, messages)
+            turn if turn["role"] == "user" else {**turn, "content": words(turn["content"], at)}
+            for at, turn in enumerate(messages)
         ]
 
     return rewritten
+
+
+def _in_turn(forms: Sequence[str]) -> Callable[[str, int], str]:
+    return lambda answer, at: forms[at // 2 % len(forms)].format(answer)
 
 
 def _dropping(messages: Messages) -> Messages:
@@ -145,10 +158,11 @@ def _dropping(messages: Messages) -> Messages:
 WAYS: Mapping[str, Callable[[Messages], Messages]] = {
     "as it is": _today,
     "note first": _note,
-    **{name: _rewriting(form) for name, form in _REWRITINGS.items()},
+    **{name: _rewriting(_in_turn(forms)) for name, forms in _REWRITINGS.items()},
+    "introduced": _rewriting(introduced),
     "dropped": _dropping,
 }
-"""How the history is presented to the generalist."""
+"""How the history is presented to the generalist; `introduced` is how the gateway does."""
 
 
 async def answers(

@@ -57,7 +57,7 @@ async def test_the_generalist_reads_words_around_a_specialists_answer(stream):
 
     messages, rewritten = await read(stack(), chat(rules, *HISTORY, stream=stream))
 
-    assert messages == [rules, ASKED, ANSWERED | {"content": introduced(QUERY)}, THANKS]
+    assert messages == [rules, ASKED, ANSWERED | {"content": introduced(QUERY, 2)}, THANKS]
     assert rewritten == "messages[2]"
 
 
@@ -66,9 +66,9 @@ async def test_each_answer_of_a_specialist_is_introduced():
     messages, rewritten = await read(stack(), chat(ASKED, ANSWERED, *COLOURS, *HISTORY))
 
     assert [turn["content"] for turn in messages[1::2]] == [
-        introduced(QUERY),
+        introduced(QUERY, 1),
         COLOURS[1]["content"],
-        introduced(QUERY),
+        introduced(QUERY, 5),
     ]
     assert rewritten == "messages[1], messages[5]"
 
@@ -159,7 +159,7 @@ async def test_the_header_speaks_of_the_clients_own_items():
 
     messages, rewritten = await read(stack(FakeBackend), body, "/v1/responses")
 
-    assert messages[2]["content"] == introduced(QUERY)
+    assert messages[2]["content"] == introduced(QUERY, 2)
     assert rewritten == "input[1]"
 
 
@@ -169,7 +169,7 @@ async def test_the_header_speaks_of_the_clients_own_turns():
 
     messages, rewritten = await read(stack(FakeBackend), body, "/v1/messages")
 
-    assert messages[2]["content"] == introduced(QUERY)
+    assert messages[2]["content"] == introduced(QUERY, 2)
     assert rewritten == "messages[1].content"
 
 
@@ -179,4 +179,4 @@ async def test_the_tokens_that_are_counted_are_those_that_are_read():
         stack(), {"model": "auto", "messages": HISTORY}, "/v1/messages/count_tokens"
     )
 
-    assert messages[1]["content"] == introduced(QUERY)
+    assert messages[1]["content"] == introduced(QUERY, 1)

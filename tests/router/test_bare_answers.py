@@ -32,6 +32,7 @@ PROSE = [
     "{name} is a placeholder",
     "```a``` and ```b```",
     "[1] has the details",
+    "SELECT 1\n\nThis query gives one.",
 ]
 
 
@@ -53,7 +54,19 @@ def test_json_without_an_end_is_not_bare():
 
 
 @pytest.mark.parametrize("answer", BARE)
-def test_words_come_around_an_answer_once(answer):
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_words_come_around_an_answer_once(answer, at):
     """What is introduced holds the answer, and is prose."""
-    assert answer in introduced(answer)
-    assert not is_bare(introduced(answer))
+    assert answer in introduced(answer, at)
+    assert not is_bare(introduced(answer, at))
+
+
+def test_answers_in_a_row_have_other_words():
+    """The same words twice would be a form again."""
+    assert len({introduced("{}", at) for at in (1, 3, 5)}) == 3
+
+
+@pytest.mark.parametrize("answer", ["=" * 200_000 + "a", "1+" * 100_000, "a" * 200_000 + "."])
+def test_a_long_answer_is_read_once(answer):
+    """What clients send costs time in proportion to its length."""
+    assert not is_bare(answer)

@@ -53,7 +53,7 @@ def test_each_conversation_ends_with_the_user_after_a_specialist():
         "lost_or_stolen_phone",
         "sadness",
         f"As asked, the structured result: {CALL}",
-        "Here is the result that you asked for: a nice day",
+        "Here is the result that you asked for: a nice day by the sea",
         "",
     ],
 )
@@ -75,6 +75,7 @@ def test_a_question_about_an_answer_may_quote_it():
     """In prose: the quotation alone is no explanation."""
     assert not imitates(f"It lists the names of all French singers:\n{SQL}", "about")
     assert imitates(f"The query:\n{SQL}", "about")
+    assert not imitates("The answer is 36.", "about")
 
 
 async def test_an_answer_that_is_there_is_not_asked_again(tmp_path):
