@@ -101,12 +101,14 @@ class _Exchange:
         self._rendering = request.rendering()
         self._ignored: list[str] = []
         self._costs: Costs | None = None
+        self._introduced: tuple[int, ...] = ()
 
     async def run(self) -> None:
         """Sends the answer; raises every error that occurs before the response starts."""
         request, started = self._request, self._clock()
         decision = await self._endpoint.decider.decide(request)
         self._observer.decided(decision, started, self._clock())
+        self._introduced = await self._endpoint.decider.introduced(request, decision)
         model = decision.candidates[0]
         if request.images:
             async with within(self._limits.answer, self._until, model):
@@ -124,7 +126,7 @@ class _Exchange:
             request_id=record.request_id,
             model=model,
             operation=request.operation,
-            body=request.body(without=self._ignored),
+            body=request.body(self._ignored, self._introduced),
             stream=request.stream,
             response_id=_ID_PREFIXES[request.operation] + uuid.uuid4().hex,
             created=int(self._endpoint.dependencies.wall_clock()),
@@ -194,8 +196,10 @@ class _Exchange:
     def _answered(self, answer: _Begun) -> _Begun:
         """The answer, whose first chunk names all that had no effect; reports it. The model that
         was asked last is the one that answers."""
-        unheard = self._request.unheard((*answer.first.not_applied, *self._ignored))
+        request = self._request
+        unheard = request.unheard((*answer.first.not_applied, *self._ignored))
         answer = replace(answer, first=replace(answer.first, not_applied=unheard))
+        self._record.rewritten = tuple(request.named(f"messages[{at}]") for at in self._introduced)
         self._observer.answered(answer, self._clock())
         return answer
 

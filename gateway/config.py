@@ -277,6 +277,12 @@ class GatewaySection(_Section):
         gt=0,
         description="time between two tokens of a stream; then it ends with an error",
     )
+    introduce_bare_answers: bool = Field(
+        default=True,
+        description="with `auto`, the generalist reads what a specialist answered as nothing but "
+        "JSON, a query, an equation or a label with words around it, so that it does not go on in "
+        "that form",
+    )
     cors_allow_origins: tuple[
         Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")], ...
     ] = Field(

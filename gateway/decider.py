@@ -4,6 +4,7 @@ Scoring takes milliseconds and runs on a thread or in another process; deciding 
 and runs on the event loop.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +18,14 @@ from gateway.dialects.parse import CompletionRequest
 from gateway.errors import GatewayError, InvalidValue, ModelNotFound, UnsupportedParameter
 from gateway.record import NONE
 from gateway.scoring import Scorer, ScoringFailed
+from router.bare_answers import is_bare
 from router.policy import Access, Policy, everyone
-from router.types import GENERAL, Decision, Query
+from router.types import GENERAL, Decision, Query, Reason
 
 _log = logging.getLogger("gateway.decider")
+
+_MOST_INTRODUCED = 16
+"""Answers of specialists that are looked for in a conversation: the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,15 @@ class AutoRouter:
             return self.policy.unclassified(access)
         return self.policy.decide(scores, access)
 
+    async def is_routed(self, query: Query, able: Callable[[str], bool]) -> bool:
+        """Whether a specialist would get a query, down or not: no model is going to be asked."""
+        access = replace(self.access, available=everyone, able=able)
+        try:
+            scores = await self.scorer.score(query)
+        except ScoringFailed:
+            return False
+        return self.policy.decide(scores, access).reason == Reason.ROUTED
+
     def stay(self, model: str, domain: str, able: Callable[[str], bool]) -> Decision | None:
         """The decision for a request that answers this model's tool calls; None if the model may
         not be asked."""
@@ -73,6 +87,7 @@ class Decider:
         self._generalist = config.generalist.name
         self._by_tag = {tag_of(spec.name): spec.name for spec in config.generating}
         self._router = router
+        self._introduces = config.gateway.introduce_bare_answers
 
     async def decide(self, request: CompletionRequest) -> Decision:
         """The decision for a request.
@@ -92,13 +107,32 @@ class Decider:
             raise self._lacking(request, model)
         return self._router.policy.requested(model, able[model])
 
-    async def _routed(self, request: CompletionRequest) -> Decision:
+    async def introduced(self, request: CompletionRequest, decision: Decision) -> tuple[int, ...]:
+        """The messages that are read with words around them: bare answers of specialists, where
+        the generalist answers in a form of its own choice.
+
+        Nothing is kept of who answered what: an answer is a specialist's if the router sends what
+        the user said before it to one.
+        """
+        free = request.model == AUTO and "response_format" not in request.fields
+        if not (self._introduces and free and decision.candidates == (self._generalist,)):
+            return ()
+        said, able = request.query.messages, self._able_to_serve(request)
+        bare = [
+            at for at, turn in enumerate(said) if turn.role == "assistant" and is_bare(turn.content)
+        ]
+        bare = bare[-_MOST_INTRODUCED:]
+        queries = [Query(said[:at]) for at in bare]
+        routed = await asyncio.gather(*(self._router.is_routed(query, able) for query in queries))
+        return tuple(at for at, is_routed in zip(bare, routed, strict=True) if is_routed)
+
+    def _able_to_serve(self, request: CompletionRequest) -> Callable[[str], bool]:
         # An adapter was trained on chats: it never gets a raw text that did not name it.
         unfit = self._adapted if request.operation == "completion" else frozenset[str]()
+        return lambda model: model not in unfit and self._serves(model, request)
 
-        def able(model: str) -> bool:
-            return model not in unfit and self._serves(model, request)
-
+    async def _routed(self, request: CompletionRequest) -> Decision:
+        able = self._able_to_serve(request)
         decision = None
         if (caller := self._by_tag.get(request.caller or "")) is not None:
             decision = self._router.stay(caller, self._domains["generation"][caller], able)

@@ -92,6 +92,7 @@ ANSWER_HEADERS = (
     "x-niche-confidence",
     "x-niche-reason",
     "x-niche-not-applied",
+    "x-niche-rewritten",
 )
 """The headers of an answer."""
 

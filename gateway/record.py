@@ -34,6 +34,7 @@ class Record(RequestObserver):
         user, metadata: the client's labels of its request, for the log.
         finish_reasons: of the choices that were completed.
         not_applied: parameters that the model clamped or left out.
+        rewritten: messages that the model read in other words than the client's.
         trace_id: of the request's trace; None where it is not traced.
         trace_headers: W3C headers that continue the trace at the model's server.
     """
@@ -57,6 +58,7 @@ class Record(RequestObserver):
     decision: Decision | None = None
     finish_reasons: tuple[str, ...] = ()
     not_applied: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
     trace_id: str | None = None
     trace_headers: tuple[tuple[str, str], ...] = ()
 
@@ -96,6 +98,8 @@ class Record(RequestObserver):
             ]
         if self.not_applied:
             pairs.append(("x-niche-not-applied", ", ".join(self.not_applied)))
+        if self.rewritten:
+            pairs.append(("x-niche-rewritten", ", ".join(self.rewritten)))
         if self.costs is not None:
             pairs.append(("x-niche-cost", f"{self.costs.list_price:.9f}"))
         return [(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs]

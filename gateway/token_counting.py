@@ -52,10 +52,11 @@ class TokenCounting:
         until, started = asyncio.get_running_loop().time() + seconds, clock()
         decision = await self.decider.decide(request)
         observer.decided(decision, started, clock())
+        introduced = await self.decider.introduced(request, decision)
 
         def ask(model: str) -> ModelRequest:
             # As for a comparison: with what a model may read, and without hints.
-            request_id, body = record_of(scope).request_id, shown.shadow_body()
+            request_id, body = record_of(scope).request_id, shown.shadow_body(introduced)
             return ModelRequest(
                 request_id,
                 model,

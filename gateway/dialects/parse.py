@@ -5,7 +5,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -142,21 +142,27 @@ class CompletionRequest:
         """The names in the client's body of what had no effect, with what a model left out."""
         return (*map(self.named, by_model), *self.not_applied)
 
-    def body(self, without: Container[str] = ()) -> bytes:
+    def body(self, without: Container[str] = (), introduced: Collection[int] = ()) -> bytes:
         """The parameters for the model, as JSON.
+
+        Args:
+            without: parameters to leave out.
+            introduced: messages to put words around, as `turns.introduced` does.
 
         Raises:
             MalformedBody: they are nested too deeply.
         """
         kept = {name: value for name, value in self.fields.items() if name not in without}
+        if introduced:
+            kept["messages"] = turns.introduced(kept["messages"], introduced)
         try:
             return msgspec.json.encode(kept)
         except RecursionError:
             raise MalformedBody("The body is nested too deeply.") from None
 
-    def shadow_body(self) -> bytes:
+    def shadow_body(self, introduced: Collection[int] = ()) -> bytes:
         """The same for one answer in a comparison, of which only the text is read."""
-        return self.body(without=_ABOUT_THE_ANSWERS | HINTS)
+        return self.body(_ABOUT_THE_ANSWERS | HINTS, introduced)
 
 
 def parse_chat(raw: dict[str, Any]) -> CompletionRequest:

@@ -2,10 +2,11 @@
 
 A model reads the messages as the client wrote them, but for three things: parts become their text
 where all are text, what answers carry beyond OpenAI's keys is left out, and the ids of tool calls
-are those that the model's engine gave.
+are those that the model's engine gave. The generalist reads bare answers of specialists with words
+around them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from gateway.dialects.schemas import (
     ToolMessage,
 )
 from gateway.errors import InvalidValue, MissingParameter
+from router import bare_answers
 
 _INSIDE = "data:image/"
 _SCHEMES = (_INSIDE, "https://", "http://")
@@ -76,6 +78,16 @@ def with_images(messages: Iterable[dict[str, Any]], urls: Iterable[str]) -> list
         if isinstance(content := message["content"], list)
         else message
         for message in messages
+    ]
+
+
+def introduced(messages: Sequence[dict[str, Any]], places: Container[int]) -> list[dict[str, Any]]:
+    """Messages for a model, with words around the bare answers at these places."""
+    return [
+        message | {"content": bare_answers.introduced(message["content"], at)}
+        if at in places
+        else message
+        for at, message in enumerate(messages)
     ]
 
 
