@@ -151,6 +151,7 @@ _RESPONSES = (
     ),
     response(stream=True, stream_options={"include_obfuscation": True}),
     response(previous_response_id="resp_1"),
+    response({"type": "item_reference", "id": "msg_1"}),
     response(
         reasoning={
             "effort": "low",

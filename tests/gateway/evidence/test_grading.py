@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployments.generation import Piece
-from deployments.protocol import Message, Overloaded, Usage
+from deployments.protocol import Message, Unavailable, Usage
 from deployments.spec import ModelSpec
 from gateway.config import GradingSection, JudgeSection
 from gateway.evidence.grading import Grading, Judge, UnusableCorrection, default_grader
@@ -185,7 +185,7 @@ async def test_pairs_are_judged_at_once(tmp_path):
 
 async def test_a_judge_that_fails_grades_nothing(tmp_path):
     """The comparison is lost and counted; no grade is made up."""
-    judge = Opinionated(refusal=Overloaded("judge", 1, 1.0))
+    judge = Opinionated(refusal=Unavailable("judge", "gone"))
     big = FakeBackend("big", pieces=("nothing",))
     gateway = comparing(tmp_path, big=big, judge=judge, shadow=SHADOW)
     async with gateway.serving():
