@@ -144,7 +144,8 @@ CEILINGS = {
     "streamed": {"tasks": 3, "codecs": 7, "sends": 5, "records": 1, "calls": 680},
 }
 """`codecs`: JSON or MessagePack read or written, the fake model's own included; `calls`: Python
-functions called, the event loop's included, and of a stream a timeout for each chunk; `threads`: hand-overs from other threads."""
+functions called, the event loop's included, and of a stream a timeout for each chunk; `threads`:
+hand-overs from other threads."""
 
 
 @pytest.mark.parametrize("name", BODIES)
