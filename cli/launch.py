@@ -16,7 +16,7 @@ from ray.serve.config import HTTPOptions
 from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
-from cli.made_of import Contents, card_of, contents, gateway_made_of, pools_made_of
+from cli.made_of import Contents, card_of, contents, gateway_can_become, pools_made_of
 from cli.signals import held_back
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
@@ -239,7 +239,7 @@ class LocalStack:
         """Has the gateway's replicas serve a configuration, or others in their places, which are
         then among what was `tried`."""
         self._number += 1
-        if gateway_made_of(config) != gateway_made_of(self.config):
+        if not gateway_can_become(self.config, config):
             tried.add(GATEWAY_APP)
             self._run([self._gateway(config, apps)], progress)
             return

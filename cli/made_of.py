@@ -51,13 +51,22 @@ def _made_of(pool: Pool, found: Contents) -> object:
     return pool.shared, loaded, files, limits
 
 
-def gateway_made_of(config: NicheConfig) -> object:
-    """What the gateway's replicas depend on that they cannot change while they run: Serve's
-    options, and the models, whose metrics would stay."""
+def gateway_can_become(old: NicheConfig, new: NicheConfig) -> bool:
+    """Whether the gateway's replicas can come to another configuration while they run: not to other
+    options of Serve, nor where a model goes, since a process's metrics cannot forget it."""
+    same_options = _gateway_options(old) == _gateway_options(new)
+    return same_options and _deployments(old).items() <= _deployments(new).items()
+
+
+def _gateway_options(config: NicheConfig) -> object:
     edge = config.gateway
-    pools = [(pool.name, pool.model_names) for pool in config.pools]
-    models = [(spec.name, spec.kind) for spec in config.models]
-    return edge.replicas, edge.num_cpus, edge.max_concurrent_requests, sorted(models), pools
+    return edge.replicas, edge.num_cpus, edge.max_concurrent_requests
+
+
+def _deployments(config: NicheConfig) -> dict[str, object]:
+    """The kind of each model, and the pool that has it."""
+    pools = {name: pool.name for pool in config.pools for name in pool.model_names}
+    return {spec.name: (spec.kind, pools.get(spec.name)) for spec in config.models}
 
 
 def card_of(spec: ModelSpec) -> Path:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cli.follower import Follower
-from cli.made_of import contents, gateway_made_of, pools_made_of, require_applicable
+from cli.made_of import contents, gateway_can_become, pools_made_of, require_applicable
 from gateway.config import ConfigError, LaunchError, NicheConfig
 from gateway.config_file import load_config, parse_config
 from gateway.routing import classifier_made_of
@@ -221,7 +221,7 @@ def test_what_gateways_alone_read_makes_no_other_replicas(keys: dict[str, Any]) 
     after = parse_config(changed(specialists=[sql | keys, math]), "x")
     found = contents(before)
     assert pools_made_of(before, found) == pools_made_of(after, found)
-    assert gateway_made_of(before) == gateway_made_of(after)
+    assert gateway_can_become(before, after)
 
 
 def test_a_pool_that_scales_by_load_has_limits_of_its_own() -> None:
@@ -245,12 +245,15 @@ def test_a_pool_that_scales_by_load_has_limits_of_its_own() -> None:
 
 
 @pytest.mark.usefixtures("file")
-def test_gateways_are_made_of_what_they_cannot_change_while_they_run() -> None:
-    """Their number, and the models, whose metrics would stay."""
-    before = gateway_made_of(parse_config(RAW, "x"))
-    fewer = parse_config(changed(specialists=RAW["specialists"][:1]), "x")
-    more = parse_config(changed(gateway={"replicas": 3}), "x")
-    assert before not in (gateway_made_of(fewer), gateway_made_of(more))
+def test_gateways_take_in_models_and_do_not_forget_them() -> None:
+    """A process's metrics would stay; and how many there are is Serve's."""
+    both = parse_config(RAW, "x")
+    one = parse_config(changed(specialists=RAW["specialists"][:1]), "x")
+    moved = [RAW["specialists"][0], RAW["specialists"][1] | {"deployment": "own"}]
+    assert gateway_can_become(one, both)
+    assert not gateway_can_become(both, one)
+    assert not gateway_can_become(both, parse_config(changed(specialists=moved), "x"))
+    assert not gateway_can_become(both, parse_config(changed(gateway={"replicas": 3}), "x"))
 
 
 @pytest.mark.usefixtures("file")
