@@ -70,7 +70,8 @@ def test_an_interface_makes_no_address_public(address):
 async def refused(url, *answers):
     """Opens a URL whose host has these addresses; returns the names that were looked up."""
     names = NameServer({"inner.test": answers} if answers else {})
-    async with aiohttp.ClientSession(connector=public_connector(names)) as session:
+    soon = aiohttp.ClientTimeout(total=20)  # for a test that fails: the listener never answers
+    async with aiohttp.ClientSession(connector=public_connector(names), timeout=soon) as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(url)
     return names.asked
