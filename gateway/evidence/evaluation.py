@@ -13,7 +13,6 @@ from deployments.capability import Capability
 from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
-from gateway.config import GradingSection, ShadowSection
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
 from gateway.errors import StoreError
@@ -32,6 +31,7 @@ from gateway.evidence.states import (
 from gateway.evidence.store import ModelAnswer, StoreExecutor
 from gateway.observer import RequestObserver
 from gateway.record import Record
+from gateway.shadow_config import GradingSection, ShadowSection
 from gateway.tally import Costs
 from router.selection.lifecycle import State
 from router.selection.record import Rules

@@ -17,9 +17,9 @@ from deployments.models.errors import ModelError
 from deployments.protocol import Backend, ModelRequest, Usage
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
-from gateway.config import GradingSection
 from gateway.evidence.states import SpecialistStates
 from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer, StoreExecutor
+from gateway.shadow_config import GradingSection
 from router.grading.counts import Reference
 from router.grading.judge import MAX_TOKENS, TIE, are_alike, grade, questions
 from router.grading.registry import GRADERS, as_read

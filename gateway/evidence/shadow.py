@@ -16,12 +16,13 @@ from typing import Literal
 
 from deployments.protocol import ModelRequest, Overloaded, Unavailable, Usage
 from gateway.answer_text import text_of
-from gateway.config import NicheConfig, ShadowSection
+from gateway.config import NicheConfig
 from gateway.dependencies import Dependencies
 from gateway.evidence.budget import Budget
 from gateway.evidence.grading import JUDGE, Outcome, Pairs
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.store import AnswerPair, ModelAnswer
+from gateway.shadow_config import ShadowSection
 from gateway.tally import attributed_cost
 from router.selection.lifecycle import State
 from router.types import Decision, Query, Reason

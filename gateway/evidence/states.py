@@ -19,10 +19,10 @@ from typing import Any, Literal
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
 from deployments.spec import ModelSpec
-from gateway.config import ShadowSection
 from gateway.errors import StoreError
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.store import Store, StoreExecutor
+from gateway.shadow_config import ShadowSection
 from router.config import SelectionConfig
 from router.selection.evidence import Pair
 from router.selection.lifecycle import Cause, Event, State

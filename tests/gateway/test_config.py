@@ -8,8 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from gateway.config import ConfigError, GradingSection, NicheConfig
+from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_config, parse_config
+from gateway.shadow_config import GradingSection
 from lab.specialists.registry import NICHES
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from gateway.config import ShadowSection
+from gateway.shadow_config import ShadowSection
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, Gateway, make_gateway, until
 

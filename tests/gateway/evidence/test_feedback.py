@@ -5,11 +5,11 @@ import sqlite3
 
 import pytest
 
-from gateway.config import GradingSection
 from gateway.errors import StoreError
 from gateway.evidence.feedback import AnsweredRequests
 from gateway.evidence.sqlite_store import SqliteStore
 from gateway.evidence.store import StoreExecutor
+from gateway.shadow_config import GradingSection
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import (
     compared,

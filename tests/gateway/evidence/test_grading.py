@@ -10,9 +10,9 @@ import pytest
 from deployments.generation import Piece
 from deployments.protocol import Message, Unavailable, Usage
 from deployments.spec import ModelSpec
-from gateway.config import GradingSection, JudgeSection
 from gateway.evidence.grading import Grading, Judge, UnusableCorrection, default_grader
 from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer
+from gateway.shadow_config import GradingSection, JudgeSection
 from router.selection.record import Version
 from router.types import Query
 from tests.fakes import FakeBackend

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from deployments.log import JsonFormatter
-from gateway.config import GradingSection, JudgeSection, ShadowSection
 from gateway.evidence.states import version_of
+from gateway.shadow_config import GradingSection, JudgeSection, ShadowSection
 from router.config import SelectionConfig
 from tests.gateway.evidence.stacks import (
     compared,

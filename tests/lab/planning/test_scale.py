@@ -7,8 +7,9 @@ import pytest
 
 from deployments.limiter import USUAL_SLOTS
 from deployments.spec import ModelSpec
-from gateway.config import GatewaySection, ShadowSection
+from gateway.config import GatewaySection
 from gateway.dependencies import Dependencies
+from gateway.shadow_config import ShadowSection
 from lab.planning.errors import PlanError
 from lab.planning.scale import (
     CLIENTS,
