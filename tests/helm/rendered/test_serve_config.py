@@ -50,9 +50,10 @@ def test_serve_takes_the_configuration():
         assert ServeDeploySchema.model_validate(chart.serve_config).applications, values
 
 
-def test_the_check_accepts_the_configuration(tmp_path):
+def test_the_check_accepts_the_configuration(tmp_path, monkeypatch):
     """The init container's command finds nothing, wherever the image holds the artifact, and the
-    engines are here."""
+    engines are here. Variables come from the values' Secrets."""
+    monkeypatch.setenv("NICHE_REDIS_URL", "redis://redis:6379")
     for values, chart in everywhere():
         here = not missing() or "vllm" not in {spec.engine for spec in _config(chart).models}
         if here and chart.niche.get("router", {}).get("artifact", "default") == "default":
