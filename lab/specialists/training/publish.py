@@ -154,11 +154,11 @@ def _card(niche: Niche, provenance: Provenance) -> str:
                 if niche.grammar
                 else []
             ),
-            *_about_calls(niche, provenance),
             *[
                 f"- Data: {item.source}; {item.licence}; sha256 {item.sha256}"
                 for item in niche.sources
             ],
+            *_about_calls(niche, provenance),
             "",
         ]
     )
@@ -177,7 +177,7 @@ def _about_calls(niche: Niche, provenance: Provenance) -> list[str]:
     else:
         sentence += "; requests that describe any other go to the generalist"
     table = calls.table(niche.name, "base model").markdown()
-    return ["", "## Calls of functions", "", f"{sentence}. On engine llama:", "", table, ""]
+    return ["", "## Calls of functions", "", f"{sentence}. On engine llama:", "", table]
 
 
 def _stage(number: int, stage: Stage) -> str:
