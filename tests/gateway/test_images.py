@@ -288,7 +288,16 @@ async def test_what_is_declared_as_something_else(pictures, kind):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<svg/>", b"RIFF\0\0\0\0WAVE", b"BM", b" " + PNG, b"\xff\xd8", b"\x1f\x8b"]
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<svg/>", id="SVG"),
+        pytest.param(b"RIFF\0\0\0\0WAVE", id="sound"),
+        pytest.param(b"BM", id="BMP"),
+        pytest.param(b" " + PNG, id="PNG after a space"),
+        pytest.param(b"\xff\xd8", id="half of JPEG's beginning"),
+        pytest.param(b"\x1f\x8b", id="gzip"),
+    ],
 )
 async def test_what_only_claims_to_be_an_image(pictures, body):
     """Its bytes decide."""
