@@ -7,8 +7,8 @@ import asyncio
 import gc
 import logging
 import os
+import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -117,11 +117,11 @@ class Gateway:
         """Waits until an app knows as many models to be up as the one before it: the handle of a
         pool's new application learns of its replicas after a moment."""
         before = await self._app.current.state.readiness.failing()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_HEALTHY_SECONDS):
-                # noqa below: it is asked, and sets no event
-                while (await app.state.readiness.failing()).keys() - before.keys():  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
+        until = time.monotonic() + _HEALTHY_SECONDS
+        while (await app.state.readiness.failing()).keys() - before.keys():
+            if time.monotonic() > until:
+                return
+            await asyncio.sleep(0.1)
 
     async def _look(self) -> None:
         """Comes to what the file says, while requests are answered."""
