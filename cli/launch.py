@@ -217,7 +217,7 @@ class LocalStack:
         gone = {*self.apps.values()} - {*apps.values()}
         self.config, self.contents, self.apps, self._lacking = config, found, apps, lacking
         self._scoring = classifier_made_of(config.router)
-        _end(gone)
+        self._end_drained(gone)
 
     def _require_gpus(self, config: NicheConfig) -> Mapping[str, str]:
         """The models that lack GPUs; raises a `LaunchError` if these are more than before."""
@@ -250,6 +250,15 @@ class LocalStack:
             for refused in confirmed.results(timeout_s=_APPLY_SECONDS):
                 if refused is not None:
                     raise LaunchError(f"the gateway: {refused}")
+
+    def _end_drained(self, apps: Set[str]) -> None:
+        """Ends applications when the gateway's replicas have ended what they asked them."""
+        if apps:
+            gateways = serve.get_deployment_handle(GATEWAY_APP, app_name=GATEWAY_APP)
+            seconds = self.config.gateway.drain_seconds
+            with suppress(RayError, RayServeException, TimeoutError):
+                gateways.broadcast("drained").results(timeout_s=_APPLY_SECONDS + seconds)
+            _end(apps)
 
     def _changed(self, config: NicheConfig, found: Contents) -> list[Pool]:
         """The pools that are new, or made of something else than before."""

@@ -7,12 +7,14 @@ import asyncio
 import gc
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 from ray import serve
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.engine import EngineContext
@@ -30,6 +32,7 @@ _log = logging.getLogger("gateway.ingress")
 GATEWAY_APP = "gateway"
 
 _LOOK_SECONDS = 1.0
+_HEALTHY_SECONDS = 10.0
 
 _GARBAGE_THRESHOLDS = (100_000, 1, 1)
 """When Python looks for cycles of objects: rarely, since requests leave none (`test_work.py`). With
@@ -102,10 +105,25 @@ class Gateway:
             return f"it does not see the change {number}"
         return self._refusal
 
+    async def drained(self) -> None:
+        """Returns when the requests have ended that began before the last change, or after as long
+        as Serve would let a replica drain: pools that they use may end then."""
+        await self._app.drained(self._desired.config.gateway.drain_seconds)
+
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             await self._look()
+
+    async def _until_healthy(self, app: Starlette) -> None:
+        """Waits until an app knows as many models to be up as the one before it: the handle of a
+        pool's new application learns of its replicas after a moment."""
+        before = await self._app.current.state.readiness.failing()
+        until = time.monotonic() + _HEALTHY_SECONDS
+        while (await app.state.readiness.failing()).keys() - before.keys():
+            if time.monotonic() > until:
+                return
+            await asyncio.sleep(0.1)
 
     async def _look(self) -> None:
         """Comes to what the file says, while requests are answered."""
@@ -117,7 +135,7 @@ class Gateway:
                     return
                 number = desired.number
                 app = build_app(await self._parts.dependencies(desired))
-                await app.state.readiness.failing()  # so that it knows whom not to ask
+                await self._until_healthy(app)
                 await self._app.replace(app)
                 self._desired, self._refusal = desired, None
             except Exception as error:  # noqa: BLE001 - no change may end a replica that serves

@@ -74,6 +74,11 @@ class ReplaceableApp:
         self._current = _RunningApp(app)
         self._retiring: set[asyncio.Task[None]] = set()
 
+    @property
+    def current(self) -> Starlette:
+        """The app that answers."""
+        return self._current.app
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request, or the server's lifespan."""
         if scope["type"] == "lifespan":
@@ -95,6 +100,11 @@ class ReplaceableApp:
         task = asyncio.create_task(old.stop())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+    async def drained(self, seconds: float) -> None:
+        """Returns when the apps that were replaced have answered, or after this time."""
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=seconds)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

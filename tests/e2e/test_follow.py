@@ -92,7 +92,7 @@ def test_a_specialist_comes_while_requests_are_answered(stack: Stack, file: Path
 
     assert models == ["generalist", "sql", "tools", "math"]
     assert set(answers) == {"sql", "tools"}
-    assert answers.total() > 20
+    assert answers.total() > 8
     assert answered_by(stack, "math") == {"math"}
     asked = body("math") | {"max_tokens": 32}
     answer = httpx.post(f"{stack.url}/v1/chat/completions", json=asked, timeout=60).json()

@@ -56,9 +56,12 @@ async def test_a_request_ends_with_the_app_that_began_it() -> None:
         await app.replace(new.app)
 
         assert (await asking.get("/")).text == "new"
+        await app.drained(0)  # as long as it may take
         assert notes == ["new starts"]
         old.may_answer.set()
         assert (await begun).text == "old"
+        await app.drained(10)
+        assert notes == ["new starts"]  # the server never started the old one
 
 
 async def test_what_does_not_start_takes_nobodys_place() -> None:
