@@ -60,18 +60,13 @@ def load(
     Raises:
         ModelError: a file is absent, damaged, or does not fit.
     """
-    from deployments.engines._llama_server import (  # noqa: PLC0415 - see above
-        LlamaServer,
-        uses_gpu,
-    )
+    from deployments.engines._llama_server import LlamaServer, uses_gpu  # noqa: PLC0415 - see above
 
     first = next(iter(specs.values()))
     base = read_header(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
     check_whole(base)
     adapters = {name: adapter_of(spec) for name, spec in specs.items() if spec.adapter}
-    files = {
-        name: adapter_gguf(adapter, base, context.cache_dir) for name, adapter in adapters.items()
-    }
+    files = {name: adapter_gguf(of, base, context.cache_dir) for name, of in adapters.items()}
     shared = _within_training(options[first.name], base)
     pooling = _pooling(base, shared, first.kind)
     if not uses_gpu(shared):
@@ -80,17 +75,18 @@ def load(
     numbers = {path: number for number, path in enumerate(dict.fromkeys(files.values()))}
     threads = shared.threads or max(1, int(first.resources.num_cpus))
     server = LlamaServer(base.path, list(numbers), shared, threads, pooling=pooling)
-    end_token, template = base.metadata.get(_END_TOKEN), str(base.metadata.get(_CHAT_TEMPLATE, ""))
+    end_token = base.metadata.get(_END_TOKEN)
     calling = shared.tool_calls or "prompted"
     if shared.tool_calls is None and first.kind == "generation":
+        template = str(base.metadata.get(_CHAT_TEMPLATE, ""))
         calling = calling_in(base.path, template, end_token, server.chat)
     models = {}
     for name, spec in specs.items():
         lora = _scales(numbers, files.get(name))
         served = _served(spec, options[name], adapters.get(name), lora)
         models[name] = replace(served, end_token=end_token, calling=calling)
-    control_tokens = ControlTokens(_control_tokens(base))
-    return Loaded(server, models, control_tokens, shared.max_context_tokens, base.architecture)
+    control, context_tokens = ControlTokens(_control_tokens(base)), shared.max_context_tokens
+    return Loaded(server, models, control, context_tokens, base.architecture)
 
 
 def _within_training(options: LlamaOptions, base: GgufHeader) -> LlamaOptions:

@@ -67,7 +67,7 @@ def test_the_commands_that_the_chart_runs_exist(capsys):
     text = _templates()
     commands = {
         tuple(re.findall(r"\w+", found))
-        for found in re.findall(r"\bniche,? ((?:\w+,? )+)--config", text)
+        for found in re.findall(r"\bniche,? ((?:\w+,? )+)(?:--elsewhere )?--config", text)
     }
     assert commands == {("config", "check"), ("models", "pull")}
 

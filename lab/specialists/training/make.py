@@ -58,13 +58,8 @@ def make_specialist(
     # Grades the published adapter: at half precision, read back from disk.
     shipped = to_half_precision(adapter, workspace.work_dir / "shipped")
     score = evaluate(niche, workspace.base_dir, shipped, workspace.data_dir, test_rows)
-    before = evaluate(
-        niche,
-        workspace.base_dir,
-        None,
-        workspace.data_dir,
-        min(test_rows or _BASE_ROWS, _BASE_ROWS),
-    )
+    few = min(test_rows or _BASE_ROWS, _BASE_ROWS)
+    before = evaluate(niche, workspace.base_dir, None, workspace.data_dir, few)
     facts = Provenance(workspace.base, stages, score, before, _hardware(stages[-1]))
     published = publish(niche, shipped, out, facts)
     if niche.functions is None or calls is None:

@@ -83,9 +83,8 @@ def train(
     """
     rng = random.Random(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    calls = config.functions
+    calls, count = config.functions, config.validation_examples
     examples = draw_examples(niche, "train", data_dir, config.max_examples, rng, functions=calls)
-    count = config.validation_examples
     held_out = draw_examples(niche, "validation", data_dir, count, rng, functions=calls)
     encoded = encode(examples, tokenizer, niche.system_prompt, config.max_length_tokens)
     validation = encode(held_out, tokenizer, niche.system_prompt, config.max_length_tokens)

@@ -175,7 +175,7 @@ def test_rows_of_too_few_groups_are_refused(tmp_path: Path, groups: list[str]) -
 def test_an_unknown_grader_lists_the_known(tmp_path: Path) -> None:
     """The error names what there is."""
     assert refusal(tmp_path, rows(), grader="vibes").startswith(
-        "no grader 'vibes'; known: choice, entities, json, "
+        "no grader 'vibes'; known: arguments, calls, choice, entities, json, "
     )
 
 
