@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -99,8 +99,10 @@ test-clients: install-dev models $(PYTHON_CLIENTS:%=work/clients/%/installed) wo
 # Others: make chaos CHAOS="--rounds 3"; CHAOS="--litellm work/litellm" strikes LiteLLM too (make bench-tools).
 CHAOS ?=
 
-chaos: install-dev models ## Kill and hang parts of the stack under 32 clients, and count what these see; then 64 streams; ten minutes
+chaos: install-dev ## Kill and hang parts of a stack under 32 clients, and count what these see; minutes, a quiet machine
 	$(RUN) loadtests.chaos $(CHAOS)
+
+test-chaos: install-dev models ## Tests that kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10
 
 # Others: make loadtest LOAD="bursts --baseline"; LOAD="mixed --host http://127.0.0.1:8000" asks a running one.
