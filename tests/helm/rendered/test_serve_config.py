@@ -59,7 +59,7 @@ def test_the_check_accepts_the_configuration(tmp_path, monkeypatch):
         if here and chart.niche.get("router", {}).get("artifact", "default") == "default":
             path = tmp_path / f"{values}.yaml"
             path.write_text(chart.one("ConfigMap", chart.name)["data"]["niche.yaml"])
-            assert main(["config", "check", "--config", str(path)]) == 0, values
+            assert main(["config", "check", "--elsewhere", "--config", str(path)]) == 0, values
 
 
 def test_there_is_an_application_per_part():
