@@ -8,7 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from deployments.protocol import EngineStats, Overloaded
+from deployments.protocol import EngineStats, Overloaded, Unavailable
 from router.selection.moments import LEAST_COUNT
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import comparing, outcomes
@@ -148,9 +148,10 @@ def use(client: httpx.Client, gateway: Gateway, times: int) -> None:
     for chat in (CHAT, CHAT | {"messages": NOT_SQL}):
         client.post("/v1/chat/completions", json=chat)
         client.post("/v1/chat/completions", json=chat | {"stream": True}).raise_for_status()
-    gateway.sql.refusal = Overloaded("sql-model", 9, 1.0)
-    client.post("/v1/chat/completions", json=CHAT)
-    client.post("/v1/chat/completions", json=CHAT | {"model": "sql-model"})
+    for refusal in (Overloaded("sql-model", 9, 1.0), Unavailable("sql-model", "gone")):
+        gateway.sql.refusal = refusal
+        client.post("/v1/chat/completions", json=CHAT)
+        client.post("/v1/chat/completions", json=CHAT | {"model": "sql-model"})
     gateway.sql.refusal = None
 
 
