@@ -113,7 +113,7 @@ def test_what_cannot_start_is_missing_and_the_rest_serves(tmp_path: Path) -> Non
             assert httpx.get(f"{served.url}/v1/models/big", timeout=30).json()["niche"]["available"]
 
 
-@pytest.mark.parametrize("moment", ["niche: starting", "the gateway is up", "Serving on"])
+@pytest.mark.parametrize("moment", ["niche: starting", "the gateway is up", "ready after"])
 def test_sigterm_ends_it_at_any_moment(tmp_path: Path, moment: str) -> None:
     """With its exit code and a line, and no process is left."""
     file = write(tmp_path / "niche.yaml", FAKE)
