@@ -63,7 +63,7 @@ def test_the_version_is_said(site: Path, tmp_path: Path) -> None:
 
 def test_without_a_configuration_the_default_stack_is_used(site: Path, tmp_path: Path) -> None:
     """The file comes from the wheel, and the folder stays empty."""
-    said = niche(site, tmp_path, "config", "check")
+    said = niche(site, tmp_path, "config", "check", "--elsewhere")
 
     assert str(site / "cli" / "niche.yaml") in said
     assert "generalist" in said

@@ -19,6 +19,8 @@ from gateway.edge.door import Door, answers, send
 _LOOK_SECONDS = 0.05
 _MISSES = 2
 """Looks in a row; a reload replaces the socket."""
+_STARTING_LOOKS = 40
+"""That many more are for the first HAProxy, which starts after its guard."""
 
 
 class Guard:
@@ -32,7 +34,7 @@ class Guard:
 
     def __init__(self, door: Door, binary: str, raylet: int) -> None:
         self._door, self._binary, self._raylet = door, binary, raylet
-        self._missed: int | None = None  # None: Serve's HAProxy was not seen yet
+        self._missed: int | None = -_STARTING_LOOKS  # None: Serve is to bring one first
         self._stand_in: subprocess.Popen[bytes] | None = None
         self._until = 0.0
 
@@ -55,7 +57,7 @@ class Guard:
             self._dismiss()
         elif self._stand_in is None and self._missed is not None:
             self._missed += 1
-            if self._missed >= _MISSES:
+            if self._missed >= _MISSES and self._door.routed.exists():
                 self._start()
 
     def _start(self) -> None:
