@@ -1,10 +1,9 @@
 """SIGINT and SIGTERM end a command at whatever it does, also while Ray starts."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -13,31 +12,45 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came."""
 
 
+_came: list[int] = []
+"""What came since the command began: what is raised in a callback of an import goes no further."""
+
+
 def listen() -> None:
-    """Has both raise; Ray sets handlers of its own while it starts, so call it again then."""
-    for number in _ENDING:
-        signal.signal(number, _interrupt)
+    """Has both raise, from now on."""
+    _came.clear()
+    _handle(_interrupt)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
     """Raises only after the block for what came during it: Ray would leave half of its processes.
+    Raises before it for what came before, and was swallowed.
 
     Raises:
         KeyboardInterrupt: one of them came.
     """
-    came: list[int] = []
-    for number in _ENDING:
-        signal.signal(number, lambda of, _: came.append(of))
+    _raise_if_one_came()
+    _handle(lambda number, _: _came.append(number))
     try:
         yield
     except SystemExit:  # Ray's own handler of SIGTERM
-        came.append(signal.SIGTERM)
+        _came.append(signal.SIGTERM)
     finally:
-        listen()
-    if came:
-        _interrupt(came[-1], None)
+        _handle(_interrupt)  # Ray has set its own while it started
+    _raise_if_one_came()
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+def _handle(handler: Callable[[int, FrameType | None], object]) -> None:
+    for number in _ENDING:
+        signal.signal(number, handler)
+
+
+def _raise_if_one_came() -> None:
+    if _came:
+        raise Terminated if _came[-1] == signal.SIGTERM else KeyboardInterrupt
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _came.append(number)
+    _raise_if_one_came()

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -32,6 +33,8 @@ def test_what_comes_while_it_is_held_back_raises_afterwards() -> None:
     """Nothing is left half done."""
     done = []
 
+    listen()
+
     def start() -> None:
         with held_back():
             os.kill(os.getpid(), signal.SIGTERM)
@@ -42,8 +45,22 @@ def test_what_comes_while_it_is_held_back_raises_afterwards() -> None:
     assert done
 
 
+def test_what_was_swallowed_before_raises_too() -> None:
+    """Python shows what a callback of an import raises, and goes on."""
+    listen()
+    with suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    started = False
+
+    with pytest.raises(Terminated), held_back():
+        started = True
+    assert not started
+
+
 def test_an_exit_that_another_handler_raised_counts_as_sigterm() -> None:
     """Ray installs one of its own while it starts."""
+
+    listen()
 
     def start() -> None:
         with held_back():
