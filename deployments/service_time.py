@@ -10,19 +10,23 @@ away counts as well.
 
 ANSWERS, ROUNDS = 64, 8
 _FIRST_GUESS_SECONDS = 1.0
-"""Counts as one answer, until others are there."""
+"""Counts as one answer, until each slot has given one: later it would make short answers long."""
+_SHORTEST_SECONDS = 1e-6
+"""Of answers that took no time by the clock: waits are divided by it."""
 
 
 class ServiceTime:
     """The slot seconds of an answer."""
 
     def __init__(self) -> None:
-        self._busy_seconds, self._answers = _FIRST_GUESS_SECONDS, 1.0
+        self._busy_seconds, self._answers = 0.0, 0.0
+        self._guess = 1.0  # how much of it counts
 
     @property
     def seconds(self) -> float:
         """Above zero."""
-        return self._busy_seconds / self._answers
+        busy = self._busy_seconds + self._guess * _FIRST_GUESS_SECONDS
+        return max(_SHORTEST_SECONDS, busy / (self._answers + self._guess))
 
     def busy(self, slot_seconds: float) -> None:
         """Slots were busy for so long in all; zero or more."""
@@ -31,6 +35,8 @@ class ServiceTime:
     def answered(self, slots: float = 0) -> None:
         """An answer is complete; `slots`: how many there are."""
         self._answers += 1
+        if self._answers >= max(1, slots):
+            self._guess = 0.0
         memory = ANSWERS + ROUNDS * slots
         if self._answers > memory:
             kept = memory / self._answers

@@ -149,9 +149,8 @@ def test_a_steady_load_waits_as_expected(slots: int, service: float, load: float
     waits = [deployment.arrive(number * apart) for number in range(800)]
 
     for expected, actual in waits[600:]:
-        # A slot's time, as it is not known when the running ones began; and where many slots end
-        # at once the estimate of that time lags.
-        assert expected == pytest.approx(actual, rel=0.3, abs=1.1 * service)
+        # A tenth, and a slot's time, as it is not known when the running ones began.
+        assert abs(expected - actual) <= 0.1 * actual + 1.05 * service
 
 
 @given(st.integers(1, 8), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
