@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -18,8 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 from loadtests.bench.benchmark import QUICK, Benchmark, Settings
@@ -40,6 +38,7 @@ from loadtests.bench.stacks import (
     our_stacks,
     select,
 )
+from loadtests.interruption import end_on_sigterm
 from loadtests.traffic.client import Server
 from loadtests.traffic.errors import LoadTestError
 from loadtests.traffic.stack import free_port
@@ -99,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = (
         _beside_parser().parse_args(given[1:]) if beside else _run_parser().parse_args(given)
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     try:
         others = _beside(arguments) if beside else _rivals(arguments)
         _run(arguments, _settings(arguments), others)
@@ -110,11 +109,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("bench: interrupted; the same command continues", file=sys.stderr)
         return _INTERRUPTED
     return 0
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    del signum, frame
-    raise KeyboardInterrupt
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -5,13 +5,13 @@ python -m loadtests.bench.bare_serve --port 8000 --applications 6
 
 import argparse
 import signal
-from types import FrameType
-from typing import NoReturn
 
 import ray
 from ray import serve
 from ray.serve.api import RunTarget
 from ray.serve.config import HTTPOptions
+
+from loadtests.interruption import end_on_sigterm
 
 _OBJECT_STORE_BYTES = 128 << 20  # as in the stack that it is compared with
 
@@ -24,18 +24,13 @@ class Trivial:
         return "ok"
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    del signum, frame
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Runs it until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench.bare_serve")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--applications", type=int, default=6)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     deployment = serve.deployment(name="trivial", ray_actor_options={"num_cpus": 0.1})(Trivial)
     ray.init(
         address="local",
@@ -52,7 +47,7 @@ def main() -> None:
                 for index in range(arguments.applications)
             ]
         )
-        signal.signal(signal.SIGTERM, _interrupt)  # Ray sets its own while it starts
+        end_on_sigterm()  # Ray sets its own while it starts
         signal.pause()
     except KeyboardInterrupt:
         pass

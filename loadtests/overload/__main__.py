@@ -8,16 +8,14 @@ import argparse
 import asyncio
 import json
 import secrets
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from loadtests.bench.stacks import Workspace
+from loadtests.interruption import end_on_sigterm
 from loadtests.overload.clients import Target, arriving, together
 from loadtests.overload.report import Measured, markdown
 from loadtests.overload.stacks import (
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs it; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     try:
         _run(arguments)
     except LoadTestError as error:
@@ -69,11 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("overload: interrupted", file=sys.stderr)
         return _INTERRUPTED
     return 0
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    del signum, frame
-    raise KeyboardInterrupt
 
 
 def _run(arguments: argparse.Namespace) -> None:
