@@ -103,6 +103,11 @@ def matcher_of(form: Form) -> Any:
     return matcher.deep_copy()
 
 
+def can_hold(form: Form) -> bool:
+    """Whether llguidance can use it."""
+    return not _matcher(form.rule).is_error()
+
+
 class FormCheck:
     """Reads one answer along.
 

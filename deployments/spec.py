@@ -125,7 +125,7 @@ SHARED_ENGINES: Mapping[str, frozenset[str]] = {
     ),
     "llama": frozenset(
         {
-            "default_longest_repeat",
+            "default_bounded_schemas",
             "default_max_tokens",
             "default_temperature",
             "default_top_p",

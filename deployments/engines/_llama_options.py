@@ -58,12 +58,11 @@ class LlamaOptions(SamplingDefaults):
         default=120, gt=0, description="time without progress after which the engine is restarted"
     )
 
-    default_longest_repeat: int | None = Field(
-        default=None,
-        ge=1,
-        description="tokens that an answer to a schema, or a call, may repeat word for word from "
-        "itself or from the end of the prompt, before that becomes unlikely: small models go on "
-        "for ever else; None: any number",
+    default_bounded_schemas: bool = Field(
+        default=False,
+        description="whether what a schema leaves open (lengths of texts and lists, the depth of "
+        "a recursion) is bounded by what fits `max_tokens`: small models go on for ever else, and "
+        "their JSON is cut",
     )
 
     @property

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from deployments.answer_forms import Form, grammar_of
+from deployments.answer_forms import Form, can_hold, grammar_of
 from deployments.answer_grammar import asks_for_form, grammar_for
+from deployments.bounded_schemas import bounded_fields
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
@@ -171,7 +172,16 @@ def _shape_answer(
     elif shown:
         body |= {"tools": shown, "tool_choice": "none"}  # llama.cpp's grammar is not wanted
     longest = _limit(body)
-    return form_of(fields, None if longest is None else longest[1])
+    max_tokens = None if longest is None else longest[1]
+    return _form(fields, max_tokens, bounded=model.options.default_bounded_schemas)
+
+
+def _form(fields: Mapping[str, Any], max_tokens: int | None, *, bounded: bool) -> Form | None:
+    if bounded:
+        form = form_of(bounded_fields(fields, max_tokens), max_tokens)
+        if form is None or can_hold(form):
+            return form
+    return form_of(fields, max_tokens)
 
 
 def _hold_to(
@@ -184,20 +194,8 @@ def _hold_to(
         body["grammar"] = grammar_of(form.rule, model.end_token)
         if not form.text:  # there is no place for a model to think aloud
             body |= {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_format": "none"}
-            body |= _without_loops(model.options.default_longest_repeat)
     elif model.grammar and not asks_for_form(fields):
         body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
-
-
-def _without_loops(longest_repeat: int | None) -> dict[str, Any]:
-    """llama.cpp's sampler against repetition, at the strength that its authors suggest."""
-    if longest_repeat is None:
-        return {}
-    return {
-        "dry_multiplier": 0.8,
-        "dry_allowed_length": longest_repeat,
-        "dry_sequence_breakers": ["\n"],  # and not quotation marks: JSON is what is repeated
-    }
 
 
 def _check_lengths(fields: Mapping[str, Any]) -> None:

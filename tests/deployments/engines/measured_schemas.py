@@ -257,14 +257,14 @@ def report(given: list[dict[str, Any]], timed: dict[int, dict[str, list[float]]]
 
 
 async def measure(
-    journal: Path, prompts: int, threads: int, longest_repeat: int | None
+    journal: Path, prompts: int, threads: int, *, bounded: bool
 ) -> dict[int, dict[str, list[float]]]:
     """Asks what is not in the journal yet; returns the speeds by the number of streams."""
     options = {
         "parallel_requests": _SLOTS,
         "max_context_tokens": 2048,
         "threads": threads,
-        "default_longest_repeat": longest_repeat,
+        "default_bounded_schemas": bounded,
     }
     spec = ModelSpec(
         name="generalist", model="smollm2-135m-instruct", engine="llama", engine_options=options
@@ -283,12 +283,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/schemas.md"))
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="so many of them")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--longest-repeat", type=int, help="the engine's default_longest_repeat")
+    parser.add_argument(
+        "--unbounded", action="store_true", help="without the engine's default_bounded_schemas"
+    )
     arguments = parser.parse_args()
     journal = arguments.out.with_suffix(".jsonl")
-    timed = asyncio.run(
-        measure(journal, arguments.prompts, arguments.threads, arguments.longest_repeat)
-    )
+    bounded = not arguments.unbounded
+    timed = asyncio.run(measure(journal, arguments.prompts, arguments.threads, bounded=bounded))
     arguments.out.write_text(report(rows(journal), timed), encoding="utf-8")
 
 

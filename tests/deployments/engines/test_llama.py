@@ -227,6 +227,20 @@ async def test_a_schema_shapes_the_answer(engine: LlamaEngine) -> None:
     assert set(json.loads(text_of(await streamed(engine, request)))) == {"ok"}
 
 
+async def test_an_answer_to_an_open_schema_ends_where_the_operator_wants_it_bounded(
+    model: Path,
+) -> None:
+    """A model of random weights never ends by itself."""
+    numbers = {"type": "array", "items": {"type": "boolean"}, "minItems": 2}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": numbers}}
+    bounded = spec_of(model, engine_options={"default_bounded_schemas": True})
+    async with running(bounded) as engine:
+        whole = await engine.complete(greedy(response_format=form, max_tokens=200))
+
+    assert whole.finish_reasons == ((0, "stop"),)
+    assert 2 <= len(json.loads(text_of([whole]))) < 20
+
+
 async def test_a_grammar_shapes_the_answer(engine: LlamaEngine) -> None:
     """llama.cpp's own notation."""
     assert await said(engine, greedy(grammar='root ::= "yes" | "no"')) in ("yes", "no")
