@@ -16,7 +16,8 @@ from typing import Any
 _CHARACTERS_PER_TOKEN = 0.9
 """Digits are a token each, and small models like to repeat them."""
 _MOST_TOKENS = 4096
-_MOST_PARTS = 4000
+_MOST_PARTS, _DEEPEST = 4000, 16
+"""Parts of a bounded schema, and references in references: llguidance reads 128 levels of JSON."""
 _COMFORT, _COMFORT_OF_ANYTHING = 24, 64
 """What an entry gets on top of twice its shortest form, before there are more entries."""
 _KEY, _SHORTEST_TEXT, _SHORTEST_PATTERN = 24, 8, 64
@@ -89,7 +90,7 @@ class _Bounds:
     """Finds the bounds of one schema."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root, self._parts = root, 0
+        self._root, self._parts, self._depth = root, 0, 0
         self._fitting: dict[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
             "string": _text,
             "number": _number,
@@ -97,7 +98,7 @@ class _Bounds:
             "object": self._object,
         }
         self._combined: dict[str, Callable[[dict[str, Any], float], Any]] = {
-            "$ref": lambda schema, room: self.fit(self._target(schema["$ref"]), room),
+            "$ref": self._referred,
             "allOf": self._all_of,
             "anyOf": lambda of, room: of | {"anyOf": self._fitting_parts(of["anyOf"], room)},
             "oneOf": lambda of, room: of | {"oneOf": self._fitting_parts(of["oneOf"], room)},
@@ -154,6 +155,13 @@ class _Bounds:
         for kind in self._fitting.keys() & set(kinds):
             schema = schema | self._fitting[kind](schema, room)
         return schema
+
+    def _referred(self, schema: dict[str, Any], room: float) -> Any:
+        self._depth += 1
+        deep = self._depth > _DEEPEST
+        found = self.fit(self._target(schema["$ref"]), self.least(schema) if deep else room)
+        self._depth -= 1
+        return found
 
     def _all_of(self, schema: dict[str, Any], room: float) -> Any:
         merged = self._merged(schema["allOf"])

@@ -102,6 +102,13 @@ def test_more_tokens_leave_more_room() -> None:
     assert most == sorted(set(most))
 
 
+@pytest.mark.parametrize("name", [name for name in json.loads(SCHEMAS) if "recursion" in name])
+def test_llguidance_reads_a_deep_recursion(name: str) -> None:
+    deep = bounded(json.loads(SCHEMAS)[name], None)
+
+    assert not matcher(deep).get_error()
+
+
 def test_the_schemas_own_bounds_stay() -> None:
     schema = {"type": "array", "minItems": 2, "maxItems": 3, "items": {"type": "boolean"}}
 
