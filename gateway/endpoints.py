@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.capabilities import capabilities_of
+from deployments.capabilities import capabilities_of, learned_calls_of
 from deployments.capability import Capability
 from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
@@ -132,8 +132,9 @@ def _facts(config: NicheConfig, spec: ModelSpec) -> NicheModel:
     if spec.kind != "generation":
         return NicheModel(spec.kind, None, spec.engine, pool)
     role: Literal["generalist", "specialist"] = "specialist" if spec.domain else "generalist"
-    able = sorted(capabilities_of(spec))
-    return NicheModel(role, spec.domain or GENERAL, spec.engine, pool, able)
+    able, learned = sorted(capabilities_of(spec)), learned_calls_of(spec)
+    functions = () if learned is None else learned.names
+    return NicheModel(role, spec.domain or GENERAL, spec.engine, pool, able, functions=functions)
 
 
 def _shared_pool(config: NicheConfig, model: str) -> str | None:

@@ -15,7 +15,8 @@ class NicheModel(Struct, frozen=True):
     `pool`: models of the same pool share replicas; null: it shares none. `capabilities`: what
     requests may need of it beyond text; of `auto`, what some model can do. `available`: whether it
     passed its last health check; if not, `unavailable_reason` says why. Of `auto`: whether any
-    model that answers with text did.
+    model that answers with text did. `functions`: those that a specialist learned to call, and may
+    be asked for without the capability.
     """
 
     role: Literal["auto", "generalist", "specialist", "embedding", "reranking"]
@@ -25,6 +26,7 @@ class NicheModel(Struct, frozen=True):
     capabilities: Sequence[Capability] = ()
     available: bool = True
     unavailable_reason: str | None = None
+    functions: Sequence[str] = ()
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):

@@ -217,6 +217,13 @@ async def test_a_specialist_gets_requests_with_the_functions_that_it_learned(lea
     assert answered(named) == ("sql-model", "requested")
 
 
+async def test_the_functions_that_a_specialist_learned_are_listed(learned):
+    listed = (await learned.get("/v1/models")).json()["data"]
+
+    named = {model["id"]: model["niche"]["functions"] for model in listed}
+    assert named == {"auto": [], "big": [], "sql-model": ["f"]}
+
+
 async def test_requests_with_other_functions_go_to_the_generalist(learned):
     """Also where one of them is known; and whoever names the specialist learns who could."""
     other = {"type": "function", "function": {"name": "g"}}

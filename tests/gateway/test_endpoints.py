@@ -20,7 +20,7 @@ async def test_models_are_listed():
     listed = (await make_gateway().get("/v1/models")).json()
 
     able = {"capabilities": ["json_schema", "logprobs", "tools"]}
-    able |= {"available": True, "unavailable_reason": None}
+    able |= {"available": True, "unavailable_reason": None, "functions": []}
     assert [(model["id"], model["owned_by"], model["niche"]) for model in listed["data"]] == [
         ("auto", "niche", {"role": "auto", "domain": None, "engine": None, "pool": None} | able),
         (
