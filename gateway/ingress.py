@@ -90,7 +90,8 @@ class Gateway:
         if os.environ.get("NICHE_DEBUG_LOOP") == "1":
             watch_running_loop()
         if context.metrics_dir is not None:
-            forget_dead_processes(context.metrics_dir, psutil.pid_exists)
+            lost = forget_dead_processes(context.metrics_dir, psutil.pid_exists)
+            self._parts.metrics.requests_lost.inc(lost)
         self._desired = self._desired.or_newer(context.desired)
         self._app = ReplaceableApp(build_app(await self._parts.dependencies(self._desired)))
         if context.desired is not None:

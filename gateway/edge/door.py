@@ -46,6 +46,16 @@ class Door:
         return self.folder / "standin.sock"
 
     @property
+    def exporter_socket(self) -> Path:
+        """Where HAProxy's exporter listens; no longer than the admin socket, which just fits."""
+        return self.folder / "exports.sock"
+
+    @property
+    def access_socket(self) -> Path:
+        """Where HAProxy logs each request."""
+        return self.folder / "access.sock"
+
+    @property
     def manager(self) -> Path:
         """The process that manages Serve's HAProxy, by its id."""
         return self.folder / "manager.pid"

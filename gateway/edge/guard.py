@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from gateway.edge.configuration import hard_stop_seconds, with_socket
+from gateway.edge.counts import Counts
 from gateway.edge.door import Door, answers, send
 
 _LOOK_SECONDS = 0.05
@@ -30,13 +31,15 @@ class Guard:
         door: what it guards.
         binary: HAProxy.
         raylet: the process that it ends with.
+        counts: where it notes how long nobody listened.
     """
 
-    def __init__(self, door: Door, binary: str, raylet: int) -> None:
-        self._door, self._binary, self._raylet = door, binary, raylet
+    def __init__(self, door: Door, binary: str, raylet: int, counts: Counts) -> None:
+        self._door, self._binary, self._raylet, self._counts = door, binary, raylet, counts
         self._missed: int | None = -_STARTING_LOOKS  # None: Serve is to bring one first
         self._stand_in: subprocess.Popen[bytes] | None = None
         self._until = 0.0
+        self._looked: float | None = None  # None: nobody listened yet
 
     def run(self) -> None:
         """Guards until the node ends."""
@@ -49,7 +52,9 @@ class Guard:
         """Starts a stand-in where one is needed, and lets it go where it is not."""
         if self._stand_in is not None and self._stand_in.poll() is not None:
             self._stand_in = None
-        if answers(self._door.served_socket):
+        served = answers(self._door.served_socket)
+        self._count_shut(served)
+        if served:
             self._missed = 0
             self._dismiss()
         elif self._door.stopping or (self._stand_in is not None and time.monotonic() > self._until):
@@ -59,6 +64,15 @@ class Guard:
             self._missed += 1
             if self._missed >= _MISSES and self._door.routed.exists():
                 self._start()
+
+    def _count_shut(self, served: bool) -> None:
+        """Counts the time in which nobody listens, after somebody first did."""
+        now = time.monotonic()
+        shut = not (served or self._door.stopping or answers(self._door.stand_in_socket))
+        if shut and self._looked is not None:
+            self._counts.shut_seconds += now - self._looked
+        if served or self._looked is not None:
+            self._looked = now
 
     def _start(self) -> None:
         text = self._door.routed.read_text(encoding="utf-8")
