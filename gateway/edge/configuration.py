@@ -36,18 +36,18 @@ def metrics_port(text: str) -> int | None:
     return int(found.group(2)) if found else None
 
 
-def with_metrics(text: str, exporter: Path, access_log: Path) -> str:
+def with_metrics(text: str, exporter: Path, access_port: int) -> str:
     """The same with HAProxy's counters at a socket of the node, where they were at a port of all
     interfaces, as its page of statistics was, and with an access log.
 
     Args:
         text: as Serve writes it.
         exporter: the socket for the counters.
-        access_log: the datagram socket for a line per request.
+        access_port: the port, by UDP, for a line per request.
     """
     text = _EXPORTER.sub(rf"\1unix@{exporter} mode 600", text, count=1)
     text = _STATS.sub(r"\g<1>127.0.0.1:", text, count=1)
-    log = f"    log {access_log} len 1024 format raw local0 info\n"
+    log = f"    log 127.0.0.1:{access_port} len 1024 format raw local0 info\n"
     return _FRONTEND.sub(lambda found: found.group() + log, text, count=1)
 
 

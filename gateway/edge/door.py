@@ -51,9 +51,9 @@ class Door:
         return self.folder / "exports.sock"
 
     @property
-    def access_socket(self) -> Path:
-        """Where HAProxy logs each request."""
-        return self.folder / "access.sock"
+    def access_port(self) -> Path:
+        """The port of this machine to which HAProxy logs each request, as a number."""
+        return self.folder / "access.port"
 
     @property
     def manager(self) -> Path:

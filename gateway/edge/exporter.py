@@ -17,9 +17,18 @@ _HAPROXY_SECONDS = 2
 """Within Prometheus' own patience; one that hangs would cost the counts as well."""
 
 
-def start_exporter(door: Door, counts: Counts, host: str, port: int) -> None:
-    """Counts and serves in threads. A port that is taken costs the metrics, and not the guard."""
-    _start(_count, door, counts)
+def start_exporter(
+    door: Door, counts: Counts, lines: socket.socket, address: tuple[str, int]
+) -> None:
+    """Counts and serves in threads. A port that is taken costs the metrics, and not the guard.
+
+    Args:
+        door: whose HAProxy's own counters follow.
+        counts: where they are counted.
+        lines: the access log.
+        address: where Prometheus asks.
+    """
+    _start(_count, lines, counts)
 
     class Scrape(BaseHTTPRequestHandler):
         """Answers a scrape."""
@@ -37,9 +46,9 @@ def start_exporter(door: Door, counts: Counts, host: str, port: int) -> None:
             """Nothing."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Scrape)
+        server = ThreadingHTTPServer(address, Scrape)
     except OSError as error:
-        sys.stderr.write(f"no metrics at {host}:{port}: {error}\n")
+        sys.stderr.write(f"no metrics at {address}: {error}\n")
         return
     _start(server.serve_forever)
 
@@ -68,13 +77,9 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _count(door: Door, counts: Counts) -> None:
-    """Counts what is logged; HAProxy drops lines rather than wait for their reader."""
-    door.access_socket.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lines:
-        lines.bind(str(door.access_socket))
-        while True:
-            counts.add(lines.recv(4096))
+def _count(lines: socket.socket, counts: Counts) -> None:
+    while True:
+        counts.add(lines.recv(4096))
 
 
 def _start(work: object, *arguments: object) -> None:

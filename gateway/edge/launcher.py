@@ -8,6 +8,7 @@ A fault of this file costs our answers and never the door.
 import fcntl
 import os
 import shlex
+import socket
 import sys
 import traceback
 from collections.abc import Sequence
@@ -54,8 +55,8 @@ def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
     os.setpgid(0, 0)
     door.manager.write_text(str(os.getppid()), encoding="utf-8")
     text = door.served.read_text(encoding="utf-8")
-    _configure(door, text)
     _guarded(door, binary, metrics_port(text))
+    _configure(door, text)
     return [] if "-sf" in arguments else _predecessors(door)
 
 
@@ -63,7 +64,8 @@ def _configure(door: Door, text: str) -> None:
     """Writes in what Serve has no setting for; a new manager, which knows no replicas yet, begins
     with those that its predecessor knew."""
     text = with_answers(text, write_answers(door.folder / "answers"))
-    text = with_metrics(text, door.exporter_socket, door.access_socket)
+    port = int(door.access_port.read_text(encoding="utf-8"))
+    text = with_metrics(text, door.exporter_socket, port)
     if has_routes(text):
         door.routed.write_text(text, encoding="utf-8")
     elif door.routed.exists():
@@ -86,6 +88,7 @@ def _guarded(door: Door, binary: str, port: int | None) -> None:
     except BlockingIOError:
         os.close(lock)
         return
+    lines = _access_log(door)
     # Twice, so that it is nobody's child; the lock is open in it alone when this becomes HAProxy.
     child = os.fork()
     if child:
@@ -98,18 +101,29 @@ def _guarded(door: Door, binary: str, port: int | None) -> None:
         log = os.open(door.folder / "guard.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for stream in (1, 2):
             os.dup2(log, stream)
-        _guard(door, binary, port)
+        _guard(door, binary, lines, port)
     except BaseException:  # noqa: BLE001 - nobody is above it
         traceback.print_exc()
     os._exit(0)
 
 
-def _guard(door: Door, binary: str, port: int | None) -> None:
+def _access_log(door: Door) -> socket.socket:
+    """Where the guard reads of each request. By UDP: a Unix socket keeps ten lines, and a replica
+    that dies ends more requests at once."""
+    lines = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    lines.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    lines.bind(("127.0.0.1", 0))
+    door.access_port.write_text(str(lines.getsockname()[1]), encoding="utf-8")
+    return lines
+
+
+def _guard(door: Door, binary: str, lines: socket.socket, port: int | None) -> None:
     from gateway.edge.exporter import start_exporter  # noqa: PLC0415 - takes as long as a start
 
     counts = Counts()
     if port is not None:
-        start_exporter(door, counts, os.environ.get(METRICS_HOST, "127.0.0.1"), port)
+        host = os.environ.get(METRICS_HOST, "127.0.0.1")
+        start_exporter(door, counts, lines, (host, port))
     Guard(door, binary, int(os.environ["RAY_RAYLET_PID"]), counts).run()
 
 

@@ -28,7 +28,7 @@ def test_haproxy_takes_what_is_written(tmp_path: Path, upstream: int | None) -> 
     path = served_config(tmp_path, 8000, upstream, metrics_port=9101)
     served = path.read_text()
     text = with_answers(served, write_answers(tmp_path / "answers"))
-    text = with_metrics(text, tmp_path / "exports.sock", tmp_path / "access.sock")
+    text = with_metrics(text, tmp_path / "exports.sock", 20514)
     path.write_text(text)
 
     subprocess.run([get_haproxy_binary(), "-c", "-f", str(path)], check=True)
@@ -44,7 +44,7 @@ def test_haproxy_takes_what_is_written(tmp_path: Path, upstream: int | None) -> 
         "127.0.0.1",
         "127.0.0.1",
     ]
-    assert f"    log {tmp_path}/access.sock len 1024 format raw local0 info\n" in text
+    assert "    log 127.0.0.1:20514 len 1024 format raw local0 info\n" in text
 
 
 def test_a_stand_in_has_an_admin_socket_of_its_own(tmp_path: Path) -> None:
