@@ -54,6 +54,11 @@ class Counts:
         if failure is not None:
             self._failures[failure] += 1
 
+    def lost(self, requests: int) -> None:
+        """Counts requests of which nothing was logged, since HAProxy was killed."""
+        self._requests += requests
+        self._failures[_CUT] += requests
+
     def exposition(self) -> str:
         """The counts in Prometheus' format."""
         samples: dict[Family, dict[str, float]] = {

@@ -102,6 +102,22 @@ def answers(admin_socket: Path) -> bool:
     return True
 
 
+def in_flight(admin_socket: Path) -> int:
+    """The requests that an HAProxy is about; none if it does not say."""
+    told = b""
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(1)
+        try:
+            asked.connect(str(admin_socket))
+            asked.sendall(b"show stat\n")
+            while more := asked.recv(1 << 16):
+                told += more
+        except OSError:
+            return 0
+    rows = [line.split(b",") for line in told.splitlines()]
+    return sum(int(row[4]) for row in rows if row[1:2] == [b"BACKEND"])  # the fifth: scur
+
+
 def send(pid: int, number: signal.Signals) -> None:
     """Sends a signal to a process that may have ended."""
     try:

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from gateway.edge.configuration import hard_stop_seconds, with_socket
 from gateway.edge.counts import Counts
-from gateway.edge.door import Door, answers, send
+from gateway.edge.door import Door, answers, in_flight, send
 
 _LOOK_SECONDS = 0.05
 _MISSES = 2
 """Looks in a row; a reload replaces the socket."""
+_IN_FLIGHT_SECONDS = 0.5
+"""How old the number of requests may be that a killed HAProxy takes with it."""
 _STARTING_LOOKS = 40
 """That many more are for the first HAProxy, which starts after its guard."""
 
@@ -31,7 +33,7 @@ class Guard:
         door: what it guards.
         binary: HAProxy.
         raylet: the process that it ends with.
-        counts: where it notes how long nobody listened.
+        counts: where it notes how long nobody listened, and what went with a killed HAProxy.
     """
 
     def __init__(self, door: Door, binary: str, raylet: int, counts: Counts) -> None:
@@ -39,6 +41,7 @@ class Guard:
         self._missed: int | None = -_STARTING_LOOKS  # None: Serve is to bring one first
         self._stand_in: subprocess.Popen[bytes] | None = None
         self._until = 0.0
+        self._in_flight, self._asked = 0, 0.0
         self._looked: float | None = None  # None: nobody listened yet
 
     def run(self) -> None:
@@ -56,6 +59,7 @@ class Guard:
         self._count_shut(served)
         if served:
             self._missed = 0
+            self._ask()
             self._dismiss()
         elif self._door.stopping or (self._stand_in is not None and time.monotonic() > self._until):
             self._missed = None
@@ -64,6 +68,11 @@ class Guard:
             self._missed += 1
             if self._missed >= _MISSES and self._door.routed.exists():
                 self._start()
+
+    def _ask(self) -> None:
+        if time.monotonic() > self._asked + _IN_FLIGHT_SECONDS:
+            self._in_flight = in_flight(self._door.served_socket)
+            self._asked = time.monotonic()
 
     def _count_shut(self, served: bool) -> None:
         """Counts the time in which nobody listens, after somebody first did."""
@@ -75,6 +84,8 @@ class Guard:
             self._looked = now
 
     def _start(self) -> None:
+        self._counts.lost(self._in_flight)
+        self._in_flight = 0
         text = self._door.routed.read_text(encoding="utf-8")
         self._door.stand_in.write_text(with_socket(text, self._door.stand_in_socket), "utf-8")
         command = [self._binary, "-db", "-dR", "-f", str(self._door.stand_in)]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.edge.door import STOPPING, Door, answers
+from gateway.edge.door import STOPPING, Door, answers, in_flight
 from gateway.edge.launcher import write_launcher
 from loadtests.traffic.stack import free_port
 from tests.e2e.conftest import eventually
@@ -27,15 +28,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel
 
 
 class Replica(BaseHTTPRequestHandler):
-    """Answers in plain text: 200, or the status that the path names; `cut` breaks off."""
+    """Answers in plain text: 200, or the status that the path names; `cut` breaks off, `slow`
+    takes its time."""
 
     def do_GET(self) -> None:
         word = self.path.rpartition("/")[2]
+        if word == "slow":
+            time.sleep(3)
         self.send_response(int(word) if word.isdigit() else 200)
         self.send_header("content-type", "text/plain")
         self.send_header("content-length", "3" if word == "cut" else "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
+        with suppress(ConnectionError):  # HAProxy was killed
+            self.end_headers()
+            self.wfile.write(b"ok")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -81,7 +86,7 @@ class House:
     def ask(self, word: str) -> None:
         """Asks a model for an answer; the connection may break."""
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        with closing(client), suppress(http.client.HTTPException):
+        with closing(client), suppress(http.client.HTTPException, ConnectionError):
             client.request("POST", f"/v1/{word}", body="{}")
             client.getresponse().read()
 
@@ -235,3 +240,21 @@ def test_the_time_is_counted_in_which_nobody_listens(house: House) -> None:
     shut = house.metrics()[SHUT]
     assert shut < 10
     assert not eventually(lambda: house.metrics()[SHUT] > shut + 0.1, 0.5)
+
+
+def test_what_a_killed_haproxy_was_about_is_counted(house: House) -> None:
+    """It logs nothing of it; the guard had asked how many requests there are."""
+    first = house.start()
+    asking = [threading.Thread(target=house.ask, args=("slow",)) for _ in range(3)]
+    for one in asking:
+        one.start()
+    assert eventually(lambda: in_flight(house.door.served_socket) == 3)
+    time.sleep(1)  # the guard asks twice in it
+
+    first.kill()
+    first.wait()
+
+    assert eventually(lambda: house.metrics()[CUT] == 3)
+    assert house.metrics()[REQUESTS] == 3
+    for one in asking:
+        one.join()
