@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.edge.door import STOPPING, Door, answers, in_flight
-from gateway.edge.launcher import write_launcher
+from gateway.edge.launcher import METRICS_HOST, write_launcher
 from loadtests.traffic.stack import free_port
 from tests.e2e.conftest import eventually
 from tests.gateway.edge.served import served_config
@@ -60,6 +60,7 @@ class House:
     port: int
     upstream: int
     metrics_port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -71,7 +72,7 @@ class House:
         upstream = self.upstream if routed else None
         path = served_config(self.folder, self.port, upstream, self.metrics_port)
         command = [str(self.folder.parent / "launcher"), "-db", "-f", str(path), "-dR", *arguments]
-        environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)}
+        environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)} | self.environment
         self.started.append(subprocess.Popen(command, env=environment))
         assert eventually(lambda: answers(self.door.served_socket))
         return self.started[-1]
@@ -112,9 +113,9 @@ class House:
             return False
 
 
-def _listens(port: int) -> bool:
+def _listens(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 @pytest.fixture
@@ -229,6 +230,24 @@ def test_what_clients_saw_is_counted_over_a_reload(house: House) -> None:
     house.ask("ok")
     assert eventually(lambda: house.metrics()[REQUESTS] == 7)
     assert house.metrics().items() >= {ERRORS: 2, CUT: 1, own: 1}.items()
+
+
+@pytest.mark.parametrize(
+    ("environment", "elsewhere"),
+    [
+        pytest.param({}, False, id="by default"),
+        pytest.param({METRICS_HOST: "0.0.0.0"}, True, id="in a pod"),
+    ],
+)
+def test_the_metrics_are_on_loopback_unless_told(
+    house: House, environment: dict[str, str], elsewhere: bool
+) -> None:
+    """They have no authentication."""
+    house.environment = environment
+    house.start()
+
+    assert house.metrics()[REQUESTS] == 0
+    assert _listens(house.metrics_port, "127.0.0.2") == elsewhere
 
 
 def test_the_time_is_counted_in_which_nobody_listens(house: House) -> None:
