@@ -45,7 +45,8 @@ def with_metrics(text: str, exporter: Path, access_port: int) -> str:
         exporter: the socket for the counters.
         access_port: the port, by UDP, for a line per request.
     """
-    text = _EXPORTER.sub(rf"\1unix@{exporter} mode 600", text, count=1)
+    unix = f"unix@{exporter} mode 600"
+    text = _EXPORTER.sub(lambda found: found.group(1) + unix, text, count=1)
     text = _STATS.sub(r"\g<1>127.0.0.1:", text, count=1)
     log = f"    log 127.0.0.1:{access_port} len 1024 format raw local0 info\n"
     return _FRONTEND.sub(lambda found: found.group() + log, text, count=1)

@@ -102,8 +102,8 @@ def answers(admin_socket: Path) -> bool:
     return True
 
 
-def in_flight(admin_socket: Path) -> int:
-    """The requests that an HAProxy is about; none if it does not say."""
+def in_flight(admin_socket: Path) -> int | None:
+    """The requests that an HAProxy is about; None if it does not say, since it has just ended."""
     told = b""
     with socket.socket(socket.AF_UNIX) as asked:
         asked.settimeout(1)
@@ -113,7 +113,9 @@ def in_flight(admin_socket: Path) -> int:
             while more := asked.recv(1 << 16):
                 told += more
         except OSError:
-            return 0
+            return None
+    if not told.endswith(b"\n\n"):
+        return None
     rows = [line.split(b",") for line in told.splitlines()]
     return sum(int(row[4]) for row in rows if row[1:2] == [b"BACKEND"])  # the fifth: scur
 

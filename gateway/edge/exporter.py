@@ -6,6 +6,7 @@ It runs in the guard, so that it answers, and counts, while HAProxy is gone or r
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,5 +83,5 @@ def _count(lines: socket.socket, counts: Counts) -> None:
         counts.add(lines.recv(4096))
 
 
-def _start(work: object, *arguments: object) -> None:
-    threading.Thread(target=work, args=arguments, daemon=True).start()  # type: ignore[arg-type]
+def _start(work: Callable[..., object], *arguments: object) -> None:
+    threading.Thread(target=work, args=arguments, daemon=True).start()

@@ -70,8 +70,10 @@ class Guard:
                 self._start()
 
     def _ask(self) -> None:
+        """Asks what would be lost with HAProxy, from time to time."""
         if time.monotonic() > self._asked + _IN_FLIGHT_SECONDS:
-            self._in_flight = in_flight(self._door.served_socket)
+            told = in_flight(self._door.served_socket)
+            self._in_flight = self._in_flight if told is None else told
             self._asked = time.monotonic()
 
     def _count_shut(self, served: bool) -> None:

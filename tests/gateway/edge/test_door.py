@@ -285,3 +285,21 @@ def test_what_a_killed_haproxy_was_about_is_counted(house: House) -> None:
     assert house.metrics()[REQUESTS] == 3
     for one in asking:
         one.join()
+
+
+def test_who_ends_while_it_answers_tells_no_number() -> None:
+    """Half of the statistics are none: the number before stays."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as ending:
+        path = Path(folder) / "admin.sock"
+        ending.bind(str(path))
+        ending.listen()
+        asking = threading.Thread(target=lambda: numbers.append(in_flight(path)))
+        numbers: list[int | None] = []
+        asking.start()
+        connection, _ = ending.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(b"# pxname,svname,qcur,qmax,scur\nhttp-gateway,BACKEND,0,0")
+        asking.join()
+
+    assert numbers == [None]
