@@ -47,7 +47,7 @@ class Door:
 
     @property
     def exporter_socket(self) -> Path:
-        """Where HAProxy's exporter listens; no longer than the admin socket, which just fits."""
+        """Where HAProxy's exporter listens; a longer name might not fit a socket's path."""
         return self.folder / "exports.sock"
 
     @property
