@@ -27,6 +27,7 @@ from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
+from gateway.edge.counts import FAMILIES
 from gateway.errors import TABLE, error_response
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.metrics import Metrics
@@ -147,15 +148,20 @@ def _default(field: FieldInfo) -> str:
 def _metrics() -> str:
     registry = CollectorRegistry()
     metrics = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
-    rows = (_metric(metric) for metric in metrics if isinstance(metric, MetricWrapperBase))
+    rows = [_metric(metric) for metric in metrics if isinstance(metric, MetricWrapperBase)]
+    rows += [(f"`{of.name}`", "counter", _listed(of.labels), of.meaning) for of in FAMILIES]
     return _table(("metric", "type", "labels", "meaning"), rows)
+
+
+def _listed(labels: Iterable[str]) -> str:
+    return ", ".join(f"`{label}`" for label in labels)
 
 
 def _metric(metric: MetricWrapperBase) -> tuple[str, ...]:
     family = next(iter(metric.describe()))
     name = f"{family.name}_total" if family.type == "counter" else family.name
     labels = metric._labelnames  # the library has no public access to them
-    return f"`{name}`", family.type, ", ".join(f"`{x}`" for x in labels), family.documentation
+    return f"`{name}`", family.type, _listed(labels), family.documentation
 
 
 def _errors() -> str:

@@ -217,10 +217,11 @@ def _scorer(dependencies: Dependencies, closing: AsyncExitStack) -> Scorer:
 
 
 def _tell_deployments(dependencies: Dependencies) -> None:
-    config, info = dependencies.config, dependencies.metrics.model_info
+    config, metrics = dependencies.config, dependencies.metrics
     for spec in config.models:
         pool = config.pool_of(spec.name)
-        info.labels(spec.name, "gateway" if pool is None else pool.name).set(1)
+        metrics.model_info.labels(spec.name, "gateway" if pool is None else pool.name).set(1)
+        metrics.streams_cut.labels(spec.name)  # Prometheus sees no growth of what begins with 1
 
 
 def _explainer(dependencies: Dependencies, closing: AsyncExitStack) -> Explainer:

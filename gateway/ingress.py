@@ -33,6 +33,7 @@ GATEWAY_APP = "gateway"
 
 _LOOK_SECONDS = 1.0
 _HEALTHY_SECONDS = 10.0
+_FORGET_SECONDS = 10.0
 
 _GARBAGE_THRESHOLDS = (100_000, 1, 1)
 """When Python looks for cycles of objects: rarely, since requests leave none (`test_work.py`). With
@@ -90,7 +91,7 @@ class Gateway:
         if os.environ.get("NICHE_DEBUG_LOOP") == "1":
             watch_running_loop()
         if context.metrics_dir is not None:
-            forget_dead_processes(context.metrics_dir, psutil.pid_exists)
+            self._forgetting = asyncio.create_task(self._forget(context.metrics_dir))
         self._desired = self._desired.or_newer(context.desired)
         self._app = ReplaceableApp(build_app(await self._parts.dependencies(self._desired)))
         if context.desired is not None:
@@ -109,6 +110,13 @@ class Gateway:
         """Returns when the requests have ended that began before the last change, or after as long
         as Serve would let a replica drain: pools that they use may end then."""
         await self._app.drained(self._desired.config.gateway.drain_seconds)
+
+    async def _forget(self, metrics_dir: Path) -> None:
+        """Again and again, since one that hangs is killed after its successor has started."""
+        while True:
+            lost = forget_dead_processes(metrics_dir, psutil.pid_exists)
+            self._parts.metrics.requests_lost.inc(lost)
+            await asyncio.sleep(_FORGET_SECONDS)
 
     async def _follow(self) -> None:
         while True:

@@ -4,18 +4,22 @@ Label values come from closed sets: configured names, the router's domains and r
 `gateway.errors.TABLE`. No text from a client becomes a label.
 """
 
+import json
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.mmap_dict import MmapedDict
 from typing_extensions import override
 
 from deployments.protocol import Chunk, EngineStats, Overloaded, Usage
 from gateway.dialects.parse import CompletionRequest
-from gateway.errors import ErrorResponse
+from gateway.errors import ClientGone, ErrorResponse
 from gateway.observer import RequestObserver
 from gateway.record import Record
 from gateway.tally import Costs
@@ -50,6 +54,12 @@ class Metrics:
         self.errors = self._counter("errors", "Requests that ended in an error", "code")
         self.dispatch_fallbacks = self._counter(
             "dispatch_fallbacks", "Models passed over for the next candidate", "model", "reason"
+        )
+        self.streams_cut = self._counter(
+            "streams_cut", "Streams that began and ended with an error", "model"
+        )
+        self.requests_lost = self._counter(
+            "requests_lost", "Requests that waited for an answer in a process that was killed"
         )
         self.decision_log_drops = self._counter(
             "decision_log_drops", "Lines missing from the decision log"
@@ -277,6 +287,8 @@ class RequestMetrics(RequestObserver):
     def failed(self, error: BaseException, response: ErrorResponse) -> None:
         if isinstance(error, Overloaded):
             self._metrics.refusals.labels(error.model, error.cause).inc()
+        if self._record.response_started and not isinstance(error, ClientGone):
+            self._metrics.streams_cut.labels(self._record.model).inc()
 
     @override
     def ended(self, time: float) -> None:
@@ -301,13 +313,29 @@ def sharing_variables(multiprocess_dir: Path) -> dict[str, str]:
     return {"PROMETHEUS_MULTIPROC_DIR": str(multiprocess_dir)}
 
 
-def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> None:
-    """Removes the gauges of ended processes from the sums; their counters stay."""
+def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) -> int:
+    """Removes the gauges of ended processes from the sums; their counters stay.
+
+    Returns:
+        How many requests they had queued: none, unless they were killed.
+    """
+    lost = 0
     for path in multiprocess_dir.glob("gauge_live*_*.db"):
         pid = path.stem.rsplit("_", 1)[1]
         if pid.isdigit() and not alive(int(pid)):
-            mark = multiprocess.mark_process_dead
-            mark(int(pid), str(multiprocess_dir))  # type: ignore[no-untyped-call]  # no types there
+            mine = path.with_suffix(f".{os.getpid()}")
+            with suppress(FileNotFoundError):  # another process that starts counts it
+                path.rename(mine)
+                lost += _queued_in(mine)
+                mine.unlink()
+    return lost
+
+
+def _queued_in(path: Path) -> int:
+    """The requests that a process had queued, by the file of its gauges."""
+    values = MmapedDict.read_all_values_from_file(path)  # type: ignore[no-untyped-call]  # no types
+    name = "niche_requests_queued"
+    return sum(round(value) for key, value, *_ in values if json.loads(key)[0] == name)
 
 
 def exposition(

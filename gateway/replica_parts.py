@@ -63,7 +63,7 @@ class ReplicaParts:
     ) -> None:
         self._context, self._metrics_dir = context, metrics_dir
         self._followed, self._in_thread = followed, in_thread
-        self._metrics = Metrics(CollectorRegistry())
+        self.metrics = Metrics(CollectorRegistry())
         self._client = ReplicaClient()
         self._shared_client = SharedService(self._client)
         self._engines: dict[str, tuple[ModelSpec, Engine, SharedService]] = {}
@@ -93,7 +93,7 @@ class ReplicaParts:
             backends=backends | self._deployed(config, desired.apps),
             clock=time.monotonic,
             wall_clock=time.time,
-            metrics=self._metrics,
+            metrics=self.metrics,
             stack_file=_stack_file(self._followed),
             multiprocess_dir=str(self._metrics_dir) if self._metrics_dir else None,
             tracer_provider=open_provider(tracing) if tracing else None,

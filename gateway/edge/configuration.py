@@ -15,6 +15,8 @@ _NO_ROUTE = re.compile(r"^(backend default_backend\n)    http-request return .*\
 _ROUTE = re.compile(r"^    use_backend ", re.MULTILINE)
 _HARD_STOP = re.compile(r"^    hard-stop-after (\d+)s$", re.MULTILINE)
 _SOCKET = re.compile(r"^(    stats socket )(\S+)", re.MULTILINE)
+_EXPORTER = re.compile(r"^(frontend prometheus\n    bind ):(\d+)$", re.MULTILINE)
+_STATS = re.compile(r"^(listen stats\n  bind )\*:", re.MULTILINE)
 
 
 def has_routes(text: str) -> bool:
@@ -26,6 +28,28 @@ def hard_stop_seconds(text: str) -> float:
     """How long a replaced HAProxy may finish what it has."""
     found = _HARD_STOP.search(text)
     return float(found.group(1)) if found else 0.0
+
+
+def metrics_port(text: str) -> int | None:
+    """The port of Serve's choice for metrics."""
+    found = _EXPORTER.search(text)
+    return int(found.group(2)) if found else None
+
+
+def with_metrics(text: str, exporter: Path, access_port: int) -> str:
+    """The same with HAProxy's counters at a socket of the node, where they were at a port of all
+    interfaces, as its page of statistics was, and with an access log.
+
+    Args:
+        text: as Serve writes it.
+        exporter: the socket for the counters.
+        access_port: the port, by UDP, for a line per request.
+    """
+    unix = f"unix@{exporter} mode 600"
+    text = _EXPORTER.sub(lambda found: found.group(1) + unix, text, count=1)
+    text = _STATS.sub(r"\g<1>127.0.0.1:", text, count=1)
+    log = f"    log 127.0.0.1:{access_port} len 1024 format raw local0 info\n"
+    return _FRONTEND.sub(lambda found: found.group() + log, text, count=1)
 
 
 def with_socket(text: str, socket: Path) -> str:

@@ -46,6 +46,16 @@ class Door:
         return self.folder / "standin.sock"
 
     @property
+    def exporter_socket(self) -> Path:
+        """Where HAProxy's exporter listens; a longer name might not fit a socket's path."""
+        return self.folder / "exports.sock"
+
+    @property
+    def access_port(self) -> Path:
+        """The port of this machine to which HAProxy logs each request, as a number."""
+        return self.folder / "access.port"
+
+    @property
     def manager(self) -> Path:
         """The process that manages Serve's HAProxy, by its id."""
         return self.folder / "manager.pid"
@@ -90,6 +100,24 @@ def answers(admin_socket: Path) -> bool:
         except OSError:  # it is there and slow
             return True
     return True
+
+
+def in_flight(admin_socket: Path) -> int | None:
+    """The requests that an HAProxy is about; None if it does not say, since it has just ended."""
+    told = b""
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(1)
+        try:
+            asked.connect(str(admin_socket))
+            asked.sendall(b"show stat\n")
+            while more := asked.recv(1 << 16):
+                told += more
+        except OSError:
+            return None
+    if not told.endswith(b"\n\n"):
+        return None
+    rows = [line.split(b",") for line in told.splitlines()]
+    return sum(int(row[4]) for row in rows if row[1:2] == [b"BACKEND"])  # the fifth: scur
 
 
 def send(pid: int, number: signal.Signals) -> None:

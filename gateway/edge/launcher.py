@@ -8,15 +8,20 @@ A fault of this file costs our answers and never the door.
 import fcntl
 import os
 import shlex
+import socket
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.edge.answers import write_answers
-from gateway.edge.configuration import has_routes, with_answers
+from gateway.edge.configuration import has_routes, metrics_port, with_answers, with_metrics
+from gateway.edge.counts import Counts
 from gateway.edge.door import Door, answers
 from gateway.edge.guard import Guard
+
+METRICS_HOST = "NICHE_EDGE_METRICS_HOST"
+"""The variable for where the metrics listen; by default on loopback."""
 
 
 def write_launcher(file: Path, binary: str) -> None:
@@ -49,15 +54,18 @@ def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
     # Ray ends a manager's whole process group together with it.
     os.setpgid(0, 0)
     door.manager.write_text(str(os.getppid()), encoding="utf-8")
-    _configure(door)
-    _guarded(door, binary)
+    text = door.served.read_text(encoding="utf-8")
+    _guarded(door, binary, metrics_port(text))
+    _configure(door, text)
     return [] if "-sf" in arguments else _predecessors(door)
 
 
-def _configure(door: Door) -> None:
-    """Writes our answers in; a new manager, which knows no replicas yet, begins with those that
-    its predecessor knew."""
-    text = with_answers(door.served.read_text("utf-8"), write_answers(door.folder / "answers"))
+def _configure(door: Door, text: str) -> None:
+    """Writes in what Serve has no setting for; a new manager, which knows no replicas yet, begins
+    with those that its predecessor knew."""
+    text = with_answers(text, write_answers(door.folder / "answers"))
+    port = int(door.access_port.read_text(encoding="utf-8"))
+    text = with_metrics(text, door.exporter_socket, port)
     if has_routes(text):
         door.routed.write_text(text, encoding="utf-8")
     elif door.routed.exists():
@@ -72,7 +80,7 @@ def _predecessors(door: Door) -> list[str]:
     return ["-x", str(sockets[0]), "-sf", *pids] if pids and sockets else []
 
 
-def _guarded(door: Door, binary: str) -> None:
+def _guarded(door: Door, binary: str, port: int | None) -> None:
     """Starts the node's guard, unless it runs."""
     lock = os.open(door.folder / "guard.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -80,6 +88,7 @@ def _guarded(door: Door, binary: str) -> None:
     except BlockingIOError:
         os.close(lock)
         return
+    lines = _access_log(door)
     # Twice, so that it is nobody's child; the lock is open in it alone when this becomes HAProxy.
     child = os.fork()
     if child:
@@ -92,10 +101,30 @@ def _guarded(door: Door, binary: str) -> None:
         log = os.open(door.folder / "guard.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for stream in (1, 2):
             os.dup2(log, stream)
-        Guard(door, binary, int(os.environ["RAY_RAYLET_PID"])).run()
+        _guard(door, binary, lines, port)
     except BaseException:  # noqa: BLE001 - nobody is above it
         traceback.print_exc()
     os._exit(0)
+
+
+def _access_log(door: Door) -> socket.socket:
+    """Where the guard reads of each request. By UDP: a Unix socket keeps ten lines, and a replica
+    that dies ends more requests at once."""
+    lines = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    lines.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    lines.bind(("127.0.0.1", 0))
+    door.access_port.write_text(str(lines.getsockname()[1]), encoding="utf-8")
+    return lines
+
+
+def _guard(door: Door, binary: str, lines: socket.socket, port: int | None) -> None:
+    from gateway.edge.exporter import start_exporter  # noqa: PLC0415 - takes as long as a start
+
+    counts = Counts()
+    if port is not None:
+        host = os.environ.get(METRICS_HOST, "127.0.0.1")
+        start_exporter(door, counts, lines, (host, port))
+    Guard(door, binary, int(os.environ["RAY_RAYLET_PID"]), counts).run()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ async def test_hanging_up_stops_the_model(body, gates):
     assert (backend.open_streams, backend.closed_early) == (0, body.get("n", 1))
     assert gateway.sample("niche_requests_in_flight") == 0
     assert gateway.sample("niche_errors_total", code="client_disconnected") == 1
+    assert gateway.sample("niche_streams_cut_total", model="sql-model") == 0
 
 
 async def test_a_cancelled_request_stops_the_model():

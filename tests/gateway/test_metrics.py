@@ -9,11 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from deployments.protocol import EngineStats, Overloaded
+from deployments.protocol import EngineStats, Overloaded, Unavailable
 from deployments.spec import Limits
 from deployments.upstream import Upstream
 from gateway.errors import TABLE
-from gateway.metrics import Metrics, exposition
+from gateway.metrics import Metrics, exposition, forget_dead_processes
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.stacks import CHAT, SPECIALIST, make_gateway, until
 
@@ -22,6 +22,8 @@ GOLDEN = {
     "niche_errors": ("counter", ("code",)),
     "niche_dispatch_fallbacks": ("counter", ("model", "reason")),
     "niche_refusals": ("counter", ("model", "cause")),
+    "niche_streams_cut": ("counter", ("model",)),
+    "niche_requests_lost": ("counter", ()),
     "niche_expected_wait_seconds": ("gauge", ("model",)),
     "niche_requests_in_flight": ("gauge", ()),
     "niche_requests_queued": ("gauge", ("model",)),
@@ -211,13 +213,38 @@ async def test_probes_are_not_requests_for_an_answer():
 
 
 async def test_a_failed_stream_pays_nothing_and_counts_its_tokens():
-    """Tokens of a broken answer are counted, its list price is not."""
+    """Tokens of a broken answer are counted, its list price is not; it was cut."""
     gateway = make_gateway(sql=FakeBackend("sql-model", cut=True))
+    assert gateway.sample("niche_streams_cut_total", model="sql-model") == 0
 
     await gateway.post(CHAT | {"stream": True})
 
     assert gateway.sample("niche_completion_tokens_total", model="sql-model") == 1
     assert gateway.sample("niche_cost_currency_total", model="sql-model") is None
+    assert gateway.sample("niche_streams_cut_total", model="sql-model") == 1
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_an_answer_of_a_stand_in_says_so(stream):
+    """A failure before the first token cuts nothing: another model answers, with the reason."""
+    gateway = make_gateway(sql=FakeBackend("sql-model", refusal=Unavailable("sql-model", "gone")))
+
+    await gateway.post(CHAT | {"stream": stream})
+
+    stand_in = {"domain": "sql", "model": "big", "reason": "unhealthy", "status_class": "2xx"}
+    assert gateway.sample("niche_requests_total", **stand_in) == 1
+    assert gateway.sample("niche_streams_cut_total", model="sql-model") == 0
+
+
+async def test_an_error_with_a_status_cuts_no_stream():
+    """It never began."""
+    gone = Unavailable("big", "gone")
+    gateway = make_gateway(FakeBackend("big", refusal=gone))
+
+    answer = await gateway.post(CHAT | {"model": "big", "stream": True})
+
+    assert answer.status_code == 503
+    assert gateway.sample("niche_streams_cut_total", model="big") == 0
 
 
 async def test_a_requested_model_is_not_routed():
@@ -256,6 +283,7 @@ from gateway.metrics import Metrics
 metrics = Metrics(CollectorRegistry())
 metrics.errors.labels("invalid_type").inc()
 metrics.in_flight.inc()
+metrics.queued.labels("sql-model").inc(2)
 """
 
 
@@ -273,3 +301,21 @@ def test_processes_are_summed(tmp_path):
 
     assert 'niche_errors_total{code="invalid_type"} 2.0' in body.decode()
     assert "niche_requests_in_flight 2.0" in body.decode()
+
+
+def test_a_killed_process_is_forgotten_but_for_what_it_lost(tmp_path):
+    """Its gauges leave the sums, with the requests that waited in it; its counters stay. Nobody
+    counts them twice."""
+    subprocess.run(
+        [sys.executable, "-c", _PROCESS],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+    )
+
+    assert forget_dead_processes(tmp_path, lambda pid: True) == 0
+    assert forget_dead_processes(tmp_path, lambda pid: False) == 2
+    assert forget_dead_processes(tmp_path, lambda pid: False) == 0
+    body, _ = exposition(CollectorRegistry(), str(tmp_path), "")
+    assert 'niche_errors_total{code="invalid_type"} 1.0' in body.decode()
+    assert "niche_requests_in_flight" not in body.decode()

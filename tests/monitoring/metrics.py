@@ -1,5 +1,5 @@
-"""Which metrics there are, with their labels: the gateway's from its registry, and others' known
-names."""
+"""Which metrics there are, with their labels: the gateway's from its registry, the edge's, and
+others' known names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +10,19 @@ import ray.dashboard.modules.metrics.dashboards as rays
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from gateway.edge.counts import FAMILIES
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.metrics import Metrics
 
 _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
 
-def gateway_series() -> dict[str, set[str]]:
-    """The labels of every series that a gateway shows, by its name."""
+def niche_series() -> dict[str, set[str]]:
+    """The labels of every series that a gateway or an edge shows, by its name."""
     registry = CollectorRegistry()
     made = [*vars(Metrics(registry)).values(), *vars(EvidenceMetrics(registry)).values()]
-    return {
+    edge = {family.name: set(family.labels) for family in FAMILIES}
+    return edge | {
         f"{metric._name}{suffix}": {*metric._labelnames, *(["le"] if suffix == "_bucket" else [])}
         for metric in made
         if isinstance(metric, MetricWrapperBase)

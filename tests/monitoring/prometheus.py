@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes one target, and promtool."""
+"""A real Prometheus that scrapes a job, and promtool."""
 
 import subprocess
 import time
@@ -52,22 +52,25 @@ class Prometheus:
         return float(found[0]["value"][1]) if found else None
 
     def scraped(self, times: int) -> None:
-        """Waits until the target was scraped so many times more."""
-        expr = "count_over_time(up[1m])"
+        """Waits until each target was scraped so many times more."""
+        expr = "min(count_over_time(up[1m]))"
         until = (self.value(expr) or 0) + times
         end = time.monotonic() + 30
         while (self.value(expr) or 0) < until:
-            assert time.monotonic() < end, "the target is not scraped"
+            assert time.monotonic() < end, "a target is not scraped"
             time.sleep(SCRAPE_SECONDS / 2)
 
 
 @contextmanager
-def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
+def scraping(folder: Path, *targets: str) -> Iterator[Prometheus]:
     """A Prometheus with its data in a folder."""
     config = {
         "global": {"scrape_interval": f"{round(1000 * SCRAPE_SECONDS)}ms"},
         "scrape_configs": [
-            {"job_name": "niche", "static_configs": [{"targets": [urlsplit(target).netloc]}]}
+            {
+                "job_name": "niche",
+                "static_configs": [{"targets": [urlsplit(target).netloc for target in targets]}],
+            }
         ],
     }
     path = folder / "prometheus.yaml"

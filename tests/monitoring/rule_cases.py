@@ -46,6 +46,24 @@ def requests(good: str, bad: str) -> dict[str, str]:
     }
 
 
+def edge(everything: str, errors: str = "0x999", cut: str = "0x999") -> dict[str, str]:
+    """Counts of requests at an edge that was never shut, and of those that failed there."""
+    return {
+        'niche_edge_requests_total{job="niche"}': everything,
+        'niche_edge_failures_total{job="niche", kind="error"}': errors,
+        'niche_edge_failures_total{job="niche", kind="cut"}': cut,
+        SHUT: "0x999",
+    }
+
+
+def client_errors(everything: str) -> dict[str, str]:
+    """Requests that all end with 4xx: the gateway counts their errors, the edge no failure."""
+    return edge(everything) | {
+        'niche_requests_total{job="niche", model="none", status_class="4xx"}': everything,
+        'niche_errors_total{job="niche", code="invalid_type"}': everything,
+    }
+
+
 def first_tokens(all_of_them: str, fast: str) -> dict[str, str]:
     """Counts of first tokens, and of those within the objective."""
     return {
@@ -110,32 +128,119 @@ def model_up(*verdicts: str) -> dict[str, str]:
 BUDGET = 'niche_shadow_budget_used_ratio{job="niche", limit="tokens"}'
 STORE = 'niche_evidence_store_errors_total{job="niche"}'
 DROPPED_LINES = 'niche_decision_log_drops_total{job="niche"}'
+IN_FLIGHT = 'niche_requests_in_flight{job="niche"}'
+SHUT = 'niche_edge_shut_seconds_total{job="niche"}'
+HEAD, WORKERS = "niche/niche-head", "niche/niche-worker"
+HEAD_SHUT = f'niche_edge_shut_seconds_total{{job="{HEAD}"}}'
+WORKERS_SHUT = f'niche_edge_shut_seconds_total{{job="{WORKERS}"}}'
+ENDED_WITH_AN_ERROR = 'niche_streams_cut_total{job="niche", model="sql"}'
+LOST = 'niche_requests_lost_total{job="niche"}'
 REJECTED = 'niche_errors_total{job="niche", code="gateway_overloaded"}'
 MODEL_REJECTED = 'niche_errors_total{job="niche", code="model_overloaded"}'
 
 _ERRORS = "NicheErrorBudgetBurn"
 _LATENCY = "NicheLatencyBudgetBurn"
 ALERTS = (
-    AlertCase(f"{_ERRORS}Fast", "a fifth fails", requests("0+80x90", "0+20x90"), "70m", JOB),
-    AlertCase(f"{_ERRORS}Fast", "few fail", requests("0+999x90", "0+1x90"), "70m", None),
-    AlertCase(f"{_ERRORS}Fast", "it is over", requests("0+80x90", "0+20x10 200x80"), "50m", None),
-    AlertCase(f"{_ERRORS}Fast", "nearly no traffic", requests("0x90", "0x30 1x60"), "35m", None),
-    AlertCase(f"{_ERRORS}Slow", "2 % fail", requests("0+98x150", "0+2x150"), "1d", JOB, "10m"),
-    AlertCase(f"{_ERRORS}Slow", "0.4 %", requests("0+996x150", "0+4x150"), "1d", None, "10m"),
+    AlertCase(f"{_ERRORS}Fast", "a fifth fails", edge("0+100x90", "0+20x90"), "70m", JOB),
+    AlertCase(f"{_ERRORS}Fast", "few fail", edge("0+1000x90", "0+1x90"), "70m", None),
+    AlertCase(f"{_ERRORS}Fast", "a burst of 5xx", edge("0+100x90", "0x60 100+100x30"), "68m", JOB),
+    AlertCase(f"{_ERRORS}Fast", "it is over", edge("0+100x90", "0+20x10 200x80"), "50m", None),
+    AlertCase(f"{_ERRORS}Fast", "nearly no traffic", edge("0x30 1x60", "0x30 1x60"), "35m", None),
+    AlertCase(f"{_ERRORS}Fast", "a tenth is cut", edge("0+100x90", cut="0+10x90"), "70m", JOB),
+    AlertCase(
+        f"{_ERRORS}Fast",
+        "a tenth of the streams ends with an error",
+        edge("0+100x90") | {ENDED_WITH_AN_ERROR: "0+10x90"},
+        "70m",
+        JOB,
+    ),
+    AlertCase(
+        f"{_ERRORS}Fast",
+        "gateways are killed again and again",
+        edge("0+100x90") | {LOST: "0+10x90"},
+        "70m",
+        JOB,
+    ),
+    AlertCase(
+        f"{_ERRORS}Fast",
+        "connections are refused for six minutes",
+        edge("0+25x300 7500x99") | {SHUT: "0x299 0+15x24 360x99"},
+        "81m",
+        JOB,
+        "15s",
+    ),
+    AlertCase(
+        f"{_ERRORS}Fast",
+        "the machine is lost",
+        {name: f"{values} stale" for name, values in edge("0+25x300", "0x300", "0x300").items()}
+        | {SHUT: "0x300 stale"},
+        "83m",
+        JOB,
+        "15s",
+    ),
+    AlertCase(f"{_ERRORS}Fast", "clients err", client_errors("0+100x90"), "70m", None),
+    AlertCase(f"{_ERRORS}Slow", "2 % fail", edge("0+100x150", "0+2x150"), "1d", JOB, "10m"),
+    AlertCase(f"{_ERRORS}Slow", "0.4 %", edge("0+1000x150", "0+4x150"), "1d", None, "10m"),
+    AlertCase(f"{_ERRORS}Slow", "clients err", client_errors("0+100x150"), "1d", None, "10m"),
     AlertCase(f"{_LATENCY}Fast", "most are late", first_tokens("0+100x90", "0+10x90"), "70m", JOB),
     AlertCase(f"{_LATENCY}Fast", "some are", first_tokens("0+100x90", "0+80x90"), "70m", None),
     AlertCase(
         f"{_LATENCY}Slow", "a fifth", first_tokens("0+100x150", "0+80x150"), "1d", JOB, "10m"
     ),
     AlertCase(f"{_LATENCY}Slow", "few", first_tokens("0+100x150", "0+96x150"), "1d", None, "10m"),
-    AlertCase("NicheMetricsAbsent", "no gateway reports", {}, "10m", {}),
+    AlertCase("NicheMetricsAbsent", "nobody reports", {}, "10m", {}),
+    AlertCase("NicheMetricsAbsent", "no gateway reports", edge("0x20"), "10m", {}),
+    AlertCase("NicheMetricsAbsent", "no edge reports", {IN_FLIGHT: "0x20"}, "10m", {}),
+    AlertCase("NicheMetricsAbsent", "both", edge("0x20") | {IN_FLIGHT: "0x20"}, "10m", None),
     AlertCase(
-        "NicheMetricsAbsent",
-        "a gateway reports",
-        {'niche_requests_in_flight{job="niche"}': "0x20"},
-        "10m",
-        None,
+        "NicheEdgeDown",
+        "the head is lost",
+        {HEAD_SHUT: "0x40 stale", WORKERS_SHUT: "0x80"},
+        "12m",
+        {"job": HEAD},
+        "15s",
     ),
+    AlertCase(
+        "NicheEdgeDown",
+        "the head cannot be reached",
+        {HEAD_SHUT: "0x40", WORKERS_SHUT: "0x80"},
+        "17m",
+        {"job": HEAD},
+        "15s",
+    ),
+    AlertCase(
+        "NicheEdgeDown", "connections are refused", {SHUT: "0x40 15+15x40"}, "12m", JOB, "15s"
+    ),
+    AlertCase("NicheEdgeDown", "another stands in", {SHUT: "0x40 0.2x40"}, "12m", None, "15s"),
+    AlertCase("NicheEdgeDown", "it is back", {SHUT: "0x40 stale _x8 0x40"}, "14m", None, "15s"),
+    AlertCase(
+        "NicheStreamsCut",
+        "a gateway dies with its streams",
+        edge("0+100x80", cut="0x40 20x40"),
+        "12m",
+        JOB,
+        "15s",
+    ),
+    AlertCase(
+        "NicheStreamsCut",
+        "a model's replica dies with its streams",
+        edge("0+100x80") | {ENDED_WITH_AN_ERROR: "0x40 20x40"},
+        "12m",
+        JOB,
+        "15s",
+    ),
+    AlertCase(
+        "NicheStreamsCut",
+        "a gateway dies with what waits in it",
+        edge("0+100x80") | {LOST: "0x40 20x40"},
+        "12m",
+        JOB,
+        "15s",
+    ),
+    AlertCase(
+        "NicheStreamsCut", "one of 800", edge("0+100x80", cut="0x40 1x40"), "12m", None, "15s"
+    ),
+    AlertCase("NicheStreamsCut", "5xx", edge("0+100x80", errors="0x40 20x40"), "12m", None, "15s"),
     AlertCase(
         "NicheGatewayOverloaded",
         "a tenth is rejected",
@@ -273,7 +378,7 @@ RECORDS = (
     *(
         RecordCase(
             f"job:niche_request_failures:ratio_rate{window}",
-            requests("0+75x30", "0+25x30"),
+            edge("0+100x30", "0+10x30", "0+5x30") | {ENDED_WITH_AN_ERROR: "0+7x30", LOST: "0+3x30"},
             window,
             0.25,
             step=step,
@@ -290,7 +395,20 @@ RECORDS = (
         )
         for window, step in WINDOWS.items()
     ),
-    RecordCase("job:niche_request_failures:ratio_rate1h", reasons(_SAME, _SAME), "1h", 0),
+    RecordCase("job:niche_request_failures:ratio_rate1h", client_errors("0+5x30"), "1h", 0),
+    RecordCase("job:niche_request_failures:ratio_rate1h", edge("5x30"), "1h", 0),
+    # Down at 13 of the 21 looks of the last five minutes, at which nothing is left to count.
+    RecordCase(
+        "job:niche_request_failures:ratio_rate5m",
+        {SHUT: "0x40 stale"},
+        "795s",
+        13 / 21,
+        step="15s",
+    ),
+    RecordCase("job:niche_edge_down:ratio", {SHUT: "0x40"}, "10m", 0, step="15s"),
+    RecordCase("job:niche_edge_down:ratio", {SHUT: "0+5x40"}, "10m", 1 / 3, step="15s"),
+    RecordCase("job:niche_edge_down:ratio", {SHUT: "0x4 stale"}, "50m", 1),
+    RecordCase("job:niche_edge_requests:rate1h", edge("0+60x30"), "2h", 0.1),
     RecordCase("job:niche_out_of_distribution:ratio_rate1h", reasons("0+3x30", _SAME), "1h", 0.25),
     RecordCase(
         "job:niche_out_of_distribution:ratio_rate1d",

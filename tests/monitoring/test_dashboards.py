@@ -7,14 +7,16 @@ import time
 import httpx
 import pytest
 import yaml
+from starlette.responses import PlainTextResponse
 
 from deployments.protocol import EngineStats, Overloaded, Unavailable
+from gateway.edge.counts import Counts
 from router.selection.moments import LEAST_COUNT
 from tests.fakes import FakeBackend
 from tests.gateway.evidence.stacks import comparing, outcomes
 from tests.gateway.stacks import CHAT, Gateway, on_loopback
 from tests.monitoring.dashboards import DASHBOARDS, QUERIES, panels
-from tests.monitoring.metrics import gateway_series, named_by_ray, selectors
+from tests.monitoring.metrics import named_by_ray, niche_series, selectors
 from tests.monitoring.prometheus import promtool, scraping
 from tests.monitoring.tools import needs_prometheus
 
@@ -71,9 +73,9 @@ def test_a_panel_explains_itself_and_asks_the_chosen_data_source(name):
 
 @each_query
 def test_every_metric_and_label_of_a_query_exists(query):
-    """A query names the gateway's own metrics with labels that they have, or known ones of Ray and
+    """A query names our own metrics with labels that they have, or known ones of Ray and
     vLLM."""
-    series = gateway_series()
+    series = niche_series()
     for name, labels in selectors(query.filled):
         if name.startswith(OTHERS):
             assert named_by_ray(name), name
@@ -158,8 +160,8 @@ def use(client: httpx.Client, gateway: Gateway, times: int) -> None:
 @pytest.mark.slow
 @needs_prometheus
 def test_a_real_prometheus_answers_every_query(tmp_path):
-    """After a gateway was used and scraped, every panel of its dashboards has something to show;
-    what Ray and vLLM would tell is at least accepted."""
+    """After a gateway was used and scraped, with its edge, every panel of its dashboards has
+    something to show; what Ray and vLLM would tell is at least accepted."""
     gateway = comparing(
         tmp_path,
         big=FakeBackend("big", pieces=("ri", "ght"), engine_stats=(EngineStats(),)),
@@ -168,7 +170,8 @@ def test_a_real_prometheus_answers_every_query(tmp_path):
     )
     with (
         on_loopback(gateway.app) as url,
-        scraping(url, tmp_path) as prometheus,
+        on_loopback(PlainTextResponse(Counts().exposition())) as edge,
+        scraping(tmp_path, url, edge) as prometheus,
         httpx.Client(base_url=url, timeout=10) as client,
     ):
         for state in ("demote", "promote"):

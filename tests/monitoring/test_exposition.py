@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.edge.counts import Counts
 from tests.gateway.evidence.stacks import compared, comparing, right_and_wrong, tell
 from tests.gateway.stacks import CHAT
 from tests.monitoring.prometheus import promtool
@@ -27,6 +28,12 @@ async def test_promtool_finds_no_fault(tmp_path):
         text = (await gateway.get("/metrics")).content
 
     assert promtool("check", "metrics", given=text) == (0, "")
+
+
+@needs_prometheus
+def test_promtool_finds_no_fault_in_an_edge_s():
+    """Nor do those of an edge."""
+    assert promtool("check", "metrics", given=Counts().exposition().encode()) == (0, "")
 
 
 @contextmanager

