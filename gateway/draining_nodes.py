@@ -39,9 +39,10 @@ def wait(
 
 def main(seconds: float) -> None:
     """Waits at the GCS of this node."""
-    from ray._raylet import GcsClient  # noqa: PLC0415 - takes a second
+    from ray import _raylet  # noqa: PLC0415 - takes a second
 
-    client = GcsClient(address=os.environ.get("RAY_ADDRESS", "127.0.0.1:6379"))
+    address = os.environ.get("RAY_ADDRESS", "127.0.0.1:6379")
+    client = _raylet.GcsClient(address=address)  # type: ignore[attr-defined]  # its stub lacks it
     wait(lambda: client.get_draining_nodes(timeout=_FIRST_SECONDS), seconds)
 
 

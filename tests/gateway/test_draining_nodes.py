@@ -35,7 +35,7 @@ class Cluster:
         pytest.param((900,), 665, id="one that takes too long"),
     ],
 )
-def test_the_head_stays_while_a_node_drains(ends, left_at) -> None:
+def test_the_head_stays_while_a_node_drains(ends: tuple[float, ...], left_at: float) -> None:
     """But no longer than it may."""
     cluster = Cluster(*ends)
 

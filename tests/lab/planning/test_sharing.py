@@ -1,12 +1,10 @@
 """Models that share machines: a pool's, and one server's."""
 
-from typing import Any
-
-from deployments.spec import ModelSpec
+from deployments.spec import ModelSpec, Price
 from lab.planning.sharing import shared_machines
 
 
-def at(name: str, url: str, per_hour: float = 1.0, **more: Any) -> ModelSpec:
+def at(name: str, url: str, per_hour: float = 1.0) -> ModelSpec:
     """A model behind a server."""
     return ModelSpec(
         name=name,
@@ -14,8 +12,7 @@ def at(name: str, url: str, per_hour: float = 1.0, **more: Any) -> ModelSpec:
         domain=name,
         engine="openai",
         engine_options={"base_url": url},
-        price={"machine_per_hour": per_hour},
-        **more,
+        price=Price(machine_per_hour=per_hour),
     )
 
 
@@ -54,6 +51,6 @@ def test_a_server_of_somebody_else_is_no_machine() -> None:
 
 def test_replicas_of_their_own_are_not_the_server_s() -> None:
     """They are Ray's, and each model's."""
-    own = {"deployment": "own"}
+    specs = [at("sql", "http://a/v1"), at("law", "http://a/v1")]
 
-    assert shared_machines([at("sql", "http://a/v1", **own), at("law", "http://a/v1", **own)]) == {}
+    assert shared_machines([of.model_copy(update={"deployment": "own"}) for of in specs]) == {}
