@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cli.options import CommandError, add_config, share
-from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
 from gateway.config_file import load_config
@@ -21,6 +20,7 @@ from lab.planning.measurements import (
     merged,
     with_given_values,
 )
+from lab.planning.sharing import shared_machines
 
 if TYPE_CHECKING:
     from lab.planning.fleet import Machine
@@ -129,8 +129,8 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config)
     _check(arguments, config)
-    pools = {name: pool for pool in config.pools if pool.shared for name in pool.model_names}
-    machines = [_machine(spec, pools.get(spec.name)) for spec in config.generating]
+    shared = shared_machines(config.models)
+    machines = [_machine(spec, shared.get(spec.name)) for spec in config.generating]
     edge = GatewayReplicas(
         config.gateway.replicas,
         config.gateway.num_cpus,
@@ -175,7 +175,7 @@ def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
                 raise CommandError(f"--{option}: no model {name}; there are {', '.join(names)}")
 
 
-def _machine(spec: ModelSpec, pool: Pool | None) -> "Machine":
+def _machine(spec: ModelSpec, pool: str | None) -> "Machine":
     from lab.planning.fleet import Machine
 
     if spec.in_gateway:  # the replicas are its server's
@@ -184,6 +184,7 @@ def _machine(spec: ModelSpec, pool: Pool | None) -> "Machine":
             spec.domain,
             spec.price.machine_per_hour,
             elsewhere=_is_elsewhere(spec),
+            pool=pool,
         )
     scaling = spec.autoscaling
     return Machine(
@@ -194,7 +195,7 @@ def _machine(spec: ModelSpec, pool: Pool | None) -> "Machine":
         spec.resources.num_gpus,
         min_replicas=spec.replicas if scaling is None else scaling.min_replicas,
         max_replicas=None if scaling is None else scaling.max_replicas,
-        pool=None if pool is None else pool.name,
+        pool=pool,
     )
 
 

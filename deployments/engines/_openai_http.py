@@ -37,11 +37,21 @@ class Server:
         base_url: where its endpoints are.
         key: for `Authorization`.
         timeout_seconds: the longest time without a byte.
+        keeps_connections: whether a connection serves further requests.
     """
 
-    def __init__(self, name: str, base_url: str, key: str | None, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        key: str | None,
+        timeout_seconds: float,
+        *,
+        keeps_connections: bool = True,
+    ) -> None:
         self.name, self._key, self.timeout_seconds = name, key, timeout_seconds
         self._base = base_url.rstrip("/")
+        self._keeps = keeps_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._stopped = False
 
@@ -114,6 +124,7 @@ class Server:
         """The session whose connections are kept for further requests, or the one whose are not."""
         if self._stopped:
             raise Unavailable(self.name, "the engine is stopped")
+        keeps = keeps and self._keeps
         if keeps not in self._sessions:
             timeout = self.timeout_seconds
             connect = min(_CONNECT_SECONDS, timeout)

@@ -55,6 +55,12 @@ class OpenAIOptions(BaseModel):
     health_path: str = Field(
         default="/models", pattern="^/", description="after base_url; any 2xx means healthy"
     )
+    keep_connections: bool = Field(
+        default=True,
+        description="whether a connection serves further requests; false where the address stands "
+        "for several servers, such as a Service of Kubernetes: each request then goes to one that "
+        "takes requests",
+    )
     extra_body: dict[str, Any] = Field(
         default_factory=dict, description="added to each request's body; null removes a key"
     )
@@ -95,7 +101,13 @@ class OpenAIEngine:
         self._requests = RequestBuilder(
             self._model, spec.system_prompt, options.extra_body, options.control_tokens
         )
-        self._server = Server(spec.name, options.base_url, api_key, options.timeout_seconds)
+        self._server = Server(
+            spec.name,
+            options.base_url,
+            api_key,
+            options.timeout_seconds,
+            keeps_connections=options.keep_connections,
+        )
         self._record = LoadRecorder()
 
     async def start(self) -> None:

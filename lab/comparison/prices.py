@@ -18,9 +18,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.pool import PoolConflict, pools
+from deployments.pool import PoolConflict
 from deployments.spec import ModelSpec, Price
 from lab.comparison.errors import ComparisonError
+from lab.planning.sharing import shared_machines
 
 
 class ModelPrice(Price):
@@ -73,7 +74,7 @@ def _of_stack(raw: dict[str, Any]) -> dict[str, Any]:
         ModelSpec.model_validate({"model": "-"} | {key: of[key] for key in _READ & of.keys()})
         for of in given
     ]
-    shared = {name: pool.name for pool in pools(specs) if pool.shared for name in pool.model_names}
+    shared = shared_machines(specs)
     models = {}
     for spec in specs:
         scaling = spec.autoscaling

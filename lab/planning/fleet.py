@@ -20,8 +20,8 @@ class Machine:
         min_replicas: the number of replicas that always run.
         max_replicas: the largest allowed number of replicas; None: no limit.
         elsewhere: whether it is no machine of the operator's, so that no replica is planned.
-        pool: the pool whose replicas it shares; the models of one agree in all but name and domain.
-            None: it has replicas of its own.
+        pool: the pool, or the server, whose replicas it shares; the models of one agree in all but
+            name and domain. None: it has replicas of its own.
     """
 
     name: str

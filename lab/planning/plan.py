@@ -223,7 +223,7 @@ def _pools(fleet: Fleet) -> Iterator[str]:
     for part in fleet.deployments:
         if part.models:
             name, models = part.machine.deployment, ", ".join(part.models)
-            yield f"{name} is a pool: {models} share its replicas."
+            yield f"{name} is shared: {models} use its replicas."
 
 
 def _shortages(parts: Sequence[Deployment]) -> Iterator[str]:

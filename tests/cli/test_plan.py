@@ -58,6 +58,35 @@ def test_models_of_a_pool_are_one_deployment(capsys, stack) -> None:
     assert [line for line in shown if line.startswith("x is") and "sql, law" in line]
 
 
+SERVER = """
+generalist: {name: generalist, model: x, engine: fake, price: {machine_per_hour: 1}}
+specialists:
+  - &adapter
+    name: sql
+    model: sql
+    domain: sql
+    engine: openai
+    engine_options: {base_url: http://small:8000/v1}
+    price: {machine_per_hour: 0.5}
+  - {<<: *adapter, name: law, model: law, domain: law}
+  - {<<: *adapter, name: tax, domain: tax, engine_options: {base_url: http://other:8000/v1}}
+"""
+
+
+def test_adapters_of_a_server_are_one_deployment(capsys, stack) -> None:
+    """Its row has its URL for a name and costs what one machine does; others have theirs."""
+    Path(stack).write_text(SERVER)
+
+    assert main(["plan", "--config", stack, "--rps", "0.1", *GIVEN]) == 0
+
+    shown = capsys.readouterr().out.splitlines()
+    starts = ("http://small:8000/v1  ", "sql  ", "law  ", "tax  ")
+    rows = {line.split()[0]: line.split()[-1] for line in shown if line.startswith(starts)}
+    assert {"http://small:8000/v1": "0.5", "tax": "0.5"}.items() <= rows.items()
+    assert {"sql", "law"}.isdisjoint(rows)
+    assert [line for line in shown if line.startswith("http://small:8000/v1 is shared: sql, law ")]
+
+
 def test_models_that_embed_are_not_planned_for(capsys, stack) -> None:
     """A line says so, and the plan is the same."""
     main(["plan", "--config", stack, "--rps", "10", *GIVEN])

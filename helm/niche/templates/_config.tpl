@@ -11,6 +11,23 @@
 {{- dig "gateway" "request_timeout_seconds" 600 $config | ceil | int | add 5 -}}
 {{- end -}}
 
+{{/* Seconds of a pod's grace period that are for its processes to end, after the answers. */}}
+{{- define "niche.teardownSeconds" -}}
+15
+{{- end -}}
+
+{{/* A pod's termination grace period: as long as an answer may take, what comes before the pod stops taking requests, and what
+     comes after the last. Takes root, own (head, group or server), before (in seconds). */}}
+{{- define "niche.graceSeconds" -}}
+{{- $needed := add (include "niche.drainSeconds" .root | int) .before (include "niche.teardownSeconds" . | int) -}}
+{{- .own.terminationGracePeriodSeconds | default $needed | int -}}
+{{- end -}}
+
+{{/* What is left of a pod's grace period before its processes end. Takes the same. */}}
+{{- define "niche.leaveSeconds" -}}
+{{- sub (include "niche.graceSeconds" . | int) (include "niche.teardownSeconds" . | int) | max 1 -}}
+{{- end -}}
+
 {{/* The models, the generalist first, under the key `all`. */}}
 {{- define "niche.models" -}}
 {{- include "niche.given" . | fromYaml | include "niche.modelsOf" -}}
@@ -118,7 +135,8 @@
 {{- end -}}
 {{- range $model := concat (list $config.generalist) ($config.specialists | default list) ($config.embeddings | default list) ($config.rerankers | default list) -}}
 {{- with include "niche.modelServerOf" (dict "root" $root "model" $model.name) -}}
-{{- $_ := set $model "engine_options" (merge (dict "base_url" (printf "http://%s:8000/v1" .)) ($model.engine_options | default dict)) -}}
+{{- /* A kept connection would lead to a pod that ends, and past one that is new. */ -}}
+{{- $_ := set $model "engine_options" (merge (dict "base_url" (printf "http://%s:8000/v1" .)) ($model.engine_options | default dict) (dict "keep_connections" false)) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $config -}}

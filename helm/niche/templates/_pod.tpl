@@ -59,15 +59,14 @@
     sizeLimit: {{ . }}
 {{- end -}}
 
-{{/* Stops Ray in order before the container is stopped. */}}
-{{- define "niche.lifecycle" -}}
-lifecycle:
-  preStop:
-    exec:
-      command: [/bin/sh, -c, ray stop]
+{{/* How long Ray, told to end, lets Serve start replicas elsewhere and finish answers here, before it ends this node's
+     processes. 0: it ends at once. */}}
+{{- define "niche.drainEnv" -}}
+- name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S
+  value: {{ . | quote }}
 {{- end -}}
 
-{{/* The part of the spec that all pods have. Takes root, own (head, group or server). */}}
+{{/* The part of the spec that all pods have. Takes root, own (head, group or server), before (see `niche.graceSeconds`). */}}
 {{- define "niche.podBasics" -}}
 serviceAccountName: {{ include "niche.serviceAccountName" .root }}
 automountServiceAccountToken: false
@@ -78,7 +77,7 @@ securityContext:
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-terminationGracePeriodSeconds: {{ .own.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ include "niche.graceSeconds" . }}
 {{- with .own.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -115,10 +114,11 @@ annotations:
 
 {{- define "niche.headTemplate" -}}
 {{- $own := .Values.head -}}
+{{- $part := dict "root" . "own" $own "before" .Values.ray.replacementSeconds -}}
 metadata:
   {{- include "niche.podMetadata" (dict "root" . "own" $own "component" "head" "annotations" dict) | nindent 2 }}
 spec:
-  {{- include "niche.podBasics" (dict "root" . "own" $own) | nindent 2 }}
+  {{- include "niche.podBasics" $part | nindent 2 }}
   containers:
     - name: ray-head
       image: {{ include "niche.image" (dict "root" . "image" dict) }}
@@ -127,6 +127,7 @@ spec:
         {{- toYaml .Values.containerSecurityContext | nindent 8 }}
       env:
         {{- include "niche.rayEnv" (dict "root" .) | trim | nindent 8 }}
+        {{- include "niche.drainEnv" 0 | nindent 8 }}
         {{- with include "niche.env" $own.env | trim }}{{ . | nindent 8 }}{{ end }}
       ports:
         - {name: gcs-server, containerPort: 6379, protocol: TCP}
@@ -137,7 +138,10 @@ spec:
         - {name: edge-metrics, containerPort: 9101, protocol: TCP}
         - {name: as-metrics, containerPort: 44217, protocol: TCP}
         - {name: dash-metrics, containerPort: 44227, protocol: TCP}
-      {{- include "niche.lifecycle" . | nindent 6 }}
+      lifecycle:
+        preStop:  # no node can drain without the head
+          exec:
+            command: [python, -m, gateway.draining_nodes, {{ include "niche.leaveSeconds" $part | quote }}]
       resources:
         {{- include "niche.resources" $own | nindent 8 }}
       volumeMounts:
@@ -219,6 +223,7 @@ niche/router-artifact: {{ . | quote }}
 {{- if and $writes (include "niche.onOneNode" $root) -}}
 {{- $own = set $own "affinity" (include "niche.besideItsGroup" . | fromYaml) -}}
 {{- end -}}
+{{- $basis := dict "root" $root "own" $own "before" $values.ray.replacementSeconds -}}
 {{- $image := include "niche.image" (dict "root" $root "image" $own.image) -}}
 {{- $pullPolicy := $own.image.pullPolicy | default $values.image.pullPolicy -}}
 {{- $edge := include "niche.isEdge" . -}}
@@ -227,7 +232,7 @@ niche/router-artifact: {{ . | quote }}
 metadata:
   {{- include "niche.podMetadata" (dict "root" $root "own" $own "component" "worker" "annotations" (include "niche.revisions" . | fromYaml)) | nindent 2 }}
 spec:
-  {{- include "niche.podBasics" (dict "root" $root "own" $own) | nindent 2 }}
+  {{- include "niche.podBasics" $basis | nindent 2 }}
   topologySpreadConstraints:
     {{- if $own.topologySpreadConstraints }}
     {{- toYaml $own.topologySpreadConstraints | nindent 4 }}
@@ -258,6 +263,7 @@ spec:
         {{- toYaml $values.containerSecurityContext | nindent 8 }}
       env:
         {{- include "niche.rayEnv" (dict "root" $root) | trim | nindent 8 }}
+        {{- include "niche.drainEnv" (include "niche.leaveSeconds" $basis) | nindent 8 }}
         {{- if and $writes (include "niche.aDirectoryEach" $root) }}
         - name: POD_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -267,7 +273,6 @@ spec:
         - {name: serve, containerPort: 8000, protocol: TCP}
         - {name: metrics, containerPort: 8080, protocol: TCP}
         - {name: edge-metrics, containerPort: 9101, protocol: TCP}
-      {{- include "niche.lifecycle" $root | nindent 6 }}
       resources:
         {{- include "niche.resources" $own | nindent 8 }}
       volumeMounts:
@@ -457,7 +462,7 @@ volumeMounts:
 name: router-artifact
 {{- if eq $source.source "image" }}
 image: {{ $source.image.reference }}
-command: [cp, -r, {{ $source.image.path }}/., /artifact]
+command: [cp, -r, {{ $source.image.path }}/., {{ include "niche.copyTarget" . }}]
 {{- else }}
 image: {{ $source.download.image }}
 command:
@@ -476,7 +481,12 @@ resources:
 volumeMounts:
   {{- include "niche.writableMounts" . | nindent 2 }}
   - name: router-artifact
-    mountPath: /artifact
+    mountPath: {{ eq $source.source "image" | ternary (include "niche.copyTarget" .) "/artifact" }}
+{{- end -}}
+
+{{/* Where an init container has the volume that it copies to: a path that hides no directory of its image. */}}
+{{- define "niche.copyTarget" -}}
+/copied-by-the-chart
 {{- end -}}
 
 {{/* Exports the added-up metrics of the pod's gateway replicas; a native sidecar. */}}

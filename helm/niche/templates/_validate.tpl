@@ -203,10 +203,19 @@ modelServers.{{ $server }}.models: {{ $model | quote }} is served by another ser
 {{- end -}}
 {{- $served = append $served $model -}}
 {{- end -}}
-{{- range $adapter, $_ := $own.adapters -}}
+{{- range $adapter, $path := $own.adapters -}}
 {{- if not (has $adapter $called) }}
 modelServers.{{ $server }}.adapters.{{ $adapter }}: no model of this server has this name as its `model`; the names are {{ join ", " $called }}
 {{- end -}}
+{{- $cache := printf "%s/" $root.Values.modelCache.mountPath -}}
+{{- $copied := and $own.adapterImage (hasPrefix (printf "%s/" (include "niche.adapterDirectory" $root)) $path) -}}
+{{- $kept := and $root.Values.modelCache.persistence.enabled (hasPrefix $cache $path) -}}
+{{- if not (or $copied $kept (not (hasPrefix "/" $path))) }}
+modelServers.{{ $server }}.adapters.{{ $adapter }}: the pods have no {{ $path | quote }}; name a path below {{ include "niche.adapterDirectory" $root }} and the adapterImage that it is copied from, one below {{ $cache }} with modelCache.persistence, or a Hugging Face id
+{{- end -}}
+{{- end -}}
+{{- if and $own.adapters (not $own.maxLoraRank) }}
+modelServers.{{ $server }}.maxLoraRank: required with adapters; it is the largest `r` in their adapter_config.json
 {{- end -}}
 {{- end -}}
 {{- range $index, $model := (include "niche.models" . | fromYaml).all -}}

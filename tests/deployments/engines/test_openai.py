@@ -313,6 +313,16 @@ async def test_an_engine_works_without_a_start(upstream):
         await engine.stop()
 
 
+@pytest.mark.parametrize(("keeps", "connections"), [(True, 1), (False, 3)], ids=["kept", "new"])
+async def test_a_connection_serves_further_requests_or_does_not(upstream, keeps, connections):
+    """A new one each time reaches each of several servers behind one address."""
+    upstream.answers(ANSWER)
+    async with connected(upstream, keep_connections=keeps) as engine:
+        for _ in range(3):
+            await engine.complete(request())
+    assert len(set(upstream.clients)) == connections
+
+
 @pytest.mark.parametrize("size", [1, 7], ids=["bytes", "pieces"])
 async def test_an_answer_is_the_same_however_its_stream_is_cut(upstream, size):
     """Comments, three line ends, other Unicode line breaks and split characters."""

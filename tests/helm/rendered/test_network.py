@@ -1,10 +1,11 @@
 """Who reaches whom: services, routes, policies."""
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.helm.rendered.charts import everywhere, rendered
+from tests.helm.rendered.charts import Rendered, changed, everywhere, rendered
 
 
 @pytest.mark.parametrize("values", ["ingress", "http-route"])
@@ -102,6 +103,76 @@ def test_model_servers_answer_ray_alone():
     assert others == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     ]
+
+
+OTLP = 'niche.observability.tracing.endpoint="{}"'
+
+
+def _egress(chart: Rendered, component: str) -> dict[int, Any]:
+    """The peers of each port to which a component's pods may connect; None: any."""
+    policy = chart.one("NetworkPolicy", f"trial-niche-{component}")["spec"]
+    ports = [(port["port"], rule) for rule in policy["egress"] for port in rule.get("ports", [])]
+    return {port: rule.get("to") for port, rule in ports}
+
+
+def test_the_head_reaches_its_redis():
+    """Alone, at the port of the address."""
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "state"}}}]
+    chart = rendered("gcs-fault-tolerance")
+
+    assert _egress(chart, "head")[6379] == peers
+    assert 6379 not in _egress(chart, "worker")
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("redis", 6379),
+        ("redis:7000", 7000),
+        ("rediss://user:word@redis.state:6390/0", 6390),
+        ("redis://redis.state", 6379),
+    ],
+)
+def test_an_address_tells_the_port_of_redis(address, port):
+    """With a scheme, a password and a path, or without."""
+    chart = changed("gcs-fault-tolerance", f'gcsFaultTolerance.redisAddress="{address}"')
+
+    assert port in _egress(chart, "head")
+
+
+def test_the_gateway_reaches_the_redis_of_responses():
+    """Whose URL is in a Secret, so that the values name its port."""
+    chart = rendered("response-store")
+
+    assert _egress(chart, "worker")[6380] == [{"podSelector": {"matchLabels": {"app": "redis"}}}]
+    assert 6380 not in _egress(chart, "head")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("http://collector.monitoring:4318/v1/traces", 4318),
+        ("https://traces.example/v1/traces", 443),
+        ("http://collector/v1/traces", 80),
+    ],
+)
+def test_the_gateway_reaches_the_collector_of_traces(endpoint, port):
+    """At the port of its endpoint, anywhere unless the values name it."""
+    peers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    named = f"networkPolicy.collector.peers={json.dumps(peers)}"
+    generalist = 'niche.generalist={"name":"generalist","model":"none","engine":"fake"}'
+    given = (generalist, OTLP.format(endpoint))
+
+    assert _egress(changed("network-policy", *given), "worker")[port] is None
+    assert _egress(changed("network-policy", *given, named), "worker")[port] == peers
+
+
+def test_nothing_is_opened_for_what_is_not_configured():
+    """No Redis, no collector."""
+    chart = changed("fake", "networkPolicy.enabled=true")
+
+    assert _egress(chart, "head").keys() == {53, 443, 6443}
+    assert _egress(chart, "worker").keys() == {53, 443}
 
 
 def test_deployments_select_their_pods():

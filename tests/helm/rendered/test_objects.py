@@ -11,6 +11,7 @@ from tests.helm.rendered.charts import (
     RELEASE,
     VALUES,
     Rendered,
+    changed,
     everywhere,
     rendered,
     run,
@@ -51,6 +52,44 @@ def test_models_find_their_server():
         [host] = re.findall(r"^http://([\w-]+):8000/v1$", spec["engine_options"]["base_url"])
         assert host in services
         assert _served(chart, host).count(spec["model"]) == 1
+
+
+def test_a_server_has_room_for_all_its_adapters():
+    """In one batch, and for the largest; vLLM's default is one adapter, of rank 16."""
+    [server] = rendered("values-gpu-vllm").pods["trial-niche-small"]["spec"]["containers"]
+
+    assert {"--enable-lora", "--max-loras=2", "--max-lora-rank=16"} <= set(server["args"])
+
+
+def test_adapters_come_from_an_image():
+    """An init container copies them to the volume on which the server looks for them."""
+    pod = rendered("values-gpu-vllm").pods["trial-niche-small"]["spec"]
+    [server], [copies] = pod["containers"], pod["initContainers"]
+    folders = {it["name"]: it["mountPath"] for it in server["volumeMounts"]}
+    paths = [word.split("=")[1] for word in server["args"] if word.startswith(("sql=", "tools="))]
+
+    assert [it["name"] for it in copies["volumeMounts"]] == ["adapters"]
+    assert paths == [f"{folders['adapters']}/sql", f"{folders['adapters']}/tools"]
+
+
+def test_a_server_without_adapters_copies_none():
+    """Nor has it room for any."""
+    pod = rendered("values-gpu-vllm").pods["trial-niche-large"]["spec"]
+    [server] = pod["containers"]
+
+    assert "initContainers" not in pod
+    assert [word for word in server["args"] if "lora" in word] == []
+
+
+def test_a_service_s_connections_are_not_kept():
+    """A kept one leads to a pod that ends; whose URL is the operator's keeps what it says."""
+    chart = rendered("values-gpu-vllm")
+    own = changed("values-gpu-vllm", "niche.generalist.engine_options.keep_connections=true")
+
+    assert {spec["engine_options"]["keep_connections"] for spec in chart.niche["specialists"]} == {
+        False
+    }
+    assert own.niche["generalist"]["engine_options"]["keep_connections"] is True
 
 
 def test_redis_stands_in_its_options_alone():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray.autoscaler._private.kuberay.autoscaling_config import _get_ray_resources_from_group_spec
 
 from cli.ray_environment import ray_environment
 from gateway.config import GatewaySection
@@ -90,12 +91,11 @@ def test_mounts_have_volumes():
 
 
 def test_ray_s_container_is_the_first():
-    """KubeRay takes the first container for Ray's, writes its command, and stops it in order."""
+    """KubeRay takes the first container for Ray's, and writes its command."""
     for values, chart in everywhere():
         for pod in chart.ray_pods.values():
             first = pod["spec"]["containers"][0]
             assert first["name"].startswith("ray-"), values
-            assert first["lifecycle"]["preStop"]["exec"]["command"][-1] == "ray stop", values
             assert "command" not in first, values
             assert first["resources"]["limits"] == first["resources"]["requests"], values
 
@@ -146,6 +146,16 @@ def test_a_gpu_group_reaches_its_nodes():
     assert (group["idleTimeoutSeconds"], group["priority"]) == (900, 10)
 
 
+@pytest.mark.parametrize(
+    ("values", "group", "gpus"), [("gpu-group", "gpu", 1), ("mig", "slice", 1), ("mig", "cpu", 0)]
+)
+def test_ray_s_autoscaler_sees_the_gpus_of_a_group(values, group, gpus):
+    """Also those of MIG, whose resource has another name; it adds pods for what it sees alone."""
+    found = rendered(values).groups[group]
+
+    assert _get_ray_resources_from_group_spec(found, is_head=False).get("GPU") == gpus
+
+
 def test_a_cpu_group_asks_for_no_gpu():
     """A group without GPUs neither asks for them nor tolerates their taint."""
     spec = rendered("gpu-group").ray_pods["cpu"]["spec"]
@@ -191,6 +201,20 @@ def test_the_artifact_is_checked_where_it_will_be_read(values, kind):
     assert order[: order.index("check-config")] == ["router-artifact"] * (kind == "emptyDir")
     assert mounts["check-config"] == mounts["ray-worker"]
     assert mounts["ray-worker"]["mountPath"] == chart.niche["router"]["artifact"]
+
+
+def test_a_copy_hides_nothing_that_it_copies():
+    """An init container's volume lies beside the directory of its image."""
+    artifact = changed("artifact-image", 'routerArtifact.image={"reference":"a"}')
+    adapters = rendered("model-servers").pods["trial-niche-small"]
+    [copies] = adapters["spec"]["initContainers"]
+    for container in (containers(artifact.ray_pods["cpu"])[0], copies):
+        program, _recursive, source, target = container["command"]
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+
+        assert program == "cp"
+        assert target in mounts
+        assert not any(source.startswith(f"{path}/") for path in mounts)
 
 
 def _check(tmp_path, chart):

@@ -15,6 +15,8 @@ POOL = ("niche.specialists[1].deployment=null",)
 TWO_GPUS = ("niche.generalist.resources.num_gpus=2", "workerGroups.gpu.gpus=1")
 UPSTREAM = (*OPENAI, 'niche.generalist.engine_options.base_url="http://x/v1"')
 SERVER = 'modelServers.a={"models":["generalist"],"model":"m"}'
+ADAPTED = (*OPENAI, SERVER, "modelServers.a.maxLoraRank=8")
+FROM_IMAGE = ('modelServers.a.adapterImage="adapters"',)
 A_DIRECTORY_EACH = (
     "niche.gateway.shadow.store_texts=true",
     "state.persistence.enabled=true",
@@ -61,6 +63,11 @@ BY_SCHEMA: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "server-without-weights": (('modelServers.a.models=["generalist"]',), "model"),
     "server-without-models": (('modelServers.a={"model":"m","models":[]}',), "models"),
+    "no-rank-of-vllm": (
+        (*ADAPTED[:-1], "modelServers.a.maxLoraRank=12"),
+        "maxLoraRank",
+    ),
+    "half-a-rollout": ((*OPENAI, SERVER, "modelServers.a.strategy.maxSurge=0"), "strategy"),
     "two-scalers": (
         (
             *OPENAI,
@@ -171,8 +178,24 @@ BY_CHART: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {f"modelServers.{'a' * 32}"},
     ),
     "adapter-of-no-model": (
-        (*OPENAI, SERVER, 'modelServers.a.adapters.x="/y"'),
+        (*ADAPTED, 'modelServers.a.adapters.x="Org/Adapter"'),
         {"modelServers.a.adapters.x"},
+    ),
+    "adapters-without-a-rank": (
+        (*OPENAI, SERVER, 'modelServers.a.adapters.none="Org/Adapter"'),
+        {"modelServers.a.maxLoraRank"},
+    ),
+    "adapter-in-no-volume": (
+        (*ADAPTED, 'modelServers.a.adapters.none="/adapters/none"'),
+        {"modelServers.a.adapters.none"},
+    ),
+    "adapter-in-an-empty-cache": (
+        (*ADAPTED, 'modelServers.a.adapters.none="/models/adapters/none"'),
+        {"modelServers.a.adapters.none"},
+    ),
+    "adapter-beside-its-image": (
+        (*ADAPTED, *FROM_IMAGE, 'modelServers.a.adapters.none="/elsewhere/none"'),
+        {"modelServers.a.adapters.none"},
     ),
     "servers-that-nothing-may-scrape": (
         (
@@ -282,6 +305,17 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
         "niche.generalist.replicas=2",
         'placement.models.generalist="cpu"',
     ),
+    "adapter-of-an-image": (
+        *ADAPTED,
+        *FROM_IMAGE,
+        'modelServers.a.adapters.none="/adapters/none"',
+    ),
+    "adapter-in-a-persistent-cache": (
+        *ADAPTED,
+        "modelCache.persistence.enabled=true",
+        'modelServers.a.adapters.none="/models/adapters/none"',
+    ),
+    "adapter-of-the-hub": (*ADAPTED, 'modelServers.a.adapters.none="Org/Adapter"'),
     "stages-on-several-pods": (
         'niche.generalist={"name":"generalist","model":"m","engine":"vllm"}',
         "niche.generalist.engine_options.pipeline_parallel_size=2",

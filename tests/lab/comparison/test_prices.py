@@ -61,6 +61,28 @@ specialists:
     }
 
 
+def test_adapters_of_a_server_share_its_machines(tmp_path: Path) -> None:
+    """They are models with one URL."""
+    text = """
+generalist: {name: big, model: m, engine: fake}
+specialists:
+  - &adapter
+    name: sql
+    model: sql
+    engine: openai
+    engine_options: {base_url: http://small:8000/v1}
+    price: {machine_per_hour: 1}
+  - {<<: *adapter, name: tools, model: tools}
+"""
+    found = read_prices(written(tmp_path, text)).models
+
+    assert {name: of.pool for name, of in found.items()} == {
+        "big": None,
+        "sql": "http://small:8000/v1",
+        "tools": "http://small:8000/v1",
+    }
+
+
 def test_the_shipped_configuration_has_prices() -> None:
     """The example that the help names."""
     assert read_prices(Path("niche.yaml")).models["generalist"].machine_per_hour > 0
