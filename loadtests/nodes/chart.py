@@ -3,6 +3,7 @@
 Rule: environment, grace, hooks and the Serve configuration are the chart's; none is repeated here.
 """
 
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ def read(service: Mapping[str, Any], head: str) -> Chart:
         _pod(group, [f"--address={head}:{GCS_PORT}", *labels], _RECONNECT),
         yaml.safe_load(service["spec"]["serveConfigV2"]),
     )
+
+
+def image_environment(dockerfile: str) -> dict[str, str]:
+    """What the project's image sets for Ray Serve."""
+    return dict(re.findall(r"\b(RAY_SERVE_\w+)=(\S+)", dockerfile))
 
 
 def _pod(group: Mapping[str, Any], start: list[str], more: dict[str, str]) -> PodSpec:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import aiohttp
 
 from loadtests.bench.stacks import ray_environment
-from loadtests.nodes.chart import DASHBOARD_PORT, Chart, render
+from loadtests.nodes.chart import DASHBOARD_PORT, Chart, image_environment, render
 from loadtests.nodes.network import HOST, Network, network
 from loadtests.nodes.pod import Ended, Pod
 from loadtests.nodes.service import Service
@@ -56,6 +56,7 @@ class Cluster:
         known = ("PATH", "NO_PROXY", "no_proxy", "RAY_AUTH_MODE")
         kept = {name: value for name, value in ray_environment().items() if name in known}
         self._environment = {
+            **image_environment((ROOT / "Dockerfile").read_text(encoding="utf-8")),
             **kept,
             "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.nodes.chart import read
+from loadtests.nodes.chart import image_environment, read
 
 HEAD = "10.77.0.1"
 
@@ -58,3 +58,10 @@ def test_the_grace_and_the_hook_are_the_charts(hook):
     assert chart.worker.pre_stop == tuple(hook or ())
     assert chart.worker.grace_seconds == 90
     assert chart.serve_config == {"applications": [{"name": "gateway"}]}
+
+
+def test_the_image_says_how_serve_starts_haproxy():
+    text = (
+        "ENV PATH=/venv/bin:$PATH \\\n    RAY_SERVE_HAPROXY_BINARY_PATH=/venv/bin/niche-haproxy\n"
+    )
+    assert image_environment(text) == {"RAY_SERVE_HAPROXY_BINARY_PATH": "/venv/bin/niche-haproxy"}
