@@ -69,9 +69,8 @@ def plot(samples: Sequence[Sample], path: Path) -> None:
     lived, _ = by_process(samples)
     largest = sorted(lived.items(), key=lambda of: -of[1][-1].memory_bytes)[:_SHOWN]
     figure = Figure(figsize=(11, 8), layout="constrained")
-    for axes, (name, measure) in zip(
-        figure.subplots(2, sharex=True), MEASURES.items(), strict=True
-    ):
+    plots = figure.subplots(len(MEASURES), sharex=True)
+    for axes, (name, measure) in zip(plots, MEASURES.items(), strict=True):
         for process, of in largest:
             minutes = [each.seconds / 60 for each in of]
             axes.plot(minutes, [measure(each) for each in of], label=process)

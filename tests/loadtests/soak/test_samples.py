@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadtests.soak.report import by_process, report
+from loadtests.soak.report import by_process, plot, report
 from loadtests.soak.samples import Sample, slope, title
 
 HOUR = 3600.0
@@ -66,3 +66,9 @@ def test_what_came_or_went_has_no_row():
     assert list(lived) == ["raylet 1"]
     assert others == 1
     assert "worker" not in report([*stays, *comes])
+
+
+def test_the_plot_is_drawn(tmp_path):
+    samples = [Sample(at, "raylet 1", 1 << 20, 9) for at in (0.0, 1.0, 2.0)]
+    plot(samples, tmp_path / "soak.png")
+    assert (tmp_path / "soak.png").read_bytes().startswith(b"\x89PNG")
