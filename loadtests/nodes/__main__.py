@@ -21,7 +21,7 @@ from loadtests.nodes.cluster import ROOT, cluster
 from loadtests.nodes.network import require
 from loadtests.nodes.phases import PHASES
 from loadtests.nodes.report import orderly, report
-from loadtests.nodes.run import DEADLINE_SECONDS, TOKEN_SECONDS, TOKENS, Run, run
+from loadtests.nodes.run import DEADLINE_SECONDS, LONG_TOKENS, TOKEN_SECONDS, Run, run
 from loadtests.traffic.errors import LoadTestError
 
 _IMPOSSIBLE, _INTERRUPTED = 2, 130
@@ -78,7 +78,7 @@ def values() -> dict[str, Any]:
         "model": "none",
         "engine": "fake",
         "engine_options": {
-            "reply": " ".join(["word"] * TOKENS),
+            "reply": " ".join(["word"] * LONG_TOKENS),
             "token_seconds": TOKEN_SECONDS,
         },
         "replicas": 4,

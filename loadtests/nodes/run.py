@@ -16,8 +16,11 @@ from loadtests.nodes.service import NAME, Service
 from loadtests.traffic.client import Server
 from loadtests.traffic.errors import LoadTestError
 
-TOKENS, TOKEN_SECONDS = 40, 0.1
+TOKENS, LONG_TOKENS, TOKEN_SECONDS = 40, 450, 0.1
+_LONG_EVERY = 8
+"""Of so many clients one asks for long answers: longer than Ray's own limit of a drain."""
 DEADLINE_SECONDS = 60.0
+_SERVER = Server(f"http://{NAME}:{SERVE_PORT}", "")
 _READY_SECONDS = 60.0
 _CALM_SECONDS = 5.0
 """Before each phase, so that what one broke is not counted in the next."""
@@ -97,11 +100,7 @@ async def _run(
     say("starts")
     await start(cluster)
     await cluster.ready(_READY_SECONDS)
-    asked = Asked(Server(f"http://{NAME}:{SERVE_PORT}", ""), "generalist", TOKENS, DEADLINE_SECONDS)
-    asking = [
-        Client(asked, number, results.append, partial(_connector, cluster.service, number))
-        for number in range(clients)
-    ]
+    asking = [_client(cluster.service, number, results.append) for number in range(clients)]
     tasks = [asyncio.create_task(client.run(stopping)) for client in asking]
     try:
         await asyncio.sleep(_CALM_SECONDS)
@@ -112,6 +111,12 @@ async def _run(
         stopping.set()
         await asyncio.gather(*tasks, watching)
     return Run(tuple(turns), tuple(results))
+
+
+def _client(service: Service, number: int, report: Callable[[Result], object]) -> Client:
+    tokens = LONG_TOKENS if number % _LONG_EVERY == 0 else TOKENS
+    asked = Asked(_SERVER, "generalist", tokens, DEADLINE_SECONDS)
+    return Client(asked, number, report, partial(_connector, service, number))
 
 
 def _connector(service: Service, number: int) -> aiohttp.BaseConnector:
