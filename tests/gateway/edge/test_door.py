@@ -15,6 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ray.serve._private.constants import (
+    RAY_SERVE_HAPROXY_CONFIG_FILE_LOC,
+    RAY_SERVE_HAPROXY_SOCKET_PATH,
+)
 
 from gateway.edge.door import STOPPING, Door, answers
 from gateway.edge.launcher import write_launcher
@@ -163,3 +167,11 @@ def test_nobody_stands_in_while_the_stack_stops(house: House) -> None:
 
     assert eventually(lambda: not (house.folder / "guard.log").read_text().count("stands in"), 1)
     assert not house.open()
+
+
+def test_its_files_are_called_as_serve_calls_them():
+    """The chart names none of them; with another socket the guard would see nobody there."""
+    door = Door(Path(RAY_SERVE_HAPROXY_CONFIG_FILE_LOC).parent)
+
+    assert str(door.served) == RAY_SERVE_HAPROXY_CONFIG_FILE_LOC
+    assert str(door.served_socket) == RAY_SERVE_HAPROXY_SOCKET_PATH
