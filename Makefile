@@ -105,7 +105,7 @@ chaos: install-dev ## Kill and hang parts of a stack under 32 clients, and count
 # As root, with redis-server. Others: make nodes NODES="--only rolling node".
 NODES ?=
 
-nodes: chart-tools ## The chart's pods as Ray nodes: updated, drained, scaled and killed under clients; root, redis-server, 10 minutes
+nodes: chart-tools models ## The chart's pods as Ray nodes: updated, drained, scaled and killed under clients; root, redis-server, 10 minutes
 	$(RUN) loadtests.nodes --helm "$$($(RUN) tests.helm.tools | tail -n 1)/helm" $(NODES)
 
 test-chaos: install-dev models ## Tests that kill parts of the running stack, and hold 64 streams; a few minutes

@@ -8,6 +8,7 @@ Needs root, redis-server and helm. Prints what the clients saw and writes it to 
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         require()
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        with cluster(options.helm, values(), out) as running:
+        with cluster(options.helm, values(_cache()), out) as running:
             limits = {"clients": options.clients, "seconds": options.seconds}
             done = asyncio.run(run(running, chosen, _say, **limits))
     except LoadTestError as error:
@@ -70,9 +71,13 @@ def _written(done: Run, out: Path) -> int:
     return int(orderly(done)[0] > 0)
 
 
-def values() -> dict[str, Any]:
+def values(cache: Path) -> dict[str, Any]:
     """What differs from the chart's own values: one model without weights and shorter limits; and
-    what needs the image's volumes is off."""
+    what needs pods' own volumes is off.
+
+    Args:
+        cache: the model files, of which the gateway needs its encoder.
+    """
     model = {
         "name": "generalist",
         "model": "none",
@@ -92,8 +97,13 @@ def values() -> dict[str, Any]:
     return {
         "niche": {"generalist": model, "gateway": limits},
         "autoscaler": {"enabled": False},
+        "modelCache": {"mountPath": str(cache)},
         "monitoring": {"gateway": {"enabled": False}},
     }
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("NICHE_CACHE") or Path.home() / ".cache" / "niche").resolve()
 
 
 def _say(step: str) -> None:

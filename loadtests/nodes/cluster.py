@@ -158,6 +158,8 @@ class Cluster:
         until = time.monotonic() + seconds
         seen: object = "nothing"
         while time.monotonic() < until:
+            for pod in (self._head, *self.workers):
+                pod.keep()
             try:
                 seen = await is_done()
             except (aiohttp.ClientError, OSError, TimeoutError, LookupError) as error:

@@ -10,7 +10,7 @@ from loadtests.traffic.errors import LoadTestError
 
 HOST = "10.77.0.254"
 _BRIDGE = "niche-nodes"
-_PREFIX = "niche-node-"
+_PREFIX, _LINK = "niche-node-", "niche-veth"
 
 
 def require() -> None:
@@ -30,7 +30,7 @@ class Network:
     def add(self, number: int) -> tuple[str, str]:
         """Makes a namespace; returns its name and its address."""
         name, address = f"{_PREFIX}{number}", f"10.77.0.{number}"
-        outer, inner = f"niche-veth{number}", "eth0"
+        outer, inner = f"{_LINK}{number}", "eth0"
         _ip("netns", "add", name)
         _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", name)
         _ip("link", "set", outer, "master", _BRIDGE, "up")
@@ -58,15 +58,20 @@ def network() -> Iterator[Network]:
 
 
 def _clean() -> None:
-    found = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
-    for line in found.stdout.splitlines():
+    """Removes all that is called as here; a namespace takes its link along only when its last
+    process is gone."""
+    for line in _ip("netns", "list").splitlines():
         name = line.split()[0]
         if name.startswith(_PREFIX):
             _ip("netns", "delete", name)
-    subprocess.run(["ip", "link", "delete", _BRIDGE], capture_output=True, check=False)
+    for line in _ip("-oneline", "link", "show").splitlines():
+        name = line.split(":")[1].strip().partition("@")[0]
+        if name == _BRIDGE or name.startswith(_LINK):
+            _ip("link", "delete", name)
 
 
-def _ip(*words: str) -> None:
+def _ip(*words: str) -> str:
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadTestError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout

@@ -33,8 +33,10 @@ class Phase:
 
 async def start(cluster: Cluster) -> None:
     """Two workers, and what the chart deploys on them."""
+    await cluster.joined(_SETTLE_SECONDS)  # the head; workers of KubeRay wait for it, too
     cluster.add_worker()
     cluster.add_worker()
+    await cluster.joined(_SETTLE_SECONDS)
     await cluster.apply(_SETTLE_SECONDS)
     await cluster.settled(_SETTLE_SECONDS)
 

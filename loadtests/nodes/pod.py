@@ -62,10 +62,20 @@ class Pod:
         apart = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount"]
         command = ["ip", "netns", "exec", namespace, *apart, "/bin/sh", "-c", mounted]
         # Whatever ends this process ends its pods.
-        command = ["setpriv", "--pdeathsig", "KILL", *command]
-        self._process = subprocess.Popen(
-            command, env=self._environment, stdout=self._output, stderr=subprocess.STDOUT
+        self._command = ["setpriv", "--pdeathsig", "KILL", *command]
+        self._leaves = False
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command, env=self._environment, stdout=self._output, stderr=subprocess.STDOUT
         )
+
+    def keep(self) -> None:
+        """Starts it again if it ended by itself, as the kubelet does: on a busy machine Ray gives
+        a start up after half a minute."""
+        if not self.runs and not self._leaves:
+            self._process = self._start()
 
     @property
     def runs(self) -> bool:
@@ -82,7 +92,7 @@ class Pod:
 
     def kill(self) -> None:
         """Ends all its processes at once, as a power cut does."""
-        first = self._first()
+        self._leaves, first = True, self._first()
         for pid in (first, self._process.pid):
             if pid is not None:
                 with suppress(ProcessLookupError):
@@ -93,7 +103,7 @@ class Pod:
     async def delete(self) -> Ended:
         """Ends it like a deleted pod: the hook, then SIGTERM, and SIGKILL at the end of its
         grace."""
-        began, first = time.monotonic(), self._first()
+        self._leaves, began, first = True, time.monotonic(), self._first()
         until = began + self._spec.grace_seconds
         if self._spec.pre_stop:
             await self._hook(first, self._spec.grace_seconds)
