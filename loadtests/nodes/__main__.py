@@ -2,7 +2,8 @@
 machine, are updated, replaced, drained, scaled and killed while clients ask.
 
 Needs root, redis-server and helm. Prints what the clients saw and writes it to `--out`. Exit codes:
-0, no request was lost where none may be; 1, one was; 2, it could not run; 130, interrupted.
+0, no request was lost where none may be; 1, one was, or the cluster did not come to what was asked;
+2, it could not run; 130, interrupted.
 """
 
 import argparse
@@ -33,8 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the phases; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.nodes", description=__doc__)
     parser.add_argument("--helm", type=Path, default=Path("helm"), help="the program")
+    parser.add_argument("--chart", type=Path, default=ROOT / "helm/niche", help="its folder")
     parser.add_argument("--clients", type=int, default=32, help="requests at once")
-    parser.add_argument("--seconds", type=float, default=900, help="time limit of the run")
+    parser.add_argument("--seconds", type=float, default=900, help="limit of all phases")
     parser.add_argument("--only", nargs="+", help="phases, by the first word of their names")
     parser.add_argument("--out", type=Path, default=Path("work/nodes"), help="folder of results")
     options = parser.parse_args(argv)
@@ -45,16 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         require()
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        with cluster(options.helm, values(_cache()), out) as running:
+        with cluster(options.helm, options.chart, values(_cache()), out) as running:
             limits = {"clients": options.clients, "seconds": options.seconds}
-            done = asyncio.run(run(running, chosen, _say, **limits))
+            return _written(asyncio.run(run(running, chosen, _say, **limits)), out)
     except LoadTestError as error:
         print(f"nodes: {error}", file=sys.stderr)
         return _IMPOSSIBLE
     except KeyboardInterrupt:
         print("nodes: interrupted", file=sys.stderr)
         return _INTERRUPTED
-    return _written(done, out)
 
 
 def _written(done: Run, out: Path) -> int:
@@ -68,7 +69,7 @@ def _written(done: Run, out: Path) -> int:
     (out / "report.md").write_text(text + "\n" + made, encoding="utf-8")
     with (out / "requests.jsonl").open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(asdict(of)) + "\n" for of in done.results)
-    return int(orderly(done)[0] > 0)
+    return int(orderly(done)[0] > 0 or done.turns[-1].fault)
 
 
 def values(cache: Path) -> dict[str, Any]:

@@ -214,16 +214,17 @@ def unsettled(config: Mapping[str, Any], status: Mapping[str, Any]) -> str | Non
 
 
 @contextmanager
-def cluster(helm: Path, values: Mapping[str, Any], folder: Path) -> Iterator[Cluster]:
+def cluster(helm: Path, of: Path, values: Mapping[str, Any], folder: Path) -> Iterator[Cluster]:
     """The chart's head, in namespaces of this machine, and its Redis.
 
     Args:
         helm: the program.
+        of: the chart.
         values: those that differ from the chart's own.
         folder: an empty one, for all that is written.
     """
     values = {**values, "gcsFaultTolerance": {"enabled": True, "redisAddress": _redis_address()}}
-    chart = render(helm, ROOT / "helm" / "niche", values, folder, HEAD)
+    chart = render(helm, of, values, folder, HEAD)
     with ExitStack() as stack:
         net = stack.enter_context(network())
         stack.enter_context(_redis(folder))

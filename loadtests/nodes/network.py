@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from loadtests.traffic.errors import LoadTestError
 
@@ -67,7 +67,8 @@ def _clean() -> None:
     for line in _ip("-oneline", "link", "show").splitlines():
         name = line.split(":")[1].strip().partition("@")[0]
         if name == _BRIDGE or name.startswith(_LINK):
-            _ip("link", "delete", name)
+            with suppress(LoadTestError):  # the namespace's end was faster
+                _ip("link", "delete", name)
 
 
 def _ip(*words: str) -> str:

@@ -30,12 +30,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel
 
 
 class Replica(BaseHTTPRequestHandler):
-    """Answers in plain text: 200, or the status that the path names."""
+    """Answers 200, or the status that the path names, in plain text or as a stream."""
+
+    protocol_version = "HTTP/1.1"  # connections of 1.0 end in any case
 
     def do_GET(self) -> None:
         word = self.path.strip("/")
         self.send_response(int(word) if word.isdigit() else 200)
-        self.send_header("content-type", "text/plain")
+        self.send_header("content-type", "text/event-stream" if word == "stream" else "text/plain")
         self.send_header("content-length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
@@ -175,3 +177,19 @@ def test_its_files_are_called_as_serve_calls_them():
 
     assert str(door.served) == RAY_SERVE_HAPROXY_CONFIG_FILE_LOC
     assert str(door.served_socket) == RAY_SERVE_HAPROXY_SOCKET_PATH
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"), [("/", True), ("/stream", False)], ids=["whole", "stream"]
+)
+def test_only_a_stream_ends_its_connection(house: House, path: str, kept: bool) -> None:
+    """Otherwise a replaced HAProxy would take the next request, and be ended in the midst of it."""
+    house.start()
+
+    client = http.client.HTTPConnection("127.0.0.1", house.port, timeout=20)
+    with closing(client):
+        client.request("GET", path)
+        answer = client.getresponse()
+        answer.read()
+
+    assert (answer.headers["connection"] != "close") == kept
