@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
@@ -135,6 +136,18 @@ class Cluster:
             LoadTestError: it has not in that time.
         """
         await self._until(self._is_settled, seconds, "settle")
+
+    async def replicas(self, pod: Pod) -> Counter[str]:
+        """How many replicas of each application are on a worker."""
+        async with self._session() as session, session.get(self._url) as answer:
+            found = (await answer.json())["applications"]
+        return Counter(
+            name
+            for name, app in found.items()
+            for deployment in app["deployments"].values()
+            for of in deployment["replicas"]
+            if of["node_ip"] == pod.address
+        )
 
     async def joined(self, seconds: float) -> None:
         """Returns when all workers are Ray's nodes.

@@ -86,11 +86,12 @@ async def _scale(cluster: Cluster, model: int, gateway: int) -> str:
 async def _kill_worker(cluster: Cluster) -> str:
     """A worker is gone at once, and another comes."""
     old = cluster.workers[0]
+    had = await cluster.replicas(old)
     cluster.kill(old)
     cluster.add_worker()
     await asyncio.sleep(_NOTICE_SECONDS)
     await cluster.settled(_SETTLE_SECONDS)
-    return old.name
+    return f"{old.name}, with {had[GENERALIST]} of the model and {had[GATEWAY]} of the gateway"
 
 
 async def _kill_head(cluster: Cluster) -> str:
@@ -111,11 +112,12 @@ def _told(name: str, ended: Ended) -> str:
 
 
 PHASES = (
-    Phase("rolling update", True, _update),
     Phase("rolling replacement of a node", True, _replace),
     Phase("node drain, its successor late", True, _drain),
     Phase("scale-down", True, lambda cluster: _scale(cluster, 2, 1)),
-    Phase("scale-up", True, lambda cluster: _scale(cluster, 3, 2)),
+    Phase("scale-up", True, lambda cluster: _scale(cluster, 4, 2)),
+    # The last of these: it spreads replicas again, after a drain they are together.
+    Phase("rolling update", True, _update),
     Phase("worker killed", False, _kill_worker),
     Phase("head killed", False, _kill_head),
 )

@@ -60,12 +60,14 @@ class House:
     def door(self) -> Door:
         return Door(self.folder)
 
-    def start(self, *arguments: str, routed: bool = True) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, routed: bool = True, pass_fds: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
         """Starts HAProxy as a manager does, and waits until it answers."""
         path = served_config(self.folder, self.port, self.upstream if routed else None)
         command = [str(self.folder.parent / "launcher"), "-db", "-f", str(path), "-dR", *arguments]
         environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)}
-        self.started.append(subprocess.Popen(command, env=environment))
+        self.started.append(subprocess.Popen(command, env=environment, pass_fds=pass_fds))
         assert eventually(lambda: answers(self.door.served_socket))
         return self.started[-1]
 
@@ -193,3 +195,23 @@ def test_only_a_stream_ends_its_connection(house: House, path: str, kept: bool) 
         answer.read()
 
     assert (answer.headers["connection"] != "close") == kept
+
+
+def test_what_the_manager_has_open_is_not_kept(house: House) -> None:
+    """A raylet whose node is drained waits until nobody has its pipes any more."""
+    reader, writer = os.pipe()
+    house.start(pass_fds=(writer,))
+    os.close(writer)
+
+    os.set_blocking(reader, False)
+    assert eventually(lambda: closed(reader))
+    assert house.door.processes()
+    os.close(reader)
+
+
+def closed(reader: int) -> bool:
+    """Whether nobody can write to a pipe."""
+    try:
+        return os.read(reader, 1) == b""
+    except BlockingIOError:
+        return False
