@@ -39,10 +39,6 @@ class Network:
         _ip("-n", name, "link", "set", "lo", "up")
         return name, address
 
-    def remove(self, name: str) -> None:
-        """Removes a namespace, and its link."""
-        _ip("netns", "delete", name)
-
 
 @contextmanager
 def network() -> Iterator[Network]:
