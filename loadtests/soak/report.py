@@ -36,7 +36,7 @@ def report(samples: Sequence[Sample]) -> str:
     return "\n".join([*markdown_rows(table), "", left])
 
 
-_COLUMNS = (" at first", " at last", " per hour", "")
+_COLUMNS = (" at first", " at last", " per hour", ", so it")
 
 
 def _written(found: Slope | None) -> tuple[str, str]:
