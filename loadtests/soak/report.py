@@ -12,7 +12,7 @@ from loadtests.table import markdown_rows
 
 _MEBIBYTE = 1 << 20
 _DPI = 100
-_SHOWN = 12
+_SHOWN = 10
 """Lines in a plot that can be told apart."""
 
 Measure = Callable[[Sample], float]
