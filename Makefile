@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -102,6 +102,12 @@ CHAOS ?=
 chaos: install-dev ## Kill and hang parts of a stack under 32 clients, and count what these see; minutes, a quiet machine
 	$(RUN) loadtests.chaos $(CHAOS)
 
+# As root, with redis-server. Others: make nodes NODES="--only rolling node".
+NODES ?=
+
+nodes: chart-tools models ## The chart's pods as Ray nodes: updated, drained, scaled and killed under clients; root, redis-server, 10 minutes
+	$(RUN) loadtests.nodes --helm "$$($(RUN) tests.helm.tools | tail -n 1)/helm" $(NODES)
+
 test-chaos: install-dev models ## Tests that kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10
 
@@ -129,6 +135,12 @@ OVERLOAD ?=
 
 overload: install-dev ## 5 and 20 times what our stack, then LiteLLM (`make bench-tools`) can answer; minutes
 	$(RUN) loadtests.overload $(OVERLOAD)
+
+# Others: make soak SOAK="--seconds 180".
+SOAK ?=
+
+soak: install-dev ## Half an hour of good and bad clients: whether any process grows in memory or open files
+	$(RUN) loadtests.soak $(SOAK)
 
 check: lint type contracts links collection resolution ## Formatting, lints, types, import contracts, links, equal collection of tests, pins
 

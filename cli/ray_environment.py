@@ -13,11 +13,10 @@ from pathlib import Path
 _LAUNCHER = "haproxy"
 """What Serve runs as HAProxy, in the directory of the stack."""
 
-_SECONDS = (
-    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S",
-    "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",
-    "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S",  # of the one before, each time that replicas change
-)
+_SECONDS = ("RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S", "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S")
+_KEPT_SECONDS = 90
+"""For which Serve has HAProxy keep an idle connection: then a last request may come to one that was
+replaced, as each is when replicas change."""
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
@@ -94,7 +93,7 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(state_dir / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "haproxy.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(state_dir / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(state_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(state_dir / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(state_dir / "metrics.sock"),
@@ -102,4 +101,5 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
         **dict.fromkeys(_SECONDS, str(drain_seconds)),
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(_KEPT_SECONDS + drain_seconds),
     }

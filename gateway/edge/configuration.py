@@ -14,6 +14,12 @@ _FRONTEND = re.compile(r"^frontend http_frontend\n    bind .*\n", re.MULTILINE)
 _NO_ROUTE = re.compile(r"^(backend default_backend\n)    http-request return .*\n", re.MULTILINE)
 _ROUTE = re.compile(r"^    use_backend ", re.MULTILINE)
 _HARD_STOP = re.compile(r"^    hard-stop-after (\d+)s$", re.MULTILINE)
+_STREAMS_END = (
+    "    http-after-response set-header connection close"
+    " if { res.hdr(content-type) -m beg text/event-stream }\n"
+)
+"""A replaced HAProxy tells clients with their last answer that it closes the connection. A stream's
+head went out before, so it would serve another request there, and be ended in the midst of it."""
 _SOCKET = re.compile(r"^(    stats socket )(\S+)", re.MULTILINE)
 _EXPORTER = re.compile(r"^(frontend prometheus\n    bind ):(\d+)$", re.MULTILINE)
 _STATS = re.compile(r"^(listen stats\n  bind )\*:", re.MULTILINE)
@@ -58,7 +64,8 @@ def with_socket(text: str, socket: Path) -> str:
 
 
 def with_answers(text: str, files: Mapping[int, Path]) -> str:
-    """The same with our answers in place of HAProxy's, Serve's and the HTTP servers' plain texts.
+    """The same with our answers in place of HAProxy's, Serve's and the HTTP servers' plain texts,
+    and streams after which the connection ends.
 
     Args:
         text: as Serve writes it.
@@ -72,7 +79,7 @@ def with_answers(text: str, files: Mapping[int, Path]) -> str:
     )
     text = _SERVES_ERRORS.sub("", text)
     text = _BALANCE.sub(lambda found: found.group() + errors, text, count=1)
-    text = _FRONTEND.sub(lambda found: found.group() + plain, text, count=1)
+    text = _FRONTEND.sub(lambda found: found.group() + plain + _STREAMS_END, text, count=1)
     # Everything is below the gateway's prefix: who comes here came before its first replica.
     return _NO_ROUTE.sub(
         r"\1    http-request return status 503 default-errorfiles" + "\n", text, count=1

@@ -38,7 +38,7 @@ class Door:
     @property
     def served_socket(self) -> Path:
         """The admin socket of Serve's HAProxy."""
-        return self.folder / "haproxy.sock"
+        return self.folder / "admin.sock"
 
     @property
     def stand_in_socket(self) -> Path:

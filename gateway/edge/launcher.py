@@ -40,6 +40,9 @@ def write_launcher(file: Path, binary: str) -> None:
 
 def main(binary: str, *arguments: str) -> None:
     """Becomes HAProxy."""
+    # Serve hands on all that it has open, and with it pipes that the raylet, when its node is
+    # drained, waits to see closed before it ends: the guard would wait for the raylet then.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     words = list(arguments)
     try:
         words += _prepared(binary, words)

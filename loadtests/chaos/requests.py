@@ -75,17 +75,25 @@ class Client:
         asked: what it asks.
         number: its own; even ones want streams.
         report: takes each result.
+        connector: makes its connections; None: aiohttp's own.
     """
 
-    def __init__(self, asked: Asked, number: int, report: Callable[[Result], object]) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        number: int,
+        report: Callable[[Result], object],
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+    ) -> None:
         self._asked, self._number, self._report = asked, number, report
+        self._connector = connector or aiohttp.TCPConnector
         self.began: float | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Asks until `stopping`, and finishes its last request."""
         key = self._asked.server.key
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with aiohttp.ClientSession(headers=headers) as session:
+        async with aiohttp.ClientSession(headers=headers, connector=self._connector()) as session:
             count = self._number
             while not stopping.is_set():
                 count += 1000

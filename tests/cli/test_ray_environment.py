@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from ray.serve.config import HTTPOptions
 
 from cli.ray_environment import ray_environment
 
@@ -63,6 +64,15 @@ def test_two_stacks_do_not_meet() -> None:
     assert all(Path(path).is_relative_to(STATE) for path in paths)
     assert len(ports) == 3
     assert all(1024 <= int(port) <= 65535 for port in ports)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
+def test_a_replaced_haproxy_has_time_for_a_last_answer() -> None:
+    """Its request may come as late as Serve has an idle connection kept."""
+    added = ray_environment(STATE, {}, 605)
+
+    last = int(added["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) - HTTPOptions().keep_alive_timeout_s
+    assert last >= int(added["RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S"]) == 605
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a socket's path is bounded on Linux")

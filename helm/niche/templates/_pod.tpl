@@ -3,7 +3,7 @@
 {{/* Takes root. */}}
 {{- define "niche.rayEnv" -}}
 {{- $drain := include "niche.drainSeconds" .root -}}
-{{- $proxy := dict "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S" $drain "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S" $drain "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" $drain "NICHE_EDGE_METRICS_HOST" "0.0.0.0" -}}
+{{- $proxy := dict "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S" $drain "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S" $drain "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" (add $drain 90) "NICHE_EDGE_METRICS_HOST" "0.0.0.0" -}}
 {{- include "niche.env" (merge (deepCopy .root.Values.ray.env) $proxy) }}
 {{- if not .root.Values.ray.auth.enabled }}
 - name: RAY_AUTH_MODE  # Ray's commands have different defaults

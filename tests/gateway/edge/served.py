@@ -21,7 +21,7 @@ def served_config(
     """
     config = HAProxyConfig(
         http_options=HTTPOptions(host="127.0.0.1", port=port),
-        socket_path=str(folder / "haproxy.sock"),
+        socket_path=str(folder / "admin.sock"),
         server_state_base=str(folder),
         server_state_file=str(folder / "server-state"),
         stats_port=free_port(),

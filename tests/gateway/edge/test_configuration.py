@@ -53,5 +53,5 @@ def test_a_stand_in_has_an_admin_socket_of_its_own(tmp_path: Path) -> None:
 
     other = with_socket(text, tmp_path / "other.sock")
 
-    assert other.replace("other.sock", "haproxy.sock") == text
+    assert other.replace("other.sock", "admin.sock") == text
     assert f"stats socket {tmp_path}/other.sock mode" in other

@@ -18,6 +18,10 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from ray.serve._private.constants import (
+    RAY_SERVE_HAPROXY_CONFIG_FILE_LOC,
+    RAY_SERVE_HAPROXY_SOCKET_PATH,
+)
 
 from gateway.edge.door import STOPPING, Door, answers, in_flight
 from gateway.edge.launcher import METRICS_HOST, write_launcher
@@ -29,19 +33,22 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel
 
 
 class Replica(BaseHTTPRequestHandler):
-    """Answers in plain text: 200, or the status that the path names; `cut` breaks off, `slow`
-    takes its time."""
+    """Answers 200, or the status that the path names, in plain text or as a stream; `cut` breaks
+    off, `slow` takes its time."""
+
+    protocol_version = "HTTP/1.1"  # connections of 1.0 end in any case
 
     def do_GET(self) -> None:
         word = self.path.rpartition("/")[2]
         if word == "slow":
             time.sleep(3)
         self.send_response(int(word) if word.isdigit() else 200)
-        self.send_header("content-type", "text/plain")
+        self.send_header("content-type", "text/event-stream" if word == "stream" else "text/plain")
         self.send_header("content-length", "3" if word == "cut" else "2")
         with suppress(ConnectionError):  # HAProxy was killed
             self.end_headers()
             self.wfile.write(b"ok")
+        self.close_connection = word == "cut"
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -67,13 +74,15 @@ class House:
     def door(self) -> Door:
         return Door(self.folder)
 
-    def start(self, *arguments: str, routed: bool = True) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, routed: bool = True, pass_fds: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
         """Starts HAProxy as a manager does, and waits until it answers."""
         upstream = self.upstream if routed else None
         path = served_config(self.folder, self.port, upstream, self.metrics_port)
         command = [str(self.folder.parent / "launcher"), "-db", "-f", str(path), "-dR", *arguments]
         environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)} | self.environment
-        self.started.append(subprocess.Popen(command, env=environment))
+        self.started.append(subprocess.Popen(command, env=environment, pass_fds=pass_fds))
         assert eventually(lambda: answers(self.door.served_socket))
         return self.started[-1]
 
@@ -303,3 +312,47 @@ def test_who_ends_while_it_answers_tells_no_number() -> None:
         asking.join()
 
     assert numbers == [None]
+
+
+def test_its_files_are_called_as_serve_calls_them():
+    """The chart names none of them; with another socket the guard would see nobody there."""
+    door = Door(Path(RAY_SERVE_HAPROXY_CONFIG_FILE_LOC).parent)
+
+    assert str(door.served) == RAY_SERVE_HAPROXY_CONFIG_FILE_LOC
+    assert str(door.served_socket) == RAY_SERVE_HAPROXY_SOCKET_PATH
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"), [("/", True), ("/stream", False)], ids=["whole", "stream"]
+)
+def test_only_a_stream_ends_its_connection(house: House, path: str, kept: bool) -> None:
+    """Otherwise a replaced HAProxy would take the next request, and be ended in the midst of it."""
+    house.start()
+
+    client = http.client.HTTPConnection("127.0.0.1", house.port, timeout=20)
+    with closing(client):
+        client.request("GET", path)
+        answer = client.getresponse()
+        answer.read()
+
+    assert (answer.headers["connection"] != "close") == kept
+
+
+def test_what_the_manager_has_open_is_not_kept(house: House) -> None:
+    """A raylet whose node is drained waits until nobody has its pipes any more."""
+    reader, writer = os.pipe()
+    house.start(pass_fds=(writer,))
+    os.close(writer)
+
+    os.set_blocking(reader, False)
+    assert eventually(lambda: closed(reader))
+    assert house.door.processes()
+    os.close(reader)
+
+
+def closed(reader: int) -> bool:
+    """Whether nobody can write to a pipe."""
+    try:
+        return os.read(reader, 1) == b""
+    except BlockingIOError:
+        return False
