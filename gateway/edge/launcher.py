@@ -12,6 +12,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.edge.answers import write_answers
@@ -40,15 +41,22 @@ def write_launcher(file: Path, binary: str) -> None:
 
 def main(binary: str, *arguments: str) -> None:
     """Becomes HAProxy."""
-    # Serve hands on all that it has open, and with it pipes that the raylet, when its node is
-    # drained, waits to see closed before it ends: the guard would wait for the raylet then.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    _close_inherited()
     words = list(arguments)
     try:
         words += _prepared(binary, words)
     except Exception:  # noqa: BLE001 - see above
         traceback.print_exc()
     os.execv(binary, [binary, *words])
+
+
+def _close_inherited() -> None:
+    """Serve hands on all that it has open, and with it pipes that the raylet, when its node is
+    drained, waits to see closed before it ends: the guard would wait for the raylet then."""
+    for opened in list(Path("/dev/fd").iterdir()):  # the limit of a container may be 2**30
+        if int(opened.name) > sys.stderr.fileno():
+            with suppress(OSError):  # that of the listing
+                os.close(int(opened.name))
 
 
 def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
