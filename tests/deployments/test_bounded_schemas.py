@@ -47,7 +47,9 @@ def endless_answer(schema: Any, seed: int) -> str:
     return said.decode()
 
 
-@pytest.mark.parametrize("name", json.loads(SCHEMAS).keys() - REFUSED - UNREACHED)
+@pytest.mark.parametrize(
+    "name", [name for name in json.loads(SCHEMAS) if name not in REFUSED | UNREACHED]
+)
 def test_an_answer_that_never_wants_to_end_ends_and_is_valid(name: str) -> None:
     """A token is a character here, as digits are."""
     schema = json.loads(SCHEMAS)[name]
