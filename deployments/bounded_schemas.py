@@ -13,9 +13,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from deployments.tagged_calls import may_call_again
+
 _CHARACTERS_PER_TOKEN = 0.9
 """Digits are a token each, and small models like to repeat them."""
 _MOST_TOKENS = 4096
+MOST_CALLS = 3
+"""Of an answer, where it may have several: they share its room."""
+_TOKENS_OF_A_CALL = 25
+"""Beside its arguments."""
 _MOST_PARTS, _DEEPEST = 4000, 16
 """Parts of a bounded schema, and references in references: llguidance reads 128 levels of JSON."""
 _COMFORT, _COMFORT_OF_ANYTHING = 24, 64
@@ -53,7 +59,9 @@ def bounded_fields(fields: Mapping[str, Any], max_tokens: int | None) -> dict[st
             named = named | {"schema": bounded(schema, max_tokens)}
             bounded_ones["response_format"] = form | {"json_schema": named}
     if isinstance(tools := fields.get("tools"), list):
-        bounded_ones["tools"] = [_bounded_tool(tool, max_tokens) for tool in tools]
+        each = (max_tokens or _MOST_TOKENS) // (MOST_CALLS if may_call_again(fields) else 1)
+        tokens = max(1, each - _TOKENS_OF_A_CALL)
+        bounded_ones["tools"] = [_bounded_tool(tool, tokens) for tool in tools]
     return bounded_ones
 
 

@@ -69,12 +69,15 @@ def callable_tools(fields: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-def form_of(fields: Mapping[str, Any], max_tokens: int | None = None) -> Form | None:
+def form_of(
+    fields: Mapping[str, Any], max_tokens: int | None = None, most_calls: int | None = None
+) -> Form | None:
     """What the answer to a chat follows, because of its tools and its `response_format`.
 
     Args:
         fields: those of the request.
         max_tokens: the longest answer, if that is known.
+        most_calls: the calls that an answer may have; None: any number.
 
     Raises:
         InvalidPrompt: they are none.
@@ -90,15 +93,23 @@ def form_of(fields: Mapping[str, Any], max_tokens: int | None = None) -> Form | 
         return None if rule is None else Form(rule, "response_format")
     choice = fields.get("tool_choice", "auto")
     instead = (rule or ANY_TEXT) if choice == "auto" else None
-    # Who names a function wants one call of it; a small model would repeat it.
-    several = isinstance(choice, str) and fields.get("parallel_tool_calls", True)
-    rule = _calls_rule(calls, instead, several=several)
+    rule = _calls_rule(calls, instead, most_calls if may_call_again(fields) else 1)
     return Form(rule, "tools", calls=True, text=instead == ANY_TEXT)
 
 
-def _calls_rule(calls: Sequence[str], instead: str | None, *, several: bool) -> str:
-    """The rule of an answer that calls functions; `instead`: that of one that calls none."""
-    more = f'("\\n{_OPEN}" call)*' if several else ""
+def may_call_again(fields: Mapping[str, Any]) -> bool:
+    """Whether an answer may have several calls. Who names a function wants one call of it; a small
+    model would repeat it."""
+    by_name = not isinstance(fields.get("tool_choice", "auto"), str)
+    return not by_name and bool(fields.get("parallel_tool_calls", True))
+
+
+def _calls_rule(calls: Sequence[str], instead: str | None, most: int | None) -> str:
+    """The rule of an answer that calls functions; `instead`: that of one that calls none; `most`:
+    the number of calls."""
+    more = (
+        "" if most == 1 else f'("\\n{_OPEN}" call)' + ("*" if most is None else f"{{0,{most - 1}}}")
+    )
     rule = f'"{_OPEN}" call {more}'
     if instead == ANY_TEXT:
         rule = f'TEXT | before call {more}\nbefore[lazy]: TEXT "{_OPEN}"\nTEXT: {ANY_TEXT}'

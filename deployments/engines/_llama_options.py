@@ -61,8 +61,8 @@ class LlamaOptions(SamplingDefaults):
     default_bounded_schemas: bool = Field(
         default=False,
         description="whether what a schema leaves open (lengths of texts and lists, the depth of "
-        "a recursion) is bounded by what fits `max_tokens`: small models go on for ever else, and "
-        "their JSON is cut",
+        "a recursion, the number of calls) is bounded by what fits `max_tokens`: small models go "
+        "on for ever else, and their JSON is cut",
     )
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 
 from deployments.answer_forms import Form, can_hold, grammar_of
 from deployments.answer_grammar import asks_for_form, grammar_for
-from deployments.bounded_schemas import bounded_fields
+from deployments.bounded_schemas import MOST_CALLS, bounded_fields
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
@@ -178,7 +178,7 @@ def _shape_answer(
 
 def _form(fields: Mapping[str, Any], max_tokens: int | None, *, bounded: bool) -> Form | None:
     if bounded:
-        form = form_of(bounded_fields(fields, max_tokens), max_tokens)
+        form = form_of(bounded_fields(fields, max_tokens), max_tokens, MOST_CALLS)
         if form is None or can_hold(form):
             return form
     return form_of(fields, max_tokens)

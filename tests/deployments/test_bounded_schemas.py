@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deployments.answer_forms import Form, json_rule, matcher_of
-from deployments.bounded_schemas import bounded, bounded_fields
+from deployments.bounded_schemas import MOST_CALLS, bounded, bounded_fields
 from tests.deployments.engines.measured_schemas import is_valid, number
 
 SCHEMAS = (Path(__file__).parent / "engines" / "schemas.json").read_text(encoding="utf-8")
@@ -171,6 +171,23 @@ def test_a_request_has_bounds_in_its_format_and_its_tools() -> None:
     assert "maxLength" in fields["response_format"]["json_schema"]["schema"]
     assert fields["tools"][0]["function"]["name"] == "f"
     assert not allows(fields["tools"][0]["function"]["parameters"], {"children": [TREE] * 9})
+
+
+def test_calls_share_the_room_of_an_answer() -> None:
+    """Where one is wanted, it has all of it."""
+    text = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    fields = {"tools": [{"type": "function", "function": {"name": "f", "parameters": text}}]}
+
+    several = bounded_fields(fields, MAX_TOKENS)
+    single = bounded_fields(fields | {"parallel_tool_calls": False}, MAX_TOKENS)
+
+    room = [_longest(of["tools"][0]["function"]["parameters"]) for of in (several, single)]
+    assert MOST_CALLS * room[0] < room[1] < MAX_TOKENS
+
+
+def _longest(parameters: Any) -> int:
+    length: int = parameters["properties"]["a"]["maxLength"]
+    return length
 
 
 def test_any_object_has_bounds_too() -> None:

@@ -73,6 +73,17 @@ def test_a_request_says_what_its_answer_may_call(
     assert [answer for answer in refused if allows(answer, **asked)] == []
 
 
+@pytest.mark.parametrize(("calls", "fits"), [(1, True), (3, True), (4, False)])
+def test_an_answer_may_have_a_greatest_number_of_calls(calls: int, fits: bool) -> None:
+    form = form_of({"tools": [F, G]}, most_calls=3)
+    assert form is not None
+    matcher = matcher_of(form)
+
+    kept = matcher.consume_tokens([*"\n".join([CALL_G] * calls).encode()])
+
+    assert (bool(kept) and matcher.is_accepting()) == fits
+
+
 def test_without_tools_or_a_schema_an_answer_has_no_form() -> None:
     assert form_of({}) is None
     assert form_of({"tools": [F], "tool_choice": "none"}) is None
