@@ -59,17 +59,20 @@ def bounded_fields(fields: Mapping[str, Any], max_tokens: int | None) -> dict[st
             named = named | {"schema": bounded(schema, max_tokens)}
             bounded_ones["response_format"] = form | {"json_schema": named}
     if isinstance(tools := fields.get("tools"), list):
-        each = (max_tokens or _MOST_TOKENS) // (MOST_CALLS if may_call_again(fields) else 1)
-        tokens = max(1, each - _TOKENS_OF_A_CALL)
-        bounded_ones["tools"] = [_bounded_tool(tool, tokens) for tool in tools]
+        whole = max_tokens or _MOST_TOKENS
+        each = max(1, whole // (MOST_CALLS if may_call_again(fields) else 1) - _TOKENS_OF_A_CALL)
+        bounded_ones["tools"] = [_bounded_tool(tool, each, whole) for tool in tools]
     return bounded_ones
 
 
-def _bounded_tool(tool: Any, max_tokens: int | None) -> Any:
+def _bounded_tool(tool: Any, *tokens: int) -> Any:
+    """With the first of these bounds for which there is room."""
     match tool:
         case {"function": {"parameters": dict(schema)} as function}:
-            parameters = bounded({"type": "object"} | schema, max_tokens)
-            return tool | {"function": function | {"parameters": parameters}}
+            parameters = {"type": "object"} | schema
+            tried = (bounded(parameters, most) for most in tokens)
+            found = next((of for of in tried if of != parameters), parameters)
+            return tool | {"function": function | {"parameters": found}}
     return tool
 
 
