@@ -24,6 +24,8 @@ _TOKENS_OF_A_CALL = 25
 """Beside its arguments."""
 _MOST_PARTS, _DEEPEST = 4000, 16
 """Parts of a bounded schema, and references in references: llguidance reads 128 levels of JSON."""
+_MOST_LOOKS = 50_000
+"""At parts of a schema: some tens of milliseconds, in which nobody else is answered."""
 _COMFORT, _COMFORT_OF_ANYTHING = 24, 64
 """What an entry gets on top of twice its shortest form, before there are more entries."""
 _KEY, _SHORTEST_TEXT, _SHORTEST_PATTERN = 24, 8, 64
@@ -39,7 +41,7 @@ _KINDS = ("string", "number", "boolean", "null", "array", "object")
 
 
 class _TooLarge(Exception):
-    """The bounded schema would have too many parts."""
+    """The schema, or the bounded one, has too many parts."""
 
 
 def bounded_fields(fields: Mapping[str, Any], max_tokens: int | None) -> dict[str, Any]:
@@ -101,7 +103,8 @@ class _Bounds:
     """Finds the bounds of one schema."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root, self._parts, self._depth = root, 0, 0
+        self._root = root
+        self._parts = self._depth = self._looks = 0
         self._fitting: dict[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
             "string": _text,
             "number": _number,
@@ -124,6 +127,9 @@ class _Bounds:
 
     def least(self, schema: Any) -> float:
         """About the characters of the shortest value; infinite, if there is none."""
+        self._looks += 1
+        if self._looks > _MOST_LOOKS:
+            raise _TooLarge
         if not isinstance(schema, dict):
             return math.inf if schema is False else 1
         if "$ref" in schema:
@@ -141,12 +147,18 @@ class _Bounds:
         if kind == "string":
             return 2 + (_COMFORT if "format" in schema else schema.get("minLength", 0))
         if kind == "array":
-            places = _places(schema, schema.get("minItems", 0))
-            return 2 + sum(2 + self.least(item) for item in places)
+            return 2 + self._least_of_items(schema, schema.get("minItems", 0))
         if kind == "object":
             required = {key: _property(schema, key) for key in schema.get("required", ())}
             return 2 + sum(_overhead(key) + self.least(of) for key, of in required.items())
         return 4 if kind in ("boolean", "null") else 1
+
+    def _least_of_items(self, schema: Mapping[str, Any], count: int) -> float:
+        """Of so many, which a client may make any number."""
+        first = list(schema.get("prefixItems", ()))[:count]
+        least = sum(2 + self.least(item) for item in first)
+        more = count - len(first)
+        return least + more * (2 + self.least(schema.get("items", True))) if more > 0 else least
 
     def fit(self, schema: Any, room: float) -> Any:
         """The schema of its values that need about `room` characters at most."""
@@ -193,8 +205,7 @@ class _Bounds:
         room -= 2 + sum(2 + self.least(item) for item in first)
         many = len(first) + max(0, math.floor(room / self._comfort(rest)))
         most = max(needed, min(many, schema.get("maxItems", many)))
-        places = _places(schema, most)
-        shares = _shares(room, [math.inf for _ in places])
+        shares = _shares(room, [math.inf] * most)
         fitted: dict[str, Any] = {"maxItems": most}
         if first:
             shared = zip(first, shares, strict=False)
@@ -321,12 +332,6 @@ def _kinds(schema: Mapping[str, Any]) -> list[str]:
 def _is_open(part: Any) -> bool:
     """Whether it is a list or a map of anything."""
     return isinstance(part, dict) and part.keys() == {"type"}
-
-
-def _places(schema: Mapping[str, Any], count: int) -> list[Any]:
-    """The schemas of so many entries of an array."""
-    first, rest = list(schema.get("prefixItems", ())), schema.get("items", True)
-    return first[:count] + [rest] * max(0, count - len(first))
 
 
 def _property(schema: Mapping[str, Any], key: str) -> Any:

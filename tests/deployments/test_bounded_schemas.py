@@ -121,6 +121,12 @@ def test_the_schemas_own_bounds_stay() -> None:
     "schema",
     [
         pytest.param({"type": "string", "minLength": 2000}, id="no room for the shortest answer"),
+        pytest.param({"type": "array", "minItems": 10**12}, id="a list beyond all memory"),
+        pytest.param(
+            {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a/anyOf/0"}] * 300}
+            | {"$defs": {"a": {"anyOf": [{"anyOf": [{"type": "null"}] * 9000}] * 9}}},
+            id="more parts than can be looked at",
+        ),
         pytest.param({"$ref": "#/nowhere"}, id="a reference to nothing"),
         pytest.param({"$ref": "#"}, id="a reference to itself"),
         pytest.param({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, id="alternatives without an end"),
