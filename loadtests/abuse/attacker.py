@@ -2,10 +2,10 @@
 
     python -m loadtests.abuse.attacker
 
-writes the line `ready`, reads an `Order`, a line of JSON, and begins. In the end it writes its
-`Spoils`. It ends when the order's time is over, and at once when its input is closed. Keys come
-with the order, since anybody can read a process's arguments. It makes way for the measured
-processes (`nice`).
+writes the line `ready`, reads an `Order`, a line of JSON, and writes the line `begun` when all its
+clients are at it. In the end it writes its `Spoils`. It ends when the order's time is over, and at
+once when its input is closed. Keys come with the order, since anybody can read a process's
+arguments. It makes way for the measured processes (`nice`).
 """
 
 import asyncio
@@ -22,15 +22,19 @@ import uvloop
 from loadtests.abuse.attacks import ATTACKS
 from loadtests.abuse.hostile import Attacker, Order, Spoils
 
-READY = "ready"
-"""What the process writes when it can begin."""
+READY, BEGUN = "ready", "begun"
+"""What the process writes when it can begin, and when it has."""
 
-_NICENESS = 10
+_NICENESS = 5
 
 
 async def carried_out(order: Order) -> Spoils:
     """Runs the attack of an order."""
-    attacker, began = Attacker(order), time.process_time()
+
+    def begin() -> None:
+        print(BEGUN, flush=True)
+
+    attacker, began = Attacker(order, begin), time.process_time()
     facts = await ATTACKS[order.abuse].act(attacker)
     return Spoils(dict(attacker.seen), facts or {}, round(time.process_time() - began, 3))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -115,15 +114,11 @@ async def _hang_ups(attacker: Attacker) -> None:
 
 
 async def _slow_readers(attacker: Attacker) -> None:
-    request, order = attacker.chat("What do you say?", stream=True), attacker.order
+    request = attacker.chat("What do you say?", stream=True)
     loop = asyncio.get_running_loop()
 
     async def act() -> str:
-        with socket.socket() as line:
-            line.setblocking(False)
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALLEST_BUFFER)
-            line.bind((order.source, 0))
-            await loop.sock_connect(line, order.address)
+        async with attacker.line(_SMALLEST_BUFFER) as line:
             await loop.sock_sendall(line, request)
             while await loop.sock_recv(line, 1):  # noqa: ASYNC110 - it is slow on purpose
                 await asyncio.sleep(_READ_SECONDS)

@@ -148,6 +148,7 @@ async def forged_scores(attacker: Attacker, waits: Waits = _WAITS) -> dict[str, 
     """Ten zeros for each specialist with traffic and twenty ones for each without: for answers to
     this key's requests, to another's, and for invented ids."""
     keys = attacker.order.keys
+    attacker.begin()
     async with _api(attacker.order, waits) as api:
         evidence = (await api.call(keys.operator, "GET", "/v1/niche/evidence")).body
         before, forged = _moves(evidence), list(_plan(evidence))
@@ -217,6 +218,7 @@ async def _forge(api: Api, attacker: Attacker, one: _Forged) -> None:
 async def foreign_ids(attacker: Attacker, waits: Waits = _WAITS) -> dict[str, int]:
     """Reads, scores and replaces what another key asked for and got."""
     facts = Counter({READ: 0, SCORED: 0, REPLACED: 0, CONTROL: 0})
+    attacker.begin()
     async with _api(attacker.order, waits) as api:
         for _ in range(_TRIES):
             await _take_comparison(api, attacker, facts)

@@ -5,20 +5,23 @@ Rule: they are as cheap as they can be, and each order is bounded in time, clien
 
 import asyncio
 import json
+import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
 from loadtests.abuse.stacks import Keys
 
 MOST_ACTS = 200_000
 """Connections and requests of one order."""
-OPEN = "open at the end"
-"""What a client saw whom nobody answered, nor cut off, before the time was over."""
+OPEN, OUTSIDE = "open at the end", "not connected at the end"
+"""What clients saw whom nobody cut off, or let in, before the time was over."""
 
 _CONNECTING = 256
 """Connections that open at once: more than wait in a server's queue are lost in the kernel."""
+_RAMP_SECONDS = 20.0
+"""Until all clients have tried to connect."""
 _ANSWER_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 _BUFFER = 1 << 23
@@ -114,29 +117,60 @@ class Attacker:
 
     Args:
         order: what to do.
+        begin: is called when all clients are at it; their time counts from then.
 
     Attributes:
         seen: how often which status, or which end of a connection, was seen.
     """
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
+    def __init__(self, order: Order, begin: Callable[[], object] = lambda: None) -> None:
+        self.order, self.begin = order, begin
         self.seen: Counter[str] = Counter()
+        self._tried, self._all_tried = 0, asyncio.Event()
         self._acts = 0
         self._connecting = asyncio.Semaphore(_CONNECTING)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:
         """A connection, which is torn down afterwards."""
-        order = self.order
-        async with self._connecting, asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(
-                *order.address, local_addr=(order.source, 0), limit=_BUFFER
-            )
+        async with self.line() as line:
+            reader, writer = await asyncio.open_connection(sock=line, limit=_BUFFER)
+            try:
+                yield Connection(reader, writer)
+            finally:
+                writer.transport.abort()
+
+    @asynccontextmanager
+    async def line(self, buffer_bytes: int | None = None) -> AsyncIterator[socket.socket]:
+        """A connected socket. No name is resolved, which would take a thread for each.
+
+        Args:
+            buffer_bytes: what the kernel may keep of what comes; None: as usual.
+        """
+        with socket.socket() as line:
+            line.setblocking(False)
+            if buffer_bytes is not None:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+            line.bind((self.order.source, 0))
+            try:
+                with self.counted(OUTSIDE):
+                    async with self._connecting, asyncio.timeout(_ANSWER_SECONDS):
+                        await asyncio.get_running_loop().sock_connect(line, self.order.address)
+            finally:
+                self._tried += 1
+                if self._tried >= self.order.clients:
+                    self._all_tried.set()
+            with self.counted(OPEN):
+                yield line
+
+    @contextmanager
+    def counted(self, end: str) -> Iterator[None]:
+        """Counts who is in it when the time is over."""
         try:
-            yield Connection(reader, writer)
-        finally:
-            writer.transport.abort()
+            yield
+        except asyncio.CancelledError:
+            self.seen[end] += 1
+            raise
 
     def head(self, method: str, path: str) -> bytes:
         """The first lines of a request with the hostile key, without the blank one."""
@@ -171,6 +205,9 @@ class Attacker:
         """
         clients = [asyncio.create_task(self._again(act, pause)) for _ in range(self.order.clients)]
         try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_tried.wait(), _RAMP_SECONDS)
+            self.begin()
             await asyncio.wait(clients, timeout=self.order.seconds)
         finally:
             for client in clients:
@@ -186,9 +223,6 @@ class Attacker:
                 saw = await act()
             except (OSError, EOFError, ValueError) as error:
                 saw = type(error).__name__
-            except asyncio.CancelledError:
-                self.seen[OPEN] += 1
-                raise
             self.seen[saw] += 1
             await asyncio.sleep(pause)
 

@@ -132,7 +132,7 @@ def report(all_of: Sequence[Measured]) -> str:
                 _title(of),
                 bar.name,
                 f"{format_number(bar.limit)}{bar.unit}",
-                f"{format_number(bar.value)}{bar.unit}",
+                "not known" if bar.value is None else f"{format_number(bar.value)}{bar.unit}",
                 "met" if bar.met else "**missed**",
             ]
             for bar in bars(of)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from loadtests.abuse.attacker import READY
+from loadtests.abuse.attacker import BEGUN, READY
 from loadtests.abuse.attacks import ATTACKS
 from loadtests.abuse.hostile import Order, Spoils
 from loadtests.abuse.report import Measured, Polite
@@ -58,9 +58,9 @@ async def measure(abuse: str, attacked: Attacked, rate: float, plan: Plan) -> Me
     quiet.append(_polite(await _asked(attacked, rate, plan.seconds)))
     for _ in range(plan.rounds):
         async with _child("attacker") as hostile, _sampled(attacked.pid, memory):
-            if (await hostile.line()) != READY:
-                raise LoadTestError(f"{abuse}: the hostile clients did not start")
+            await hostile.expect(READY)
             hostile.say(_order(abuse, attacked, plan).to_json())
+            await hostile.expect(BEGUN)
             abused.append(_polite(await _asked(attacked, rate, plan.seconds)))
             spoils.append(await _spoils(abuse, hostile))
         await asyncio.sleep(_CALM_SECONDS)
@@ -138,6 +138,11 @@ class _Child:
         """The next line that it writes; empty when it has ended."""
         assert self.process.stdout is not None
         return (await self.process.stdout.readline()).decode().strip()
+
+    async def expect(self, line: str) -> None:
+        """Waits for a line; raises LoadTestError if another comes, or none."""
+        if (found := await self.line()) != line:
+            raise LoadTestError(f"the hostile clients say {found!r} instead of {line!r}")
 
     def say(self, line: str) -> None:
         """Sends it a line."""

@@ -109,11 +109,17 @@ class Stack(Protocol):
 
 @dataclass(frozen=True)
 class Niche:
-    """`niche serve` with default limits; `config` lacks what needs a folder of the run's own."""
+    """`niche serve` with default limits.
+
+    Attributes:
+        config: lacks what needs a folder of the run's own.
+        max_tokens: of the polite client's answers.
+    """
 
     title: str
     rate: float
     config: dict[str, Any]
+    max_tokens: int = 16
 
     @contextmanager
     def start(self, folder: Path, log: Path) -> Iterator[Attacked]:
@@ -128,7 +134,8 @@ class Niche:
         path.write_text(yaml.safe_dump(self.config | {"gateway": edge}), encoding="utf-8")
         server = Server(f"http://127.0.0.1:{port}", keys.polite)
         with started(serve_command(path, port), server, log, Readiness(), ray_environment()) as pid:
-            yield Attacked(Target(server, self.config["generalist"]["name"]), keys, pid)
+            model = self.config["generalist"]["name"]
+            yield Attacked(Target(server, model, self.max_tokens), keys, pid)
 
 
 def _comparing_all(folder: Path) -> dict[str, Any]:
@@ -158,7 +165,7 @@ def on_fake_engine() -> Niche:
 def on_llama() -> Niche:
     """Our stack on llama.cpp with the default generalist, which has a tokenizer to keep busy."""
     generalist = {"name": "generalist", "model": "smollm2-135m-instruct"}
-    return Niche("llama.cpp", 1.0, {"generalist": generalist})
+    return Niche("llama.cpp", 1.0, {"generalist": generalist}, max_tokens=4)
 
 
 @dataclass(frozen=True)

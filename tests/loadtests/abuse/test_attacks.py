@@ -16,9 +16,11 @@ Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 async def seen(abuse: str, port: int, enough: Callable[[], bool] | int = 2) -> dict[str, int]:
     """What two clients have seen when it is enough: so many ends, or when somebody says so."""
-    attacker = Attacker(order(abuse, port))
+    begun = asyncio.Event()
+    attacker = Attacker(order(abuse, port), begun.set)
     attack = asyncio.ensure_future(ATTACKS[abuse].act(attacker))
     wanted = enough if callable(enough) else lambda: attacker.seen.total() >= enough
+    await begun.wait()
     while not wanted():  # noqa: ASYNC110 - what was seen is a count, no event
         await asyncio.sleep(0.01)
     attack.cancel()
@@ -83,19 +85,24 @@ async def test_so_is_who_is_cut_off(abuse: str) -> None:
 
 
 async def test_an_abuse_ends_with_its_time() -> None:
-    """Whatever its clients are at."""
+    """Which counts from when all clients are at it, whatever they do then."""
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
 
     server = await asyncio.start_server(wait, "127.0.0.1", 0)
-    attacker = Attacker(order("heads", server.sockets[0].getsockname()[1], seconds=0.05))
+    begun = list[str]()
+    attacker = Attacker(
+        order("heads", server.sockets[0].getsockname()[1], seconds=0.05),
+        lambda: begun.append("all are connected"),
+    )
 
     await ATTACKS["heads"].act(attacker)
 
     server.close()
     assert attacker.seen == {OPEN: 2}
+    assert begun == ["all are connected"]
 
 
 async def test_connections_are_opened_and_closed() -> None:
