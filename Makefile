@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak abuse clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -141,6 +141,12 @@ SOAK ?=
 
 soak: install-dev ## Half an hour of good and bad clients: whether any process grows in memory or open files
 	$(RUN) loadtests.soak $(SOAK)
+
+# Others: make abuse ABUSE="--only heads idle"; ABUSE=--quick shows in some minutes that it works.
+ABUSE ?=
+
+abuse: install-dev models ## Forged scores, foreign ids, slow heads, floods: what a polite client beside them sees; 25 minutes, a quiet machine
+	$(RUN) loadtests.abuse $(ABUSE)
 
 check: lint type contracts links collection resolution ## Formatting, lints, types, import contracts, links, equal collection of tests, pins
 

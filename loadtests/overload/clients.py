@@ -19,7 +19,6 @@ PATIENCE_SECONDS = 30.0
 
 _PATH = "/v1/chat/completions"
 _OK, _REFUSALS = 200, (429, 503)
-_MAX_TOKENS = 16
 _CLOSED_LOOP_PAUSE = 0.05
 """After a failure, so that a server that refuses is not asked without pause."""
 
@@ -79,15 +78,16 @@ class Load:
 
 @dataclass(frozen=True)
 class Target:
-    """What is loaded: a server, and the model that requests name."""
+    """What is loaded: a server, the model that requests name, and the tokens of an answer."""
 
     server: Server
     model: str
+    max_tokens: int = 16
 
     def body(self, number: int) -> bytes:
         """Of the request with a number: every second one wants a stream."""
         message = {"role": "user", "content": f"Question {number}: what do you say?"}
-        fields = {"model": self.model, "messages": [message], "max_tokens": _MAX_TOKENS}
+        fields = {"model": self.model, "messages": [message], "max_tokens": self.max_tokens}
         return json.dumps(fields | {"stream": number % 2 == 1}).encode()
 
 

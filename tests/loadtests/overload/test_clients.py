@@ -1,5 +1,6 @@
 """Clients that leave, before a server that answers so many at once."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -39,6 +40,13 @@ async def test_whole_answers_and_streams_are_answers() -> None:
 
     assert [visit.outcome for visit in load.visits] == ["answered"] * 10
     assert load.accepted_share == 1.0
+
+
+def test_a_target_says_how_long_answers_are() -> None:
+    """In tokens; every second request wants a stream."""
+    asked = json.loads(Target(Server("http://127.0.0.1:1"), "bench", 4).body(1))
+
+    assert (asked["model"], asked["max_tokens"], asked["stream"]) == ("bench", 4, True)
 
 
 async def test_clients_leave_when_they_have_waited_long_enough() -> None:
