@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from cli.faults import faults, port_faults
+from cli.faults import faults, port_faults, unheld_rights
 from cli.options import add_config, cache
 from gateway.config import ConfigError
 from gateway.config_file import load_for_check
@@ -69,6 +69,8 @@ def _check(arguments: argparse.Namespace) -> int:
     for pool in config.pools:
         if pool.shared:
             print(f"  pool {pool.name}: {', '.join(pool.model_names)}")
+    for right in unheld_rights(config.gateway) if arguments.secrets and here else ():
+        print(f"  {right}")
     return 0
 
 

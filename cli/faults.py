@@ -24,7 +24,7 @@ from deployments.models.pull import catalogue
 from deployments.models.resolve import resolve
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.spec import ModelSpec
-from gateway.authentication import ApiKeys
+from gateway.authentication import ApiKeys, Role
 from gateway.config import ConfigError, GatewaySection, NicheConfig, ResponseStoreSection
 from router.errors import RouterError
 from router.types import GENERAL
@@ -226,8 +226,19 @@ def _of_keys(path: str) -> Iterator[Fault]:
     except OSError as error:
         reason = f"cannot read {path} ({error.strerror}); write one key per line there"
         yield Fault("gateway.api_keys_file", reason)
-    except ValueError:
-        yield Fault("gateway.api_keys_file", f"no key in {path}; write one per line there")
+    except ValueError as error:
+        yield Fault("gateway.api_keys_file", f"{path}: {error}")
+
+
+def unheld_rights(edge: GatewaySection) -> Iterator[str]:
+    """What nobody may do, since the file of keys marks no key for it; it must have no fault."""
+    if edge.api_keys_file is None:
+        return
+    keys = ApiKeys.from_file(Path(edge.api_keys_file))
+    for role, does in ((Role.GRADER, "grade answers"), (Role.OPERATOR, "change specialists")):
+        if not keys.has(role):
+            mark = f"`{role.name.lower()} KEY`"
+            yield f"nobody may {does}: gateway.api_keys_file has no line {mark}"
 
 
 def _of_written(

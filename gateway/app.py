@@ -82,7 +82,7 @@ def build_app(dependencies: Dependencies) -> Starlette:
 
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
-        ValueError: that file holds no key.
+        ValueError: that file holds no key, or a line that is none.
         ConfigError: the decision log or a store cannot be written.
     """
     limits = dependencies.config.gateway
@@ -169,7 +169,7 @@ def _observe(
                 observers.append(tracing.begin(scope, record))
             decided = scope["path"] not in (_EMBEDDINGS, _RERANK)
             if evaluation is not None and decided:
-                observers.append(ShadowTap(evaluation, record, timeout))
+                observers.append(ShadowTap(evaluation, record, scope, timeout))
             if decisions is not None and decided:
                 observers.append(LoggedDecision(decisions, record))
         return Observers(observers)

@@ -110,7 +110,8 @@ class GatewaySection(Section):
     num_cpus: float = Field(default=0.1, ge=0, description="CPU cores reserved per gateway replica")
     api_keys_file: str | None = Field(
         default=None,
-        description="file with one accepted bearer key per line; None: requests need no key",
+        description="file with one accepted bearer key per line, after `grader` or `operator` if "
+        "it may do more than ask; None: requests need no key",
     )
     adapters_dir: str | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Protocol
 
 import aiohttp
@@ -39,6 +40,7 @@ class Dependencies:
         metrics: on the registry that `/metrics` exposes.
         clock: monotonic seconds.
         wall_clock: Unix time in seconds.
+        draw: an even number in [0, 1), which no client can foresee.
         judge: the model of `gateway.shadow.judge`; None: no judge.
         connect_to_images: makes the connector to the hosts of `gateway.images`.
         services: what the gateway starts and stops.
@@ -59,6 +61,7 @@ class Dependencies:
     metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+    draw: Callable[[], float] = SystemRandom().random
     judge: Backend | None = None
     connect_to_images: Callable[[], aiohttp.BaseConnector] = public_connector
     services: Sequence[Service] = ()

@@ -6,11 +6,12 @@
     |-- InvalidType, InvalidValue                                 the values
     |-- ImageUrlRefused, TooManyImageUrls, ImageNotFetched,        the images
     |   ImageTooLarge, UnsupportedImage
-    |-- InvalidApiKey, TooManyRequests                            the caller
+    |-- InvalidApiKey, PermissionDenied, TooManyRequests          the caller
     |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
     |-- PreviousResponseNotFound, ItemNotFound,                 stored responses
     |   ResponseNotFound, ResponseStoreUnavailable
-    |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
+    |-- AnswerNotFound, FeedbackLimitReached, ShadowDisabled,     feedback and changes of state
+    |   TransitionRefused
     |-- AdapterNotFound, NameTaken,                               specialists that come and go
     |   ChangeRefused, NoFollowedFile
     `-- ClientGone                                                the client disconnected
@@ -112,6 +113,10 @@ class InvalidApiKey(GatewayError):
     """No accepted key came with the request."""
 
 
+class PermissionDenied(GatewayError):
+    """The key is accepted, and `gateway.api_keys_file` does not let it do this."""
+
+
 class TooManyRequests(GatewayError):
     """The gateway is at its limit of concurrent requests."""
 
@@ -145,7 +150,11 @@ class ResponseStoreUnavailable(GatewayError):
 
 
 class AnswerNotFound(GatewayError):
-    """Feedback to an answer that is unknown or too old."""
+    """Feedback to an answer that is unknown, another key's or too old."""
+
+
+class FeedbackLimitReached(GatewayError):
+    """A grader's key has as many graded pairs as count per day, `max_pairs_per_key_per_day`."""
 
 
 class ShadowDisabled(GatewayError):
@@ -209,6 +218,7 @@ TABLE: dict[type[Exception], Rule] = {
     ImageTooLarge: Rule(400, _INVALID, "image_too_large"),
     UnsupportedImage: Rule(400, _INVALID, "unsupported_image_media_type"),
     InvalidApiKey: Rule(401, "authentication_error", "invalid_api_key"),
+    PermissionDenied: Rule(403, "permission_error", "permission_denied"),
     TooManyRequests: Rule(429, "rate_limit_error", "gateway_overloaded"),
     ModelNotFound: Rule(404, _INVALID, "model_not_found"),
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
@@ -218,6 +228,7 @@ TABLE: dict[type[Exception], Rule] = {
     ResponseNotFound: Rule(404, _INVALID, "response_not_found"),
     ResponseStoreUnavailable: Rule(503, "server_error", "response_store_unavailable"),
     AnswerNotFound: Rule(404, _INVALID, "answer_not_found"),
+    FeedbackLimitReached: Rule(429, "rate_limit_error", "feedback_limit_reached"),
     ShadowDisabled: Rule(409, _INVALID, "shadow_disabled"),
     TransitionRefused: Rule(409, _INVALID, "transition_refused"),
     AdapterNotFound: Rule(404, _INVALID, "adapter_not_found"),

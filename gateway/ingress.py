@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from ray import serve
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from deployments.engine import EngineContext
 from gateway.app import build_app
@@ -96,7 +96,7 @@ class Gateway:
         self._app = ReplaceableApp(build_app(await self._parts.dependencies(self._desired)))
         if context.desired is not None:
             self._following = asyncio.create_task(self._follow())
-        return _OneRequestId(self._app)
+        return self._app
 
     async def confirm(self, number: int) -> str | None:
         """Returns when it serves this change or a later one, or with the reason why it serves what
@@ -150,24 +150,6 @@ class Gateway:
                 _log.exception("a replica serves on as before")
                 self._desired = replace(self._desired, number=number)
                 self._refusal = str(error) or type(error).__name__
-
-
-class _OneRequestId:
-    """Drops the gateway's `x-request-id` header when Serve adds its own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = dict(scope.get("headers", ())).get(b"x-request-id")
-
-        async def send_once(message: Message) -> None:
-            if message["type"] == "http.response.start" and request_id is not None:
-                headers = [pair for pair in message["headers"] if pair[0] != b"x-request-id"]
-                message = {**message, "headers": headers}
-            await send(message)
-
-        await self._app(scope, receive, send_once)
 
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:

@@ -1,7 +1,7 @@
 """The gateway's log: lines of JSON on standard error, one per request and one per failure.
 
-Rule: no line contains text of a prompt or an answer. From the client it has only the request id,
-`user` and `metadata`, by which its requests can be found.
+Rule: no line contains text of a prompt or an answer. From the client it has only
+`client_request_id`, `user` and `metadata`, by which its requests can be found.
 """
 
 import logging
@@ -58,6 +58,7 @@ class RequestLog(RequestObserver):
         record = self._record
         fields = {
             "request_id": record.request_id,
+            "client_request_id": record.client_request_id,
             "trace_id": record.trace_id,
             "method": self._method,
             "path": self._path,

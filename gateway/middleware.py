@@ -15,6 +15,7 @@ from deployments.log import about
 from gateway.errors import ClientGone, ErrorBody
 from gateway.observer import RequestObserver
 from gateway.record import Record, record_of, report_failure, store
+from gateway.request_ids import CLIENT_ID
 from gateway.responses import send_json
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -47,7 +48,7 @@ class Recording:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = Record(_request_id(scope), self._clock())
+        record = Record(uuid.uuid4().hex, self._clock(), _client_request_id(scope))
         observer = self._observe(scope, record)
         store(scope, record, observer)
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED_HEADERS]
@@ -112,6 +113,6 @@ class ErrorHandling:
         return body
 
 
-def _request_id(scope: Scope) -> str:
-    header = dict(scope["headers"]).get(b"x-request-id", b"")
-    return header.decode("ascii") if _SANE_ID.fullmatch(header) else uuid.uuid4().hex
+def _client_request_id(scope: Scope) -> str | None:
+    header = dict(scope["headers"]).get(CLIENT_ID, b"")
+    return header.decode("ascii") if _SANE_ID.fullmatch(header) else None

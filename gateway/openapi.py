@@ -87,6 +87,7 @@ _KEYS = {
 }
 ANSWER_HEADERS = (
     "x-request-id",
+    "x-client-request-id",
     "x-niche-domain",
     "x-niche-model",
     "x-niche-confidence",

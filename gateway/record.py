@@ -24,7 +24,8 @@ class Record(RequestObserver):
     """The facts about one request, filled in while it is served.
 
     Attributes:
-        request_id: from the client, or generated.
+        request_id: the gateway's own; no client chooses it.
+        client_request_id: the client's name of its request, for the log alone.
         started: on the monotonic clock, in seconds.
         status: as sent; after a failure in the middle of a stream, the failure's.
         response_started, response_complete: how much of the response was sent.
@@ -41,6 +42,7 @@ class Record(RequestObserver):
 
     request_id: str
     started: float
+    client_request_id: str | None = None
     domain: str = NONE
     model: str = NONE
     reason: str = NONE
@@ -89,6 +91,8 @@ class Record(RequestObserver):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The response headers that are known when the response starts."""
         pairs = [("x-request-id", self.request_id)]
+        if self.client_request_id is not None:
+            pairs.append(("x-client-request-id", self.client_request_id))
         if self.confidence is not None:
             pairs += [
                 ("x-niche-domain", self.domain),

@@ -108,6 +108,12 @@ class ShadowSection(Section):
     feedback_hours: float = Field(
         default=24, gt=0, description="how long feedback to an answer is accepted, in hours"
     )
+    max_pairs_per_key_per_day: int = Field(
+        default=500,
+        ge=1,
+        description="pairs of a specialist that one grader's key may have graded per day (UTC); "
+        "further feedback is refused with 429. An operator's keys have no such limit",
+    )
     grading: tuple[GradingSection, ...] = Field(
         default=(), description="per specialist; without an entry: by feedback"
     )

@@ -7,15 +7,20 @@ Write-ahead logging lets readers go on while one writes; a writer waits for anot
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gateway.errors import StoreError
 
 _BUSY_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
+
+Steps = Mapping[int, Sequence[str]]
+"""Statements that lead from a layout to the next one, for each that can be read."""
+_NO_STEPS: Steps = MappingProxyType({})
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 REMEDY = "restore its backup under another name and name that, or name a new file to begin anew"
@@ -28,12 +33,13 @@ class SqliteFile:
         path: the file, created if there is none; `:memory:` keeps nothing.
         tables: statements that make the tables where they are not there yet.
         layout: raised when the tables change.
+        steps: from earlier layouts to this one.
 
     Raises:
-        StoreError: it cannot be opened, or was written by another version.
+        StoreError: it cannot be opened, or has a layout that this version does not know.
     """
 
-    def __init__(self, path: str, tables: str, layout: int) -> None:
+    def __init__(self, path: str, tables: str, layout: int, steps: Steps = _NO_STEPS) -> None:
         self._path = path
         place = path if path == ":memory:" else _made(Path(path).expanduser())
         with self._translated():
@@ -46,7 +52,7 @@ class SqliteFile:
             self._write_ahead()
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA secure_delete = ON")  # texts that are forgotten are gone
-            self._prepare(tables, layout)
+            self._prepare(tables, layout, steps)
 
     def close(self) -> None:
         """Closes the file."""
@@ -70,8 +76,14 @@ class SqliteFile:
             else:
                 return
 
-    def _prepare(self, tables: str, layout: int) -> None:
-        [(found,)] = self._db.execute("PRAGMA user_version").fetchall()
+    def _prepare(self, tables: str, layout: int, steps: Steps) -> None:
+        if self._layout() in steps:
+            with self._writing():  # another gateway may be at it
+                for number in range(self._layout(), layout):
+                    for statement in steps[number]:
+                        self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {layout}")
+        found = self._layout()
         if found not in (0, layout):
             raise StoreError(
                 f"{self._path!r} has layout {found}, and this version knows {layout}; "
@@ -79,6 +91,10 @@ class SqliteFile:
             )
         self._db.executescript(tables)
         self._db.execute(f"PRAGMA user_version = {layout}")
+
+    def _layout(self) -> int:
+        [(found,)] = self._db.execute("PRAGMA user_version").fetchall()
+        return int(found)
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         with self._translated():

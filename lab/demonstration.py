@@ -262,44 +262,42 @@ class Stream:
 
     async def _send(self, http: httpx.AsyncClient, row: Row, request: Request) -> None:
         """Gets both answers and their scores, and gives feedback where the gateway compares."""
-        key = f"{self.experiment.generalist}-{request.number}-{request.sent:.0f}"
-        text, niche = await _chat(http, "auto", row, key)
-        request.model = niche["model"]
+        text, niche = await _chat(http, "auto", row)
+        request.model, request_id = niche["model"], niche["request_id"]
         request.scores[niche["model"]] = _score(row, text)
         if niche["reason"] in _SPECIALIST_CHOSEN:
             request.specialist = self.experiment.names[niche["domain"]]
             [other] = {self.experiment.generalist, request.specialist} - {niche["model"]}
             states = {of["name"]: of["state"] for of in self.evidence.get("specialists", ())}
             compared = states.get(request.specialist) != "retired"
-            pair = await _pair(http, key) if compared else None
+            pair = await _pair(http, request_id) if compared else None
             if pair is None:  # a request that names its model is no evidence
-                text, _ = await _chat(http, other, row, f"{key}-other")
+                text, _ = await _chat(http, other, row)
             else:
                 text = pair[other]
             request.scores[other] = _score(row, text)
             for model, score in request.scores.items() if pair else ():
-                body = {"request_id": key, "model": model, "score": score}
+                body = {"request_id": request_id, "model": model, "score": score}
                 told = await _json(http, "POST", "/v1/feedback", json=body)
                 request.paired = told["status"] == "graded"
 
 
-async def _chat(http: httpx.AsyncClient, model: str, row: Row, key: str) -> tuple[str, Json]:
+async def _chat(http: httpx.AsyncClient, model: str, row: Row) -> tuple[str, Json]:
     body = {
         "model": model,
         "messages": [turn.model_dump() for turn in row.chat],
         "max_tokens": row.max_tokens or _MAX_TOKENS,
         "temperature": 0,
     }
-    headers = {"x-request-id": key}
-    found = await _json(http, "POST", "/v1/chat/completions", json=body, headers=headers)
+    found = await _json(http, "POST", "/v1/chat/completions", json=body)
     return found["choices"][0]["message"]["content"] or "", found["niche"]
 
 
-async def _pair(http: httpx.AsyncClient, key: str) -> dict[str, str] | None:
+async def _pair(http: httpx.AsyncClient, request_id: str) -> dict[str, str] | None:
     """Both answers by model, after the shadow answer arrives; None: it did not arrive in time."""
     end, pause = time.monotonic() + _PAIR_SECONDS, 0.05
     while time.monotonic() < end:
-        response = await http.get(f"/v1/niche/pairs/{key}")
+        response = await http.get(f"/v1/niche/pairs/{request_id}")
         if response.is_success:
             [pair] = response.json()["pairs"]
             return {answer["model"]: answer["text"] for answer in pair.values()}

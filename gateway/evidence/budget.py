@@ -1,4 +1,5 @@
-"""The daily budget (UTC) of comparisons, shared by all gateways.
+"""What is bounded per day (UTC), over all gateways: the budget of comparisons, and what one
+grader's key adds to the evidence.
 
 Rule: no comparison starts once a limit is reached; a running one may exceed it.
 """
@@ -7,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.evidence.store import DailyUsage, StoreExecutor
+from gateway.evidence.store import DailyUsage, GraderShare, StoreExecutor
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -57,4 +60,31 @@ class Budget:
         return {name: part / limit if limit else 1.0 for name, (part, limit) in limits.items()}
 
     def _day(self) -> str:
-        return datetime.fromtimestamp(self.wall_clock(), UTC).date().isoformat()
+        return _day(self.wall_clock())
+
+
+@dataclass(frozen=True)
+class GraderLimit:
+    """How many pairs of a specialist one grader's key may have graded per day.
+
+    Attributes:
+        max_pairs_per_day: operators have no limit: they can say themselves what a state is to be.
+        wall_clock: Unix time in seconds.
+    """
+
+    max_pairs_per_day: int
+    wall_clock: Callable[[], float]
+
+    def share(self, grader: str | None) -> GraderShare | None:
+        """What a grader has of today; None: an operator, who needs none."""
+        if grader is None:
+            return None
+        return GraderShare(grader, _day(self.wall_clock()), self.max_pairs_per_day)
+
+    def seconds_left(self) -> int:
+        """Whole seconds until the next day."""
+        return _DAY - int(self.wall_clock()) % _DAY
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).date().isoformat()

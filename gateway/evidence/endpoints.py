@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.authentication import gradable
 from gateway.dependencies import Dependencies
 from gateway.errors import (
     AnswerNotFound,
@@ -107,11 +108,12 @@ class EvidenceEndpoints:
         """`GET /v1/niche/pairs/{request_id}`.
 
         Raises:
-            AnswerNotFound: no pair of this request waits for a grade.
+            AnswerNotFound: no pair of this request waits for a grade that this caller may give.
             StoreError: the store cannot be used.
         """
-        request_id = request.path_params["request_id"]
-        waiting = await self._enabled().executor.run(lambda store: store.waiting(request_id))
+        request_id, caller = request.path_params["request_id"], gradable(request.scope)
+        found = await self._enabled().executor.run(lambda store: store.waiting(request_id))
+        waiting = [pair for pair in found if caller in (None, pair.caller)]
         if not waiting:
             raise AnswerNotFound(
                 f"Request {request_id[:128]!r} has no pair of answers that waits for a grade.",

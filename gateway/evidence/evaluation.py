@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from starlette.types import Scope
 from typing_extensions import override
 
 from deployments.capability import Capability
 from deployments.protocol import Chunk, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
+from gateway.authentication import caller_of
 from gateway.dependencies import Dependencies
 from gateway.dialects.parse import CompletionRequest
 from gateway.errors import StoreError
-from gateway.evidence.budget import Budget
+from gateway.evidence.budget import Budget, GraderLimit
 from gateway.evidence.feedback import AnsweredRequests, Feedback
 from gateway.evidence.grading import Grading, Judge, Pairs, default_grader
 from gateway.evidence.metrics import EvidenceMetrics
@@ -102,13 +104,15 @@ class ShadowTap(RequestObserver):
     Args:
         evaluation: receives the answer.
         record: the request's record.
+        scope: the request's, which says whose it is.
         timeout_seconds: the time limit of a shadow answer.
     """
 
     def __init__(
-        self, evaluation: OnlineEvaluation, record: Record, timeout_seconds: float
+        self, evaluation: OnlineEvaluation, record: Record, scope: Scope, timeout_seconds: float
     ) -> None:
         self._evaluation, self._record, self._timeout = evaluation, record, timeout_seconds
+        self._scope = scope
         self._request: CompletionRequest | None = None
         self._first = ""
         self._specialists: tuple[str, ...] = ()
@@ -127,7 +131,7 @@ class ShadowTap(RequestObserver):
         """Chooses the specialists to compare, before the request is answered."""
         self._first, self._started, self._ended = decision.candidates[0], ended, ended
         if self._request is not None:
-            self._specialists = self._evaluation.sampling.picked(self._record.request_id, decision)
+            self._specialists = self._evaluation.sampling.picked(decision)
 
     @override
     def chunk(self, chunk: Chunk, time: float) -> None:
@@ -138,8 +142,8 @@ class ShadowTap(RequestObserver):
     @override
     def delivered(self, costs: Costs) -> None:
         """Starts the comparison, unless another model answered than decided."""
-        record, evaluation = self._record, self._evaluation
-        evaluation.answers.add(record.request_id, record.model)
+        record, evaluation, caller = self._record, self._evaluation, caller_of(self._scope)
+        evaluation.answers.add(record.request_id, record.model, caller)
         request = self._request
         if request is None or not self._specialists or record.model != self._first:
             return
@@ -163,7 +167,7 @@ class ShadowTap(RequestObserver):
             max_wait_seconds=0.0,
         )
         served = ServedAnswer(
-            record.request_id, request.query, asked, answer, evaluation.answers.now()
+            record.request_id, caller, request.query, asked, answer, evaluation.answers.now()
         )
         evaluation.shadow.begin(served, self._specialists)
 
@@ -189,7 +193,14 @@ def build_online_evaluation(
     gradings = {
         spec.name: _grading(section.grading_of(spec.name), spec) for spec in config.specialists
     }
-    pairs = Pairs(executor, states, gradings, _judge(dependencies, section), section.store_texts)
+    pairs = Pairs(
+        executor,
+        states,
+        gradings,
+        _judge(dependencies, section),
+        section.store_texts,
+        GraderLimit(section.max_pairs_per_key_per_day, wall_clock),
+    )
     budget = Budget(executor, section.max_tokens_per_day, section.max_cost_per_day, wall_clock)
     answers = AnsweredRequests(executor, wall_clock, section.feedback_hours * 3600)
     ratios = section.sample_ratio, section.trial_sample_ratio
@@ -201,7 +212,7 @@ def build_online_evaluation(
         budget=budget,
         answers=answers,
         feedback=Feedback(config, answers, pairs, metrics),
-        sampling=Sampling(config, *ratios, states.state),
+        sampling=Sampling(config, *ratios, states.state, dependencies.draw),
         shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
         metrics=metrics,
     )

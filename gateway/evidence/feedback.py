@@ -1,5 +1,7 @@
-"""`POST /v1/feedback`: a client's score or correction of an answer; and the record of which model
-answered which request.
+"""`POST /v1/feedback`: a grader's score or correction of an answer; and the record of which model
+answered which request, and whose request it was.
+
+Rule: whoever may not grade an answer learns as much of it as if there were none.
 
 Rule: no request waits for the disk. The answering models are stored in batches, and before each
 look-up; another gateway finds them after that.
@@ -13,9 +15,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.authentication import gradable
 from gateway.config import NicheConfig
 from gateway.errors import (
     AnswerNotFound,
+    FeedbackLimitReached,
     InvalidValue,
     MissingParameter,
     UnsupportedParameter,
@@ -23,7 +27,13 @@ from gateway.errors import (
 from gateway.evidence.grading import Pairs, UnusableCorrection
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.schemas import FeedbackBody, FeedbackReply
-from gateway.evidence.store import AnsweredRequest, AnswerFeedback, AnswerPair, StoreExecutor
+from gateway.evidence.store import (
+    AnsweredRequest,
+    AnswerFeedback,
+    AnswerPair,
+    Store,
+    StoreExecutor,
+)
 from gateway.validation import read_as
 
 _MOST_UNWRITTEN = 10_000
@@ -49,9 +59,9 @@ class AnsweredRequests:
         """Unix seconds."""
         return self._wall_clock()
 
-    def add(self, request_id: str, model: str) -> None:
-        """Adds an answer; returns at once."""
-        self._unwritten.append(AnsweredRequest(request_id, model, self._wall_clock()))
+    def add(self, request_id: str, model: str, caller: str) -> None:
+        """Adds an answer to a caller; returns at once."""
+        self._unwritten.append(AnsweredRequest(request_id, model, self._wall_clock(), caller))
 
     async def write(self) -> None:
         """Stores pending answers.
@@ -78,8 +88,8 @@ class AnsweredRequests:
         before = self._wall_clock() - self._keep_seconds
         await self._executor.run(lambda store: store.forget(before))
 
-    async def model_of(self, request_id: str) -> str | None:
-        """The model that answered a request; None when it is unknown.
+    async def model_of(self, request_id: str, caller: str | None) -> str | None:
+        """The model that answered a request of a caller, or of any (None); None when none is known.
 
         Raises:
             StoreError: the store cannot be used.
@@ -88,7 +98,7 @@ class AnsweredRequests:
         for look in range(_LOOKS):
             if look:
                 await asyncio.sleep(_PAUSE_SECONDS)
-            model = await self._executor.run(lambda store: store.model_of(request_id))
+            model = await self._executor.run(lambda store: store.model_of(request_id, caller))
             if model is not None:
                 return model
         return None
@@ -122,12 +132,12 @@ class Feedback:
             GatewayError: the body is invalid, or the answer is unknown.
             StoreError: the store cannot be used.
         """
-        feedback = await self._body(request)
-        answered_by = await self._answers.model_of(feedback.request_id)
+        feedback, caller = await self._body(request), gradable(request.scope)
+        answered_by = await self._answers.model_of(feedback.request_id, caller)
         if answered_by is None:
             raise AnswerNotFound(
                 f"Request {feedback.request_id!r} has no known answer; send the x-request-id of a "
-                "recent answer.",
+                "recent answer. Only an operator's key may grade answers to other keys.",
                 "request_id",
             )
         model = feedback.model or answered_by
@@ -136,7 +146,8 @@ class Feedback:
         try:
             if feedback.correction is not None:
                 await self._must_be_usable(feedback.request_id, model, feedback.correction)
-            return _json(await self._add(feedback, model))
+            await self._must_have_share(feedback.request_id, caller)
+            return _json(await self._add(feedback, model, caller))
         except UnusableCorrection as error:
             raise InvalidValue(f"correction: {error}.", "correction") from None
 
@@ -171,16 +182,37 @@ class Feedback:
             if grading.against(correction, correction) != 1:
                 raise UnusableCorrection(f"the grader {grading.grader!r} finds no answer in it")
 
+    async def _must_have_share(self, request_id: str, grader: str | None) -> None:
+        """Raises if a grader may add nothing to the evidence to which the answer belongs."""
+        limit = self._pairs.limit
+        share = limit.share(grader)
+        if share is None:
+            return
+
+        def spent(store: Store) -> str | None:
+            names = (pair.specialist.model for pair in store.waiting(request_id))
+            return next((it for it in names if store.graded(it, share) >= share.max_pairs), None)
+
+        name = await self._pairs.executor.run(spent)
+        if name is not None:
+            raise FeedbackLimitReached(
+                f"This key has graded {share.max_pairs} pairs of {name!r} today (UTC), and no more "
+                "count (gateway.shadow.max_pairs_per_key_per_day).",
+                headers={"retry-after": str(limit.seconds_left())},
+            )
+
     async def _waiting(self, request_id: str) -> Sequence[AnswerPair]:
         return await self._pairs.executor.run(lambda store: store.waiting(request_id))
 
-    async def _add(self, feedback: FeedbackBody, model: str) -> FeedbackReply:
-        note = AnswerFeedback(feedback.score, feedback.correction)
+    async def _add(self, feedback: FeedbackBody, model: str, grader: str | None) -> FeedbackReply:
+        note = AnswerFeedback(feedback.score, feedback.correction, grader)
         now = self._answers.now()
-        await self._pairs.executor.run(
+        noted = await self._pairs.executor.run(
             lambda store: store.note(feedback.request_id, model, note, now)
         )
-        if feedback.score is not None:
+        if noted == "settled":
+            return FeedbackReply(feedback.request_id, model, noted)
+        if feedback.score is not None and noted == "new":
             self._metrics.feedback.labels(model).observe(feedback.score)
         outcome = await self._pairs.settle(feedback.request_id)
         return FeedbackReply(feedback.request_id, model, outcome or "noted")

@@ -17,6 +17,7 @@ from deployments.models.errors import ModelError
 from deployments.protocol import Backend, ModelRequest, Usage
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
+from gateway.evidence.budget import GraderLimit
 from gateway.evidence.states import SpecialistStates
 from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer, StoreExecutor
 from gateway.shadow_config import GradingSection
@@ -191,6 +192,7 @@ class Pairs:
         gradings: how to grade each specialist's pairs.
         judge: for the specialists that are judged.
         store_texts: whether to store the texts of answers.
+        limit: of what one grader adds.
     """
 
     executor: StoreExecutor
@@ -198,9 +200,10 @@ class Pairs:
     gradings: Mapping[str, Grading]
     judge: Judge | None
     store_texts: bool
+    limit: GraderLimit
 
     async def claim(self, request_id: str, specialist: str, time: float) -> bool:
-        """Whether to compare a request: each request id counts once, even if a client reuses it.
+        """Whether to compare a request: each is compared once.
 
         Raises:
             StoreError: the store cannot be used.
@@ -251,15 +254,27 @@ class Pairs:
         return "graded" if all(settled) else "waiting"
 
     async def _settled(self, compared: AnswerPair) -> bool:
-        """Grades a pair if it has enough feedback; returns whether it did."""
+        """Grades a pair if it has enough feedback, of somebody who may add to the evidence today;
+        returns whether it did."""
         notes = await self.executor.run(lambda store: store.notes(compared.request_id))
         grading = self.gradings[compared.specialist.model]
-        scores = await self.executor.run(lambda _: grading.by_feedback(compared, notes))
+        # An operator's word goes before, and takes nobody's share.
+        operators = {model: note for model, note in notes.items() if note.grader is None}
+        scores, share = await self._scores(grading, compared, operators), None
+        if scores is None:
+            scores = await self._scores(grading, compared, notes)
+            share = self.limit.share(next((of.grader for of in notes.values() if of.grader), None))
         if scores is None:
             return False
-        if await self.executor.run(lambda store: store.take(compared)):
+        taken = await self.executor.run(lambda store: store.take(compared, share))
+        if taken == "taken":
             await self._record(compared, scores)
-        return True
+        return taken != "over_share"
+
+    async def _scores(
+        self, grading: Grading, compared: AnswerPair, notes: Mapping[str, AnswerFeedback]
+    ) -> Scores | None:
+        return await self.executor.run(lambda _: grading.by_feedback(compared, notes))
 
     async def _record(self, compared: AnswerPair, scores: Scores) -> None:
         specialist, generalist = compared.specialist, compared.generalist

@@ -41,7 +41,7 @@ class EvidenceMetrics:
         )
         self.feedback = Histogram(
             "niche_feedback_score",
-            "Scores given by clients, from 0 to 1",
+            "First scores that answers were given, from 0 to 1",
             ("model",),
             buckets=_SCORES,
             registry=registry,

@@ -228,9 +228,10 @@ class FeedbackReply(Struct, frozen=True):
     Attributes:
         model: the model of the answer.
         status: `graded`: it completed the grade of a pair; `waiting`: the score of the other answer
-            is missing; `noted`: it is kept, and counts if the request is compared later.
+            is missing; `noted`: it is kept, and counts if the request is compared later;
+            `settled`: earlier feedback to this answer has graded a pair, and nothing changes.
     """
 
     request_id: str
     model: str
-    status: Literal["graded", "waiting", "noted"]
+    status: Literal["graded", "waiting", "noted", "settled"]

@@ -1,17 +1,16 @@
 """Shadow answers: for a sample of the requests, the other model answers too, in the background, for
 comparison only.
 
-A hash of the request id picks the requests, so that every gateway picks the same ones. Rule: the
-user never waits. A comparison starts after the user's answer ended, a few at a time; if the gateway
-is busy, the budget is spent or a model is down, it is skipped and counted.
+A draw that no client can foresee picks the requests. Rule: the user never waits. A comparison
+starts after the user's answer ended, a few at a time; if the gateway is busy, the budget is spent
+or a model is down, it is skipped and counted.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from deployments.protocol import ModelRequest, Overloaded, Unavailable, Usage
@@ -36,12 +35,6 @@ _SENT_FOR_ITS_DOMAIN = frozenset({Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST})
 _ON_TRIAL = frozenset({State.SHADOW, State.PROBATION})
 
 
-def part_of(request_id: str, specialist: str) -> float:
-    """A number in [0, 1): the hash of a request id and a specialist."""
-    digest = hashlib.sha256(f"{specialist} {request_id}".encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
-
-
 @dataclass(frozen=True)
 class Sampling:
     """Picks specialists to compare on a request.
@@ -52,15 +45,17 @@ class Sampling:
         trial_sample_ratio: the sampled fraction of a domain's requests, for specialists in
             shadow or on probation.
         state: the state of a specialist.
+        draw: an even number in [0, 1), which nobody can foresee.
     """
 
     config: NicheConfig
     sample_ratio: float
     trial_sample_ratio: float
     state: Callable[[str], State]
+    draw: Callable[[], float]
 
-    def picked(self, request_id: str, decision: Decision) -> tuple[str, ...]:
-        """The specialists to compare with the generalist on this request.
+    def picked(self, decision: Decision) -> tuple[str, ...]:
+        """The specialists to compare with the generalist on a request.
 
         Only requests that the classifier is sure about are compared.
         """
@@ -69,7 +64,7 @@ class Sampling:
         return tuple(
             name
             for name in self.config.models_of(decision.domain)
-            if part_of(request_id, name) < self._ratio_of(name, decision)
+            if self.draw() < self._ratio_of(name, decision)
         )
 
     def _ratio_of(self, specialist: str, decision: Decision) -> float:
@@ -84,6 +79,7 @@ class ServedAnswer:
 
     Attributes:
         request_id: the request's id.
+        caller: whose request it was.
         query: the client's messages or text.
         asked: the request to a model, for one answer.
         answer: the answer, with its text.
@@ -91,6 +87,7 @@ class ServedAnswer:
     """
 
     request_id: str
+    caller: str = field(repr=False)
     query: Query
     asked: ModelRequest
     answer: ModelAnswer
@@ -189,6 +186,7 @@ class Shadow:
             time=served.time,
             specialist=answers[specialist],
             generalist=answers[self._generalist],
+            caller=served.caller,
         )
         verdict = await self._pairs.judged(compared, served.request_id, served.query)
         if verdict is None:

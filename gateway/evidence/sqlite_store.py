@@ -10,27 +10,44 @@ import msgspec
 
 from gateway.config import ConfigError
 from gateway.errors import StoreError
-from gateway.evidence.store import AnsweredRequest, AnswerFeedback, AnswerPair, Change, DailyUsage
+from gateway.evidence.store import (
+    AnsweredRequest,
+    AnswerFeedback,
+    AnswerPair,
+    Change,
+    DailyUsage,
+    GraderShare,
+    Noted,
+    Taken,
+)
 from gateway.sqlite_file import REMEDY, SqliteFile
 from router.selection.record import SpecialistRecord, Transition
 
 _Value = TypeVar("_Value")
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when the tables change."""
+
+_STEPS = {1: ("ALTER TABLE answer ADD COLUMN caller TEXT NOT NULL DEFAULT ''",)}
+"""From each earlier layout to the next. Nobody knows to whom answers of layout 1 were given: where
+requests need keys, only operators may grade these."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS standing (specialist TEXT PRIMARY KEY, value BLOB) STRICT;
 CREATE TABLE IF NOT EXISTS transition
     (number INTEGER PRIMARY KEY, specialist TEXT, value BLOB) STRICT;
 CREATE INDEX IF NOT EXISTS transition_of ON transition (specialist, number);
-CREATE TABLE IF NOT EXISTS answer (request_id TEXT PRIMARY KEY, model TEXT, time REAL) STRICT;
+CREATE TABLE IF NOT EXISTS answer
+    (request_id TEXT PRIMARY KEY, model TEXT, time REAL, caller TEXT NOT NULL DEFAULT '') STRICT;
 CREATE INDEX IF NOT EXISTS answer_time ON answer (time);
 CREATE TABLE IF NOT EXISTS pair
     (request_id TEXT, specialist TEXT, time REAL, value BLOB, PRIMARY KEY (request_id, specialist))
     STRICT;
 CREATE TABLE IF NOT EXISTS note
     (request_id TEXT, model TEXT, time REAL, value BLOB, PRIMARY KEY (request_id, model)) STRICT;
+CREATE TABLE IF NOT EXISTS graded
+    (day TEXT, grader TEXT, specialist TEXT, pairs INTEGER, PRIMARY KEY (day, grader, specialist))
+    STRICT;
 CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, tokens INTEGER, cost REAL) STRICT;
 """
 
@@ -46,7 +63,7 @@ class SqliteStore(SqliteFile):
     """
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, _TABLES, _LAYOUT)
+        super().__init__(path, _TABLES, _LAYOUT, _STEPS)
 
     def standings(self) -> Mapping[str, SpecialistRecord]:
         """See `Store`."""
@@ -81,13 +98,17 @@ class SqliteStore(SqliteFile):
         """See `Store`."""
         with self._writing():
             self._db.executemany(
-                "REPLACE INTO answer VALUES (?, ?, ?)",
-                [(answer.request_id, answer.model, answer.time) for answer in answers],
+                "INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?)",
+                [(of.request_id, of.model, of.time, of.caller) for of in answers],
             )
 
-    def model_of(self, request_id: str) -> str | None:
+    def model_of(self, request_id: str, caller: str | None) -> str | None:
         """See `Store`."""
-        found = self._rows("SELECT model FROM answer WHERE request_id = ?", request_id)
+        found = self._rows(
+            "SELECT model FROM answer WHERE request_id = ?1 AND (?2 IS NULL OR caller = ?2)",
+            request_id,
+            caller,
+        )
         return found[0][0] if found else None
 
     def claim(self, request_id: str, specialist: str, time: float) -> bool:
@@ -119,31 +140,66 @@ class SqliteStore(SqliteFile):
             )
         )
 
-    def take(self, compared: AnswerPair) -> bool:
+    def take(self, compared: AnswerPair, share: GraderShare | None) -> Taken:
         """See `Store`."""
-        request_id = compared.request_id
+        request_id, specialist = compared.request_id, compared.specialist.model
         with self._writing():
+            if share is not None and self.graded(specialist, share) >= share.max_pairs:
+                return "over_share"
             taken = self._run(
                 "UPDATE pair SET value = NULL"
                 " WHERE request_id = ? AND specialist = ? AND value IS NOT NULL",
                 request_id,
-                compared.specialist.model,
+                specialist,
             )
+            if taken and share is not None:
+                self._run(
+                    "INSERT INTO graded VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE"
+                    " SET pairs = pairs + 1",
+                    share.day,
+                    share.grader,
+                    specialist,
+                )
+            # The row stays, so that feedback that comes again is known to be settled.
             self._run(
-                "DELETE FROM note WHERE request_id = ? AND NOT EXISTS"
-                " (SELECT 1 FROM pair WHERE request_id = ? AND value IS NOT NULL)",
-                request_id,
+                "UPDATE note SET value = NULL WHERE request_id = ?1 AND NOT EXISTS"
+                " (SELECT 1 FROM pair WHERE request_id = ?1 AND value IS NOT NULL)",
                 request_id,
             )
-        return taken
+        return "taken" if taken else "gone"
 
-    def note(self, request_id: str, model: str, note: AnswerFeedback, time: float) -> None:
+    def graded(self, specialist: str, share: GraderShare) -> int:
         """See `Store`."""
-        self._run("REPLACE INTO note VALUES (?, ?, ?, ?)", request_id, model, time, _encoded(note))
+        found = self._rows(
+            "SELECT pairs FROM graded WHERE day = ? AND grader = ? AND specialist = ?",
+            share.day,
+            share.grader,
+            specialist,
+        )
+        return found[0][0] if found else 0
+
+    def note(self, request_id: str, model: str, note: AnswerFeedback, time: float) -> Noted:
+        """See `Store`."""
+        with self._writing():
+            value = _encoded(note)
+            statement = "INSERT OR IGNORE INTO note VALUES (?, ?, ?, ?)"
+            if self._run(statement, request_id, model, time, value):
+                return "new"
+            replaced = self._run(
+                "UPDATE note SET time = ?, value = ?"
+                " WHERE request_id = ? AND model = ? AND value IS NOT NULL",
+                time,
+                value,
+                request_id,
+                model,
+            )
+        return "replaced" if replaced else "settled"
 
     def notes(self, request_id: str) -> Mapping[str, AnswerFeedback]:
         """See `Store`."""
-        found = self._rows("SELECT model, value FROM note WHERE request_id = ?", request_id)
+        found = self._rows(
+            "SELECT model, value FROM note WHERE request_id = ? AND value IS NOT NULL", request_id
+        )
         return {model: _decoded(value, AnswerFeedback) for model, value in found}
 
     def spend(self, day: str, tokens: int, cost: float) -> None:
@@ -166,6 +222,7 @@ class SqliteStore(SqliteFile):
         with self._writing():
             for table in ("answer", "pair", "note"):
                 self._run(f"DELETE FROM {table} WHERE time < ?", before)
+            self._run("DELETE FROM graded WHERE day < date(?, 'unixepoch')", before)
 
 
 def checked(path: str) -> SqliteStore:

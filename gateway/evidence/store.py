@@ -7,8 +7,8 @@ Rule: concurrent changes by several gateways are serialised. Calls may take mill
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeVar
 
 from router.selection.record import SpecialistRecord, Transition, Version
 
@@ -17,11 +17,12 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRequest:
-    """The model that answered a request; `time` in Unix seconds."""
+    """The model that answered a request, and the caller to whom; `time` in Unix seconds."""
 
     request_id: str
     model: str
     time: float
+    caller: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,15 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPair:
-    """The answers of a specialist and the generalist to one request, with their version."""
+    """The answers of a specialist and the generalist to one request, with their version, and the
+    caller whose request it was."""
 
     request_id: str
     version: Version
     time: float
     specialist: ModelAnswer
     generalist: ModelAnswer
+    caller: str = field(default="", repr=False)
 
     def without_texts(self) -> "AnswerPair":
         """The same without the texts of the answers."""
@@ -69,10 +72,32 @@ class AnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFeedback:
-    """A client's feedback to one answer: a score in [0, 1], a right answer, or both."""
+    """A client's feedback to one answer: a score in [0, 1], a right answer, or both.
+
+    `grader` is the caller whose share of the day it takes; None: an operator's takes none.
+    """
 
     score: float | None = None
     correction: str | None = None
+    grader: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GraderShare:
+    """What one grader may add to a specialist's evidence on a day, such as `2026-11-23`."""
+
+    grader: str = field(repr=False)
+    day: str
+    max_pairs: int
+
+
+Noted = Literal["new", "replaced", "settled"]
+"""What feedback became: the first to its answer, in place of earlier feedback, or nothing, since a
+pair was graded by earlier feedback to this answer."""
+
+Taken = Literal["taken", "gone", "over_share"]
+"""Whether a pair was taken, or is left: another gateway took it, or its grader has no share left.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +125,12 @@ class Store(Protocol):
         """Its transitions, the newest first."""
 
     def remember(self, answers: Sequence[AnsweredRequest]) -> None:
-        """Stores which models answered, so that feedback finds them."""
+        """Stores which models answered, so that feedback finds them; an id that is known stays
+        what it is."""
 
-    def model_of(self, request_id: str) -> str | None:
-        """The model that answered a request; None: unknown or forgotten."""
+    def model_of(self, request_id: str, caller: str | None) -> str | None:
+        """The model that answered a request of a caller, or of any (None); None: unknown, another
+        caller's or forgotten."""
 
     def claim(self, request_id: str, specialist: str, time: float) -> bool:
         """Claims a request for a comparison; False if it is already claimed, by any gateway."""
@@ -117,12 +144,15 @@ class Store(Protocol):
     def waiting_count(self) -> Mapping[str, int]:
         """How many pairs of each specialist are not graded."""
 
-    def take(self, compared: AnswerPair) -> bool:
-        """Takes a pair out of the waiting ones and deletes its texts and feedback; False: another
-        gateway took it first."""
+    def take(self, compared: AnswerPair, share: GraderShare | None) -> Taken:
+        """Takes a pair out of the waiting ones, counts it to a grader's share if it is of one, and
+        deletes its texts and feedback."""
 
-    def note(self, request_id: str, model: str, note: AnswerFeedback, time: float) -> None:
-        """Stores feedback, replacing earlier feedback to the same answer."""
+    def graded(self, specialist: str, share: GraderShare) -> int:
+        """How many pairs of a specialist were counted to a share."""
+
+    def note(self, request_id: str, model: str, note: AnswerFeedback, time: float) -> Noted:
+        """Stores feedback, in place of earlier feedback to the same answer."""
 
     def notes(self, request_id: str) -> Mapping[str, AnswerFeedback]:
         """The feedback to a request's answers, by model."""

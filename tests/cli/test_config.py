@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.faults import unheld_rights
 from cli.main import main
+from gateway.config import GatewaySection
 
 OLD = "router: {max_batch: 8}  # a comment\r\n"
 NEW = "router: {max_batch_size: 8}  # a comment\r\n"
@@ -120,6 +122,37 @@ def test_every_fault_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixt
     (path.parent / "nowhere").mkdir()
     mended = {"gateway.api_keys_file", "gateway.shadow.path", "observability.decision_log.path"}
     assert checked(path, capsys).isdisjoint(mended)
+
+
+@pytest.mark.parametrize(
+    ("keys", "unheld"),
+    [
+        ("asks", {"`grader KEY`", "`operator KEY`"}),
+        ("grader grades", {"`operator KEY`"}),
+        ("operator operates", set()),
+    ],
+    ids=["nobody", "graders", "operators"],
+)
+def test_what_nobody_may_do_is_said(tmp_path: Path, keys: str, unheld: set[str]) -> None:
+    """It is no fault: a stack may do without operators, and without graders."""
+    edge = GatewaySection(api_keys_file=str(written(tmp_path / "keys", keys)))
+
+    said = "".join(unheld_rights(edge))
+
+    assert {mark for mark in ("`grader KEY`", "`operator KEY`") if mark in said} == unheld
+
+
+def test_a_line_that_is_no_key_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault names the file and the line, and shows nothing of it."""
+    written(tmp_path / "keys", "asks\noperator s3cret twice\n")
+    path = written(tmp_path / "niche.yaml", STACK + "gateway: {api_keys_file: keys}")
+
+    assert main(["config", "check", str(path)]) == 1
+    fault = capsys.readouterr().err
+    assert "line 2" in fault
+    assert "s3cret" not in fault
 
 
 def test_without_secrets_no_key_is_missed(

@@ -47,5 +47,5 @@ def test_the_backup_of_a_store_in_use_is_a_store(tmp_path):
     store.close()
 
     copy = SqliteStore(str(tmp_path / "evidence.backup.db"))
-    assert copy.model_of("a-request") == "sql"
+    assert copy.model_of("a-request", None) == "sql"
     copy.close()

@@ -197,6 +197,16 @@ def test_the_edges_answer(stack: Stack) -> None:
         assert httpx.get(f"{stack.url}{path}").status_code == 200, path
 
 
+@pytest.mark.parametrize("header", ["x-request-id", "x-client-request-id"])
+def test_ids_are_the_gateways(stack: Stack, header: str) -> None:
+    """Behind HAProxy and Serve too there is one of each, however a client calls its request."""
+    answer = httpx.get(f"{stack.url}/v1/models", headers={header: "theirs"})
+
+    [request_id] = answer.headers.get_list("x-request-id")
+    assert request_id != "theirs"
+    assert answer.headers.get_list("x-client-request-id") == ["theirs"]
+
+
 def test_metrics_add_up_over_the_gateway_replicas(stack: Stack, client: OpenAI) -> None:
     """Whichever replica shows the metrics, they count every replica's requests."""
 

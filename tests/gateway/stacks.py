@@ -80,6 +80,8 @@ class Gateway:
     sql: FakeBackend
     classifier: FakeClassifier = field(repr=False)
     backends: Mapping[str, Backend] = field(default_factory=dict, repr=False)
+    ids: dict[str, str] = field(default_factory=dict)
+    """The gateway's ids of requests, by the client's."""
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -99,7 +101,10 @@ class Gateway:
     ) -> httpx.Response:
         """Posts JSON."""
         async with self.client() as client:
-            return await client.post(path, json=body, headers=headers)
+            response = await client.post(path, json=body, headers=headers)
+        if (name := headers.get("x-client-request-id")) is not None:
+            self.ids[name] = response.headers["x-request-id"]
+        return response
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         """Gets a path."""
@@ -127,6 +132,7 @@ def make_gateway(
     decision_log: DecisionLogSection | None = None,
     stack_file: StackFile | None = None,
     connect_to_images: Callable[[], aiohttp.BaseConnector] = public_connector,
+    draw: Callable[[], float] = lambda: 0.0,
     multiprocess_dir: str | None = None,
     tracer_provider: TracerProvider | None = None,
     **limits: Any,
@@ -155,6 +161,7 @@ def make_gateway(
         metrics=metrics,
         clock=clock,
         wall_clock=lambda: 1_700_000_000.5,
+        draw=draw,
         judge=judge,
         services=[*engines, *([judge] if judge else [])],
         stack_file=stack_file,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.authentication import ApiKeys
+from gateway.authentication import ApiKeys, Role
 from tests.gateway.stacks import CHAT, make_gateway
 
 
@@ -19,7 +19,7 @@ def test_each_key_of_the_file_is_accepted(tmp_path, key):
     path = tmp_path / "keys"
     path.write_text("first-key\n\n  s\u00e9cond-key \n", encoding="utf-8")
 
-    assert ApiKeys.from_file(path).accept(key.encode())
+    assert ApiKeys.from_file(path).role_of(key.encode()) is Role.CALLER
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic first-key"])
@@ -46,44 +46,110 @@ async def test_a_key_of_anthropics_clients_lets_in(gateway):
     assert (answered.status_code, refused.status_code) == (200, 401)
 
 
+@pytest.fixture
+def marked(tmp_path):
+    """A gateway with a key of each kind, each called after what it may."""
+    path = tmp_path / "keys"
+    path.write_text("asks\n  grader\tgrades \noperator operates\n")
+    return make_gateway(api_keys_file=str(path))
+
+
+GRADING = [("POST", "/v1/feedback"), ("GET", "/v1/niche/pairs/r1")]
+OPERATING = [
+    ("POST", "/v1/niche/lifecycle/sql-model"),
+    ("POST", "/v1/niche/specialists"),
+    ("DELETE", "/v1/niche/specialists/sql-model"),
+]
+
+
+async def ask(gateway, key, method, path):
+    """The status and the code of a request with a key."""
+    async with gateway.client() as client:
+        client.headers["authorization"] = f"Bearer {key}"
+        answer = await client.request(method, path)
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(("method", "path"), [*GRADING, *OPERATING])
+@pytest.mark.parametrize("key", ["asks", "grades", "operates"])
+async def test_each_kind_of_key_may_do_its_own(marked, method, path, key):
+    """Whoever may do it hears that nothing is compared, or changed, here; others are forbidden."""
+    may = key == "operates" or (key == "grades" and (method, path) in GRADING)
+
+    status, code = await ask(marked, key, method, path)
+
+    assert (status, code) == (403, "permission_denied") if not may else status == 409
+
+
+@pytest.mark.parametrize("key", ["asks", "grades", "operates"])
+async def test_every_key_may_ask(marked, key):
+    """Whatever else it may."""
+    assert (await marked.post(CHAT, authorization=f"Bearer {key}")).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [*GRADING, *OPERATING])
+async def test_what_no_key_is_named_for_no_key_may(gateway, method, path):
+    """A file that names neither graders nor operators has none."""
+    assert await ask(gateway, "first-key", method, path) == (403, "permission_denied")
+
+
 @pytest.mark.parametrize(
-    ("lines", "key", "status"),
+    ("path", "lines"),
     [
-        ("asks\noperator orders\n", "asks", 401),
-        ("asks\noperator orders\n", "orders", 409),
-        ("operator orders\n", "orders", 409),
-        ("asks\nasks-too\n", "asks", 409),
+        ("/v1/feedback", ("`grader KEY`", "`operator KEY`")),
+        ("/v1/niche/specialists", ("`operator KEY`",)),
     ],
-    ids=["no operator", "operator", "alone", "no operator is named"],
 )
-async def test_orders_want_an_operators_key(tmp_path, lines, key, status):
-    """Who may ask cannot move specialists, unless no key is marked; there is none here to move."""
-    path = tmp_path / "keys"
-    path.write_text(lines)
-    gateway = make_gateway(api_keys_file=str(path))
-    header = {"authorization": f"Bearer {key}"}
+async def test_the_error_names_the_line_that_is_missing(gateway, path, lines):
+    """And the file's key in niche.yaml; it asks for no other credentials."""
+    response = await gateway.post({}, path, authorization="Bearer first-key")
 
-    order = await gateway.post({"action": "retire"}, "/v1/niche/lifecycle/sql-model", **header)
-    asked = await gateway.post(CHAT, **header)
-
-    assert (order.status_code, asked.status_code) == (status, 200)
+    message = response.json()["error"]["message"]
+    assert "gateway.api_keys_file" in message
+    assert all(line in message for line in lines)
+    assert "www-authenticate" not in response.headers
 
 
-async def test_changes_of_the_stack_want_an_operators_key(tmp_path):
-    """Adding and removing specialists too; there is no file to change here."""
-    path = tmp_path / "keys"
-    path.write_text("asks\noperator orders\n")
-    gateway = make_gateway(api_keys_file=str(path))
-    found = []
+@pytest.mark.parametrize(("method", "path"), [*GRADING, *OPERATING])
+async def test_an_unknown_key_is_not_accepted_wherever_it_goes(marked, method, path):
+    """401, and not 403, is for keys that nobody knows."""
+    assert await ask(marked, "nobody", method, path) == (401, "invalid_api_key")
 
-    for key in ("asks", "orders"):
-        async with gateway.client() as client:
-            client.headers["authorization"] = f"Bearer {key}"
-            added = await client.post("/v1/niche/specialists", json={"name": "a", "adapter": "sql"})
-            removed = await client.delete("/v1/niche/specialists/sql-model")
-        found.append((added.status_code, removed.status_code))
 
-    assert found == [(401, 401), (409, 409)]
+@pytest.mark.parametrize(("method", "path"), [*GRADING, *OPERATING])
+async def test_without_keys_everybody_may_do_everything(method, path):
+    """As on a laptop, where all callers are one."""
+    assert (await ask(make_gateway(), "any", method, path))[0] == 409
+
+
+@pytest.mark.parametrize(
+    ("line", "role"),
+    [
+        ("one", Role.CALLER),
+        ("grader one", Role.GRADER),
+        ("operator one", Role.OPERATOR),
+        ("one\noperator one\ngrader one", Role.OPERATOR),
+    ],
+    ids=["plain", "grader", "operator", "all of them"],
+)
+def test_a_line_says_what_its_key_may(tmp_path, line, role):
+    """One that stands there several times may what any of its lines says."""
+    (tmp_path / "keys").write_text(line)
+
+    assert ApiKeys.from_file(tmp_path / "keys").role_of(b"one") is role
+
+
+@pytest.mark.parametrize(
+    "line", ["operator", "grader", "Operator s3cret", "operator s3cret s3cret", "s3cret key"]
+)
+def test_a_line_that_is_none_is_an_error(tmp_path, line):
+    """A mark without its key, as of an empty variable, would be a key that everybody guesses. The
+    error says where it is, and shows nothing of it."""
+    (tmp_path / "keys").write_text(f"a-key\n\n{line}\n")
+
+    with pytest.raises(ValueError, match="line 3") as raised:
+        ApiKeys.from_file(tmp_path / "keys")
+    assert "s3cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
@@ -100,6 +166,6 @@ def test_an_empty_file_is_an_error():
 
 def test_keys_are_not_shown():
     """Nothing that prints the keys' holder prints a key."""
-    keys = ApiKeys(["secret"])
+    keys = ApiKeys(["secret"], ["secret-too"], ["secret-three"])
 
     assert "secret" not in repr(vars(keys))

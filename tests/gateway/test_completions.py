@@ -216,11 +216,12 @@ async def test_n_answers_come_from_one_decision():
     """n answers are one request to one model."""
     gateway = make_gateway()
 
-    response = await gateway.post(CHAT | {"n": 3, "seed": 5}, **{"x-request-id": "abc"})
+    response = await gateway.post(CHAT | {"n": 3, "seed": 5})
 
     assert [choice["index"] for choice in response.json()["choices"]] == [0, 1, 2]
     [asked] = gateway.sql.requests
-    assert (asked.request_id, json.loads(asked.body)["n"]) == ("abc", 3)
+    assert asked.request_id == response.headers["x-request-id"]
+    assert json.loads(asked.body)["n"] == 3
     assert response.json()["usage"]["prompt_tokens"] == 7
 
 

@@ -63,9 +63,10 @@ async def logged(
     """The one line that a request leaves in a new log."""
     gateway = make_gateway(sql=sql, decision_log=section(path, **options))
     async with gateway.serving():
-        await gateway.post(body, url, **{"x-request-id": "abc"})
+        await gateway.post(body, url, **{"x-client-request-id": "abc"})
     [line] = lines(path)
-    return line
+    assert line["request_id"] == gateway.ids["abc"]
+    return line | {"request_id": "abc"}
 
 
 async def test_a_routed_request_leaves_a_line(tmp_path):
@@ -124,7 +125,8 @@ async def test_text_keeps_the_prompt_of_a_completion(tmp_path):
 async def test_training_reads_what_was_written(tmp_path):
     """A line and the word of a judge make a labelled prompt."""
     await logged(tmp_path / "log", CHAT, prompts="text")
-    (tmp_path / "feedback").write_text('{"request_id": "abc", "domain": "tools"}', encoding="utf-8")
+    said = {"request_id": lines(tmp_path / "log")[0]["request_id"], "domain": "tools"}
+    (tmp_path / "feedback").write_text(json.dumps(said), encoding="utf-8")
 
     [row] = from_log(tmp_path / "log", tmp_path / "feedback").rows
 

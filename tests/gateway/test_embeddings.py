@@ -138,7 +138,7 @@ async def test_there_is_nothing_to_compare(tmp_path):
     """No feedback is awaited, and no other model is asked."""
     asked = comparing(tmp_path, embeddings=[EMBEDDER])
     async with asked.serving():
-        await asked.post(ASKED, PATH, **{"x-request-id": "r1"})
+        await asked.post(ASKED, PATH, **{"x-client-request-id": "r1"})
         reply = await tell(asked, "r1", score=1)
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "answer_not_found")

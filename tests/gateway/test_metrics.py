@@ -197,7 +197,7 @@ async def test_nothing_of_a_client_becomes_a_label():
     """The exposition holds nothing that a client wrote."""
     gateway = make_gateway()
 
-    await gateway.post(CHAT | {"model": "marker"}, **{"x-request-id": "marker"})
+    await gateway.post(CHAT | {"model": "marker"}, **{"x-client-request-id": "marker"})
     await gateway.get("/marker")
 
     assert "marker" not in (await gateway.get("/metrics")).text

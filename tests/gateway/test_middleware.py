@@ -31,12 +31,14 @@ def lines(caplog):
 async def test_one_line_per_request(lines):
     """A request leaves one line of JSON with what is known of it."""
     body = CHAT | {"user": "u-7", "metadata": {"team": "blue"}}
-    await make_gateway().post(body, **{"x-request-id": "abc"})
+    gateway = make_gateway()
+    await gateway.post(body, **{"x-client-request-id": "abc"})
 
     [line] = [line for line in lines() if line["logger"] == "gateway.access"]
     assert {key: line[key] for key in line if key not in {"time", "level", "logger"}} == {
         "message": "request",
-        "request_id": "abc",
+        "request_id": gateway.ids["abc"],
+        "client_request_id": "abc",
         "trace_id": None,
         "method": "POST",
         "path": "/v1/chat/completions",
@@ -67,10 +69,11 @@ async def test_tracebacks_go_to_the_log_alone(lines):
     """An unexpected failure is in the log with its traceback and the request id."""
     gateway = make_gateway(sql=FakeBackend("sql-model", refusal=RuntimeError("broken")))
 
-    response = await gateway.post(CHAT, **{"x-request-id": "abc"})
+    response = await gateway.post(CHAT)
 
     [line] = [line for line in lines() if "traceback" in line]
-    assert (line["request_id"], "RuntimeError: broken" in line["traceback"]) == ("abc", True)
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert "RuntimeError: broken" in line["traceback"]
     assert "Traceback" not in response.text
 
 
@@ -79,10 +82,10 @@ async def test_every_line_about_a_request_names_it(caplog):
     caplog.handler.setFormatter(JsonFormatter())
     gateway = make_gateway(scorer=_NoScores())
 
-    await gateway.post(CHAT, **{"x-request-id": "abc"})
+    response = await gateway.post(CHAT)
 
     [line] = [json.loads(line) for line in caplog.text.splitlines() if "gateway.decider" in line]
-    assert line["request_id"] == "abc"
+    assert line["request_id"] == response.headers["x-request-id"]
 
 
 async def test_a_broken_stream_counts_as_its_failure(lines):

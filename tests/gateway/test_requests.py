@@ -58,9 +58,21 @@ async def test_a_method_error_names_the_allowed_ones():
     ("given", "kept"),
     [("abc-1._X", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("", False)],
 )
-async def test_sane_request_ids_are_kept(given, kept):
-    """A client's request id comes back if it is harmless; else there is a new one."""
-    response = await make_gateway().post(CHAT, **{"x-request-id": given})
+async def test_a_client_may_name_its_request_beside_the_gateway(given, kept):
+    """A harmless name comes back; the request's id is the gateway's own all the same."""
+    response = await make_gateway().post(CHAT, **{"x-client-request-id": given})
 
-    assert (response.headers["x-request-id"] == given) is kept
-    assert response.headers["x-request-id"] == response.json()["niche"]["request_id"]
+    assert response.headers.get("x-client-request-id") == (given if kept else None)
+    assert response.headers["x-request-id"] == response.json()["niche"]["request_id"] != given
+
+
+async def test_no_client_chooses_the_id_of_a_request():
+    """Neither by the header in which it comes back, nor twice the same."""
+    gateway = make_gateway()
+
+    ids = {
+        (await gateway.post(CHAT, **{"x-request-id": "abc"})).headers["x-request-id"]
+        for _ in range(3)
+    }
+
+    assert len(ids - {"abc"}) == 3

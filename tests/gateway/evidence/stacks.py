@@ -32,10 +32,11 @@ def right_and_wrong() -> dict[str, FakeBackend]:
     }
 
 
-async def compared(gateway: Gateway, request_id: str, **body: Any) -> httpx.Response:
-    """Posts a chat, and waits until its comparison has come to some end."""
+async def compared(gateway: Gateway, request_id: str, key: str = "", **body: Any) -> httpx.Response:
+    """Posts a chat under a name, and waits until its comparison has come to some end."""
     before = outcomes(gateway)
-    response = await gateway.post(CHAT | body, **{"x-request-id": request_id})
+    headers = {"x-client-request-id": request_id, "authorization": f"Bearer {key}"}
+    response = await gateway.post(CHAT | body, **headers)
     await until(lambda: outcomes(gateway) > before)
     return response
 
@@ -59,9 +60,16 @@ def outcomes(gateway: Gateway) -> float:
     return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
 
 
-async def tell(gateway: Gateway, request_id: str, **said: Any) -> httpx.Response:
-    """Posts feedback."""
-    return await gateway.post({"request_id": request_id, **said}, "/v1/feedback")
+async def tell(gateway: Gateway, request_id: str, key: str = "", **said: Any) -> httpx.Response:
+    """Posts feedback to a request by its name, or by its id."""
+    body = {"request_id": gateway.ids.get(request_id, request_id), **said}
+    return await gateway.post(body, "/v1/feedback", authorization=f"Bearer {key}")
+
+
+async def pairs(gateway: Gateway, request_id: str, key: str = "") -> httpx.Response:
+    """Gets the waiting pairs of a request by its name, or by its id."""
+    path = f"/v1/niche/pairs/{gateway.ids.get(request_id, request_id)}"
+    return await gateway.get(path, authorization=f"Bearer {key}")
 
 
 async def order(gateway: Gateway, action: str, **said: Any) -> httpx.Response:

@@ -16,6 +16,7 @@ from tests.gateway.evidence.stacks import (
     comparing,
     evidence_of,
     order,
+    pairs,
     right_and_wrong,
     tell,
 )
@@ -30,7 +31,11 @@ async def test_a_correction_grades_both_answers(tmp_path):
         reply = await tell(gateway, "r1", correction="right")
         found = await evidence_of(gateway)
 
-    assert reply.json() == {"request_id": "r1", "model": "sql-model", "status": "graded"}
+    assert reply.json() == {
+        "request_id": gateway.ids["r1"],
+        "model": "sql-model",
+        "status": "graded",
+    }
     assert (found["pairs"], found["waiting"]) == (1, 0)
     assert found["means"] == {"specialist": 0.0, "generalist": 1.0}
     assert found["comparison"]["quality"]["mean"] == -1.0
@@ -42,7 +47,7 @@ async def test_a_correction_may_come_before_the_second_answer(tmp_path):
     models["big"].first_gate = asyncio.Event()
     gateway = comparing(tmp_path, **models)
     async with gateway.serving():
-        await gateway.post(CHAT, **{"x-request-id": "r1"})
+        await gateway.post(CHAT, **{"x-client-request-id": "r1"})
         reply = await tell(gateway, "r1", correction="right")
         models["big"].first_gate.set()
         await until(lambda: gateway.sample("niche_evidence_pairs", specialist="sql-model") == 1)
@@ -84,10 +89,10 @@ async def test_who_scores_both_answers_can_read_both(tmp_path):
     gateway = comparing(tmp_path, **right_and_wrong())
     async with gateway.serving():
         await compared(gateway, "r1")
-        [pair] = (await gateway.get("/v1/niche/pairs/r1")).json()["pairs"]
+        [pair] = (await pairs(gateway, "r1")).json()["pairs"]
         for model, score in (("sql-model", 0), ("big", 1)):
             await tell(gateway, "r1", model=model, score=score)
-        graded = await gateway.get("/v1/niche/pairs/r1")
+        graded = await pairs(gateway, "r1")
 
     assert (pair["specialist"]["model"], pair["specialist"]["text"]) == ("sql-model", "wrong")
     assert (pair["generalist"]["model"], pair["generalist"]["text"]) == ("big", "right")
@@ -108,29 +113,30 @@ async def test_a_later_score_takes_the_place_of_an_earlier(tmp_path):
 
 
 async def test_a_pair_is_graded_once(tmp_path):
-    """Feedback to a graded pair is noted and changes no evidence."""
+    """Feedback to a graded pair is known to be settled, and changes neither evidence nor counts."""
     gateway = comparing(tmp_path, **right_and_wrong())
     async with gateway.serving():
         await compared(gateway, "r1")
-        await tell(gateway, "r1", correction="right")
-        again = await tell(gateway, "r1", correction="wrong")
+        await tell(gateway, "r1", correction="right", score=0)
+        again = [await tell(gateway, "r1", correction="wrong", score=1) for _ in range(3)]
 
-        assert again.json()["status"] == "noted"
-        assert (await evidence_of(gateway))["pairs"] == 1
+        assert {reply.json()["status"] for reply in again} == {"settled"}
+        found = await evidence_of(gateway)
+        assert (found["pairs"], found["means"]["specialist"]) == (1, 0.0)
+    assert gateway.sample("niche_feedback_score_count", model="sql-model") == 1
 
 
-async def test_an_id_that_comes_again_is_compared_once(tmp_path):
-    """A client that gives all its requests one id does not make them evidence many times."""
+async def test_an_answer_keeps_its_id_whatever_a_client_calls_the_next(tmp_path):
+    """A later request neither takes over the id of an answer nor its place in the evidence."""
     gateway = comparing(tmp_path, **right_and_wrong())
     async with gateway.serving():
-        for _ in range(3):
-            await compared(gateway, "same")
-        await tell(gateway, "same", correction="right")
+        first = (await compared(gateway, "same")).headers["x-request-id"]
+        for name in ("same", first):
+            later = await gateway.post(CHAT | {"model": "big"}, **{"x-request-id": name})
+            assert later.headers["x-request-id"] not in ("same", first)
+        graded = await tell(gateway, first, correction="right")
 
-        assert (await evidence_of(gateway))["pairs"] == 1
-    labels = {"specialist": "sql-model", "outcome": "repeated"}
-    assert gateway.sample("niche_shadow_comparisons_total", **labels) == 2
-    assert len(gateway.big.requests) == 1
+    assert graded.json() == {"request_id": first, "model": "sql-model", "status": "graded"}
 
 
 async def test_an_answer_of_another_gateway_is_found(tmp_path):
@@ -138,7 +144,7 @@ async def test_an_answer_of_another_gateway_is_found(tmp_path):
     one, two = comparing(tmp_path, **right_and_wrong()), comparing(tmp_path)
     async with one.serving(), two.serving():
         await compared(one, "r1")
-        reply = await tell(two, "r1", correction="right")
+        reply = await tell(two, one.ids["r1"], correction="right")
 
         assert reply.json()["status"] == "graded"
         assert (await evidence_of(one))["pairs"] == 1
@@ -148,10 +154,10 @@ async def test_an_answer_that_is_not_compared_takes_scores(tmp_path):
     """A score of any answer is counted with its model's, whether there is a pair or not."""
     gateway = comparing(tmp_path)
     async with gateway.serving():
-        await gateway.post(CHAT | {"model": "big"}, **{"x-request-id": "r1"})
+        await gateway.post(CHAT | {"model": "big"}, **{"x-client-request-id": "r1"})
         reply = await tell(gateway, "r1", score=0.75)
 
-    assert reply.json() == {"request_id": "r1", "model": "big", "status": "noted"}
+    assert reply.json() == {"request_id": gateway.ids["r1"], "model": "big", "status": "noted"}
     assert gateway.sample("niche_feedback_score_sum", model="big") == 0.75
 
 
@@ -179,7 +185,7 @@ async def test_a_model_that_did_not_answer_cannot_be_scored(tmp_path):
     """The error names the parameter to leave out."""
     gateway = comparing(tmp_path)
     async with gateway.serving():
-        await gateway.post(CHAT | {"model": "sql-model"}, **{"x-request-id": "r1"})
+        await gateway.post(CHAT | {"model": "sql-model"}, **{"x-client-request-id": "r1"})
         reply = await tell(gateway, "r1", score=1, model="big")
 
     error = reply.json()["error"]
@@ -230,17 +236,19 @@ def executor(tmp_path):
 
 
 async def found(executor, names):
-    return [await executor.run(lambda store, name=name: store.model_of(name)) for name in names]
+    return [
+        await executor.run(lambda store, name=name: store.model_of(name, None)) for name in names
+    ]
 
 
 async def test_two_who_write_at_once_lose_nothing(executor):
     """Feedback writes what the housekeeping is writing, while more answers come."""
     answers = AnsweredRequests(executor, lambda: 1.0, 60)
     for name in ("a", "b", "c"):
-        answers.add(name, "big")
+        answers.add(name, "big", "")
     first, second = (asyncio.create_task(answers.write()) for _ in range(2))
     await asyncio.sleep(0)
-    answers.add("d", "big")
+    answers.add("d", "big", "")
     await asyncio.gather(first, second)
     await answers.write()
 
@@ -250,12 +258,12 @@ async def test_two_who_write_at_once_lose_nothing(executor):
 async def test_what_could_not_be_written_is_written_later(executor, tmp_path):
     """A store that fails costs no answer, neither those it was given nor those that came since."""
     answers = AnsweredRequests(executor, lambda: 1.0, 60)
-    answers.add("a", "big")
+    answers.add("a", "big", "")
     with sqlite3.connect(tmp_path / "evidence.db") as other:
         other.execute("ALTER TABLE answer RENAME TO hidden")
     with pytest.raises(StoreError):
         await answers.write()
-    answers.add("b", "big")
+    answers.add("b", "big", "")
     with sqlite3.connect(tmp_path / "evidence.db") as other:
         other.execute("ALTER TABLE hidden RENAME TO answer")
     await answers.write()

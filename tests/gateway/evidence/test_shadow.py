@@ -4,13 +4,11 @@ import asyncio
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy.stats import kstest
 
 from deployments.protocol import Overloaded, Unavailable
 from gateway.config import NicheConfig
-from gateway.evidence.shadow import Sampling, part_of
+from gateway.evidence.shadow import Sampling
 from router.selection.lifecycle import State
 from router.types import Decision, Reason
 from tests.fakes import FakeBackend, FakeClassifier, NotingBackend
@@ -20,6 +18,7 @@ from tests.gateway.evidence.stacks import (
     comparing,
     evidence_of,
     order,
+    pairs,
     tell,
 )
 from tests.gateway.stacks import CHAT, GENERALIST, SPECIALIST, events_of, until
@@ -41,7 +40,7 @@ async def test_the_generalist_answers_as_well(tmp_path, stream):
 
     [shown], [unseen] = gateway.sql.requests, gateway.big.requests
     assert json.loads(unseen.body) == json.loads(shown.body)
-    assert unseen.request_id == "r1-shadow"
+    assert unseen.request_id == f"{gateway.ids['r1']}-shadow"
     assert outcome(gateway, "waiting") == 1
 
 
@@ -67,7 +66,7 @@ async def test_latency_is_from_asking_a_model_to_its_last_piece(tmp_path):
     big = FakeBackend("big", gate=asyncio.Event())
     gateway = comparing(tmp_path, big=big, sql=sql)
     async with gateway.serving():
-        asking = asyncio.create_task(gateway.post(CHAT, **{"x-request-id": "r1"}))
+        asking = asyncio.create_task(gateway.post(CHAT, **{"x-client-request-id": "r1"}))
         for seconds, backend in ((2.0, sql), (7.0, big)):
             await until(lambda backend=backend: backend.open_streams == 1)
             gateway.clock.advance(seconds)
@@ -75,7 +74,7 @@ async def test_latency_is_from_asking_a_model_to_its_last_piece(tmp_path):
             await until(lambda backend=backend: backend.open_streams == 0)
         await asking
         await until(lambda: outcome(gateway, "waiting"))
-        [pair] = (await gateway.get("/v1/niche/pairs/r1")).json()["pairs"]
+        [pair] = (await pairs(gateway, "r1")).json()["pairs"]
 
     assert pair["specialist"]["latency_seconds"] == 2.0
     assert pair["generalist"]["latency_seconds"] == 7.0
@@ -96,31 +95,28 @@ async def test_nothing_is_asked_while_the_user_waits(tmp_path):
         await until(lambda: gateway.big.requests)
 
 
-async def test_the_share_of_requests_is_picked_by_their_ids(tmp_path):
-    """A request whose hash lies below the share is compared, another is not."""
-    ids = [f"r{number}" for number in range(60)]
-    picked = {name for name in ids if part_of(name, "sql-model") < 0.2}
-    gateway = comparing(tmp_path, shadow={"sample_ratio": 0.2})
+async def test_a_draw_decides_which_requests_are_compared(tmp_path):
+    """One that is below the share; what the client calls its request has no part in it."""
+    draws = iter([0.19, 0.2, 0.9, 0.0])
+    gateway = comparing(tmp_path, shadow={"sample_ratio": 0.2}, draw=lambda: next(draws))
     async with gateway.serving():
-        for name in ids:
-            if name in picked:
-                await compared(gateway, name)
-            else:
-                await gateway.post(CHAT, **{"x-request-id": name})
+        first = await compared(gateway, "same")
+        for _ in range(2):
+            await gateway.post(CHAT, **{"x-client-request-id": "same"})
+        last = await compared(gateway, "same")
 
-    asked = {prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.requests}
-    assert asked == picked
-    assert 5 <= len(picked) <= 20
+    asked = [prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.requests]
+    assert asked == [response.headers["x-request-id"] for response in (first, last)]
 
 
 async def test_a_comparison_claims_its_request_first(tmp_path):
     """Which the tests of what is not compared rely on: as soon as it begins, the store knows."""
     gateway = comparing(tmp_path)
     async with gateway.serving():
-        await gateway.post(CHAT, **{"x-request-id": "r1"})
+        await gateway.post(CHAT, **{"x-client-request-id": "r1"})
         await asyncio.sleep(0)
 
-    assert claims(tmp_path) == ["r1"]
+    assert claims(tmp_path) == [gateway.ids["r1"]]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +272,8 @@ async def test_a_failing_model_costs_the_comparison_alone(tmp_path, caplog):
     assert response.status_code == 200
     assert outcome(gateway, "failed") == 1
     [failure] = [record for record in caplog.records if record.name == "gateway.evidence"]
-    assert (failure.fields["request_id"], failure.fields["specialist"]) == ("r1", "sql-model")
+    assert failure.fields["request_id"] == response.headers["x-request-id"]
+    assert failure.fields["specialist"] == "sql-model"
 
 
 async def test_a_model_that_is_down_is_not_asked(tmp_path):
@@ -299,8 +296,9 @@ async def test_on_probation_it_is_the_other_way_round(tmp_path):
 
     assert response.headers["x-niche-model"] == "big"
     assert response.headers["x-niche-reason"] == "no_active_specialist"
-    assert [prompt.request_id for prompt in gateway.big.requests] == ["r1"]
-    assert [prompt.request_id for prompt in gateway.sql.requests] == ["r1-shadow"]
+    name = response.headers["x-request-id"]
+    assert [prompt.request_id for prompt in gateway.big.requests] == [name]
+    assert [prompt.request_id for prompt in gateway.sql.requests] == [f"{name}-shadow"]
 
 
 @pytest.mark.parametrize(
@@ -373,56 +371,49 @@ def words_in(folder: Path) -> set[bytes]:
 
 SECOND = SPECIALIST.model_copy(update={"name": "sql-new"})
 CONFIG = NicheConfig(generalist=GENERALIST, specialists=(SPECIALIST, SECOND))
-IDS = [f"request-{number}" for number in range(2000)]
 
 
-def sampling(**states):
+def sampling(draws, **states):
     known = {"sql-model": State.ACTIVE, "sql-new": State.SHADOW} | states
-    return Sampling(CONFIG, sample_ratio=0.1, trial_sample_ratio=0.3, state=known.__getitem__)
+    left = iter(draws)
+    return Sampling(CONFIG, 0.1, 0.3, known.__getitem__, lambda: next(left))
 
 
 def decision(first="sql-model", reason=Reason.ROUTED):
     return Decision("sql", (first, "big"), reason, 0.9)
 
 
-def test_hashes_are_even():
-    """The numbers of many ids are as even draws are, by the Kolmogorov-Smirnov test."""
-    assert kstest([part_of(name, "sql-model") for name in IDS], "uniform").pvalue > 0.01
-
-
-def test_specialists_are_picked_apart():
-    """What is picked for one says nothing about what is picked for another."""
-    parts = np.array([[part_of(name, model) for model in ("a", "b")] for name in IDS])
-    assert abs(np.corrcoef(parts.T)[0, 1]) < 0.07
-
-
-def test_each_specialist_has_its_share():
+@pytest.mark.parametrize(
+    ("draws", "picked"),
+    [
+        ((0.09, 0.29), ("sql-model", "sql-new")),
+        ((0.1, 0.29), ("sql-new",)),
+        ((0.09, 0.3), ("sql-model",)),
+        ((0.1, 0.3), ()),
+    ],
+    ids=["both", "the one on trial", "the active one", "neither"],
+)
+def test_each_specialist_has_its_share_and_its_draw(draws, picked):
     """Who answers is compared on a tenth of the requests, who is on trial on three tenths."""
-    picked = [sampling().picked(name, decision()) for name in IDS]
-    shares = [np.mean([model in some for some in picked]) for model in ("sql-model", "sql-new")]
-    assert np.allclose(shares, [0.1, 0.3], atol=0.03)
+    assert sampling(draws).picked(decision()) == picked
 
 
-def test_the_same_request_is_always_picked_alike():
-    """Another gateway, asked about the same id, says the same."""
-    assert [sampling().picked(name, decision()) for name in IDS[:50]] == [
-        sampling().picked(name, decision()) for name in IDS[:50]
-    ]
-
-
-def test_only_those_who_answer_or_are_on_trial_are_picked():
+@pytest.mark.parametrize("state", [State.ACTIVE, State.CANDIDATE, State.RETIRED])
+def test_only_those_who_answer_or_are_on_trial_are_picked(state):
     """An active one that was not asked first, a candidate and a retired one are left alone."""
-    for state in (State.ACTIVE, State.CANDIDATE, State.RETIRED):
-        found = sampling(**{"sql-new": state})
-        picked = {model for name in IDS for model in found.picked(name, decision())}
-        assert picked == {"sql-model"}
+    assert sampling((0.0, 0.0), **{"sql-new": state}).picked(decision()) == ("sql-model",)
+
+
+def test_those_on_probation_are_picked_where_nobody_is_active():
+    """The generalist answers, and both are compared."""
     unproven = decision("big", Reason.NO_ACTIVE_SPECIALIST)
-    found = sampling(**{"sql-model": State.PROBATION})
-    picked = {model for name in IDS for model in found.picked(name, unproven)}
-    assert picked == {"sql-model", "sql-new"}
+    found = sampling((0.0, 0.0), **{"sql-model": State.PROBATION})
+    assert found.picked(unproven) == ("sql-model", "sql-new")
 
 
-def test_doubts_are_not_picked():
+@pytest.mark.parametrize(
+    "reason", sorted(set(Reason) - {Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST})
+)
+def test_doubts_are_not_picked(reason):
     """A request that is not sent for its domain is nobody's to be compared on."""
-    for reason in set(Reason) - {Reason.ROUTED, Reason.NO_ACTIVE_SPECIALIST}:
-        assert not any(sampling().picked(name, decision(reason=reason)) for name in IDS[:200])
+    assert sampling((0.0, 0.0)).picked(decision(reason=reason)) == ()

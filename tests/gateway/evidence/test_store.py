@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.evidence.store import (
     AnswerFeedback,
     AnswerPair,
     DailyUsage,
+    GraderShare,
     ModelAnswer,
 )
 from router.config import SelectionConfig
@@ -140,7 +142,7 @@ def test_a_request_is_claimed_once_and_its_pair_taken_once(store, path):
     assert not other.claim("r1", "sql", 11.0)
     assert other.waiting("r1") == [pair()]
     assert other.waiting_count() == {"sql": 1}
-    assert (store.take(pair()), other.take(pair())) == (True, False)
+    assert (store.take(pair(), None), other.take(pair(), None)) == ("taken", "gone")
     assert (other.waiting("r1"), other.waiting_count()) == ([], {})
     assert not other.claim("r1", "sql", 12.0)
     other.close()
@@ -152,10 +154,43 @@ def test_a_request_may_be_compared_for_several_specialists(store):
     kept(store, pair(specialist="other-sql"))
     store.note("r1", "sql", AnswerFeedback(correction="x"), 10.0)
     assert len(store.waiting("r1")) == 2
-    store.take(pair())
+    store.take(pair(), None)
     assert store.notes("r1") == {"sql": AnswerFeedback(correction="x")}
-    store.take(pair(specialist="other-sql"))
+    store.take(pair(specialist="other-sql"), None)
     assert store.notes("r1") == {}
+
+
+def test_an_id_that_is_known_keeps_its_answer(store):
+    """Whatever is said to have been answered under it later, and to whom."""
+    store.remember([AnsweredRequest("r1", "sql", 1.0, "one")])
+    store.remember([AnsweredRequest("r1", "big", 2.0, "other")])
+    asked = [store.model_of("r1", caller) for caller in ("one", "other", "", None)]
+    assert asked == ["sql", None, None, "sql"]
+
+
+def test_a_share_of_a_day_is_counted_over_all_gateways(store, path):
+    """Each pair once, for its grader and its specialist; another day is another share."""
+    other, share = SqliteStore(path), GraderShare("me", "2026-11-23", 1)
+    for name in ("r1", "r2"):
+        kept(store, pair(name))
+        kept(store, pair(name, "tools"))
+    assert [store.take(pair("r1"), share), other.take(pair("r1"), share)] == ["taken", "over_share"]
+    assert other.take(pair("r2"), share) == "over_share"
+    assert other.waiting_count() == {"sql": 1, "tools": 2}
+    assert other.take(pair("r2", "tools"), share) == "taken"
+    assert other.take(pair("r2"), replace(share, day="2026-11-24")) == "taken"
+    assert [other.graded(name, share) for name in ("sql", "tools", "math")] == [1, 1, 0]
+    other.close()
+
+
+def test_shares_of_past_days_are_forgotten(store):
+    """Those of today stay, however short answers are kept."""
+    for day in ("2023-11-13", "2023-11-14"):
+        kept(store, pair(day))
+        store.take(pair(day), GraderShare("me", day, 1))
+    store.forget(1_700_000_000.0)  # on the fourteenth
+    left = [store.graded("sql", GraderShare("me", day, 1)) for day in ("2023-11-13", "2023-11-14")]
+    assert left == [0, 1]
 
 
 def test_answers_and_notes_are_found(store):
@@ -163,7 +198,7 @@ def test_answers_and_notes_are_found(store):
     store.remember([AnsweredRequest("r1", "sql", 1.0), AnsweredRequest("r2", "big", 2.0)])
     store.note("r1", "sql", AnswerFeedback(score=0.5), 1.0)
     store.note("r1", "sql", AnswerFeedback(score=1.0, correction="x"), 2.0)
-    assert (store.model_of("r2"), store.model_of("r3")) == ("big", None)
+    assert (store.model_of("r2", None), store.model_of("r3", None)) == ("big", None)
     assert store.notes("r1") == {"sql": AnswerFeedback(score=1.0, correction="x")}
 
 
@@ -174,7 +209,7 @@ def test_what_is_old_is_forgotten(store):
     kept(store, pair(time=10.0))
     store.note("r1", "sql", AnswerFeedback(score=1.0), 10.0)
     store.forget(20.0)
-    assert (store.model_of("r1"), store.model_of("r2")) == (None, "sql")
+    assert (store.model_of("r1", None), store.model_of("r2", None)) == (None, "sql")
     assert (list(store.waiting("r1")), store.notes("r1")) == ([], {})
     assert "sql" in store.standings()
 
@@ -213,8 +248,33 @@ def test_a_store_of_another_layout_is_refused(path):
     SqliteStore(path).close()
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"99.*1"):
+    with pytest.raises(StoreError, match=r"99.*2"):
         SqliteStore(path)
+
+
+def test_a_store_of_the_first_layout_is_read(path):
+    """An upgrade keeps its states, and the answers that wait for feedback, of nobody's."""
+    store = SqliteStore(path)
+    store.change("sql", begin)
+    kept(store, pair())
+    store.close()
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE answer")
+        database.execute(
+            "CREATE TABLE answer (request_id TEXT PRIMARY KEY, model TEXT, time REAL) STRICT"
+        )
+        database.execute("INSERT INTO answer VALUES ('r1', 'sql', 10.0)")
+        database.execute("DROP TABLE graded")
+        database.execute("PRAGMA user_version = 1")
+    with ThreadPoolExecutor(4) as threads:  # gateways that start at once
+        stores = list(threads.map(SqliteStore, [path] * 4))
+
+    assert "sql" in stores[0].standings()
+    assert [of.model_of("r1", None) for of in stores] == ["sql"] * 4
+    assert (stores[0].model_of("r1", ""), stores[0].model_of("r1", "key")) == ("sql", None)
+    assert stores[0].waiting("r1") == [pair()]
+    for each in stores:
+        each.close()
 
 
 def test_memory_keeps_nothing():

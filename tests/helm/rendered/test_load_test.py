@@ -99,6 +99,18 @@ def test_the_key_comes_from_its_secret():
     assert container["args"][5:7] == ["--api-key-env", "NICHE_KEY"]
 
 
+@pytest.mark.parametrize("line", ["a-key", "grader a-key", "operator a-key"])
+def test_the_key_is_that_of_the_first_line(line):
+    """Without what the line says that the key may do."""
+    script = _container(_all(rendered(VALUES_OF_IT))[0])["command"][2]
+    upto = script[: script.index("export NICHE_KEY")]
+    command = ["bash", "-euc", f'{upto} printf %s "$NICHE_KEY"']
+    environment = {"KEYS": f"{line}\nanother\n"}
+
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == "a-key"
+
+
 @pytest.mark.parametrize(
     "change",
     [

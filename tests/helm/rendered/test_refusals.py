@@ -45,6 +45,8 @@ BY_SCHEMA: dict[str, tuple[tuple[str, ...], str]] = {
     "group-name": (("workerGroups.GPU.gpus=1",), "GPU"),
     "hpa-of-ray-pods": (("workerGroups.cpu.hpa.maxReplicas=3",), "hpa"),
     "short-api-key": (('apiKeys.values=["short"]',), "values"),
+    "unknown-mark": (('apiKeys.values=["boss long-enough"]',), "values"),
+    "short-marked-key": (('apiKeys.values=["operator short"]',), "values"),
     "two-lists-of-keys": (
         ('apiKeys.existingSecret="a"', 'apiKeys.values=["long-enough"]'),
         "values",
