@@ -16,13 +16,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.edge.answers import write_answers
-from gateway.edge.configuration import has_routes, metrics_port, with_answers, with_metrics
+from gateway.edge.configuration import (
+    has_routes,
+    metrics_port,
+    with_answers,
+    with_host,
+    with_metrics,
+)
 from gateway.edge.counts import Counts
 from gateway.edge.door import Door, answers
 from gateway.edge.guard import Guard
 
 METRICS_HOST = "NICHE_EDGE_METRICS_HOST"
 """The variable for where the metrics listen; by default on loopback."""
+
+HOST = "NICHE_EDGE_HOST"
+"""The variable for where the door itself listens; without it, where Serve says."""
 
 
 def write_launcher(file: Path, binary: str) -> None:
@@ -77,6 +86,8 @@ def _configure(door: Door, text: str) -> None:
     text = with_answers(text, write_answers(door.folder / "answers"))
     port = int(door.access_port.read_text(encoding="utf-8"))
     text = with_metrics(text, door.exporter_socket, port)
+    if host := os.environ.get(HOST):
+        text = with_host(text, host)
     if has_routes(text):
         door.routed.write_text(text, encoding="utf-8")
     elif door.routed.exists():
