@@ -75,6 +75,9 @@ def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
     os.setpgid(0, 0)
     door.manager.write_text(str(os.getppid()), encoding="utf-8")
     text = door.served.read_text(encoding="utf-8")
+    if host := os.environ.get(HOST):  # first: what fails later leaves the door where it is
+        text = with_host(text, host)
+        door.served.write_text(text, encoding="utf-8")
     _guarded(door, binary, metrics_port(text))
     _configure(door, text)
     return [] if "-sf" in arguments else _predecessors(door)
@@ -86,8 +89,6 @@ def _configure(door: Door, text: str) -> None:
     text = with_answers(text, write_answers(door.folder / "answers"))
     port = int(door.access_port.read_text(encoding="utf-8"))
     text = with_metrics(text, door.exporter_socket, port)
-    if host := os.environ.get(HOST):
-        text = with_host(text, host)
     if has_routes(text):
         door.routed.write_text(text, encoding="utf-8")
     elif door.routed.exists():
