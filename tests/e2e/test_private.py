@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"),
 ]
 
-_START_SECONDS = 400
+_START_SECONDS = 240
 KEY, STRANGER, SECRET = "canary-key-0451", "canary-stranger-0452", "canary-upstream-0453"
 PROMPT = "canary-prompt-0454"
 CANARIES = (KEY, STRANGER, SECRET, PROMPT)
