@@ -37,7 +37,8 @@ pytestmark = [
 _START_SECONDS = 240
 KEY, STRANGER, SECRET = "canary-key-0451", "canary-stranger-0452", "canary-upstream-0453"
 PROMPT = "canary-prompt-0454"
-CANARIES = (KEY, STRANGER, SECRET, PROMPT)
+PASSWORD = "canary-password-0455"
+CANARIES = (KEY, STRANGER, SECRET, PROMPT, PASSWORD)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def _config(files: Path, keys: Path, port: int) -> dict[str, Any]:
             {"name": "sql", "domain": "sql", **fake},
             {"name": "up", "domain": "math", "model": "m", "engine": "openai"}
             | {"engine_options": url},
+            {"name": "basic", "domain": "math", "model": "m", "engine": "openai"}
+            | {"engine_options": {"base_url": f"http://user:{PASSWORD}@127.0.0.1:{port}/v1"}},
         ],
         "observability": {"decision_log": {"path": str(files / "decisions.jsonl")}},
         "gateway": {
@@ -143,6 +146,7 @@ def answers(stack: Private) -> list[httpx.Response]:
         _post(stack, _chat("sql"), key=STRANGER),
         _post(stack, _chat("up")),
         _post(stack, _chat("up", stream=True)),
+        _post(stack, _chat("basic")),
         _post(stack, _chat("sql", temperature="hot")),
         _post(stack, f'{{"model": "sql", "messages": "{PROMPT}'.encode()),
         httpx.get(f"{stack.served.url}/v1/models?key={KEY}", timeout=60),
@@ -228,7 +232,7 @@ def test_no_secret_leaves_the_process(stack: Private, answers: list[httpx.Respon
     for process in stack.processes():
         texts[f"arguments of {process.pid}"] = " ".join(_words(process)).encode()
     for path in (*stack.state.rglob("*"), *stack.files.iterdir()):
-        if path.is_file() and path.name != "keys":
+        if path.is_file() and path.name not in ("keys", "niche.yaml"):
             texts[str(path)] = path.read_bytes()
 
     assert texts["metrics"].count(b"niche_requests_total") > 0
