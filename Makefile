@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes check lint format type contracts links collection resolution constraints docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak abuse clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes check lint format type contracts links collection resolution constraints audit docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak abuse clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -170,6 +170,16 @@ collection: install-dev
 resolution: install-dev
 	$(VENV)/bin/pip install --quiet --dry-run -c constraints.txt -e '.[dev]'
 	$(VENV)/bin/pip install --quiet --dry-run -c constraints-vllm.txt -e '.[vllm]'
+
+work/audit/installed:
+	$(PYTHON) -m venv work/audit
+	work/audit/bin/pip install --quiet 'pip-audit==2.10.1'
+	@touch $@
+
+# The two that are installed by name are pinned beside the constraints.
+audit: install work/audit/installed ## Ask PyPI's advisories about every pin; needs pypi.org itself, no mirror
+	@grep -ohE '"(torch|vllm)==[0-9.]+' pyproject.toml | tr -d '"' > work/audit/named.txt
+	@$(RUN) tests.audit work/audit/bin/pip-audit constraints.txt constraints-vllm.txt work/audit/named.txt
 
 format: install-dev ## Format the code
 	$(RUN) ruff format .

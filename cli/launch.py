@@ -17,6 +17,7 @@ from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
 from cli.made_of import Contents, card_of, contents, gateway_can_become, pools_made_of
+from cli.ray_environment import HAPROXY
 from cli.signals import held_back
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
@@ -36,6 +37,7 @@ _FAILED = ApplicationStatus.DEPLOY_FAILED
 _APPLY_SECONDS = 300.0
 """After which a change counts as failed, beside the time in which what it replaces answers."""
 _QUIET = LoggingConfig(enable_access_log=False)  # the gateway logs each request itself
+_LOOPBACK = "127.0.0.1"
 _OBJECT_STORE_BYTES = 128 << 20  # answers are small and do not use it
 
 
@@ -62,7 +64,7 @@ def running_stack(
     metrics_dir = state_dir / "metrics"
     metrics_dir.mkdir(parents=True)
     try:
-        _start_ray(config)
+        _start_ray(config, state_dir / "ray")
         stack = LocalStack(config, EngineContext(cache_dir), metrics_dir, followed)
         stack.start(progress)
         yield stack
@@ -75,7 +77,9 @@ def running_stack(
             ray.shutdown()
 
 
-def _start_ray(config: NicheConfig) -> None:
+def _start_ray(config: NicheConfig, files: Path) -> None:
+    """Starts Ray, whose files all of this machine may write to: the directory above keeps others
+    out."""
     with held_back():
         try:
             ray.init(
@@ -86,6 +90,7 @@ def _start_ray(config: NicheConfig) -> None:
                 object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
                 logging_level="ERROR",
+                _temp_dir=str(files),
             )
         except Exception as error:  # Ray has no class for it
             raise LaunchError(
@@ -140,7 +145,8 @@ class LocalStack:
         with _translated([GATEWAY_APP]):
             serve.start(
                 http_options=HTTPOptions(
-                    host=edge.host,
+                    # HAProxy listens at the gateway's; Serve opens each replica's port at this.
+                    host=_LOOPBACK if HAPROXY else edge.host,
                     port=edge.port,
                     # Only for what the gateway does not end itself: the answer is no JSON.
                     request_timeout_s=edge.drain_seconds,

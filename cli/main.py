@@ -9,12 +9,13 @@ import os
 import select
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
 
 from cli.options import CommandError
+from cli.ray_environment import NO_REPORTS
 from cli.signals import Terminated, listen
 from deployments.models.errors import ModelError
 from gateway.config import ConfigError, LaunchError
@@ -92,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             if argv is None:
                 listen()
+                _keep_private(sys.argv[1:], os.environ)
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
             sys.stdout.flush()  # at exit it would be too late to catch what this raises
@@ -99,6 +101,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not _reader_left():
             raise
         return _READER_LEFT
+
+
+def _keep_private(words: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Has nobody else read what a command and its processes write; model files are public, and in a
+    cache that may be shared. And nothing is reported to anybody."""
+    for name, value in NO_REPORTS.items():
+        environ.setdefault(name, value)
+    if words[:1] != ["models"]:
+        os.umask(0o077)
 
 
 def _reader_left() -> bool:

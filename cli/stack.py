@@ -3,9 +3,7 @@
 import argparse
 import logging
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from cli.faults import Fault, as_error, faults, port_faults
 from cli.options import DEFAULT_STACK, add_config, cache, port
-from cli.orphans import PREFIX, claim, end_orphans
 from cli.ray_environment import prepare
 from cli.signals import Terminated
+from cli.stack_directory import LOGS, stack_directory, temporary_directory
 from cli.watch import IN_A_ROW, PAUSE_SECONDS, ModelWatch, missing_models
 from gateway.config import LaunchError, NicheConfig
 from gateway.config_file import load_config
@@ -64,30 +62,25 @@ def started(
         ConfigError: the configuration cannot be used on this machine.
         LaunchError: the gateway did not start.
     """
-    began = time.monotonic()
-    for pid in end_orphans(Path(tempfile.gettempdir())):
-        say(f"ended HAProxy {pid}, which a killed niche serve had left")
-    config = wanted(arguments)
-    state_dir = Path(tempfile.mkdtemp(prefix=PREFIX))
-    phase = "while it started"
+    began, phase = time.monotonic(), "while it started"
     try:
-        claim(state_dir)
-        prepare(state_dir, os.environ, config.gateway.drain_seconds)
-        what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
-        names = ", ".join(spec.name for spec in config.models)
-        say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
-        # Ray reads its environment when it is imported.
-        from cli.launch import running_stack
+        with stack_directory(temporary_directory(), say) as state_dir:
+            config = wanted(arguments)
+            prepare(state_dir, os.environ, config.gateway)
+            what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
+            names = ", ".join(spec.name for spec in config.models)
+            say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")
+            # Ray reads its environment when it is imported.
+            from cli.launch import running_stack
 
-        logging.getLogger("ray.serve").setLevel(logging.ERROR)
-        with running_stack(config, cache(), state_dir / "run", say, followed) as stack:
-            phase = "while it ran"
-            yield stack, ModelWatch(stack, began, say)
+            logging.getLogger("ray.serve").setLevel(logging.ERROR)
+            with running_stack(config, cache(), state_dir / "run", say, followed) as stack:
+                say(f"logs are in {state_dir / LOGS}")
+                phase = "while it ran"
+                yield stack, ModelWatch(stack, began, say)
     except Terminated as came:
         came.args = (f"{phase}; everything that it started has ended",)
         raise
-    finally:
-        shutil.rmtree(state_dir, ignore_errors=True)
 
 
 def say(step: str) -> None:

@@ -30,6 +30,7 @@ from deployments.protocol import (
     Unavailable,
 )
 from deployments.replica_port import ReplicaPort
+from deployments.serve_port import listen_at_the_node
 from deployments.spec import ModelSpec
 
 _log = logging.getLogger("deployments.server")
@@ -254,6 +255,7 @@ class ServedModelServer(ModelServer):
 
     def __init__(self, specs: Sequence[ModelSpec], context: EngineContext) -> None:
         log_as_json("deployments")
+        listen_at_the_node()
         super().__init__(specs, context)
         self._opening = asyncio.Lock()
 

@@ -16,6 +16,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.handle import ServeApplication
 from deployments.protocol import BackendError, Unavailable
+from deployments.serve_port import listen_at_the_node
 from gateway.config import NicheConfig
 from gateway.explainer import ThreadExplainer
 from gateway.log import log_requests
@@ -93,6 +94,7 @@ class BatchedClassifier(ClassifierServer):
 
     def __init__(self, router: RouterConfig, settings: ClassifierDeployment, cache: Path) -> None:
         log_requests()
+        listen_at_the_node()
         classifier = load_classifier(router, cache, "cuda" if settings.num_gpus else "cpu")
         super().__init__(classifier, settings.max_batch_size, Metrics(CollectorRegistry()))
         self._batched = serve.batch(

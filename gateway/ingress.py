@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from deployments.engine import EngineContext
+from deployments.serve_port import listen_at_the_node
 from gateway.app import build_app
 from gateway.config import NicheConfig
 from gateway.desired_state import DesiredState
@@ -78,6 +79,7 @@ class Gateway:
     """
 
     def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
+        listen_at_the_node()
         self._desired = DesiredState(config, context.apps, context.number)
         self._context = context
         self._parts = ReplicaParts(context.engine, context.metrics_dir, context.followed)

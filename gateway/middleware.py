@@ -22,6 +22,9 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _DROPPED_HEADERS = frozenset({b"x-request-disconnect-disabled"})
 """Ray Serve's disconnect handling would let models keep working for disconnected clients."""
 
+_ALWAYS = ((b"x-content-type-options", b"nosniff"),)
+"""Headers of every answer: a browser that opens one takes no text of a model for a page."""
+
 
 class Recording:
     """Opens a `Record` for each request and reports the request's end to its observer.
@@ -56,7 +59,7 @@ class Recording:
         async def recording_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.response_started, record.status = True, message["status"]
-                own = [*record.headers(), *self._ids(scope["path"], record)]
+                own = [*_ALWAYS, *record.headers(), *self._ids(scope["path"], record)]
                 message = {**message, "headers": [*message["headers"], *own]}
             elif not message.get("more_body", False):
                 record.response_complete = True

@@ -22,6 +22,7 @@ _STREAMS_END = (
 head went out before, so it would serve another request there, and be ended in the midst of it."""
 _SOCKET = re.compile(r"^(    stats socket )(\S+)", re.MULTILINE)
 _EXPORTER = re.compile(r"^(frontend prometheus\n    bind ):(\d+)$", re.MULTILINE)
+_BIND = re.compile(r"^(frontend http_frontend\n    bind )\S+:(\d+)$", re.MULTILINE)
 _STATS = re.compile(r"^(listen stats\n  bind )\*:", re.MULTILINE)
 
 
@@ -56,6 +57,13 @@ def with_metrics(text: str, exporter: Path, access_port: int) -> str:
     text = _STATS.sub(r"\g<1>127.0.0.1:", text, count=1)
     log = f"    log 127.0.0.1:{access_port} len 1024 format raw local0 info\n"
     return _FRONTEND.sub(lambda found: found.group() + log, text, count=1)
+
+
+def with_host(text: str, host: str) -> str:
+    """The same at another address: Serve would open its replicas' ports there too."""
+    everywhere = host in ("0.0.0.0", "::")
+    bound = "*" if everywhere else host
+    return _BIND.sub(lambda found: f"{found.group(1)}{bound}:{found.group(2)}", text, count=1)
 
 
 def with_socket(text: str, socket: Path) -> str:

@@ -16,13 +16,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.edge.answers import write_answers
-from gateway.edge.configuration import has_routes, metrics_port, with_answers, with_metrics
+from gateway.edge.configuration import (
+    has_routes,
+    metrics_port,
+    with_answers,
+    with_host,
+    with_metrics,
+)
 from gateway.edge.counts import Counts
 from gateway.edge.door import Door, answers
 from gateway.edge.guard import Guard
 
 METRICS_HOST = "NICHE_EDGE_METRICS_HOST"
 """The variable for where the metrics listen; by default on loopback."""
+
+HOST = "NICHE_EDGE_HOST"
+"""The variable for where the door itself listens; without it, where Serve says."""
 
 
 def write_launcher(file: Path, binary: str) -> None:
@@ -66,6 +75,9 @@ def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
     os.setpgid(0, 0)
     door.manager.write_text(str(os.getppid()), encoding="utf-8")
     text = door.served.read_text(encoding="utf-8")
+    if host := os.environ.get(HOST):  # first: what fails later leaves the door where it is
+        text = with_host(text, host)
+        door.served.write_text(text, encoding="utf-8")
     _guarded(door, binary, metrics_port(text))
     _configure(door, text)
     return [] if "-sf" in arguments else _predecessors(door)

@@ -1,7 +1,7 @@
 """The page's files, read once: markup, style and scripts, all from this folder.
 
 Rule: the page works without internet. Its Content-Security-Policy limits loads and requests to this
-gateway and scripts to these files, and forbids framing.
+gateway and scripts to these files, and forbids framing and markup made of text.
 """
 
 from pathlib import Path
@@ -21,13 +21,20 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
+        # A browser that knows these makes markup or code of no text, whoever wrote it.
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
     )
 )
+_FEATURES = ("camera", "geolocation", "microphone", "payment", "usb")
+"""Those that the page lacks, whatever its scripts became."""
 _HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
+    "permissions-policy": ", ".join(f"{name}=()" for name in _FEATURES),
     # The files must match each other and the gateway's version: revalidate at each visit.
     "cache-control": "no-cache",
 }

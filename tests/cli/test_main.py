@@ -246,6 +246,30 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert {name.split()[0] for name in COMMANDS} <= listed
 
 
+@pytest.mark.parametrize(
+    ("words", "umask"),
+    [(["init"], "77"), (["models", "list"], "22")],
+    ids=["private", "models"],
+)
+def test_what_a_command_writes_is_its_user_s(tmp_path: Path, words: list[str], umask: str) -> None:
+    """But for model files, which a cache may share; and no library reports to its makers."""
+    code = (
+        "import os; from cli.main import main; main();"
+        "print(f'{os.umask(0):o}', os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        umask=0o022,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1] == f"{umask} 1"
+
+
 @pytest.mark.parametrize("module", ["gateway.config", "cli.ray_environment"])
 def test_what_is_imported_before_ray_does_not_import_it(module: str) -> None:
     """Ray reads its environment at import: whoever prepares it must come first."""

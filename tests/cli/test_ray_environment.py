@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from ray.serve.config import HTTPOptions
 
-from cli.ray_environment import ray_environment
+from cli.ray_environment import prepare, ray_environment
+from gateway.config import GatewaySection
 
 STATE = Path("/var/lib/stack")
 
@@ -27,12 +28,25 @@ ray.shutdown()
 
 
 def test_nothing_is_reported_to_anybody() -> None:
-    """Neither Ray nor the hub's library nor vLLM sends statistics."""
+    """Neither Ray nor the hub's library nor ONNX Runtime nor vLLM sends statistics."""
     added = ray_environment(STATE, {}, 605)
 
     assert added["RAY_USAGE_STATS_ENABLED"] == "0"
     assert added["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    assert added["ORT_DISABLE_TELEMETRY"] == "1"
     assert added["VLLM_NO_USAGE_STATS"] == "1"
+
+
+def test_what_is_secret_is_the_user_s(tmp_path: Path) -> None:
+    """Ray's token has no reader, and temporary files lie in the stack's directory."""
+    environ: dict[str, str] = {}
+
+    prepare(tmp_path, environ, GatewaySection(host="192.0.2.7"))
+
+    token = Path(environ["RAY_AUTH_TOKEN_PATH"])
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert len(token.read_text()) == 64
+    assert Path(environ["TMPDIR"]).is_relative_to(tmp_path)
 
 
 def test_what_the_operator_set_is_left_alone() -> None:
@@ -60,7 +74,7 @@ def test_two_stacks_do_not_meet() -> None:
     paths = [value for value in added.values() if value.startswith("/")]
     ports = [value for key, value in added.items() if key.endswith("_PORT")]
 
-    assert len(paths) == 6
+    assert len(paths) == 7
     assert all(Path(path).is_relative_to(STATE) for path in paths)
     assert len(ports) == 3
     assert all(1024 <= int(port) <= 65535 for port in ports)

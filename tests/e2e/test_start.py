@@ -5,12 +5,7 @@ import asyncio
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +19,8 @@ from starlette.routing import Route
 
 from loadtests.traffic.stack import free_port
 from router.artifact import artifact_path
-from tests.e2e.conftest import ROOT, eventually
+from tests.e2e.conftest import eventually
+from tests.e2e.served import Served, serving
 from tests.gateway.stacks import on_loopback
 
 pytestmark = [pytest.mark.serve, pytest.mark.chaos]  # each needs a stack of its own
@@ -33,36 +29,6 @@ FAKE = {"model": "m", "engine": "fake"}
 SQL = "Write a SQL query.\n\nTable people: name, age\nWho is older than 30?"
 RELOADS = 20
 _START_SECONDS = 240
-
-
-@dataclass
-class Served:
-    """A running `niche serve`."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def said(self, words: str) -> int:
-        """How often it has said something on stderr."""
-        return self.log.read_text(encoding="utf-8").count(words)
-
-    def ask(self, text: str, **fields: Any) -> httpx.Response:
-        body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
-        return httpx.post(f"{self.url}/v1/chat/completions", json=body, timeout=60)
-
-
-@contextmanager
-def serving(file: Path) -> Iterator[Served]:
-    """The command from its first moment to its end."""
-    port, log = free_port(), file.with_name("serve.log")
-    command = [sys.executable, "-m", "cli.main", "serve", "--config", file, "--port", str(port)]
-    with log.open("wb") as stderr, subprocess.Popen(command, cwd=ROOT, stderr=stderr) as process:
-        try:
-            yield Served(f"http://127.0.0.1:{port}", process, log)
-        finally:
-            process.terminate()
-            process.wait(timeout=120)
 
 
 def write(

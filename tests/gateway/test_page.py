@@ -54,7 +54,7 @@ async def test_the_front_page():
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert policy.endswith("; require-trusted-types-for 'script'; trusted-types 'none'")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -64,6 +64,17 @@ async def test_every_file_is_served_under_the_policy(name):
     assert answer.content == (FOLDER / name).read_bytes()
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "camera=()" in answer.headers["permissions-policy"]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/nothing", "/healthz"])
+async def test_no_answer_of_the_api_is_taken_for_a_page(path):
+    """Whatever is in it: a browser goes by its type."""
+    answer = await make_gateway().get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "__init__.py", "assets.py", "..%2fapp.py"])
@@ -99,10 +110,13 @@ def test_no_file_names_another_host(name):
 
 
 def test_the_scripts_write_no_markup():
-    """What a model says is shown as text, never as HTML."""
-    assert (
-        re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script()) == []
+    """What a model says is shown as text, never as HTML, an address or code."""
+    ways = (
+        r"(?:inner|outer)HTML|insertAdjacentHTML|setHTML|createContextualFragment|DOMParser|srcdoc",
+        r"document\.write|\beval\b|\bFunction\(|\bimport\(|setTimeout\(\s*[\"'`]",
+        r"\b(?:href|src|action)\s*[:=]|\bon[a-z]+\s*[:=]|javascript:|\.(?:open|assign)\(",
     )
+    assert re.findall("|".join(ways), script()) == []
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".js")])

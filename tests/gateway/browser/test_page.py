@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.browser.asking import answers, ask
+from tests.gateway.browser.asking import answers, ask, script
 from tests.gateway.browser.showcase import ANSWERS, showcase
 from tests.gateway.stacks import on_loopback
 
@@ -128,6 +128,40 @@ def test_what_a_model_says_is_text(page, url):
     ask(page, "Why is the sky blue?")
     assert "<b>This is no markup.</b>" in answers(page)[0]
     assert page.locator(".answer b").count() == 0
+
+
+HOSTILE = (
+    "<img src=x onerror=\"document.title = 'taken'\">",
+    "<script>document.title = 'taken'</script>",
+    '<svg/onload="document.title=\'taken\'"><iframe srcdoc="<script>parent.name=1</script>">',
+    "[here](javascript:document.title='taken') <a href=\"javascript:alert(1)\">there</a>",
+)
+
+
+@pytest.mark.parametrize("said", HOSTILE, ids=["image", "script", "frame", "link"])
+def test_what_a_model_says_runs_nothing(page, url, said):
+    """Neither in its text, nor its reasoning, nor a tool's name, nor an error."""
+    call = {"index": 0, "id": said, "function": {"name": said, "arguments": said}}
+    script(page, {"reasoning": said}, {"content": said}, {"tool_calls": [call]})
+    page.goto(url)
+    ask(page, said)
+    assert answers(page)[0] == said
+    refused = {"error": {"message": said}}
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(status=500, json=refused))
+    ask(page, said)
+    page.wait_for_selector(".wrong:visible")
+
+    assert page.locator(".turns :is(img, script, svg, iframe, a, [onerror])").count() == 0
+    assert page.title() == "Niche"
+
+
+def test_the_page_itself_could_make_no_markup_of_text(browser, url):
+    """The browser holds it to that, whatever a later script tries."""
+    page = browser.new_page()
+    page.goto(url)
+    tried = "() => { try { document.body.innerHTML = '<b>' } catch (error) { return error.name } }"
+    assert page.evaluate(tried) == "TypeError"
+    page.close()
 
 
 def test_a_conversation_goes_on_and_begins_anew(page, stack, url):

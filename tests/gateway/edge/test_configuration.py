@@ -12,6 +12,7 @@ from gateway.edge.configuration import (
     has_routes,
     metrics_port,
     with_answers,
+    with_host,
     with_metrics,
     with_socket,
 )
@@ -45,6 +46,20 @@ def test_haproxy_takes_what_is_written(tmp_path: Path, upstream: int | None) -> 
         "127.0.0.1",
     ]
     assert "    log 127.0.0.1:20514 len 1024 format raw local0 info\n" in text
+
+
+@pytest.mark.parametrize(
+    ("host", "bound"),
+    [("0.0.0.0", "*"), ("::", "*"), ("192.0.2.7", "192.0.2.7"), ("::1", "::1")],
+)
+def test_the_door_alone_is_at_the_gateway_s_address(tmp_path: Path, host: str, bound: str) -> None:
+    """Nothing else moves: replicas are asked on loopback."""
+    served = served_config(tmp_path, 8000, 8001).read_text()
+
+    text = with_host(served, host)
+
+    assert text.replace(f"bind {bound}:8000", "bind 127.0.0.1:8000") == served
+    assert f"\n    bind {bound}:8000\n" in text
 
 
 def test_a_stand_in_has_an_admin_socket_of_its_own(tmp_path: Path) -> None:

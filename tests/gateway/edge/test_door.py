@@ -24,7 +24,7 @@ from ray.serve._private.constants import (
 )
 
 from gateway.edge.door import STOPPING, Door, answers, in_flight
-from gateway.edge.launcher import METRICS_HOST, write_launcher
+from gateway.edge.launcher import HOST, METRICS_HOST, write_launcher
 from loadtests.traffic.stack import free_port
 from tests.e2e.conftest import eventually
 from tests.gateway.edge.served import served_config
@@ -257,6 +257,18 @@ def test_the_metrics_are_on_loopback_unless_told(
 
     assert house.metrics()[REQUESTS] == 0
     assert _listens(house.metrics_port, "127.0.0.2") == elsewhere
+
+
+def test_the_door_is_where_the_gateway_is_to_be(house: House) -> None:
+    """Serve, whose replicas are on loopback, does not know of it; the stand-in does."""
+    house.environment = {HOST: "127.0.0.2"}
+    first = house.start()
+    assert (_listens(house.port, "127.0.0.2"), _listens(house.port)) == (True, False)
+
+    first.kill()
+
+    assert eventually(lambda: answers(house.door.stand_in_socket))
+    assert (_listens(house.port, "127.0.0.2"), _listens(house.port)) == (True, False)
 
 
 def test_the_time_is_counted_in_which_nobody_listens(house: House) -> None:

@@ -19,13 +19,14 @@ import psutil
 import yaml
 
 from cli.ray_environment import prepare
+from gateway.config import GatewaySection
 
 _REPLICA = re.compile(r"ServeReplica:([\w.-]+):")
 
 
 def main(config: str, group: str) -> None:
     with tempfile.TemporaryDirectory(prefix="niche-chart-") as folder:
-        prepare(Path(folder), os.environ, 605)
+        prepare(Path(folder), os.environ, GatewaySection())
         import ray
         from ray import serve
         from ray.serve.context import _get_global_client

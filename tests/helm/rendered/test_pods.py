@@ -16,6 +16,8 @@ from tests.helm.rendered.charts import changed, containers, everywhere, rendered
 
 OF_ONE_MACHINE = {
     "RAY_AUTH_MODE",  # the operator sets it
+    "RAY_AUTH_TOKEN_PATH",  # and makes the token a Secret
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER",  # pods reach each other
     "RAY_SERVE_LOG_TO_STDERR",  # a terminal shows the stack's answers, and no log
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S",  # it may be busy; a pod has its CPU to itself
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S",  # nobody waits for Ctrl-C here
