@@ -26,6 +26,7 @@ from gateway.classifier import ROUTER_APP, build_classifier
 from gateway.config import LaunchError, NicheConfig
 from gateway.desired_state import DesiredState
 from gateway.edge.door import STOPPING
+from gateway.edge.settings import VARIABLE
 from gateway.ingress import GATEWAY_APP, GatewayContext, build_gateway
 from gateway.routing import classifier_made_of
 
@@ -140,7 +141,8 @@ class LocalStack:
         with _translated([GATEWAY_APP]):
             serve.start(
                 http_options=HTTPOptions(
-                    host=edge.host,
+                    # Replicas listen there too. HAProxy's launcher knows the gateway's address.
+                    host="127.0.0.1" if VARIABLE in os.environ else edge.host,
                     port=edge.port,
                     # Only for what the gateway does not end itself: the answer is no JSON.
                     request_timeout_s=edge.drain_seconds,

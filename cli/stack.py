@@ -72,7 +72,7 @@ def started(
     phase = "while it started"
     try:
         claim(state_dir)
-        prepare(state_dir, os.environ, config.gateway.drain_seconds)
+        prepare(state_dir, os.environ, config.gateway)
         what = "the default stack" if arguments.config == DEFAULT_STACK else arguments.config
         names = ", ".join(spec.name for spec in config.models)
         say(f"starting {what}: Ray Serve, and {len(config.models)} models ({names})")

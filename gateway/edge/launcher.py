@@ -7,6 +7,7 @@ A fault of this file costs our answers and never the door.
 
 import fcntl
 import os
+import resource
 import shlex
 import socket
 import sys
@@ -16,10 +17,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.edge.answers import write_answers
-from gateway.edge.configuration import has_routes, metrics_port, with_answers, with_metrics
+from gateway.edge.binary import write_copy
+from gateway.edge.configuration import (
+    has_routes,
+    metrics_port,
+    with_answers,
+    with_limits,
+    with_metrics,
+)
 from gateway.edge.counts import Counts
 from gateway.edge.door import Door, answers
 from gateway.edge.guard import Guard
+from gateway.edge.settings import DoorSettings
 
 METRICS_HOST = "NICHE_EDGE_METRICS_HOST"
 """The variable for where the metrics listen; by default on loopback."""
@@ -29,12 +38,13 @@ def write_launcher(file: Path, binary: str) -> None:
     """Writes the program that Serve runs as HAProxy.
 
     Args:
-        file: for `RAY_SERVE_HAPROXY_BINARY_PATH`.
+        file: for `RAY_SERVE_HAPROXY_BINARY_PATH`; its folder gets a copy of HAProxy too.
         binary: HAProxy.
     """
+    own = write_copy(file.with_suffix(".d"), Path(binary))
     root = Path(__file__).parent.parent.parent
     # -S: without site packages it starts in 30 ms.
-    command = shlex.join([sys.executable, "-S", "-m", "gateway.edge.launcher", binary])
+    command = shlex.join([sys.executable, "-S", "-m", "gateway.edge.launcher", str(own)])
     file.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(root))} exec {command} "$@"\n')
     file.chmod(0o755)
 
@@ -77,6 +87,9 @@ def _configure(door: Door, text: str) -> None:
     text = with_answers(text, write_answers(door.folder / "answers"))
     port = int(door.access_port.read_text(encoding="utf-8"))
     text = with_metrics(text, door.exporter_socket, port)
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = sys.maxsize if files == resource.RLIM_INFINITY else files
+    text = with_limits(text, DoorSettings.from_environment(os.environ), files)
     if has_routes(text):
         door.routed.write_text(text, encoding="utf-8")
     elif door.routed.exists():

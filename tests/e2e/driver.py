@@ -31,7 +31,7 @@ from gateway.config_file import load_config
 def main(config_path: str, port: str) -> None:
     config = at_port(config_path, port)
     with tempfile.TemporaryDirectory(prefix="niche-e2e-") as folder:
-        prepare(Path(folder), os.environ, config.gateway.drain_seconds)
+        prepare(Path(folder), os.environ, config.gateway)
         from cli.launch import running_stack
 
         file, run = Path(config_path), Path(folder) / "run"
