@@ -7,7 +7,8 @@
     |-- ImageUrlRefused, TooManyImageUrls, ImageNotFetched,        the images
     |   ImageTooLarge, UnsupportedImage
     |-- InvalidApiKey, TooManyRequests                            the caller
-    |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
+    |-- ModelNotFound, PathNotFound, MethodNotAllowed,            what was asked for
+    |   HostNotAllowed
     |-- PreviousResponseNotFound, ItemNotFound,                 stored responses
     |   ResponseNotFound, ResponseStoreUnavailable
     |-- AnswerNotFound, ShadowDisabled, TransitionRefused         feedback and changes of state
@@ -57,7 +58,7 @@ class MalformedBody(GatewayError):
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or it is compressed."""
 
 
 class BodyTooLarge(GatewayError):
@@ -113,7 +114,7 @@ class InvalidApiKey(GatewayError):
 
 
 class TooManyRequests(GatewayError):
-    """The gateway is at its limit of concurrent requests."""
+    """The gateway, or one client, is at its limit of concurrent requests."""
 
 
 class ModelNotFound(GatewayError):
@@ -126,6 +127,10 @@ class PathNotFound(GatewayError):
 
 class MethodNotAllowed(GatewayError):
     """The path does not take this method."""
+
+
+class HostNotAllowed(GatewayError):
+    """The request is for a host that `gateway.allowed_hosts` does not name."""
 
 
 class PreviousResponseNotFound(GatewayError):
@@ -213,6 +218,7 @@ TABLE: dict[type[Exception], Rule] = {
     ModelNotFound: Rule(404, _INVALID, "model_not_found"),
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
+    HostNotAllowed: Rule(421, _INVALID, "host_not_allowed"),
     PreviousResponseNotFound: Rule(404, _INVALID, "previous_response_not_found"),
     ItemNotFound: Rule(404, _INVALID, "item_not_found"),
     ResponseNotFound: Rule(404, _INVALID, "response_not_found"),
