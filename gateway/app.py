@@ -1,6 +1,8 @@
 """Composes the HTTP edge from its dependencies; importing this module has no effects.
 
-CORS (where it is asked for) -> Recording -> ErrorHandling -> Authentication -> Admission -> routes
+CORS and AllowedHosts are there where they are asked for:
+
+CORS -> Recording -> ErrorHandling -> AllowedHosts -> Authentication -> Admission -> routes
 """
 
 import asyncio
@@ -20,6 +22,7 @@ from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats, TellsExpectedWait
 from gateway.admission import Admission, Slots
+from gateway.allowed_hosts import AllowedHosts
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
 from gateway.decider import AutoRouter, Decider
@@ -136,10 +139,12 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
 def _middleware(
     dependencies: Dependencies, observe: Observe, keys: ApiKeys | None, slots: Slots
 ) -> list[Middleware]:
+    edge = dependencies.config.gateway
     return [
-        *_cors(dependencies.config.gateway.cors_allow_origins),
+        *_cors(edge.cors_allow_origins),
         Middleware(Recording, observe=observe, clock=dependencies.clock, id_headers=_ID_HEADERS),
         Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
+        *([Middleware(AllowedHosts, hosts=edge.allowed_hosts)] if edge.allowed_hosts else []),
         Middleware(Authentication, keys=keys),
         Middleware(Admission, slots=slots),
     ]

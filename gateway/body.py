@@ -63,12 +63,13 @@ async def read_body(
 
     Raises:
         BodyTooSlow: it was not complete after `limit_seconds`.
-        UnsupportedMediaType: it is not declared as `application/json`.
+        UnsupportedMediaType: it is not declared as `application/json`, or it is compressed.
         BodyTooLarge: its length, declared or actual, exceeds `limit_bytes`.
         ClientGone: the client disconnected before the end of the body.
     """
     headers = dict(scope["headers"])
     _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
+    _check_encoding(headers.get(b"content-encoding", b"").decode("latin-1"))
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > limit_bytes:
         raise _too_large(limit_bytes)
@@ -121,6 +122,14 @@ def _check_media_type(header: str) -> None:
     if media_type != "application/json":
         raise UnsupportedMediaType(
             f"Send content-type: application/json, not {media_type[:80] or 'nothing'!r}."
+        )
+
+
+def _check_encoding(header: str) -> None:
+    if header.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(
+            f"Send the body as it is, not with content-encoding: {header[:80]!a}.",
+            headers={"accept-encoding": "identity"},
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,6 +17,7 @@ from deployments.pool import Pool, PoolConflict, pools
 from deployments.protocol import Kind
 from deployments.spec import ModelSpec, Price
 from gateway.config_section import Section
+from gateway.edge.settings import DoorSettings
 from gateway.shadow_config import JudgeSection, ShadowSection
 from router.config import RouterConfig
 from router.types import GENERAL
@@ -100,7 +102,9 @@ class ImagesSection(Section):
 class GatewaySection(Section):
     """The HTTP edge."""
 
-    host: str = Field(default="127.0.0.1", description="address to listen on")
+    host: str = Field(
+        default="127.0.0.1", pattern=r"^[A-Za-z0-9.:_-]+$", description="address to listen on"
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="port to listen on")
     replicas: int = Field(
         default=2,
@@ -124,8 +128,40 @@ class GatewaySection(Section):
     max_concurrent_requests: int = Field(
         default=512, ge=1, description="per replica; further requests are refused with 429"
     )
+    max_connections_per_client: int = Field(
+        default=DoorSettings.max_connections_per_client,
+        ge=0,
+        description="of one address at a node; further ones are refused with 429. Of IPv6 the "
+        "first 64 bits count. Behind a proxy of `trusted_proxies` it bounds the requests at once "
+        "of the address that the proxy names. 0: no bound. Takes effect at a start",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description="addresses and networks of the proxies before the gateway, such as 10.0.0.0/8: "
+        "they alone are believed when `x-forwarded-for` names a client, and they may open any "
+        "number of connections. Takes effect at a start",
+    )
+    allowed_hosts: tuple[
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$|^\[[0-9a-f:.]+\]$"),
+        ],
+        ...,
+    ] = Field(
+        default=(),
+        description="the names by which the gateway is called, such as `ai.example.com`, "
+        "`*.example.com` (those below it) or `127.0.0.1`, in lower case and without a port; "
+        "requests with another `host` are refused with 421, but for `/healthz` and `/readyz`. "
+        "None: any",
+    )
+    head_timeout_seconds: float = Field(
+        default=DoorSettings.head_timeout_seconds,
+        gt=0,
+        description="time for a client to send the head of its request, and the first 15 kB of its "
+        "body; then 408. Takes effect at a start",
+    )
     body_timeout_seconds: float = Field(
-        default=60, gt=0, description="time for a client to send its request; then 408"
+        default=30, gt=0, description="time for a client to send its request; then 408"
     )
     request_timeout_seconds: float = Field(
         default=600,
@@ -172,6 +208,26 @@ class GatewaySection(Section):
     response_store: ResponseStoreSection | None = Field(
         default=None, description="for `previous_response_id` of `/v1/responses`; None: off"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"{error}; give an address or a network, 10.0.0.0/8") from None
+        return proxies
+
+    @property
+    def door(self) -> DoorSettings:
+        """What the door, which knows no niche.yaml, has to know of it."""
+        return DoorSettings(
+            host=self.host,
+            head_timeout_seconds=self.head_timeout_seconds,
+            max_connections_per_client=self.max_connections_per_client,
+            trusted_proxies=self.trusted_proxies,
+        )
 
     @property
     def drain_seconds(self) -> int:

@@ -7,7 +7,8 @@
     |-- ImageUrlRefused, TooManyImageUrls, ImageNotFetched,        the images
     |   ImageTooLarge, UnsupportedImage
     |-- InvalidApiKey, PermissionDenied, TooManyRequests          the caller
-    |-- ModelNotFound, PathNotFound, MethodNotAllowed             what was asked for
+    |-- ModelNotFound, PathNotFound, MethodNotAllowed,            what was asked for
+    |   HostNotAllowed
     |-- PreviousResponseNotFound, ItemNotFound,                 stored responses
     |   ResponseNotFound, ResponseStoreUnavailable
     |-- AnswerNotFound, FeedbackLimitReached, ShadowDisabled,     feedback and changes of state
@@ -58,7 +59,7 @@ class MalformedBody(GatewayError):
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or it is compressed."""
 
 
 class BodyTooLarge(GatewayError):
@@ -118,7 +119,7 @@ class PermissionDenied(GatewayError):
 
 
 class TooManyRequests(GatewayError):
-    """The gateway is at its limit of concurrent requests."""
+    """The gateway, or one client, is at its limit of concurrent requests."""
 
 
 class ModelNotFound(GatewayError):
@@ -131,6 +132,10 @@ class PathNotFound(GatewayError):
 
 class MethodNotAllowed(GatewayError):
     """The path does not take this method."""
+
+
+class HostNotAllowed(GatewayError):
+    """The request is for a host that `gateway.allowed_hosts` does not name."""
 
 
 class PreviousResponseNotFound(GatewayError):
@@ -223,6 +228,7 @@ TABLE: dict[type[Exception], Rule] = {
     ModelNotFound: Rule(404, _INVALID, "model_not_found"),
     PathNotFound: Rule(404, _INVALID, "path_not_found"),
     MethodNotAllowed: Rule(405, _INVALID, "method_not_allowed"),
+    HostNotAllowed: Rule(421, _INVALID, "host_not_allowed"),
     PreviousResponseNotFound: Rule(404, _INVALID, "previous_response_not_found"),
     ItemNotFound: Rule(404, _INVALID, "item_not_found"),
     ResponseNotFound: Rule(404, _INVALID, "response_not_found"),

@@ -14,10 +14,14 @@ class EdgeAnswer:
     code: str
     message: str
 
+    def body(self) -> dict[str, object]:
+        """The error."""
+        detail = {"message": self.message, "type": self.type, "param": None, "code": self.code}
+        return {"error": detail}
+
     def http(self, status: int) -> bytes:
         """The whole response, as a file that HAProxy sends as it is."""
-        detail = {"message": self.message, "type": self.type, "param": None, "code": self.code}
-        body = json.dumps({"error": detail}).encode()
+        body = json.dumps(self.body()).encode()
         retry = "retry-after: 1\r\n" if status in _RETRIED else ""
         head = (
             f"HTTP/1.1 {status} {self.reason}\r\ncontent-type: application/json\r\n{retry}"
@@ -41,6 +45,12 @@ ANSWERS: dict[int, EdgeAnswer] = {
         "Request Timeout", _INVALID, "request_timeout", "The request did not arrive in time."
     ),
     413: EdgeAnswer("Content Too Large", _INVALID, "body_too_large", "The body is too long."),
+    422: EdgeAnswer(
+        "Unprocessable Content",
+        _INVALID,
+        "unsupported_transfer_encoding",
+        "Only chunked is served.",
+    ),
     429: EdgeAnswer(
         "Too Many Requests",
         "rate_limit_error",

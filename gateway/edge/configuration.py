@@ -5,12 +5,15 @@ so that a Ray with other lines is noticed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from gateway.edge.settings import DoorSettings
 
 _SERVES_ERRORS = re.compile(r"^    errorfile .*\n", re.MULTILINE)
 _BALANCE = re.compile(r"^    balance .*\n", re.MULTILINE)
 _FRONTEND = re.compile(r"^frontend http_frontend\n    bind .*\n", re.MULTILINE)
+_MAXCONN = re.compile(r"^    maxconn (\d+)$", re.MULTILINE)
 _NO_ROUTE = re.compile(r"^(backend default_backend\n)    http-request return .*\n", re.MULTILINE)
 _ROUTE = re.compile(r"^    use_backend ", re.MULTILINE)
 _HARD_STOP = re.compile(r"^    hard-stop-after (\d+)s$", re.MULTILINE)
@@ -24,6 +27,17 @@ _SOCKET = re.compile(r"^(    stats socket )(\S+)", re.MULTILINE)
 _EXPORTER = re.compile(r"^(frontend prometheus\n    bind ):(\d+)$", re.MULTILINE)
 _BIND = re.compile(r"^(frontend http_frontend\n    bind )\S+:(\d+)$", re.MULTILINE)
 _STATS = re.compile(r"^(listen stats\n  bind )\*:", re.MULTILINE)
+
+_CLIENT = ",ipmask(32,64)"
+"""Who has one address of IPv6 has 2**64."""
+_METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE"
+_PROXIES = 4
+"""In a row, at most."""
+_FILES = 2.5
+"""Of a connection: one to the client, one to a replica, and two of a pipe for every fourth. HAProxy
+does not start where it may not open so many."""
+_OTHER_FILES = 256
+"""That HAProxy opens beside connections: sockets to listen at, logs, health checks."""
 
 
 def has_routes(text: str) -> bool:
@@ -92,3 +106,70 @@ def with_answers(text: str, files: Mapping[int, Path]) -> str:
     return _NO_ROUTE.sub(
         r"\1    http-request return status 503 default-errorfiles" + "\n", text, count=1
     )
+
+
+def with_limits(text: str, settings: DoorSettings, files: int) -> str:
+    """The same with a time limit for heads, a bound of connections for each client, and Serve's own
+    paths closed.
+
+    Args:
+        text: as Serve writes it.
+        settings: the limits.
+        files: how many HAProxy may open.
+    """
+    seconds = f"    timeout http-request {_time(settings.head_timeout_seconds)}\n"
+    rules = "".join(f"    {line}\n" for line in (*_connections(settings), *_requests(settings)))
+    most = max(int((files - _OTHER_FILES) / _FILES), 1)
+    text = _MAXCONN.sub(lambda found: f"    maxconn {min(int(found[1]), most)}", text, count=1)
+    text = _BALANCE.sub(lambda found: found.group() + seconds, text, count=1)
+    text = _FRONTEND.sub(lambda found: found.group() + rules, text, count=1)
+    return text
+
+
+def _connections(settings: DoorSettings) -> Iterator[str]:
+    """What becomes of a new connection, in the order in which HAProxy goes by it."""
+    yield "option disable-h2-upgrade"  # so that a connection is one request at a time
+    yield "option http-ignore-probes"  # a 408 would be taken for the answer to the first request
+    if settings.trusted_proxies:
+        yield f"acl proxy src {' '.join(settings.trusted_proxies)}"
+    if most := settings.max_connections_per_client:
+        unless = " if !proxy" if settings.trusted_proxies else ""
+        yield "stick-table type ipv6 size 100k expire 1m store conn_cur"
+        yield f"tcp-request connection track-sc0 src{_CLIENT}{unless}"
+        # The first ones beyond the bound are told so; further ones, a flood, are closed unread.
+        yield f"tcp-request connection reject if {{ sc0_conn_cur gt {most + most // 8 + 1} }}"
+        beyond = f"{{ sc0_conn_cur gt {most} }}"
+        yield f"tcp-request connection set-var(sess.beyond) bool(true) if {beyond}"
+        yield "http-request return status 429 default-errorfiles if { var(sess.beyond) -m found }"
+
+
+def _requests(settings: DoorSettings) -> Iterator[str]:
+    """What becomes of a request. HAProxy's parser takes more than servers behind it, and paths that
+    belong to no application."""
+    healthz = " !{ path -i /-/healthz }" if settings.probes else ""
+    refused = {
+        501: f"!{{ method {_METHODS} CONNECT }}",
+        405: "METH_CONNECT",
+        400: "!{ req.ver 1.0 1.1 } || !{ path_beg / }",
+        404: f"{{ path_beg /-/ }}{healthz}",
+    }
+    for status, condition in refused.items():
+        yield f"http-request return status {status} default-errorfiles if {condition}"
+    yield "http-request set-var(txn.client) src"
+    if settings.trusted_proxies:
+        proxies = " ".join(settings.trusted_proxies)
+        for place in range(1, _PROXIES + 1):  # from the last: the first ones may be the client's
+            told = f"req.hdr_ip(x-forwarded-for,-{place})"
+            known = f"proxy {{ var(txn.client) -m ip {proxies} }}"
+            yield f"http-request set-var(txn.client) {told} if {known}"
+        if most := settings.max_connections_per_client:
+            yield f"http-request track-sc1 var(txn.client){_CLIENT} if proxy"
+            beyond = f"{{ sc1_conn_cur gt {most} }}"
+            yield f"http-request return status 429 default-errorfiles if {beyond}"
+    yield "http-request set-header x-forwarded-for %[var(txn.client)]"
+    # As much of the body as HAProxy's buffer holds: no slot of the gateway waits for it.
+    yield f"http-request wait-for-body time {_time(settings.head_timeout_seconds)}"
+
+
+def _time(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

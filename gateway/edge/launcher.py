@@ -7,6 +7,7 @@ A fault of this file costs our answers and never the door.
 
 import fcntl
 import os
+import resource
 import shlex
 import socket
 import sys
@@ -16,34 +17,35 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.edge.answers import write_answers
+from gateway.edge.binary import write_copy
 from gateway.edge.configuration import (
     has_routes,
     metrics_port,
     with_answers,
     with_host,
+    with_limits,
     with_metrics,
 )
 from gateway.edge.counts import Counts
 from gateway.edge.door import Door, answers
 from gateway.edge.guard import Guard
+from gateway.edge.settings import DoorSettings
 
 METRICS_HOST = "NICHE_EDGE_METRICS_HOST"
 """The variable for where the metrics listen; by default on loopback."""
-
-HOST = "NICHE_EDGE_HOST"
-"""The variable for where the door itself listens; without it, where Serve says."""
 
 
 def write_launcher(file: Path, binary: str) -> None:
     """Writes the program that Serve runs as HAProxy.
 
     Args:
-        file: for `RAY_SERVE_HAPROXY_BINARY_PATH`.
+        file: for `RAY_SERVE_HAPROXY_BINARY_PATH`; its folder gets a copy of HAProxy too.
         binary: HAProxy.
     """
+    own = write_copy(file.with_suffix(".d"), Path(binary))
     root = Path(__file__).parent.parent.parent
     # -S: without site packages it starts in 30 ms.
-    command = shlex.join([sys.executable, "-S", "-m", "gateway.edge.launcher", binary])
+    command = shlex.join([sys.executable, "-S", "-m", "gateway.edge.launcher", str(own)])
     file.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(root))} exec {command} "$@"\n')
     file.chmod(0o755)
 
@@ -75,20 +77,24 @@ def _prepared(binary: str, arguments: Sequence[str]) -> list[str]:
     os.setpgid(0, 0)
     door.manager.write_text(str(os.getppid()), encoding="utf-8")
     text = door.served.read_text(encoding="utf-8")
-    if host := os.environ.get(HOST):  # first: what fails later leaves the door where it is
-        text = with_host(text, host)
+    settings = DoorSettings.from_environment(os.environ)
+    if settings.host:  # first: what fails later leaves the door where it is
+        text = with_host(text, settings.host)
         door.served.write_text(text, encoding="utf-8")
     _guarded(door, binary, metrics_port(text))
-    _configure(door, text)
+    _configure(door, text, settings)
     return [] if "-sf" in arguments else _predecessors(door)
 
 
-def _configure(door: Door, text: str) -> None:
+def _configure(door: Door, text: str, settings: DoorSettings) -> None:
     """Writes in what Serve has no setting for; a new manager, which knows no replicas yet, begins
     with those that its predecessor knew."""
     text = with_answers(text, write_answers(door.folder / "answers"))
     port = int(door.access_port.read_text(encoding="utf-8"))
     text = with_metrics(text, door.exporter_socket, port)
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = sys.maxsize if files == resource.RLIM_INFINITY else files
+    text = with_limits(text, settings, files)
     if has_routes(text):
         door.routed.write_text(text, encoding="utf-8")
     elif door.routed.exists():

@@ -73,7 +73,7 @@ class Shipped:
     replicas: int = 2
     max_concurrent_requests: int = 512
     max_ongoing_requests: int = 64
-    connections: int = 4096
+    connections: int = 16_384
     haproxy_threads: int = 2
     readiness_seconds: float = 2.0
     report_seconds: float = 10.0

@@ -11,14 +11,16 @@ from ray.serve.config import HTTPOptions
 
 from cli.ray_environment import prepare, ray_environment
 from gateway.config import GatewaySection
+from gateway.edge.settings import VARIABLE, DoorSettings
 
-STATE = Path("/var/lib/stack")
+STATE, EDGE = Path("/var/lib/stack"), GatewaySection()
 
 FILL = """
 import os, sys
 from pathlib import Path
 from cli.ray_environment import ray_environment
-os.environ.update(ray_environment(Path(sys.argv[1]), os.environ, 605))
+from gateway.config import GatewaySection
+os.environ.update(ray_environment(Path(sys.argv[1]), os.environ, EDGE))
 import ray
 ray.init(address="local", num_cpus=1, include_dashboard=False, _temp_dir=sys.argv[1])
 ray.get(ray.remote(lambda: os.write(2, (b"x" * 99 + b"\\n") * 10_000)).remote())
@@ -29,7 +31,7 @@ ray.shutdown()
 
 def test_nothing_is_reported_to_anybody() -> None:
     """Neither Ray nor the hub's library nor ONNX Runtime nor vLLM sends statistics."""
-    added = ray_environment(STATE, {}, 605)
+    added = ray_environment(STATE, {}, EDGE)
 
     assert added["RAY_USAGE_STATS_ENABLED"] == "0"
     assert added["HF_HUB_DISABLE_TELEMETRY"] == "1"
@@ -51,18 +53,18 @@ def test_what_is_secret_is_the_user_s(tmp_path: Path) -> None:
 
 def test_what_the_operator_set_is_left_alone() -> None:
     """A variable that exists is not among those to add, whatever its value."""
-    every = ray_environment(STATE, {}, 605)
+    every = ray_environment(STATE, {}, EDGE)
     own = dict.fromkeys(list(every)[::2], "mine")
 
-    assert ray_environment(STATE, own, 605).keys() == every.keys() - own.keys()
-    assert ray_environment(STATE, dict.fromkeys(every, ""), 605) == {}
+    assert ray_environment(STATE, own, EDGE).keys() == every.keys() - own.keys()
+    assert ray_environment(STATE, dict.fromkeys(every, ""), EDGE) == {}
 
 
 def test_the_environment_is_told_and_not_changed() -> None:
     """The function returns what to add; it writes nowhere."""
     environ = {"PATH": "/bin"}
 
-    ray_environment(STATE, environ, 605)
+    ray_environment(STATE, environ, EDGE)
 
     assert environ == {"PATH": "/bin"}
 
@@ -70,7 +72,7 @@ def test_the_environment_is_told_and_not_changed() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux alone")
 def test_two_stacks_do_not_meet() -> None:
     """Every file of HAProxy's lies in the stack's own directory, and its ports are real ones."""
-    added = ray_environment(STATE, {}, 605)
+    added = ray_environment(STATE, {}, EDGE)
     paths = [value for value in added.values() if value.startswith("/")]
     ports = [value for key, value in added.items() if key.endswith("_PORT")]
 
@@ -83,16 +85,33 @@ def test_two_stacks_do_not_meet() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
 def test_a_replaced_haproxy_has_time_for_a_last_answer() -> None:
     """Its request may come as late as Serve has an idle connection kept."""
-    added = ray_environment(STATE, {}, 605)
+    added = ray_environment(STATE, {}, EDGE)
 
     last = int(added["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) - HTTPOptions().keep_alive_timeout_s
     assert last >= int(added["RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S"]) == 605
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
+def test_the_door_knows_what_the_gateway_s_section_says() -> None:
+    """Its launcher reads it from the environment: it has no packages to read the file with."""
+    edge = GatewaySection(
+        host="0.0.0.0",
+        head_timeout_seconds=2.5,
+        max_connections_per_client=7,
+        trusted_proxies=("10.0.0.0/8",),
+    )
+
+    added = ray_environment(STATE, {}, edge)
+
+    expected = DoorSettings("0.0.0.0", 2.5, 7, ("10.0.0.0/8",))
+    assert DoorSettings.from_environment(added) == expected
+    assert VARIABLE not in ray_environment(STATE, {VARIABLE: ""}, edge)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a socket's path is bounded on Linux")
 def test_the_socket_fits_where_temporary_directories_lie() -> None:
     """A Unix socket's path may hold 107 bytes; that of a usual temporary directory does."""
-    added = ray_environment(Path("/tmp/niche-abcdefgh"), {}, 605)
+    added = ray_environment(Path("/tmp/niche-abcdefgh"), {}, EDGE)
 
     assert len(added["RAY_SERVE_HAPROXY_SOCKET_PATH"]) <= 107
 

@@ -68,6 +68,11 @@ def test_every_reason_is_explained():
     assert set(Reason) <= set(_rows("reasons.md"))
 
 
+def test_what_the_door_says_is_among_the_errors():
+    """HAProxy answers where no request reaches the gateway."""
+    assert "| 408 | `invalid_request_error` | `request_timeout` |" in PAGES["errors.md"]()
+
+
 def test_an_unexpected_failure_is_among_the_errors():
     """The errors include the one that no class stands for."""
     assert "| 500 | `server_error` | `internal_error` |" in PAGES["errors.md"]()

@@ -5,6 +5,9 @@ import asyncio
 import json
 import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from cli.orphans import PREFIX
 from loadtests.traffic.stack import free_port
 from router.artifact import artifact_path
 from tests.e2e.conftest import eventually
@@ -180,3 +184,32 @@ async def asking(url: str, stop: asyncio.Event, answers: Counter[Any], client: i
                 answers[answer.status_code if whole else "cut"] += 1
             except httpx.HTTPError as error:
                 answers[repr(error)] += 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
+def test_beyond_loopback_there_is_the_door_alone(tmp_path: Path) -> None:
+    """What is behind it answers HTTP on loopback, Serve's own paths are closed, and after the end
+    none of its files are left."""
+    file = write(tmp_path / "niche.yaml", FAKE, gateway={"host": "0.0.0.0"})
+    with serving(file) as served:
+        assert eventually(lambda: served.said("ready after"), _START_SECONDS)
+        pid, port = served.process.pid, int(served.url.rpartition(":")[2])
+        owners = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/owner")
+        [folder] = [owner.parent for owner in owners if owner.read_text().split()[0] == str(pid)]
+
+        assert open_to_others(pid) == {port}
+        refused = httpx.get(f"{served.url}/-/routes")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "path_not_found")
+    assert not folder.exists()
+
+
+def open_to_others(pid: int) -> set[int]:
+    """The ports of HAProxy, and of what Serve has behind it, that other machines reach."""
+    served_ports = range(20_000, 31_001)  # Serve's other proxy and its replicas
+    return {
+        link.laddr.port
+        for process in psutil.Process(pid).children(recursive=True)
+        for link in process.net_connections("tcp")
+        if link.status == psutil.CONN_LISTEN and link.laddr.ip != "127.0.0.1"
+        if link.laddr.port in served_ports or process.name() == "haproxy"
+    }

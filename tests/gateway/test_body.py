@@ -9,7 +9,13 @@ import pytest
 
 from gateway.body import INLINE_BYTES, decode_object, read_body, read_parsed
 from gateway.config import GatewaySection
-from gateway.errors import BodyTooSlow, GatewayError, InvalidValue, MalformedBody
+from gateway.errors import (
+    BodyTooSlow,
+    GatewayError,
+    InvalidValue,
+    MalformedBody,
+    UnsupportedMediaType,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +72,31 @@ async def test_a_body_that_never_ends_is_given_up():
 
     with pytest.raises(BodyTooSlow):
         await read_body({"headers": [(b"content-type", b"application/json")]}, receive, 99, 0.01)
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"identity, gzip", b"Zstd"])
+async def test_a_compressed_body_is_refused_unread(encoding):
+    """What is small as it comes might be large; nothing of it is read."""
+    headers = [(b"content-type", b"application/json"), (b"content-encoding", encoding)]
+
+    async def receive():
+        raise AssertionError
+
+    with pytest.raises(UnsupportedMediaType) as caught:
+        await read_body({"headers": headers}, receive, 99, 1)
+
+    assert caught.value.headers == {"accept-encoding": "identity"}
+
+
+@pytest.mark.parametrize("encoding", [b"identity", b" Identity ", b""])
+async def test_a_body_as_it_is_may_say_so(encoding):
+    """That is no compression."""
+    headers = [(b"content-type", b"application/json"), (b"content-encoding", encoding)]
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}"}
+
+    assert await read_body({"headers": headers}, receive, 99, 1) == b"{}"
 
 
 @pytest.mark.parametrize(

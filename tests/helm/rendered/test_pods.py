@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from ray.autoscaler._private.kuberay.autoscaling_config import _get_ray_resource
 
 from cli.ray_environment import ray_environment
 from gateway.config import GatewaySection
+from gateway.config_file import parse_config
+from gateway.edge.settings import DoorSettings
 from tests.helm.documents import ROOT
 from tests.helm.rendered.charts import changed, containers, everywhere, rendered
 
@@ -23,6 +26,7 @@ OF_ONE_MACHINE = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S",  # nobody waits for Ctrl-C here
     "RAY_SERVE_HAPROXY_NBTHREAD",
     "RAY_SERVE_HAPROXY_BINARY_PATH",  # the image sets it
+    "NICHE_EDGE",  # has a host, and no probes
     "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC",
     "RAY_SERVE_HAPROXY_SOCKET_PATH",
     "RAY_SERVE_HAPROXY_SERVER_STATE_BASE",
@@ -112,11 +116,20 @@ def test_the_head_computes_nothing():
 
 def test_ray_has_the_environment_of_one_machine():
     """What `niche serve` sets for Ray, the chart sets too, but for what is one machine's."""
-    wanted = ray_environment(ROOT, {}, GatewaySection().drain_seconds)
+    wanted = ray_environment(ROOT, {}, GatewaySection())
     wanted = {key: value for key, value in wanted.items() if key not in OF_ONE_MACHINE}
 
     for pod in rendered("defaults").ray_pods.values():
         assert wanted.items() <= _environment(pod["spec"]["containers"][0]).items()
+
+
+def test_the_door_has_the_limits_of_the_configuration():
+    """KubeRay asks it for Serve's health, beside that."""
+    for values, chart in everywhere():
+        edge = parse_config(chart.niche, "niche.yaml").gateway
+        for pod in chart.ray_pods.values():
+            told = DoorSettings.from_environment(_environment(pod["spec"]["containers"][0]))
+            assert replace(told, host=edge.host) == replace(edge.door, probes=True), values
 
 
 def test_processes_agree_on_authentication():
