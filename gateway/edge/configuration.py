@@ -122,8 +122,7 @@ def with_limits(text: str, settings: DoorSettings, files: int) -> str:
     most = max(int((files - _OTHER_FILES) / _FILES), 1)
     text = _MAXCONN.sub(lambda found: f"    maxconn {min(int(found[1]), most)}", text, count=1)
     text = _BALANCE.sub(lambda found: found.group() + seconds, text, count=1)
-    text = _FRONTEND.sub(lambda found: found.group() + rules, text, count=1)
-    return text
+    return _FRONTEND.sub(lambda found: found.group() + rules, text, count=1)
 
 
 def _connections(settings: DoorSettings) -> Iterator[str]:

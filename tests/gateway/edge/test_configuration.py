@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel
         pytest.param(DoorSettings(), id="by default"),
         pytest.param(DoorSettings(max_connections_per_client=0, probes=True), id="no bound"),
         pytest.param(DoorSettings(trusted_proxies=("10.0.0.0/8", "fd00::/8")), id="proxies"),
-        pytest.param(DoorSettings(host="0.0.0.0", head_timeout_seconds=0.5), id="host"),
+        pytest.param(DoorSettings(host="127.0.0.2", head_timeout_seconds=0.5), id="host"),
     ],
 )
 @pytest.mark.parametrize("upstream", [8001, None], ids=["with-a-replica", "before-any"])
@@ -44,6 +44,7 @@ def test_haproxy_takes_what_is_written(
     text = with_answers(served, write_answers(tmp_path / "answers"))
     text = with_metrics(text, tmp_path / "exports.sock", 20514)
     text = with_limits(text, settings, files=3000)
+    text = with_host(text, settings.host) if settings.host else text
     path.write_text(text)
 
     subprocess.run([get_haproxy_binary(), "-c", "-f", str(path)], check=True)
