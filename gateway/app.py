@@ -46,6 +46,7 @@ from gateway.observer import Observers, RequestObserver
 from gateway.openapi import ANSWER_HEADERS, describe
 from gateway.page.assets import Page
 from gateway.preview import Preview
+from gateway.prompt_rooms import PromptRooms
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
@@ -322,7 +323,8 @@ def _asking(
         return not readiness.down(model) and health.available(model, clock())
 
     access = Access(available, _active(evaluation))
-    decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
+    rooms = PromptRooms(dependencies.backends, (spec.name for spec in config.generating))
+    decider = Decider(config, AutoRouter(dependencies.policy, scorer, access), rooms)
     dispatcher = Dispatcher(
         dependencies.backends,
         health,
