@@ -382,8 +382,10 @@ def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Ro
     config = dependencies.config
     catalogue = Catalogue(config, readiness, int(dependencies.wall_clock()))
     probes = Probes(readiness, (spec.name for spec in config.generating))
-    metrics = Exposition(dependencies.metrics.registry, dependencies.multiprocess_dir)
-    description = Description(describe())
+    metrics = Exposition(
+        dependencies.metrics.registry, dependencies.multiprocess_dir, dependencies.clock
+    )
+    description = Description(describe(metrics=config.gateway.public_metrics))
     page = Page()
     return [
         Route("/", page.front),
@@ -392,7 +394,7 @@ def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Ro
         Route("/v1/models/{model}", catalogue.one),
         Route("/healthz", probes.alive),
         Route("/readyz", probes.ready),
-        Route("/metrics", metrics.scrape),
+        *([Route("/metrics", metrics.scrape)] if config.gateway.public_metrics else ()),
         Route("/openapi.json", description.read),
     ]
 

@@ -162,6 +162,11 @@ class GatewaySection(Section):
         description="origins whose pages may call this gateway from a browser, such as "
         "https://app.example.com; `*`: every page; none: only the gateway's own page",
     )
+    public_metrics: bool = Field(
+        default=True,
+        description="whether `/metrics` is served at `port`, to everybody; the chart's exporter "
+        "serves them on a port of its own all the same",
+    )
     images: ImagesSection = Field(
         default=ImagesSection(), description="sizes of images, and whence they are fetched"
     )
