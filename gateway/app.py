@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats, TellsExpectedWait
-from gateway.admission import Admission, Slots
+from gateway.admission import Admission, BodyRoom, Slots
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
 from gateway.decider import AutoRouter, Decider
@@ -137,12 +137,13 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
 def _middleware(
     dependencies: Dependencies, observe: Observe, keys: ApiKeys | None, slots: Slots
 ) -> list[Middleware]:
+    limits = dependencies.config.gateway
     return [
-        *_cors(dependencies.config.gateway.cors_allow_origins),
+        *_cors(limits.cors_allow_origins),
         Middleware(Recording, observe=observe, clock=dependencies.clock, id_headers=_ID_HEADERS),
         Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
         Middleware(Authentication, keys=keys),
-        Middleware(Admission, slots=slots),
+        Middleware(Admission, slots=slots, bodies=BodyRoom(limits.body_room_bytes)),
     ]
 
 

@@ -23,6 +23,9 @@ from router.types import GENERAL
 LAST_WRITE_SECONDS = 5
 """How long after the deadline the last write may take for a client that stopped reading."""
 
+_BODIES = 16
+"""Largest bodies for which there is room."""
+
 AUTO = "auto"
 """The model name that asks for a routed answer."""
 
@@ -123,6 +126,12 @@ class GatewaySection(Section):
     max_concurrent_requests: int = Field(
         default=512, ge=1, description="per replica; further requests are refused with 429"
     )
+    max_concurrent_body_bytes: int | None = Field(
+        default=None,
+        description="per replica, of the bodies of all requests under way, but for the first "
+        "65,536 bytes of each; what exceeds it is refused with 429. A request needs a few times as "
+        "much memory. None: sixteen times `max_body_bytes`",
+    )
     body_timeout_seconds: float = Field(
         default=60, gt=0, description="time for a client to send its request; then 408"
     )
@@ -182,6 +191,20 @@ class GatewaySection(Section):
         """How long what stops waits for its answers, and a proxy for an answer: as long as one may
         take."""
         return math.ceil(self.request_timeout_seconds) + LAST_WRITE_SECONDS
+
+    @property
+    def body_room_bytes(self) -> int:
+        """How many bytes the bodies of the requests under way may have."""
+        return self.max_concurrent_body_bytes or _BODIES * self.max_body_bytes
+
+    @model_validator(mode="after")
+    def _room_for_a_body(self) -> Self:
+        if self.body_room_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"max_concurrent_body_bytes: {self.max_concurrent_body_bytes} has no room for one "
+                f"body of max_body_bytes, {self.max_body_bytes}; raise it, or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_file_each(self) -> Self:

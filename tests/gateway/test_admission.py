@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from starlette.types import Message, Receive
 
-from gateway.admission import Slots
+from gateway.admission import FREE_BYTES, BodyRoom, Slots
+from gateway.config import GatewaySection
 from gateway.errors import TooManyRequests
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway, until
@@ -26,6 +28,68 @@ def test_no_slot_beyond_the_limit():
         pass
 
     assert slots.taken == 0
+
+
+def receiving(*sizes: int) -> Receive:
+    """A client that sends a body in pieces of these sizes."""
+    pieces = iter([b"x" * size for size in sizes])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": next(pieces), "more_body": True}
+
+    return receive
+
+
+async def test_bodies_have_room_together():
+    """What one holds the next lacks, as long as its request lasts."""
+    room = BodyRoom(1000)
+    with room.counted(receiving(FREE_BYTES, 600)) as first:
+        await first()
+        await first()
+        with room.counted(receiving(FREE_BYTES, 401)) as second:
+            await second()
+            with pytest.raises(TooManyRequests) as refused:
+                await second()
+        with room.counted(receiving(FREE_BYTES, 400)) as third:
+            await third()
+            await third()
+            assert room.taken == 1000
+
+    assert refused.value.headers["retry-after"] == "1"
+    assert room.taken == 0
+
+
+async def test_a_short_body_always_has_room():
+    """Its bytes count nothing."""
+    room = BodyRoom(0)
+    with room.counted(receiving(FREE_BYTES)) as receive:
+        await receive()
+
+    assert room.taken == 0
+
+
+async def test_a_gateway_full_of_bodies_refuses_long_ones_alone():
+    """A long one gets 429; short ones are answered, and long ones again when there is room."""
+    gate = asyncio.Event()
+    long = CHAT | {"messages": [{"role": "user", "content": "SELECT " * 21_000}]}
+    limits = {"max_body_bytes": 150_000, "max_concurrent_body_bytes": 150_000}
+    gateway = make_gateway(sql=FakeBackend("sql-model", first_gate=gate), **limits)
+    first = asyncio.create_task(gateway.post(long))
+    await until(lambda: gateway.sql.open_streams)
+
+    refused, short = await gateway.post(long), asyncio.create_task(gateway.post(CHAT))
+    gate.set()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert {(await first).status_code, (await short).status_code} == {200}
+    assert (await gateway.post(long)).status_code == 200
+
+
+def test_there_is_room_for_a_body_at_least():
+    """Else the longest would be refused for ever."""
+    assert GatewaySection(max_body_bytes=10).body_room_bytes == 160
+    with pytest.raises(ValueError, match="max_concurrent_body_bytes"):
+        GatewaySection(max_body_bytes=10, max_concurrent_body_bytes=9)
 
 
 async def test_a_full_gateway_says_429_and_stays_observable():
