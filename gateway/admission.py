@@ -1,6 +1,7 @@
 """Admission control: limits on concurrent requests to `/v1/`, and on the bytes of their bodies.
 Probes and metrics always pass."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ RETRY_AFTER_SECONDS = 1
 
 FREE_BYTES = 64 * 1024
 """Of each body."""
+
+_TURNS = 2
 
 
 class Slots:
@@ -48,44 +51,79 @@ class BodyRoom:
     """Room for the bodies of the requests under way; lives on one event loop. The beginning of a
     body counts nothing, so that short ones always have room.
 
+    Longer ones come in turns of two, each until it is parsed: a body in parts and what is made of
+    it need four times its bytes. Who is slow does not keep the others.
+
     Args:
         limit_bytes: of all bodies together.
+        turn_seconds: after which the next may come, whether or not the one before is there.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit, self._taken = limit_bytes, 0
-
-    @property
-    def taken(self) -> int:
-        """The bytes that count."""
-        return self._taken
+    def __init__(self, limit_bytes: int, turn_seconds: float = 0.5) -> None:
+        self.limit_bytes, self.turn_seconds = limit_bytes, turn_seconds
+        self.taken = 0
+        self.turns = asyncio.Semaphore(_TURNS)
 
     @contextmanager
     def counted(self, receive: Receive) -> Iterator[Receive]:
         """Counts what is received of one request as long as it lasts. Receiving more than there is
         room for raises `TooManyRequests`."""
-        received = held = 0
-
-        async def counting() -> Message:
-            nonlocal received, held
-            message = await receive()
-            received += len(message.get("body", b""))
-            more = max(0, received - FREE_BYTES) - held
-            if self._taken + more > self._limit:
-                # The rest of the body stays unread, so the connection cannot be reused.
-                raise TooManyRequests(
-                    f"The gateway is at its limit of {self._limit} bytes of concurrent requests; "
-                    "try again.",
-                    headers={"retry-after": str(RETRY_AFTER_SECONDS), "connection": "close"},
-                )
-            held += more
-            self._taken += more
-            return message
-
+        body = _Body(self, receive)
         try:
-            yield counting
+            yield body.receive
         finally:
-            self._taken -= held
+            body.end()
+
+
+class _Body:
+    """One request's body, on its way in and while the request lasts."""
+
+    def __init__(self, room: BodyRoom, receive: Receive) -> None:
+        self._room, self._receive = room, receive
+        self._received = self._held = 0
+        self._came = self._complete = False
+        self._turn: asyncio.TimerHandle | None = None
+
+    async def receive(self) -> Message:
+        """The next message. Who asks for one after the body has parsed it."""
+        if self._complete:
+            self._end_turn()
+        elif self._received > FREE_BYTES and not self._came:
+            await self._come()
+        message = await self._receive()
+        self._complete = not message.get("more_body", False)
+        self._hold(len(message.get("body", b"")))
+        return message
+
+    def end(self) -> None:
+        """Gives back what it holds."""
+        self._end_turn()
+        self._room.taken -= self._held
+
+    async def _come(self) -> None:
+        await self._room.turns.acquire()
+        self._came = True
+        loop = asyncio.get_running_loop()
+        self._turn = loop.call_later(self._room.turn_seconds, self._end_turn)
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+            self._room.turns.release()
+
+    def _hold(self, length: int) -> None:
+        self._received += length
+        more = max(0, self._received - FREE_BYTES) - self._held
+        if self._room.taken + more > self._room.limit_bytes:
+            # The rest of the body stays unread, so the connection cannot be reused.
+            raise TooManyRequests(
+                f"The gateway is at its limit of {self._room.limit_bytes} bytes of concurrent "
+                "requests; try again.",
+                headers={"retry-after": str(RETRY_AFTER_SECONDS), "connection": "close"},
+            )
+        self._held += more
+        self._room.taken += more
 
 
 class Admission:

@@ -1,6 +1,7 @@
 """`gateway.admission`: no more at once than allowed."""
 
 import asyncio
+from contextlib import ExitStack, suppress
 
 import pytest
 from starlette.types import Message, Receive
@@ -32,10 +33,12 @@ def test_no_slot_beyond_the_limit():
 
 def receiving(*sizes: int) -> Receive:
     """A client that sends a body in pieces of these sizes."""
-    pieces = iter([b"x" * size for size in sizes])
+    pieces = [b"x" * size for size in reversed(sizes)]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": next(pieces), "more_body": True}
+        if not pieces:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
 
     return receive
 
@@ -57,6 +60,38 @@ async def test_bodies_have_room_together():
 
     assert refused.value.headers["retry-after"] == "1"
     assert room.taken == 0
+
+
+LONG = (FREE_BYTES + 1, 1, 1)
+
+
+async def test_longer_bodies_come_two_at_a_time():
+    """A turn lasts until what comes after the body is asked for: until it is parsed."""
+    room = BodyRoom(1000, turn_seconds=60)
+    with room.counted(receiving(*LONG)) as one, room.counted(receiving(*LONG)) as two:
+        for receive in (one, two, one, two):
+            await receive()
+        with room.counted(receiving(*LONG)) as three:
+            await three()
+            waiting = asyncio.create_task(three())
+            await one()
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    await one()
+            await waiting
+
+
+async def test_a_slow_body_keeps_others_for_a_while_only():
+    """It goes on beside them; and who leaves gives its turn back."""
+    room = BodyRoom(1000, turn_seconds=0.01)
+    with ExitStack() as bodies:
+        for _ in range(3):
+            slow = bodies.enter_context(room.counted(receiving(*LONG)))
+            await slow()
+            await slow()
+    assert not room.turns.locked()
 
 
 async def test_a_short_body_always_has_room():
