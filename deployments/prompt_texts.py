@@ -11,30 +11,28 @@ from deployments.protocol import INPUTS, ModelRequest, Operation, PromptTooLong
 _END_OF_THOUGHTS = "</think>"
 
 
-def require_room_for(request: ModelRequest, room: PromptRoom) -> None:
-    """The same, of a request to a model; reads one that is not short."""
-    if len(request.body) > room.context_tokens:  # no token has less than a byte
-        require_room(room, request.operation, msgspec.json.decode(request.body))
-
-
-def require_room(room: PromptRoom, operation: Operation, fields: Mapping[str, Any]) -> None:
-    """Checks a request before anything of it is encoded.
-
-    Args:
-        room: the model's.
-        operation: what is asked.
-        fields: OpenAI's parameters.
+def require_room(request: ModelRequest, room: PromptRoom) -> None:
+    """Checks a request to a model before anything of it is encoded.
 
     Raises:
         PromptTooLong: a prompt of it cannot fit.
     """
-    for texts in _prompts(operation, fields, room):
-        if not room.holds(texts):
-            most = room.context_tokens
-            raise PromptTooLong(
-                INPUTS[operation],
-                f"the prompt has more tokens than the context, which has {most}; shorten it",
-            )
+    if len(request.body) <= room.context_tokens:  # no token has less than a byte
+        return
+    if not has_room(room, request.operation, msgspec.json.decode(request.body)):
+        raise too_long(room, request.operation)
+
+
+def has_room(room: PromptRoom, operation: Operation, fields: Mapping[str, Any]) -> bool:
+    """Whether each prompt of a request with these of OpenAI's parameters may fit."""
+    return all(room.holds(texts) for texts in _prompts(operation, fields, room))
+
+
+def too_long(room: PromptRoom, operation: Operation) -> PromptTooLong:
+    """The error of a request without room."""
+    most = room.context_tokens
+    reason = f"the prompt has more tokens than the context, which has {most}; shorten it"
+    return PromptTooLong(INPUTS[operation], reason)
 
 
 def _prompts(

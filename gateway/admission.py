@@ -64,19 +64,14 @@ class BodyRoom:
         self.taken = 0
         self.turns = asyncio.Semaphore(_TURNS)
 
-    @contextmanager
-    def counted(self, receive: Receive) -> Iterator[Receive]:
-        """Counts what is received of one request as long as it lasts. Receiving more than there is
-        room for raises `TooManyRequests`."""
-        body = _Body(self, receive)
-        try:
-            yield body.receive
-        finally:
-            body.end()
 
+class CountedBody:
+    """One request's body, on its way in and while the request lasts, which is a `with` block.
 
-class _Body:
-    """One request's body, on its way in and while the request lasts."""
+    Args:
+        room: what it takes from.
+        receive: where it comes from.
+    """
 
     def __init__(self, room: BodyRoom, receive: Receive) -> None:
         self._room, self._receive = room, receive
@@ -84,21 +79,30 @@ class _Body:
         self._came = self._complete = False
         self._turn: asyncio.TimerHandle | None = None
 
+    def __enter__(self) -> "CountedBody":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._held or self._came:
+            self._end_turn()
+            self._room.taken -= self._held
+
     async def receive(self) -> Message:
-        """The next message. Who asks for one after the body has parsed it."""
-        if self._complete:
+        """The next message. Who asks for one after the body has parsed it.
+
+        Raises:
+            TooManyRequests: there is no room for it.
+        """
+        if self._turn is not None and self._complete:
             self._end_turn()
         elif self._received > FREE_BYTES and not self._came:
             await self._come()
         message = await self._receive()
         self._complete = not message.get("more_body", False)
-        self._hold(len(message.get("body", b"")))
+        self._received += len(message.get("body", b""))
+        if self._received > FREE_BYTES:
+            self._hold(self._received - FREE_BYTES - self._held)
         return message
-
-    def end(self) -> None:
-        """Gives back what it holds."""
-        self._end_turn()
-        self._room.taken -= self._held
 
     async def _come(self) -> None:
         await self._room.turns.acquire()
@@ -112,9 +116,7 @@ class _Body:
             self._turn = None
             self._room.turns.release()
 
-    def _hold(self, length: int) -> None:
-        self._received += length
-        more = max(0, self._received - FREE_BYTES) - self._held
+    def _hold(self, more: int) -> None:
         if self._room.taken + more > self._room.limit_bytes:
             # The rest of the body stays unread, so the connection cannot be reused.
             raise TooManyRequests(
@@ -137,5 +139,5 @@ class Admission:
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
-        with self._slots.slot(), self._bodies.counted(receive) as counting:
-            await self._app(scope, counting, send)
+        with self._slots.slot(), CountedBody(self._bodies, receive) as body:
+            await self._app(scope, body.receive, send)

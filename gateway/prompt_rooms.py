@@ -7,8 +7,8 @@ prompt that may fit the engine says what it thinks of it.
 from collections.abc import Iterable, Mapping
 
 from deployments.prompt_room import PromptRoom
-from deployments.prompt_texts import require_room
-from deployments.protocol import Backend, PromptTooLong, TellsRoom
+from deployments.prompt_texts import has_room, too_long
+from deployments.protocol import Backend, TellsRoom
 from gateway.config import AUTO
 from gateway.dialects.parse import CompletionRequest
 
@@ -33,19 +33,13 @@ class PromptRooms:
             PromptTooLong: none has; it speaks of the largest context.
         """
         names = self._generating if request.model == AUTO else (request.model,)
-        rooms = {self._room(name) for name in names}
-        refusals: list[tuple[int, PromptTooLong]] = []
-        for room in rooms:
-            if room is None:
+        if not self._telling.keys() >= set(names):
+            return
+        largest: PromptRoom | None = None
+        for room in {self._telling[name].room for name in names}:
+            if room is None or has_room(room, request.operation, request.fields):
                 return
-            try:
-                require_room(room, request.operation, request.fields)
-            except PromptTooLong as error:
-                refusals.append((room.context_tokens, error))
-            else:
-                return
-        raise max(refusals, key=lambda refusal: refusal[0])[1]
-
-    def _room(self, model: str) -> PromptRoom | None:
-        backend = self._telling.get(model)
-        return None if backend is None else backend.room
+            if largest is None or room.context_tokens > largest.context_tokens:
+                largest = room
+        if largest is not None:
+            raise too_long(largest, request.operation)

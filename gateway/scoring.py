@@ -81,8 +81,8 @@ LONG_CHARACTERS = 16_384
 
 
 def _is_long(query: Query) -> bool:
-    texts = (query.text or "", *(turn.content for turn in query.messages))
-    return sum(map(len, texts)) > LONG_CHARACTERS
+    texts = [turn.content for turn in query.messages]
+    return len(query.text or "") + sum(map(len, texts)) > LONG_CHARACTERS
 
 
 class BatchingScorer:

@@ -37,7 +37,7 @@ from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
 from deployments.engines._llama_requests import LlamaRequest, read_request
 from deployments.merging import merged, summed
-from deployments.prompt_texts import require_room_for
+from deployments.prompt_texts import require_room
 from deployments.protocol import (
     KINDS,
     Chunk,
@@ -204,7 +204,7 @@ class _Answer:
     """
 
     def __init__(self, request: ModelRequest, loaded: Loaded, *, counts: bool = False) -> None:
-        require_room_for(request, loaded.room)
+        require_room(request, loaded.room)
         model = loaded.models[request.model]
         self._request, self._loaded, self._counts = request, loaded, counts
         self._inputs: Inputs | None = None

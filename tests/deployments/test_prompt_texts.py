@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from deployments.prompt_room import Measures, PromptRoom
-from deployments.prompt_texts import require_room
-from deployments.protocol import PromptTooLong
+from deployments.prompt_texts import has_room, too_long
 
 LONG, SHORT = "x" * 500, "x" * 300
 """Of tokens with at most eight letters: 63, and 38."""
@@ -45,10 +44,11 @@ CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": LO
 )
 def test_a_prompt_without_room_is_refused_by_name(operation, fields):
     """The parameter is the one that holds it, and the reason says how long the context is."""
-    with pytest.raises(PromptTooLong, match="50") as refused:
-        require_room(room(), operation, fields)
+    error = too_long(room(), operation)
 
-    assert refused.value.parameter in fields
+    assert not has_room(room(), operation, fields)
+    assert error.parameter in fields
+    assert "50" in error.reason
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,14 @@ def test_a_prompt_without_room_is_refused_by_name(operation, fields):
 )
 def test_what_may_fit_passes(operation, fields):
     """Each prompt has the whole room, and what is no text needs none that is known here."""
-    require_room(room(), operation, fields)
+    assert has_room(room(), operation, fields)
 
 
 def test_thoughts_that_a_template_leaves_out_need_no_room():
     """Each answer's alone, as it was when the model thought them."""
-    thought = said("assistant", f"{SHORT}</think>x")
-    require_room(room(hides_thoughts=True), "chat", {"messages": [thought] * 3})
+    thought = {"messages": [said("assistant", f"{SHORT}</think>x")] * 3}
+    huge = {"messages": [said("assistant", f"{LONG}</think>x")]}
 
-    with pytest.raises(PromptTooLong):
-        require_room(room(), "chat", {"messages": [thought] * 3})
-    huge = said("assistant", f"{LONG}</think>x")
-    with pytest.raises(PromptTooLong):
-        require_room(room(hides_thoughts=True), "chat", {"messages": [huge]})
+    assert has_room(room(hides_thoughts=True), "chat", thought)
+    assert not has_room(room(), "chat", thought)
+    assert not has_room(room(hides_thoughts=True), "chat", huge)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 import pytest
 from starlette.types import Message, Receive
 
-from gateway.admission import FREE_BYTES, BodyRoom, Slots
+from gateway.admission import FREE_BYTES, BodyRoom, CountedBody, Slots
 from gateway.config import GatewaySection
 from gateway.errors import TooManyRequests
 from tests.fakes import FakeBackend
@@ -46,16 +46,16 @@ def receiving(*sizes: int) -> Receive:
 async def test_bodies_have_room_together():
     """What one holds the next lacks, as long as its request lasts."""
     room = BodyRoom(1000)
-    with room.counted(receiving(FREE_BYTES, 600)) as first:
-        await first()
-        await first()
-        with room.counted(receiving(FREE_BYTES, 401)) as second:
-            await second()
+    with CountedBody(room, receiving(FREE_BYTES, 600)) as first:
+        await first.receive()
+        await first.receive()
+        with CountedBody(room, receiving(FREE_BYTES, 401)) as second:
+            await second.receive()
             with pytest.raises(TooManyRequests) as refused:
-                await second()
-        with room.counted(receiving(FREE_BYTES, 400)) as third:
-            await third()
-            await third()
+                await second.receive()
+        with CountedBody(room, receiving(FREE_BYTES, 400)) as third:
+            await third.receive()
+            await third.receive()
             assert room.taken == 1000
 
     assert refused.value.headers["retry-after"] == "1"
@@ -68,18 +68,18 @@ LONG = (FREE_BYTES + 1, 1, 1)
 async def test_longer_bodies_come_two_at_a_time():
     """A turn lasts until what comes after the body is asked for: until it is parsed."""
     room = BodyRoom(1000, turn_seconds=60)
-    with room.counted(receiving(*LONG)) as one, room.counted(receiving(*LONG)) as two:
-        for receive in (one, two, one, two):
-            await receive()
-        with room.counted(receiving(*LONG)) as three:
-            await three()
-            waiting = asyncio.create_task(three())
-            await one()
+    with CountedBody(room, receiving(*LONG)) as one, CountedBody(room, receiving(*LONG)) as two:
+        for body in (one, two, one, two):
+            await body.receive()
+        with CountedBody(room, receiving(*LONG)) as three:
+            await three.receive()
+            waiting = asyncio.create_task(three.receive())
+            await one.receive()
             await asyncio.sleep(0)
             assert not waiting.done()
             with suppress(TimeoutError):
                 async with asyncio.timeout(0):
-                    await one()
+                    await one.receive()
             await waiting
 
 
@@ -88,17 +88,17 @@ async def test_a_slow_body_keeps_others_for_a_while_only():
     room = BodyRoom(1000, turn_seconds=0.01)
     with ExitStack() as bodies:
         for _ in range(3):
-            slow = bodies.enter_context(room.counted(receiving(*LONG)))
-            await slow()
-            await slow()
+            slow = bodies.enter_context(CountedBody(room, receiving(*LONG)))
+            await slow.receive()
+            await slow.receive()
     assert not room.turns.locked()
 
 
 async def test_a_short_body_always_has_room():
     """Its bytes count nothing."""
     room = BodyRoom(0)
-    with room.counted(receiving(FREE_BYTES)) as receive:
-        await receive()
+    with CountedBody(room, receiving(FREE_BYTES)) as body:
+        await body.receive()
 
     assert room.taken == 0
 
