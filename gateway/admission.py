@@ -14,8 +14,6 @@ RETRY_AFTER_SECONDS = 1
 FREE_BYTES = 64 * 1024
 """Of each body."""
 
-_TURNS = 2
-
 
 class Slots:
     """Room for `limit` requests; lives on one event loop."""
@@ -51,18 +49,16 @@ class BodyRoom:
     """Room for the bodies of the requests under way; lives on one event loop. The beginning of a
     body counts nothing, so that short ones always have room.
 
-    Longer ones come in turns of two, each until it is parsed: a body in parts and what is made of
-    it need four times its bytes. Who is slow does not keep the others.
+    Longer ones are parsed in turn: Python does one at a time anyway, and what is made of each needs
+    three times its bytes meanwhile.
 
     Args:
         limit_bytes: of all bodies together.
-        turn_seconds: after which the next may come, whether or not the one before is there.
     """
 
-    def __init__(self, limit_bytes: int, turn_seconds: float = 0.5) -> None:
-        self.limit_bytes, self.turn_seconds = limit_bytes, turn_seconds
-        self.taken = 0
-        self.turns = asyncio.Semaphore(_TURNS)
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes, self.taken = limit_bytes, 0
+        self.parsing = asyncio.Lock()
 
 
 class CountedBody:
@@ -76,45 +72,36 @@ class CountedBody:
     def __init__(self, room: BodyRoom, receive: Receive) -> None:
         self._room, self._receive = room, receive
         self._received = self._held = 0
-        self._came = self._complete = False
-        self._turn: asyncio.TimerHandle | None = None
+        self._parsing = False
 
     def __enter__(self) -> "CountedBody":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._held or self._came:
-            self._end_turn()
-            self._room.taken -= self._held
+        self._room.taken -= self._held
+        self._end_turn()
 
     async def receive(self) -> Message:
-        """The next message. Who asks for one after the body has parsed it.
+        """The next message; the last one of a longer body when it may be parsed. Who asks for
+        another has parsed it.
 
         Raises:
             TooManyRequests: there is no room for it.
         """
-        if self._turn is not None and self._complete:
-            self._end_turn()
-        elif self._received > FREE_BYTES and not self._came:
-            await self._come()
+        self._end_turn()
         message = await self._receive()
-        self._complete = not message.get("more_body", False)
         self._received += len(message.get("body", b""))
         if self._received > FREE_BYTES:
             self._hold(self._received - FREE_BYTES - self._held)
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                await self._room.parsing.acquire()
+                self._parsing = True
         return message
 
-    async def _come(self) -> None:
-        await self._room.turns.acquire()
-        self._came = True
-        loop = asyncio.get_running_loop()
-        self._turn = loop.call_later(self._room.turn_seconds, self._end_turn)
-
     def _end_turn(self) -> None:
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
-            self._room.turns.release()
+        if self._parsing:
+            self._parsing = False
+            self._room.parsing.release()
 
     def _hold(self, more: int) -> None:
         if self._room.taken + more > self._room.limit_bytes:

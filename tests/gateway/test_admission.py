@@ -1,7 +1,6 @@
 """`gateway.admission`: no more at once than allowed."""
 
 import asyncio
-from contextlib import ExitStack, suppress
 
 import pytest
 from starlette.types import Message, Receive
@@ -46,14 +45,14 @@ def receiving(*sizes: int) -> Receive:
 async def test_bodies_have_room_together():
     """What one holds the next lacks, as long as its request lasts."""
     room = BodyRoom(1000)
-    with CountedBody(room, receiving(FREE_BYTES, 600)) as first:
+    with CountedBody(room, receiving(FREE_BYTES, 600, 0)) as first:
         await first.receive()
         await first.receive()
-        with CountedBody(room, receiving(FREE_BYTES, 401)) as second:
+        with CountedBody(room, receiving(FREE_BYTES, 401, 0)) as second:
             await second.receive()
             with pytest.raises(TooManyRequests) as refused:
                 await second.receive()
-        with CountedBody(room, receiving(FREE_BYTES, 400)) as third:
+        with CountedBody(room, receiving(FREE_BYTES, 400, 0)) as third:
             await third.receive()
             await third.receive()
             assert room.taken == 1000
@@ -62,36 +61,19 @@ async def test_bodies_have_room_together():
     assert room.taken == 0
 
 
-LONG = (FREE_BYTES + 1, 1, 1)
-
-
-async def test_longer_bodies_come_two_at_a_time():
-    """A turn lasts until what comes after the body is asked for: until it is parsed."""
-    room = BodyRoom(1000, turn_seconds=60)
-    with CountedBody(room, receiving(*LONG)) as one, CountedBody(room, receiving(*LONG)) as two:
-        for body in (one, two, one, two):
+async def test_longer_bodies_are_parsed_in_turn():
+    """A turn lasts until what comes after the body is asked for, or the request ends."""
+    room, long = BodyRoom(1000), (FREE_BYTES, 1)
+    with CountedBody(room, receiving(*long)) as one, CountedBody(room, receiving(*long)) as two:
+        for body in (one, two, one):
             await body.receive()
-        with CountedBody(room, receiving(*LONG)) as three:
-            await three.receive()
-            waiting = asyncio.create_task(three.receive())
-            await one.receive()
-            await asyncio.sleep(0)
-            assert not waiting.done()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0):
-                    await one.receive()
-            await waiting
-
-
-async def test_a_slow_body_keeps_others_for_a_while_only():
-    """It goes on beside them; and who leaves gives its turn back."""
-    room = BodyRoom(1000, turn_seconds=0.01)
-    with ExitStack() as bodies:
-        for _ in range(3):
-            slow = bodies.enter_context(CountedBody(room, receiving(*LONG)))
-            await slow.receive()
-            await slow.receive()
-    assert not room.turns.locked()
+        waiting = asyncio.create_task(two.receive())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        after = asyncio.create_task(one.receive())
+        await waiting
+        after.cancel()
+    assert not room.parsing.locked()
 
 
 async def test_a_short_body_always_has_room():
