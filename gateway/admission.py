@@ -14,6 +14,10 @@ RETRY_AFTER_SECONDS = 1
 FREE_BYTES = 64 * 1024
 """Of each body."""
 
+_TURN_SECONDS = 5.0
+"""After which the next body may be parsed in any case: parsing takes tenths of a second, and who
+does not listen for a disconnect does not tell its end."""
+
 
 class Slots:
     """Room for `limit` requests; lives on one event loop."""
@@ -96,6 +100,7 @@ class CountedBody:
             if message["type"] == "http.request" and not message.get("more_body", False):
                 await self._room.parsing.acquire()
                 self._parsing = True
+                asyncio.get_running_loop().call_later(_TURN_SECONDS, self._end_turn)
         return message
 
     def _end_turn(self) -> None:
