@@ -18,6 +18,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.affinity import ranks
 from deployments.frames import decode_chunk, encode_request
 from deployments.limiter import Limiter
+from deployments.prompt_room import PromptRoom
 from deployments.protocol import (
     STARTING,
     BackendError,
@@ -188,6 +189,7 @@ class ServeBackend(ServeApplication):
     Attributes:
         limiter: as given; another takes effect with the next request.
         engine_stats: what the replicas' engines told when their health was last asked.
+        room: for prompts, as the replicas told last.
     """
 
     def __init__(
@@ -205,6 +207,7 @@ class ServeBackend(ServeApplication):
         self._never_up: str | None = None  # why, as far as is known
         self._was_up = False
         self.engine_stats: tuple[EngineStats, ...] = ()
+        self.room: PromptRoom | None = None
         self._asking: asyncio.Task[list[Any]] | None = None
         self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
         self._refused: dict[tuple[str, str], float] = {}  # address and token, and when
@@ -265,17 +268,13 @@ class ServeBackend(ServeApplication):
         self._tell_limiter(reports)
         since = asyncio.get_running_loop().time() - _REST_SECONDS
         self._refused = {port: when for port, when in self._refused.items() if when > since}
-        self.engine_stats = tuple(
-            report.engine
-            for report in reports
-            if isinstance(report, ReplicaReport) and report.engine is not None
-        )
+        told = [report for report in reports if isinstance(report, ReplicaReport)]
+        self.room = _widest([of.room for of in told])
+        self.engine_stats = tuple(report.engine for report in told if report.engine is not None)
         self._replicas = {
             report.url: (self._known(report.url, report.token), report)
-            for report in reports
-            if isinstance(report, ReplicaReport)
-            and report.url is not None
-            and (report.url, report.token) not in self._refused
+            for report in told
+            if report.url is not None and (report.url, report.token) not in self._refused
         }
         return reports
 
@@ -428,6 +427,14 @@ class ServeBackend(ServeApplication):
         if self.limiter.wants_news:
             self._begin_to_ask()
         return self.limiter.slot(request)
+
+
+def _widest(rooms: Sequence[PromptRoom | None]) -> PromptRoom | None:
+    """The room of the replica that has most; None if one does not say, or there is none."""
+    known = [room for room in rooms if room is not None]
+    if not known or len(known) < len(rooms):
+        return None
+    return max(known, key=lambda room: room.context_tokens)
 
 
 def _verdict(report: Any, model: str) -> Exception | None:

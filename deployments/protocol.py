@@ -18,6 +18,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from deployments.prompt_room import PromptRoom
+
 Operation = Literal["chat", "completion", "embedding", "rerank", "count_tokens"]
 """What is asked: `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/embeddings`,
 `POST /v1/rerank`, or how many tokens a chat's prompt has. The last three are always answered
@@ -167,6 +169,15 @@ class TellsEngineStats(Protocol):
         """One per replica whose engine tells something."""
 
 
+@runtime_checkable
+class TellsRoom(Protocol):
+    """A backend that knows which prompts cannot fit its models."""
+
+    @property
+    def room(self) -> PromptRoom | None:
+        """Of each of its models; None: not known yet, or not at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """The counts of one model's requests in one replica.
@@ -178,6 +189,7 @@ class Load:
         recent_request_ids: the last ones.
         slots: how many it works on at once, all its models together; None: unknown.
         engine: what is known of the engine that all its models share; None: nothing.
+        room: for a prompt of any of them; None: unknown.
     """
 
     running: int = 0
@@ -189,6 +201,7 @@ class Load:
     recent_request_ids: tuple[str, ...] = ()
     slots: int | None = None
     engine: EngineStats | None = None
+    room: PromptRoom | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
 from deployments.models.adapters import adapter_of
 from deployments.models.errors import ModelError
+from deployments.prompt_room import PromptRoom
 from deployments.protocol import (
     Chunk,
     EngineStats,
@@ -50,6 +51,7 @@ class ReplicaReport:
         engine: what the engine tells about itself, if it does.
         running: requests of each model that it has, also those that wait in it.
         slots: how many it works on at once; None: unknown.
+        room: for a prompt of any of its models; None: unknown.
     """
 
     models: Mapping[str, str | None]
@@ -58,6 +60,7 @@ class ReplicaReport:
     engine: EngineStats | None = None
     running: Mapping[str, int] = field(default_factory=dict)
     slots: int | None = None
+    room: PromptRoom | None = None
 
 
 class ModelServer:
@@ -187,6 +190,7 @@ class ModelServer:
             engine=load.engine,
             running={name: of.running for name, of in loads.items()},
             slots=load.slots,
+            room=load.room,
         )
 
     async def _why_ill(self, model: str) -> str | None:

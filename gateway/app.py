@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats, TellsExpectedWait
-from gateway.admission import Admission, Slots
+from gateway.admission import Admission, BodyRoom, Slots
 from gateway.allowed_hosts import AllowedHosts
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
@@ -49,6 +49,7 @@ from gateway.observer import Observers, RequestObserver
 from gateway.openapi import ANSWER_HEADERS, describe
 from gateway.page.assets import Page
 from gateway.preview import Preview
+from gateway.prompt_rooms import PromptRooms
 from gateway.readiness import Check, Readiness
 from gateway.record import Record
 from gateway.scoring import BatchingScorer, CachingScorer, Explainer, Scorer
@@ -146,7 +147,7 @@ def _middleware(
         Middleware(ErrorHandling, dialects=_ERROR_DIALECTS),
         *([Middleware(AllowedHosts, hosts=edge.allowed_hosts)] if edge.allowed_hosts else []),
         Middleware(Authentication, keys=keys),
-        Middleware(Admission, slots=slots),
+        Middleware(Admission, slots=slots, bodies=BodyRoom(edge.body_room_bytes)),
     ]
 
 
@@ -327,7 +328,8 @@ def _asking(
         return not readiness.down(model) and health.available(model, clock())
 
     access = Access(available, _active(evaluation))
-    decider = Decider(config, AutoRouter(dependencies.policy, scorer, access))
+    rooms = PromptRooms(dependencies.backends, (spec.name for spec in config.generating))
+    decider = Decider(config, AutoRouter(dependencies.policy, scorer, access), rooms)
     dispatcher = Dispatcher(
         dependencies.backends,
         health,
@@ -385,8 +387,10 @@ def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Ro
     config = dependencies.config
     catalogue = Catalogue(config, readiness, int(dependencies.wall_clock()))
     probes = Probes(readiness, (spec.name for spec in config.generating))
-    metrics = Exposition(dependencies.metrics.registry, dependencies.multiprocess_dir)
-    description = Description(describe())
+    metrics = Exposition(
+        dependencies.metrics.registry, dependencies.multiprocess_dir, dependencies.clock
+    )
+    description = Description(describe(metrics=config.gateway.public_metrics))
     page = Page()
     return [
         Route("/", page.front),
@@ -395,7 +399,7 @@ def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Ro
         Route("/v1/models/{model}", catalogue.one),
         Route("/healthz", probes.alive),
         Route("/readyz", probes.ready),
-        Route("/metrics", metrics.scrape),
+        *([Route("/metrics", metrics.scrape)] if config.gateway.public_metrics else ()),
         Route("/openapi.json", description.read),
     ]
 

@@ -3,11 +3,12 @@
 A large body is parsed on another thread, so that the event loop answers other requests meanwhile.
 
 It refuses input that parsers treat differently or drop silently: duplicate keys, NaN and
-infinities, lone surrogates, bytes that are not UTF-8, nesting beyond the stack.
+infinities, lone surrogates, bytes that are not UTF-8, nesting beyond the stack, parts without end.
 """
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -25,6 +26,11 @@ from gateway.errors import (
 
 INLINE_BYTES = 64 * 1024
 """The longest body that is parsed on the event loop, which takes less than a millisecond."""
+
+MOST_PARTS = 100_000
+"""Objects, arrays and keys: an empty one of three bytes takes sixty in memory, or two hundred."""
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 Parsed = TypeVar("Parsed")
 
@@ -99,6 +105,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
     Raises:
         MalformedBody: it is not a JSON object; the message says where and why.
     """
+    _check_parts(body)
     try:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
@@ -115,6 +122,16 @@ def decode_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object.")
     return value
+
+
+def _check_parts(body: bytes) -> None:
+    if _parts(body) > MOST_PARTS and _parts(_STRING.sub(b"", body)) > MOST_PARTS:
+        raise MalformedBody(f"The body has more than {MOST_PARTS} objects, arrays and keys.")
+
+
+def _parts(body: bytes) -> int:
+    """How many objects, arrays and keys it can have."""
+    return body.count(b"{") + body.count(b"[") + body.count(b":")
 
 
 def _check_media_type(header: str) -> None:

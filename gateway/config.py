@@ -25,6 +25,9 @@ from router.types import GENERAL
 LAST_WRITE_SECONDS = 5
 """How long after the deadline the last write may take for a client that stopped reading."""
 
+_BODIES = 16
+"""Largest bodies for which there is room."""
+
 AUTO = "auto"
 """The model name that asks for a routed answer."""
 
@@ -160,6 +163,12 @@ class GatewaySection(Section):
         description="time for a client to send the head of its request, and the first 15 kB of its "
         "body; then 408. Takes effect at a start",
     )
+    max_concurrent_body_bytes: int | None = Field(
+        default=None,
+        description="per replica, of the bodies of all requests under way, but for the first "
+        "65,536 bytes of each; what exceeds it is refused with 429. A request needs a few times as "
+        "much memory. None: sixteen times `max_body_bytes`",
+    )
     body_timeout_seconds: float = Field(
         default=30, gt=0, description="time for a client to send its request; then 408"
     )
@@ -199,6 +208,11 @@ class GatewaySection(Section):
         description="origins whose pages may call this gateway from a browser, such as "
         "https://app.example.com; `*`: every page; none: only the gateway's own page",
     )
+    public_metrics: bool = Field(
+        default=True,
+        description="whether `/metrics` is served at `port`, to everybody; the chart's exporter "
+        "serves them on a port of its own all the same",
+    )
     images: ImagesSection = Field(
         default=ImagesSection(), description="sizes of images, and whence they are fetched"
     )
@@ -234,6 +248,20 @@ class GatewaySection(Section):
         """How long what stops waits for its answers, and a proxy for an answer: as long as one may
         take."""
         return math.ceil(self.request_timeout_seconds) + LAST_WRITE_SECONDS
+
+    @property
+    def body_room_bytes(self) -> int:
+        """How many bytes the bodies of the requests under way may have."""
+        return self.max_concurrent_body_bytes or _BODIES * self.max_body_bytes
+
+    @model_validator(mode="after")
+    def _room_for_a_body(self) -> Self:
+        if self.body_room_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"max_concurrent_body_bytes: {self.max_concurrent_body_bytes} has no room for one "
+                f"body of max_body_bytes, {self.max_body_bytes}; raise it, or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_file_each(self) -> Self:

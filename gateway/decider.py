@@ -16,6 +16,7 @@ from deployments.tool_call_ids import tag_of
 from gateway.config import AUTO, NicheConfig
 from gateway.dialects.parse import CompletionRequest
 from gateway.errors import GatewayError, InvalidValue, ModelNotFound, UnsupportedParameter
+from gateway.prompt_rooms import PromptRooms
 from gateway.record import NONE
 from gateway.scoring import Scorer, ScoringFailed
 from router.bare_answers import is_bare
@@ -74,9 +75,10 @@ class Decider:
     Args:
         config: names the models.
         router: handles `auto`.
+        rooms: refuses what no model could read.
     """
 
-    def __init__(self, config: NicheConfig, router: AutoRouter) -> None:
+    def __init__(self, config: NicheConfig, router: AutoRouter, rooms: PromptRooms) -> None:
         self._domains: dict[Kind, dict[str, str]] = {"generation": {AUTO: GENERAL}}
         for spec in config.models:
             domain = spec.domain or (GENERAL if spec.kind == "generation" else NONE)
@@ -86,7 +88,7 @@ class Decider:
         self._adapted = {spec.name for spec in config.specialists if spec.adapter is not None}
         self._generalist = config.generalist.name
         self._by_tag = {tag_of(spec.name): spec.name for spec in config.generating}
-        self._router = router
+        self._router, self._rooms = router, rooms
         self._introduces = config.gateway.introduce_bare_answers
 
     async def decide(self, request: CompletionRequest) -> Decision:
@@ -95,12 +97,14 @@ class Decider:
         Raises:
             ModelNotFound: the model is not configured.
             InvalidValue: it is one for other requests.
+            PromptTooLong: no model that it may mean has room for the prompt.
             UnsupportedParameter: it cannot do what the request needs, or none can.
         """
         model, able = request.model, self._domains.get(KINDS[request.operation], {})
         if model not in able:
             kinds = [kind for kind, models in self._domains.items() if model in models]
             raise _refusal(model[:80], able, kinds)
+        self._rooms.require(request)
         if model == AUTO:
             return await self._routed(request)
         if not self._serves(model, request):

@@ -1,11 +1,13 @@
 """The endpoints that call no model: models, health, metrics, and the OpenAPI document."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +16,8 @@ from deployments.capability import Capability
 from deployments.spec import ModelSpec
 from gateway.config import AUTO, NicheConfig
 from gateway.errors import ModelNotFound
-from gateway.metrics import exposition
+from gateway.fresh import Fresh
+from gateway.metrics import SCRAPE_SECONDS, collected, text_format
 from gateway.model_schemas import ModelList, ModelObject, NicheModel
 from gateway.readiness import Readiness
 from router.types import GENERAL
@@ -104,16 +107,34 @@ class Probes:
 
 
 class Exposition:
-    """`/metrics`, in the format that the scraper's `Accept` header asks for."""
+    """`/metrics`, in the format that the scraper's `Accept` header asks for.
 
-    def __init__(self, registry: CollectorRegistry, multiprocess_dir: str | None) -> None:
+    Args:
+        registry, multiprocess_dir: as of `gateway.metrics.collected`.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        multiprocess_dir: str | None,
+        clock: Callable[[], float],
+    ) -> None:
         self._registry, self._multiprocess_dir = registry, multiprocess_dir
+        self._clock = clock
+        self._written: dict[str, Fresh[bytes]] = {}
 
     async def scrape(self, request: Request) -> Response:
         """`GET /metrics`."""
-        accept = request.headers.get("accept", "")
-        body, content_type = exposition(self._registry, self._multiprocess_dir, accept)
+        encode, content_type = text_format(request.headers.get("accept", ""))
+        if content_type not in self._written:
+            write = partial(self._write, encode)
+            self._written[content_type] = Fresh(write, self._clock, SCRAPE_SECONDS)
+        body = await self._written[content_type].get()
         return Response(body, headers={"content-type": content_type})
+
+    def _write(self, encode: Callable[[Collector], bytes]) -> bytes:
+        return encode(collected(self._registry, self._multiprocess_dir))
 
 
 class Description:

@@ -50,6 +50,10 @@ _ONE_LOOP = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 gateway does nothing that blocks a loop."""
 
 
+_BODIES_GO_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+"""The memory of a long body goes back to the system with it: glibc would keep it, and tear it."""
+
+
 @dataclass(frozen=True)
 class GatewayContext:
     """The machine-specific settings of a gateway replica.
@@ -156,7 +160,7 @@ class Gateway:
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:
     """The Serve application that answers HTTP."""
-    variables = dict(_ONE_LOOP)
+    variables = _ONE_LOOP | _BODIES_GO_BACK
     if context.metrics_dir is not None:
         variables |= sharing_variables(context.metrics_dir)
     actor = {"num_cpus": config.gateway.num_cpus, "runtime_env": {"env_vars": variables}}

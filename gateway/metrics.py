@@ -6,6 +6,7 @@ Label values come from closed sets: configured names, the router's domains and r
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Literal, TypeVar, cast
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from deployments.protocol import Chunk, EngineStats, Overloaded, Usage
@@ -33,6 +35,10 @@ ROUTER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 
+SCRAPE_SECONDS = 1.0
+"""How old the metrics may be that are told: however many ask, they are collected once."""
+
+_VERSION = re.compile(r"version=(0\.0\.4|1\.0\.0|2\.0\.0);")
 
 _Made = TypeVar("_Made")
 
@@ -341,22 +347,29 @@ def _queued_in(path: Path) -> int:
 def exposition(
     registry: CollectorRegistry, multiprocess_dir: str | None, accept: str
 ) -> tuple[bytes, str]:
-    """The metrics as text, and its content type.
+    """The metrics as text, and its content type; arguments as of `collected` and `text_format`."""
+    encode, content_type = text_format(accept)
+    return encode(collected(registry, multiprocess_dir)), content_type
+
+
+def text_format(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """What writes metrics in the format that an `Accept` header asks for, and its content type,
+    which is one of a few."""
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # the library raises on a malformed version in the header
+        return choose_encoder("")
+    # It repeats a version that does not exist.
+    return (encode, content_type) if _VERSION.search(content_type) else choose_encoder("")
+
+
+def collected(registry: CollectorRegistry, multiprocess_dir: str | None) -> CollectorRegistry:
+    """The metrics of all processes: this one's, or the sums over all where they are shared.
 
     Args:
         registry: this process's metrics.
         multiprocess_dir: the folder of all processes' metrics; if given, they are summed.
-        accept: the client's `Accept` header, from which the format is chosen.
     """
-    try:
-        encode, content_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # the library raises on a malformed version in the header
-        encode, content_type = choose_encoder("")
-    return encode(collected(registry, multiprocess_dir)), content_type
-
-
-def collected(registry: CollectorRegistry, multiprocess_dir: str | None) -> CollectorRegistry:
-    """The metrics of all processes: this one's, or the sums over all where they are shared."""
     if multiprocess_dir is None:
         return registry
     everywhere = CollectorRegistry()

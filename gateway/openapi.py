@@ -98,8 +98,8 @@ ANSWER_HEADERS = (
 """The headers of an answer."""
 
 
-def describe() -> dict[str, Any]:
-    """The whole OpenAPI document."""
+def describe(*, metrics: bool = True) -> dict[str, Any]:
+    """The whole OpenAPI document; `metrics`: whether `/metrics` is served."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
@@ -126,6 +126,7 @@ def describe() -> dict[str, Any]:
             **_evidence_paths(),
             **_specialist_paths(),
             **_plain_paths(),
+            **(_metrics_path() if metrics else {}),
         },
         "components": {"schemas": schemas, "securitySchemes": _KEYS},
     }
@@ -191,6 +192,10 @@ def _specialist_paths() -> dict[str, Any]:
     }
 
 
+def _metrics_path() -> dict[str, Any]:
+    return {"/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")}}
+
+
 def _plain_paths() -> dict[str, Any]:
     return {
         "/": {"get": _plain("page", "The gateway's web page", "text/html")},
@@ -200,7 +205,6 @@ def _plain_paths() -> dict[str, Any]:
         },
         "/healthz": {"get": _plain("healthz", "Liveness")},
         "/readyz": {"get": _plain("readyz", "Readiness; names the models that cannot answer")},
-        "/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")},
         "/openapi.json": {"get": _plain("openapi", "This document")},
     }
 

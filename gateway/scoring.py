@@ -2,7 +2,8 @@
 
 Rule: a batch is never delayed to fill up. Queries that arrive while the worker computes form the
 next batch, in order of arrival. So a query waits for the running batch only, unless the queue
-exceeds one batch.
+exceeds one batch. A long query, which costs as much as a hundred short ones, is no part of a batch:
+one follows each batch of those.
 """
 
 import asyncio
@@ -75,6 +76,14 @@ class CachingScorer:
 
 _Waiting = tuple[Query, asyncio.Future[Scores]]
 
+LONG_CHARACTERS = 16_384
+"""Of the texts of a query that takes tens of milliseconds."""
+
+
+def _is_long(query: Query) -> bool:
+    texts = [turn.content for turn in query.messages]
+    return len(query.text or "") + sum(map(len, texts)) > LONG_CHARACTERS
+
 
 class BatchingScorer:
     """Scores on a worker thread; concurrent queries share a forward pass.
@@ -94,13 +103,14 @@ class BatchingScorer:
         self._score_all, self._max_batch, self._on_batch = score_all, max_batch, on_batch
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
         self._waiting: deque[_Waiting] = deque()
+        self._long: deque[_Waiting] = deque()
         self._work: asyncio.Task[None] | None = None
 
     async def score(self, query: Query) -> Scores:
         """The scores of a query; `ScoringFailed` for the whole batch if `score_all` fails."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Scores] = loop.create_future()
-        self._waiting.append((query, waiter))
+        (self._long if _is_long(query) else self._waiting).append((query, waiter))
         if self._work is None or self._work.done():
             self._work = loop.create_task(self._work_off())
         return await waiter
@@ -109,32 +119,37 @@ class BatchingScorer:
         """Cancels all waiting queries; the results of the running batch are dropped."""
         if self._work is not None:
             self._work.cancel()
-        for _, waiter in self._waiting:
+        for _, waiter in (*self._waiting, *self._long):
             waiter.cancel()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def _work_off(self) -> None:
-        while batch := self._next_batch():
-            try:
-                await self._compute(batch)
-            except Exception as error:  # noqa: BLE001 - passed on to the callers
-                _log.exception("scoring failed for a batch of %d", len(batch))
-                for _, waiter in batch:
-                    if not waiter.done():
-                        waiter.set_exception(ScoringFailed(repr(error)))
-            finally:
-                for _, waiter in batch:
-                    waiter.cancel()  # no effect on a finished one
+        while self._waiting or self._long:
+            for queue, most in ((self._waiting, self._max_batch), (self._long, 1)):
+                if batch := self._next_batch(queue, most):
+                    await self._work_on(batch)
 
-    def _next_batch(self) -> list[_Waiting]:
+    async def _work_on(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            await self._compute(batch)
+        except Exception as error:  # noqa: BLE001 - passed on to the callers
+            _log.exception("scoring failed for a batch of %d", len(batch))
+            for _, waiter in batch:
+                if not waiter.done():
+                    waiter.set_exception(ScoringFailed(repr(error)))
+        finally:
+            for _, waiter in batch:
+                waiter.cancel()  # no effect on a finished one
+
+    def _next_batch(self, queue: deque[_Waiting], most: int) -> list[_Waiting]:
         batch: list[_Waiting] = []
-        while self._waiting and len(batch) < self._max_batch:
-            query, waiter = self._waiting.popleft()
+        while queue and len(batch) < most:
+            query, waiter = queue.popleft()
             if not waiter.done():  # otherwise its caller was cancelled
                 batch.append((query, waiter))
         return batch
 
-    async def _compute(self, batch: list[_Waiting]) -> None:
+    async def _compute(self, batch: Sequence[_Waiting]) -> None:
         self._on_batch(len(batch))
         loop = asyncio.get_running_loop()
         queries = [query for query, _ in batch]

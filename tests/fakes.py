@@ -12,6 +12,7 @@ from typing import Any
 
 from deployments.answer_schemas import FinishReason
 from deployments.generation import Piece, Prompt, TokenLogprob
+from deployments.prompt_room import PromptRoom
 from deployments.protocol import (
     BackendError,
     Chunk,
@@ -59,6 +60,7 @@ class FakeBackend:
         gate: awaited before every chunk after the first; None: no waiting.
         first_gate: awaited before the first chunk.
         illness: why `health` fails; None: healthy.
+        room: what it tells of its room for prompts; None: nothing.
         engine_stats: what the engines of its replicas told.
         hangs: `health` never answers.
         requests: every request that it was asked.
@@ -81,6 +83,7 @@ class FakeBackend:
     first_gate: asyncio.Event | None = None
     engine_stats: tuple[EngineStats, ...] = ()
     illness: str | None = None
+    room: PromptRoom | None = None
     hangs: bool = False
     requests: list[ModelRequest] = field(default_factory=list)
     open_streams: int = 0

@@ -23,6 +23,7 @@ from deployments.models.gguf_file import (
 )
 from deployments.models.lora_gguf import adapter_gguf
 from deployments.models.resolve_gguf import resolve_gguf
+from deployments.prompt_room import PromptRoom, room_for
 from deployments.protocol import Kind
 from deployments.spec import ModelSpec
 
@@ -33,6 +34,8 @@ _POOLINGS: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # by GGU
 _RANKING_HEAD = {"cls.weight", "cls.output.weight"}
 _END_TOKEN = "tokenizer.ggml.eos_token_id"
 _CHAT_TEMPLATE = "tokenizer.chat_template"
+_TOKENIZER = "tokenizer.ggml.model"
+_WHOLE_TEXT = ("gpt2", "llama")  # others drop spaces, accents, or words that they do not know
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # GGUF's types of tokens
 
 
@@ -44,6 +47,7 @@ class Loaded:
     models: Mapping[str, ServedModel]
     control_tokens: ControlTokens
     context_tokens: int
+    room: PromptRoom
     architecture: str
 
 
@@ -85,8 +89,20 @@ def load(
         lora = _scales(numbers, files.get(name))
         served = _served(spec, options[name], adapters.get(name), lora)
         models[name] = replace(served, end_token=end_token, calling=calling)
+    room = _room(base, shared, writes=pooling is None)
     control, context_tokens = ControlTokens(_control_tokens(base)), shared.max_context_tokens
-    return Loaded(server, models, control, context_tokens, base.architecture)
+    return Loaded(server, models, control, context_tokens, room, base.architecture)
+
+
+def _room(base: GgufHeader, options: LlamaOptions, *, writes: bool) -> PromptRoom:
+    # Of a model that embeds or ranks, that of a pass, which is no smaller.
+    most = options.max_context_tokens if writes else options.inputs_batch_tokens
+    return room_for(
+        base.metadata.get(TOKENS, ()),
+        most,
+        drops=base.metadata.get(_TOKENIZER) not in _WHOLE_TEXT,
+        hides_thoughts="</think>" in str(base.metadata.get(_CHAT_TEMPLATE, "")),
+    )
 
 
 def _within_training(options: LlamaOptions, base: GgufHeader) -> LlamaOptions:

@@ -37,6 +37,7 @@ from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_platform import missing
 from deployments.engines._llama_requests import LlamaRequest, read_request
 from deployments.merging import merged, summed
+from deployments.prompt_texts import require_room
 from deployments.protocol import (
     KINDS,
     Chunk,
@@ -117,7 +118,8 @@ class LlamaEngine:
         """See `Backend`."""
         waiting = 0 if self._loaded is None else self._loaded.server.waiting(model)
         slots = self._options[model].parallel_requests
-        return self._recorders[model].load(waiting, slots)
+        room = None if self._loaded is None else self._loaded.room
+        return replace(self._recorders[model].load(waiting, slots), room=room)
 
     async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""
@@ -202,6 +204,7 @@ class _Answer:
     """
 
     def __init__(self, request: ModelRequest, loaded: Loaded, *, counts: bool = False) -> None:
+        require_room(request, loaded.room)
         model = loaded.models[request.model]
         self._request, self._loaded, self._counts = request, loaded, counts
         self._inputs: Inputs | None = None

@@ -1,6 +1,6 @@
 """The endpoints of the online evaluation: evidence, pairs, feedback, and changes of state."""
 
-import asyncio
+from functools import partial
 
 import msgspec
 from starlette.requests import Request
@@ -35,6 +35,8 @@ from gateway.evidence.schemas import (
     SpecialistBody,
 )
 from gateway.evidence.store import ModelAnswer, Store
+from gateway.fresh import Fresh
+from gateway.metrics import SCRAPE_SECONDS
 from gateway.validation import read_as
 from router.errors import UnknownTransition
 from router.selection.record import SpecialistRecord, Transition
@@ -54,6 +56,8 @@ class EvidenceEndpoints:
         self._dependencies, self._evaluation = dependencies, evaluation
         self._config = dependencies.config
         self._started = dependencies.wall_clock()
+        metrics = dependencies.metrics.registry, dependencies.multiprocess_dir
+        self._traffic = Fresh(partial(read_traffic, *metrics), dependencies.clock, SCRAPE_SECONDS)
 
     async def evidence(self, _request: Request) -> Response:
         """`GET /v1/niche/evidence`.
@@ -62,7 +66,7 @@ class EvidenceEndpoints:
             StoreError: the store cannot be used.
         """
         config, evaluation = self._config, self._evaluation
-        traffic = await self._traffic()
+        traffic = await self._traffic.get()
         specialists = await self._specialists(traffic)
         body = EvidenceBody(
             enabled=evaluation is not None,
@@ -100,7 +104,7 @@ class EvidenceEndpoints:
             await evaluation.states.order(name, order.action, order.reason)
         except UnknownTransition as error:
             raise TransitionRefused(f"{name}: {error}.", "action") from None
-        specialists = await self._specialists(await self._traffic())
+        specialists = await self._specialists(await self._traffic.get())
         [body] = [specialist for specialist in specialists if specialist.name == name]
         return Response(msgspec.json.encode(body), media_type="application/json")
 
@@ -137,10 +141,6 @@ class EvidenceEndpoints:
                 "This gateway compares no answers: gateway.shadow is not set in niche.yaml."
             )
         return self._evaluation
-
-    async def _traffic(self) -> Traffic:
-        registry = self._dependencies.metrics.registry
-        return await asyncio.to_thread(read_traffic, registry, self._dependencies.multiprocess_dir)
 
     async def _specialists(self, traffic: Traffic) -> list[SpecialistBody]:
         specs = [

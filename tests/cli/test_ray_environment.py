@@ -18,9 +18,9 @@ STATE, EDGE = Path("/var/lib/stack"), GatewaySection()
 FILL = """
 import os, sys
 from pathlib import Path
-from cli.ray_environment import ray_environment
+from cli.ray_environment import prepare
 from gateway.config import GatewaySection
-os.environ.update(ray_environment(Path(sys.argv[1]), os.environ, GatewaySection()))
+prepare(Path(sys.argv[1]), os.environ, GatewaySection())
 import ray
 ray.init(address="local", num_cpus=1, include_dashboard=False, _temp_dir=sys.argv[1])
 ray.get(ray.remote(lambda: os.write(2, (b"x" * 99 + b"\\n") * 10_000)).remote())

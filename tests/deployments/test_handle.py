@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from ray.serve.exceptions import (
 from deployments.frames import decode_request
 from deployments.handle import ServeBackend
 from deployments.limiter import Limiter
+from deployments.prompt_room import Measures, PromptRoom
 from deployments.protocol import (
     STARTING,
     BackendError,
@@ -258,6 +260,29 @@ async def test_what_engines_tell_comes_with_their_health() -> None:
     handle.verdicts = [WELL]
     await asked.health("sql")
     assert asked.engine_stats == ()
+
+
+WIDE, NARROW = (PromptRoom(tokens, Measures(8, 8)) for tokens in (200, 100))
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        pytest.param([NARROW, WIDE], WIDE, id="the widest"),
+        pytest.param([NARROW, None], None, id="one does not tell"),
+        pytest.param([], None, id="no replica"),
+    ],
+)
+async def test_replicas_tell_which_prompts_have_no_room(told: list[Any], known: Any) -> None:
+    """None is refused that one of them might take."""
+    handle = Handle(
+        None, [*(ReplicaReport({"sql": None}, room=of) for of in told), ActorDiedError()]
+    )
+    asked = finding(lambda: handle)
+    with suppress(Unavailable):
+        await asked.health("sql")
+
+    assert asked.room == known
 
 
 def loaded(running: int, slots: int | None = 2) -> ReplicaReport:

@@ -4,8 +4,10 @@ import asyncio
 from contextlib import ExitStack
 
 import pytest
+from starlette.types import Message, Receive
 
-from gateway.admission import Slots, client_of
+from gateway.admission import FREE_BYTES, BodyRoom, CountedBody, Slots, client_of
+from gateway.config import GatewaySection
 from gateway.errors import TooManyRequests
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway, until
@@ -83,6 +85,85 @@ async def test_a_client_with_a_key_is_that_key(tmp_path):
 def key(name: str) -> dict[str, str]:
     """The header of a key."""
     return {"authorization": f"Bearer {name}"}
+
+
+def receiving(*sizes: int) -> Receive:
+    """A client that sends a body in pieces of these sizes."""
+    pieces = [b"x" * size for size in reversed(sizes)]
+
+    async def receive() -> Message:
+        if not pieces:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
+
+    return receive
+
+
+async def test_bodies_have_room_together():
+    """What one holds the next lacks, as long as its request lasts."""
+    room = BodyRoom(1000)
+    with CountedBody(room, receiving(FREE_BYTES, 600, 0)) as first:
+        await first.receive()
+        await first.receive()
+        with CountedBody(room, receiving(FREE_BYTES, 401, 0)) as second:
+            await second.receive()
+            with pytest.raises(TooManyRequests) as refused:
+                await second.receive()
+        with CountedBody(room, receiving(FREE_BYTES, 400, 0)) as third:
+            await third.receive()
+            await third.receive()
+            assert room.taken == 1000
+
+    assert refused.value.headers["retry-after"] == "1"
+    assert room.taken == 0
+
+
+async def test_longer_bodies_are_parsed_in_turn():
+    """A turn lasts until what comes after the body is asked for, or the request ends."""
+    room, long = BodyRoom(1000), (FREE_BYTES, 1)
+    with CountedBody(room, receiving(*long)) as one, CountedBody(room, receiving(*long)) as two:
+        for body in (one, two, one):
+            await body.receive()
+        waiting = asyncio.create_task(two.receive())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        after = asyncio.create_task(one.receive())
+        await waiting
+        after.cancel()
+    assert not room.parsing.locked()
+
+
+async def test_a_short_body_always_has_room():
+    """Its bytes count nothing."""
+    room = BodyRoom(0)
+    with CountedBody(room, receiving(FREE_BYTES)) as body:
+        await body.receive()
+
+    assert room.taken == 0
+
+
+async def test_a_gateway_full_of_bodies_refuses_long_ones_alone():
+    """A long one gets 429; short ones are answered, and long ones again when there is room."""
+    gate = asyncio.Event()
+    long = CHAT | {"messages": [{"role": "user", "content": "SELECT " * 21_000}]}
+    limits = {"max_body_bytes": 150_000, "max_concurrent_body_bytes": 150_000}
+    gateway = make_gateway(sql=FakeBackend("sql-model", first_gate=gate), **limits)
+    first = asyncio.create_task(gateway.post(long))
+    await until(lambda: gateway.sql.open_streams)
+
+    refused, short = await gateway.post(long), asyncio.create_task(gateway.post(CHAT))
+    gate.set()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert {(await first).status_code, (await short).status_code} == {200}
+    assert (await gateway.post(long)).status_code == 200
+
+
+def test_there_is_room_for_a_body_at_least():
+    """Else the longest would be refused for ever."""
+    assert GatewaySection(max_body_bytes=10).body_room_bytes == 160
+    with pytest.raises(ValueError, match="max_concurrent_body_bytes"):
+        GatewaySection(max_body_bytes=10, max_concurrent_body_bytes=9)
 
 
 async def test_a_full_gateway_says_429_and_stays_observable():

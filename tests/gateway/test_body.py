@@ -1,13 +1,14 @@
 """`gateway.body`: bytes that are, and are not, a JSON object."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from gateway.body import INLINE_BYTES, decode_object, read_body, read_parsed
+from gateway.body import INLINE_BYTES, MOST_PARTS, decode_object, read_body, read_parsed
 from gateway.config import GatewaySection
 from gateway.errors import (
     BodyTooSlow,
@@ -33,6 +34,12 @@ from gateway.errors import (
         pytest.param(b'{"a": ' + b"1" * 5000 + b"}", id="too-many-digits"),
         pytest.param(b'{"a": ' + b"[" * 100_000, id="too-deep"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', id="byte-order-mark"),
+        pytest.param(b'{"a": [' + b"{}," * MOST_PARTS + b"1]}", id="objects-without-end"),
+        pytest.param(b'{"a": [' + b"[]," * MOST_PARTS + b"1]}", id="arrays-without-end"),
+        pytest.param(
+            b"{%s}" % b",".join(b'"%d":1' % number for number in range(MOST_PARTS + 1)),
+            id="keys-without-end",
+        ),
     ],
 )
 def test_what_is_no_json_object_is_refused(body):
@@ -53,6 +60,15 @@ def test_duplicated_keys_are_refused(body):
 def test_surrogate_pairs_are_characters():
     """An escaped surrogate pair is one character."""
     assert decode_object(b'{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+def test_what_stands_in_a_text_is_no_part():
+    """JSON, or a table, as the text of a message, with all that JSON escapes; and a long list of
+    numbers."""
+    text = '{"a": [\\"b\\", "c\\\\"]}\n' * MOST_PARTS
+    given = {"messages": [{"content": text}], "input": [1] * MOST_PARTS}
+
+    assert decode_object(json.dumps(given).encode()) == given
 
 
 def test_errors_do_not_repeat_the_body():

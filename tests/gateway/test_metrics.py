@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,7 @@ async def test_a_requested_model_is_not_routed():
         ("", "text/plain; version=0.0.4"),
         ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
         ("text/plain;version=abc", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text; version=77.0.0", "text/plain; version=0.0.4"),
     ],
 )
 async def test_the_format_is_negotiated(accept, content_type):
@@ -270,6 +272,40 @@ async def test_the_format_is_negotiated(accept, content_type):
 
     assert response.status_code == 200
     assert response.headers["content-type"].startswith(content_type)
+
+
+async def test_scrapers_at_a_time_share_a_collection():
+    """However many ask, in the same format; those of another get theirs, and later ones new
+    figures."""
+    gateway = make_gateway()
+    collected: list[str] = []
+
+    class Watched:
+        def collect(self):
+            collected.append(threading.current_thread().name)
+            return []
+
+    gateway.metrics.registry.register(Watched())
+    collected.clear()
+    await asyncio.gather(*(gateway.get("/metrics") for _ in range(8)))
+    await gateway.get("/metrics")
+    assert len(collected) == 1
+    assert threading.main_thread().name not in collected
+
+    await gateway.get("/metrics", accept="application/openmetrics-text; version=1.0.0")
+    assert len(collected) == 2
+
+    gateway.clock.advance(1.0)
+    await gateway.get("/metrics")
+    assert len(collected) == 3
+
+
+async def test_the_operator_may_keep_the_metrics_from_the_public():
+    """Then there is no such path, and the description knows none."""
+    gateway = make_gateway(public_metrics=False)
+
+    assert (await gateway.get("/metrics")).status_code == 404
+    assert "/metrics" not in (await gateway.get("/openapi.json")).json()["paths"]
 
 
 def test_error_codes_are_a_closed_set():

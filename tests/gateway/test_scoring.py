@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deployments.protocol import Message
-from gateway.scoring import BatchingScorer, CachingScorer, ScoringFailed
+from gateway.scoring import LONG_CHARACTERS, BatchingScorer, CachingScorer, ScoringFailed
 from router.types import Query, Scores
 from tests.gateway.stacks import until
 
@@ -89,6 +89,18 @@ async def test_a_batch_is_not_larger_than_allowed() -> None:
 
         assert await outcomes(tasks) == ["a", "b", "c", "d", "e"]
         assert worker.batches == [["first"], ["a", "b"], ["c", "d"], ["e"]]
+
+
+async def test_a_long_query_does_not_keep_short_ones_waiting() -> None:
+    """It is computed alone, and after each long one the short ones have their turn."""
+    long, longer = "x" * (LONG_CHARACTERS + 1), "y" * (LONG_CHARACTERS + 1)
+    worker = Worker()
+    async with busy(worker) as scorer:
+        tasks = await ask(scorer, long, longer, "a", "b")
+        worker.go.set()
+
+        assert await outcomes(tasks) == [long, longer, "a", "b"]
+        assert worker.batches == [["first"], [long], ["a", "b"], [longer]]
 
 
 async def test_a_failure_reaches_all_of_its_batch_and_no_other() -> None:

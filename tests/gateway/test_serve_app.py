@@ -42,6 +42,7 @@ def test_the_gateway_is_built_from_the_configuration():
     assert (context.engine.cache_dir, context.metrics_dir) == (Path("/models"), Path("/metrics"))
     variables = deployment.ray_actor_options["runtime_env"]["env_vars"]
     assert variables == {
+        "MALLOC_MMAP_THRESHOLD_": "1048576",
         "PROMETHEUS_MULTIPROC_DIR": "/metrics",
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     }

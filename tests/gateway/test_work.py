@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from deployments.prompt_room import Measures, PromptRoom
 from deployments.protocol import Chunk, ModelRequest, Overloaded
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, Gateway, make_gateway
@@ -141,7 +142,7 @@ CEILINGS = {
         "calls": 850,
     },
     "auto again": {"tasks": 4, "codecs": 5, "sends": 2, "records": 1, "calls": 710},
-    "streamed": {"tasks": 3, "codecs": 7, "sends": 5, "records": 1, "calls": 690},
+    "streamed": {"tasks": 3, "codecs": 7, "sends": 5, "records": 1, "calls": 700},
 }
 """`codecs`: JSON or MessagePack read or written, the fake model's own included; `calls`: Python
 functions called, the event loop's included, and of a stream a timeout for each chunk; `threads`:
@@ -167,6 +168,15 @@ class BusyBackend(FakeBackend):
         yield
 
 
+class CrampedBackend(FakeBackend):
+    """Tells that it has room for a few words."""
+
+    def __post_init__(self) -> None:
+        self.room = PromptRoom(10, Measures(8, 8))
+
+
+LONG = {"messages": [{"role": "user", "content": "SELECT " * 10_000}]}
+
 CYCLES: dict[str, tuple[type[FakeBackend], dict[str, Any]]] = {
     "named": (FakeBackend, NAMED),
     "streamed": (FakeBackend, NAMED | {"stream": True}),
@@ -175,6 +185,8 @@ CYCLES: dict[str, tuple[type[FakeBackend], dict[str, Any]]] = {
     "refused by the model": (BusyBackend, NAMED),
     "refused by the model, streamed": (BusyBackend, NAMED | {"stream": True}),
     "refused": (FakeBackend, NAMED | {"temperature": "warm"}),
+    "long": (FakeBackend, NAMED | LONG),
+    "without room": (CrampedBackend, NAMED | LONG),
 }
 """The kind of a model, and what it is asked."""
 
