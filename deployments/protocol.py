@@ -212,11 +212,12 @@ class BackendError(Exception):
 
 
 class InvalidPrompt(BackendError):
-    """The model cannot serve this request; `parameter` is named as in the OpenAI API."""
+    """The model cannot serve this request; `parameter` is named as in the OpenAI API. The client
+    gets to see the reason; `detail`, an upstream's own words, is only for the log."""
 
-    def __init__(self, parameter: str, reason: str) -> None:
-        super().__init__(parameter, reason)
-        self.parameter, self.reason = parameter, reason
+    def __init__(self, parameter: str, reason: str, detail: str = "") -> None:
+        super().__init__(*((parameter, reason, detail) if detail else (parameter, reason)))
+        self.parameter, self.reason, self.detail = parameter, reason, detail
 
 
 class PromptTooLong(InvalidPrompt):
@@ -240,11 +241,13 @@ STARTING = "it is starting"
 
 
 class Unavailable(BackendError):
-    """No live replica could answer, or it died while answering."""
+    """No live replica could answer, or it died while answering. `retry_after_seconds`: as an
+    upstream said; None: it did not."""
 
-    def __init__(self, model: str, reason: str) -> None:
-        super().__init__(model, reason)
-        self.model, self.reason = model, reason
+    def __init__(self, model: str, reason: str, retry_after_seconds: float | None = None) -> None:
+        said = () if retry_after_seconds is None else (retry_after_seconds,)
+        super().__init__(model, reason, *said)
+        self.model, self.reason, self.retry_after_seconds = model, reason, retry_after_seconds
 
 
 class DeadlineExceeded(BackendError):

@@ -16,7 +16,7 @@ from deployments.engines._openai_choices import (
     read_choices,
     tidied,
 )
-from deployments.engines._openai_errors import event_error
+from deployments.engines._openai_errors import Blame, event_error
 from deployments.protocol import INPUTS, BackendError, ModelRequest, Unavailable
 from deployments.tool_calls import Call, ToolCalls
 
@@ -64,7 +64,8 @@ class AnswerFormat:
         self.answer_part: Part = "message" if chat else "text"
         self._event = Raw(b'"chat.completion.chunk"' if chat else b'"text_completion"')
         self._answer = Raw(b'"chat.completion"' if chat else b'"text_completion"')
-        self._model, self._key, self._input = request.model, key, INPUTS[request.operation]
+        self._model = request.model
+        self._blame = Blame(request.body, INPUTS[request.operation], key)
         self._calls = ToolCalls(request)
         self._identity = {
             "id": Raw(_encode(request.response_id)),
@@ -154,7 +155,7 @@ class AnswerFormat:
 
     def error(self, data: bytes) -> BackendError:
         """The exception for an error that came as an event or as an answer."""
-        return event_error(self._model, data, self._key, self._input)
+        return event_error(self._model, data, self._blame)
 
     def unusable(self, what: str) -> Unavailable:
         """The exception for what is no answer."""
