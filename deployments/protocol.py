@@ -93,12 +93,18 @@ class ModelRequest:
     trace: tuple[tuple[str, str], ...] = ()
 
 
+UsageFault = Literal["invalid", "too_many", "contradictory"]
+"""What is wrong with what an upstream says that it used: no number of tokens, more than the request
+allows, more cached ones than there are or another sum."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens counted by the model's own tokenizer, and the seconds its engine worked for this
     request.
 
-    `prefill_seconds`: from the start of that work to the first chunk; None: unknown.
+    `prefill_seconds`: from the start of that work to the first chunk; None: unknown. `faults`: of
+    what an upstream said; the numbers here are without them.
     """
 
     prompt_tokens: int
@@ -106,6 +112,7 @@ class Usage:
     cached_tokens: int = 0
     engine_seconds: float = 0.0
     prefill_seconds: float | None = None
+    faults: tuple[UsageFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +232,14 @@ class BackendError(Exception):
 
 
 class InvalidPrompt(BackendError):
-    """The model cannot serve this request; `parameter` is named as in the OpenAI API."""
+    """The model cannot serve this request; `parameter` is named as in the OpenAI API.
 
-    def __init__(self, parameter: str, reason: str) -> None:
-        super().__init__(parameter, reason)
-        self.parameter, self.reason = parameter, reason
+    The client gets to see the reason; `detail`, an upstream's own words, is only for the log.
+    """
+
+    def __init__(self, parameter: str, reason: str, detail: str = "") -> None:
+        super().__init__(*((parameter, reason, detail) if detail else (parameter, reason)))
+        self.parameter, self.reason, self.detail = parameter, reason, detail
 
 
 class PromptTooLong(InvalidPrompt):
@@ -255,9 +265,11 @@ STARTING = "it is starting"
 class Unavailable(BackendError):
     """No live replica could answer, or it died while answering."""
 
-    def __init__(self, model: str, reason: str) -> None:
-        super().__init__(model, reason)
-        self.model, self.reason = model, reason
+    def __init__(self, model: str, reason: str, retry_after_seconds: float | None = None) -> None:
+        # `retry_after_seconds`: as an upstream said; None: it did not.
+        said = () if retry_after_seconds is None else (retry_after_seconds,)
+        super().__init__(model, reason, *said)
+        self.model, self.reason, self.retry_after_seconds = model, reason, retry_after_seconds
 
 
 class DeadlineExceeded(BackendError):

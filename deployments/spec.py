@@ -92,14 +92,24 @@ class Price(_Section):
     completion_per_million_tokens: float = Field(
         default=0, ge=0, description="list price of generated tokens, in currency units"
     )
+    cached_prompt_per_million_tokens: float | None = Field(
+        default=None,
+        ge=0,
+        description="list price of prompt tokens that the model had in its cache; None: that of "
+        "the others",
+    )
     machine_per_hour: float = Field(
         default=0, ge=0, description="price of the machine, for the attributed cost"
     )
 
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """The list price of one request, in currency units."""
+    def of(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """The list price of one request, in currency units; `cached_tokens` are of the prompt's."""
+        cached = self.cached_prompt_per_million_tokens
+        if cached is None:
+            cached = self.prompt_per_million_tokens
         return (
-            prompt_tokens * self.prompt_per_million_tokens
+            (prompt_tokens - cached_tokens) * self.prompt_per_million_tokens
+            + cached_tokens * cached
             + completion_tokens * self.completion_per_million_tokens
         ) / 1_000_000
 

@@ -11,13 +11,14 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from deployments.capabilities import takes_hint
-from deployments.protocol import Chunk, ModelRequest
+from deployments.protocol import Chunk, DeadlineExceeded, ModelRequest
 from deployments.spec import ModelSpec
 from gateway.body import read_parsed
 from gateway.config import AUTO, LAST_WRITE_SECONDS
@@ -29,7 +30,7 @@ from gateway.dialects.schemas import Niche
 from gateway.images import Images
 from gateway.record import Record, observer_of, record_of, report_failure
 from gateway.responses import JSON, send_bytes, while_connected
-from gateway.tally import Costs, Tally, costs_of
+from gateway.tally import Costs, Tally, characters, costs_of
 from router.dispatch import Answer, Dispatcher, Rest, StreamedAnswer
 from router.types import Decision
 
@@ -97,7 +98,7 @@ class _Exchange:
         self._limits = time_limits(scope, edge.request_timeout_seconds, stream=request.stream)
         self._started = asyncio.get_running_loop().time()
         self._until = self._started + self._limits.answer
-        self._tally = Tally()
+        self._tally = Tally(partial(_characters, request))
         self._rendering = request.rendering()
         self._ignored: list[str] = []
         self._costs: Costs | None = None
@@ -209,13 +210,17 @@ class _Exchange:
 
     @asynccontextmanager
     async def _reading(self, answer: StreamedAnswer) -> AsyncIterator[None]:
-        """Reads until the end or the deadline, then closes the stream and reports the usage."""
+        """Reads until the end or the deadline, then closes the stream and reports the usage. What
+        was generated until then costs, unless the model, or this gateway, failed."""
         try:
             async with (
                 within(self._limits.answer, self._until, answer.model),
                 aclosing(answer.rest),
             ):
                 yield
+        except (asyncio.CancelledError, DeadlineExceeded):
+            self._costs = self._costs or self._costs_so_far()
+            raise
         finally:
             self._generated()
 
@@ -233,12 +238,15 @@ class _Exchange:
             request_id=record.request_id,
         )
 
+    def _costs_so_far(self) -> Costs:
+        spec = self._spec(self._record.model)
+        # Nobody else could have given this model's vectors, or its scores.
+        baseline = self._config.generalist if spec.kind == "generation" else spec
+        return costs_of(self._tally.usage, spec, baseline)
+
     def _last_niche(self) -> Niche:
         config, record, usage = self._config, self._record, self._tally.usage
-        spec = self._spec(record.model)
-        # Nobody else could have given this model's vectors, or its scores.
-        baseline = config.generalist if spec.kind == "generation" else spec
-        costs = self._costs = costs_of(usage, spec, baseline)
+        costs = self._costs = self._costs_so_far()
         return msgspec.structs.replace(
             self._niche(),
             cost=costs.list_price,
@@ -248,3 +256,9 @@ class _Exchange:
             engine_seconds=usage.engine_seconds,
             latency_seconds=self._clock() - record.started,
         )
+
+
+def _characters(request: CompletionRequest) -> int:
+    """How long the texts of a request are; of several prompts, the query has the first alone."""
+    prompts = request.fields.get("prompt")
+    return sum(map(len, prompts)) if isinstance(prompts, list) else characters(request.query)

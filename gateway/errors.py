@@ -322,6 +322,8 @@ def _headers(error: BaseException) -> Mapping[str, str]:
             return error.headers
         case Overloaded():
             return {"retry-after": str(_whole_seconds(error.retry_after_seconds))}
+        case Unavailable() if error.retry_after_seconds is not None:
+            return {"retry-after": str(_whole_seconds(error.retry_after_seconds))}
         case Unavailable() | StoreError():
             return {"retry-after": str(UNAVAILABLE_RETRY_SECONDS)}
         case _:

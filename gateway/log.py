@@ -1,7 +1,8 @@
 """The gateway's log: lines of JSON on standard error, one per request and one per failure.
 
 Rule: no line contains text of a prompt or an answer. From the client it has only
-`client_request_id`, `user` and `metadata`, by which its requests can be found.
+`client_request_id`, `user` and `metadata`, by which its requests can be found. What an upstream
+says of an error is here alone, cut and without secrets.
 """
 
 import logging
@@ -11,6 +12,7 @@ from starlette.types import Scope
 from typing_extensions import override
 
 from deployments.log import log_as_json
+from deployments.protocol import InvalidPrompt
 from gateway.errors import ErrorResponse
 from gateway.observer import RequestObserver
 from gateway.record import Record
@@ -52,6 +54,8 @@ class RequestLog(RequestObserver):
             self._write(logging.ERROR, "unexpected failure", fields, error)
         elif response.status >= 500:
             self._write(logging.WARNING, "a model failed", fields)
+        elif isinstance(error, InvalidPrompt) and error.detail:
+            self._write(logging.WARNING, "a model's server refused a request", fields)
 
     @override
     def ended(self, time: float) -> None:

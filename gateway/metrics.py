@@ -148,6 +148,12 @@ class Metrics:
             "is divided by tokens worked on, where the engine can tell",
             "model",
         )
+        self.usage_faults = self._counter(
+            "upstream_usage_faults",
+            "Answers whose upstream told a number of tokens that cannot be, by what is wrong",
+            "model",
+            "fault",
+        )
         self.cost = self._counter("cost_currency", "Cost by list price, in currency units", "model")
         self.cost_baseline = self._counter(
             "cost_baseline_currency",
@@ -279,11 +285,13 @@ class RequestMetrics(RequestObserver):
 
     @override
     def generated(self, usage: Usage, finish_reasons: tuple[str, ...], costs: Costs | None) -> None:
-        """Counts tokens, engine time and cost; an incomplete answer has no cost."""
+        """Counts tokens, engine time and cost; an answer that the model broke off has none."""
         metrics, model = self._metrics, self._record.model
         metrics.prompt_tokens.labels(model).inc(usage.prompt_tokens)
         metrics.completion_tokens.labels(model).inc(usage.completion_tokens)
         metrics.engine_seconds.labels(model).inc(usage.engine_seconds)
+        for fault in usage.faults:
+            metrics.usage_faults.labels(model, fault).inc()
         if costs is not None:
             metrics.cost.labels(model).inc(costs.list_price)
             metrics.cost_baseline.labels(model).inc(costs.baseline)

@@ -39,7 +39,7 @@ class RequestObserver:
         """A chunk arrived, the first and a whole answer included."""
 
     def generated(self, usage: Usage, finish_reasons: tuple[str, ...], costs: Costs | None) -> None:
-        """The generation ended; `costs` is None if the answer is incomplete."""
+        """The generation ended; `costs` is None if the model, or this gateway, broke it off."""
 
     def delivered(self, costs: Costs) -> None:
         """The whole answer was sent to the client."""

@@ -1,21 +1,34 @@
 """Counts a request's usage as its chunks pass, and computes its cost."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.protocol import Chunk, Usage
 from deployments.spec import ModelSpec, Price
+from router.types import Query
+
+_CHARACTERS_PER_TOKEN = 4  # of English text, roughly
 
 
 class Tally:
-    """The tokens of one answer, of one or more choices."""
+    """The tokens of one answer, of one or more choices.
 
-    def __init__(self) -> None:
+    Args:
+        prompt_characters: of the prompt's text, by which its tokens are estimated in an answer that
+            is cut off before the model counts them; asked for then.
+    """
+
+    def __init__(self, prompt_characters: Callable[[], int] = lambda: 0) -> None:
         self._prompt_tokens = self._tokens = 0
+        self._begun = False
+        self._prompt_characters = prompt_characters
         self._usage: Usage | None = None
         self._reasons: dict[int, str] = {}
 
     def add(self, chunk: Chunk) -> None:
         """Counts a chunk."""
+        self._begun = True
         self._tokens += chunk.tokens
         self._prompt_tokens = chunk.prompt_tokens or self._prompt_tokens
         self._usage = chunk.usage or self._usage
@@ -29,7 +42,15 @@ class Tally:
     @property
     def usage(self) -> Usage:
         """The model's, or what was seen of an answer that was cut off."""
-        return self._usage or Usage(self._prompt_tokens, self._tokens)
+        if self._usage is not None or not self._begun:
+            return self._usage or Usage(0, 0)
+        estimate = math.ceil(self._prompt_characters() / _CHARACTERS_PER_TOKEN)
+        return Usage(self._prompt_tokens or estimate, self._tokens)
+
+
+def characters(query: Query) -> int:
+    """How long the texts of a query are."""
+    return len(query.text or "") + sum(len(message.content) for message in query.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,7 @@ def attributed_cost(usage: Usage, price: Price) -> float:
 
 def costs_of(usage: Usage, model: ModelSpec, generalist: ModelSpec) -> Costs:
     """What `usage` costs at the model that answered, and would have cost at the generalist."""
-    tokens = (usage.prompt_tokens, usage.completion_tokens)
+    tokens = (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
     return Costs(
         list_price=model.price.of(*tokens),
         baseline=generalist.price.of(*tokens),

@@ -198,7 +198,7 @@ class Dispatcher:
                 found = await attempt(ask(model), last)
             except (Overloaded, Unavailable, DeadlineExceeded, PromptTooLong) as error:
                 if last:
-                    raise _soonest(error, attempts) from None
+                    raise _told(error, attempts) from None
                 if not attempts:
                     reason = reason_to_leave(error)
                 # Its traceback has this frame, and that `attempts`: a cycle that keeps the request.
@@ -300,11 +300,15 @@ class Dispatcher:
             raise Unavailable(model, "it went down while a request waited for it")
 
 
-def _soonest(last: BackendError, attempts: Sequence[Attempt]) -> BackendError:
-    """The last error; of refusals the one after which a request would be taken first."""
+def _told(last: BackendError, attempts: Sequence[Attempt]) -> BackendError:
+    """The last error; of refusals the one after which a request would be taken first. That it is
+    too long for the last one says nothing if another could take it later."""
+    errors = [of.error for of in attempts if of.error is not None]
+    if isinstance(last, PromptTooLong):
+        return next((error for error in errors if not isinstance(error, PromptTooLong)), last)
     if not isinstance(last, Overloaded):
         return last
-    refusals = [of.error for of in attempts if isinstance(of.error, Overloaded)]
+    refusals = [error for error in errors if isinstance(error, Overloaded)]
     return min(last, *refusals, key=lambda error: error.retry_after_seconds) if refusals else last
 
 

@@ -67,7 +67,7 @@ class StreamedAnswer:
 
     def __init__(self, request: ModelRequest, wanted: Wanted, key: str | None = None) -> None:
         self.done = False
-        self.tally = Tally()
+        self.tally = Tally(wanted.bounds)
         self.format = AnswerFormat(request, key)
         self._wanted = wanted
         self._reader, self._progress = EventReader(), Progress()
@@ -115,7 +115,7 @@ class StreamedAnswer:
         for event in self._reader.flush():
             if _is_complete(event.data):
                 yield from self._read(event)
-        if not (self._progress.open or self._progress.finished):
+        if not self.format.told:
             raise self.format.unusable("what is not an answer")
         if self._progress.open and not self.done:
             raise self.format.unusable("a stream that ended before the answer was complete")
@@ -194,7 +194,7 @@ class StreamedAnswer:
         choices = self.format.choices(fields, self.format.event_part, ends=True)
         self.format.mark_calls(fields, choices, self.format.event_part)
         seen = sum(choice.estimated_tokens() for choice in choices)
-        return self._with_facts(fields, choices, self.tally.add(seen, usage))
+        return self._with_facts(fields, choices, self.tally.add_whole(seen, usage))
 
     def _with_facts(self, fields: Fields, choices: list[Choice], tokens: int) -> Chunk:
         output, reasons = self._progress.add(choices)
@@ -207,7 +207,9 @@ class WholeAnswer:
     """Reads one whole answer; also that of a server that streams it without being asked to."""
 
     def __init__(self, request: ModelRequest, wanted: Wanted, key: str | None = None) -> None:
-        self._streamed = StreamedAnswer(request, Wanted(choices=wanted.choices), key)
+        self._streamed = StreamedAnswer(
+            request, Wanted(choices=wanted.choices, bounds=wanted.bounds), key
+        )
         self._format = self._streamed.format
         self._chunks: list[Chunk] = []
         self._bytes = 0
@@ -254,7 +256,7 @@ class WholeAnswer:
         choices = self._format.choices(fields, self._format.answer_part, ends=True)
         if body is not None:
             self._format.mark_calls(fields, choices, self._format.answer_part)
-            tally.add(sum(choice.estimated_tokens() for choice in choices), usage)
+            tally.add_whole(sum(choice.estimated_tokens() for choice in choices), usage)
         output, reasons = Progress().add(choices)
         fields["usage"] = tally.as_json()
         counted = tally.usage(seconds)

@@ -3,6 +3,7 @@ servers differ from OpenAI's shape, made alike. Everything else in them stays as
 """
 
 import math
+import re
 from collections.abc import Container
 from typing import Any, Literal
 
@@ -18,6 +19,21 @@ _EMPTY = (b"null", b'""', b"[]", b"{}", b"false", b"")
 _STOP = Raw(b'"stop"')
 _NOTHING_SAID = Raw(b'{"role":"assistant","content":null}')
 _CHARACTERS_PER_TOKEN = 4  # of English text, roughly
+
+_GIVEN_UP = frozenset(
+    {
+        "abort",  # vLLM, SGLang
+        "aborted",
+        "canceled",
+        "cancelled",
+        "error",  # OpenRouter
+        "failed",
+        "insufficient_system_resource",  # DeepSeek
+        "network_error",  # Z.ai
+    }
+)
+"""Reasons with which servers end answers that they do not complete."""
+_REASON = re.compile(r"[\w-]{1,40}")
 
 _encode = msgspec.json.encode
 _list_of_fields = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -40,6 +56,18 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
     logprobs: Raw = Raw(b"")
     usage: Raw = Raw(b"")
+
+    @property
+    def told(self) -> bool:
+        """Whether it has a place for what the model said, be that nothing."""
+        has_text = bytes(self.text) not in (b"", b"null")
+        return self.delta is not None or self.message is not None or has_text
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether its server gave it up, or ends it with what is no reason."""
+        reason = self.finish_reason or "stop"
+        return reason in _GIVEN_UP or not _REASON.fullmatch(reason)
 
     def said(self) -> list[Raw]:
         """What the model said: text, reasoning, tool calls, whatever else is beside the role."""

@@ -16,7 +16,7 @@ from deployments.engines._openai_choices import (
     read_choices,
     tidied,
 )
-from deployments.engines._openai_errors import event_error
+from deployments.engines._openai_errors import Blame, event_error
 from deployments.protocol import INPUTS, BackendError, ModelRequest, Unavailable
 from deployments.tool_calls import Call, ToolCalls
 
@@ -56,6 +56,7 @@ class AnswerFormat:
     Attributes:
         event_part: where an event has what the model said.
         answer_part: where a whole answer has it.
+        told: whether a choice had a place for what the model says.
     """
 
     def __init__(self, request: ModelRequest, key: str | None = None) -> None:
@@ -64,7 +65,9 @@ class AnswerFormat:
         self.answer_part: Part = "message" if chat else "text"
         self._event = Raw(b'"chat.completion.chunk"' if chat else b'"text_completion"')
         self._answer = Raw(b'"chat.completion"' if chat else b'"text_completion"')
-        self._model, self._key, self._input = request.model, key, INPUTS[request.operation]
+        self.told = False
+        self._model = request.model
+        self._blame = Blame(request.body, INPUTS[request.operation], key)
         self._calls = ToolCalls(request)
         self._identity = {
             "id": Raw(_encode(request.response_id)),
@@ -101,15 +104,22 @@ class AnswerFormat:
             spoken: the choices that said something before.
 
         Raises:
-            Unavailable: they are no choices.
+            Unavailable: they are no choices, or one broke off.
         """
         try:
             choices = read_choices(fields["choices"])
+            told = [choice.told for choice in choices]
+            self.told = self.told or any(told)
+            if ends and not all(told):
+                raise self.unusable("a choice without a message")
             if not all(is_tidy(choice, part, ends=ends) for choice in choices):
                 fields["choices"] = tidied(fields["choices"], part, ends=ends, spoken=spoken)
                 choices = read_choices(fields["choices"])
         except ValueError as error:
             raise self.unusable(f"an unreadable event: {error}") from error
+        for choice in choices:
+            if choice.broke_off:
+                raise self.unusable(f"the end of an answer: {str(choice.finish_reason)[:80]!r}")
         return choices
 
     def mark_calls(self, fields: Fields, choices: list[Choice], part: Part) -> None:
@@ -154,7 +164,7 @@ class AnswerFormat:
 
     def error(self, data: bytes) -> BackendError:
         """The exception for an error that came as an event or as an answer."""
-        return event_error(self._model, data, self._key, self._input)
+        return event_error(self._model, data, self._blame)
 
     def unusable(self, what: str) -> Unavailable:
         """The exception for what is no answer."""

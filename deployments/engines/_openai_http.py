@@ -14,8 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from deployments.authorities import trusted_authorities
-from deployments.engines._openai_errors import error_from
-from deployments.protocol import BackendError, DeadlineExceeded, Unavailable
+from deployments.engines._openai_errors import Blame, error_from, retry_seconds
+from deployments.protocol import DeadlineExceeded, Unavailable
 
 _CONNECT_SECONDS = 10.0
 _HEALTH_SECONDS = 5.0
@@ -91,7 +91,8 @@ class Server:
         Raises:
             BackendError: there is no connection, or the server answers with an error.
         """
-        response = Response(self, deadline_seconds, parameter)
+        blame = Blame(body, parameter, self._key)
+        response = Response(self, deadline_seconds, blame)
 
         def send(keeps: bool) -> Awaitable[aiohttp.ClientResponse]:
             return self._open(keeps).post(
@@ -113,12 +114,6 @@ class Server:
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
-
-    def error(
-        self, status: int, retry_after: str | None, body: str, parameter: str
-    ) -> BackendError:
-        """The exception for an error response."""
-        return error_from(self.name, status, retry_after, body, self._key, parameter)
 
     def _open(self, keeps: bool = True) -> aiohttp.ClientSession:
         """The session whose connections are kept for further requests, or the one whose are not."""
@@ -150,11 +145,10 @@ class Server:
 
 
 class Response:
-    """One response, read in time. `deadline_seconds` count from construction; `parameter` is to
-    blame for an error."""
+    """One response, read in time. `deadline_seconds` count from construction."""
 
-    def __init__(self, server: Server, deadline_seconds: float | None, parameter: str) -> None:
-        self._server, self._parameter = server, parameter
+    def __init__(self, server: Server, deadline_seconds: float | None, blame: Blame) -> None:
+        self._server, self._blame = server, blame
         self._started = time.monotonic()
         self._deadline = deadline_seconds
         self._ends_within: float | None = None
@@ -174,8 +168,8 @@ class Response:
         while len(body) < _ERROR_BYTES and (data := await self.read()):
             body += data
         text = body[:_ERROR_BYTES].decode("utf-8", errors="replace")
-        retry_after = self._response.headers.get("Retry-After")
-        raise self._server.error(self._response.status, retry_after, text, self._parameter)
+        response, seconds = self._response, retry_seconds(self._response.headers)
+        raise error_from(self._server.name, response.status, text, self._blame, seconds)
 
     async def _sent(
         self, send: Callable[[bool], Awaitable[aiohttp.ClientResponse]]

@@ -10,6 +10,12 @@ import msgspec
 from msgspec import Raw
 
 from deployments.control_tokens import ControlTokens
+from deployments.engines._openai_usage import (
+    UNBOUNDED,
+    Bounds,
+    most_completion_tokens,
+    most_prompt_tokens,
+)
 from deployments.protocol import ModelRequest
 
 _fields = msgspec.json.Decoder(dict[str, Raw])
@@ -27,11 +33,13 @@ class Wanted:
         usage: a stream ends with an event for the usage.
         usage_each: its other events have the usage so far.
         choices: how many choices will come; None: unknown.
+        bounds: how many tokens it can have.
     """
 
     usage: bool = False
     usage_each: bool = False
     choices: int | None = 1
+    bounds: Bounds = UNBOUNDED
 
 
 class _Turn(msgspec.Struct):
@@ -69,7 +77,6 @@ class RequestBuilder:
         options = _options(fields)
         usage = _is_true(options.get("include_usage"))
         each = usage and _is_true(options.get("continuous_usage_stats"))
-        wanted = Wanted(usage, each, _choices(fields))
         if "messages" in fields:
             fields["messages"] = self._with_system_prompt(self._as_text(fields["messages"]))
         fields["model"] = self._model
@@ -78,7 +85,8 @@ class RequestBuilder:
         self._extend(fields)
         if not _is_true(fields.get("stream")):
             fields.pop("stream_options", None)  # OpenAI refuses it
-        return _encode(fields), wanted
+        body = _encode(fields)
+        return body, Wanted(usage, each, _choices(fields), _bounds(fields, body))
 
     def build_for_inputs(self, request: ModelRequest) -> bytes:
         """The body that asks for vectors of inputs, or for a ranking of them."""
@@ -119,8 +127,22 @@ def _choices(fields: dict[str, Raw]) -> int | None:
     prompt = fields.get("prompt")
     if prompt and not bytes(prompt).startswith(b'"'):
         return None  # a list may hold several prompts
-    n = bytes(fields.get("n", b""))
-    return int(n) if n.isdigit() else 1
+    return _number(fields.get("n")) or 1
+
+
+def _bounds(fields: dict[str, Raw], body: bytes) -> Bounds:
+    """How many tokens the answer to a body can have."""
+    prompt = bytes(fields.get("prompt", b""))
+    prompts = len(_values.decode(prompt)) if prompt.startswith(b"[") else 1
+    choices = max(_number(fields.get(name)) or 1 for name in ("n", "best_of"))
+    limits = [_number(fields.get(name)) or 0 for name in ("max_tokens", "max_completion_tokens")]
+    most = most_completion_tokens(max(limits), prompts * choices)
+    return Bounds(most_prompt_tokens(body), most)
+
+
+def _number(value: Raw | None) -> int | None:
+    digits = b"" if value is None else bytes(value)
+    return int(digits) if digits.isdigit() else None
 
 
 def _is_true(value: Raw | None) -> bool:

@@ -23,7 +23,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from deployments.control_tokens import ControlTokens
 from deployments.engines._heartbeat import Heartbeat
-from deployments.engines._openai_errors import error_from
+from deployments.engines._openai_errors import Blame, error_from
 from deployments.engines._vllm_answers import without_end_token
 from deployments.engines._vllm_stats import Stats, StatsLogger
 from deployments.models.errors import ModelError
@@ -165,10 +165,12 @@ def _engine(arguments: Namespace, stats: Stats) -> AsyncLLM:
 
 def _refusal(request: ModelRequest, answer: ErrorResponse) -> BackendError:
     """The exception for vLLM's own error."""
-    error: dict[str, Any] = answer.error.model_dump()
-    if error.get("param") not in _PARAMETERS[request.operation].model_fields:
-        error["param"] = _FIRST_PARAMETER[request.operation]
-    return error_from(request.model, answer.error.code, None, json.dumps({"error": error}))
+    body = json.dumps({"error": answer.error.model_dump()})
+    blame = Blame(request.body, _FIRST_PARAMETER[request.operation])
+    error = error_from(request.model, answer.error.code, body, blame)
+    if isinstance(error, InvalidPrompt):  # no upstream's words: this process is ours
+        return type(error)(error.parameter, f"vLLM refuses: {error.detail}")
+    return error
 
 
 def _invalid(request: ModelRequest, error: ValidationError) -> InvalidPrompt:

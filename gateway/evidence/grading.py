@@ -14,7 +14,7 @@ import msgspec
 
 from deployments.models.adapters import load_adapter
 from deployments.models.errors import ModelError
-from deployments.protocol import Backend, ModelRequest, Usage
+from deployments.protocol import Backend, BackendError, ModelRequest, Usage
 from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
 from gateway.evidence.budget import GraderLimit
@@ -121,11 +121,13 @@ def _noted(notes: Mapping[str, AnswerFeedback], answer: ModelAnswer) -> float | 
 class Verdict:
     """The scores of two answers, which sum to 1, and the judge's usage.
 
-    `scores` is None if the judge's replies cannot be read.
+    `scores` is None if the judge's replies cannot be read, or there is an `error` instead of the
+    second one.
     """
 
     scores: Scores | None
     usage: Usage
+    error: BackendError | None = None
 
 
 class Judge:
@@ -143,16 +145,21 @@ class Judge:
         """Scores two answers to a query.
 
         Raises:
-            BackendError: the judge did not answer.
+            BackendError: the judge did not answer the first question.
         """
         if are_alike(first, second):
             return Verdict((TIE, TIE), Usage(0, 0))
         forward, reverse = questions(_request(query), first, second)
         reply, used = await self._ask(f"{request_id}-judge-forward", forward)
-        reply_again, used_again = await self._ask(f"{request_id}-judge-reverse", reverse)
+        try:
+            reply_again, used_again = await self._ask(f"{request_id}-judge-reverse", reverse)
+        except BackendError as error:
+            return Verdict(None, used, error)
         usage = Usage(
             used.prompt_tokens + used_again.prompt_tokens,
             used.completion_tokens + used_again.completion_tokens,
+            used.cached_tokens + used_again.cached_tokens,
+            faults=used.faults + used_again.faults,
         )
         score = grade(reply, reply_again)
         return Verdict(None if score is None else (score, 1 - score), usage)

@@ -22,7 +22,7 @@ from gateway.evidence.grading import JUDGE, Outcome, Pairs
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.store import AnswerPair, ModelAnswer
 from gateway.shadow_config import ShadowSection
-from gateway.tally import attributed_cost
+from gateway.tally import Tally, attributed_cost, characters
 from router.selection.lifecycle import State
 from router.types import Decision, Query, Reason
 
@@ -137,6 +137,7 @@ class Shadow:
             self._prices[JUDGE] = section.judge.price
         self._section, self._gateway = section, gateway
         self._pairs, self._budget, self._metrics = pairs, budget, metrics
+        self._usage_faults = dependencies.metrics.usage_faults
         self._running: set[asyncio.Task[None]] = set()
 
     def begin(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
@@ -192,6 +193,8 @@ class Shadow:
         if verdict is None:
             return await self._pairs.add(compared, None)
         await self._spend(JUDGE, verdict.usage)
+        if verdict.error is not None:
+            raise verdict.error
         if verdict.scores is None:
             raise Unavailable(JUDGE, "its replies have no verdict")
         return await self._pairs.add(compared, verdict.scores)
@@ -206,7 +209,8 @@ class Shadow:
 
     async def _ask(self, model: str, served: ServedAnswer) -> ModelAnswer:
         request = replace(served.asked, model=model, request_id=f"{served.request_id}-shadow")
-        started, text, usage, complete = self._clock(), "", Usage(0, 0), False
+        started, text, complete = self._clock(), "", False
+        tally = Tally(lambda: characters(served.query))
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
@@ -215,9 +219,10 @@ class Shadow:
                 async for chunk in chunks:
                     text += text_of(chunk.data) if chunk.data else ""
                     complete = chunk.usage is not None
-                    usage = chunk.usage or Usage(0, usage.completion_tokens + chunk.tokens)
+                    tally.add(chunk)
         finally:
             # Failed answers count too, so a model that always fails cannot exceed the budget.
+            usage = tally.usage
             seconds, cost = self._clock() - started, await self._spend(model, usage)
         if not complete:
             raise Unavailable(model, "its answer was incomplete")
@@ -226,10 +231,13 @@ class Shadow:
 
     async def _spend(self, model: str, usage: Usage) -> float:
         """Counts an answer's usage; returns its list price."""
-        cost = self._prices[model].of(usage.prompt_tokens, usage.completion_tokens)
+        price, cached = self._prices[model], usage.cached_tokens
+        cost = price.of(usage.prompt_tokens, usage.completion_tokens, cached)
         tokens = usage.prompt_tokens + usage.completion_tokens
         self._metrics.tokens.labels(model).inc(tokens)
         self._metrics.cost.labels(model).inc(cost)
+        for fault in usage.faults:
+            self._usage_faults.labels(model, fault).inc()
         await self._budget.spend(tokens, cost)
         return cost
 

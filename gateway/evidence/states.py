@@ -223,7 +223,7 @@ def version_of(
             _with_first_names(selection.model_dump_json(exclude_none=True)),
             _with_first_names(grading.model_dump_json(exclude={"specialist"})),
             "" if judge is None else judge.model_dump_json(include={"base_url", "model"}),
-            *(spec.price.model_dump_json() for spec in weighed),
+            *(spec.price.model_dump_json(exclude_none=True) for spec in weighed),
         ),
     )
 

@@ -213,6 +213,7 @@ class _Reading:
                 self._niche.get("cost"),
                 self._niche.get("attributed_cost"),
                 self._niche.get("engine_seconds"),
+                (self._usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
             ),
             error=self.error,
             model=self._niche.get("model"),

@@ -31,6 +31,7 @@ class Usage:
         list_cost: tokens times price, in the gateway's currency.
         attributed_cost: engine seconds times the price of the machine.
         engine_seconds: engine time of this request.
+        cached_tokens: those of the prompt that the model had in its cache.
     """
 
     prompt_tokens: int | None = None
@@ -38,6 +39,7 @@ class Usage:
     list_cost: float | None = None
     attributed_cost: float | None = None
     engine_seconds: float | None = None
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -235,7 +235,7 @@ def _list_cost(answer: Outcome, prices: Mapping[str, ModelPrice]) -> float | Non
     usage, price = answer.usage, _price(answer, prices)
     if price is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return usage.list_cost
-    return price.of(usage.prompt_tokens, usage.completion_tokens)
+    return price.of(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens or 0)
 
 
 def _attributed_cost(answer: Outcome, prices: Mapping[str, ModelPrice]) -> float | None:

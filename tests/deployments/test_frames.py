@@ -3,8 +3,24 @@
 import msgspec
 import pytest
 
-from deployments.frames import decode_chunk, decode_request, encode_chunk, encode_request
-from deployments.protocol import Chunk, ModelRequest, Usage
+from deployments.frames import (
+    PartReader,
+    decode_chunk,
+    decode_request,
+    encode_chunk,
+    encode_request,
+    error_part,
+)
+from deployments.protocol import (
+    Chunk,
+    DeadlineExceeded,
+    InvalidPrompt,
+    ModelRequest,
+    Overloaded,
+    PromptTooLong,
+    Unavailable,
+    Usage,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +79,23 @@ def test_what_is_no_frame_is_an_error():
     """Bytes of another kind are not taken for a chunk."""
     with pytest.raises(msgspec.DecodeError):
         decode_chunk(b"{}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidPrompt("top_p", "no"),
+        PromptTooLong("messages", "no", "the server's words"),
+        Overloaded("a", 2, 3.5, "wait"),
+        Unavailable("a", "gone"),
+        Unavailable("a", "gone", 20.0),
+        DeadlineExceeded("a", 3.0),
+    ],
+    ids=["refused", "with words", "busy", "gone", "gone for a while", "late"],
+)
+def test_an_error_arrives_as_it_was(error):
+    """With all of its facts."""
+    with pytest.raises(type(error)) as raised:
+        list(PartReader().read(error_part(error)))
+
+    assert vars(raised.value) == vars(error)

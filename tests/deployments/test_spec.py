@@ -202,3 +202,17 @@ def test_the_list_price_counts_prompt_and_answer() -> None:
 
     assert price.of(1000, 500) == pytest.approx(0.02)
     assert Price().of(1000, 500) == 0
+
+
+@pytest.mark.parametrize(("cached", "cost"), [(None, 0.02), (0, 0.016), (2.5, 0.017)])
+def test_cached_tokens_of_the_prompt_have_their_own_price(
+    cached: float | None, cost: float
+) -> None:
+    """That of the others, if none is given."""
+    price = Price(
+        prompt_per_million_tokens=10,
+        completion_per_million_tokens=20,
+        cached_prompt_per_million_tokens=cached,
+    )
+
+    assert price.of(1000, 500, 400) == pytest.approx(cost)

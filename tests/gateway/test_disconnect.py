@@ -37,6 +37,38 @@ async def test_hanging_up_stops_the_model(body, gates):
     assert gateway.sample("niche_streams_cut_total", model="sql-model") == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "prompt_tokens", "tokens"),
+    [
+        pytest.param(CHAT, 4, 1, id="one-answer"),
+        pytest.param(CHAT | {"n": 3}, 4, 3, id="three-answers"),
+        pytest.param(
+            {"model": "sql-model", "prompt": ["SELECT 1", "SELECT 2"]}, 4, 2, id="two-prompts"
+        ),
+    ],
+)
+async def test_hanging_up_costs_what_was_generated(body, prompt_tokens, tokens):
+    """And the prompt, once, by its length where the model counts it at the end."""
+    path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
+    gateway = make_gateway(sql=FakeBackend("sql-model", gate=asyncio.Event()))
+    client = HangingUp(body | {"stream": True}, path)
+    serving = asyncio.create_task(gateway.app(client.scope, client.receive, client.send))
+    await until(lambda: len(client.sent) == 1 + tokens)
+
+    client.hang_up.set()
+    await asyncio.wait_for(serving, 2)
+
+    def counted(name):
+        return gateway.sample(f"niche_{name}_total", model="sql-model")
+
+    assert counted("prompt_tokens") == prompt_tokens
+    assert counted("completion_tokens") == tokens
+    assert counted("cost_currency") == pytest.approx((prompt_tokens + 2 * tokens) / 1e6)
+    assert counted("cost_baseline_currency") == pytest.approx(
+        (10 * prompt_tokens + 20 * tokens) / 1e6
+    )
+
+
 async def test_a_cancelled_request_stops_the_model():
     """When the server cancels the request, which is how Ray Serve says it, the stream is closed."""
     backend = FakeBackend("sql-model", gate=asyncio.Event())
@@ -108,3 +140,4 @@ async def test_a_stalled_client_is_let_go():
     await asyncio.wait_for(serving, 2)
 
     assert gateway.sql.open_streams == 0
+    assert gateway.sample("niche_cost_currency_total", model="sql-model") > 0

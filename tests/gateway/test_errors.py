@@ -30,6 +30,23 @@ def test_inner_words_stay_inside(error):
     assert "host-17" not in error_response(error, "id-1").body.error.message
 
 
+def test_an_upstreams_words_stay_inside():
+    """Its refusal has words of ours for the client."""
+    message = error_response(
+        InvalidPrompt("top_p", "refused", "no host 10.1.2.3"), "id-1"
+    ).body.error.message
+
+    assert "10.1.2.3" not in message
+    assert "refused" in message
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(None, "1"), (0.0, "1"), (20.0, "20")])
+def test_an_unavailable_model_says_when_to_ask_again(seconds, header):
+    """As its upstream did, or soon."""
+    error = Unavailable("big", "gone", seconds)
+    assert error_response(error, "id").headers == {"retry-after": header}
+
+
 def test_an_unexpected_error_quotes_the_request():
     """The client of an unexpected failure gets the id under which the log has it."""
     assert "id-1" in error_response(KeyError("x"), "id-1").body.error.message

@@ -1,6 +1,7 @@
 """`gateway.metrics`: names, labels and values."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
@@ -15,6 +16,8 @@ from deployments.spec import Limits
 from deployments.upstream import Upstream
 from gateway.errors import TABLE
 from gateway.metrics import Metrics, exposition, forget_dead_processes
+from tests.deployments.upstream import Upstream as Server
+from tests.deployments.upstream import connected
 from tests.fakes import FakeBackend, FakeClassifier
 from tests.gateway.stacks import CHAT, SPECIALIST, make_gateway, until
 
@@ -40,6 +43,7 @@ GOLDEN = {
     "niche_prompt_tokens": ("counter", ("model",)),
     "niche_completion_tokens": ("counter", ("model",)),
     "niche_engine_seconds": ("counter", ("model",)),
+    "niche_upstream_usage_faults": ("counter", ("model", "fault")),
     "niche_cost_currency": ("counter", ("model",)),
     "niche_cost_baseline_currency": ("counter", ("model",)),
     "niche_cost_attributed_currency": ("counter", ("model",)),
@@ -64,6 +68,13 @@ ONE_ANSWER = {
     "requests_queued": 0,
 }
 """What an answer of the fake specialist moves."""
+ONE_BILL = {
+    "prompt_tokens_total": 7,
+    "completion_tokens_total": 3,
+    "cost_currency_total": 13e-6,
+    "cost_baseline_currency_total": 130e-6,
+}
+"""What of it is a matter of tokens."""
 
 
 def test_names_types_and_labels():
@@ -223,6 +234,27 @@ async def test_a_failed_stream_pays_nothing_and_counts_its_tokens():
     assert gateway.sample("niche_completion_tokens_total", model="sql-model") == 1
     assert gateway.sample("niche_cost_currency_total", model="sql-model") is None
     assert gateway.sample("niche_streams_cut_total", model="sql-model") == 1
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_an_upstreams_absurd_usage_enters_no_bill(stream):
+    """It is cut to what the request allows, and counted as a fault."""
+    server = Server()
+    usage = {"prompt_tokens": 7, "completion_tokens": 10**12, "total_tokens": -1}
+    part = "delta" if stream else "message"
+    choice = {"index": 0, part: {"content": "Hello"}, "finish_reason": "stop"}
+    answer = {"choices": [choice], "usage": usage}
+    server.answers(f"data: {json.dumps(answer)}\n\ndata: [DONE]\n\n" if stream else answer)
+    async with connected(server) as engine:
+        gateway = make_gateway(sql=engine)
+        await gateway.post(CHAT | {"stream": stream, "max_tokens": 3})
+
+    assert {name: gateway.sample(f"niche_{name}", model="sql-model") for name in ONE_BILL} == (
+        ONE_BILL
+    )
+    for fault, count in {"too_many": 1, "invalid": 1, "contradictory": None}.items():
+        labels = {"model": "sql-model", "fault": fault}
+        assert gateway.sample("niche_upstream_usage_faults_total", **labels) == count
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from deployments.log import JsonFormatter
-from deployments.protocol import Unavailable
+from deployments.protocol import InvalidPrompt, PromptTooLong, Unavailable
 from gateway.scoring import ScoringFailed
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import CHAT, make_gateway
@@ -63,6 +63,22 @@ async def test_no_prompt_in_the_log(lines, fault):
     await gateway.post(CHAT)
 
     assert "SELECT" not in json.dumps(lines())
+
+
+@pytest.mark.parametrize("kind", [InvalidPrompt, PromptTooLong])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_what_an_upstream_says_goes_to_the_log_alone(lines, kind, stream):
+    """The client has our own words, and the id under which the log has the upstream's."""
+    refusal = kind("messages", "refused", "no route to 10.1.2.3")
+    gateway = make_gateway(big=FakeBackend("big", refusal=refusal))
+
+    body = CHAT | {"model": "big", "stream": stream}
+    response = await gateway.post(body, **{"x-request-id": "abc"})
+
+    assert response.status_code == 400
+    assert "10.1.2.3" not in response.text + str(response.headers)
+    [line] = [line for line in lines() if "10.1.2.3" in json.dumps(line)]
+    assert (line["request_id"], line["model"]) == ("abc", "big")
 
 
 async def test_tracebacks_go_to_the_log_alone(lines):

@@ -1,5 +1,7 @@
 """`gateway.tally`: tokens and money."""
 
+import pytest
+
 from deployments.protocol import Chunk, Usage
 from deployments.spec import ModelSpec, Price
 from gateway.tally import Costs, Tally, costs_of
@@ -38,3 +40,34 @@ def test_costs_are_three_figures():
     costs = costs_of(Usage(1_000_000, 1_000_000, 0, 2.0), small, big)
 
     assert costs == Costs(1.0, 30.0, 2.0)
+
+
+def test_cached_tokens_cost_less_at_both():
+    """The baseline has its own price of them."""
+
+    def spec(name, cached):
+        price = Price(prompt_per_million_tokens=10, cached_prompt_per_million_tokens=cached)
+        return ModelSpec(name=name, model="m", engine="fake", price=price)
+
+    costs = costs_of(Usage(1_000_000, 0, 500_000), spec("s", 1), spec("b", None))
+
+    assert (costs.list_price, costs.baseline) == (5.5, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "usage"),
+    [
+        ([], Usage(0, 0)),
+        ([Chunk(b"{}", tokens=2)], Usage(3, 2)),
+        ([Chunk(b"{}", tokens=2, prompt_tokens=7)], Usage(7, 2)),
+        ([Chunk(b"{}", tokens=2, usage=Usage(0, 2))], Usage(0, 2)),
+    ],
+    ids=["nothing", "begun", "counted", "whole"],
+)
+def test_a_prompt_that_nobody_counted_is_estimated(chunks, usage):
+    """By its length, in an answer that began and was cut off."""
+    tally = Tally(lambda: 11)
+    for chunk in chunks:
+        tally.add(chunk)
+
+    assert tally.usage == usage

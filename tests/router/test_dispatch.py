@@ -70,6 +70,17 @@ async def test_when_all_are_busy_the_soonest_says_when_to_come_again(seconds, to
     assert (raised.value.model, raised.value.retry_after_seconds) == (told, 2.0)
 
 
+@pytest.mark.parametrize("error", [BUSY, DEAD], ids=["busy", "dead"])
+async def test_a_request_too_long_for_the_last_may_come_again_for_another(error):
+    """It is not too long for the one that could not take it now."""
+    asking, _ = dispatcher(a=Script(error), b=Script(PromptTooLong("messages", "no")))
+
+    with pytest.raises(type(error)) as raised:
+        await asking.open(decision("a", "b"), chat)
+
+    assert raised.value is error
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [(BUSY, Reason.OVERLOADED), (DEAD, Reason.UNHEALTHY)], ids=["busy", "dead"]
 )

@@ -17,7 +17,6 @@ from deployments.protocol import (
     DeadlineExceeded,
     InvalidPrompt,
     Overloaded,
-    PromptTooLong,
     Unavailable,
 )
 from tests.deployments.upstream import (
@@ -81,11 +80,11 @@ async def test_a_kept_connection_that_ends_is_no_failure(upstream, whole):
 @BOTH
 async def test_an_error_within_the_stream_is_raised(upstream, whole):
     """A server that has sent its headers reports errors as events."""
-    upstream.streams(delta("a"), {"error": {"message": "too long", "param": "prompt", "code": 400}})
+    upstream.streams(delta("a"), {"error": {"message": "no", "param": "prompt", "code": 400}})
     async with connected(upstream) as engine:
         error = await failure(engine, whole)
     assert isinstance(error, InvalidPrompt)
-    assert (error.parameter, error.reason) == ("prompt", "too long")
+    assert (error.parameter, error.detail) == ("messages", "no")
 
 
 @BOTH
@@ -115,6 +114,16 @@ async def test_an_unreadable_event_is_an_error(upstream, whole):
         b'{"choices": [{"index": 0, "message": {"content": "\xff"}}]}',
         b'{"choices": [3]}',
         b'{"choices": [{"index": 0, "delta": "a"}]}',
+        b'{"choices": null}',
+        b'{"choices": {"0": {"message": {"content": "a"}}}}',
+        b'{"choices": [{"index": 0, "finish_reason": "stop"}]}',
+        b'{"choices": [{"index": 0, "message": null, "finish_reason": "stop"}]}',
+        b'{"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "abort"}]}',
+        b'{"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": {"x": 1}}]}',
+        b'{"choices": [{"index": 0, "message": {"content": "a"}, "logprobs": {"x": NaN}}]}',
+        b'data: {"choices": [{"index": 0, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n',
+        b'data: {"choices": []}\n\ndata: {"choices": null}\n\ndata: [DONE]\n\n',
+        b"event: ping\ndata: {}\n\n",
         b"[" * 100_000,
         b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
@@ -129,6 +138,16 @@ async def test_an_unreadable_event_is_an_error(upstream, whole):
         "no UTF-8",
         "wrong choice",
         "wrong delta",
+        "null",
+        "choices by name",
+        "no message",
+        "a message that is null",
+        "given up",
+        "no reason",
+        "no number",
+        "no delta",
+        "no choice ever",
+        "pings alone",
         "deep",
         "deep choices",
     ],
@@ -159,17 +178,24 @@ async def test_an_event_that_is_no_utf8_is_unavailable(upstream):
 @BOTH
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7), (None, 1), ("soon", 1), ("nan", 1)],
-    ids=["seconds", "absent", "nonsense", "not a number"],
+    [("7", 7), (None, 1), ("soon", 1), ("nan", 1), ("-3", 0), ("86400", 3600), ("1e999", 1)],
+    ids=["seconds", "absent", "nonsense", "not a number", "past", "tomorrow", "never"],
 )
 async def test_429_is_overloaded(upstream, header, seconds, whole):
-    """`Retry-After` is respected; one second is the default."""
+    """`Retry-After` is respected, up to an hour; one second is the default."""
     headers = {"Retry_After": header} if header else {}
     upstream.answers({"error": {"message": "slow down"}}, 429, **headers)
     async with connected(upstream) as engine:
         error = await failure(engine, whole)
     assert isinstance(error, Overloaded)
     assert error.retry_after_seconds == seconds
+
+
+async def test_retry_after_may_be_in_milliseconds(upstream):
+    """Azure and OpenAI say both, this one more exactly."""
+    upstream.answers({"error": {}}, 429, retry_after_ms="1500", Retry_After="2")
+    async with connected(upstream) as engine:
+        assert (await failure(engine)).retry_after_seconds == 1.5
 
 
 async def test_retry_after_may_be_a_date(upstream):
@@ -185,28 +211,62 @@ async def test_retry_after_may_be_a_date(upstream):
 @BOTH
 @pytest.mark.parametrize("status", [400, 413, 422])
 async def test_a_refused_request_is_invalid(upstream, status, whole):
-    """The parameter is the one that upstream names."""
-    upstream.answers({"error": {"message": "no", "param": "top_p"}}, status)
+    """The parameter is the one that upstream names; its words are not the client's."""
+    upstream.answers({"error": {"message": "no such host: 10.1.2.3", "param": "top_p"}}, status)
     async with connected(upstream) as engine:
-        error = await failure(engine, whole)
+        error = await failure(engine, whole, request(top_p=0.5))
     assert isinstance(error, InvalidPrompt)
-    assert (error.parameter, error.reason) == ("top_p", "no")
+    assert (error.parameter, error.detail) == ("top_p", "no such host: 10.1.2.3")
+    assert "10.1.2.3" not in error.reason
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "parameter"),
     [
-        {"message": "no", "code": "context_length_exceeded"},
-        {"message": "no", "code": 400, "type": "exceed_context_size_error"},
-        {"message": "This model's maximum context length is 8 tokens."},
+        ({"message": "no", "param": "messages[0].content"}, "messages[0].content"),
+        ({"message": "no", "param": "input_tokens"}, "messages"),
+        ({"message": "no", "param": "http://10.1.2.3"}, "messages"),
+        ({"message": "no", "param": ["top_p"]}, "messages"),
     ],
-    ids=["OpenAI", "llama.cpp", "vLLM"],
+    ids=["a place in it", "a name of the server", "an address", "no text"],
 )
-async def test_a_prompt_that_is_too_long_is_told_apart(upstream, error):
-    """Another model may have a longer context."""
+async def test_a_parameter_that_the_request_lacks_is_not_named(upstream, error, parameter):
+    """The client could not find it; the one that holds the prompt is named instead."""
     upstream.answers({"error": error}, 400)
     async with connected(upstream) as engine:
-        assert isinstance(await failure(engine), PromptTooLong)
+        assert (await failure(engine)).parameter == parameter
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"code": "content_filter"}, True),
+        ({"type": "unsupported_parameter"}, True),
+        ({"code": "unsupported_value"}, True),
+        ({"code": "invalid_value"}, False),
+    ],
+    ids=["filter", "parameter", "value", "another"],
+)
+async def test_a_refusal_has_words_of_ours(upstream, error, told):
+    """More of them where the server's code says why; its own are beside them, for the log."""
+    refused = []
+    for facts in ({}, error):
+        upstream.answers({"error": {"message": "no"} | facts}, 400)
+        async with connected(upstream) as engine:
+            refused.append(await failure(engine))
+    assert [one.detail for one in refused] == ["no", "no"]
+    assert (refused[0].reason != refused[1].reason) == told
+
+
+@BOTH
+@pytest.mark.parametrize("status", [502, 503])
+async def test_an_unavailable_server_says_when_to_ask_again(upstream, status, whole):
+    """As one that has too much to do."""
+    upstream.answers("later", status, Retry_After="20")
+    async with connected(upstream) as engine:
+        error = await failure(engine, whole)
+    assert isinstance(error, Unavailable)
+    assert error.retry_after_seconds == 20
 
 
 @BOTH
@@ -325,7 +385,34 @@ async def test_the_key_is_sent_and_nowhere_shown(upstream, monkeypatch):
         assert "sk-secret" not in repr(engine) + repr(error) + repr(server) + repr(
             vars(server)["_sessions"]
         )
-    assert error.reason == "bad key ***"
+    assert error.detail == "bad key ***"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Authorization: Bearer s3cret",
+        "headers={'authorization': 's3cret', 'x-api-key': 's3cret'}",
+        "Incorrect API key provided: sk-s3cret",
+        "POST http://me:s3cret@10.0.0.1:8000/v1 failed",
+        "Basic s3cret",
+    ],
+)
+async def test_what_looks_like_a_secret_is_not_logged(upstream, words):
+    """A proxy may quote the keys of its own servers; the rest of its words stays."""
+    upstream.answers({"error": {"message": words}}, 500)
+    async with connected(upstream) as engine:
+        error = await failure(engine)
+    assert "s3cret" not in error.reason
+    assert "***" in error.reason
+
+
+async def test_the_prompt_in_an_error_is_not_logged(upstream):
+    """FastAPI quotes the input in each fault."""
+    fault = {"loc": ["body", "messages"], "msg": "Field required", "input": "my secret plan"}
+    upstream.answers({"detail": [fault]}, 422)
+    async with connected(upstream) as engine:
+        assert (await failure(engine)).detail == "Field required"
 
 
 async def test_the_key_is_not_shown_where_the_words_are_cut(upstream, monkeypatch):
@@ -333,7 +420,7 @@ async def test_the_key_is_not_shown_where_the_words_are_cut(upstream, monkeypatc
     monkeypatch.setenv("NICHE_TEST_KEY", "sk-secret")
     upstream.answers({"error": {"message": "x" * 295 + "sk-secret"}}, 400)
     async with connected(upstream, api_key_env="NICHE_TEST_KEY") as engine:
-        assert "sk" not in (await failure(engine)).reason
+        assert "sk" not in (await failure(engine)).detail
 
 
 async def test_the_key_is_not_shown_by_a_failed_connection(upstream, monkeypatch):

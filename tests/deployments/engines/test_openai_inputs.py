@@ -19,7 +19,7 @@ ANSWER: dict[str, Any] = {
     "id": "x",
     "object": "vectors",
     "created": 1,
-    "data": [ITEM],
+    "data": [ITEM, ITEM | {"index": 1}],
     "model": "org/model",
     "usage": USAGE,
     "fingerprint": "fp",
@@ -65,7 +65,7 @@ async def test_a_request_is_forwarded_and_its_answer_comes_back(upstream):
     ]
     answer = json.loads(chunk.data)
     assert (answer["object"], answer["model"], answer["fingerprint"]) == ("list", "tiny", "fp")
-    assert answer["data"] == [ITEM]
+    assert answer["data"] == ANSWER["data"]
     assert answer["usage"].items() >= USAGE.items()
     assert not {"id", "created"} & answer.keys()
     assert (chunk.prompt_tokens, chunk.usage.prompt_tokens, chunk.tokens) == (7, 7, 0)
@@ -121,6 +121,67 @@ async def test_the_servers_errors_are_translated(upstream, body, status, kind, p
     assert getattr(raised.value, "parameter", None) == parameter
 
 
+MOST = len(embedding(["a", "b"]).body) + 8192
+
+
+def vectors(*values):
+    return {"data": [{"index": at, "embedding": value} for at, value in enumerate(values)]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        vectors([1.0, 2.0]),
+        vectors([1.0, 2.0], [1.0, 2.0], [1.0, 2.0]),
+        vectors([1.0, 2.0], [1.0]),
+        vectors([], []),
+        vectors([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
+        vectors([1.0, None], [1.0, 2.0]),
+        vectors([1.0, "2.0"], [1.0, 2.0]),
+        '{"data": [{"index": 0, "embedding": [NaN, 1]}, {"index": 1, "embedding": [1, 1]}]}',
+        '{"data": [{"index": 0, "embedding": [1e999, 1]}, {"index": 1, "embedding": [1, 1]}]}',
+        vectors("AADAfwAAgD8=", "AACAPwAAgD8="),
+        vectors("AACAPwAA", "AACAPwAAgD8="),
+        vectors("no base64", "AACAPwAAgD8="),
+        {"data": [{"index": 0, "embedding": [1.0, 2.0]}] * 2},
+        {"data": [{"index": at, "embedding": [1.0, 2.0]} for at in (1, 2)]},
+        {"data": [{"index": at, "embedding": [1.0, 2.0]} for at in (-1, 0)]},
+        {"data": [{"index": at} for at in (0, 1)]},
+        {"data": {"0": [1.0, 2.0]}},
+    ],
+    ids=[
+        *("too few", "too many", "lengths", "empty", "dimensions", "null", "text"),
+        *("NaN", "infinite", "NaN in base64", "half a number", "no base64"),
+        *("an index twice", "an index too high", "a negative index", "no vector", "no list"),
+    ],
+)
+async def test_vectors_that_do_not_fit_the_request_are_no_answer(upstream, body):
+    """Of each of two inputs there is one, of two finite numbers."""
+    upstream.answers(body)
+    with pytest.raises(Unavailable):
+        await asked(upstream)
+
+
+@pytest.mark.parametrize(
+    ("given", "body"),
+    [
+        ("a", vectors([1.0])),
+        ([1, 2, 3], vectors([1.0])),
+        ([[1, 2], [3]], vectors([1], [2])),
+        (["a"], {"data": [{"embedding": [1.0]}]}),
+        (["a", "b"], vectors("AACAPwAAgD8=", "AACAPwAAgD8=")),
+        (["a", "b"], {"data": vectors([1.0], [2.0])["data"][::-1]}),
+    ],
+    ids=["a text", "tokens", "lists of tokens", "no index", "base64", "another order"],
+)
+async def test_vectors_that_fit_the_request_are_an_answer(upstream, given, body):
+    """In the order and the shape in which they came."""
+    upstream.answers(body)
+    chunk = await asked(upstream, embedding(given))
+
+    assert json.loads(chunk.data)["data"] == body["data"]
+
+
 def test_an_answer_is_kept_up_to_a_length():
     """A server that sends without an end is stopped."""
     answer = InputsAnswer(embedding())
@@ -167,6 +228,55 @@ async def test_a_total_is_that_of_the_prompt(upstream):
 
     assert json.loads(chunk.data)["usage"].items() >= USAGE.items()
     assert chunk.usage.prompt_tokens == 7
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [{"index": 2, "relevance_score": 1.0}, {"index": 0, "relevance_score": 1.0}],
+        [{"index": -1, "relevance_score": 1.0}, {"index": 0, "relevance_score": 1.0}],
+        [{"index": 0, "relevance_score": 1.0}] * 2,
+        RESULTS[:1],
+        [{"index": 0, "relevance_score": None}, RESULTS[0]],
+        [{"index": 0}, RESULTS[0]],
+        [{"relevance_score": 1.0}, RESULTS[0]],
+    ],
+    ids=["too high", "negative", "twice", "too few", "null", "no score", "no index"],
+)
+async def test_a_ranking_that_does_not_fit_the_documents_is_no_answer(upstream, results):
+    """Each of two documents has one finite score."""
+    upstream.answers({"results": results})
+    with pytest.raises(Unavailable):
+        await asked(upstream, rerank(), "reranking")
+
+
+async def test_a_ranking_may_have_the_best_alone(upstream):
+    """As the request asks."""
+    upstream.answers({"results": RESULTS[:1]})
+    chunk = await asked(upstream, rerank(top_n=1), "reranking")
+
+    assert json.loads(chunk.data)["results"] == RESULTS[:1]
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens", "faults"),
+    [
+        ({"prompt_tokens": 10**9}, MOST, ("too_many",)),
+        ({"total_tokens": 10**9}, MOST, ("too_many",)),
+        ({"prompt_tokens": -1, "total_tokens": 7}, 7, ("invalid",)),
+        ({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}, 7, ("too_many",)),
+        ({"prompt_tokens": 7, "total_tokens": 9}, 7, ("contradictory",)),
+    ],
+    ids=["too many", "too many in all", "negative", "generated", "another sum"],
+)
+async def test_a_usage_that_cannot_be_is_cut(upstream, usage, tokens, faults):
+    """Nothing is generated, and a prompt has a token for each byte and for its template at most."""
+    upstream.answers(vectors([1.0], [2.0]) | {"usage": usage})
+    chunk = await asked(upstream, embedding(["a", "b"]))
+
+    used = chunk.usage
+    assert (used.prompt_tokens, used.completion_tokens, used.faults) == (tokens, 0, faults)
+    assert json.loads(chunk.data)["usage"]["total_tokens"] == chunk.usage.prompt_tokens
 
 
 @pytest.mark.parametrize(

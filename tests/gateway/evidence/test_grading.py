@@ -144,6 +144,21 @@ async def test_a_reply_that_cannot_be_read_is_no_verdict():
     assert (verdict.scores, verdict.usage) == (None, Usage(80, 4))
 
 
+async def test_a_judge_that_fails_half_way_has_been_paid():
+    """The tokens of its first reply are counted; what happened is told with them."""
+    replies = iter(["A"])
+
+    def says(_):
+        for reply in replies:
+            return reply
+        raise Unavailable("judge", "gone")
+
+    verdict = await Judge(Opinionated(says=says), 60).compare("r1", QUERY, "good", "bad")
+
+    assert (verdict.scores, verdict.usage) == (None, Usage(40, 2))
+    assert isinstance(verdict.error, Unavailable)
+
+
 async def test_equal_answers_need_no_judge():
     """The same text is a tie, for nothing."""
     judge = Opinionated()

@@ -251,7 +251,7 @@ async def test_the_budget_of_money_is_kept(tmp_path):
     ],
 )
 async def test_what_broke_off_is_of_the_budget_too(tmp_path, broken):
-    """The tokens that came are counted, though nobody said how many the prompt had."""
+    """The tokens that came are counted, and the prompt by its length, as nobody counted that."""
     big = FakeBackend("big", fails_after=2, **broken)
     gateway = comparing(tmp_path, big=big)
     async with gateway.serving():
@@ -259,8 +259,8 @@ async def test_what_broke_off_is_of_the_budget_too(tmp_path, broken):
         body = (await gateway.get("/v1/niche/evidence")).json()
 
     assert outcome(gateway, "failed") == 1
-    assert body["budget"]["tokens_today"] == 2
-    assert gateway.sample("niche_shadow_tokens_total", model="big") == 2
+    assert body["budget"]["tokens_today"] == 4 + 2
+    assert gateway.sample("niche_shadow_tokens_total", model="big") == 4 + 2
 
 
 async def test_a_failing_model_costs_the_comparison_alone(tmp_path, caplog):
