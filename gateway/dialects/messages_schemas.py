@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.dialects.schemas import Niche, StopString, TokenLimit
+from gateway.dialects.schemas import FunctionName, Niche, StopString, TokenLimit
 
 Hint = dict[str, Any] | None
 
@@ -108,7 +108,7 @@ class SystemTurn(_Turn, frozen=True, tag="system"):
 class ClientTool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A function of the client's."""
 
-    name: str
+    name: FunctionName
     input_schema: dict[str, Any]
     description: str | None = None
     type: Literal["custom"] | None = None

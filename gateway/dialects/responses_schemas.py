@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from gateway.dialects.schemas import MetadataKey, MetadataValue, Niche, TokenLimit
+from gateway.dialects.schemas import (
+    FunctionName,
+    MetadataKey,
+    MetadataValue,
+    Niche,
+    TokenLimit,
+)
 
 Status = Literal["in_progress", "completed", "incomplete", "failed"]
 Name = Annotated[str, Meta(min_length=1)]
@@ -76,7 +82,7 @@ class FunctionOutputItem(Struct, frozen=True, tag_field="type", tag="function_ca
     """The result of a call."""
 
     call_id: Name
-    output: str | list[InputText | InputImage]
+    output: str | Annotated[list[InputText | InputImage], Meta(min_length=1)]
 
 
 class ReasoningItem(Struct, frozen=True, tag_field="type", tag="reasoning"):
@@ -105,7 +111,7 @@ class _Setting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ResponseTool(_Setting, frozen=True, tag_field="type", tag="function"):
     """A function that the model may call; `parameters` is the JSON schema of its arguments."""
 
-    name: Name
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None

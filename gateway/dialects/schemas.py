@@ -110,10 +110,13 @@ class ToolMessage(_Message, frozen=True, tag="tool"):
 ChatTurn = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
 
 
+FunctionName = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
 class FunctionTool(Struct, frozen=True):
     """A function that the model may call; `parameters` is a JSON schema."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None

@@ -1,0 +1,1 @@
+"""Malformed requests: each gets the status, and the shape of a body, that the corpus says."""
