@@ -127,14 +127,7 @@ def describe(*, keys: bool = False) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
         "paths": {
-            "/v1/chat/completions": {
-                "post": _answering("chat", ChatRequest, ChatCompletion, ChatChunk, CHAT_UNSUPPORTED)
-            },
-            "/v1/completions": {
-                "post": _answering(
-                    "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
-                )
-            },
+            **_completion_paths(),
             **_response_paths(),
             "/v1/embeddings": {"post": _embedding()},
             **_messages_paths(),
@@ -166,9 +159,16 @@ def _schemas() -> dict[str, Any]:
     return schemas
 
 
+def _completion_paths() -> dict[str, Any]:
+    chunks, texts = _completing(ChatChunk), _completing(TextCompletion)
+    chat = _answering("chat", ChatRequest, ChatCompletion, chunks, CHAT_UNSUPPORTED)
+    text = _answering("text", TextRequest, TextCompletion, texts, TEXT_UNSUPPORTED)
+    return {"/v1/chat/completions": {"post": chat}, "/v1/completions": {"post": text}}
+
+
 def _response_paths() -> dict[str, Any]:
     described = _answering(
-        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+        "response", ResponsesRequest, Response, _events(ResponseEvent), RESPONSES_UNSUPPORTED
     )
     answering = {"operationId": "createResponse", "summary": "Answers in items"}
     return {
@@ -186,8 +186,8 @@ def _messages_paths() -> dict[str, Any]:
         "messages", "An answer in the words of Anthropic's API", MessagesRequest, MessageAnswer
     )
     answering["description"] = f"Refused unless null: {', '.join(sorted(MESSAGES_UNSUPPORTED))}."
-    events = {"oneOf": [_reference(kind) for kind in (*get_args(Event), MessageError)]}
-    answering["responses"]["200"]["content"]["text/event-stream"] = _events(events)
+    events = _events(*get_args(Event), MessageError)
+    answering["responses"]["200"]["content"]["text/event-stream"] = events
     summary = "How many tokens a conversation has"
     counting = _telling("countTokens", summary, TokenCountRequest, TokenCount)
     for operation in (answering, counting):
@@ -245,7 +245,7 @@ def _answering(
     name: str,
     request: type[msgspec.Struct],
     whole: type,
-    event: type,
+    events: dict[str, Any],
     unsupported: dict[str, tuple[Any, ...]],
 ) -> dict[str, Any]:
     refused = ", ".join(sorted(unsupported))
@@ -255,7 +255,7 @@ def _answering(
         "headers": {header: {"schema": {"type": "string"}} for header in ANSWER_HEADERS},
         "content": {
             "application/json": {"schema": _reference(whole)},
-            "text/event-stream": _events(_reference(event)),
+            "text/event-stream": events,
         },
     }
     return {
@@ -271,19 +271,20 @@ def _answering(
     }
 
 
-def _events(data: dict[str, Any]) -> dict[str, Any]:
-    """A stream, by what each event is."""
-    said = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
-    return {
-        "schema": {
-            "type": "object",
-            "properties": {
-                "event": {"type": "string", "description": "as `type` says, where data has it"},
-                "data": said | {"description": "JSON; the last of a completion is [DONE]"},
-            },
-            "required": ["data"],
-        }
+def _completing(event: type) -> dict[str, Any]:
+    return _events(event, ErrorBody, end="[DONE]")
+
+
+def _events(*kinds: type, end: str | None = None) -> dict[str, Any]:
+    """A stream, by what each event is; `end`: the data of the last one, where that is no JSON."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [_reference(kind) for kind in kinds]},
     }
+    words = data if end is None else {"anyOf": [{"const": end}, data]}
+    properties = {"event": {"type": "string"}, "data": words}
+    return {"schema": {"type": "object", "properties": properties, "required": ["data"]}}
 
 
 def _embedding() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from gateway.dialects.schemas import (
+    MAX_TOOLS,
     FunctionName,
     MetadataKey,
     MetadataValue,
@@ -30,7 +31,7 @@ class InputImage(Struct, frozen=True, tag_field="type", tag="input_image"):
     """An image, by its URL or as one (`data:`)."""
 
     image_url: str
-    detail: str | None = None
+    detail: Literal["auto", "low", "high"] | None = None
     file_id: None = None
 
 
@@ -199,7 +200,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     input: Annotated[str, Meta(min_length=1)] | Annotated[list[InputItem], Meta(min_length=1)]
     previous_response_id: str | None = None
     instructions: str | None = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None

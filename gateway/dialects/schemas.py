@@ -178,6 +178,7 @@ MAX_TOKENS = 2**31 - 1
 MAX_CHOICES = 16
 MAX_PROMPTS = 16
 MAX_TOOLS = 512
+MAX_STOPS = 4
 
 TokenLimit = Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
 Choices = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
@@ -195,7 +196,7 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     n: Choices | None = None
-    stop: StopString | Annotated[list[StopString], Meta(max_length=4)] | None = None
+    stop: StopString | Annotated[list[StopString], Meta(max_length=MAX_STOPS)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
