@@ -2,6 +2,7 @@
 what no schema can. Runs in its environment: imports nothing of this project.
 """
 
+import os
 import re
 from typing import NamedTuple
 
@@ -51,11 +52,17 @@ def _known(code: str, parameter: str | None) -> bool:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Asks a model that is there, in bodies that the schema allows."""
+    """Asks a model that is there, in paths and bodies that the description allows."""
     meta, body = case.meta, case.body
-    if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
+    if meta is None or not meta.generation.mode.is_positive:
         return
-    if isinstance(body.get("model"), str) and case.path not in ("/v1/feedback",):
+    if case.path.startswith("/v1/niche/lifecycle/"):
+        case.path_parameters["model"] = "sql-model"
+    if (
+        isinstance(body, dict)
+        and isinstance(body.get("model"), str)
+        and "feedback" not in case.path
+    ):
         known = MODELS.get(case.path, GENERATING)
         body["model"] = known[len(body["model"]) % len(known)]
 
@@ -67,3 +74,10 @@ def filter_failure(context, failure, case, response):
         return True
     error = response.json()["error"]
     return not _known(error["code"], error["param"])
+
+
+@schemathesis.check
+def wrong_key_is_refused(ctx, response, case):
+    """With a wrong key there is nothing below `/v1/` but 401."""
+    if os.environ.get("NICHE_FUZZ_WRONG_KEY") and case.path.startswith("/v1/"):
+        assert response.status_code == 401, "an answer in spite of a wrong key"

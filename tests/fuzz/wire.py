@@ -8,18 +8,21 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 Where = Literal["edge", "server"]
 
 CORPUS = Path(__file__).parent / "corpus"
 KEY = "sk-fuzz-caller"
 
-_SECONDS = 8.0
-"""For an answer, or for its connection to be closed: longer than the time for a slow body."""
+_SECONDS = 20.0
+"""For an answer, or for its connection to be closed: longer than the time for a slow head."""
+_AT_ONCE = 16
 _EXTRA_SECONDS = 0.2
 """For an answer that should not come."""
 _PAUSE_SECONDS = 0.1
@@ -99,6 +102,32 @@ def _composed(fields: Mapping[str, Any]) -> str:
     headers |= fields.get("headers", {})
     lines = (f"{name}: {value}\r\n" for name, value in headers.items() if value is not None)
     return f"{method} {path} HTTP/1.1\r\n{''.join(lines)}\r\n{body or ''}"
+
+
+def is_expected(entry: Entry, where: Where, found: Sequence[str]) -> bool:
+    """Whether these answers are those of the corpus."""
+    expected = entry.expected[where]
+    pairs = zip(expected, found, strict=False)
+    return len(found) == len(expected) and all(of in each.split(" or ") for each, of in pairs)
+
+
+def differing(where: Where, address: str) -> tuple[int, list[str]]:
+    """Sends the whole corpus: how many requests it has there, and a line for each unexpected
+    outcome. At the end the gateway has to be well."""
+    entries, target = corpus(where), urlsplit(address)
+    host, port = str(target.hostname), int(target.port or 80)
+
+    def outcome(entry: Entry) -> str | None:
+        found = answers(entry, where, (host, port))
+        if is_expected(entry, where, found):
+            return None
+        return f"{entry.name}: {' '.join(found)}, not {' '.join(entry.expected[where])}"
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        wrong = [line for line in pool.map(outcome, entries) if line is not None]
+    well = _entry("after", {"id": "all", "path": "/healthz", "expect": "200 json"})
+    found = answers(well, where, (host, port))
+    return len(entries), wrong if found == ("200 json",) else [*wrong, f"afterwards: {found}"]
 
 
 def answers(entry: Entry, where: Where, address: tuple[str, int]) -> tuple[str, ...]:
