@@ -25,9 +25,10 @@ from gateway.specialists.stack_file import StackFile
 from router.config import RouterConfig
 from router.policy import Policy
 from tests.fakes import FakeClassifier
+from tests.fuzz.wire import KEY
 from tests.gateway.stacks import on_loopback
 
-KEY, OPERATOR_KEY = "sk-fuzz-caller", "sk-fuzz-operator"
+OPERATOR_KEY = "sk-fuzz-operator"
 
 MAX_BODY_BYTES, BODY_SECONDS = 100_000, 2.0
 """Small, so that a request may be too long or too slow and the test of it short."""

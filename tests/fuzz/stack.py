@@ -12,7 +12,8 @@ from loadtests.bench.processes import started
 from loadtests.bench.stacks import ray_environment
 from loadtests.traffic.client import Server
 from loadtests.traffic.stack import Readiness, free_port, serve_command
-from tests.fuzz.gateway import EMBEDDER, GENERALIST, KEY, RANKER, edge
+from tests.fuzz.gateway import EMBEDDER, GENERALIST, RANKER, edge
+from tests.fuzz.wire import KEY
 
 
 @contextmanager

@@ -50,6 +50,7 @@ class Entry:
         pieces: the bytes to send, with a pause between two.
         then: what the client does when it has sent them.
         expected: by place; each the answers on the connection, in order.
+        head: whether these have no bodies, since the method is HEAD.
     """
 
     name: str
