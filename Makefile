@@ -7,7 +7,7 @@ RUN = $(VENV)/bin/python -m
 PIP = @$(RUN) cli.install $(VENV)/pip.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes check lint format type contracts links collection resolution constraints audit docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak abuse clean
+.PHONY: help install install-dev models run demo test test-fast test-slow test-engines test-vllm test-clients test-chaos chaos nodes fuzz check lint format type contracts links collection resolution constraints audit docs chart-tools chart chart-cluster monitoring-tools monitoring loadtest bench-tools bench bench-engines overload soak abuse clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -107,6 +107,17 @@ NODES ?=
 
 nodes: chart-tools models ## The chart's pods as Ray nodes: updated, drained, scaled and killed under clients; root, redis-server, 10 minutes
 	$(RUN) loadtests.nodes --helm "$$($(RUN) tests.helm.tools | tail -n 1)/helm" $(NODES)
+
+work/fuzz/installed: tests/fuzz/environment.txt
+	$(PYTHON) -m venv --clear work/fuzz
+	work/fuzz/bin/pip install --quiet -r $<
+	@touch $@
+
+# Others: make fuzz FUZZ="--cases 1000 --no-edge".
+FUZZ ?=
+
+fuzz: install-dev work/fuzz/installed ## Ask the gateway anything: what openapi.json describes, any JSON, malformed requests; ten minutes
+	$(RUN) tests.fuzz $(FUZZ)
 
 test-chaos: install-dev models ## Tests that kill parts of the running stack, and hold 64 streams; a few minutes
 	$(RUN) pytest tests/e2e -m chaos --durations 10
@@ -210,4 +221,4 @@ constraints: install-dev ## Pin what the dependencies bring along, as installed 
 	  $(VENV)/bin/pip freeze --exclude-editable | grep -v '^torch==' ) > constraints.txt
 
 clean: ## Remove the environment and caches of tools (model files stay)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis

@@ -97,15 +97,14 @@ def matcher_of(form: Form) -> Any:
     Raises:
         InvalidPrompt: llguidance cannot use the form.
     """
-    matcher = _matcher(form.rule)
-    if fault := matcher.get_error().partition("\n")[0]:
+    if fault := _fault(form.rule):
         raise _cannot_hold(form, fault)
-    return matcher.deep_copy()
+    return _matcher(form.rule).deep_copy()
 
 
 def can_hold(form: Form) -> bool:
     """Whether llguidance can use it."""
-    return not _matcher(form.rule).is_error()
+    return not _fault(form.rule)
 
 
 class FormCheck:
@@ -140,6 +139,16 @@ class FormCheck:
 
 def _cannot_hold(form: Form, why: str) -> InvalidPrompt:
     return InvalidPrompt(form.parameter, f"no answer can be held to it: {why}")
+
+
+@lru_cache(maxsize=64)
+def _fault(rule: str) -> str:
+    """Why no answer can follow a rule; empty: some can."""
+    matcher = _matcher(rule)
+    if fault := matcher.get_error().partition("\n")[0]:
+        return str(fault)
+    bytes_first = matcher.deep_copy().compute_logit_bias()[:256]  # it ends a matcher that has none
+    return "" if matcher.is_accepting() or any(bytes_first) else "nothing is valid against it"
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
 from deployments.protocol import TellsEngineStats, TellsExpectedWait
@@ -390,7 +390,10 @@ def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Ro
     metrics = Exposition(
         dependencies.metrics.registry, dependencies.multiprocess_dir, dependencies.clock
     )
-    description = Description(describe(metrics=config.gateway.public_metrics))
+    described = describe(
+        keys=config.gateway.api_keys_file is not None, metrics=config.gateway.public_metrics
+    )
+    description = Description(described)
     page = Page()
     return [
         Route("/", page.front),
@@ -412,10 +415,16 @@ def _active(evaluation: OnlineEvaluation | None) -> Callable[[str], bool]:
 def _translate(request: Request, error: Exception) -> NoReturn:
     """Translates Starlette's routing errors into gateway errors."""
     status = getattr(error, "status_code", None)
-    headers = getattr(error, "headers", None)
     path = ascii(request.url.path[:80])
     if status == 404:
         raise PathNotFound(f"Nothing is served at {path}; see /openapi.json.") from None
     if status == 405:
+        headers = {"allow": ", ".join(_methods(request))}
         raise MethodNotAllowed(f"{path} does not take {request.method}.", headers=headers) from None
     raise error
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path takes; Starlette names the methods of its first route alone."""
+    routes = [of for of in request.app.routes if of.matches(request.scope)[0] != Match.NONE]
+    return sorted({method for route in routes for method in route.methods})

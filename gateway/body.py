@@ -3,11 +3,13 @@
 A large body is parsed on another thread, so that the event loop answers other requests meanwhile.
 
 It refuses input that parsers treat differently or drop silently: duplicate keys, NaN and
-infinities, lone surrogates, bytes that are not UTF-8, nesting beyond the stack, parts without end.
+infinities, numbers that would become one, lone surrogates, bytes that are not UTF-8, nesting beyond
+the stack, parts without end.
 """
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
@@ -108,7 +110,12 @@ def decode_object(body: bytes) -> dict[str, Any]:
     _check_parts(body)
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
         if "\\u" in text:  # only escapes can produce lone surrogates
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
@@ -165,6 +172,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise InvalidValue(f"The key '{name}' appears twice in one object.", name)
             seen.add(key)
     return result
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):  # an engine would read null
+        raise MalformedBody(f"The body holds {number[:80]}, which is too large a number.")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -7,6 +7,7 @@ up. So much time there is for a whole answer, and for the beginning of a stream.
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from gateway.errors import InvalidValue
 _ASKED = b"x-request-timeout"
 _PATIENCE = (b"x-stainless-read-timeout", b"x-stainless-timeout")
 """Of OpenAI's client in Python; of the others."""
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+"""Python reads more as a number, such as 1_0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,9 @@ def time_limits(scope: Scope, most: float, *, stream: bool) -> TimeLimits:
 
 
 def _seconds(value: bytes) -> float | None:
-    try:
-        seconds = float(value)
-    except ValueError:
+    if not _NUMBER.fullmatch(value):
         return None
+    seconds = float(value)
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 

@@ -41,7 +41,13 @@ from gateway.evidence.schemas import (
     SpecialistBody,
 )
 from gateway.model_schemas import ModelList, ModelObject
+from gateway.page.assets import MEDIA_TYPES
 from gateway.specialists.schemas import NewSpecialist, SpecialistChange
+
+
+def _given(parameter: str) -> dict[str, Any]:
+    return {"required": [parameter], "properties": {parameter: {"not": {"type": "null"}}}}
+
 
 _TYPES = (
     ChatRequest,
@@ -85,6 +91,20 @@ _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
 }
+_REFUSED_PARAMETERS: dict[type[msgspec.Struct], dict[str, tuple[Any, ...]]] = {
+    ChatRequest: CHAT_UNSUPPORTED,
+    TextRequest: TEXT_UNSUPPORTED,
+    ResponsesRequest: RESPONSES_UNSUPPORTED,
+    MessagesRequest: MESSAGES_UNSUPPORTED,
+    TokenCountRequest: MESSAGES_UNSUPPORTED,
+}
+_ALSO: dict[type[msgspec.Struct], dict[str, Any]] = {
+    FeedbackBody: {"anyOf": [_given("score"), _given("correction")]},
+    RouteRequest: {"oneOf": [_given("messages"), _given("prompt")]},
+}
+"""What types cannot say: which parameters a body needs of several."""
+_EXPOSITION = ("text/plain", "application/openmetrics-text")
+"""As the scraper accepts it."""
 ANSWER_HEADERS = (
     "x-request-id",
     "x-client-request-id",
@@ -98,21 +118,18 @@ ANSWER_HEADERS = (
 """The headers of an answer."""
 
 
-def describe(*, metrics: bool = True) -> dict[str, Any]:
-    """The whole OpenAPI document; `metrics`: whether `/metrics` is served."""
-    _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
+def describe(*, keys: bool = False, metrics: bool = True) -> dict[str, Any]:
+    """The whole OpenAPI document.
+
+    Args:
+        keys: whether requests need one.
+        metrics: whether `/metrics` is served.
+    """
     return {
         "openapi": "3.1.0",
         "info": {"title": "Niche", "version": API_VERSION, "description": _error_table()},
         "paths": {
-            "/v1/chat/completions": {
-                "post": _answering("chat", ChatRequest, ChatCompletion, ChatChunk, CHAT_UNSUPPORTED)
-            },
-            "/v1/completions": {
-                "post": _answering(
-                    "text", TextRequest, TextCompletion, TextCompletion, TEXT_UNSUPPORTED
-                )
-            },
+            **_completion_paths(),
             **_response_paths(),
             "/v1/embeddings": {"post": _embedding()},
             **_messages_paths(),
@@ -128,13 +145,33 @@ def describe(*, metrics: bool = True) -> dict[str, Any]:
             **_plain_paths(),
             **(_metrics_path() if metrics else {}),
         },
-        "components": {"schemas": schemas, "securitySchemes": _KEYS},
+        "security": [*({name: []} for name in _KEYS), *(() if keys else ({},))],
+        "components": {"schemas": _schemas(), "securitySchemes": _KEYS},
     }
+
+
+def _schemas() -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
+    for kind, refused in _REFUSED_PARAMETERS.items():
+        schemas[kind.__name__]["properties"] |= {
+            name: {"enum": [None, *idle], "description": "not served"}
+            for name, idle in refused.items()
+        }
+    for kind, also in _ALSO.items():
+        schemas[kind.__name__] |= also
+    return schemas
+
+
+def _completion_paths() -> dict[str, Any]:
+    chunks, texts = _completing(ChatChunk), _completing(TextCompletion)
+    chat = _answering("chat", ChatRequest, ChatCompletion, chunks, CHAT_UNSUPPORTED)
+    text = _answering("text", TextRequest, TextCompletion, texts, TEXT_UNSUPPORTED)
+    return {"/v1/chat/completions": {"post": chat}, "/v1/completions": {"post": text}}
 
 
 def _response_paths() -> dict[str, Any]:
     described = _answering(
-        "response", ResponsesRequest, Response, ResponseEvent, RESPONSES_UNSUPPORTED
+        "response", ResponsesRequest, Response, _events(ResponseEvent), RESPONSES_UNSUPPORTED
     )
     answering = {"operationId": "createResponse", "summary": "Answers in items"}
     return {
@@ -152,12 +189,11 @@ def _messages_paths() -> dict[str, Any]:
         "messages", "An answer in the words of Anthropic's API", MessagesRequest, MessageAnswer
     )
     answering["description"] = f"Refused unless null: {', '.join(sorted(MESSAGES_UNSUPPORTED))}."
-    events = {"schema": {"oneOf": [_reference(kind) for kind in get_args(Event)]}}
+    events = _events(*get_args(Event), MessageError)
     answering["responses"]["200"]["content"]["text/event-stream"] = events
     summary = "How many tokens a conversation has"
     counting = _telling("countTokens", summary, TokenCountRequest, TokenCount)
     for operation in (answering, counting):
-        operation["security"] = [{"key": []}, *operation["security"]]
         operation["responses"][_ERRORS] = _error(MessageError, "Anthropic's")
     return {"/v1/messages": {"post": answering}, "/v1/messages/count_tokens": {"post": counting}}
 
@@ -193,18 +229,20 @@ def _specialist_paths() -> dict[str, Any]:
 
 
 def _metrics_path() -> dict[str, Any]:
-    return {"/metrics": {"get": _plain("metrics", "Prometheus metrics", "text/plain")}}
+    return {"/metrics": {"get": _plain("metrics", "Prometheus metrics", *_EXPOSITION)}}
 
 
 def _plain_paths() -> dict[str, Any]:
+    ready = _plain("readyz", "Readiness; names the models that cannot answer")
+    ready["responses"]["503"] = ready["responses"]["200"]
     return {
         "/": {"get": _plain("page", "The gateway's web page", "text/html")},
         "/page/{name}": {
             "parameters": [_in_path("name")],
-            "get": _plain("pageFile", "A file of the web page", "text/javascript"),
+            "get": _plain("pageFile", "A file of the web page", *MEDIA_TYPES.values()),
         },
         "/healthz": {"get": _plain("healthz", "Liveness")},
-        "/readyz": {"get": _plain("readyz", "Readiness; names the models that cannot answer")},
+        "/readyz": {"get": ready},
         "/openapi.json": {"get": _plain("openapi", "This document")},
     }
 
@@ -213,7 +251,7 @@ def _answering(
     name: str,
     request: type[msgspec.Struct],
     whole: type,
-    event: type,
+    events: dict[str, Any],
     unsupported: dict[str, tuple[Any, ...]],
 ) -> dict[str, Any]:
     refused = ", ".join(sorted(unsupported))
@@ -223,7 +261,7 @@ def _answering(
         "headers": {header: {"schema": {"type": "string"}} for header in ANSWER_HEADERS},
         "content": {
             "application/json": {"schema": _reference(whole)},
-            "text/event-stream": {"schema": _reference(event)},
+            "text/event-stream": events,
         },
     }
     return {
@@ -231,13 +269,28 @@ def _answering(
         "summary": f"Completes a {name}",
         "description": f"Refused unless null or without effect: {refused}. Hints, named in "
         f"x-niche-not-applied where the model does not take them: {hints}.",
-        "security": [{"bearer": []}, {}],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": _reference(request)}},
         },
         "responses": {"200": answer, _ERRORS: _error()},
     }
+
+
+def _completing(event: type) -> dict[str, Any]:
+    return _events(event, ErrorBody, end="[DONE]")
+
+
+def _events(*kinds: type, end: str | None = None) -> dict[str, Any]:
+    """A stream, by what each event is; `end`: the data of the last one, where that is no JSON."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [_reference(kind) for kind in kinds]},
+    }
+    words = data if end is None else {"anyOf": [{"const": end}, data]}
+    properties = {"event": {"type": "string"}, "data": words}
+    return {"schema": {"type": "object", "properties": properties, "required": ["data"]}}
 
 
 def _embedding() -> dict[str, Any]:
@@ -258,7 +311,6 @@ def _reading(operation: str, summary: str, answer: type, status: str = "200") ->
     return {
         "operationId": operation,
         "summary": summary,
-        "security": [{"bearer": []}, {}],
         "responses": {status: {"description": summary, "content": content}, _ERRORS: _error()},
     }
 
@@ -276,9 +328,18 @@ def _telling(
     }
 
 
-def _plain(operation: str, summary: str, media_type: str = "application/json") -> dict[str, Any]:
-    answer = {"description": summary, "content": {media_type: {}}}
-    return {"operationId": operation, "summary": summary, "responses": {"200": answer}}
+def _plain(operation: str, summary: str, *media_types: str) -> dict[str, Any]:
+    """What needs no key."""
+    answer = {
+        "description": summary,
+        "content": {media_type: {} for media_type in media_types or ("application/json",)},
+    }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [],
+        "responses": {"200": answer, _ERRORS: _error()},
+    }
 
 
 def _error(kind: type = ErrorBody, whose: str = "OpenAI's") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from gateway.errors import (
     GatewayError,
     InvalidType,
     InvalidValue,
+    MalformedBody,
     MissingParameter,
     UnknownParameter,
     UnsupportedParameter,
@@ -25,6 +26,7 @@ Body = TypeVar("Body")
 
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"field `(?P<name>.*)`$", re.DOTALL)
+_GOT_A_FLOAT = "got `float`"
 _STEP = re.compile(r"\[(?P<index>\d+)\]|(?P<key>\w+)")
 
 _SHOWN_CHARACTERS = 80
@@ -46,12 +48,43 @@ async def read_as(request: Request, kind: type[Body], limits: GatewaySection) ->
     """
 
     def parse(raw: dict[str, Any]) -> Body:
-        try:
-            return msgspec.convert(raw, kind)
-        except msgspec.ValidationError as error:
-            raise validation_error(str(error), raw) from None
+        return converted_to(kind, raw)[0]
 
     return await read_parsed(request.scope, request.receive, limits, parse)
+
+
+def converted_to(kind: type[Body], raw: dict[str, Any]) -> tuple[Body, dict[str, Any]]:
+    """The body as a value of the type, and as it was read: where an integer belongs, 1.0 is 1, as
+    JSON schemas have it.
+
+    Raises:
+        GatewayError: the body does not fit the type; the error names the parameter.
+    """
+    try:
+        try:
+            return msgspec.convert(raw, kind), raw
+        except msgspec.ValidationError as error:
+            if _GOT_A_FLOAT not in str(error):
+                raise
+            whole = _with_whole_numbers(raw)
+            return msgspec.convert(whole, kind), whole
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
+    except msgspec.ValidationError as error:
+        raise validation_error(str(error), raw) from None
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """The same with integers for floats that are whole."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_with_whole_numbers(item) for item in value]
+        case dict():
+            return {name: _with_whole_numbers(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def validation_error(verdict: str, body: dict[str, Any]) -> GatewayError:

@@ -51,6 +51,8 @@ def _finish(matcher: Any, said: bytearray, drawn: Random) -> None:
             continue
         bias = matcher.compute_logit_bias()
         allowed = [byte for byte in range(256) if bias[byte]]
+        if not allowed:  # a part of the form that nothing is valid against
+            return
         letters = letters + 1 if set(allowed) >= _LETTERS else 0
         choice = _choice(allowed, letters)
         said += _fed(matcher, bytes([choice[0] if len(said) > _LONG else drawn.choice(choice)]))

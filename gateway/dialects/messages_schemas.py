@@ -9,7 +9,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.dialects.schemas import Niche, StopString, TokenLimit
+from gateway.dialects.schemas import (
+    MAX_STOPS,
+    MAX_TOOLS,
+    FunctionName,
+    Niche,
+    StopString,
+    TokenLimit,
+)
 
 Hint = dict[str, Any] | None
 
@@ -108,7 +115,7 @@ class SystemTurn(_Turn, frozen=True, tag="system"):
 class ClientTool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A function of the client's."""
 
-    name: str
+    name: FunctionName
     input_schema: dict[str, Any]
     description: str | None = None
     type: Literal["custom"] | None = None
@@ -169,7 +176,7 @@ class TokenCountRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     model: Annotated[str, Meta(description="`auto`, or a model's name", max_length=256)]
     messages: Annotated[list[UserTurn | AssistantTurn | SystemTurn], Meta(min_length=1)]
     system: str | list[TextBlock] | None = None
-    tools: list[ClientTool] | None = None
+    tools: Annotated[list[ClientTool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     output_config: OutputConfig | None = None
     cache_control: Hint = None
@@ -182,7 +189,7 @@ class MessagesRequest(TokenCountRequest, frozen=True, kw_only=True):
     """The body of `POST /v1/messages`."""
 
     max_tokens: TokenLimit
-    stop_sequences: list[StopString] | None = None
+    stop_sequences: Annotated[list[StopString], Meta(max_length=MAX_STOPS)] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None

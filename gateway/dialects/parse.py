@@ -26,7 +26,7 @@ from gateway.dialects.schemas import (
     TextRequest,
 )
 from gateway.errors import InvalidValue, MalformedBody, UnknownParameter, UnsupportedParameter
-from gateway.validation import validation_error
+from gateway.validation import converted_to
 from router.types import Query
 
 _REFUSED: tuple[Any, ...] = ()
@@ -279,12 +279,7 @@ def converted(
             raise UnknownParameter(f"{name[:80]}: unknown parameter.", name[:80])
         elif value is not None and not any(_same(value, idle) for idle in unsupported[name]):
             raise UnsupportedParameter(_refusal(name, unsupported[name]), name)
-    try:
-        return msgspec.convert(served, kind), served
-    except RecursionError:
-        raise MalformedBody("The body is nested too deeply.") from None
-    except msgspec.ValidationError as error:
-        raise validation_error(str(error), served) from None
+    return converted_to(kind, served)
 
 
 def fields_for_model(served: dict[str, Any], idle: Container[str] = frozenset()) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from gateway.dialects.schemas import MetadataKey, MetadataValue, Niche, TokenLimit
+from gateway.dialects.schemas import (
+    MAX_TOOLS,
+    FunctionName,
+    MetadataKey,
+    MetadataValue,
+    Niche,
+    TokenLimit,
+)
 
 Status = Literal["in_progress", "completed", "incomplete", "failed"]
 Name = Annotated[str, Meta(min_length=1)]
@@ -24,7 +31,7 @@ class InputImage(Struct, frozen=True, tag_field="type", tag="input_image"):
     """An image, by its URL or as one (`data:`)."""
 
     image_url: str
-    detail: str | None = None
+    detail: Literal["auto", "low", "high"] | None = None
     file_id: None = None
 
 
@@ -76,7 +83,7 @@ class FunctionOutputItem(Struct, frozen=True, tag_field="type", tag="function_ca
     """The result of a call."""
 
     call_id: Name
-    output: str | list[InputText | InputImage]
+    output: str | Annotated[list[InputText | InputImage], Meta(min_length=1)]
 
 
 class ReasoningItem(Struct, frozen=True, tag_field="type", tag="reasoning"):
@@ -105,7 +112,7 @@ class _Setting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ResponseTool(_Setting, frozen=True, tag_field="type", tag="function"):
     """A function that the model may call; `parameters` is the JSON schema of its arguments."""
 
-    name: Name
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
@@ -193,7 +200,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     input: Annotated[str, Meta(min_length=1)] | Annotated[list[InputItem], Meta(min_length=1)]
     previous_response_id: str | None = None
     instructions: str | None = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None

@@ -110,10 +110,13 @@ class ToolMessage(_Message, frozen=True, tag="tool"):
 ChatTurn = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
 
 
+FunctionName = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
 class FunctionTool(Struct, frozen=True):
     """A function that the model may call; `parameters` is a JSON schema."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
@@ -175,6 +178,7 @@ MAX_TOKENS = 2**31 - 1
 MAX_CHOICES = 16
 MAX_PROMPTS = 16
 MAX_TOOLS = 512
+MAX_STOPS = 4
 
 TokenLimit = Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
 Choices = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
@@ -192,7 +196,7 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     n: Choices | None = None
-    stop: StopString | Annotated[list[StopString], Meta(max_length=4)] | None = None
+    stop: StopString | Annotated[list[StopString], Meta(max_length=MAX_STOPS)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None

@@ -38,12 +38,13 @@ _HEADERS = {
     # The files must match each other and the gateway's version: revalidate at each visit.
     "cache-control": "no-cache",
 }
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+"""Of the files, by their suffixes."""
 _FRONT = "index.html"
 
 
@@ -51,7 +52,7 @@ class Page:
     """`GET /` and `GET /page/NAME`; both need no key, since they show nothing about requests."""
 
     def __init__(self) -> None:
-        files = (path for path in Path(__file__).parent.iterdir() if path.suffix in _MEDIA_TYPES)
+        files = (path for path in Path(__file__).parent.iterdir() if path.suffix in MEDIA_TYPES)
         self._files = {path.name: path.read_bytes() for path in files}
 
     async def front(self, _request: Request) -> Response:
@@ -70,5 +71,5 @@ class Page:
         return self._response(name)
 
     def _response(self, name: str) -> Response:
-        media_type = _MEDIA_TYPES[Path(name).suffix]
+        media_type = MEDIA_TYPES[Path(name).suffix]
         return Response(self._files[name], headers=_HEADERS, media_type=media_type)

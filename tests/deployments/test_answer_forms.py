@@ -40,6 +40,30 @@ def test_what_a_form_allows_follows_its_schema(name: str) -> None:
     assert [answer for answer in answers if not is_valid(exact, answer)] == []
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"$ref": "#"}, id="itself"),
+        pytest.param({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, id="a loop"),
+    ],
+)
+def test_a_schema_that_nothing_is_valid_against_is_refused(schema: Any) -> None:
+    """No model could begin an answer: that is the request's fault, and not the engine's."""
+    with pytest.raises(InvalidPrompt) as refused:
+        matcher_of(form(schema))
+
+    assert refused.value.parameter == "response_format"
+
+
+def test_a_part_that_nothing_is_valid_against_has_no_answer() -> None:
+    """The fake engine says so, once it is there."""
+    never = {"a": {"$ref": "#/$defs/a"}}
+    inner = form({"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1, "$defs": never})
+
+    with pytest.raises(InvalidPrompt):
+        text_of(inner, "words")
+
+
 def test_white_space_is_what_json_dumps_writes() -> None:
     """Else a small model goes on with it."""
     schema = GOOD | {"x-guidance": {"whitespace_flexible": True}}

@@ -28,6 +28,7 @@ from gateway.errors import (
         pytest.param(b"null", id="null"),
         pytest.param(b'{"a": NaN}', id="nan"),
         pytest.param(b'{"a": -Infinity}', id="infinity"),
+        pytest.param(b'{"a": [-1e400]}', id="number-that-becomes-infinite"),
         pytest.param(b'{"a": "\xff"}', id="not-utf8"),
         pytest.param(b'{"a": "\\ud800"}', id="lone-surrogate"),
         pytest.param(b'{"\\udfff": 1}', id="lone-surrogate-in-key"),

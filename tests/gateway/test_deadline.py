@@ -40,7 +40,8 @@ def test_whose_limits_hold(headers, whole, stream):
 
 
 @pytest.mark.parametrize(
-    "value", ["", "soon", "0", "-3", "nan", "inf", "30s", pytest.param("\u00b2", id="a digit")]
+    "value",
+    ["", "soon", "0", "-3", "nan", "inf", "30s", "1_0", pytest.param("\u00b2", id="a digit")],
 )
 def test_what_is_no_time_is_refused(value):
     """The client would think that it holds."""

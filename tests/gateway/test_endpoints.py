@@ -7,7 +7,7 @@ from deployments.protocol import Unavailable
 from gateway.config import NicheConfig
 from gateway.dependencies import Dependencies
 from gateway.dialects.embeddings import EmbeddingRequest
-from gateway.dialects.parse import HINTS
+from gateway.dialects.parse import CHAT_UNSUPPORTED, HINTS, TEXT_UNSUPPORTED
 from gateway.dialects.rerank import RerankRequest
 from gateway.dialects.schemas import ChatRequest, TextRequest
 from gateway.openapi import describe
@@ -130,13 +130,34 @@ def test_every_reference_resolves():
     assert names <= set(document["components"]["schemas"])
 
 
-@pytest.mark.parametrize("kind", [ChatRequest, TextRequest, EmbeddingRequest, RerankRequest])
-def test_the_description_knows_every_parameter(kind):
-    """A request's schema has the parameters that are served, and refuses others."""
+@pytest.mark.parametrize(
+    ("kind", "refused"),
+    [
+        (ChatRequest, CHAT_UNSUPPORTED),
+        (TextRequest, TEXT_UNSUPPORTED),
+        (EmbeddingRequest, {}),
+        (RerankRequest, {}),
+    ],
+)
+def test_the_description_knows_every_parameter(kind, refused):
+    """A request's schema has the parameters that are served, those that may only be sent without
+    effect, and refuses others."""
     schema = describe()["components"]["schemas"][kind.__name__]
 
-    assert set(schema["properties"]) == set(kind.__struct_fields__)
+    assert set(schema["properties"]) == {*kind.__struct_fields__, *refused}
+    assert all(schema["properties"][name]["enum"] == [None, *refused[name]] for name in refused)
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_the_description_says_whether_a_key_is_needed(keys):
+    """Either kind of key will do; the page, probes and metrics need none."""
+    described = describe(keys=keys)
+
+    needs = [*described["security"]]
+    assert needs == [{"bearer": []}, {"key": []}, *([] if keys else [{}])]
+    assert described["paths"]["/metrics"]["get"]["security"] == []
+    assert "security" not in described["paths"]["/v1/messages"]["post"]
 
 
 def test_the_description_names_the_hints():

@@ -47,11 +47,38 @@ async def test_a_long_body_without_a_length_is_cut_off():
     assert response.status_code == 413
 
 
-async def test_a_method_error_names_the_allowed_ones():
-    """405 says what is allowed."""
-    response = await make_gateway().get(PATH)
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        pytest.param(PATH, "POST", id="one route"),
+        pytest.param("/v1/responses/resp_1", "DELETE, GET, HEAD", id="two routes"),
+    ],
+)
+async def test_a_method_error_names_the_allowed_ones(path, allowed):
+    """405 says what is allowed, by whichever route."""
+    async with make_gateway().client() as client:
+        response = await client.put(path)
 
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == allowed
+
+
+async def test_a_whole_number_may_have_a_fraction_of_zero():
+    """As in JSON schemas, 2.0 is an integer, for the model too."""
+    gateway = make_gateway()
+
+    response = await gateway.post(CHAT | {"max_tokens": 2.0, "n": 1.0})
+
+    assert response.status_code == 200
+    assert b'"max_tokens":2,"n":1' in gateway.sql.requests[0].body
+
+
+async def test_a_broken_number_is_no_whole_one():
+    """The error shows the value as it was sent."""
+    response = await make_gateway().post(CHAT | {"max_tokens": 2.5, "n": 1.0})
+
+    error = response.json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_type", "max_tokens")
+    assert "2.5" in error["message"]
 
 
 @pytest.mark.parametrize(
