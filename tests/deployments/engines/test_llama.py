@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,7 @@ import pytest_asyncio
 from deployments.engine import EngineContext, create_engine
 from deployments.engines.llama import LlamaEngine
 from deployments.models.errors import ModelError
-from deployments.protocol import (
-    INPUTS,
-    Chunk,
-    InvalidPrompt,
-    ModelRequest,
-    PromptTooLong,
-    Unavailable,
-)
+from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_gguf import (
     HEAD,
@@ -324,31 +316,6 @@ async def test_what_cannot_be_served_is_refused_by_name(
 
     assert refused.value.parameter == parameter
     assert await said(engine, greedy())
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        pytest.param(chat("word " * 760_000), id="chat"),
-        pytest.param(completion(["short", "7" * 3_800_000]), id="completion"),
-        pytest.param(
-            replace(chat("word " * 760_000), operation="count_tokens"), id="counting its tokens"
-        ),
-    ],
-)
-async def test_what_cannot_fit_is_refused_before_it_is_encoded(
-    engine: LlamaEngine, request_: ModelRequest
-) -> None:
-    """It never counts as work; and the replica tells others what cannot fit."""
-    asked = replace(request_, request_id="huge")
-    with pytest.raises(PromptTooLong) as refused:
-        await engine.complete(asked)
-    load = await engine.load("tiny")
-
-    assert refused.value.parameter == INPUTS[asked.operation]
-    assert "huge" not in load.recent_request_ids
-    assert load.room is not None
-    assert load.room.context_tokens == 256
 
 
 async def test_several_prompts_are_answered_in_order(engine: LlamaEngine) -> None:
