@@ -42,7 +42,7 @@ RANKER = EMBEDDER.model_copy(update={"name": "ranker", "kind": "reranking"})
 def edge(folder: Path) -> GatewaySection:
     """The HTTP edge with everything that requests can reach; writes its keys."""
     keys = folder / "keys.txt"
-    keys.write_text(f"{KEY}\noperator {OPERATOR_KEY}\n", encoding="utf-8")
+    keys.write_text(f"grader {KEY}\noperator {OPERATOR_KEY}\n", encoding="utf-8")
     return GatewaySection(
         api_keys_file=str(keys),
         max_body_bytes=MAX_BODY_BYTES,
