@@ -7,7 +7,6 @@ at most: whoever floods the gateway leaves the others something.
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv6Address
@@ -33,7 +32,7 @@ class Slots:
 
     def __init__(self, limit: int) -> None:
         self._limit, self._limit_of_one = limit, math.ceil(_PART_OF_ONE * limit)
-        self._taken, self._taken_by = 0, Counter[str]()
+        self._taken, self._taken_by = 0, dict[str, int]()
 
     @property
     def taken(self) -> int:
@@ -49,10 +48,11 @@ class Slots:
         """
         if self._taken >= self._limit:
             raise _refused(f"is at its limit of {self._limit} concurrent requests")
-        if self._taken_by[client] >= self._limit_of_one:
+        taken = self._taken_by.get(client, 0)
+        if taken >= self._limit_of_one:
             raise _refused(f"takes no more than {self._limit_of_one} requests at once of a client")
         self._taken += 1
-        self._taken_by[client] += 1
+        self._taken_by[client] = taken + 1
         try:
             yield
         finally:
@@ -96,7 +96,8 @@ class CountedBody:
 
     def __exit__(self, *_exception: object) -> None:
         self._room.taken -= self._held
-        self._end_turn()
+        if self._parsing:
+            self._end_turn()
 
     async def receive(self) -> Message:
         """The next message; the last one of a longer body when it may be parsed. Who asks for
@@ -105,7 +106,8 @@ class CountedBody:
         Raises:
             TooManyRequests: there is no room for it.
         """
-        self._end_turn()
+        if self._parsing:
+            self._end_turn()
         message = await self._receive()
         self._received += len(message.get("body", b""))
         if self._received > FREE_BYTES:
@@ -153,11 +155,14 @@ def client_of(scope: Scope) -> str:
     first 64 bits, since who has one address there has all of these."""
     if caller := caller_of(scope):
         return caller
+    address: str
     address, _ = scope.get("client") or ("", 0)
+    if ":" not in address:
+        return address
     try:
         return IPv6Address(address).exploded[:19]
     except ValueError:
-        return str(address)
+        return address
 
 
 def _refused(reason: str, **headers: str) -> TooManyRequests:

@@ -89,12 +89,11 @@ def load(
         lora = _scales(numbers, files.get(name))
         served = _served(spec, options[name], adapters.get(name), lora)
         models[name] = replace(served, end_token=end_token, calling=calling)
-    room = _room(base, shared, writes=pooling is None)
-    control, context_tokens = ControlTokens(_control_tokens(base)), shared.max_context_tokens
-    return Loaded(server, models, control, context_tokens, room, base.architecture)
+    control, room = ControlTokens(_control_tokens(base)), _room(base, shared, pooling is None)
+    return Loaded(server, models, control, shared.max_context_tokens, room, base.architecture)
 
 
-def _room(base: GgufHeader, options: LlamaOptions, *, writes: bool) -> PromptRoom:
+def _room(base: GgufHeader, options: LlamaOptions, writes: bool) -> PromptRoom:
     # Of a model that embeds or ranks, that of a pass, which is no smaller.
     most = options.max_context_tokens if writes else options.inputs_batch_tokens
     return room_for(

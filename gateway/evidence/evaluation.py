@@ -190,17 +190,11 @@ def build_online_evaluation(
     executor = StoreExecutor(store)
     states = _states(dependencies, section, executor, metrics)
     states.register(store)
-    gradings = {
-        spec.name: _grading(section.grading_of(spec.name), spec) for spec in config.specialists
-    }
-    pairs = Pairs(
-        executor,
-        states,
-        gradings,
-        _judge(dependencies, section),
-        section.store_texts,
-        GraderLimit(section.max_pairs_per_key_per_day, wall_clock),
-    )
+    specs = config.specialists
+    gradings = {spec.name: _grading(section.grading_of(spec.name), spec) for spec in specs}
+    judge, limit = _judge(dependencies, section), section.max_pairs_per_key_per_day
+    share = GraderLimit(limit, wall_clock)
+    pairs = Pairs(executor, states, gradings, judge, section.store_texts, share)
     budget = Budget(executor, section.max_tokens_per_day, section.max_cost_per_day, wall_clock)
     answers = AnsweredRequests(executor, wall_clock, section.feedback_hours * 3600)
     ratios = section.sample_ratio, section.trial_sample_ratio

@@ -73,12 +73,12 @@ async def test_what_an_upstream_says_goes_to_the_log_alone(lines, kind, stream):
     gateway = make_gateway(big=FakeBackend("big", refusal=refusal))
 
     body = CHAT | {"model": "big", "stream": stream}
-    response = await gateway.post(body, **{"x-request-id": "abc"})
+    response = await gateway.post(body)
 
     assert response.status_code == 400
     assert "10.1.2.3" not in response.text + str(response.headers)
     [line] = [line for line in lines() if "10.1.2.3" in json.dumps(line)]
-    assert (line["request_id"], line["model"]) == ("abc", "big")
+    assert (line["request_id"], line["model"]) == (response.headers["x-request-id"], "big")
 
 
 async def test_tracebacks_go_to_the_log_alone(lines):

@@ -13,6 +13,7 @@ KINDS = {
     "authentication_error",
     "invalid_request_error",
     "not_found_error",
+    "permission_error",
     "rate_limit_error",
     "request_too_large",
     "timeout_error",
