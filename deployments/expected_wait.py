@@ -70,12 +70,14 @@ class ExpectedWait:
         """How long an answer keeps a slot."""
         return self._models[model].service.seconds
 
-    def seconds(self, model: str, now: float) -> float:
-        """How long one more request would wait for a slot."""
+    def seconds(self, model: str, now: float, before: int | None = None) -> float:
+        """How long one more request would wait for a slot, after so many of those that wait; None:
+        after all of them."""
         self._advance(now)
         counts = self._models[model]
-        before = counts.waiting + counts.handed + 1 - self._mine(model, 1)
-        return max(0.0, before) * self.turn_seconds(model)
+        waiting = counts.waiting if before is None else before
+        beyond = waiting + counts.handed + 1 - self._mine(model, 1)
+        return max(0.0, beyond) * self.turn_seconds(model)
 
     def turn_seconds(self, model: str) -> float:
         """The time from one own request that gets a slot to the next, while others wait."""

@@ -8,14 +8,14 @@ replicas told last.
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from deployments.admission import Refusal, refusal
 from deployments.expected_wait import ExpectedWait
 from deployments.protocol import ModelRequest, Overloaded
 from deployments.spec import ModelSpec
+from deployments.turns import Turns
 
 USUAL_SLOTS = 64
 """Requests at once of a replica, where neither it nor the configuration says a number."""
@@ -26,8 +26,8 @@ _LONGEST_RETRY_SECONDS = 60.0
 
 
 class Limiter:
-    """Limits for the requests of a deployment's models, with a queue for each model in the order of
-    arrival; lives on one event loop.
+    """Limits for the requests of a deployment's models, with a queue for each model, in which its
+    clients take turns; lives on one event loop.
 
     Args:
         specs: its models.
@@ -55,7 +55,7 @@ class Limiter:
             USUAL_SLOTS * replicas if keeps_queue else math.inf,
         )
         self._crowded, self._told_at = False, -math.inf
-        self._turns: dict[str, deque[asyncio.Future[None]]] = {name: deque() for name in limits}
+        self._turns = {name: Turns() for name in limits}
 
     def queued(self, model: str) -> int:
         """The number of requests that wait here."""
@@ -87,7 +87,7 @@ class Limiter:
         """
         model = request.model
         self._admit(request)
-        await self._turn(model)
+        await self._turn(request)
         answered = False
         try:
             yield
@@ -97,7 +97,8 @@ class Limiter:
 
     def _admit(self, request: ModelRequest) -> None:
         model, now = request.model, self._clock()
-        wait, service = self._expected.seconds(model, now), self._expected.service_seconds(model)
+        wait = self._expected.seconds(model, now, self._turns[model].before(request.client))
+        service = self._expected.service_seconds(model)
         self._crowded = wait > 0
         found = refusal(wait, service, request.max_wait_seconds, request.deadline_seconds)
         most, queued = self._most_waiting[model], self.queued(model)
@@ -112,20 +113,20 @@ class Limiter:
     def _must_wait(self, model: str) -> bool:
         return bool(self._turns[model]) or not self._expected.has_room(model)
 
-    async def _turn(self, model: str) -> None:
+    async def _turn(self, request: ModelRequest) -> None:
+        model, client = request.model, request.client
         must_wait, turns = self._must_wait(model), self._turns[model]
         self._expected.entered(model)
         if not must_wait:
             self._expected.handed(model, self._clock())
             return
         turn = asyncio.get_running_loop().create_future()
-        turns.append(turn)
+        turns.append(client, turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                with suppress(ValueError):  # not there if it had to be passed over
-                    turns.remove(turn)
+                turns.remove(client, turn)
                 self._expected.left(model)
             else:  # its turn came together with the cancellation
                 self._end(model, answered=False)

@@ -15,7 +15,7 @@ the gateway writes the messages.
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from deployments.prompt_room import PromptRoom
@@ -77,6 +77,7 @@ class ModelRequest:
         clamp_max_tokens: whether an answer may be shorter than the request's limit allows, where
             the context has no room for that beside the prompt.
         trace: W3C headers that continue the request's trace at another server.
+        client: what stands for the client among those who wait; empty: nobody in particular.
     """
 
     request_id: str
@@ -91,6 +92,7 @@ class ModelRequest:
     max_wait_seconds: float | None = None
     clamp_max_tokens: bool = False
     trace: tuple[tuple[str, str], ...] = ()
+    client: str = field(default="", repr=False)
 
 
 UsageFault = Literal["invalid", "too_many", "contradictory"]

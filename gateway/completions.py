@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from deployments.capabilities import takes_hint
 from deployments.protocol import Chunk, DeadlineExceeded, ModelRequest
 from deployments.spec import ModelSpec
+from gateway.admission import client_of
 from gateway.body import read_parsed
 from gateway.config import AUTO, LAST_WRITE_SECONDS
 from gateway.deadline import time_limits, within
@@ -137,6 +138,7 @@ class _Exchange:
             max_wait_seconds=self._max_wait_seconds,
             clamp_max_tokens=request.model == AUTO,
             trace=record.trace_headers,
+            client=client_of(self._scope),
         )
 
     @property

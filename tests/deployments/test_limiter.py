@@ -175,6 +175,26 @@ async def test_what_must_not_wait_delays_nobody_who_comes_again():
         assert (await refused(those)).retry_after_seconds <= 1.0
 
 
+async def test_a_flood_delays_the_other_clients_by_one_of_its_requests():
+    """In turn, and by the wait that each expects: the flood is refused before they are."""
+    async with clients(slots=1) as those:
+        those.limiter.told(1, {})
+        flood, other = replace(ASKED, client="flood"), replace(ASKED, client="other")
+        await those.come(12, flood)
+        [polite] = await those.come(1, other)
+        wait = replace(other, max_wait_seconds=4.0)
+        await refused(those, replace(flood, max_wait_seconds=4.0))
+        [another] = await those.come(1, replace(wait, client="another"))
+
+        await those.end(2)
+
+        assert len(those.running) == 2
+        assert not polite.done()
+        assert not another.done()
+        await those.end(2)
+        assert polite.done()
+
+
 async def test_who_leaves_the_queue_makes_room():
     """Whoever hangs up counts no more, and nobody is handed on in its place."""
     async with clients(spec(max_ongoing_requests=1)) as those:
