@@ -308,6 +308,7 @@ applications:
           runtime_env:
             env_vars:
               RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD: "0"  # as gateway/ingress.py has it
+              MALLOC_MMAP_THRESHOLD_: "1048576"  # likewise
               {{- with $metrics }}
               PROMETHEUS_MULTIPROC_DIR: {{ . }}
               {{- end }}
