@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ pytestmark = [pytest.mark.serve, pytest.mark.chaos]  # one dies, and the rest ne
 
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": SQL}], "max_tokens": 4}
 FAKE = {"model": "none", "engine": "fake", "resources": {"num_cpus": 0.1}}
+_OLDEST_SECONDS = 1.5
+"""Metrics are collected once a second."""
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Apart:
 
     def batches(self) -> tuple[float, float]:
         """Forward passes so far, and the requests in them."""
+        time.sleep(_OLDEST_SECONDS)
         text = httpx.get(f"{self.stack.url}/metrics", timeout=60).text
         count, total = (
             re.search(rf"^niche_router_batch_size_{name} (\S+)$", text, re.MULTILINE)
