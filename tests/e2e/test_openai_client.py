@@ -1,6 +1,7 @@
 """The official client against the really running stack."""
 
 import json
+import time
 from pathlib import Path
 
 import httpx
@@ -211,6 +212,7 @@ def test_metrics_add_up_over_the_gateway_replicas(stack: Stack, client: OpenAI) 
     """Whichever replica shows the metrics, they count every replica's requests."""
 
     def served() -> float:
+        time.sleep(1.5)  # they are collected once a second
         lines = httpx.get(f"{stack.url}/metrics").text.splitlines()
         return sum(
             float(line.rsplit(" ", 1)[1])
@@ -222,7 +224,7 @@ def test_metrics_add_up_over_the_gateway_replicas(stack: Stack, client: OpenAI) 
     for _ in range(6):
         ask(client, TOOLS, max_tokens=1)
 
-    assert {served() for _ in range(4)} == {before + 6}
+    assert {served() for _ in range(3)} == {before + 6}
 
 
 def test_a_decision_is_in_the_log(client: OpenAI, decision_log: Path) -> None:
