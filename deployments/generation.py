@@ -40,6 +40,7 @@ class Prompt:
         form: what the answer follows; None: nothing.
         functions: the names of those that it may call.
         deadline_seconds: counts from the engine's receipt of the prompt.
+        client: who waits for a slot with it; empty: nobody in particular.
     """
 
     request_id: str
@@ -49,6 +50,7 @@ class Prompt:
     form: Form | None = None
     functions: tuple[str, ...] = ()
     deadline_seconds: float | None = None
+    client: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.text is not None):

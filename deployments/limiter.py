@@ -55,7 +55,7 @@ class Limiter:
             USUAL_SLOTS * replicas if keeps_queue else math.inf,
         )
         self._crowded, self._told_at = False, -math.inf
-        self._turns = {name: Turns() for name in limits}
+        self._turns = {name: Turns[None]() for name in limits}
 
     def queued(self, model: str) -> int:
         """The number of requests that wait here."""

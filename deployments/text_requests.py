@@ -141,7 +141,7 @@ def read_request(request: ModelRequest, *, images: bool = False) -> TextRequest:
         sampling = _sampling(body, body.max_tokens, body.logprobs)
         prompt = Prompt(request.request_id, text="", sampling=sampling)
     n, options = body.n or 1, body.stream_options
-    prompt = replace(prompt, deadline_seconds=request.deadline_seconds)
+    prompt = replace(prompt, deadline_seconds=request.deadline_seconds, client=request.client)
     count = n * len(inputs)
     return TextRequest(
         prompts=tuple(

@@ -174,7 +174,7 @@ class LlamaServer:
             Exception: what `read` raises.
         """
         async with within():
-            slot = await self._slots.take(request.model)
+            slot = await self._slots.take(request.model, request.client)
         call = self._begin(request, body, read, slot)
         try:
             while True:

@@ -1,13 +1,15 @@
 """The slots of an engine that serves several models, which take them in turn."""
 
 import asyncio
-from collections import deque
 from itertools import count
+
+from deployments.turns import Turns
 
 
 class Slots:
     """A number of slots. Who finds none waits; of the models with waiting requests each gets the
-    next free slot in turn, so that the many requests of one do not hold up another's few.
+    next free slot in turn, and so does each of its clients, so that the many requests of one do not
+    hold up another's few.
 
     A model gets no further slot while another one has held one since before its last: the engine
     computes one adapter at a time, and as long as there is work for the first, the other's waits.
@@ -18,22 +20,22 @@ class Slots:
 
     def __init__(self, slots: int) -> None:
         self._free = slots
-        self._waiting: dict[str, deque[asyncio.Future[int]]] = {}
+        self._waiting: dict[str, Turns[int]] = {}
         self._grants = count(1)
         self._last: dict[str, int] = {}
         self._held: dict[str, list[int]] = {}
 
     def waiting(self, model: str) -> int:
         """Requests of the model that wait."""
-        return sum(not turn.cancelled() for turn in self._waiting.get(model, ()))
+        return len(self._waiting.get(model, ()))
 
-    async def take(self, model: str) -> int:
+    async def take(self, model: str, client: str) -> int:
         """Returns with a slot, as a number with which the caller gives it back. Cancelling it
         leaves the queue."""
         if self._free and self._may(model):
             return self._grant(model)
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(model, deque()).append(turn)
+        self._waiting.setdefault(model, Turns()).append(client, turn)
         try:
             return await turn
         except asyncio.CancelledError:

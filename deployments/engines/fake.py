@@ -152,7 +152,7 @@ class FakeEngine:
         with self._record.track(prompt.request_id) as work:
             await self._admit()
             async with (
-                self._slot(prompt.deadline_seconds) as left,
+                self._slot(prompt.client, prompt.deadline_seconds) as left,
                 aclosing(self._said(prompt, work, left)) as pieces,
             ):
                 async for piece in pieces:
@@ -193,7 +193,7 @@ class FakeEngine:
             await self._admit()
             limits = (request.deadline_seconds, request.first_token_seconds)
             limit = min((of for of in limits if of is not None), default=None)
-            async with self._slot(limit) as left:
+            async with self._slot(request.client, limit) as left:
                 await self._wait(0, left)
             return chunk
 
@@ -204,7 +204,9 @@ class FakeEngine:
         self._taken += 1
 
     @asynccontextmanager
-    async def _slot(self, deadline_seconds: float | None) -> AsyncIterator[float | None]:
+    async def _slot(
+        self, client: str, deadline_seconds: float | None
+    ) -> AsyncIterator[float | None]:
         """Holds a slot; gives what is left of the deadline."""
         if self._slots is None:
             yield deadline_seconds
@@ -213,7 +215,7 @@ class FakeEngine:
         before = loop.time()
         try:
             async with asyncio.timeout(deadline_seconds):
-                slot = await self._slots.take(name)
+                slot = await self._slots.take(name, client)
         except TimeoutError:
             raise DeadlineExceeded(name, deadline_seconds or 0.0) from None
         try:

@@ -2,10 +2,12 @@
 
 import asyncio
 
-from deployments.turns import Turn, Turns
+from deployments.turns import Turns
+
+Turn = asyncio.Future[None]
 
 
-async def waiting(turns: Turns, *names: str) -> dict[Turn, str]:
+async def waiting(turns: Turns[None], *names: str) -> dict[Turn, str]:
     """Requests in this order; a name's letter is the client's."""
     named = {asyncio.get_running_loop().create_future(): name for name in names}
     for turn, name in named.items():
@@ -13,7 +15,7 @@ async def waiting(turns: Turns, *names: str) -> dict[Turn, str]:
     return named
 
 
-def order(turns: Turns, named: dict[Turn, str]) -> list[str]:
+def order(turns: Turns[None], named: dict[Turn, str]) -> list[str]:
     """In which they are taken out."""
     taken = []
     while turns:
@@ -23,7 +25,7 @@ def order(turns: Turns, named: dict[Turn, str]) -> list[str]:
 
 async def test_a_client_that_floods_waits_for_itself():
     """Who comes later with one request goes after one of each who was there."""
-    turns = Turns()
+    turns = Turns[None]()
     names = await waiting(turns, "a1", "a2", "a3", "b1", "c1", "b2")
 
     assert turns.before("d") == 3
@@ -33,7 +35,7 @@ async def test_a_client_that_floods_waits_for_itself():
 
 async def test_one_client_is_served_as_it_comes():
     """As a queue."""
-    turns = Turns()
+    turns = Turns[None]()
     names = await waiting(turns, "a1", "a2", "a3")
 
     assert turns.before("a") == 3
@@ -43,7 +45,7 @@ async def test_one_client_is_served_as_it_comes():
 
 async def test_who_gives_up_is_in_nobody_s_way():
     """Also one that was taken out, and a client with nothing left."""
-    turns = Turns()
+    turns = Turns[None]()
     names = await waiting(turns, "a1", "a2", "b1")
     of = {name: turn for turn, name in names.items()}
     first = turns.popleft()

@@ -1,4 +1,4 @@
-"""Slots: taken at once while there are some, then by the models in turn."""
+"""Slots: taken at once while there are some, then by the models in turn, and by their clients."""
 
 import asyncio
 from contextlib import suppress
@@ -14,15 +14,17 @@ class Queue:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         self.served: list[str] = []
+        self.clients: list[str] = []
         self.numbers: list[int] = []
         self.ended = 0
 
-    async def _take(self, model: str) -> None:
-        self.numbers.append(await self.slots.take(model))
+    async def _take(self, model: str, client: str) -> None:
+        self.numbers.append(await self.slots.take(model, client))
         self.served.append(model)
+        self.clients.append(client)
 
-    async def ask(self, *models: str) -> list[asyncio.Task[None]]:
-        tasks = [asyncio.create_task(self._take(model)) for model in models]
+    async def ask(self, *models: str, client: str = "") -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(self._take(model, client)) for model in models]
         await asyncio.sleep(0)
         return tasks
 
@@ -58,6 +60,15 @@ async def test_models_take_slots_in_turn(queue: Queue) -> None:
 
     assert queue.served == ["a", "a", "b", "c", "a", "a"]
     assert queue.slots.waiting("a") == 0
+
+
+async def test_clients_of_a_model_take_its_slots_in_turn(queue: Queue) -> None:
+    """A flood of one client holds another's request up by what has a slot."""
+    await queue.ask("a", "a", "a", "a", client="flood")
+    await queue.ask("a", client="polite")
+    await queue.free(4)
+
+    assert queue.clients == ["flood", "flood", "polite", "flood", "flood"]
 
 
 async def test_who_leaves_the_queue_takes_no_slot(queue: Queue) -> None:
