@@ -138,6 +138,13 @@ class GatewaySection(Section):
         "first 64 bits count. Behind a proxy of `trusted_proxies` it bounds the requests at once "
         "of the address that the proxy names. 0: no bound. Takes effect at a start",
     )
+    max_gets_per_client: int = Field(
+        default=DoorSettings.max_gets_per_client,
+        ge=0,
+        description="GET requests of one address in ten seconds at a node, as of `/metrics`, "
+        "`/readyz` or the evidence; further ones are refused with 429, after a second. Addresses "
+        "count as in `max_connections_per_client`. 0: no bound. Takes effect at a start",
+    )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
         description="addresses and networks of the proxies before the gateway, such as 10.0.0.0/8: "
@@ -240,6 +247,7 @@ class GatewaySection(Section):
             host=self.host,
             head_timeout_seconds=self.head_timeout_seconds,
             max_connections_per_client=self.max_connections_per_client,
+            max_gets_per_client=self.max_gets_per_client,
             trusted_proxies=self.trusted_proxies,
         )
 

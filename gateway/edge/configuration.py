@@ -30,6 +30,10 @@ _STATS = re.compile(r"^(listen stats\n  bind )\*:", re.MULTILINE)
 
 _CLIENT = ",ipmask(32,64)"
 """Who has one address of IPv6 has 2**64."""
+_GETS_WINDOW = "10s"
+"""In which a client's GET requests are counted."""
+_REFUSAL_SECONDS = 1.0
+"""Until one too many is refused: who asks without a pause would ask for refusals all the more."""
 _METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE"
 _PROXIES = 4
 """In a row, at most."""
@@ -109,15 +113,18 @@ def with_answers(text: str, files: Mapping[int, Path]) -> str:
 
 
 def with_limits(text: str, settings: DoorSettings, files: int) -> str:
-    """The same with a time limit for heads, a bound of connections for each client, and Serve's own
-    paths closed.
+    """The same with a time limit for heads, bounds of connections and GET requests for each client,
+    and Serve's own paths closed.
 
     Args:
         text: as Serve writes it.
         settings: the limits.
         files: how many HAProxy may open.
     """
-    seconds = f"    timeout http-request {_time(settings.head_timeout_seconds)}\n"
+    seconds = (
+        f"    timeout http-request {_time(settings.head_timeout_seconds)}\n"
+        f"    timeout tarpit {_time(_REFUSAL_SECONDS)}\n"
+    )
     rules = "".join(f"    {line}\n" for line in (*_connections(settings), *_requests(settings)))
     most = max(int((files - _OTHER_FILES) / _FILES), 1)
     text = _MAXCONN.sub(lambda found: f"    maxconn {min(int(found[1]), most)}", text, count=1)
@@ -131,10 +138,11 @@ def _connections(settings: DoorSettings) -> Iterator[str]:
     yield "option http-ignore-probes"  # a 408 would be taken for the answer to the first request
     if settings.trusted_proxies:
         yield f"acl proxy src {' '.join(settings.trusted_proxies)}"
-    if most := settings.max_connections_per_client:
+    if settings.max_connections_per_client or settings.max_gets_per_client:
         unless = " if !proxy" if settings.trusted_proxies else ""
-        yield "stick-table type ipv6 size 100k expire 1m store conn_cur"
+        yield f"stick-table type ipv6 size 100k expire 1m store conn_cur,gpc0_rate({_GETS_WINDOW})"
         yield f"tcp-request connection track-sc0 src{_CLIENT}{unless}"
+    if most := settings.max_connections_per_client:
         # The first ones beyond the bound are told so; further ones, a flood, are closed unread.
         yield f"tcp-request connection reject if {{ sc0_conn_cur gt {most + most // 8 + 1} }}"
         beyond = f"{{ sc0_conn_cur gt {most} }}"
@@ -161,10 +169,16 @@ def _requests(settings: DoorSettings) -> Iterator[str]:
             told = f"req.hdr_ip(x-forwarded-for,-{place})"
             known = f"proxy {{ var(txn.client) -m ip {proxies} }}"
             yield f"http-request set-var(txn.client) {told} if {known}"
-        if most := settings.max_connections_per_client:
+        if settings.max_connections_per_client or settings.max_gets_per_client:
             yield f"http-request track-sc1 var(txn.client){_CLIENT} if proxy"
+        if most := settings.max_connections_per_client:
             beyond = f"{{ sc1_conn_cur gt {most} }}"
             yield f"http-request return status 429 default-errorfiles if {beyond}"
+    if most := settings.max_gets_per_client:
+        for counter in (0, 1) if settings.trusted_proxies else (0,):
+            yield f"http-request sc-inc-gpc0({counter}) if METH_GET"
+            beyond = f"METH_GET {{ sc{counter}_gpc0_rate gt {most} }}"
+            yield f"http-request tarpit deny_status 429 if {beyond}"
     yield "http-request set-header x-forwarded-for %[var(txn.client)]"
     # As much of the body as HAProxy's buffer holds: no slot of the gateway waits for it.
     yield f"http-request wait-for-body time {_time(settings.head_timeout_seconds)}"

@@ -20,6 +20,7 @@ class DoorSettings:
         host: the address to listen on; empty: Serve's.
         head_timeout_seconds: for the head of a request, and for the first 15 kB of its body.
         max_connections_per_client: of one address, or of one network of IPv6 (/64); 0: no bound.
+        max_gets_per_client: its GET requests in ten seconds; 0: no bound.
         trusted_proxies: addresses and networks whose `x-forwarded-for` is believed.
         probes: whether Serve's `/-/healthz` is open, as KubeRay needs it.
     """
@@ -27,6 +28,7 @@ class DoorSettings:
     host: str = ""
     head_timeout_seconds: float = 10
     max_connections_per_client: int = 2048
+    max_gets_per_client: int = 300
     trusted_proxies: tuple[str, ...] = ()
     probes: bool = False
 

@@ -185,10 +185,11 @@ def test_a_part_that_does_not_start_is_said(
     [
         {"gateway": {"port": 9}},
         {"gateway": {"max_connections_per_client": 9}},
+        {"gateway": {"max_gets_per_client": 9}},
         {"gateway": {"trusted_proxies": ["10.0.0.1"]}},
         {"router": {"artifact": "artifact", "deployment": {}}},
     ],
-    ids=["port", "connections", "proxies", "classifier"],
+    ids=["port", "connections", "gets", "proxies", "classifier"],
 )
 def test_what_takes_a_start_is_refused(keys: dict[str, Any]) -> None:
     """By its key."""

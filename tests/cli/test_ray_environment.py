@@ -98,12 +98,13 @@ def test_the_door_knows_what_the_gateway_s_section_says() -> None:
         host="0.0.0.0",
         head_timeout_seconds=2.5,
         max_connections_per_client=7,
+        max_gets_per_client=8,
         trusted_proxies=("10.0.0.0/8",),
     )
 
     added = ray_environment(STATE, {}, edge)
 
-    expected = DoorSettings("0.0.0.0", 2.5, 7, ("10.0.0.0/8",))
+    expected = DoorSettings("0.0.0.0", 2.5, 7, 8, ("10.0.0.0/8",))
     assert DoorSettings.from_environment(added) == expected
     assert VARIABLE not in ray_environment(STATE, {VARIABLE: ""}, edge)
 

@@ -47,6 +47,7 @@ def edge(folder: Path) -> GatewaySection:
         api_keys_file=str(keys),
         max_body_bytes=MAX_BODY_BYTES,
         body_timeout_seconds=BODY_SECONDS,
+        max_gets_per_client=0,  # all that is asked comes from one
         shadow=ShadowSection(path=str(folder / "evidence.db"), sample_ratio=1, store_texts=True),
         response_store=ResponseStoreSection(path=str(folder / "responses.db")),
     )

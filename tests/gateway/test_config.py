@@ -451,9 +451,10 @@ def test_the_door_is_told_what_the_section_says() -> None:
         "host": "0.0.0.0",
         "head_timeout_seconds": 3,
         "max_connections_per_client": 0,
+        "max_gets_per_client": 9,
         "trusted_proxies": ["10.0.0.0/8", "::1"],
     }
 
     door = parse_config(raw(gateway=told), "x").gateway.door
 
-    assert door == DoorSettings("0.0.0.0", 3, 0, ("10.0.0.0/8", "::1"))
+    assert door == DoorSettings("0.0.0.0", 3, 0, 9, ("10.0.0.0/8", "::1"))

@@ -5,7 +5,7 @@
 {{- $drain := include "niche.drainSeconds" .root -}}
 {{- $proxy := dict "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S" $drain "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S" $drain "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" (add $drain 90) "NICHE_EDGE_METRICS_HOST" "0.0.0.0" -}}
 {{- /* KubeRay asks for Serve's health. A gateway's replica may have the HAProxy of another pod before it, which tells it the client. */ -}}
-{{- $door := pick ((include "niche.given" .root | fromYaml).gateway | default dict) "head_timeout_seconds" "max_connections_per_client" "trusted_proxies" -}}
+{{- $door := pick ((include "niche.given" .root | fromYaml).gateway | default dict) "head_timeout_seconds" "max_connections_per_client" "max_gets_per_client" "trusted_proxies" -}}
 {{- $proxy = merge $proxy (dict "NICHE_EDGE" (set $door "probes" true | toJson) "FORWARDED_ALLOW_IPS" "*") -}}
 {{- include "niche.env" (merge (deepCopy .root.Values.ray.env) $proxy) }}
 {{- if not .root.Values.ray.auth.enabled }}

@@ -27,7 +27,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel
     "settings",
     [
         pytest.param(DoorSettings(), id="by default"),
-        pytest.param(DoorSettings(max_connections_per_client=0, probes=True), id="no bound"),
+        pytest.param(
+            DoorSettings(max_connections_per_client=0, max_gets_per_client=0, probes=True),
+            id="no bound",
+        ),
+        pytest.param(
+            DoorSettings(max_connections_per_client=0, trusted_proxies=("10.0.0.0/8",)),
+            id="of requests alone",
+        ),
         pytest.param(DoorSettings(trusted_proxies=("10.0.0.0/8", "fd00::/8")), id="proxies"),
         pytest.param(DoorSettings(host="127.0.0.2", head_timeout_seconds=0.5), id="host"),
     ],

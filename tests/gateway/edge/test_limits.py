@@ -232,6 +232,36 @@ def test_a_client_with_too_many_connections_is_told(house: House) -> None:
     assert eventually(taken_again)
 
 
+def ask(house: House, address: str, request: bytes = HEAD) -> str:
+    """The status of an answer on a connection of its own."""
+    with connected(house, address) as client:
+        client.sendall(request + b"\r\n")
+        return said(client)
+
+
+def test_a_client_that_asks_without_a_pause_is_slowed_down(house: House) -> None:
+    """GET requests beyond the bound are refused after a second; others, and others', are not."""
+    limited(house, max_gets_per_client=4)
+
+    assert [ask(house, FLOOD) for _ in range(4)] == ["200"] * 4
+    before = time.monotonic()
+    assert ask(house, FLOOD) == "429"
+    assert time.monotonic() - before > 0.9
+    assert ask(house, FLOOD, POST + b"content-length: 0\r\n") == "200"
+    assert ask(house, POLITE) == "200"
+
+
+def test_behind_a_listed_proxy_get_requests_are_counted_by_its_client(house: House) -> None:
+    """Where connections are not."""
+    limited(
+        house, max_gets_per_client=2, max_connections_per_client=0, trusted_proxies=("127.0.0.2",)
+    )
+    one, other = (HEAD + b"x-forwarded-for: %s\r\n" % of for of in (b"9.9.9.9", b"8.8.8.8"))
+
+    assert [ask(house, FLOOD, one) for _ in range(3)] == ["200", "200", "429"]
+    assert ask(house, FLOOD, other) == "200"
+
+
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "client"),
     [
