@@ -58,9 +58,12 @@ class ExpectedWait:
         self._models = {model: _Counts(limit) for model, limit in limits.items()}
         self._now, self._told_at = 0.0, 0.0
 
-    def has_room(self, model: str) -> bool:
-        """Whether one more own request may be handed to the replicas."""
-        return self._models[model].handed < self._limit(model)
+    def has_room(self, model: str, *, newcomer: bool = False) -> bool:
+        """Whether one more own request may be handed to the replicas; `newcomer`: of a client that
+        has none there, and takes turns there with those that have."""
+        counts = self._models[model]
+        spare = self._slots if newcomer and self._known and counts.limit is None else 0
+        return counts.handed < self._limit(model) + spare
 
     def waiting(self, model: str) -> int:
         """Own requests that were not handed to the replicas."""

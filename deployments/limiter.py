@@ -56,6 +56,7 @@ class Limiter:
         )
         self._crowded, self._told_at = False, -math.inf
         self._turns = {name: Turns[None]() for name in limits}
+        self._handed: dict[tuple[str, str], int] = {}
 
     def queued(self, model: str) -> int:
         """The number of requests that wait here."""
@@ -85,14 +86,19 @@ class Limiter:
         Raises:
             Overloaded: the queue is full, or the request would wait too long.
         """
-        model = request.model
+        model, whose = request.model, (request.model, request.client)
         self._admit(request)
         await self._turn(request)
+        handed = self._handed
+        handed[whose] = handed.get(whose, 0) + 1
         answered = False
         try:
             yield
             answered = True
         finally:
+            handed[whose] -= 1
+            if not handed[whose]:
+                del handed[whose]
             self._end(model, answered=answered)
 
     def _admit(self, request: ModelRequest) -> None:
@@ -102,7 +108,7 @@ class Limiter:
         self._crowded = wait > 0
         found = refusal(wait, service, request.max_wait_seconds, request.deadline_seconds)
         most, queued = self._most_waiting[model], self.queued(model)
-        if found is None and most is not None and queued >= most and self._must_wait(model):
+        if found is None and most is not None and queued >= most and self._must_wait(request):
             found = Refusal("queue", self._expected.turn_seconds(model))
         if found is not None:
             seconds = found.excess_seconds
@@ -110,12 +116,15 @@ class Limiter:
                 seconds += self._expected.turned_away(model, now, _LONGEST_RETRY_SECONDS)
             raise Overloaded(model, queued, min(seconds, _LONGEST_RETRY_SECONDS), found.cause)
 
-    def _must_wait(self, model: str) -> bool:
+    def _must_wait(self, request: ModelRequest) -> bool:
+        model = request.model
+        if (model, request.client) not in self._handed:
+            return not self._expected.has_room(model, newcomer=True)
         return bool(self._turns[model]) or not self._expected.has_room(model)
 
     async def _turn(self, request: ModelRequest) -> None:
         model, client = request.model, request.client
-        must_wait, turns = self._must_wait(model), self._turns[model]
+        must_wait, turns = self._must_wait(request), self._turns[model]
         self._expected.entered(model)
         if not must_wait:
             self._expected.handed(model, self._clock())

@@ -1,5 +1,6 @@
 """The endpoints that call no model: models, health, metrics, and the OpenAPI document."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Literal
@@ -128,7 +129,7 @@ class Exposition:
         """`GET /metrics`."""
         encode, content_type = text_format(request.headers.get("accept", ""))
         if content_type not in self._written:
-            write = partial(self._write, encode)
+            write = partial(asyncio.to_thread, self._write, encode)
             self._written[content_type] = Fresh(write, self._clock, SCRAPE_SECONDS)
         body = await self._written[content_type].get()
         return Response(body, headers={"content-type": content_type})

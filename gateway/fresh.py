@@ -8,24 +8,21 @@ _Value = TypeVar("_Value")
 
 
 class Fresh(Generic[_Value]):
-    """Computes a value on another thread, once for all who ask while it is computed or soon after.
+    """Computes a value once for all who ask while it is computed, or soon after.
 
     Args:
-        compute: gives it; safe to call on any thread.
+        compute: gives it.
         clock: monotonic seconds.
         seconds: how old it may be.
-        in_thread: runs a function on another thread.
     """
 
     def __init__(
         self,
-        compute: Callable[[], _Value],
+        compute: Callable[[], Awaitable[_Value]],
         clock: Callable[[], float],
         seconds: float,
-        in_thread: Callable[[Callable[[], _Value]], Awaitable[_Value]] = asyncio.to_thread,
     ) -> None:
         self._compute, self._clock, self._seconds = compute, clock, seconds
-        self._in_thread = in_thread
         self._computing: asyncio.Task[_Value] | None = None
         self._until = float("-inf")
 
@@ -38,7 +35,7 @@ class Fresh(Generic[_Value]):
         return await asyncio.shield(task)
 
     async def _computed(self) -> _Value:
-        value = await self._in_thread(self._compute)
+        value = await self._compute()
         self._until = self._clock() + self._seconds
         return value
 

@@ -1,5 +1,6 @@
 """The endpoints of the online evaluation: evidence, pairs, feedback, and changes of state."""
 
+import asyncio
 from functools import partial
 
 import msgspec
@@ -57,14 +58,19 @@ class EvidenceEndpoints:
         self._config = dependencies.config
         self._started = dependencies.wall_clock()
         metrics = dependencies.metrics.registry, dependencies.multiprocess_dir
-        self._traffic = Fresh(partial(read_traffic, *metrics), dependencies.clock, SCRAPE_SECONDS)
+        read = partial(asyncio.to_thread, read_traffic, *metrics)
+        self._traffic = Fresh(read, dependencies.clock, SCRAPE_SECONDS)
+        self._body = Fresh(self._written, dependencies.clock, seconds=0)
 
     async def evidence(self, _request: Request) -> Response:
-        """`GET /v1/niche/evidence`.
+        """`GET /v1/niche/evidence`: written once for all who ask meanwhile.
 
         Raises:
             StoreError: the store cannot be used.
         """
+        return Response(await self._body.get(), media_type="application/json")
+
+    async def _written(self) -> bytes:
         config, evaluation = self._config, self._evaluation
         traffic = await self._traffic.get()
         specialists = await self._specialists(traffic)
@@ -78,7 +84,7 @@ class EvidenceEndpoints:
             totals=render_totals(traffic, specialists),
             specialists=specialists,
         )
-        return Response(msgspec.json.encode(body), media_type="application/json")
+        return msgspec.json.encode(body)
 
     async def order(self, request: Request) -> Response:
         """`POST /v1/niche/lifecycle/{model}`: changes the state of a specialist; answers with its

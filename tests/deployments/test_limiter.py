@@ -195,6 +195,29 @@ async def test_a_flood_delays_the_other_clients_by_one_of_its_requests():
         assert polite.done()
 
 
+async def test_who_has_nothing_there_is_handed_on_beside_a_flood():
+    """To take turns for the engine's slots. There is room for as many as slots, and no more."""
+    flood, newcomers = replace(ASKED, client="flood"), ["a", "a", "b", "c"]
+    async with clients(slots=2) as those:
+        await those.come(9, flood)
+        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 5)
+        for client in newcomers:
+            await those.come(1, replace(ASKED, client=client))
+
+        assert (len(those.running), those.limiter.queued(MODEL)) == (6, 7)
+        await those.end(4)  # of the flood, which is handed on no sooner
+        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 5)
+
+
+async def test_a_limit_in_numbers_holds_for_newcomers():
+    """It may be what the server can take."""
+    async with clients(spec(max_ongoing_requests=2), slots=2) as those:
+        await those.come(2, replace(ASKED, client="flood"))
+        await those.come(1, replace(ASKED, client="a"))
+
+        assert (len(those.running), those.limiter.queued(MODEL)) == (2, 1)
+
+
 async def test_who_leaves_the_queue_makes_room():
     """Whoever hangs up counts no more, and nobody is handed on in its place."""
     async with clients(spec(max_ongoing_requests=1)) as those:

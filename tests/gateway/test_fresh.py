@@ -1,7 +1,6 @@
 """`gateway.fresh`: computed once for all who ask."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -18,19 +17,16 @@ class Work:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def __call__(self) -> int:
+    async def __call__(self) -> int:
+        await self.gate.wait()
         self.runs += 1
         if self.fault is not None:
             raise self.fault
         return self.runs
 
-    async def in_thread(self, compute: Callable[[], int]) -> int:
-        await self.gate.wait()
-        return compute()
-
 
 def fresh(work: Work, clock: FakeClock) -> Fresh[int]:
-    return Fresh(work, clock, 1.0, work.in_thread)
+    return Fresh(work, clock, 1.0)
 
 
 async def test_all_who_ask_meanwhile_get_one_value():

@@ -28,6 +28,7 @@ from deployments.engines.llama import LlamaEngine
 from deployments.models.cache import cache_dir
 from deployments.protocol import BackendError, InvalidPrompt, ModelRequest
 from deployments.spec import ModelSpec
+from deployments.tagged_calls import prompted
 from loadtests.bench.machine import commit, describe_machine
 from loadtests.table import markdown_rows
 from tests.model_requests import chat, objects, text_of
@@ -73,6 +74,7 @@ _TIMED = {
     },
 }
 """Schemas of answers that are longer than what is timed."""
+_CALL, _PROMPT_OF_CALL = "a text that may become a call", "none, and the functions in the prompt"
 _TIMED_TOKENS, _TIMED_ROUNDS = 128, 5
 
 
@@ -179,8 +181,9 @@ def _timed_forms() -> dict[str, dict[str, Any]]:
         for name, schema in _TIMED.items()
     }
     function = {"name": "record", "parameters": _TIMED["many objects"]}
-    tools = {"tools": [{"type": "function", "function": function}]}
-    return {"none": {}} | schemas | {"a text that may become a call": tools}
+    tools = [{"type": "function", "function": function}]
+    told = prompted([{"role": "user", "content": PROMPTS[7]}], tools)
+    return {"none": {}} | schemas | {_PROMPT_OF_CALL: {"messages": told}, _CALL: {"tools": tools}}
 
 
 async def _times(engine: LlamaEngine, request: ModelRequest) -> list[float]:
@@ -232,10 +235,10 @@ def report(given: list[dict[str, Any]], timed: dict[int, dict[str, list[float]]]
         part = [row for row in given if row["calls"] == calls]
         if part:
             lines += [f"## {title}", "", *markdown_rows([("figure", ""), *_table(part)]), ""]
-    speed = [("form", "streams", "tokens/s", "of the speed without")]
+    speed = [("form", "streams", "tokens/s", "of the speed without, same prompt")]
     for streams, forms in timed.items():
-        base = median(forms["none"])
         for name, each in forms.items():
+            base = median(forms[_PROMPT_OF_CALL if name == _CALL else "none"])
             speed.append((name, f"{streams}", f"{median(each):.0f}", f"{median(each) / base:.2f}"))
     listed = ", ".join(f"{name} ({count})" for name, count in cut.most_common()) or "none"
     lines += [
