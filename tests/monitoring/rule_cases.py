@@ -127,6 +127,7 @@ def model_up(*verdicts: str) -> dict[str, str]:
 
 BUDGET = 'niche_shadow_budget_used_ratio{job="niche", limit="tokens"}'
 STORE = 'niche_evidence_store_errors_total{job="niche"}'
+USAGE_FAULTS = 'niche_upstream_usage_faults_total{job="niche", model="sql", fault="too_many"}'
 DROPPED_LINES = 'niche_decision_log_drops_total{job="niche"}'
 IN_FLIGHT = 'niche_requests_in_flight{job="niche"}'
 SHUT = 'niche_edge_shut_seconds_total{job="niche"}'
@@ -295,6 +296,8 @@ ALERTS = (
         "30m",
         None,
     ),
+    AlertCase("NicheUpstreamUsageFaults", "an upstream lies", {USAGE_FAULTS: "0+1x20"}, "8m", SQL),
+    AlertCase("NicheUpstreamUsageFaults", "it did so once", {USAGE_FAULTS: "0x5 1x20"}, "8m", None),
     AlertCase("NicheDecisionLogDropsLines", "one is lost", {DROPPED_LINES: "0x5 1x20"}, "8m", JOB),
     AlertCase(
         "NicheDecisionLogDropsLines", "that was long ago", {DROPPED_LINES: "0x5 1x40"}, "30m", None
