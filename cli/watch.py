@@ -1,7 +1,9 @@
 """Tells which models of a running stack come and go, and has those that failed try again."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,12 +18,21 @@ PAUSE_SECONDS = 0.25
 IN_A_ROW = 6
 """Answers that agree: each gateway replica checks by itself, and a request reaches one of them."""
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 10.0, 120.0
+_FAILED_SECONDS = 10.0
+"""Between two looks at what failed while no model is missing: to ask Serve costs 40 ms."""
+
+
+@cache
+def _client() -> httpx.Client:
+    """One for all looks, since it takes 10 ms to make; with a connection for each, so that they
+    come to different gateway replicas."""
+    return httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def missing_models(url: str) -> Mapping[str, str] | None:
     """The models that cannot answer, each with the reason; None if the gateway does not say."""
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=30)
+        answer = _client().get(f"{url}/readyz")
         found: Mapping[str, str] = answer.json().get("models", {})
     except (httpx.HTTPError, ValueError, AttributeError):
         return None
@@ -51,6 +62,7 @@ class ModelWatch:
         self._started = started
         self._told: dict[str, bool] = {}  # whether it was up when last told
         self._retries: dict[str, tuple[float, float]] = {}  # when, and how long after the last
+        self._failed_at = -math.inf
 
     def until_settled(self, seconds: float) -> Mapping[str, str] | None:
         """Waits until each model is up, or it is known why not; returns those that are missing,
@@ -80,11 +92,13 @@ class ModelWatch:
                 self._told[name] = True
                 seconds = self._clock() - self._started
                 self._say(f"{name} is up ({seconds:.0f} s, {len(up)} of {len(names)})")
-        self._retry()
+        if missing or self._clock() >= self._failed_at + _FAILED_SECONDS:
+            self._retry()
         return missing
 
     def _retry(self) -> None:
-        now, failed = self._clock(), self._stack.failed()
+        self._failed_at = now = self._clock()
+        failed = self._stack.failed()
         self._retries = {app: when for app, when in self._retries.items() if app in failed}
         for app in failed:
             due, wait = self._retries.setdefault(

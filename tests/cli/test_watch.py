@@ -38,8 +38,10 @@ class Stack:
         self.missing: dict[str, str] = {}
         self.down: list[str] = []
         self.deployed_again: list[str] = []
+        self.asked = 0
 
     def failed(self) -> list[str]:
+        self.asked += 1
         return self.down
 
     def deploy_again(self, app: str) -> None:
@@ -145,6 +147,20 @@ def test_what_failed_tries_again_less_and_less_often(
     clock.advance(1000)
     watch.look()
     assert len(stack.deployed_again) == len(tries)
+
+
+def test_serve_is_asked_seldom_while_nothing_is_missing(
+    stack: Stack, watch: ModelWatch, clock: FakeClock
+) -> None:
+    """A change may have failed behind models that answer; each time costs as much as answers."""
+    for _ in range(60):
+        watch.look()
+        clock.advance(1)
+    assert stack.asked == 6
+    stack.missing = {"big": "no weights"}
+    for _ in range(3):
+        watch.look()
+    assert stack.asked == 9
 
 
 def test_a_gateway_that_does_not_answer_tells_nothing(
