@@ -58,12 +58,17 @@ class ExpectedWait:
         self._models = {model: _Counts(limit) for model, limit in limits.items()}
         self._now, self._told_at = 0.0, 0.0
 
-    def has_room(self, model: str, *, newcomer: bool = False) -> bool:
-        """Whether one more own request may be handed to the replicas; `newcomer`: of a client that
-        has none there, and takes turns there with those that have."""
+    @property
+    def slots(self) -> float:
+        """Requests that the replicas work on at once, as far as that is known."""
+        return self._slots
+
+    def has_room(self, model: str, *, spare: bool = False) -> bool:
+        """Whether one more own request may be handed to the replicas; `spare`: also into the room
+        of clients with less than their share, who take turns there with those that have more."""
         counts = self._models[model]
-        spare = self._slots if newcomer and self._known and counts.limit is None else 0
-        return counts.handed < self._limit(model) + spare
+        more = self._slots if spare and self._known and counts.limit is None else 0
+        return counts.handed < self._limit(model) + more
 
     def waiting(self, model: str) -> int:
         """Own requests that were not handed to the replicas."""

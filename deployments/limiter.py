@@ -56,7 +56,7 @@ class Limiter:
         )
         self._crowded, self._told_at = False, -math.inf
         self._turns = {name: Turns[None]() for name in limits}
-        self._handed: dict[tuple[str, str], int] = {}
+        self._handed = {name: dict[str, int]() for name in limits}
 
     def queued(self, model: str) -> int:
         """The number of requests that wait here."""
@@ -86,19 +86,19 @@ class Limiter:
         Raises:
             Overloaded: the queue is full, or the request would wait too long.
         """
-        model, whose = request.model, (request.model, request.client)
+        model, client = request.model, request.client
         self._admit(request)
         await self._turn(request)
-        handed = self._handed
-        handed[whose] = handed.get(whose, 0) + 1
+        handed = self._handed[model]
+        handed[client] = handed.get(client, 0) + 1
         answered = False
         try:
             yield
             answered = True
         finally:
-            handed[whose] -= 1
-            if not handed[whose]:
-                del handed[whose]
+            handed[client] -= 1
+            if not handed[client]:
+                del handed[client]
             self._end(model, answered=answered)
 
     def _admit(self, request: ModelRequest) -> None:
@@ -117,10 +117,12 @@ class Limiter:
             raise Overloaded(model, queued, min(seconds, _LONGEST_RETRY_SECONDS), found.cause)
 
     def _must_wait(self, request: ModelRequest) -> bool:
-        model = request.model
-        if (model, request.client) not in self._handed:
-            return not self._expected.has_room(model, newcomer=True)
-        return bool(self._turns[model]) or not self._expected.has_room(model)
+        model, client, turns = request.model, request.client, self._turns[request.model]
+        if not turns and self._expected.has_room(model):
+            return False
+        handed = self._handed[model]
+        has_share = handed.get(client, 0) * len(handed | {client: 0}) >= self._expected.slots
+        return has_share or client in turns or not self._expected.has_room(model, spare=True)
 
     async def _turn(self, request: ModelRequest) -> None:
         model, client = request.model, request.client

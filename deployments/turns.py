@@ -18,6 +18,9 @@ class Turns(Generic[_Slot]):
     def __bool__(self) -> bool:
         return bool(self._of)
 
+    def __contains__(self, client: str) -> bool:
+        return client in self._of
+
     def __len__(self) -> int:
         """Those that have not given up."""
         return sum(not turn.cancelled() for turns in self._of.values() for turn in turns)

@@ -195,21 +195,34 @@ async def test_a_flood_delays_the_other_clients_by_one_of_its_requests():
         assert polite.done()
 
 
-async def test_who_has_nothing_there_is_handed_on_beside_a_flood():
+async def test_who_has_less_than_its_share_is_handed_on_beside_a_flood():
     """To take turns for the engine's slots. There is room for as many as slots, and no more."""
-    flood, newcomers = replace(ASKED, client="flood"), ["a", "a", "b", "c"]
-    async with clients(slots=2) as those:
-        await those.come(9, flood)
-        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 5)
-        for client in newcomers:
+    async with clients(slots=4) as those:
+        await those.come(12, replace(ASKED, client="flood"))
+        assert (len(those.running), those.limiter.queued(MODEL)) == (8, 4)
+        await those.come(3, replace(ASKED, client="a"))  # its share is two
+        assert (len(those.running), those.limiter.queued(MODEL)) == (10, 5)
+        for client in ("b", "c", "d"):
             await those.come(1, replace(ASKED, client=client))
 
-        assert (len(those.running), those.limiter.queued(MODEL)) == (6, 7)
+        assert (len(those.running), those.limiter.queued(MODEL)) == (12, 6)
         await those.end(4)  # of the flood, which is handed on no sooner
-        assert (len(those.running), those.limiter.queued(MODEL)) == (4, 5)
+        assert (len(those.running), those.limiter.queued(MODEL)) == (8, 6)
 
 
-async def test_a_limit_in_numbers_holds_for_newcomers():
+async def test_who_waits_is_not_overtaken_by_its_own_next_request():
+    """When one that was handed on has ended."""
+    async with clients(slots=4) as those:
+        await those.come(12, replace(ASKED, client="flood"))
+        await those.come(3, replace(ASKED, client="a"))
+        those.running.pop(8).set()
+        await settled()
+        await those.come(1, replace(ASKED, client="a"))
+
+        assert (len(those.running), those.limiter.queued(MODEL)) == (9, 6)
+
+
+async def test_a_limit_in_numbers_holds_beside_a_flood():
     """It may be what the server can take."""
     async with clients(spec(max_ongoing_requests=2), slots=2) as those:
         await those.come(2, replace(ASKED, client="flood"))
