@@ -32,6 +32,12 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if abs(value) < 1 else f"{value:.2f} s"
 
 
+def signed_seconds(value: float) -> str:
+    """A difference of times: `+83 ms`, `\u22121.24 s`."""
+    sign = "+" if value >= 0 else "\u2212"
+    return f"{sign}{seconds(abs(value))}"
+
+
 def money(value: float) -> str:
     """An amount of currency with three significant digits: `0.00123`, `12.3`."""
     if not value:

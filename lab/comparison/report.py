@@ -15,7 +15,7 @@ from lab.comparison.charts import COST_TITLES, kind_of
 from lab.comparison.costs import COST_KINDS, CostKind
 from lab.comparison.experiment import AUTO, GENERALIST, SHUFFLE
 from lab.comparison.figures import Example, Figures
-from lab.comparison.formatting import percent, points, points_between, seconds, whole
+from lab.comparison.formatting import percent, points, points_between, signed_seconds, whole
 from lab.comparison.tables import (
     arms_table,
     domains_table,
@@ -175,11 +175,8 @@ def _tiles(figures: Figures, found: Verdict) -> Iterator[str]:
 
 
 def _change(interval: Interval) -> tuple[str, str]:
-    sign = "+" if interval.value >= 0 else "\u2212"
-    return (
-        f"{sign}{seconds(abs(interval.value))}",
-        f"{1000 * interval.low:+.0f} to {1000 * interval.high:+.0f} ms",
-    )
+    low, value, high = map(signed_seconds, (interval.low, interval.value, interval.high))
+    return value, f"{low} to {high}"
 
 
 def _tile(title: str, size: str, between: str) -> str:

@@ -5,7 +5,14 @@ from collections.abc import Iterator, Sequence
 from lab.comparison.costs import COST_KINDS
 from lab.comparison.experiment import AUTO, GENERALIST
 from lab.comparison.figures import LATENCIES, Figures
-from lab.comparison.formatting import money, percent, points, points_between, seconds
+from lab.comparison.formatting import (
+    money,
+    percent,
+    points,
+    points_between,
+    seconds,
+    signed_seconds,
+)
 from lab.statistics.interval import Interval
 from lab.statistics.quantiles import Quantiles
 from lab.statistics.table import Table
@@ -179,9 +186,8 @@ def _cost(interval: Interval | None) -> str:
 
 
 def _more_seconds(interval: Interval) -> str:
-    sign = "+" if interval.value >= 0 else "-"
-    low, high = (f"{1000 * at:+.0f}" for at in (interval.low, interval.high))
-    return f"{sign}{seconds(abs(interval.value))} [{low} to {high} ms]"
+    low, value, high = map(signed_seconds, (interval.low, interval.value, interval.high))
+    return f"{value} [{low} to {high}]"
 
 
 def _p(value: float) -> str:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from lab.comparison.formatting import money, percent, points, points_between, seconds, whole
+from lab.comparison.formatting import (
+    money,
+    percent,
+    points,
+    points_between,
+    seconds,
+    signed_seconds,
+    whole,
+)
 from lab.statistics.interval import Interval
 
 
@@ -29,6 +37,11 @@ def test_a_share_is_told_in_percent() -> None:
 def test_a_time_is_told_in_the_unit_that_fits(value: float, told: str) -> None:
     """From microseconds on."""
     assert seconds(value) == told
+
+
+def test_a_difference_of_times_has_its_sign() -> None:
+    """And each bound of an interval its own unit."""
+    assert (signed_seconds(0.083), signed_seconds(-21.68)) == ("+83 ms", "\u221221.68 s")
 
 
 @pytest.mark.parametrize(("value", "told"), [(0, "0"), (0.00123, "0.00123"), (2e-6, "2.00e-06")])
