@@ -176,8 +176,8 @@ def _requests(settings: DoorSettings) -> Iterator[str]:
             yield f"http-request return status 429 default-errorfiles if {beyond}"
     if most := settings.max_gets_per_client:
         for counter in (0, 1) if settings.trusted_proxies else (0,):
-            yield f"http-request sc-inc-gpc0({counter}) if METH_GET"
-            beyond = f"METH_GET {{ sc{counter}_gpc0_rate gt {most} }}"
+            yield f"http-request sc-inc-gpc0({counter}) if METH_GET{healthz}"
+            beyond = f"METH_GET{healthz} {{ sc{counter}_gpc0_rate gt {most} }}"
             yield f"http-request tarpit deny_status 429 if {beyond}"
     yield "http-request set-header x-forwarded-for %[var(txn.client)]"
     # As much of the body as HAProxy's buffer holds: no slot of the gateway waits for it.
