@@ -54,7 +54,7 @@ async def test_a_prompt_that_is_left_is_read_for_one_more_batch_at_most(tmp_path
     for _ in range(5):
         before = batches(server)
         await answer(server, chat("a" * 8000, max_tokens=1, seed=1), pieces=1)
-        slot = await server._slots.take("tiny")  # when the call has left the server
+        slot = await server._slots.take("tiny", "")  # when the call has left the server
         further.append(batches(server) - before - 1)
         server._slots.give_back("tiny", slot)
     await server.stop()
