@@ -28,15 +28,13 @@ from deployments.engines._vllm_answers import without_end_token
 from deployments.engines._vllm_stats import Stats, StatsLogger
 from deployments.models.errors import ModelError
 from deployments.protocol import (
+    INPUTS,
     BackendError,
     InvalidPrompt,
     ModelRequest,
     Operation,
     Unavailable,
 )
-
-_FIRST_PARAMETER = {"chat": "messages", "completion": "prompt"}
-"""The parameter to blame for an error that names none."""
 
 _PARAMETERS = {"chat": ChatCompletionRequest, "completion": CompletionRequest}
 
@@ -166,7 +164,7 @@ def _engine(arguments: Namespace, stats: Stats) -> AsyncLLM:
 def _refusal(request: ModelRequest, answer: ErrorResponse) -> BackendError:
     """The exception for vLLM's own error."""
     body = json.dumps({"error": answer.error.model_dump()})
-    blame = Blame(request.body, _FIRST_PARAMETER[request.operation])
+    blame = Blame(request.body, INPUTS[request.operation])
     error = error_from(request.model, answer.error.code, body, blame)
     if isinstance(error, InvalidPrompt):  # no upstream's words: this process is ours
         return type(error)(error.parameter, f"vLLM refuses: {error.detail}")
@@ -176,5 +174,5 @@ def _refusal(request: ModelRequest, answer: ErrorResponse) -> BackendError:
 def _invalid(request: ModelRequest, error: ValidationError) -> InvalidPrompt:
     """The exception for a body that vLLM cannot read."""
     fault = error.errors()[0]
-    place = fault["loc"][0] if fault["loc"] else _FIRST_PARAMETER[request.operation]
+    place = fault["loc"][0] if fault["loc"] else INPUTS[request.operation]
     return InvalidPrompt(str(place), f"vLLM refuses: {fault['msg']}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.precision import products_dtype
 from lab.routing.metrics import log_loss
 
 if TYPE_CHECKING:
@@ -190,11 +191,12 @@ def _epochs(model: FineTuned, train: Labelled, rate: float, recipe: Recipe) -> I
         lambda step: min((step + 1) / rising, (steps - step) / max(1, steps - rising)),
     )
     weights = [*model.encoder.parameters(), *model.head.parameters()]
+    halved = products_dtype("cpu") == torch.bfloat16
     for _ in range(recipe.epochs):
         model.encoder.train()
         for batch in batches([len(ids) for ids in tokens], recipe.batch, rng):
-            # Half the time of single precision; the weights stay in single precision.
-            with torch.autocast("cpu", torch.bfloat16):
+            # The weights stay in single precision.
+            with torch.autocast("cpu", torch.bfloat16, enabled=halved):
                 logits, _ = model.forward([tokens[index] for index in batch])
             loss = torch.nn.functional.cross_entropy(logits.float(), truth[batch])
             optimiser.zero_grad()

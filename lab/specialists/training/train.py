@@ -1,7 +1,7 @@
 """Trains a specialist: a LoRA adapter on every linear layer of the base model.
 
 Progress is shown, each measurement of the validation loss writes a checkpoint, and an interrupted
-run resumes from the last one. The same code runs on a CPU (in bfloat16) and on a GPU.
+run resumes from the last one. The same code runs on a CPU and on a GPU.
 
 A recipe has stages: each continues from the previous stage's adapter, with its own settings. The
 first starts far from a good solution. The later ones move around one, each with another row order,
