@@ -83,8 +83,9 @@ class Run:
 
     def _adapted(self, base: Path, start_from: Adapter | None) -> Any:
         config = self.config
-        # Short sequences: on a CPU the backward pass of fused attention is slower.
-        attention = "sdpa" if self.device == "cuda" else "eager"
+        # In bfloat16 on a CPU the backward pass of fused attention is slower, with short sequences.
+        slow = self.device == "cpu" and self.dtype == torch.bfloat16
+        attention = "eager" if slow else "sdpa"
         model = load_model(base, None, self.dtype, attention).to(self.device)
         # fp32 adapter weights on a bf16 base too (PEFT's default), so that
         # rounding keeps small updates.
