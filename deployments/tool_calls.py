@@ -5,7 +5,9 @@ the name come once, with the first. Servers differ there: some repeat the id in 
 up another one, some leave out the index, and some give one index to several calls.
 """
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,14 +18,17 @@ Call = dict[str, Any]
 """A call, or the delta of one, in OpenAI's shape. What else a server puts there stays."""
 
 _ONCE = ("id", "type")
+_ID_LENGTH = 9
+"""Of ids made here: letters and digits, as many as the strictest template wants."""
 
 
 @dataclass(slots=True)
 class _Choice:
-    """The calls of a choice so far: their own ids, and the last one with each of the server's
-    indices."""
+    """The calls of a choice so far: their own ids, those that have a name, and the last one with
+    each of the server's indices."""
 
     ids: list[str] = field(default_factory=list)
+    named: set[int] = field(default_factory=set)
     by_index: dict[int | None, int] = field(default_factory=dict)
 
 
@@ -48,14 +53,44 @@ class ToolCalls:
         index, function = call.get("index"), call.get("function")
         index = index if isinstance(index, int) else None
         function = function if isinstance(function, dict) else {}
+        if isinstance(function.get("arguments"), dict):  # OpenAI's are JSON as text
+            arguments = json.dumps(function["arguments"], ensure_ascii=False)
+            function = function | {"arguments": arguments}
+            call = call | {"function": function}
         known, own = choice.by_index.get(index), str(call.get("id") or "")
         if known is None or (function.get("name") and own not in ("", choice.ids[known])):
             known = choice.by_index[index] = len(choice.ids)
             # An id of its own for every call, as their results are told apart by nothing else.
-            choice.ids.append(own or f"{self._request.response_id}_{number}_{known}")
+            choice.ids.append(own or self._new_id(f"{number}_{known}"))
+            if function.get("name"):
+                choice.named.add(known)
             once = {"id": marked(choice.ids[known], self._request.model), "type": "function"}
             return call | {"index": known} | once
         rest = {key: value for key, value in call.items() if key not in _ONCE}
-        if function:
+        if known in choice.named and function:
             rest["function"] = {key: function[key] for key in function if key != "name"}
+        elif function.get("name"):
+            choice.named.add(known)
         return rest | {"index": known}
+
+    def _new_id(self, place: str) -> str:
+        digest = hashlib.sha256(f"{self._request.response_id}_{place}".encode())
+        return digest.hexdigest()[:_ID_LENGTH]
+
+
+def with_readable_arguments(call: Mapping[str, Any]) -> Call:
+    """A call of the conversation so far, for templates that read its arguments. Of those that broke
+    off, and are no JSON object, the text is one."""
+    function = call.get("function")
+    given = function.get("arguments") if isinstance(function, dict) else None
+    if not isinstance(given, str) or _is_object(given):
+        return dict(call)
+    arguments = json.dumps({"arguments": given}, ensure_ascii=False) if given.strip() else "{}"
+    return {**call, "function": {**function, "arguments": arguments}}
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -9,7 +9,7 @@ from deployments.tool_calls import ToolCalls
 from tests.model_requests import chat
 
 
-def delta(index: int | None = None, name: str = "", arguments: str = "", **more: Any) -> Any:
+def delta(index: int | None = None, name: str = "", arguments: Any = "", **more: Any) -> Any:
     function = ({"name": name} if name else {}) | {"arguments": arguments}
     place = {} if index is None else {"index": index}
     return place | more | {"function": function}
@@ -58,6 +58,16 @@ SECOND = (1, "b", "g", "{}")
             [FIRST, REST, SECOND],
             id="no index",
         ),
+        pytest.param(
+            [delta(0, "", "{", id="a"), delta(0, "f", "}"), delta(0, "f", "", id="a")],
+            [(0, "a", None, "{"), (0, None, "f", "}"), (0, None, None, "")],
+            id="the name after the id",
+        ),
+        pytest.param(
+            [delta(0, "f", {"x": "é"}, id="a")],
+            [(0, "a", "f", '{"x": "é"}')],
+            id="an object for the arguments",
+        ),
     ],
 )
 def test_each_delta_has_the_index_of_its_call_and_the_first_its_id_and_name(
@@ -81,6 +91,8 @@ def test_a_call_without_an_id_gets_one_of_its_own() -> None:
     }
 
     assert len(ids) == 4
+    assert {len(own_id(of)) for of in ids} == {9}
+    assert all(own_id(of).isalnum() for of in ids)
 
 
 def test_what_else_a_server_says_of_a_call_stays() -> None:
