@@ -19,6 +19,7 @@ from deployments.engines._llama_options import LlamaOptions
 from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, ModelRequest
 from deployments.tagged_calls import Calling, callable_tools, form_of, prompted
+from deployments.tool_calls import with_readable_arguments
 
 _SHARED = frozenset(
     {
@@ -34,9 +35,12 @@ _SHARED = frozenset(
         "top_p",
     }
 )
+_PENALTIES = ("frequency_penalty", "presence_penalty", "repeat_penalty", "repetition_penalty")
+_RENAMED = {"repetition_penalty": "repeat_penalty"}
+"""What vLLM and others call a parameter, and what llama.cpp does."""
 _FORMS = frozenset({"parallel_tool_calls", "response_format", "tool_choice", "tools"})
 _PASSED = {
-    "chat": _SHARED | _FORMS | {"max_completion_tokens"},
+    "chat": _SHARED | _FORMS | {"chat_template_kwargs", "max_completion_tokens"},
     "completion": _SHARED,
 }
 """Parameters that go on as they come. What else is known is read by name below."""
@@ -44,7 +48,12 @@ _PASSED = {
 _READ = frozenset(
     {"logprobs", "messages", "n", "prompt", "seed", "stop", "stream_options", "top_logprobs"}
 )
-_LONGEST = {"grammar": 8_192, "response_format": 65_536, "tools": 262_144}
+_LONGEST = {
+    "chat_template_kwargs": 8_192,
+    "grammar": 8_192,
+    "response_format": 65_536,
+    "tools": 262_144,
+}
 """Bytes of JSON. Far longer ones overflow llama.cpp's stack, which ends the process; optional parts
 by the thousand keep every request waiting for minutes."""
 _MESSAGE_KEYS = frozenset(
@@ -118,15 +127,18 @@ def read_request(
     Raises:
         InvalidPrompt: it asks for something that this engine does not serve.
     """
-    known = _PASSED[request.operation] | _READ
+    known = _PASSED[request.operation] | _READ | _RENAMED.keys()
     fields = asked(request, known, "engine llama does not serve it")
     _check_lengths(fields)
     body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
+    body |= {there: fields[here] for here, there in _RENAMED.items() if here in fields}
     body |= _defaults(fields, model.options)
     inputs: list[dict[str, Any]] = [{}]
     form = None
     if request.operation == "chat":
         body["messages"] = _messages(fields["messages"], model, control_tokens)
+        if "chat_template_kwargs" in body:
+            body |= control_tokens.as_text({"chat_template_kwargs": body["chat_template_kwargs"]})
         form = _shape_answer(body, fields, model, control_tokens)
         _hold_to(form, body, fields, model)
     else:
@@ -193,7 +205,8 @@ def _hold_to(
             raise InvalidPrompt("grammar", f"not together with {form.parameter}; leave one out")
         body["grammar"] = grammar_of(form.rule, model.end_token)
         if not form.text:  # there is no place for a model to think aloud
-            body |= {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_format": "none"}
+            kwargs = body.get("chat_template_kwargs", {}) | {"enable_thinking": False}
+            body |= {"chat_template_kwargs": kwargs, "reasoning_format": "none"}
     elif model.grammar and not asks_for_form(fields):
         body["grammar"] = grammar_for(model.grammar, fields["messages"], model.end_token)
 
@@ -219,7 +232,7 @@ def _defaults(fields: Mapping[str, Any], options: LlamaOptions) -> dict[str, Any
     }
     if "max_completion_tokens" in fields:
         del defaults["max_tokens"]
-    if fields.get("presence_penalty") or fields.get("frequency_penalty"):
+    if any(fields.get(penalty) for penalty in _PENALTIES):
         defaults["repeat_last_n"] = options.max_context_tokens  # its own default is 64
     return {
         key: value for key, value in defaults.items() if value is not None and key not in fields
@@ -247,6 +260,8 @@ def _message(turn: Mapping[str, Any]) -> dict[str, Any]:
         message["role"] = "system"
     if isinstance(message.get("content"), list):
         message["content"] = "\n".join(_text(part) for part in message["content"])
+    if message.get("tool_calls"):
+        message["tool_calls"] = [with_readable_arguments(call) for call in message["tool_calls"]]
     return message
 
 

@@ -74,7 +74,8 @@ class Choice(msgspec.Struct):
         part = self.message if self.delta is None else self.delta
         if part is None:
             part = {"text": self.text}
-        return [value for key, value in part.items() if key != "role" and not is_empty(value)]
+        silent = ("role", "reasoning") if "reasoning_content" in part else ("role",)
+        return [value for key, value in part.items() if key not in silent and not is_empty(value)]
 
     def tokens(self) -> int:
         """The tokens of an event, if the server does not say: those with log-probabilities, or one
@@ -98,7 +99,9 @@ def is_tidy(choice: Choice, part: Part, *, ends: bool) -> bool:
     if part == "text":
         return bytes(choice.text) not in (b"", b"null")
     said = choice.delta if part == "delta" else choice.message
-    return said is not None and not _is_list(said.get("content"))
+    if said is None or _is_list(said.get("content")):
+        return False
+    return "reasoning_content" in said or not _is_text(said.get("reasoning"))
 
 
 def tidied(choices: Raw, part: Part, *, ends: bool, spoken: Container[int] = ()) -> Raw:
@@ -121,11 +124,11 @@ def tidied(choices: Raw, part: Part, *, ends: bool, spoken: Container[int] = ())
 def _delta(choice: dict[str, Raw], *, repeated: bool) -> Raw:
     delta = choice.get("delta", NULL)
     if not _is_null(delta):
-        return _with_text(delta)
+        return _in_openais_words(delta)
     message = choice.pop("message", NULL)
     if repeated or _is_null(message):
         return EMPTY_OBJECT
-    fields = _fields.decode(_with_text(message))
+    fields = _fields.decode(_in_openais_words(message))
     if not is_empty(fields.get("tool_calls")):
         calls = _list_of_fields.decode(fields["tool_calls"])
         numbered = [{"index": number} | call for number, call in enumerate(calls)]
@@ -137,19 +140,20 @@ def _message(choice: dict[str, Raw]) -> Raw:
     message = choice.get("message", NULL)
     if _is_null(message):
         message = choice.pop("delta", NULL)
-    return _NOTHING_SAID if _is_null(message) else _with_text(message)
+    return _NOTHING_SAID if _is_null(message) else _in_openais_words(message)
 
 
-def _with_text(part: Raw) -> Raw:
-    """A delta or a message whose content is a string where it was a list of texts."""
+def _in_openais_words(part: Raw) -> Raw:
+    """A delta or a message whose content is a string where it was a list of texts, and whose
+    thoughts are in `reasoning_content` too where they were in `reasoning`."""
     fields = _fields.decode(part)
     content = fields.get("content")
-    if content is None or not _is_list(content):
-        return part
-    texts = [_text(item) for item in msgspec.json.decode(content)]
-    if None in texts:
-        return part  # what is no text has no place in a string
-    fields["content"] = Raw(_encode("".join(filter(None, texts))))
+    if content is not None and _is_list(content):
+        texts = [_text(item) for item in msgspec.json.decode(content)]
+        if None not in texts:  # what is no text has no place in a string
+            fields["content"] = Raw(_encode("".join(filter(None, texts))))
+    if _is_text(fields.get("reasoning")):
+        fields.setdefault("reasoning_content", fields["reasoning"])
     return Raw(_encode(fields))
 
 
@@ -164,6 +168,10 @@ def _is_null(value: Raw) -> bool:
 
 def _is_list(value: Raw | None) -> bool:
     return value is not None and bytes(value).startswith(b"[")
+
+
+def _is_text(value: Raw | None) -> bool:
+    return value is not None and bytes(value).startswith(b'"')
 
 
 def _logprobs_in(logprobs: Raw) -> int:

@@ -59,7 +59,7 @@ _PASSED = {
     "completion": _SHARED | {"echo", "prompt"},
 }
 _LIMITS = ("max_completion_tokens", "max_tokens")
-_TEXT_OF_CLIENTS = ("messages", "tools")
+_TEXT_OF_CLIENTS = ("chat_template_kwargs", "messages", "tools")
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,25 @@ def test_a_list_of_texts_is_their_text(content, text):
     assert fields["choices"][0]["message"]["content"] == (content if text is None else text)
 
 
+@pytest.mark.parametrize(
+    ("given", "thoughts"),
+    [
+        ({"reasoning": "abcd"}, "abcd"),
+        ({"reasoning": "abcd", "reasoning_content": "wxyz"}, "wxyz"),
+        ({"reasoning": None}, None),
+    ],
+    ids=["the newer name", "both", "none"],
+)
+def test_thoughts_have_the_name_that_most_clients_read(given, thoughts):
+    """Beside the server's own; they are counted once."""
+    message = {"role": "assistant", "content": "abcd"} | given
+    chunk, fields = whole({"choices": [{"index": 0, "message": message}]})
+
+    said = fields["choices"][0]["message"]
+    assert (said.get("reasoning_content"), said["reasoning"]) == (thoughts, given["reasoning"])
+    assert chunk.usage.completion_tokens == (2 if thoughts is None else 3)
+
+
 def test_choices_of_a_whole_answer_are_all_kept():
     """In their order, with their reasons."""
     choices = [
