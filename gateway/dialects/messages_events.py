@@ -6,6 +6,7 @@
 A block is a thought, a text, or a call of a tool. One is open at a time.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from deployments.protocol import Chunk, Usage
+from gateway.answer_text import Content, thoughts_in, words_in
 from gateway.dialects.messages_errors import message_error
 from gateway.dialects.messages_schemas import (
     BlockDelta,
@@ -64,7 +66,7 @@ class _Call(Struct, frozen=True):
 
 
 class _Part(Struct, frozen=True):
-    content: str | None = None
+    content: Content = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
@@ -72,13 +74,13 @@ class _Part(Struct, frozen=True):
 
     @property
     def thought(self) -> str:
-        """Servers have two names for it."""
-        return self.reasoning_content or self.reasoning or ""
+        """Servers have two names for it, and some a part of the content."""
+        return self.reasoning_content or self.reasoning or thoughts_in(self.content)
 
     @property
     def text(self) -> str:
         """What is said, or said instead."""
-        return (self.content or "") + (self.refusal or "")
+        return words_in(self.content) + (self.refusal or "")
 
 
 class _Choice(Struct, frozen=True):
@@ -98,6 +100,37 @@ _read = msgspec.json.Decoder(_Answer).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+class _GrowingCall:
+    """A call in a stream.
+
+    Attributes:
+        first: its first piece, with id and name.
+        block: the number of its block; None: it has not begun.
+        unsaid: pieces of its arguments that no event had yet.
+    """
+
+    def __init__(self, first: _Call) -> None:
+        self.first = first
+        self.block: int | None = None
+        self.unsaid: list[str] = []
+        self._arguments: list[str] = []
+
+    def add(self, piece: str | None) -> None:
+        """Adds a piece of the arguments."""
+        if piece:
+            self.unsaid.append(piece)
+            self._arguments.append(piece)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are an object."""
+        try:
+            _object("".join(self._arguments))
+        except msgspec.DecodeError:
+            return False
+        return True
+
+
 class MessageRendering:
     """See `Rendering`.
 
@@ -110,7 +143,8 @@ class MessageRendering:
         self._begun = False
         self._blocks = 0
         self._open: type[_Block] | None = None
-        self._calls: dict[int, int] = {}
+        self._calls: dict[int, _GrowingCall] = {}
+        self._growing = deque[_GrowingCall]()
         self._last = _Choice()
 
     def whole(self, chunk: Chunk, niche: Niche) -> bytes:
@@ -155,6 +189,7 @@ class MessageRendering:
             yield from self._more(choice.delta)
             self._last = choice if choice.finish_reason else self._last
         if chunk.usage is not None:
+            yield from self._tell_calls(ends=True)
             yield from self._close()
             yield MessageDelta(
                 delta=self._stopped(self._last, calls=bool(self._calls)),
@@ -163,18 +198,39 @@ class MessageRendering:
             )
 
     def _more(self, said: _Part) -> Iterator[Event]:
+        if said.thought or said.text:
+            yield from self._tell_calls(ends=True)
         if said.thought:
             yield from self._grow(ThinkingAnswer(), ThinkingDelta(said.thought))
         if said.text:
             yield from self._grow(TextAnswer(), TextDelta(said.text))
-        for call in said.tool_calls or ():
-            if call.index not in self._calls:
-                yield from self._begin(_called(call, {}))
-                self._calls[call.index] = self._blocks - 1
-            if call.function.arguments:
-                # Of a call before the last one too: servers may mix what calls say.
-                delta = InputDelta(call.function.arguments)
-                yield BlockDelta(index=self._calls[call.index], delta=delta)
+        for piece in said.tool_calls or ():
+            call = self._calls.get(piece.index)
+            if call is None:
+                call = self._calls[piece.index] = _GrowingCall(piece)
+                self._growing.append(call)
+            call.add(piece.function.arguments)
+            if call.block is not None:
+                yield from self._say(call)
+        yield from self._tell_calls(ends=False)
+
+    def _tell_calls(self, *, ends: bool) -> Iterator[Event]:
+        """Of the calls that grow the first is told; the next one begins when it is whole, or when
+        all end, since servers may mix what calls say."""
+        while self._growing:
+            call = self._growing[0]
+            if call.block is None:
+                yield from self._begin(_called(call.first, {}))
+                call.block = self._blocks - 1
+                yield from self._say(call)
+            if not ends and (len(self._growing) == 1 or not call.is_whole):
+                return
+            self._growing.popleft()
+
+    def _say(self, call: _GrowingCall) -> Iterator[Event]:
+        for piece in call.unsaid:
+            yield BlockDelta(index=call.block or 0, delta=InputDelta(piece))
+        call.unsaid.clear()
 
     def _grow(self, empty: ThinkingAnswer | TextAnswer, delta: Delta) -> Iterator[Event]:
         """More of the open block, or of a new one if that is of another kind."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
+from gateway.answer_text import Content, thoughts_in, words_in
 from gateway.dialects.responses_schemas import (
     OutputCall,
     OutputItem,
@@ -48,12 +49,12 @@ class Call(msgspec.Struct):
 
 
 class Said(msgspec.Struct):
-    """What is read of a chat's message, or of a delta of it. Servers differ in the name of what the
-    model thought."""
+    """What is read of a chat's message, or of a delta of it. Servers differ in where they have what
+    the model thought."""
 
     reasoning_content: str | None = None
     reasoning: str | None = None
-    content: str | None = None
+    content: Content = None
     refusal: str | None = None
     tool_calls: list[Call] | None = None
 
@@ -104,10 +105,10 @@ class Output:
 
     def add(self, said: Said, logprobs: Logprobs) -> None:
         """Adds what the model said next."""
-        if thoughts := said.reasoning_content or said.reasoning:
+        if thoughts := said.reasoning_content or said.reasoning or thoughts_in(said.content):
             self._write(_THOUGHTS, thoughts, [])
-        if said.content:
-            self._write(_TEXT, said.content, [_as_written(token) for token in logprobs])
+        if words := words_in(said.content):
+            self._write(_TEXT, words, [_as_written(token) for token in logprobs])
         if said.refusal:
             self._write(_REFUSAL, said.refusal, [])
         for position, call in enumerate(said.tool_calls or ()):

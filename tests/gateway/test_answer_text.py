@@ -19,8 +19,9 @@ CALLS = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": 
         ({"delta": {"tool_calls": CALLS}}, ""),
         ({"delta": {"role": "assistant", "content": None}}, ""),
         ({"text": "yes"}, "yes"),
+        ({"message": {"content": [{"type": "thinking", "thinking": "hm"}, "yes"]}}, "yes"),
     ],
-    ids=["whole", "calls", "refusal", "piece", "piece of calls", "null", "completion"],
+    ids=["whole", "calls", "refusal", "piece", "piece of calls", "null", "completion", "parts"],
 )
 def test_text_of_an_answer(choice, text):
     """The content of the first choice; what is no text has none."""

@@ -219,15 +219,43 @@ def test_one_block_is_open_at_a_time(key):
 
 
 def test_calls_that_a_server_mixes_stay_apart():
-    """Each piece of arguments goes to its own call."""
+    """Each piece of arguments goes to its own call, and no block grows after its end."""
     _, blocks, _ = streamed(
         piece(tool_calls=[call(0, "", "a", "f"), call(1, "", "b", "g")]),
-        piece(tool_calls=[call(0, "{}"), call(1, "{}")]),
+        piece(tool_calls=[call(0, '{"x":'), call(1, "{")]),
+        piece(tool_calls=[call(1, "}"), call(0, "1}")]),
         last("tool_calls"),
     )
 
-    grown = [event["index"] for event in blocks if event["type"] == "content_block_delta"]
-    assert grown == [0, 1]
+    assert [
+        (event["index"], event.get("delta", {}).get("partial_json"))
+        for event in blocks
+        if event["type"] != "content_block_start"
+    ] == [(0, '{"x":'), (0, "1}"), (0, None), (1, "{"), (1, "}"), (1, None)]
+
+
+def test_a_call_without_arguments_holds_up_another_until_the_end():
+    """Nobody can know whether more of it comes."""
+    _, blocks, _ = streamed(
+        piece(tool_calls=[call(0, "", "a", "f"), call(1, "{}", "b", "g")]), last("tool_calls")
+    )
+
+    kinds = [(event["type"].removeprefix("content_block_"), event["index"]) for event in blocks]
+    assert kinds == [("start", 0), ("stop", 0), ("start", 1), ("delta", 1), ("stop", 1)]
+
+
+def test_thoughts_may_be_a_part_of_the_content():
+    """Of an answer that is whole, and of a piece of one."""
+    content = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "a"]
+    _, blocks, _ = streamed(piece(content=content), last())
+
+    thought, text = whole({"content": content})["content"]
+    assert (thought["thinking"], text["text"]) == ("hm", "a")
+    assert [
+        next(iter(set(event["delta"].values()) - {event["delta"]["type"]}))
+        for event in blocks
+        if event["type"] == "content_block_delta"
+    ] == ["hm", "a"]
 
 
 def test_a_refusal_is_what_is_said():

@@ -156,6 +156,14 @@ def test_thoughts_refusals_and_calls_are_items():
     assert len({item["id"] for item in output}) == 4
 
 
+def test_thoughts_may_be_a_part_of_the_content():
+    """As some servers list them."""
+    thought, message = whole({"content": [{"type": "thinking", "thinking": "hm"}, "a"]})["output"]
+
+    assert thought["content"] == [{"type": "reasoning_text", "text": "hm"}]
+    assert message["content"][0]["text"] == "a"
+
+
 @pytest.mark.parametrize(
     ("reason", "why"),
     [("length", "max_output_tokens"), ("content_filter", "content_filter")],
