@@ -328,8 +328,8 @@ def _asking(
         return not readiness.down(model) and health.available(model, clock())
 
     access = Access(available, _active(evaluation))
-    rooms = PromptRooms(dependencies.backends, (spec.name for spec in config.generating))
-    decider = Decider(config, AutoRouter(dependencies.policy, scorer, access), rooms)
+    router = AutoRouter(dependencies.policy, scorer, access)
+    decider = Decider(config, router, _rooms(dependencies))
     dispatcher = Dispatcher(
         dependencies.backends,
         health,
@@ -339,6 +339,11 @@ def _asking(
         config.gateway.token_timeout_seconds,
     )
     return decider, images, dispatcher
+
+
+def _rooms(dependencies: Dependencies) -> PromptRooms:
+    generating = (spec.name for spec in dependencies.config.generating)
+    return PromptRooms(dependencies.backends, generating)
 
 
 def _answering_routes(
@@ -385,7 +390,8 @@ def _preview_route(
 
 def _reading_routes(dependencies: Dependencies, readiness: Readiness) -> list[Route]:
     config = dependencies.config
-    catalogue = Catalogue(config, readiness, int(dependencies.wall_clock()))
+    created = int(dependencies.wall_clock())
+    catalogue = Catalogue(config, readiness, _rooms(dependencies), created)
     probes = Probes(readiness, (spec.name for spec in config.generating))
     metrics = Exposition(
         dependencies.metrics.registry, dependencies.multiprocess_dir, dependencies.clock

@@ -20,6 +20,7 @@ from gateway.errors import ModelNotFound
 from gateway.fresh import Fresh
 from gateway.metrics import SCRAPE_SECONDS, collected, text_format
 from gateway.model_schemas import ModelList, ModelObject, NicheModel
+from gateway.prompt_rooms import PromptRooms
 from gateway.readiness import Readiness
 from router.types import GENERAL
 
@@ -31,11 +32,14 @@ class Catalogue:
     Args:
         config: names the models.
         readiness: knows which are missing.
+        rooms: knows their contexts.
         created: when this gateway started, in Unix seconds; reported for every model.
     """
 
-    def __init__(self, config: NicheConfig, readiness: Readiness, created: int) -> None:
-        self._readiness = readiness
+    def __init__(
+        self, config: NicheConfig, readiness: Readiness, rooms: PromptRooms, created: int
+    ) -> None:
+        self._readiness, self._rooms = readiness, rooms
         self._generating = [spec.name for spec in config.generating]
         could = frozenset[Capability]().union(*map(capabilities_of, config.generating))
         auto = ModelObject(
@@ -73,6 +77,8 @@ class Catalogue:
 
     def _now(self, model: ModelObject) -> ModelObject:
         """The model as the last health checks found it; `auto` needs one that answers with text."""
+        context = self._rooms.context_tokens(model.id)
+        model = replace(model, niche=replace(model.niche, max_context_tokens=context))
         names = self._generating if model.id == AUTO else [model.id]
         reasons = [self._readiness.reason(name) for name in names]
         if None in reasons:

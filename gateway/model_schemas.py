@@ -16,7 +16,8 @@ class NicheModel(Struct, frozen=True):
     requests may need of it beyond text; of `auto`, what some model can do. `available`: whether it
     passed its last health check; if not, `unavailable_reason` says why. Of `auto`: whether any
     model that answers with text did. `functions`: those that a specialist learned to call, and may
-    be asked for without the capability.
+    be asked for without the capability. `max_context_tokens`: of prompt and answer together; null
+    where the server behind the engine alone knows, and of `auto`.
     """
 
     role: Literal["auto", "generalist", "specialist", "embedding", "reranking"]
@@ -27,6 +28,7 @@ class NicheModel(Struct, frozen=True):
     available: bool = True
     unavailable_reason: str | None = None
     functions: Sequence[str] = ()
+    max_context_tokens: int | None = None
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):

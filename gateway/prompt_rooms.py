@@ -26,6 +26,11 @@ class PromptRooms:
         self._telling = {name: of for name, of in tell.items() if isinstance(of, TellsRoom)}
         self._generating = tuple(generating)
 
+    def context_tokens(self, model: str) -> int | None:
+        """A model's context; None: nobody told."""
+        telling = self._telling.get(model)
+        return telling.room.context_tokens if telling and telling.room else None
+
     def require(self, request: CompletionRequest) -> None:
         """Returns if a model may have room for a request.
 

@@ -21,6 +21,7 @@ async def test_models_are_listed():
 
     able = {"capabilities": ["json_schema", "logprobs", "tools"]}
     able |= {"available": True, "unavailable_reason": None, "functions": []}
+    able |= {"max_context_tokens": None}
     assert [(model["id"], model["owned_by"], model["niche"]) for model in listed["data"]] == [
         ("auto", "niche", {"role": "auto", "domain": None, "engine": None, "pool": None} | able),
         (
