@@ -114,6 +114,7 @@ ANSWER_HEADERS = (
     "x-niche-reason",
     "x-niche-not-applied",
     "x-niche-rewritten",
+    "x-niche-cost",
 )
 """The headers of an answer."""
 

@@ -121,10 +121,11 @@ class RouteClassifier:
 
 
 def text_of(query: Query) -> str:
-    """The user's last message; the text of a completion; empty without a user message."""
+    """The user's last message with words; the text of a completion; empty if there is none."""
     if query.text is not None:
         return query.text
-    return next((turn.content for turn in reversed(query.messages) if turn.role == "user"), "")
+    said = (turn.content for turn in reversed(query.messages) if turn.role == "user")
+    return next((text for text in said if text.strip()), "")
 
 
 def prompt_sha256(query: Query) -> str:

@@ -83,11 +83,7 @@ def parse_messages(raw: dict[str, Any]) -> CompletionRequest:
         place = f"messages[{len(given.messages) - 1}].role"
         raise InvalidValue(f"{place}: no model continues a turn; end with the user's.", place)
     rendering = partial(MessageRendering, given.stop_sequences or ())
-    request = replace(_as_chat(given), rendering=rendering)
-    if given.top_k is None:
-        return request
-    # No parameter of chats: engines that know it take it, and the others refuse it by name.
-    return replace(request, fields={**request.fields, "top_k": given.top_k})
+    return replace(_as_chat(given), rendering=rendering)
 
 
 def parse_token_count(raw: dict[str, Any]) -> CompletionRequest:
@@ -215,6 +211,7 @@ def _sampling(given: MessagesRequest) -> dict[str, Any]:
         "max_tokens": given.max_tokens,
         "temperature": given.temperature,
         "top_p": given.top_p,
+        "top_k": given.top_k,
         "stop": given.stop_sequences or None,
         "stream": given.stream,
         "user": given.metadata and given.metadata.user_id,

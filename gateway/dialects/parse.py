@@ -182,7 +182,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
     if isinstance(form := request.response_format, SchemaFormat):
         check_schema(form.json_schema.schema, "response_format.json_schema.schema")
     turns.check(request.messages)
-    fields = fields_for_model(served, _idle(request))
+    fields = fields_for_model(served | _in_full(request), _idle(request))
     needs = _needs(fields) | turns.needs(request.messages)
     return CompletionRequest(
         operation="chat",
@@ -192,6 +192,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         needs=needs,
         images=tuple(turns.images(request.messages)) if Capability.IMAGES in needs else (),
         caller=turns.caller(request.messages),
+        not_applied=_unheard_options(request),
         choices=request.n or 1,
         stream=request.stream or False,
         user=request.user,
@@ -216,7 +217,8 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
         raise InvalidValue(
             f"prompt: {AUTO!r} routes one prompt per request; send one, or name a model.", "prompt"
         )
-    fields = {"max_tokens": TEXT_DEFAULT_MAX_TOKENS} | fields_for_model(served)
+    fields: dict[str, Any] = {"max_tokens": TEXT_DEFAULT_MAX_TOKENS}
+    fields |= fields_for_model(served | _in_full(request))
     n = request.n or 1
     if n * len(texts) > MAX_CHOICES:
         raise InvalidValue(
@@ -228,6 +230,7 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
         query=Query(text=texts[0]),
         fields=fields,
         needs=_needs(fields),
+        not_applied=_unheard_options(request),
         choices=n * len(texts),
         stream=request.stream or False,
         user=request.user,
@@ -293,6 +296,22 @@ def fields_for_model(served: dict[str, Any], idle: Container[str] = frozenset())
         and name not in idle
         and not any(_same(value, nothing) for nothing in _ASK_FOR_NOTHING.get(name, ()))
     }
+
+
+def _in_full(request: ChatRequest | TextRequest) -> dict[str, Any]:
+    """What clients write in several ways, in the one that every server knows."""
+    full: dict[str, Any] = {}
+    if request.stream_options is not None:
+        full["stream_options"] = {"include_usage": bool(request.stream_options.include_usage)}
+    if isinstance(request, ChatRequest) and isinstance(request.tool_choice, NamedTool):
+        full["tool_choice"] = msgspec.to_builtins(request.tool_choice)
+    return full
+
+
+def _unheard_options(request: ChatRequest | TextRequest) -> tuple[str, ...]:
+    """Noise against listeners, which no stream here has."""
+    options = request.stream_options
+    return ("stream_options",) if options and options.include_obfuscation else ()
 
 
 def _idle(request: ChatRequest) -> set[str]:

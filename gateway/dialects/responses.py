@@ -168,6 +168,7 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
     else:
         for index, item in enumerate(request.input):
             _take(item, turns, f"input[{index}]")
+        turns.show_images()
     body = {name: getattr(request, name) for name in _SAME}
     body |= _tools(request, turns.places) | _text(request.text or TextSetting())
     body["messages"] = turns.messages
@@ -237,12 +238,35 @@ class _Turns:
 
     places: dict[str, str]
     messages: list[dict[str, Any]] = field(default_factory=list)
+    _images: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def add(self, message: dict[str, Any], place: str, content: str = ".content") -> None:
         """Adds a turn; `content` is where its content is, seen from its place."""
+        if message["role"] != "tool":
+            self.show_images()
         here = f"messages[{len(self.messages)}]"
         self.messages.append(message)
         self.places.update({here: place, f"{here}.content": place + content})
+
+    def result(self, item: FunctionOutputItem, place: str) -> None:
+        """Adds the result of a call, which is text: its images wait for the end of the results."""
+        content = _content(item.output)
+        if not isinstance(content, str):
+            parts = [(f"{place}.output[{index}]", part) for index, part in enumerate(content)]
+            self._images.extend(placed for placed in parts if placed[1]["type"] == "image_url")
+            content = "\n".join(part["text"] for part in content if part["type"] == "text")
+        result = {"role": "tool", "tool_call_id": item.call_id, "content": content}
+        self.add(result, place, ".output")
+
+    def show_images(self) -> None:
+        """Adds the images of the results before, as the user's: a chat's results are texts."""
+        if not self._images:
+            return
+        here, (first, _) = f"messages[{len(self.messages)}]", self._images[0]
+        self.places[here] = first
+        self.places.update({f"{here}.content[{at}]": of for at, (of, _) in enumerate(self._images)})
+        self.messages.append({"role": "user", "content": [part for _, part in self._images]})
+        self._images.clear()
 
     def of_model(self, place: str) -> dict[str, Any]:
         """The model's turn that is under way, or a new one."""
@@ -276,8 +300,7 @@ def _take(item: InputItem, turns: _Turns, place: str) -> None:
             call = {"id": item.call_id, "type": "function", "function": function}
             turns.call(call, place)
         case FunctionOutputItem():
-            result = {"role": "tool", "tool_call_id": item.call_id}
-            turns.add(result | {"content": _content(item.output)}, place, ".output")
+            turns.result(item, place)
         case ReasoningItem():
             thoughts = [part.text for part in item.content or item.summary or ()]
             if thoughts:

@@ -31,7 +31,7 @@ class InputImage(Struct, frozen=True, tag_field="type", tag="input_image"):
     """An image, by its URL or as one (`data:`)."""
 
     image_url: str
-    detail: Literal["auto", "low", "high"] | None = None
+    detail: Literal["auto", "low", "high", "original"] | None = None
     file_id: None = None
 
 
@@ -123,7 +123,7 @@ class NamespaceTool(_Setting, frozen=True, tag_field="type", tag="namespace"):
 
     name: Name
     tools: list[ResponseTool]
-    description: str | None = None
+    description: str | UnsetType = UNSET
 
 
 class WebSearchTool(Struct, frozen=True, tag_field="type", tag="web_search"):

@@ -29,7 +29,7 @@ class ImageUrl(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     """An image: itself, as a `data:` URL, or where it is."""
 
     url: str
-    detail: Literal["auto", "low", "high"] | None = None
+    detail: Literal["auto", "low", "high", "original"] | None = None
 
 
 class ImagePart(Struct, frozen=True, tag_field="type", tag="image_url", forbid_unknown_fields=True):
@@ -172,6 +172,7 @@ class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """How to stream."""
 
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
 MAX_TOKENS = 2**31 - 1
@@ -188,6 +189,8 @@ MetadataKey = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
 TokenId = Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
+MAX_STOP_TOKENS = 128
+TokenNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -201,6 +204,11 @@ class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: Annotated[dict[TokenId, Bias], Meta(max_length=1024)] | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    min_tokens: Annotated[int, Meta(ge=0, le=MAX_TOKENS)] | None = None
+    stop_token_ids: Annotated[list[TokenNumber], Meta(max_length=MAX_STOP_TOKENS)] | None = None
     service_tier: str | None = None
     store: bool | None = None
     user: str | None = None
@@ -220,6 +228,7 @@ class ChatRequest(_Request, frozen=True, kw_only=True):
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     response_format: TextFormat | JsonFormat | SchemaFormat | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
     prediction: dict[str, Any] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: dict[str, Any] | None = None

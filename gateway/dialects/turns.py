@@ -136,7 +136,8 @@ def check(turns: Sequence[ChatTurn]) -> None:
 
 
 def _check_answer(index: int, turn: AssistantMessage) -> None:
-    if turn.content is msgspec.UNSET and not _calls(turn) and turn.refusal is None:
+    beside = (turn.refusal, turn.reasoning_content, turn.reasoning)
+    if turn.content is msgspec.UNSET and not _calls(turn) and beside == (None, None, None):
         place = f"messages[{index}].content"
         raise MissingParameter(f"{place}: required, but missing.", place)
 

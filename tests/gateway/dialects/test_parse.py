@@ -53,6 +53,12 @@ def test_parameters_arrive_as_they_were_written():
         "stop": ["a", "b"],
         "logprobs": True,
         "top_logprobs": 20,
+        "top_k": 5,
+        "min_p": 0.1,
+        "repetition_penalty": 1.1,
+        "min_tokens": 1,
+        "stop_token_ids": [2],
+        "chat_template_kwargs": {"enable_thinking": False},
     }
 
     own = {"user": "u", "metadata": {"k": "v"}, "stream": True}
@@ -188,8 +194,13 @@ def test_an_answer_can_be_sent_back():
             InvalidValue,
             "response_format.json_schema.schema",
         ),
-        ({"top_k": 5}, UnknownParameter, "top_k"),
-        ({"top_k": None}, UnknownParameter, "top_k"),
+        ({"top_p_": 1}, UnknownParameter, "top_p_"),
+        ({"top_p_": None}, UnknownParameter, "top_p_"),
+        ({"top_k": -2}, InvalidValue, "top_k"),
+        ({"min_p": 1.5}, InvalidValue, "min_p"),
+        ({"repetition_penalty": 0}, InvalidValue, "repetition_penalty"),
+        ({"stop_token_ids": [-1]}, InvalidValue, "stop_token_ids[0]"),
+        ({"chat_template_kwargs": []}, InvalidType, "chat_template_kwargs"),
     ],
 )
 def test_chat_faults_name_their_place(change, kind, parameter):
@@ -198,6 +209,33 @@ def test_chat_faults_name_their_place(change, kind, parameter):
         parse_chat(CHAT | change)
 
     assert (type(caught.value), caught.value.parameter) == (kind, parameter)
+
+
+def test_noise_in_streams_is_a_hint():
+    """No stream here has any."""
+    options = {"include_usage": True, "include_obfuscation": False}
+    quiet, noisy = (
+        parse_chat(CHAT | {"stream": True, "stream_options": options | {"include_obfuscation": on}})
+        for on in (False, True)
+    )
+
+    assert quiet.fields["stream_options"] == noisy.fields["stream_options"]
+    assert (quiet.not_applied, noisy.not_applied) == ((), ("stream_options",))
+
+
+def test_a_choice_without_its_type_gets_it():
+    """Servers do not know one without."""
+    asked = parse_chat(CHAT | {"tools": [tool()], "tool_choice": {"function": {"name": "f"}}})
+
+    assert asked.fields["tool_choice"] == choice("f")
+
+
+def test_a_turn_may_have_thoughts_alone():
+    """As an answer that was cut while its model thought."""
+    turn = {"role": "assistant", "reasoning_content": "hm"}
+    asked = parse_chat(CHAT | {"messages": [*CHAT["messages"], turn, *CHAT["messages"]]})
+
+    assert asked.fields["messages"][1]["reasoning_content"] == "hm"
 
 
 @pytest.mark.parametrize("name", sorted(CHAT_UNSUPPORTED))

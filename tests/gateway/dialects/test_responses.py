@@ -121,12 +121,26 @@ def test_what_the_model_did_between_two_turns_is_one_turn():
             ],
         },
         {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
-        {
-            "role": "tool",
-            "tool_call_id": "call_2",
-            "content": [{"type": "text", "text": "noon"}],
-        },
+        {"role": "tool", "tool_call_id": "call_2", "content": "noon"},
     ]
+
+
+def test_images_of_results_are_shown_after_them():
+    """A chat's results are texts alone."""
+    seen = {"type": "input_image", "image_url": "data:image/png;base64,AA=="}
+    shown = RESULT | {"output": [{"type": "input_text", "text": "here"}, seen]}
+    *_, first, second, images, last = messages(
+        user("?"),
+        CALL,
+        CALL | {"call_id": "call_2"},
+        shown,
+        RESULT | {"call_id": "call_2"},
+        user("!"),
+    )
+
+    assert (first["content"], second["content"]) == ("here", "sunny")
+    assert [part["type"] for part in images["content"]] == ["image_url"]
+    assert (images["role"], last["content"]) == ("user", "!")
 
 
 def test_a_turn_of_calls_alone_has_no_content():
