@@ -78,15 +78,22 @@ class ToolCalls:
         return digest.hexdigest()[:_ID_LENGTH]
 
 
-def with_readable_arguments(call: Mapping[str, Any]) -> Call:
-    """A call of the conversation so far, for templates that read its arguments. Of those that broke
-    off, and are no JSON object, the text is one."""
+def with_readable_calls(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """A turn of the conversation so far, for templates that read the arguments of its calls."""
+    calls = turn.get("tool_calls")
+    return {**turn, "tool_calls": [_readable(call) for call in calls]} if calls else dict(turn)
+
+
+def _readable(call: Call) -> Call:
+    """A call; of arguments that broke off, and are no JSON object, the text is one."""
     function = call.get("function")
-    given = function.get("arguments") if isinstance(function, dict) else None
+    if not isinstance(function, dict):
+        return call
+    given = function.get("arguments")
     if not isinstance(given, str) or _is_object(given):
-        return dict(call)
+        return call
     arguments = json.dumps({"arguments": given}, ensure_ascii=False) if given.strip() else "{}"
-    return {**call, "function": {**function, "arguments": arguments}}
+    return call | {"function": function | {"arguments": arguments}}
 
 
 def _is_object(text: str) -> bool:

@@ -19,7 +19,7 @@ from deployments.engines._llama_options import LlamaOptions
 from deployments.parameters import asked
 from deployments.protocol import InvalidPrompt, ModelRequest
 from deployments.tagged_calls import Calling, callable_tools, form_of, prompted
-from deployments.tool_calls import with_readable_arguments
+from deployments.tool_calls import with_readable_calls
 
 _SHARED = frozenset(
     {
@@ -260,9 +260,7 @@ def _message(turn: Mapping[str, Any]) -> dict[str, Any]:
         message["role"] = "system"
     if isinstance(message.get("content"), list):
         message["content"] = "\n".join(_text(part) for part in message["content"])
-    if message.get("tool_calls"):
-        message["tool_calls"] = [with_readable_arguments(call) for call in message["tool_calls"]]
-    return message
+    return with_readable_calls(message)
 
 
 def _text(part: Any) -> str:

@@ -17,6 +17,7 @@ from deployments.engines._openai_requests import RequestBuilder, Wanted
 from deployments.engines._vllm_options import VllmOptions
 from deployments.parameters import asked
 from deployments.protocol import ModelRequest
+from deployments.tool_calls import with_readable_calls
 
 _SHARED = frozenset(
     {
@@ -126,6 +127,8 @@ def read_request(
     fields = asked(request, _PASSED[request.operation], "engine vllm does not serve it")
     if model.grammar and "messages" in fields and not asks_for_form(fields):
         fields["structured_outputs"] = {"grammar": grammar_for(model.grammar, fields["messages"])}
+    if "messages" in fields:
+        fields["messages"] = [with_readable_calls(turn) for turn in fields["messages"]]
     for key in _TEXT_OF_CLIENTS:
         if key in fields:
             fields[key] = control_tokens.as_text(fields[key])

@@ -31,6 +31,15 @@ def test_a_request_asks_for_the_adapter_and_for_a_stream() -> None:
     assert not wanted.usage
 
 
+def test_arguments_of_earlier_calls_can_be_read() -> None:
+    """By vLLM, which refuses what is no JSON."""
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": '}}
+    body, _ = body_of(chat(messages=[{"role": "assistant", "tool_calls": [call]}]))
+
+    (sent,) = body["messages"][-1]["tool_calls"]
+    assert msgspec.json.decode(sent["function"]["arguments"]) == {"arguments": '{"x": '}
+
+
 def test_a_client_that_wants_the_usage_gets_it() -> None:
     """At the end, and in each event only if it asked for that."""
     _, wanted = body_of(chat("hello", "sql", stream_options={"include_usage": True}))
