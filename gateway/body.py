@@ -32,7 +32,8 @@ INLINE_BYTES = 64 * 1024
 MOST_PARTS = 100_000
 """Objects, arrays and keys: an empty one of three bytes takes sixty in memory, or two hundred."""
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""One that is not closed goes to the end: otherwise each quote in it would start a search for it."""
 
 Parsed = TypeVar("Parsed")
 

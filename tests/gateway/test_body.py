@@ -41,6 +41,13 @@ from gateway.errors import (
             b"{%s}" % b",".join(b'"%d":1' % number for number in range(MOST_PARTS + 1)),
             id="keys-without-end",
         ),
+        pytest.param(
+            b":" * (MOST_PARTS + 1) + b'"' + b'\\"' * 2_000_000, id="string-of-quotes-without-end"
+        ),
+        pytest.param(
+            b'{"' + b":" * (MOST_PARTS + 1) + b'\\"' * 2_000_000, id="key-of-quotes-without-end"
+        ),
+        pytest.param(b'{"' + b":" * (MOST_PARTS + 1) + b"\\", id="ends-in-a-backslash"),
     ],
 )
 def test_what_is_no_json_object_is_refused(body):
