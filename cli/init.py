@@ -11,6 +11,7 @@ import httpx
 import yaml
 
 from cli.options import CONFIG, DEFAULT_STACK, CommandError
+from deployments.strict_yaml import load_yaml
 from gateway.config import AUTO
 from gateway.config_file import parse_config
 from router.types import GENERAL
@@ -118,7 +119,7 @@ def _init(arguments: argparse.Namespace) -> int:
     generalist = _generalist(served, arguments.generalist)
     specialists = [model for model in served if model is not generalist]
     text = _configuration(generalist, specialists, arguments.api_key_env)
-    parse_config(yaml.safe_load(text), str(arguments.out))
+    parse_config(load_yaml(text), str(arguments.out))
     _write(arguments.out, text)
     print(_next(arguments.out, generalist, specialists))
     return 0

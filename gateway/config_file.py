@@ -9,6 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from deployments.strict_yaml import load_yaml
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_migration import rename_at
 from gateway.config_paths import with_paths_beside
@@ -27,10 +28,10 @@ def read_yaml(path: Path) -> Any:
     """What a configuration file says, not validated.
 
     Raises:
-        ConfigError: the file is absent, or is not YAML.
+        ConfigError: the file is absent, is not YAML, or has a key twice.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name another with --config") from None
     except OSError as error:
@@ -47,7 +48,7 @@ def load_for_check(path: Path) -> tuple[NicheConfig | None, list[str]]:
         None for the configuration, where what is left is none.
 
     Raises:
-        ConfigError: the file is absent, or is not YAML.
+        ConfigError: the file is absent, is not YAML, or has a key twice.
     """
     raw, lines = read_yaml(path), list[str]()
     _require_mapping(raw, str(path))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import yaml
 
+from deployments.strict_yaml import StrictLoader
+
 Place = tuple[int | str, ...]
 """The keys and indices from the top of a file to a value."""
 
@@ -67,10 +69,10 @@ def migrate(text: str) -> str:
     """The text of a `niche.yaml` with the new names; unchanged if it has no old names.
 
     Raises:
-        yaml.YAMLError: the text is not YAML.
+        yaml.YAMLError: the text is not YAML, or a key is in one mapping twice.
         MigrationError: old and new name are both set, or a value is not a plain number.
     """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=StrictLoader)
     edits = dict.fromkeys(edit for renamed in _renamed(root) for edit in _edits(text, *renamed))
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]

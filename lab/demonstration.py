@@ -36,6 +36,7 @@ import yaml
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from deployments.strict_yaml import load_yaml
 from lab.comparison.errors import ComparisonError
 from lab.comparison.rows import Row, read_rows
 from lab.machine import commit, machine
@@ -460,7 +461,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    config = load_yaml(arguments.config.read_text(encoding="utf-8"))
     domain, _, adapter = arguments.planted.partition("=")
     stream = Stream(Experiment(config, (domain, adapter), arguments.specialists))
     rows, out = read_rows(arguments.prompts), arguments.out

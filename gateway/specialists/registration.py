@@ -21,6 +21,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
+from deployments.strict_yaml import load_yaml
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_config, parse_config
 from gateway.config_paths import with_paths_beside
@@ -73,7 +74,7 @@ def change(
     try:
         with _alone(file):
             text = edit(file.read_bytes().decode(), load_config(path))
-            new = parse_config(yaml.safe_load(text), str(path))
+            new = parse_config(load_yaml(text), str(path))
             check(with_paths_beside(path, new))
             _replace(file, text, dry_run=dry_run)
     except OSError as error:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.pool import PoolConflict
 from deployments.spec import ModelSpec, Price
+from deployments.strict_yaml import load_yaml
 from lab.comparison.errors import ComparisonError
 from lab.planning.sharing import shared_machines
 
@@ -49,7 +50,7 @@ def read_prices(path: Path) -> Prices:
         ComparisonError: the file cannot be read, or is neither of the two kinds.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ComparisonError(f"{path}: cannot be read: {error.strerror}; name another") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -50,6 +50,20 @@ def test_the_check_shows_what_a_model_is_for(
     assert {"big": "general", "a": "sql", "vectors": "embedding"}.items() <= dict(shown).items()
 
 
+def test_the_check_refuses_a_section_that_is_there_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second one would drop what the first says, such as who may ask; the key is named, with
+    both lines."""
+    path = tmp_path / "niche.yaml"
+    path.write_text("gateway: {api_keys_file: keys}" + STACK + "gateway: {port: 8001}\n")
+
+    assert main(["config", "check", "--elsewhere", "--config", str(path)]) == 1
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert all(word in line for word in ("line 9", "'gateway'", "line 1;"))
+
+
 FAULTY = """
 generalist: {name: big, model: ./nowhere.gguf, colour: red}
 specialists:

@@ -368,6 +368,7 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
         pytest.param(b"a: \x01", id="a control character"),
         pytest.param(b"a: !!python/object/apply:os.getcwd []", id="a program"),
         pytest.param(b"a: *nobody", id="an unknown alias"),
+        pytest.param(b"gateway: {port: 1}\ngateway: {port: 2}", id="a section twice"),
     ],
 )
 def test_what_is_not_yaml_is_one_line(tmp_path: Path, content: bytes) -> None:
