@@ -143,7 +143,14 @@ class ReplicaParts:
                 engines[JUDGE] = self._engine(JUDGE, config.judge.spec)
             except ValueError as error:
                 raise ConfigError(f"gateway.shadow.judge: {error}") from error
+        self._keep(engines)
         return engines, backends
+
+    def _keep(self, engines: Mapping[str, Engine]) -> None:
+        """Forgets all others: they stop with their last app, for good, so that a configuration
+        which has them again needs new ones."""
+        self._engines = {name: of for name, of in self._engines.items() if name in engines}
+        self._upstreams = {name: of for name, of in self._upstreams.items() if name in engines}
 
     def _engine(self, name: str, spec: ModelSpec) -> Engine:
         before = self._engines.get(name)

@@ -74,6 +74,28 @@ def test_what_does_not_change_is_kept() -> None:
     assert parts.upstreams(config(upstream("far", engine_options=moved)))[0] != engines
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param((), id="left out"),
+        pytest.param((upstream("far", engine_options={"colour": "red"}),), id="absent"),
+    ],
+)
+def test_what_one_configuration_lacked_is_new_in_the_next(
+    between: tuple[dict[str, Any], ...],
+) -> None:
+    """An engine that no configuration has stops, and cannot be started again: neither an
+    upstream's nor the judge's."""
+    parts, asked = ReplicaParts(CONTEXT), config(upstream("far"), judge=URL | {"model": "wise"})
+    before, backends_before = parts.upstreams(asked)
+    parts.upstreams(config(*between))
+
+    after, backends = parts.upstreams(asked)
+
+    assert all(after[name] is not before[name] for name in ("far", JUDGE))
+    assert backends["far"] is not backends_before["far"]
+
+
 def test_a_judge_without_its_key_stops_the_start() -> None:
     """As a model would."""
     asked = config(judge=URL | {"model": "wise", "api_key_env": "NICHE_ABSENT"})
