@@ -1,5 +1,6 @@
 """The configuration of one model: frozen, validated, with units in the names."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def engine_names() -> tuple[str, ...]:
@@ -151,6 +152,15 @@ LIVE_ENGINES = frozenset({"fake", "vllm"})
 any other is replaced."""
 
 
+def _is_finite(value: Any) -> bool:
+    """Whether JSON has all numbers of a value."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 class ModelSpec(_Section):
     """A generalist or a specialist: which weights, which engine, on what, at what price.
 
@@ -242,6 +252,14 @@ class ModelSpec(_Section):
                 f"{', '.join(sorted(able))}"
             )
         return engine
+
+    @field_validator("engine_options")
+    @classmethod
+    def _finite(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for key, value in options.items():
+            if not _is_finite(value):
+                raise ValueError(f"{key} is, or has, an infinity or NaN; give a finite number")
+        return options
 
     @field_validator("adapter", "domain", "initial_state", "system_prompt")
     @classmethod

@@ -25,6 +25,9 @@ from router.types import GENERAL
 LAST_WRITE_SECONDS = 5
 """How long after the deadline the last write may take for a client that stopped reading."""
 
+_LONGEST_SECONDS = 604_800
+"""A week. HAProxy's timers end at 24.8 days, and have to hold more than a request's time."""
+
 _BODIES = 16
 """Largest bodies for which there is room."""
 
@@ -166,9 +169,10 @@ class GatewaySection(Section):
     )
     head_timeout_seconds: float = Field(
         default=DoorSettings.head_timeout_seconds,
-        gt=0,
+        ge=0.001,  # HAProxy counts milliseconds, and takes 0 for no limit
+        le=_LONGEST_SECONDS,
         description="time for a client to send the head of its request, and the first 15 kB of its "
-        "body; then 408. Takes effect at a start",
+        "body; then 408. At least a millisecond, at most a week. Takes effect at a start",
     )
     max_concurrent_body_bytes: int | None = Field(
         default=None,
@@ -182,8 +186,10 @@ class GatewaySection(Section):
     request_timeout_seconds: float = Field(
         default=600,
         gt=0,
+        le=_LONGEST_SECONDS,
         description="time from the request to the last token; then 504. The most that a request's "
-        "own `x-request-timeout` may ask for, and how long parts that stop are waited for",
+        "own `x-request-timeout` may ask for, and how long parts that stop are waited for. At most "
+        "a week",
     )
     max_wait_seconds: float = Field(
         default=10,

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class GuaranteeConfig(_Part):
@@ -57,7 +57,6 @@ class SelectionConfig(_Part):
     quality_point_worth: float | None = Field(
         default=None,
         gt=0,
-        allow_inf_nan=False,
         description="what a point of quality (0.01 of the grade) is worth, in currency units per "
         "request; the tests, and `margin`, are then about net worth: quality less what it costs; "
         "None: quality alone decides",

@@ -1,5 +1,6 @@
 """The operator's words for one model: what is taken, what is refused, and what they mean."""
 
+import math
 from typing import Any
 
 import pytest
@@ -75,6 +76,17 @@ def test_a_helper_is_no_engine(name: str) -> None:
             {"price": {"machine_per_hour": -1}},
             ("price", "machine_per_hour"),
             id="a negative price",
+        ),
+        pytest.param(
+            {"price": {"machine_per_hour": math.inf}}, ("price", "machine_per_hour"), id="inf"
+        ),
+        pytest.param(
+            {"engine_options": {"token_seconds": math.inf}}, ("engine_options",), id="an inf"
+        ),
+        pytest.param(
+            {"engine_options": {"extra_body": {"biases": [0.5, math.nan]}}},
+            ("engine_options",),
+            id="a nan within an option",
         ),
         pytest.param({"colour": "red"}, ("colour",), id="an unknown key"),
         pytest.param({"resources": {"gpus": 1}}, ("resources", "gpus"), id="an unknown inner key"),

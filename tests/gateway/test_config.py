@@ -1,5 +1,6 @@
 """`niche.yaml`: what is taken, and the one clear line for each fault."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,18 @@ def test_a_configuration_does_not_change() -> None:
         ),
         pytest.param(
             raw(gateway={"port": 70000}), "gateway.port", ["70000", "65535"], id="a bad number"
+        ),
+        pytest.param(
+            raw(gateway={"request_timeout_seconds": 604_801}),
+            "gateway.request_timeout_seconds",
+            ["604801", "604800"],
+            id="more than HAProxy's timers hold",
+        ),
+        pytest.param(
+            raw(gateway={"head_timeout_seconds": 0.0004}),
+            "gateway.head_timeout_seconds",
+            ["0.0004", "0.001"],
+            id="no millisecond",
         ),
         pytest.param(
             raw(gateway={"replicas": "two"}), "gateway.replicas", ["'two'"], id="no number"
@@ -320,6 +333,30 @@ def test_a_fault_is_one_line_with_key_and_value(config: Any, key: str, named: li
 
     assert line.startswith(f"{key}: ")
     assert all(word in line for word in named)
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "gateway.body_timeout_seconds",
+        "gateway.images.timeout_seconds",
+        "generalist.price.machine_per_hour",
+        "generalist.first_token_timeout_seconds",
+        "router.max_ood_score",
+        "router.selection.quality_point_worth",
+    ],
+)
+def test_what_is_not_finite_is_no_number(key: str, number: float) -> None:
+    """YAML has `.inf` and `.nan`, which no timer counts to, and whose prices have no sum."""
+    section, *parents, last = key.split(".")
+    given = {last: number}
+    for parent in reversed(parents):
+        given = {parent: given}
+
+    [line] = faults(raw(**{section: GENERALIST | given if section == "generalist" else given}))
+
+    assert line.startswith(f"{key}: ")
 
 
 @pytest.mark.parametrize("content", [None, [1], "x"], ids=["an empty file", "a list", "a word"])
