@@ -239,12 +239,7 @@ class GatewaySection(Section):
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in proxies:
-            try:
-                ip_network(proxy)
-            except ValueError as error:
-                raise ValueError(f"{error}; give an address or a network, 10.0.0.0/8") from None
-        return proxies
+        return tuple(map(_network, proxies))
 
     @property
     def door(self) -> DoorSettings:
@@ -324,6 +319,19 @@ class ObservabilitySection(Section):
     tracing: TracingSection | None = Field(
         default=None, description="OpenTelemetry traces; None: off"
     )
+
+
+def _network(proxy: str) -> str:
+    """With the length of its prefix. HAProxy knows no scopes, and reads the mask of a host,
+    0.255.255.255, as that of a network."""
+    try:
+        network = ip_network(proxy)
+    except ValueError as error:
+        raise ValueError(f"{error}; give an address or a network, 10.0.0.0/8") from None
+    mask = proxy.partition("/")[2]
+    if "%" in proxy or ("." in mask and mask != str(network.netmask)):
+        raise ValueError(f"{proxy!r} has a scope, or a host's mask; give a network, 10.0.0.0/8")
+    return str(network)
 
 
 class NicheConfig(Section):

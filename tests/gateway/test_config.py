@@ -468,6 +468,8 @@ def test_nothing_is_compared_by_default() -> None:
         pytest.param("trusted_proxies", "10.0.0.0/33", id="no network"),
         pytest.param("trusted_proxies", "10.0.0.1/8", id="an address within a network"),
         pytest.param("trusted_proxies", "proxy.example", id="a name"),
+        pytest.param("trusted_proxies", "10.0.0.0/0.255.255.255", id="the mask of a host"),
+        pytest.param("trusted_proxies", "fe80::1%eth0", id="a scope"),
         pytest.param("trusted_proxies", "10.0.0.0/8 }\nfrontend x", id="lines for HAProxy"),
         pytest.param("allowed_hosts", "example.com:8000", id="a port"),
         pytest.param("allowed_hosts", "https://example.com", id="a URL"),
@@ -484,15 +486,15 @@ def test_addresses_and_names_are_checked(key: str, value: str) -> None:
 
 
 def test_the_door_is_told_what_the_section_says() -> None:
-    """By the same names."""
+    """By the same names, of networks in one form."""
     told = {
         "host": "0.0.0.0",
         "head_timeout_seconds": 3,
         "max_connections_per_client": 0,
         "max_gets_per_client": 9,
-        "trusted_proxies": ["10.0.0.0/8", "::1"],
+        "trusted_proxies": ["10.0.0.0/255.0.0.0", "0::1"],
     }
 
     door = parse_config(raw(gateway=told), "x").gateway.door
 
-    assert door == DoorSettings("0.0.0.0", 3, 0, 9, ("10.0.0.0/8", "::1"))
+    assert door == DoorSettings("0.0.0.0", 3, 0, 9, ("10.0.0.0/8", "::1/128"))
