@@ -19,15 +19,13 @@ _Section = TypeVar("_Section", bound=BaseModel | None)
 
 
 def with_paths_beside(file: Path, config: NicheConfig) -> NicheConfig:
-    """The configuration with its relative paths made absolute.
+    """The configuration with its relative paths made absolute, as those below `~` are.
 
     Args:
-        file: the configuration's; in the working directory nothing has to be done.
+        file: the configuration's; in the working directory relative paths stay as they are.
         config: what it says.
     """
     folder = file.parent.absolute()
-    if folder == Path.cwd():
-        return config
     return config.model_copy(
         update={
             "generalist": _of_model(folder, config.generalist),
@@ -64,7 +62,12 @@ def _of_gateway(folder: Path, config: NicheConfig) -> BaseModel:
 def _placed(folder: Path, section: _Section, *keys: str) -> _Section:
     """A section with the paths of these keys placed in the folder, if there are any."""
     paths = {key: getattr(section, key, None) for key in keys}
-    placed = {key: str(folder / Path(of).expanduser()) for key, of in paths.items() if of}
+    elsewhere = folder != Path.cwd()
+    placed = {
+        key: str(folder / Path(of).expanduser())
+        for key, of in paths.items()
+        if of and (elsewhere or of.startswith("~"))
+    }
     return _of_section(section, **placed)
 
 

@@ -61,3 +61,20 @@ def test_in_the_files_own_folder_they_stay_as_written(
     monkeypatch.chdir(file.parent)
 
     assert load_config(Path("niche.yaml")).gateway.api_keys_file == "keys"
+
+
+@pytest.mark.parametrize("within", [True, False], ids=["its own folder", "another folder"])
+def test_the_home_directory_is_that_of_who_starts_the_stack(
+    file: Path, monkeypatch: pytest.MonkeyPatch, within: bool
+) -> None:
+    """In whichever folder."""
+    home = file.parent / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(file.parent if within else "/")
+    stack = STACK | {"router": {"artifact": "~/router"}, "gateway": {"api_keys_file": "~/keys"}}
+    file.write_text(yaml.safe_dump(stack), encoding="utf-8")
+
+    config = load_config(file)
+
+    assert config.gateway.api_keys_file == str(home / "keys")
+    assert config.router.artifact == str(home / "router")
