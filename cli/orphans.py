@@ -17,9 +17,10 @@ _OWNER = "owner"
 
 
 def claim(state_dir: Path) -> None:
-    """Notes that this process runs the stack of a directory."""
-    own = psutil.Process()
-    (state_dir / _OWNER).write_text(f"{own.pid} {own.create_time()}", encoding="utf-8")
+    """Notes that this process runs the stack of a directory; only on Linux, as `end_orphans`."""
+    if sys.platform == "linux":
+        note = f"{os.getpid()} {_start_ticks(os.getpid())}"
+        (state_dir / _OWNER).write_text(note, encoding="utf-8")
 
 
 def end_orphans(temporary: Path) -> list[int]:
@@ -67,8 +68,15 @@ def _abandoned(temporary: Path) -> Iterator[Path]:
 
 
 def _lives(state_dir: Path) -> bool:
-    pid, created = (state_dir / _OWNER).read_text(encoding="utf-8").split()
+    pid, started = map(int, (state_dir / _OWNER).read_text(encoding="utf-8").split())
+    return _start_ticks(pid) == started
+
+
+def _start_ticks(pid: int) -> int | None:
+    """When a process started, since the machine did: its time of day, as psutil has it, changes
+    with each step of the clock. None: there is no such process."""
     try:
-        return psutil.Process(int(pid)).create_time() == float(created)
-    except psutil.NoSuchProcess:
-        return False
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(b")")[2].split()[19])  # field 22; the name before may have spaces
