@@ -98,7 +98,11 @@ class _Exchange:
         edge = self._config.gateway
         self._limits = time_limits(scope, edge.request_timeout_seconds, stream=request.stream)
         self._started = asyncio.get_running_loop().time()
-        self._until = self._started + self._limits.answer
+        read_seconds = self._clock() - self._record.started
+        # Serve and HAProxy count the time in which the body came; a client does not.
+        self._until = self._started + min(
+            self._limits.answer, edge.request_timeout_seconds - read_seconds
+        )
         self._tally = Tally(partial(_characters, request))
         self._rendering = request.rendering()
         self._ignored: list[str] = []
@@ -163,7 +167,8 @@ class _Exchange:
 
     async def _stream(self, decision: Decision) -> None:
         seconds = self._limits.beginning
-        async with within(seconds, self._started + seconds, decision.candidates[0]):
+        until = min(self._started + seconds, self._until)
+        async with within(seconds, until, decision.candidates[0]):
             answer = await self._endpoint.dispatcher.open(decision, self._asked)
         answer = self._answered(answer)
         try:

@@ -7,7 +7,7 @@ import pytest
 from gateway.deadline import TimeLimits, time_limits
 from gateway.errors import InvalidValue
 from tests.fakes import FakeBackend
-from tests.gateway.stacks import CHAT, events_of, make_gateway
+from tests.gateway.stacks import CHAT, HangingUp, events_of, make_gateway
 
 SHORT = {"x-request-timeout": "0.02"}
 
@@ -86,6 +86,54 @@ async def test_a_stream_that_does_not_begin_ends_when_its_client_leaves():
     response = await make_gateway(slow).post(body, **{"x-stainless-read-timeout": "0.02"})
 
     assert (response.status_code, slow.open_streams) == (504, 0)
+
+
+class Slow(HangingUp):
+    """A client whose body takes 20 s."""
+
+    def __init__(self, gateway, body):
+        super().__init__(body)
+        self._clock = gateway.clock
+
+    async def receive(self):
+        message = await super().receive()
+        if message["type"] == "http.request":
+            self._clock.advance(20)
+        return message
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_the_time_for_the_body_is_the_operators(stream):
+    """What is before the gateway counts from the first byte; a model is told what is left."""
+    gateway = make_gateway(request_timeout_seconds=30)
+    client = Slow(gateway, CHAT | {"stream": stream})
+
+    await gateway.app(client.scope, client.receive, client.send)
+
+    assert 9 < gateway.sql.requests[0].deadline_seconds <= 10
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_body_that_took_all_the_time_has_no_answer(stream):
+    """It would be cut off before the gateway."""
+    slow = FakeBackend("big", first_gate=asyncio.Event())
+    gateway = make_gateway(slow, request_timeout_seconds=19)
+    client = Slow(gateway, CHAT | {"model": "big", "stream": stream})
+
+    await gateway.app(client.scope, client.receive, client.send)
+
+    assert (client.sent[0]["status"], slow.open_streams) == (504, 0)
+
+
+async def test_the_clients_limit_counts_from_its_last_byte():
+    """So long it waits for an answer."""
+    gateway = make_gateway(request_timeout_seconds=30)
+    client = Slow(gateway, CHAT)
+    client.scope["headers"].append((b"x-stainless-read-timeout", b"8"))
+
+    await gateway.app(client.scope, client.receive, client.send)
+
+    assert 7 < gateway.sql.requests[0].deadline_seconds <= 8
 
 
 @pytest.mark.parametrize(
