@@ -17,6 +17,7 @@ import httpx
 from cli.models import needed
 from cli.orphans import listener
 from deployments.engine import EngineContext, create_engine
+from deployments.http_address import http_url
 from deployments.models.adapters import adapter_of
 from deployments.models.errors import ModelError
 from deployments.models.lock import read_lock
@@ -196,12 +197,13 @@ def _of_response_store(section: ResponseStoreSection, *, secrets: bool) -> Itera
 
 def port_faults(edge: GatewaySection) -> Iterator[Fault]:
     """Whether the gateway can listen."""
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in edge.host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((edge.host, edge.port))
         except OSError as error:
-            where = f"{edge.host}:{edge.port}"
+            where = http_url(edge.host, edge.port).removeprefix("http://")
             holder = listener(edge.port) if error.errno == errno.EADDRINUSE else None
             by = f", by {holder}" if holder else ""
             yield Fault(

@@ -21,6 +21,7 @@ from cli.ray_environment import HAPROXY
 from cli.signals import held_back
 from deployments.builder import build_pool
 from deployments.engine import EngineContext
+from deployments.http_address import http_url
 from deployments.models.adapters import WEIGHTS
 from deployments.pool import Pool
 from gateway.classifier import ROUTER_APP, build_classifier
@@ -132,7 +133,7 @@ class LocalStack:
     @property
     def url(self) -> str:
         """Of the gateway."""
-        return f"http://{self.config.gateway.host}:{self.config.gateway.port}"
+        return http_url(self.config.gateway.host, self.config.gateway.port)
 
     def start(self, progress: Progress = lambda _: None) -> None:
         """Deploys everything; returns when the gateway runs. Models join it when they are up.

@@ -17,6 +17,7 @@ from contextlib import aclosing
 from aiohttp import web
 
 from deployments.frames import chunk_part, decode_request, error_part
+from deployments.http_address import http_url
 from deployments.protocol import Backend, BackendError, ModelRequest
 
 TOKEN = "x-niche-token"
@@ -66,7 +67,7 @@ class ReplicaPort:
         await web.TCPSite(runner, host, 0).start()
         self._runner = runner
         name, port = runner.addresses[0][:2]
-        return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+        return http_url(name, port)
 
     async def stop(self) -> None:
         """Takes no more requests, waits for those that are open, and closes the port."""

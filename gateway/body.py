@@ -33,7 +33,7 @@ MOST_PARTS = 100_000
 """Objects, arrays and keys: an empty one of three bytes takes sixty in memory, or two hundred."""
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-"""One that is not closed goes to the end: otherwise each quote in it would start a search for it."""
+"""One that is not closed goes to the end: else each quote in it would start another search."""
 
 Parsed = TypeVar("Parsed")
 

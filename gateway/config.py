@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.http_address import http_url
 from deployments.pool import Pool, PoolConflict, pools
 from deployments.protocol import Kind
 from deployments.spec import ModelSpec, Price
@@ -458,7 +459,7 @@ class NicheConfig(Section):
     def _is_compared(self, judge: JudgeSection) -> bool:
         """Whether the judge is one of the compared models, directly or through this gateway."""
         edge, url = self.gateway, judge.base_url.rstrip("/")
-        if url == f"http://{edge.host}:{edge.port}/v1":
+        if url == f"{http_url(edge.host, edge.port)}/v1":
             return True
         return any(
             str(spec.engine_options.get("base_url", "")).rstrip("/") == url

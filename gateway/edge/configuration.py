@@ -79,9 +79,10 @@ def with_metrics(text: str, exporter: Path, access_port: int) -> str:
 
 def with_host(text: str, host: str) -> str:
     """The same at another address: Serve would open its replicas' ports there too."""
-    everywhere = host in ("0.0.0.0", "::")
-    bound = "*" if everywhere else host
-    return _BIND.sub(lambda found: f"{found.group(1)}{bound}:{found.group(2)}", text, count=1)
+    bound, families = {"0.0.0.0": ("*", ""), "::": ("::", " v4v6")}.get(host, (host, ""))
+    return _BIND.sub(
+        lambda found: f"{found.group(1)}{bound}:{found.group(2)}{families}", text, count=1
+    )
 
 
 def with_socket(text: str, socket: Path) -> str:

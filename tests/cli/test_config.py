@@ -209,6 +209,18 @@ def test_a_port_that_is_taken_is_a_fault(
         assert checked(path, capsys) == {"gateway.port"}
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_one_to_listen_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While nobody else does."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        edge = f'gateway: {{host: "::1", port: {taken.getsockname()[1]}}}'
+        path = written(tmp_path / "niche.yaml", f"{STACK}\n{edge}\n")
+        assert checked(path, capsys) == {"gateway.port"}
+    assert checked(path, capsys) == set()
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "niche.yaml"
