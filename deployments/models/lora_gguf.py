@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,12 @@ def _name(adapter: Adapter, base: GgufHeader) -> str:
 def _write(path: Path, adapter: Adapter, base: GgufHeader) -> None:
     from gguf import GGUFWriter, Keys  # noqa: PLC0415 - the package takes a while to import
 
-    alpha = _alpha(adapter)
+    alpha, rank = _alpha_and_rank(adapter)
     writer = GGUFWriter(path, base.architecture)
     writer.add_type("adapter")
     writer.add_string(Keys.Adapter.TYPE, "lora")
     writer.add_float32(Keys.Adapter.LORA_ALPHA, alpha)
-    for name, tensor in _tensors(adapter, base):
+    for name, tensor in _tensors(adapter, base, rank):
         writer.add_tensor(name, np.ascontiguousarray(tensor))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -90,8 +90,8 @@ def _write(path: Path, adapter: Adapter, base: GgufHeader) -> None:
     writer.close()
 
 
-def _alpha(adapter: Adapter) -> float:
-    """The scale times the rank, as llama.cpp divides by the rank."""
+def _alpha_and_rank(adapter: Adapter) -> tuple[float, int]:
+    """The scale times the rank, as llama.cpp divides by the rank; and the rank."""
     path = adapter.path / CONFIG
     try:
         config = json.loads(path.read_bytes())
@@ -99,21 +99,23 @@ def _alpha(adapter: Adapter) -> float:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: cannot be used: {error!r}") from error
     for key, known in _NEUTRAL.items():
-        if config.get(key) not in known:
+        value = config.get(key, known[0])
+        if value not in known:
             raise ModelError(
-                f"{path}: {key} {config[key]!r} cannot be converted for engine llama; "
+                f"{path}: {key} {value!r} cannot be converted for engine llama; "
                 "train without it, or serve the adapter with engine: vllm, if that takes it"
             )
-    return alpha * math.sqrt(rank) if config.get("use_rslora") else alpha
+    return alpha * math.sqrt(rank) if config.get("use_rslora") else alpha, rank
 
 
-def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarray]]:
+def _tensors(adapter: Adapter, base: GgufHeader, rank: int) -> Iterator[tuple[str, np.ndarray]]:
     if base.architecture not in _ARCHITECTURES:
         raise ModelError(
             f"{base.path}: adapters for architecture {base.architecture!r} cannot be converted; "
             f"for these they can: {', '.join(sorted(_ARCHITECTURES))}"
         )
     path = adapter.path / WEIGHTS
+    keys = set()
     for key, weight in read_tensors(path):
         found = _TENSOR.fullmatch(key)
         module = MODULES.get(found[2]) if found else None
@@ -123,13 +125,25 @@ def _tensors(adapter: Adapter, base: GgufHeader) -> Iterator[tuple[str, np.ndarr
                 "the adapter with engine: vllm, if that takes it"
             )
         name, side = f"blk.{found[1]}.{module}.weight", found[3]
-        _check(path, key, weight, side, base, name)
+        _check_rank(path, key, weight, side, rank)
+        _check_base(path, key, weight, side, base, name)
         if side == "B" and base.architecture in _ROTATED and module in _HEADS:
             weight = _reordered(weight, base.of_architecture(_HEADS[module]))  # noqa: PLW2901 - the same rows
+        keys.add(key)
         yield f"{name}.lora_{side.lower()}", weight
+    _check_pairs(path, keys)
 
 
-def _check(
+def _check_rank(path: Path, key: str, weight: np.ndarray, side: str, rank: int) -> None:
+    """Raises `ModelError` unless a tensor is a matrix of the adapter's rank."""
+    if weight.ndim != 2 or weight.shape[0 if side == "A" else 1] != rank:
+        raise ModelError(
+            f"{path}: {key} has shape {weight.shape}, which is no matrix of the rank {rank} that "
+            f"{CONFIG} says; restore the adapter's files, or train it again"
+        )
+
+
+def _check_base(
     path: Path, key: str, weight: np.ndarray, side: str, base: GgufHeader, name: str
 ) -> None:
     """Raises `ModelError` unless a tensor fits the one that it changes."""
@@ -141,6 +155,19 @@ def _check(
             f"{'is not there' if tensor is None else f'has {tensor.shape}'}; the adapter was "
             "trained on another base"
         )
+
+
+def _check_pairs(path: Path, keys: Collection[str]) -> None:
+    """Raises `ModelError` unless there are tensors, each with the other one of its pair."""
+    if not keys:
+        raise ModelError(f"{path}: has no tensors; restore the file, or train the adapter again")
+    for key in keys:
+        layer, _, side = key.rpartition(".lora_")
+        other = f"{layer}.lora_{'B' if side.startswith('A') else 'A'}.weight"
+        if other not in keys:
+            raise ModelError(
+                f"{path}: has {key} without {other}; restore the file, or train the adapter again"
+            )
 
 
 def _reordered(weight: np.ndarray, heads: int) -> np.ndarray:

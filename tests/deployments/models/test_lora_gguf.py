@@ -1,12 +1,14 @@
 """Adapters in llama.cpp's format: the same function as PEFT's, made once, and what is refused."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
-from deployments.models.adapters import load_adapter
+from deployments.models.adapters import CARD, CONFIG, WEIGHTS, load_adapter
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import GgufHeader, read_header
 from deployments.models.lora_gguf import adapter_gguf
@@ -178,18 +180,57 @@ def test_an_adapter_of_another_base_is_refused(base, tmp_path, shape):
 
 def test_a_layer_that_cannot_be_adapted_is_refused(base, tmp_path):
     """Such as the vocabulary: nothing is left out in silence."""
-    from safetensors.numpy import load_file, save_file
-
     folder = save_lora(tmp_path / "adapter", base.path)
-    file = folder / "adapter_model.safetensors"
-    weights = load_file(file)
+    weights = load_file(folder / WEIGHTS)
     weights["base_model.model.lm_head.lora_A.weight"] = np.zeros((RANK, WIDTH), np.float32)
-    save_file(weights, file)
-    import hashlib
-
-    card = json.loads((folder / "niche.json").read_text())
-    card["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (folder / "niche.json").write_text(json.dumps(card))
+    rewrite(folder, weights)
 
     with pytest.raises(ModelError, match="lm_head"):
         converted(folder, base, tmp_path)
+
+
+def rewrite(folder: Path, weights: dict[str, np.ndarray]) -> None:
+    """Other weights for an adapter, whose card has their checksum."""
+    save_file(weights, folder / WEIGHTS)
+    card = json.loads((folder / CARD).read_text())
+    card["sha256"] = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    (folder / CARD).write_text(json.dumps(card))
+
+
+A, B = (f"base_model.model.model.layers.0.self_attn.q_proj.lora_{side}.weight" for side in "AB")
+
+
+@pytest.mark.parametrize(
+    ("weights", "named"),
+    [
+        pytest.param({}, "no tensors", id="none"),
+        pytest.param({A: np.zeros((RANK, WIDTH))}, "without .*lora_B", id="no B"),
+        pytest.param({B: np.zeros((WIDTH, RANK))}, "without .*lora_A", id="no A"),
+        pytest.param({A: np.zeros(RANK), B: np.zeros((WIDTH, RANK))}, "lora_A", id="a vector"),
+        pytest.param(
+            {A: np.zeros((RANK, WIDTH)), B: np.zeros((WIDTH, 2 * RANK))}, "lora_B", id="two ranks"
+        ),
+        pytest.param(
+            {A: np.zeros((2 * RANK, WIDTH)), B: np.zeros((WIDTH, 2 * RANK))},
+            "lora_A.*adapter_config",
+            id="another rank than it says",
+        ),
+    ],
+)
+def test_weights_that_are_no_pairs_of_the_rank_are_refused(base, tmp_path, weights, named):
+    """By the tensor's name, and no file is left."""
+    folder = save_lora(tmp_path / "adapter", base.path)
+    rewrite(folder, {key: weight.astype(np.float16) for key, weight in weights.items()})
+
+    with pytest.raises(ModelError, match=named):
+        converted(folder, base, tmp_path)
+    assert not list((tmp_path / "adapters").glob("*"))
+
+
+def test_settings_that_are_not_there_are_neutral(base, tmp_path):
+    """As PEFT reads them: its older versions wrote fewer."""
+    folder = save_lora(tmp_path / "adapter", base.path)
+    settings = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA}
+    (folder / CONFIG).write_text(json.dumps(settings))
+
+    assert converted(folder, base, tmp_path).is_file()
