@@ -90,7 +90,7 @@ def read_header(path: Path, arrays: Collection[str] = ()) -> GgufHeader:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Reader(path, data, arrays).header()
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, LookupError, ArithmeticError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: its header is cut off or damaged; fetch it again") from error
     except (OSError, ValueError) as error:  # mmap says ValueError of an empty file
         raise ModelError(f"{path}: cannot be read as GGUF: {error}") from error
@@ -151,12 +151,12 @@ class _Reader:
 
     def _array(self, key: str) -> list[Any] | None:
         kind, count = self._scalar("I"), self._scalar("Q")
-        if kind in _SCALARS:
-            size = struct.calcsize(_SCALARS[kind])
-            start, self._at = self._at, self._at + size * count
+        if kind != _STRING:
+            code = _SCALARS[kind]
+            start, self._at = self._at, self._at + struct.calcsize(code) * count
             if key not in self._arrays:
                 return None
-            return list(struct.unpack_from(f"<{count}{_SCALARS[kind]}", self._data, start))
+            return list(struct.unpack_from(f"<{count}{code}", self._data, start))
         read: Callable[[], object] = self._string if key in self._arrays else self._skip_string
         values = [read() for _ in range(count)]
         return values if key in self._arrays else None

@@ -1,5 +1,7 @@
 """Headers of GGUF files, and files that are damaged."""
 
+import struct
+
 import pytest
 
 from deployments.models.errors import ModelError
@@ -46,6 +48,33 @@ def test_a_cut_header_is_said_clearly(file, tmp_path, kept):
 
     with pytest.raises(ModelError, match=r"cut\.gguf"):
         read_header(cut)
+
+
+def value(key: str, kind: int, content: bytes) -> bytes:
+    """A value of the metadata, as a file has it."""
+    return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + content
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(value("a", 99, b""), id="no type"),
+        pytest.param(value("a", 9, struct.pack("<IQ", 99, 0)), id="an array of no type"),
+        pytest.param(value("a", 9, struct.pack("<IQ", 4, 2**64 - 1)), id="an endless array"),
+        pytest.param(value("a", 8, struct.pack("<Q", 2**64 - 1)), id="an endless string"),
+        pytest.param(
+            value("general.alignment", 4, struct.pack("<I", 0)), id="no alignment of tensors"
+        ),
+    ],
+)
+def test_a_damaged_header_is_said_clearly(tmp_path, damaged):
+    """Whatever is wrong in it, the error names the file."""
+    file = tmp_path / "damaged.gguf"
+    further = value("b", 8, struct.pack("<Q", 1) + b"c")
+    file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + damaged + further)
+
+    with pytest.raises(ModelError, match=r"damaged\.gguf.* damaged;"):
+        read_header(file)
 
 
 def test_cut_weights_are_said_clearly(file, tmp_path):
