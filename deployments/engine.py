@@ -46,7 +46,12 @@ class Engine(Backend, Protocol):
     """A backend that holds its models; it is started once and stopped once."""
 
     async def start(self) -> None:
-        """Loads the weights; may take minutes. Raises if the models cannot be used."""
+        """Loads the weights; may take minutes.
+
+        Raises:
+            UnusableModels: some models cannot be used; an engine without these may start.
+            Exception: none can be.
+        """
 
     async def alive(self) -> None:
         """Raises `Unavailable` if only a restart can repair this engine.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -18,8 +18,7 @@ from deployments.engine import (
 )
 from deployments.frames import decode_request, encode_chunk
 from deployments.log import log_as_json
-from deployments.models.adapters import adapter_of
-from deployments.models.errors import ModelError
+from deployments.models.errors import UnusableModels
 from deployments.prompt_room import PromptRoom
 from deployments.protocol import (
     Chunk,
@@ -131,29 +130,34 @@ class ModelServer:
         try:
             return create_engine(self._specs, self._context)
         except ValueError as error:
-            return self._without_faulty(error, lambda spec: create_engine([spec], self._context))
+            return self._without(self._faults_alone(), error)
+
+    def _faults_alone(self) -> Mapping[str, str]:
+        """Why no engine can be made for some of the models, by their names."""
+        faults = {}
+        for spec in self._specs:
+            try:
+                create_engine([spec], self._context)
+            except ValueError as fault:
+                faults[spec.name] = str(fault)
+        return faults
 
     async def _start(self) -> None:
-        """Starts the engine with the models whose adapters can be used.
+        """Starts the engine with the models that it can serve.
 
         Raises:
             Exception: there is none, or the engine failed for another reason.
         """
-        try:
-            await self._engine.start()
-        except (ModelError, ValueError) as error:
-            await self._engine.stop()
-            self._engine = await asyncio.to_thread(self._without_faulty, error, _require_adapter)
-            await self._engine.start()
-
-    def _without_faulty(self, error: Exception, check: Callable[[ModelSpec], object]) -> Engine:
-        """An engine of the models that pass a check; raises `error` if all do, or none does."""
-        faults = dict(self._missing)
-        for spec in self._specs:
+        while True:
             try:
-                check(spec)
-            except (ModelError, ValueError) as fault:
-                faults[spec.name] = str(fault)
+                return await self._engine.start()
+            except UnusableModels as error:
+                await self._engine.stop()
+                self._engine = self._without(error.reasons, error)
+
+    def _without(self, found: Mapping[str, str], error: Exception) -> Engine:
+        """An engine without some more models; raises `error` if these are none, or all."""
+        faults = {**self._missing, **found}
         sound = [spec for spec in self._specs if spec.name not in faults]
         if not sound or faults.keys() == self._missing.keys():
             raise error
@@ -243,11 +247,6 @@ class ModelServer:
             raise Unavailable(model, "this replica does not serve it")
         if model in self._missing:
             raise Unavailable(model, self._missing[model])
-
-
-def _require_adapter(spec: ModelSpec) -> None:
-    if spec.adapter is not None:
-        adapter_of(spec)
 
 
 class ServedModelServer(ModelServer):

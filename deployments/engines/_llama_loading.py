@@ -12,7 +12,7 @@ from deployments.engines._llama_calling import calling_in
 from deployments.engines._llama_memory import available_bytes, check_memory
 from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._llama_requests import ServedModel
-from deployments.models.adapters import Adapter, adapter_of
+from deployments.models.adapters import Adapter, adapters_of
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import (
     TOKEN_TYPES,
@@ -62,15 +62,17 @@ def load(
         context: where files are kept.
 
     Raises:
-        ModelError: a file is absent, damaged, or does not fit.
+        UnusableModels: adapters are absent, damaged, or cannot be converted.
+        ModelError: the base is absent or damaged, or does not fit.
     """
     from deployments.engines._llama_server import LlamaServer, uses_gpu  # noqa: PLC0415 - see above
 
     first = next(iter(specs.values()))
     base = read_header(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
     check_whole(base)
-    adapters = {name: adapter_of(spec) for name, spec in specs.items() if spec.adapter}
-    files = {name: adapter_gguf(of, base, context.cache_dir) for name, of in adapters.items()}
+    adapted = adapters_of(specs.values(), lambda of: adapter_gguf(of, base, context.cache_dir))
+    adapters = {name: adapter for name, (adapter, _) in adapted.items()}
+    files = {name: file for name, (_, file) in adapted.items()}
     shared = _within_training(options[first.name], base)
     pooling = _pooling(base, shared, first.kind)
     if not uses_gpu(shared):
@@ -86,8 +88,7 @@ def load(
         calling = calling_in(base.path, template, end_token, server.chat)
     models = {}
     for name, spec in specs.items():
-        lora = _scales(numbers, files.get(name))
-        served = _served(spec, options[name], adapters.get(name), lora)
+        served = _served(spec, options[name], adapters.get(name), _scales(numbers, files.get(name)))
         models[name] = replace(served, end_token=end_token, calling=calling)
     control, room = ControlTokens(_control_tokens(base)), _room(base, shared, pooling is None)
     return Loaded(server, models, control, shared.max_context_tokens, room, base.architecture)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deployments.models.adapters import Adapter
+from deployments.models.errors import ModelError, UnusableModels
 
 BASE = "base"
 """What the process calls the base; no adapter's name is without a number."""
@@ -32,21 +33,22 @@ class Room:
     places_key: str
     rank: int
 
-    def require(self, adapters: Iterable[Adapter], others: int = 0) -> None:
-        """Checks that adapters fit beside `others`.
+    def require_ranks(self, wanted: Mapping[str, Adapter | None]) -> None:
+        """Raises `UnusableModels` if the ranks of some models' adapters are too large, and
+        `ModelError` if one does not tell it."""
+        ranks = {model: adapter.rank() for model, adapter in wanted.items() if adapter}
+        reasons = {
+            model: f"engine_options.max_lora_rank: the adapter of {model!r} has rank {rank}, and "
+            f"its process has room for {self.rank}; give all models of the pool {rank} or more, "
+            "which takes another process"
+            for model, rank in ranks.items()
+            if rank > self.rank
+        }
+        if reasons:
+            raise UnusableModels(reasons)
 
-        Raises:
-            ValueError: the rank of one is too large, or there are too many.
-            ModelError: one does not tell its rank.
-        """
-        ranks = [adapter.rank() for adapter in adapters]
-        largest, number = max(ranks, default=0), others + len(ranks)
-        if largest > self.rank:
-            raise ValueError(
-                f"engine_options.max_lora_rank: an adapter has rank {largest}, and its process has "
-                f"room for {self.rank}; give all models of the pool {largest} or more, which takes "
-                "another process"
-            )
+    def require_places(self, number: int) -> None:
+        """Raises `ValueError` if there are not so many places."""
         if number > self.places:
             raise ValueError(
                 f"engine_options.{self.places_key}: the process would hold {number} adapters, and "
@@ -124,27 +126,45 @@ class Adapters:
             wanted: the adapter of each model; None: the bare base.
 
         Raises:
-            ValueError, ModelError: one does not fit, or cannot be used; all is as before.
+            ValueError: there are too many; all is as before.
+            UnusableModels: some do not fit, or cannot be used; all is as before.
         """
         adapters = {_content(adapter): adapter for adapter in wanted.values() if adapter}
         new = {content: of for content, of in adapters.items() if content not in self._served}
-        self._room.require(new.values(), len(self._served) + len(self._leaving))
-        loaded: dict[_Content, Served] = {}
-        try:
-            for content, adapter in new.items():
-                name = f"{adapter.niche}-{next(self._numbers)}"
-                await self._host.load_adapter(name, adapter.path)
-                loaded[content] = Served(name)
-        except BaseException:
-            self._let_go(loaded.values())
-            raise
-        served = self._served | loaded
+        self._room.require_ranks(wanted)
+        self._room.require_places(len(new) + len(self._served) + len(self._leaving))
+        served = self._served | await self._loaded(new, wanted)
         self._let_go(served[content] for content in served.keys() - adapters.keys())
         self._served = {content: served[content] for content in adapters}
         return {
             model: self._served[_content(adapter)] if adapter else self._base
             for model, adapter in wanted.items()
         }
+
+    async def _loaded(
+        self, new: Mapping[_Content, Adapter], wanted: Mapping[str, Adapter | None]
+    ) -> dict[_Content, Served]:
+        """All of the new ones; or none, and an error that names the models of those at fault."""
+        loaded: dict[_Content, Served] = {}
+        faults: dict[_Content, str] = {}
+        try:
+            for content, adapter in new.items():
+                name = f"{adapter.niche}-{next(self._numbers)}"
+                try:
+                    await self._host.load_adapter(name, adapter.path)
+                    loaded[content] = Served(name)
+                except ModelError as error:
+                    faults[content] = str(error)
+        except BaseException:
+            self._let_go(loaded.values())
+            raise
+        if faults:
+            self._let_go(loaded.values())
+            contents = {model: _content(of) for model, of in wanted.items() if of}
+            raise UnusableModels(
+                {model: faults[of] for model, of in contents.items() if of in faults}
+            )
+        return loaded
 
     def stop(self) -> None:
         """Lets the rest go with the process."""

@@ -77,7 +77,7 @@ def parse(
     if arguments.enable_lora and arguments.max_cpu_loras is None:
         arguments.max_cpu_loras = max(arguments.max_loras, _IN_MEMORY)
     _check(arguments, num_gpus)
-    room_in(arguments).require(adapters)
+    room_in(arguments).require_places(len(adapters))
     return arguments
 
 
@@ -116,7 +116,7 @@ def _defaults(options: Mapping[str, Any], adapters: Sequence[Adapter]) -> dict[s
         defaults |= {
             "enable_lora": True,
             "max_loras": len(adapters) + _SPARE_PLACES,
-            "max_lora_rank": next((known for known in _RANKS if known >= rank), rank),
+            "max_lora_rank": next((known for known in _RANKS if known >= rank), _RANKS[-1]),
         }
     return defaults
 

@@ -9,7 +9,7 @@ each can be stopped.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from deployments.engines._vllm_options import VllmOptions, missing
 from deployments.engines._vllm_requests import ServedModel, read_request
 from deployments.engines._vllm_room import FittedAnswer
 from deployments.engines._work_clock import WorkClock
-from deployments.models.adapters import Adapter, adapter_of
+from deployments.models.adapters import Adapter, adapters_of
 from deployments.models.resolve import resolve
 from deployments.protocol import (
     Chunk,
@@ -102,7 +102,8 @@ class VllmEngine:
 
         Raises:
             ValueError: there is no room for the adapters.
-            ModelError: a file is absent or does not fit.
+            UnusableModels: adapters are absent, do not fit, or are not for vLLM.
+            ModelError: the base is absent.
             Exception: vLLM cannot load them; its log says why.
         """
         from deployments.engines._vllm_arguments import parse, room_in  # noqa: PLC0415 - see above
@@ -116,9 +117,11 @@ class VllmEngine:
             list({adapter.path: adapter for adapter in found.values() if adapter}.values()),
             num_gpus=self._first.resources.num_gpus,
         )
+        room = room_in(arguments)
+        room.require_ranks(found)
         server = await VllmServer.start(arguments)
         try:
-            adapters = Adapters(server, room_in(arguments))
+            adapters = Adapters(server, room)
             served = await adapters.follow(found)
         except BaseException:
             await server.stop()
@@ -310,12 +313,10 @@ def _options(specs: Sequence[ModelSpec]) -> dict[str, VllmOptions]:
     return {spec.name: parse_options(VllmOptions, spec) for spec in specs}
 
 
-async def _adapters(specs: Iterable[ModelSpec]) -> dict[str, Adapter | None]:
+async def _adapters(specs: Collection[ModelSpec]) -> dict[str, Adapter | None]:
     """The adapter of each model; None of one without. Reads their files."""
-    return {
-        spec.name: await asyncio.to_thread(adapter_of, spec) if spec.adapter else None
-        for spec in specs
-    }
+    ranked = await asyncio.to_thread(adapters_of, specs, Adapter.rank)
+    return {spec.name: ranked[spec.name][0] if spec.adapter else None for spec in specs}
 
 
 def _served(

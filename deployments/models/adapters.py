@@ -6,8 +6,9 @@ that it was trained with and, optionally, the completion of its answers, their g
 """
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -15,8 +16,10 @@ from deployments.answer_grammar import Grammar
 from deployments.completions import Completion
 from deployments.learned_calls import LearnedCalls
 from deployments.models.checksum import sha256_of
-from deployments.models.errors import ModelError
+from deployments.models.errors import ModelError, UnusableModels
 from deployments.spec import ModelSpec
+
+Made = TypeVar("Made")
 
 ADAPTERS = Path(__file__).parent.parent / "adapters"
 
@@ -136,6 +139,28 @@ def adapter_of(spec: ModelSpec) -> Adapter:
             f"not on {spec.model!r}; name that model"
         )
     return adapter
+
+
+def adapters_of(
+    specs: Iterable[ModelSpec], make: Callable[[Adapter], Made]
+) -> dict[str, tuple[Adapter, Made]]:
+    """The adapter of each model that names one, and what an engine makes of it.
+
+    Raises:
+        UnusableModels: `adapter_of` or `make` raised a `ModelError` for some.
+    """
+    found: dict[str, tuple[Adapter, Made]] = {}
+    reasons: dict[str, str] = {}
+    for spec in specs:
+        if spec.adapter:
+            try:
+                adapter = adapter_of(spec)
+                found[spec.name] = adapter, make(adapter)
+            except ModelError as error:
+                reasons[spec.name] = str(error)
+    if reasons:
+        raise UnusableModels(reasons)
+    return found
 
 
 def _folder_of(reference: str, folder: Path) -> Path:

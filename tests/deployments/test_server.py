@@ -11,11 +11,12 @@ import pytest
 
 from deployments.engine import EngineContext
 from deployments.frames import decode_chunk, encode_request
-from deployments.models.errors import ModelError
+from deployments.models.errors import ModelError, UnusableModels
 from deployments.protocol import Chunk, InvalidPrompt, ModelRequest, Unavailable
 from deployments.server import ModelServer
 from deployments.spec import ModelSpec
 from tests.deployments.tiny_gguf import save_tiny_gguf
+from tests.deployments.tiny_lora import save_lora
 from tests.model_requests import chat, text_of
 
 CONTEXT = EngineContext(Path("unused"))
@@ -36,7 +37,9 @@ def pool_of(*names: str) -> ModelServer:
 
 
 @asynccontextmanager
-async def real(file: Path, **adapters: str) -> AsyncIterator[ModelServer]:
+async def real(
+    file: Path, context: EngineContext = CONTEXT, **adapters: str
+) -> AsyncIterator[ModelServer]:
     """A server of a model with weights, and of some with adapters of it; its threads end with the
     block."""
     options = {"max_context_tokens": 128, "parallel_requests": 2}
@@ -45,7 +48,7 @@ async def real(file: Path, **adapters: str) -> AsyncIterator[ModelServer]:
         spec.model_copy(update={"name": name, "adapter": adapter})
         for name, adapter in adapters.items()
     ]
-    server = ModelServer([spec, *adapted], CONTEXT)
+    server = ModelServer([spec, *adapted], context)
     try:
         yield server
     finally:
@@ -280,15 +283,33 @@ async def test_a_model_that_cannot_be_served_leaves_the_others(told: bool) -> No
         await server.complete(chat(model="wrong"))
 
 
-async def test_an_adapter_that_is_not_there_leaves_its_base(tmp_path: Path) -> None:
-    """The others of the pool are loaded without it."""
-    async with real(save_tiny_gguf(tmp_path / "tiny.gguf"), lost="nowhere") as server:
+async def test_adapters_that_cannot_be_used_leave_the_others(tmp_path: Path) -> None:
+    """The pool is loaded without them; the report says why."""
+    base = save_tiny_gguf(tmp_path / "tiny.gguf")
+    adapters = {
+        "right": save_lora(tmp_path / "right", base),
+        "lost": Path("nowhere"),
+        "strange": save_lora(tmp_path / "strange", base, config={"use_dora": True}),
+        "wide": save_lora(tmp_path / "wide", base, width=48),
+    }
+    given = {name: str(folder) for name, folder in adapters.items()}
+    async with real(base, EngineContext(tmp_path), **given) as server:
         await server.check_health()
 
         reasons = (await server.report()).models
-        assert reasons["tiny"] is None
+        assert (reasons["tiny"], reasons["right"]) == (None, None)
         assert "nowhere" in (reasons["lost"] or "")
-        assert await collect(server)
+        assert "use_dora" in (reasons["strange"] or "")
+        assert "another base" in (reasons["wide"] or "")
+        assert await collect(server, chat(model="right", max_tokens=4))
+
+
+async def test_a_pool_of_unusable_adapters_does_not_start(tmp_path: Path) -> None:
+    """There is nothing that it could serve."""
+    base = save_tiny_gguf(tmp_path / "tiny.gguf")
+    spec = ModelSpec(name="lost", model=str(base), adapter="nowhere")
+    with pytest.raises(UnusableModels, match="nowhere"):
+        await ModelServer([spec], CONTEXT).check_health()
 
 
 async def test_a_replica_that_starts_has_the_models_that_are_wanted_now() -> None:

@@ -186,7 +186,7 @@ async def test_an_adapter_of_a_larger_rank_than_allowed_is_refused(tiny, tmp_pat
     adapter = save_lora(tmp_path / "adapter", tiny, width=64, config={"r": 16})
     given = spec(tiny, max_lora_rank=8).model_copy(update={"adapter": str(adapter)})
 
-    with pytest.raises(ValueError, match="max_lora_rank"):
+    with pytest.raises(ModelError, match="max_lora_rank"):
         await create_engine([given], CONTEXT).start()
 
 
@@ -232,7 +232,7 @@ async def test_an_adapter_that_vllm_cannot_use_is_refused_while_it_runs(tiny, tm
     strange = save_lora(tmp_path / "strange", tiny, width=64, config={"use_dora": True})
     async with started(base, good) as engine:
         before = await said(engine, "good")
-        with pytest.raises(ValueError, match="max_lora_rank"):
+        with pytest.raises(ModelError, match="max_lora_rank"):
             await engine.update([base, good, model("large", tiny, large)])
         with pytest.raises(ModelError, match="DoRA"):
             await engine.update([base, good, model("strange", tiny, strange)])

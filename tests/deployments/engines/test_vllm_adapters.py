@@ -10,7 +10,7 @@ import pytest
 
 from deployments.engines._vllm_adapters import BASE, Adapters, Room
 from deployments.models.adapters import Adapter
-from deployments.models.errors import ModelError
+from deployments.models.errors import ModelError, UnusableModels
 
 ROOM = Room(places=3, places_key="max_loras", rank=16)
 
@@ -110,15 +110,17 @@ async def test_an_adapter_of_other_weights_is_another(host, adapters, make) -> N
 
 
 @pytest.mark.parametrize(
-    ("ranks", "named"),
-    [((8, 8, 8), "max_loras"), ((32,), "max_lora_rank")],
+    ("ranks", "error", "named"),
+    [((8, 8, 8), ValueError, "max_loras"), ((32,), UnusableModels, "max_lora_rank")],
     ids=["too many", "too large"],
 )
-async def test_what_does_not_fit_is_refused_by_name(host, adapters, make, ranks, named) -> None:
+async def test_what_does_not_fit_is_refused_by_name(
+    host, adapters, make, ranks, error, named
+) -> None:
     """Before anything is loaded; what was there stays."""
     served = await adapters.follow({"sql": make("sql")})
     more = {f"m{place}": make(f"m{place}", rank=rank) for place, rank in enumerate(ranks)}
-    with pytest.raises(ValueError, match=rf"engine_options\.{named}:"):
+    with pytest.raises(error, match=rf"engine_options\.{named}:"):
         await adapters.follow({"sql": make("sql")} | more)
 
     assert paths(host) == ["sql"]
@@ -136,6 +138,21 @@ async def test_one_that_still_answers_has_its_place(host, adapters, make) -> Non
     await adapters.follow({name: make(name) for name in ("b", "c", "d")})
 
     assert paths(host) == ["b", "c", "d"]
+
+
+async def test_the_models_at_fault_are_named(host, adapters, make) -> None:
+    """All of them, so that the others can be served without them."""
+    small, large, broken = make("small"), make("large", rank=32), make("broken")
+    host.broken.add(broken.path)
+    wanted = {"big": None, "small": small, "first": broken, "second": broken}
+
+    with pytest.raises(UnusableModels) as too_large:
+        await adapters.follow(wanted | {"large": large})
+    with pytest.raises(UnusableModels) as unloadable:
+        await adapters.follow(wanted)
+
+    assert set(too_large.value.reasons) == {"large"}
+    assert set(unloadable.value.reasons) == {"first", "second"}
 
 
 async def test_one_that_cannot_be_used_leaves_all_as_it_was(host, adapters, make) -> None:
