@@ -20,6 +20,7 @@ from deployments.engine import EngineContext, create_engine
 from deployments.http_address import http_url
 from deployments.models.adapters import adapter_of
 from deployments.models.errors import ModelError
+from deployments.models.local_path import local_path
 from deployments.models.lock import read_lock
 from deployments.models.pull import catalogue
 from deployments.models.resolve import resolve
@@ -124,7 +125,7 @@ def _absent(reference: str, cache_dir: Path, find: Callable[..., Path]) -> str |
     try:
         if find is resolve:
             resolve(reference, cache_dir, snapshot=not_now)
-        elif not Path(reference).expanduser().is_dir():
+        elif not local_path(reference).is_dir():
             resolve_gguf(reference, cache_dir, download=not_now)
     except _NotNow:
         return None

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from deployments.models.adapters import ADAPTERS, CARD, WEIGHTS
+from deployments.models.adapters import CARD, WEIGHTS, adapter_folder
+from deployments.models.errors import ModelError
 from deployments.pool import Pool
 from deployments.spec import ModelSpec
 from gateway.config import ConfigError, NicheConfig
@@ -71,10 +72,11 @@ def _deployments(config: NicheConfig) -> dict[str, object]:
 
 
 def card_of(spec: ModelSpec) -> Path:
-    """The card of a model's adapter, which has the checksum of its weights."""
-    named = ADAPTERS / str(spec.adapter)
-    folder = named if named.is_dir() else Path(str(spec.adapter)).expanduser()
-    return folder / CARD
+    """The card of a model's adapter, with the checksum of its weights; nothing need be there."""
+    try:
+        return adapter_folder(str(spec.adapter)) / CARD
+    except ModelError:  # whoever loads it says what is wrong
+        return Path(str(spec.adapter)) / CARD
 
 
 def require_applicable(old: NicheConfig, new: NicheConfig) -> None:

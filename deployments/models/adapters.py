@@ -17,6 +17,7 @@ from deployments.completions import Completion
 from deployments.learned_calls import LearnedCalls
 from deployments.models.checksum import sha256_of
 from deployments.models.errors import ModelError, UnusableModels
+from deployments.models.local_path import local_path
 from deployments.spec import ModelSpec
 
 Made = TypeVar("Made")
@@ -84,13 +85,23 @@ def load_adapter(reference: str, folder: Path = ADAPTERS) -> Adapter:
     Raises:
         ModelError: there is no such adapter, or its files are absent, malformed or altered.
     """
-    path = _folder_of(reference, folder)
+    path = adapter_folder(reference, folder)
     if not path.is_dir():
         names = sorted(child.name for child in folder.glob("*") if child.is_dir())
         raise ModelError(
             f"no adapter {reference!r} and no such directory; "
             f"known names: {', '.join(names) or 'none'}"
         )
+    try:
+        return _verified(path, reference)
+    except OSError as error:
+        raise ModelError(
+            f"adapter {reference!r}: {path} cannot be read ({error.strerror}); make its files "
+            "readable"
+        ) from error
+
+
+def _verified(path: Path, reference: str) -> Adapter:
     missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
     if missing:
         raise ModelError(f"adapter {reference!r}: {path} has no {', '.join(missing)}")
@@ -108,9 +119,9 @@ def learned_calls(reference: str) -> LearnedCalls | None:
     """The calls that an adapter learned, by its card, for those that do not load it; None: none, or
     it is not here."""
     try:
-        card = json.loads((_folder_of(reference, ADAPTERS) / CARD).read_bytes())
+        card = json.loads((adapter_folder(reference) / CARD).read_bytes())
         functions = card.get("functions")
-    except (AttributeError, OSError, ValueError):  # whoever loads it says what is wrong
+    except (AttributeError, ModelError, OSError, ValueError):  # whoever loads it says what is wrong
         return None
     return LearnedCalls(functions, card.get("other_functions", False)) if functions else None
 
@@ -163,9 +174,14 @@ def adapters_of(
     return found
 
 
-def _folder_of(reference: str, folder: Path) -> Path:
-    named = folder / reference
-    return named if named.is_dir() else Path(reference).expanduser()
+def adapter_folder(reference: str, folder: Path = ADAPTERS) -> Path:
+    """Where an adapter would be: a name under `folder`, else a path.
+
+    Raises:
+        ModelError: the reference can be no path.
+    """
+    path, named = local_path(reference), folder / reference
+    return named if named.is_dir() else path
 
 
 def _read_card(path: Path, reference: str) -> AdapterCard:

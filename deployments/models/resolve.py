@@ -13,6 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from deployments.models.cache import is_usable, model_dir
 from deployments.models.errors import ModelError
+from deployments.models.local_path import local_path
 from deployments.models.lock import Lock, read_lock
 
 Snapshot = Callable[[str], str]
@@ -46,7 +47,7 @@ def resolve(
         if not is_usable(folder, models[reference]):
             raise not_pulled(reference, cache_dir)
         return folder
-    local = Path(reference).expanduser()
+    local = local_path(reference)
     if reference.endswith(".gguf"):
         raise ModelError(
             f"model {reference!r} is a GGUF file; serve it with engine: llama, or run: "

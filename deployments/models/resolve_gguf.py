@@ -14,6 +14,7 @@ from huggingface_hub import hf_hub_download
 from deployments.models.cache import is_whole, model_dir
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import is_gguf
+from deployments.models.local_path import local_path
 from deployments.models.lock import Lock, read_lock
 from deployments.models.resolve import HUB_ID, from_hub, not_pulled, resolve
 
@@ -41,7 +42,7 @@ def resolve_gguf(
         ModelError: the reference is unknown or no GGUF file, or cannot be downloaded.
     """
     models = read_lock() if lock is None else lock
-    model, local = models.get(reference), Path(reference).expanduser()
+    model, local = models.get(reference), local_path(reference)
     if model is not None and model.format == "gguf":
         folder = model_dir(cache_dir, reference)
         if not is_whole(folder, model):

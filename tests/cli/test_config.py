@@ -138,6 +138,22 @@ def test_every_fault_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixt
     assert checked(path, capsys).isdisjoint(mended)
 
 
+@pytest.mark.parametrize("odd", ["~nosuchuserx/foo", "n" * 300], ids=["no home", "too long"])
+def test_what_can_be_no_path_is_a_fault(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    odd: str,
+) -> None:
+    """As any other that is not there."""
+    monkeypatch.chdir(tmp_path)
+    generalist = f"generalist: {{name: big, model: {odd}.gguf}}"
+    specialist = f"{{name: own, domain: math, model: smollm2-135m-instruct, adapter: {odd}}}"
+    path = written(Path("niche.yaml"), f"{generalist}\nspecialists: [{specialist}]")
+
+    assert checked(path, capsys) >= {"generalist.model", "specialists[0].adapter"}
+
+
 @pytest.mark.parametrize(
     ("keys", "unheld"),
     [

@@ -211,6 +211,14 @@ def test_a_pool_is_made_of_its_models_and_their_adapters(file: Path) -> None:
     assert {name for name in found if found[name] != after[name]} == {"model-big"}
 
 
+def test_an_adapter_at_no_path_has_no_contents(file: Path) -> None:
+    """What is wrong with it is said where it is loaded."""
+    sql, math = RAW["specialists"]
+    config = parse_config(changed(specialists=[sql | {"adapter": "~nosuchuserx/a"}, math]), "x")
+
+    assert set(contents(config).values()) >= {""}
+
+
 GATEWAYS_ALONE = [
     {"price": {"prompt_per_million_tokens": 9}},
     {"limits": {"max_ongoing_requests": 9}},

@@ -78,6 +78,7 @@ def test_all_specialists_can_be_removed() -> None:
         (["add", "sql", "--adapter", "sql"], ["'sql'", "another name"]),
         (["add", "law", "--adapter", "math"], ["law", "router.artifact"]),
         (["add", "math2", "--adapter", "nowhere"], ["nowhere", "biomed"]),
+        (["add", "math2", "--adapter", "~nosuchuserx/math"], ["~nosuchuserx"]),
         (["remove", "law"], ["'law'", "sql"]),
         (["remove", "generalist"], ["'generalist'", "sql"]),
         (["remove", "sql", "--config", "none.yaml"], ["none.yaml"]),

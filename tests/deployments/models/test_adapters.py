@@ -1,6 +1,7 @@
 """Adapters: found by name or path, and believed only with their checksum."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from deployments.models.errors import ModelError
 from tests.deployments.models.wheels import sha256
 
 WEIGHTS = b"weights"
+UNREADABLE = Path("/proc/self/mem")  # whoever reads it, root too: nothing is at its start
 CARD = {
     "niche": "sql",
     "base": "smollm2-135m-instruct",
@@ -92,6 +94,15 @@ def test_altered_weights_are_refused(adapter):
     """The checksum of the card is that of the weights, or the adapter is not used."""
     (adapter / "adapter_model.safetensors").write_bytes(b"other")
     with pytest.raises(ModelError, match=CARD["sha256"]):
+        load_adapter("sql", adapter.parent)
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="no file here fails when it is read")
+def test_weights_that_cannot_be_read_are_named(adapter):
+    """The error names the adapter, as it does where they are absent."""
+    (adapter / "adapter_model.safetensors").unlink()
+    (adapter / "adapter_model.safetensors").symlink_to(UNREADABLE)
+    with pytest.raises(ModelError, match=r"'sql'.*cannot be read"):
         load_adapter("sql", adapter.parent)
 
 
