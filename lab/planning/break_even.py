@@ -84,7 +84,9 @@ def break_even(
         return _per_hour(concerned, routed, limits) > _per_hour(without, whole, limits) + 1e-12
 
     if own >= others:
-        return BreakEven(machine.name, now, None, own, others)
+        # The replicas that both share are as many, whoever answers.
+        same = own == others and machine.pool is not None and machine.pool == large.pool
+        return BreakEven(machine.name, now, 0.0 if same else None, own, others)
     guess = max(machine.min_replicas, 1) * machine.per_hour / _HOUR / (others - own)
     grid = [guess * _BEYOND * (place + 1) / _GRID for place in range(_GRID)]
     return BreakEven(machine.name, now, lowest_rate(more_expensive, grid), own, others)

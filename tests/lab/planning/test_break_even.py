@@ -91,6 +91,19 @@ def test_the_generalist_may_share_the_replicas() -> None:
     assert found(machines=together).from_rate == 0
 
 
+def test_one_that_takes_as_much_of_the_generalists_replicas_costs_no_more() -> None:
+    """They are there without it; one that takes more needs more of them at some rate."""
+    together = tuple(replace(of, pool="base", per_hour=1.0) for of in MACHINES)
+    large = WORK[ANY, "large"]
+    more = Work(large.requests, large.seconds * 1.5, large.tokens)
+
+    same = found(machines=together, measured=Measurements({}, WORK | {(ANY, "sql"): large}))
+    slow = found(machines=together, measured=Measurements({}, WORK | {(ANY, "sql"): more}))
+
+    assert (same.from_rate, same.pays) == (0, True)
+    assert slow.from_rate is None
+
+
 @pytest.mark.parametrize(("rate", "pays"), [(0.001, False), (50.0, True)])
 def test_it_pays_at_what_is_planned_or_not(rate, pays) -> None:
     """By the requests that the router gives it."""
