@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from lab.planning.measurements import (
     with_given_values,
 )
 from lab.planning.sharing import shared_machines
+from router.types import GENERAL
 
 if TYPE_CHECKING:
     from lab.planning.fleet import Machine
@@ -139,6 +140,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     )
     values = tuple(dict(of) for of in (arguments.seconds, arguments.tokens, arguments.speed))
     measured = with_given_values(_measured(arguments), *values)
+    _check_mix(arguments.mix, config, measured)
     rates = rates_by_domain(arguments.rps, dict(arguments.mix), measured)
     deployments = plan(
         rates, machines, edge, (measured, Limits(arguments.utilization, arguments.wait))
@@ -173,6 +175,20 @@ def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
         for name, _ in getattr(arguments, option):
             if name not in names:
                 raise CommandError(f"--{option}: no model {name}; there are {', '.join(names)}")
+
+
+def _check_mix(
+    mix: Iterable[tuple[str, float]], config: NicheConfig, measured: Measurements
+) -> None:
+    """Raises a `CommandError` for a domain that no model has, and no measured traffic: its requests
+    would be planned as the generalist's."""
+    known = {GENERAL, *measured.mix, *(of.domain for of in config.generating if of.domain)}
+    for domain, _ in mix:
+        if domain not in known:
+            raise CommandError(
+                f"--mix: no domain {domain}; there are {', '.join(sorted(known))}; count requests "
+                f"without a specialist as {GENERAL}"
+            )
 
 
 def _machine(spec: ModelSpec, pool: str | None) -> "Machine":

@@ -148,6 +148,7 @@ def test_an_upstream_has_the_machines_of_its_server(capsys, stack, setting, repl
     [
         ([], ["--mix"]),
         (["--mix", "sql=1"], ["sql"]),
+        (["--mix", "sqll=1"], ["--mix", "sqll", "general, sql"]),
         (["--seconds", "law=1"], ["--seconds", "law", "generalist, sql"]),
         (["--measured", "nowhere.json"], ["--measured", "nowhere.json"]),
         (["--measured", "README.md"], ["README.md"]),
