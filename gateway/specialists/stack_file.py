@@ -13,6 +13,9 @@ from deployments.spec import SHARED_ENGINES
 from gateway.config import AUTO, ConfigError, NicheConfig
 from gateway.specialists.registration import change, inserted, removed
 
+_OF_OTHER_BASES = frozenset({"vllm"})
+"""The engines whose bases the default one cannot serve."""
+
 
 class SpecialistExists(ConfigError):
     """A model of the stack has this name."""
@@ -114,22 +117,26 @@ def _settings(config: NicheConfig, base: str) -> dict[str, Any]:
 def pool_settings(
     config: NicheConfig, base: str, options: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The settings by which a new specialist joins the pool of its base, where it needs no process
-    of its own; None if there is no such pool.
+    """The settings by which a new specialist joins the pool of its base, or has a process like that
+    of another model whose base the default engine cannot serve; None if there is neither.
 
     Args:
         config: the stack.
         base: of the new one's adapter.
         options: the `engine_options` that it would have alone.
     """
-    beside = [spec for spec in config.specialists if spec.model == base and spec.adapter]
-    pooled = next((spec for spec in beside if spec.engine in SHARED_ENGINES), None)
-    if pooled is None:
+    models = (*config.specialists, config.generalist)
+    beside = [of for of in config.specialists if of.adapter and of.engine in SHARED_ENGINES]
+    beside += [of for of in models if of.engine in _OF_OTHER_BASES]
+    alike = next((of for of in beside if of.model == base), None)
+    if alike is None:
         return None
-    own = SHARED_ENGINES[pooled.engine]
-    process = {name: value for name, value in pooled.engine_options.items() if name not in own}
-    keys = {"engine", "pool", "resources", "replicas", "autoscaling", "price"}
+    own = SHARED_ENGINES[alike.engine]
+    process = {name: value for name, value in alike.engine_options.items() if name not in own}
+    keys = {"engine", "pool", "resources", "price"}
+    if alike is not config.generalist or alike.pool is not None:  # else it shares no replicas
+        keys |= {"replicas", "autoscaling"}
     return {
-        **pooled.model_dump(include=keys, exclude_defaults=True),
+        **alike.model_dump(include=keys, exclude_defaults=True),
         "engine_options": process | {name: options[name] for name in options if name in own},
     }

@@ -8,6 +8,7 @@ import yaml
 
 from cli.main import main
 from gateway.config_file import load_config
+from gateway.specialists.stack_file import StackFile
 from tests.cli.commands import refused
 
 SHIPPED = Path(__file__).parents[2] / "niche.yaml"
@@ -33,6 +34,47 @@ def test_a_specialist_joins_the_pool_of_its_base() -> None:
     assert "sums" in pool.model_names
     assert len(config.pools) == 3
     assert FILE.read_text().startswith(SHIPPED.read_text().partition("\nembeddings:")[0])
+
+
+VLLM = """
+generalist:
+  name: big
+  model: smollm2-135m-instruct
+  engine: vllm
+  engine_options: {max_model_len: 1024, default_temperature: 1}
+  resources: {num_gpus: 1}
+  replicas: 2
+"""
+BESIDE = """
+specialists:
+  - name: sql
+    domain: sql
+    model: smollm2-135m-instruct
+    engine: vllm
+    engine_options: {max_model_len: 512}
+    replicas: 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("stack", "length", "replicas"),
+    [(VLLM, 1024, 1), (VLLM + BESIDE, 512, 3)],
+    ids=["the generalist", "a specialist, whose pool it joins"],
+)
+def test_the_engine_is_that_of_the_models_of_the_base(
+    stack: str, length: int, replicas: int
+) -> None:
+    """With its process's options, also where none has an adapter yet: the default engine could not
+    load that base."""
+    FILE.write_text(stack)
+    StackFile(FILE, lambda _: None).add("sums", "math", "math")
+
+    config = load_config(FILE)
+    added = config.specialists[-1]
+    assert (added.engine, added.replicas) == ("vllm", replicas)
+    assert added.engine_options == {"max_model_len": length, "default_temperature": 0}
+    assert [pool.model_names for pool in config.pools][-1][-1] == "sums"
+    assert added.resources.num_gpus == (1 if replicas == 1 else 0)
 
 
 def test_what_was_added_can_be_removed() -> None:
