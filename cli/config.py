@@ -3,13 +3,14 @@ its old keys."""
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from cli.faults import faults, port_faults, unheld_rights
+from cli.faults import faults, port_faults, unchecked, unheld_rights
 from cli.options import add_config, cache
-from gateway.config import ConfigError
+from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_for_check
 from gateway.config_migration import MigrationError, migrate
 
@@ -35,7 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--elsewhere",
         action="store_true",
-        help="the stack runs on other machines: do not look for its models and files, and its port",
+        help="the stack runs on other machines: do not look for its engines, models and files, and "
+        "its port",
     )
     check.set_defaults(run=_check)
     migration = actions.add_parser(
@@ -69,9 +71,17 @@ def _check(arguments: argparse.Namespace) -> int:
     for pool in config.pools:
         if pool.shared:
             print(f"  pool {pool.name}: {', '.join(pool.model_names)}")
-    for right in unheld_rights(config.gateway) if arguments.secrets and here else ():
-        print(f"  {right}")
+    for note in _notes(config, secrets=arguments.secrets, here=here):
+        print(f"  {note}")
     return 0
+
+
+def _notes(config: NicheConfig, *, secrets: bool, here: bool) -> Iterator[str]:
+    """What to know of a configuration without faults."""
+    if not here:
+        yield from unchecked(config)
+    elif secrets:
+        yield from unheld_rights(config.gateway)
 
 
 def _migrate(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ import httpx
 from cli.models import needed
 from cli.orphans import listener
 from deployments.engine import EngineContext, create_engine
+from deployments.engines._vllm_options import missing
 from deployments.http_address import http_url
 from deployments.models.adapters import adapter_of
 from deployments.models.errors import ModelError
@@ -76,7 +77,8 @@ def faults(
         found += _of_model(place, spec, cache_dir, secrets=secrets, files=files)
     if config.judge is not None:
         spec = config.judge.spec
-        found += _of_engine("gateway.shadow.judge", spec, cache_dir, secrets=secrets)
+        context = EngineContext(cache_dir, files)
+        found += _of_engine("gateway.shadow.judge", spec, context, secrets=secrets)
     found += _of_router(config, cache_dir, files=files)
     if files:
         found += _of_gateway(config, secrets=secrets)
@@ -86,7 +88,7 @@ def faults(
 def _of_model(
     place: str, spec: ModelSpec, cache_dir: Path, *, secrets: bool, files: bool
 ) -> Iterator[Fault]:
-    for fault in _of_engine(place, spec, cache_dir, secrets=secrets):
+    for fault in _of_engine(place, spec, EngineContext(cache_dir, files), secrets=secrets):
         yield Fault(fault.place, fault.reason, spec.name)
     if not files or spec.engine not in _LOAD_FILES:
         return
@@ -100,17 +102,26 @@ def _of_model(
             yield Fault(f"{place}.adapter", str(error), spec.name)
 
 
-def _of_engine(place: str, spec: ModelSpec, cache_dir: Path, *, secrets: bool) -> Iterator[Fault]:
+def _of_engine(
+    place: str, spec: ModelSpec, context: EngineContext, *, secrets: bool
+) -> Iterator[Fault]:
     if not secrets:
         options = {key: of for key, of in spec.engine_options.items() if key != "api_key_env"}
         spec = spec.model_copy(update={"engine_options": options})
     try:
-        create_engine([spec], EngineContext(cache_dir))
+        create_engine([spec], context)
     except ValueError as error:
         for line in str(error).splitlines():
             key, _, reason = line.partition(": ")
             judged = key.removeprefix("engine_options.") if place.endswith("judge") else key
             yield Fault(f"{place}.{judged}", reason)
+
+
+def unchecked(config: NicheConfig) -> Iterator[str]:
+    """What can only be checked where the stack runs."""
+    names = [spec.name for spec in config.models if spec.engine == "vllm"]
+    if names and (lacking := missing()):
+        yield f"engine_options of {', '.join(names)} are not checked: {lacking}"
 
 
 def _absent(reference: str, cache_dir: Path, find: Callable[..., Path]) -> str | None:

@@ -37,9 +37,15 @@ Options = TypeVar("Options", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """The machine-specific settings of an engine: the directory of model files."""
+    """The machine-specific settings of an engine.
+
+    Attributes:
+        cache_dir: the directory of model files.
+        here: whether this machine is to run it; False where its options are only checked.
+    """
 
     cache_dir: Path
+    here: bool = True
 
 
 class Engine(Backend, Protocol):

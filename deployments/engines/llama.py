@@ -85,7 +85,7 @@ class LlamaEngine:
                 )
         if self._first.kind != "embedding" and self._options[self._first.name].pooling:
             raise ValueError(f"engine_options.pooling: no effect on kind {self._first.kind}")
-        if lacking := missing():
+        if context.here and (lacking := missing()):
             raise ValueError(
                 f"engine: llama cannot run here: {lacking}; run the model's server on another "
                 "machine, and name it with engine: openai"

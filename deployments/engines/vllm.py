@@ -86,7 +86,14 @@ class VllmEngine:
         self._recorders: dict[str, LoadRecorder] = {}
         self._take(specs, _options(specs))
         if lacking := missing():
-            raise ValueError(f"engine: vllm cannot run here: {lacking}")
+            if context.here:
+                raise ValueError(f"engine: vllm cannot run here: {lacking}")
+        else:
+            self._check_arguments()
+        self._clock = WorkClock()
+        self._loaded: _Loaded | None = None
+
+    def _check_arguments(self) -> None:
         from deployments.engines._vllm_arguments import parse  # noqa: PLC0415 - takes seconds
 
         parse(
@@ -94,8 +101,6 @@ class VllmEngine:
             self._first.model,
             num_gpus=self._first.resources.num_gpus,
         )
-        self._clock = WorkClock()
-        self._loaded: _Loaded | None = None
 
     async def start(self) -> None:
         """Loads the base and the adapters.

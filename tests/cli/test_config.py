@@ -1,6 +1,7 @@
 """`niche config`: what shares replicas is shown; `migrate` writes a new file beside the old one."""
 
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,17 @@ def test_elsewhere_no_file_is_missed(tmp_path: Path, capsys: pytest.CaptureFixtu
     left = {place for place in PLACES if place.rpartition(".")[2] not in {"model", "adapter"}}
     files = {"gateway.api_keys_file", "gateway.shadow.path", "observability.decision_log.path"}
     assert checked(path, capsys, "--elsewhere") == left - files
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed here")
+def test_elsewhere_no_engine_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The machines that run the stack have it; a line says whose options nobody has checked."""
+    text = STACK.replace("engine: fake, domain", "engine: vllm, domain")
+    path = written(tmp_path / "niche.yaml", text)
+
+    assert main(["config", "check", str(path), "--elsewhere"]) == 0
+    assert "engine_options of a, b, c are not checked" in capsys.readouterr().out
+    assert checked(path, capsys) >= {f"specialists[{number}].engine" for number in range(3)}
 
 
 @pytest.mark.parametrize("text", ["router: [", "[]", ""], ids=["no YAML", "a list", "empty"])
