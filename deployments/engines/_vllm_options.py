@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from deployments.engine import parse_options
 from deployments.engines._sampling_defaults import SamplingDefaults
+from deployments.spec import ModelSpec
 
 
 class VllmOptions(SamplingDefaults):
@@ -22,6 +24,24 @@ class VllmOptions(SamplingDefaults):
     def arguments(self) -> dict[str, Any]:
         """The arguments of `vllm serve`, with underscores."""
         return dict(self.model_extra or {})
+
+
+def vllm_options(spec: ModelSpec) -> VllmOptions:
+    """The options of a model.
+
+    Raises:
+        ValueError: one line per wrong option. A name with hyphens is one: vLLM would take it, and
+            whoever looks for an argument here would not find it.
+    """
+    options = parse_options(VllmOptions, spec)
+    if hyphened := [key for key in options.arguments if "-" in key]:
+        raise ValueError(
+            "\n".join(
+                f"engine_options.{key}: names have underscores here; write {key.replace('-', '_')}"
+                for key in hyphened
+            )
+        )
+    return options
 
 
 def missing() -> str | None:

@@ -21,12 +21,11 @@ from deployments.engine import (
     LiveEngine,
     LoadRecorder,
     Work,
-    parse_options,
     require_kind,
 )
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._vllm_adapters import Adapters, Served
-from deployments.engines._vllm_options import VllmOptions, missing
+from deployments.engines._vllm_options import VllmOptions, missing, vllm_options
 from deployments.engines._vllm_requests import ServedModel, read_request
 from deployments.engines._vllm_room import FittedAnswer
 from deployments.engines._work_clock import WorkClock
@@ -315,7 +314,7 @@ class _Answer:
 
 
 def _options(specs: Sequence[ModelSpec]) -> dict[str, VllmOptions]:
-    return {spec.name: parse_options(VllmOptions, spec) for spec in specs}
+    return {spec.name: vllm_options(spec) for spec in specs}
 
 
 async def _adapters(specs: Collection[ModelSpec]) -> dict[str, Adapter | None]:
