@@ -14,13 +14,8 @@ from deployments.engines._llama_options import LlamaOptions, Pooling
 from deployments.engines._llama_requests import ServedModel
 from deployments.models.adapters import Adapter, adapters_of
 from deployments.models.errors import ModelError
-from deployments.models.gguf_file import (
-    TOKEN_TYPES,
-    TOKENS,
-    GgufHeader,
-    check_whole,
-    read_header,
-)
+from deployments.models.gguf_file import TOKEN_TYPES, TOKENS, GgufHeader
+from deployments.models.gguf_parts import read_model
 from deployments.models.lora_gguf import adapter_gguf
 from deployments.models.resolve_gguf import resolve_gguf
 from deployments.prompt_room import PromptRoom, room_for
@@ -68,8 +63,7 @@ def load(
     from deployments.engines._llama_server import LlamaServer, uses_gpu  # noqa: PLC0415 - see above
 
     first = next(iter(specs.values()))
-    base = read_header(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
-    check_whole(base)
+    base = read_model(resolve_gguf(first.model, context.cache_dir), {TOKENS, TOKEN_TYPES})
     adapted = adapters_of(specs.values(), lambda of: adapter_gguf(of, base, context.cache_dir))
     adapters = {name: adapter for name, (adapter, _) in adapted.items()}
     files = {name: file for name, (_, file) in adapted.items()}

@@ -1,8 +1,6 @@
 """What a llama.cpp server will take of the machine's memory, before it takes it: beyond what is
 there the system ends the replica without a word."""
 
-import glob
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import psutil
 from deployments.engines._llama_options import LlamaOptions
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import TOKENS, GgufHeader
+from deployments.models.gguf_parts import parts_of
 
 _BYTES_PER_VALUE = {"f16": 2.0, "q8_0": 34 / 32}
 _WORK_BYTES = 100_000_000
@@ -26,7 +25,6 @@ _LIMITS = (
 """Of the two versions: the files of limit and use, and pages of files, which can be given up."""
 _USABLE = 0.95
 """Of a limit; beyond it Ray ends replicas."""
-_FIRST_OF_SEVERAL = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")
 
 
 def check_memory(
@@ -46,7 +44,7 @@ def check_memory(
         available: bytes that can be taken.
         whole_inputs: whether a pass holds whole inputs, as for vectors and scores.
     """
-    weights = sum(path.stat().st_size for path in _files(base.path))
+    weights = sum(path.stat().st_size for path in parts_of(base.path))
     loras = sum(path.stat().st_size for path in adapters)
     cache = round(_cache_bytes_per_token(base, options.kv_cache_type) * _tokens(options))
     work = _WORK_BYTES + (_words_bytes(base, options) if whole_inputs else 0)
@@ -60,14 +58,6 @@ def check_memory(
         f"{options.max_context_tokens} each), and {_gigabytes(available)} are available; lower "
         "these two, name fewer adapters, or use a smaller model"
     )
-
-
-def _files(path: Path) -> list[Path]:
-    """A model's file, or its several files, of which this is the first."""
-    several = _FIRST_OF_SEVERAL.fullmatch(path.name)
-    if several is None:
-        return [path]
-    return sorted(path.parent.glob(f"{glob.escape(several[1])}-?????-of-{several[2]}.gguf"))
 
 
 def _words_bytes(base: GgufHeader, options: LlamaOptions) -> int:

@@ -14,6 +14,7 @@ from huggingface_hub import hf_hub_download
 from deployments.models.cache import is_whole, model_dir
 from deployments.models.errors import ModelError
 from deployments.models.gguf_file import is_gguf
+from deployments.models.gguf_parts import part_names
 from deployments.models.local_path import local_path
 from deployments.models.lock import Lock, read_lock
 from deployments.models.resolve import HUB_ID, from_hub, not_pulled, resolve
@@ -21,7 +22,6 @@ from deployments.models.resolve import HUB_ID, from_hub, not_pulled, resolve
 HubFile = Callable[[str, str], str]
 
 _HUB_FILE = re.compile(rf"({HUB_ID.pattern}):([A-Za-z0-9][\w./-]*\.gguf)")
-_FIRST_OF_SEVERAL = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")
 
 
 def hub_file(hub_id: str, name: str) -> str:
@@ -63,11 +63,11 @@ def resolve_gguf(
 
 def _hub_files(hub_id: str, name: str, download: HubFile) -> str:
     """Downloads a file and, if it is the first of several, the others."""
-    first = download(hub_id, name)
-    if several := _FIRST_OF_SEVERAL.fullmatch(name):
-        for number in range(2, int(several[2]) + 1):
-            download(hub_id, f"{several[1]}-{number:05}-of-{several[2]}.gguf")
-    return first
+    first, *others = part_names(name)
+    path = download(hub_id, first)
+    for other in others:
+        download(hub_id, other)
+    return path
 
 
 def _no_gguf(reference: str) -> ModelError:

@@ -105,10 +105,12 @@ def save_gguf(
     further: Sequence[str] = (),
     chat_template: str = CHAT_TEMPLATE,
     context: int = CONTEXT,
+    tensors_each: int = 0,
     **metadata: Any,
 ) -> Path:
-    """Writes a model with `further` tokens; `metadata` has further keys, with `__` for a dot."""
-    writer = GGUFWriter(path, architecture)
+    """Writes a model with `further` tokens; `metadata` has further keys, with `__` for a dot. In
+    several files where it has more than `tensors_each`, of which the path returned is the first."""
+    writer = GGUFWriter(path, architecture, split_max_tensors=tensors_each)
     width = weights["token_embd.weight"].shape[1]
     writer.add_context_length(context)
     writer.add_embedding_length(width)
@@ -127,7 +129,7 @@ def save_gguf(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return writer.format_shard_names(path)[0]
 
 
 def _add_tokenizer(writer: GGUFWriter, tokens: list[str], chat_template: str) -> None:

@@ -438,6 +438,18 @@ async def test_an_unknown_option_is_refused_by_name(model: Path) -> None:
         create_engine([spec_of(model, engine_options={"slots": 1})], EngineContext(model))
 
 
+async def test_an_adapter_of_a_base_in_several_files_is_applied(tmp_path: Path) -> None:
+    """As of one in a single file."""
+    answers = []
+    for name, tensors_each in (("one", 0), ("several", 8)):
+        base = save_gguf(tmp_path / f"{name}.gguf", tiny_weights(), tensors_each=tensors_each)
+        adapter = save_lora(tmp_path / name, base, seed=1)
+        async with running(spec_of(base, adapter=str(adapter)), cache=tmp_path) as engine:
+            answers.append(await said(engine, greedy(max_tokens=20)))
+
+    assert answers[0] == answers[1] != ""
+
+
 async def test_an_adapter_of_another_base_is_refused(model: Path, tmp_path: Path) -> None:
     """By its card, or by its shape, before anything is loaded."""
     by_card = save_lora(tmp_path / "card", Path("another"))
