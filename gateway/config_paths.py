@@ -6,6 +6,8 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from deployments.models.adapters import ADAPTERS
+from deployments.models.errors import ModelError
+from deployments.models.local_path import local_path
 from deployments.models.lock import read_lock
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
@@ -41,14 +43,14 @@ def with_paths_beside(file: Path, config: NicheConfig) -> NicheConfig:
 
 
 def _of_model(folder: Path, spec: ModelSpec) -> ModelSpec:
-    if spec.engine in _LOCAL and spec.model not in read_lock() and (folder / spec.model).exists():
+    if spec.engine in _LOCAL and spec.model not in read_lock() and _is_there(folder, spec.model):
         spec = _placed(folder, spec, "model")
-    is_path = spec.adapter is not None and not (ADAPTERS / spec.adapter).is_dir()
+    is_path = spec.adapter is not None and not _is_name(spec.adapter)
     return _placed(folder, spec, "adapter") if is_path else spec
 
 
 def _of_router(folder: Path, router: RouterConfig) -> RouterConfig:
-    if router.encoder not in read_lock() and (folder / router.encoder).exists():
+    if router.encoder not in read_lock() and _is_there(folder, router.encoder):
         router = _placed(folder, router, "encoder")
     return router if router.artifact == "default" else _placed(folder, router, "artifact")
 
@@ -64,11 +66,32 @@ def _placed(folder: Path, section: _Section, *keys: str) -> _Section:
     paths = {key: getattr(section, key, None) for key in keys}
     elsewhere = folder != Path.cwd()
     placed = {
-        key: str(folder / Path(of).expanduser())
+        key: _absolute(folder, of)
         for key, of in paths.items()
         if of and (elsewhere or of.startswith("~"))
     }
     return _of_section(section, **placed)
+
+
+def _is_name(adapter: str) -> bool:
+    try:
+        return (ADAPTERS / adapter).is_dir()
+    except OSError:  # too long for a name
+        return False
+
+
+def _absolute(folder: Path, path: str) -> str:
+    try:
+        return str(folder / Path(path).expanduser())
+    except RuntimeError:  # the home of nobody here: who opens it says so
+        return path
+
+
+def _is_there(folder: Path, reference: str) -> bool:
+    try:
+        return local_path(_absolute(folder, reference)).exists()
+    except ModelError:  # no path at all: who loads it says what it is
+        return False
 
 
 def _of_section(section: _Section, **values: object) -> _Section:

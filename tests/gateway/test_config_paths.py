@@ -78,3 +78,15 @@ def test_the_home_directory_is_that_of_who_starts_the_stack(
 
     assert config.gateway.api_keys_file == str(home / "keys")
     assert config.router.artifact == str(home / "router")
+
+
+@pytest.mark.parametrize("odd", ["~nobody-is-called-so/x.gguf", "a" * 300], ids=["home", "long"])
+def test_what_can_be_no_path_is_no_fault_here(file: Path, odd: str) -> None:
+    """Whoever loads it says what is wrong with it, and where."""
+    specialist = STACK["specialists"][1] | {"model": odd, "adapter": odd}
+    stack = STACK | {"specialists": [specialist], "gateway": {"api_keys_file": odd}}
+    file.write_text(yaml.safe_dump(stack), encoding="utf-8")
+
+    (spec,) = load_config(file).specialists
+
+    assert (spec.model, Path(spec.adapter or "").name) == (odd, Path(odd).name)
