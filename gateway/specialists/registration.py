@@ -219,10 +219,16 @@ def _value(value: Any) -> Any:
         inner = CommentedMap((key, _value(item)) for key, item in value.items())
         inner.fa.set_flow_style()
         return inner
-    # Quoted, since YAML 1.1 readers parse `yes` and the like as booleans.
-    if isinstance(value, str) and yaml.safe_load(value) != value:
-        return SingleQuotedScalarString(value)
-    return value
+    return SingleQuotedScalarString(value) if _reads_otherwise(value) else value
+
+
+def _reads_otherwise(value: Any) -> bool:
+    """Whether a text would not be read as itself: YAML 1.1 has booleans such as `yes`, and some
+    texts are no YAML."""
+    try:
+        return isinstance(value, str) and yaml.safe_load(value) != value
+    except yaml.YAMLError:
+        return True
 
 
 def _quoted(value: Any) -> Any:

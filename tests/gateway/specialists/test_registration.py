@@ -216,6 +216,16 @@ def test_a_name_that_yaml_takes_for_something_else_stays_text(stack: Path, name:
     assert [spec.name for spec in load_config(stack).specialists] == [name]
 
 
+@pytest.mark.parametrize("adapter", ["@mine/a", "a: b: c", "%x", "- a", "a #b", "it's"])
+def test_a_text_that_is_no_yaml_stays_text(stack: Path, adapter: str) -> None:
+    """It is put in quotes too."""
+    register(stack, ENTRY | {"adapter": adapter})
+
+    assert [Path(spec.adapter or "").name for spec in load_config(stack).specialists] == [
+        Path(adapter).name
+    ]
+
+
 def test_writers_at_once_lose_no_change(stack: Path) -> None:
     """Each reads what the one before it wrote, though that is another file in the same place."""
     names = [f"new{number}" for number in range(16)]
