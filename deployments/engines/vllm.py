@@ -28,6 +28,7 @@ from deployments.engines._vllm_adapters import Adapters, Served
 from deployments.engines._vllm_options import VllmOptions, missing, vllm_options
 from deployments.engines._vllm_requests import ServedModel, read_request
 from deployments.engines._vllm_room import FittedAnswer
+from deployments.engines._vllm_work import WorkedTokens
 from deployments.engines._work_clock import WorkClock
 from deployments.models.adapters import Adapter, adapters_of
 from deployments.models.resolve import resolve
@@ -276,8 +277,8 @@ class _Answer:
         self.seconds = 0.0
 
     async def events(self) -> AsyncGenerator[bytes]:
-        """The bytes of vLLM's events. Answers share the engine's time by their events, since vLLM
-        does not say when it reads a prompt."""
+        """The bytes of vLLM's events. Answers share the engine's time by the tokens of theirs."""
+        worked = WorkedTokens()
         self._clock.begin(self)
         try:
             async with aclosing(self._fitted.events()) as events:
@@ -286,7 +287,7 @@ class _Answer:
                         data = await anext(events, None)
                     if data is None:
                         return
-                    self._clock.report(self, 1)
+                    self._clock.report(self, worked.of(data))
                     yield data
         finally:
             self.seconds = self._clock.end(self)
