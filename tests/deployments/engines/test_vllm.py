@@ -279,7 +279,7 @@ async def test_a_wrong_schema_is_refused(engine) -> None:
 
 async def test_a_limit_without_room_is_lowered_where_it_may_be(engine) -> None:
     """And told with the first chunk; the model that a client names refuses it."""
-    asked = ask("a" * 150, max_tokens=None, max_completion_tokens=500)
+    asked = ask("a" * 150, max_tokens=None, max_completion_tokens=500, ignore_eos=True)
     clamped = replace(asked, clamp_max_tokens=True)
     first, *others = [chunk async for chunk in engine.stream(clamped)]
     whole = await engine.complete(clamped)
