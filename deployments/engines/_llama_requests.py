@@ -130,15 +130,12 @@ def read_request(
     known = _PASSED[request.operation] | _READ | _RENAMED.keys()
     fields = asked(request, known, "engine llama does not serve it")
     _check_lengths(fields)
-    body = _ALWAYS | {key: fields[key] for key in _PASSED[request.operation] & fields.keys()}
-    body |= {there: fields[here] for here, there in _RENAMED.items() if here in fields}
+    body = _ALWAYS | _parameters(request, fields, control_tokens)
     body |= _defaults(fields, model.options)
     inputs: list[dict[str, Any]] = [{}]
     form = None
     if request.operation == "chat":
         body["messages"] = _messages(fields["messages"], model, control_tokens)
-        if "chat_template_kwargs" in body:
-            body |= control_tokens.as_text({"chat_template_kwargs": body["chat_template_kwargs"]})
         form = _shape_answer(body, fields, model, control_tokens)
         _hold_to(form, body, fields, model)
     else:
@@ -162,6 +159,17 @@ def read_request(
         form=form,
         limit=_limit(fields) if request.clamp_max_tokens else None,
     )
+
+
+def _parameters(
+    request: ModelRequest, fields: Mapping[str, Any], control_tokens: ControlTokens
+) -> dict[str, Any]:
+    """What goes on as it came, under the names that llama.cpp has for it."""
+    passed = _PASSED[request.operation] | _RENAMED.keys()
+    body = {_RENAMED.get(key, key): fields[key] for key in passed & fields.keys()}
+    if "chat_template_kwargs" in body:
+        body["chat_template_kwargs"] = control_tokens.as_text(body["chat_template_kwargs"])
+    return body
 
 
 def _shape_answer(

@@ -172,6 +172,7 @@ async def test_models_that_embed_are_listed():
         "capabilities": [],
         "available": True,
         "unavailable_reason": None,
+        "max_context_tokens": None,
         "functions": [],
     }
 

@@ -31,6 +31,7 @@ SAY_NOTHING = {
 TOLD_AS = {
     "RedactedThinkingBlock.data": "redacted_thinking",
     "ResponseStreamOptions.include_obfuscation": "stream_options",
+    "StreamOptions.include_obfuscation": "stream_options",
 }
 """Fields whose object is told."""
 

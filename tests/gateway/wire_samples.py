@@ -59,11 +59,22 @@ _SAMPLING = {
     "store": True,
     "user": "u1",
 }
-_STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+_OF_ENGINES = {
+    "top_k": 5,
+    "min_p": 0.5,
+    "repetition_penalty": 1.5,
+    "min_tokens": 1,
+    "stop_token_ids": [5],
+}
+_STREAMED = {
+    "stream": True,
+    "stream_options": {"include_usage": True, "include_obfuscation": True},
+}
 _BIASED = {"logit_bias": {"5": 1.0}}
 
 _CHATS = (
     chat(**_SAMPLING),
+    chat(**_OF_ENGINES, chat_template_kwargs={"a": 1}),
     chat(**_STREAMED),
     chat(**_BIASED),
     chat(logprobs=True, top_logprobs=2, max_completion_tokens=50, metadata={"a": "b"}),
@@ -98,6 +109,7 @@ _CHATS = (
 _TEXT = {"model": "auto", "prompt": "hello"}
 _TEXTS = (
     _TEXT | _SAMPLING | {"logprobs": 2},
+    _TEXT | _OF_ENGINES,
     _TEXT | _STREAMED,
     _TEXT | _BIASED,
     _TEXT | {"model": "big", "prompt": ["hello", "you"]},
