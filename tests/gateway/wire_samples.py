@@ -66,6 +66,7 @@ _OF_ENGINES = {
     "min_tokens": 1,
     "stop_token_ids": [5],
 }
+"""Each is refused by name where the engine does not know it."""
 _STREAMED = {
     "stream": True,
     "stream_options": {"include_usage": True, "include_obfuscation": True},
@@ -74,7 +75,8 @@ _BIASED = {"logit_bias": {"5": 1.0}}
 
 _CHATS = (
     chat(**_SAMPLING),
-    chat(**_OF_ENGINES, chat_template_kwargs={"a": 1}),
+    *(chat(**{name: value}) for name, value in _OF_ENGINES.items()),
+    chat(chat_template_kwargs={"a": 1}),
     chat(**_STREAMED),
     chat(**_BIASED),
     chat(logprobs=True, top_logprobs=2, max_completion_tokens=50, metadata={"a": "b"}),
@@ -109,7 +111,7 @@ _CHATS = (
 _TEXT = {"model": "auto", "prompt": "hello"}
 _TEXTS = (
     _TEXT | _SAMPLING | {"logprobs": 2},
-    _TEXT | _OF_ENGINES,
+    *(_TEXT | {name: value} for name, value in _OF_ENGINES.items()),
     _TEXT | _STREAMED,
     _TEXT | _BIASED,
     _TEXT | {"model": "big", "prompt": ["hello", "you"]},
