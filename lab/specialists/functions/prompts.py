@@ -32,8 +32,8 @@ _SHOWN = (3, 3, 4, 4, 5)
 _ROWS_PER_SET = 8
 _NEAR = 5
 _NONE_FITS = 1 / _ROWS_PER_SET
-_MOST_ROWS = {"train": 300, "validation": 3, "test": 16}
-_MOST_CHAT = {"train": 60, "validation": 1, "test": 4}
+_MOST_ROWS = {"train": 50, "validation": 3, "test": 16}
+_MOST_CHAT = {"train": 10, "validation": 1, "test": 4}
 
 
 def _camel_case(name: str) -> str:

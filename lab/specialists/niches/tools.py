@@ -87,7 +87,7 @@ NICHE = Niche(
             LATER_STAGE,
             max_examples=3000,
             max_length_tokens=896,
-            evaluate_every_steps=50,
+            evaluate_every_steps=100,
             functions=True,
         ),
     ),
