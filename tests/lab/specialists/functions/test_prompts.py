@@ -121,7 +121,7 @@ def test_no_held_out_function_is_trained(data_dir: Path) -> None:
     assert not held_out & {row.group for row in learnt}
     assert {row.group for row in unseen(data_dir)} == {"", *held_out}
     assert not {row.prompt.lower() for row in learnt} & {row.prompt.lower() for row in graded}
-    assert len(learnt) > 10_000
+    assert len(learnt) > 3_000  # up to 50 of each function
 
 
 @pytest.mark.data
