@@ -106,26 +106,21 @@ class _GrowingCall:
     Attributes:
         first: its first piece, with id and name.
         block: the number of its block; None: it has not begun.
-        unsaid: pieces of its arguments that no event had yet.
+        pieces: of its arguments.
+        told: how many of them events had.
     """
 
     def __init__(self, first: _Call) -> None:
         self.first = first
         self.block: int | None = None
-        self.unsaid: list[str] = []
-        self._arguments: list[str] = []
-
-    def add(self, piece: str | None) -> None:
-        """Adds a piece of the arguments."""
-        if piece:
-            self.unsaid.append(piece)
-            self._arguments.append(piece)
+        self.pieces: list[str] = []
+        self.told = 0
 
     @property
     def is_whole(self) -> bool:
         """Whether its arguments are an object."""
         try:
-            _object("".join(self._arguments))
+            _object("".join(self.pieces))
         except msgspec.DecodeError:
             return False
         return True
@@ -209,7 +204,8 @@ class MessageRendering:
             if call is None:
                 call = self._calls[piece.index] = _GrowingCall(piece)
                 self._growing.append(call)
-            call.add(piece.function.arguments)
+            if piece.function.arguments:
+                call.pieces.append(piece.function.arguments)
             if call.block is not None:
                 yield from self._say(call)
         yield from self._tell_calls(ends=False)
@@ -228,9 +224,9 @@ class MessageRendering:
             self._growing.popleft()
 
     def _say(self, call: _GrowingCall) -> Iterator[Event]:
-        for piece in call.unsaid:
+        for piece in call.pieces[call.told :]:
             yield BlockDelta(index=call.block or 0, delta=InputDelta(piece))
-        call.unsaid.clear()
+        call.told = len(call.pieces)
 
     def _grow(self, empty: ThinkingAnswer | TextAnswer, delta: Delta) -> Iterator[Event]:
         """More of the open block, or of a new one if that is of another kind."""
