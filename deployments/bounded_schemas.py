@@ -18,10 +18,9 @@ from deployments.tagged_calls import may_call_again
 _CHARACTERS_PER_TOKEN = 0.9
 """Digits are a token each, and small models like to repeat them."""
 _MOST_TOKENS = 4096
-MOST_CALLS = 3
-"""Of an answer, where it may have several: they share its room."""
-_TOKENS_OF_A_CALL = 25
-"""Beside its arguments."""
+_MOST_CALLS, _TOKENS_OF_A_CALL = 3, 160
+"""An answer that has room for several shares it among them."""
+_TOKENS_BESIDE_ARGUMENTS = 25
 _MOST_PARTS, _DEEPEST = 4000, 16
 """Parts of a bounded schema, and references in references: llguidance reads 128 levels of JSON."""
 _MOST_LOOKS = 50_000
@@ -62,9 +61,15 @@ def bounded_fields(fields: Mapping[str, Any], max_tokens: int | None) -> dict[st
             bounded_ones["response_format"] = form | {"json_schema": named}
     if isinstance(tools := fields.get("tools"), list):
         whole = max_tokens or _MOST_TOKENS
-        each = max(1, whole // (MOST_CALLS if may_call_again(fields) else 1) - _TOKENS_OF_A_CALL)
+        calls = most_calls(max_tokens) if may_call_again(fields) else 1
+        each = max(1, whole // calls - _TOKENS_BESIDE_ARGUMENTS)
         bounded_ones["tools"] = [_bounded_tool(tool, each, whole) for tool in tools]
     return bounded_ones
+
+
+def most_calls(max_tokens: int | None) -> int:
+    """The calls that an answer of so many tokens may have, if it may have several."""
+    return max(1, min(_MOST_CALLS, (max_tokens or _MOST_TOKENS) // _TOKENS_OF_A_CALL))
 
 
 def _bounded_tool(tool: Any, *tokens: int) -> Any:

@@ -24,6 +24,9 @@ _NEXT: Mapping[_Part, _Part] = {"text": "head", "head": "arguments", "arguments"
 _OPEN, _CLOSE = "<tool_call>", "}\n</tool_call>"  # no JSON on one line has a raw line break
 _HEAD = re.compile(r'\n\{"name": ("(?:[^"\\]|\\.)*"), "arguments": ')
 _ANOTHER_FORM = re.compile(r"<function=|<arg_key>")
+_PLAIN = frozenset({"$defs", "$schema", "definitions", "description", "properties", "required"})
+_PLAIN |= {"title", "type"}
+"""Keys of a schema that says nothing of further properties."""
 _INSTRUCTION = """\
 # Tools
 
@@ -120,9 +123,23 @@ def _calls_rule(calls: Sequence[str], instead: str | None, most: int | None) -> 
 
 def _call_rule(function: Mapping[str, Any], max_tokens: int | None) -> str:
     """The rule of a call, after its opening tag."""
-    arguments = json_rule({"type": "object"} | (function.get("parameters") or {}), max_tokens)
+    arguments = json_rule(_closed(function.get("parameters") or {"properties": {}}), max_tokens)
     head = begun(function["name"]).removeprefix(_OPEN) + ', "arguments": '
     return f"{json.dumps(head)} {arguments} {json.dumps(_CLOSE)}"
+
+
+def _closed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of these names alone, where nothing is said of others: a function in most
+    languages fails on an argument that it does not have."""
+    schema = {"type": "object", **parameters}
+    named = schema.get("properties")
+    if (
+        isinstance(named, dict)
+        and schema.keys() <= _PLAIN
+        and named.keys() >= {*schema.get("required", ())}
+    ):
+        schema["additionalProperties"] = False
+    return schema
 
 
 def begun(name: str) -> str:

@@ -143,7 +143,14 @@ def _served(
     if adapter is None:
         return ServedModel(options, spec.system_prompt, lora)
     system_prompt = spec.system_prompt or adapter.system_prompt
-    return ServedModel(options, system_prompt, lora, adapter.complete, adapter.grammar)
+    return ServedModel(
+        options,
+        system_prompt,
+        lora,
+        adapter.complete,
+        adapter.grammar,
+        learned_calls=bool(adapter.functions),
+    )
 
 
 def _control_tokens(header: GgufHeader) -> list[str]:

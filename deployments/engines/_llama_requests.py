@@ -12,7 +12,7 @@ import msgspec
 
 from deployments.answer_forms import Form, can_hold, grammar_of
 from deployments.answer_grammar import asks_for_form, grammar_for
-from deployments.bounded_schemas import MOST_CALLS, bounded_fields
+from deployments.bounded_schemas import bounded_fields, most_calls
 from deployments.completions import Completion
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
@@ -82,6 +82,7 @@ class ServedModel:
         grammar: what they follow, unless a request asks for a form of its own.
         end_token: the one with which the model ends an answer, by its file.
         calling: how it calls functions.
+        learned_calls: whether it was trained to: one call an answer, which ends by itself.
     """
 
     options: LlamaOptions
@@ -91,6 +92,7 @@ class ServedModel:
     grammar: str | None = None
     end_token: int | None = None
     calling: Calling = "prompted"
+    learned_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +195,14 @@ def _shape_answer(
         body |= {"tools": shown, "tool_choice": "none"}  # llama.cpp's grammar is not wanted
     longest = _limit(body)
     max_tokens = None if longest is None else longest[1]
+    if tools and model.learned_calls:
+        return form_of(fields, max_tokens, 1)
     return _form(fields, max_tokens, bounded=model.options.default_bounded_schemas)
 
 
 def _form(fields: Mapping[str, Any], max_tokens: int | None, *, bounded: bool) -> Form | None:
     if bounded:
-        form = form_of(bounded_fields(fields, max_tokens), max_tokens, MOST_CALLS)
+        form = form_of(bounded_fields(fields, max_tokens), max_tokens, most_calls(max_tokens))
         if form is None or can_hold(form):
             return form
     return form_of(fields, max_tokens)

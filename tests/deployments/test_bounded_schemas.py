@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deployments.answer_forms import Form, json_rule, matcher_of
-from deployments.bounded_schemas import MOST_CALLS, bounded, bounded_fields
+from deployments.bounded_schemas import bounded, bounded_fields, most_calls
 from tests.deployments.engines.measured_schemas import is_valid, number
 
 SCHEMAS = (Path(__file__).parent / "engines" / "schemas.json").read_text(encoding="utf-8")
@@ -188,7 +188,14 @@ def test_calls_share_the_room_of_an_answer() -> None:
     single = bounded_fields(fields | {"parallel_tool_calls": False}, MAX_TOKENS)
 
     room = [_longest(of["tools"][0]["function"]["parameters"]) for of in (several, single)]
-    assert MOST_CALLS * room[0] < room[1] < MAX_TOKENS
+    assert most_calls(MAX_TOKENS) == 3
+    assert 3 * room[0] < room[1] < MAX_TOKENS
+
+
+@pytest.mark.parametrize("max_tokens, calls", [(None, 3), (400, 2), (256, 1), (20, 1)])
+def test_an_answer_with_little_room_has_one_call(max_tokens, calls) -> None:
+    """Several would have to cut the names in their arguments."""
+    assert most_calls(max_tokens) == calls
 
 
 def _longest(parameters: Any) -> int:

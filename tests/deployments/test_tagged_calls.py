@@ -73,6 +73,25 @@ def test_a_request_says_what_its_answer_may_call(
     assert [answer for answer in refused if allows(answer, **asked)] == []
 
 
+@pytest.mark.parametrize(
+    ("parameters", "others"),
+    [
+        pytest.param({"properties": {"a": {}}}, False, id="names"),
+        pytest.param({"type": "object", "properties": {}}, False, id="no names"),
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"type": "object"}, True, id="any object"),
+        pytest.param({"properties": {}, "additionalProperties": True}, True, id="others by name"),
+        pytest.param({"properties": {}, "required": ["b"]}, True, id="a name that is required"),
+        pytest.param({"allOf": [{"properties": {"b": {}}}]}, True, id="several schemas"),
+    ],
+)
+def test_a_call_has_no_arguments_that_the_function_does_not_name(
+    parameters: Any, others: bool
+) -> None:
+    """Unless its schema speaks of others."""
+    assert allows(call_text("f", '{"b": 1}'), tools=[tool(**parameters)]) is others
+
+
 @pytest.mark.parametrize(("calls", "fits"), [(1, True), (3, True), (4, False)])
 def test_an_answer_may_have_a_greatest_number_of_calls(calls: int, fits: bool) -> None:
     form = form_of({"tools": [F, G]}, most_calls=3)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from deployments.answer_forms import Form, matcher_of
 from deployments.control_tokens import ControlTokens
 from deployments.engines._llama_options import LlamaOptions
 from deployments.engines._llama_requests import ServedModel, read_request
@@ -25,6 +26,29 @@ def arguments_of(given: str) -> Any:
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]
     (sent,) = body_of(chat(messages=turns))["messages"][1]["tool_calls"]
     return json.loads(sent["function"]["arguments"])
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_a_specialist_that_learned_calls_writes_one_and_as_long_as_it_likes(learned) -> None:
+    """It learned where they end; a name that is cut to a few characters would be wrong."""
+    parameters = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    options = LlamaOptions(default_bounded_schemas=True, default_max_tokens=512)
+    model = ServedModel(options, learned_calls=learned)
+    form = read_request(chat(tools=[tool]), model, ControlTokens(())).form
+    long, short = (
+        f'<tool_call>\n{{"name": "f", "arguments": {{"a": "{"x" * length}"}}}}\n</tool_call>'
+        for length in (400, 9)
+    )
+
+    assert form is not None
+    assert _follows(form, long) is learned
+    assert _follows(form, f"{short}\n{short}") is not learned
+    assert _follows(form, short)
+
+
+def _follows(form: Form, answer: str) -> bool:
+    return bool(matcher_of(form).validate_tokens([*answer.encode()]) == len(answer))
 
 
 def test_the_other_name_of_a_penalty_is_known() -> None:
