@@ -165,14 +165,14 @@ class LoadRecorder:
 
     def __init__(self, recent: int = 256) -> None:
         self._running = self._completed = self._cancelled = self._failed = self._tokens = 0
-        self._recent: deque[str] = deque(maxlen=recent)
+        self._recent: deque[tuple[str, Work]] = deque(maxlen=recent)
 
     @contextmanager
     def track(self, request_id: str) -> Iterator[Work]:
         """Counts the request as running inside the block, then by how the block ends."""
         work = Work()
         self._running += 1
-        self._recent.append(request_id)
+        self._recent.append((request_id, work))
         try:
             yield work
         except (GeneratorExit, asyncio.CancelledError):
@@ -199,6 +199,6 @@ class LoadRecorder:
             cancelled=self._cancelled,
             failed=self._failed,
             generated_tokens=self._tokens,
-            recent_request_ids=tuple(self._recent),
+            recent_tokens={request_id: work.tokens for request_id, work in self._recent},
             slots=slots,
         )

@@ -195,7 +195,7 @@ class Load:
         running: those that it has, also those that wait in it.
         queued: those of them that wait.
         completed, cancelled, failed, generated_tokens: since its start.
-        recent_request_ids: the last ones.
+        recent_tokens: generated so far, of the last requests by their id.
         slots: how many it works on at once, all its models together; None: unknown.
         engine: what is known of the engine that all its models share; None: nothing.
         room: for a prompt of any of them; None: unknown.
@@ -207,7 +207,7 @@ class Load:
     cancelled: int = 0
     failed: int = 0
     generated_tokens: int = 0
-    recent_request_ids: tuple[str, ...] = ()
+    recent_tokens: Mapping[str, int] = field(default_factory=dict)
     slots: int | None = None
     engine: EngineStats | None = None
     room: PromptRoom | None = None
@@ -282,6 +282,14 @@ class DeadlineExceeded(BackendError):
         self.model, self.seconds = model, seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Who asked left before the whole answer; `tokens` were generated. An argument of the
+    cancellation, whose class stays: `asyncio.timeout` knows no other."""
+
+    tokens: int
+
+
 class Backend(Protocol):
     """A deployment: one or several models that answer requests; `ModelRequest.model` chooses."""
 
@@ -298,6 +306,7 @@ class Backend(Protocol):
 
         Raises:
             BackendError: there is no answer.
+            CancelledError: with `Abandoned`, if what was generated until then is known.
         """
 
     async def health(self, model: str, /) -> None:

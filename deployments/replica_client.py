@@ -4,19 +4,21 @@ import asyncio
 import io
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
 import msgspec
 
 from deployments.frames import PartReader, encode_request
-from deployments.protocol import Chunk, ModelRequest, Unavailable
+from deployments.protocol import Abandoned, Chunk, ModelRequest, Unavailable
 from deployments.replica_port import NOT_TAKEN, TOKEN
 
 _CONNECT_SECONDS = 2.0
 _KEEP_SECONDS = 60.0
 _NO_LIMIT = 0
 _LARGE_BYTES = 2**20  # of a body, from which on aiohttp wants a file
+_SPENT_SECONDS = 0.25
+"""How long a replica may take to say what a request cost that nobody awaits any more."""
 _LOST_AFTER_SECONDS = 15
 """How long a node may be silent until its connections count as broken."""
 
@@ -114,11 +116,30 @@ class ReplicaClient:
         Raises:
             NotTaken: the replica did not begin; ask another.
             BackendError: the replica's own, or `BrokeOff`.
+            CancelledError: with `Abandoned`.
         """
-        async with self._asked(replica, "complete", request) as response:
-            for chunk in PartReader().read(await response.read()):
-                return chunk
+        try:
+            async with self._asked(replica, "complete", request) as response:
+                for chunk in PartReader().read(await response.read()):
+                    return chunk
+        except asyncio.CancelledError as cancelled:
+            cancelled.args = (Abandoned(await self._spent(replica, request)),)
+            raise
         raise BrokeOff(request.model, "its replica broke off")
+
+    async def _spent(self, replica: Replica, request: ModelRequest) -> int:
+        """The tokens that were generated for a request; none, if the replica does not say."""
+        if self._session is None:
+            return 0
+        url, headers = f"{replica.url}/spent", {TOKEN: replica.token}
+        asked = {"model": request.model, "request_id": request.request_id}
+        with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+            async with (
+                asyncio.timeout(_SPENT_SECONDS),
+                self._session.get(url, params=asked, headers=headers) as answer,
+            ):
+                return int(await answer.text())
+        return 0
 
     async def stream(self, replica: Replica, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yields the answer; leaving early cancels the request on the replica.

@@ -60,6 +60,7 @@ class ReplicaPort:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/complete", self._complete)
         app.router.add_post("/stream", self._stream)
+        app.router.add_get("/spent", self._spent)
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, keepalive_timeout=_KEEP_SECONDS
         )
@@ -103,15 +104,24 @@ class ReplicaPort:
 
         return await self._taken(request, streamed)
 
+    async def _spent(self, request: web.Request) -> web.Response:
+        """The tokens that were generated for a request, which its caller has left."""
+        self._let_in(request)
+        load = await self._backend.load(request.query["model"])
+        return web.Response(text=str(load.recent_tokens.get(request.query["request_id"], 0)))
+
+    def _let_in(self, request: web.Request) -> None:
+        token = request.headers.get(TOKEN, "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(token, self._expected):
+            raise web.HTTPUnauthorized
+
     async def _taken(
         self,
         request: web.Request,
         answer: Callable[[ModelRequest], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         """Answers a request that may come in."""
-        token = request.headers.get(TOKEN, "").encode(errors="surrogateescape")
-        if not hmac.compare_digest(token, self._expected):
-            raise web.HTTPUnauthorized
+        self._let_in(request)
         if self._stopping:
             raise web.HTTPServiceUnavailable
         self._open += 1

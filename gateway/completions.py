@@ -158,12 +158,22 @@ class _Exchange:
 
     async def _whole(self, decision: Decision) -> None:
         async with within(self._limits.answer, self._until, decision.candidates[0]):
-            answer = await self._endpoint.dispatcher.complete(decision, self._asked)
+            answer = await self._endpoint.dispatcher.complete(
+                decision, self._asked, self._abandoned
+            )
         answer = self._answered(answer)
         self._count(answer.first)
         body = self._rendering.whole(answer.first, self._last_niche())
         self._generated()
         await send_bytes(self._send, 200, JSON, body)
+
+    def _abandoned(self, model: str, tokens: int) -> None:
+        """What was generated costs, also where nobody gets it."""
+        if tokens:
+            self._record.model = model
+            self._tally.add(Chunk(b"", tokens=tokens))
+            self._costs = self._costs_so_far()
+            self._generated()
 
     async def _stream(self, decision: Decision) -> None:
         seconds = self._limits.beginning

@@ -8,9 +8,11 @@ no other model can serve it, unless it is only too long for this one.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from deployments.protocol import (
+    Abandoned,
     Backend,
     BackendError,
     Chunk,
@@ -174,13 +176,25 @@ class Dispatcher:
         (first, rest), model, reason, attempts = await self._first(decision, ask, self._begin)
         return StreamedAnswer(model, reason, first, attempts, rest)
 
-    async def complete(self, decision: Decision, ask: Ask) -> Answer:
+    async def complete(
+        self,
+        decision: Decision,
+        ask: Ask,
+        abandoned: Callable[[str, int], None] = lambda _model, _tokens: None,
+    ) -> Answer:
         """The whole answer of the first candidate that gives one.
+
+        Args:
+            decision: the candidates.
+            ask: the request to one.
+            abandoned: is told, where the call is cancelled, the model that was asked then, and how
+                many tokens it had generated.
 
         Raises:
             BackendError: the request is invalid for any model, or the last candidate failed.
         """
-        whole, model, reason, attempts = await self._first(decision, ask, self._whole)
+        attempt = partial(self._whole, abandoned)
+        whole, model, reason, attempts = await self._first(decision, ask, attempt)
         return Answer(model, reason, whole, attempts)
 
     async def _first(
@@ -207,7 +221,9 @@ class Dispatcher:
                 return found, model, reason, (*attempts, Attempt(model))
         raise ValueError("the decision has no candidates")
 
-    async def _whole(self, request: ModelRequest, last: bool) -> Chunk:
+    async def _whole(
+        self, abandoned: Callable[[str, int], None], request: ModelRequest, last: bool
+    ) -> Chunk:
         """A whole answer; while it is awaited, the model must give signs of life."""
         model = request.model
         report = _Report(model, self._health, self._clock)
@@ -217,6 +233,10 @@ class Dispatcher:
             found = answer.result()
         except BackendError as error:
             report.ended(error)
+            raise
+        except asyncio.CancelledError:
+            await _ended(answer)
+            abandoned(model, _tokens(answer))
             raise
         finally:
             await _ended(answer)
@@ -310,6 +330,14 @@ def _told(last: BackendError, attempts: Sequence[Attempt]) -> BackendError:
         return last
     refusals = [error for error in errors if isinstance(error, Overloaded)]
     return min(last, *refusals, key=lambda error: error.retry_after_seconds) if refusals else last
+
+
+def _tokens(answer: "asyncio.Future[Chunk]") -> int:
+    """Those of an answer that was cancelled, and may have been whole just before."""
+    try:
+        return 0 if answer.exception() else answer.result().tokens
+    except asyncio.CancelledError as cancelled:
+        return sum(said.tokens for said in cancelled.args if isinstance(said, Abandoned))
 
 
 async def _ended(answer: "asyncio.Future[Chunk]") -> None:

@@ -14,6 +14,7 @@ from deployments.answer_schemas import FinishReason
 from deployments.generation import Piece, Prompt, TokenLogprob
 from deployments.prompt_room import PromptRoom
 from deployments.protocol import (
+    Abandoned,
     BackendError,
     Chunk,
     EngineStats,
@@ -63,6 +64,7 @@ class FakeBackend:
         room: what it tells of its room for prompts; None: nothing.
         engine_stats: what the engines of its replicas told.
         hangs: `health` never answers.
+        spent: tokens that it claims to have generated for a whole answer that nobody awaits.
         requests: every request that it was asked.
         open_streams: choices that have begun and not ended, streamed or whole.
         closed_early: choices that were left before their end.
@@ -85,6 +87,7 @@ class FakeBackend:
     illness: str | None = None
     room: PromptRoom | None = None
     hangs: bool = False
+    spent: int = 0
     requests: list[ModelRequest] = field(default_factory=list)
     open_streams: int = 0
     closed_early: int = 0
@@ -97,7 +100,11 @@ class FakeBackend:
     async def complete(self, request: ModelRequest) -> Chunk:
         """See `Backend`."""
         self.requests.append(request)
-        return await TextBackend(self).complete(request)
+        try:
+            return await TextBackend(self).complete(request)
+        except asyncio.CancelledError as cancelled:
+            cancelled.args = (Abandoned(self.spent),)
+            raise
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         """See `TextEngine`: one choice."""
@@ -154,7 +161,11 @@ class FakeBackend:
 
     async def load(self, _model: str) -> Load:
         """See `Backend`."""
-        return Load(running=self.open_streams, completed=len(self.requests) - self.open_streams)
+        return Load(
+            running=self.open_streams,
+            completed=len(self.requests) - self.open_streams,
+            recent_tokens={request.request_id: self.spent for request in self.requests},
+        )
 
     async def cards(self) -> tuple[ModelCard, ...]:
         """See `Backend`."""

@@ -224,6 +224,11 @@ class WholeAnswer:
         """Whether a server that streams has ended every choice."""
         return self._streamed.finished
 
+    @property
+    def tokens(self) -> int:
+        """Those of a server that streams, so far."""
+        return self._streamed.tally.tokens
+
     def feed(self, data: bytes) -> None:
         """Takes bytes.
 

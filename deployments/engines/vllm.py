@@ -231,6 +231,7 @@ class VllmEngine:
                 async for data in events:
                     said()
                     answer.whole.feed(data)
+                    work.tokens = answer.whole.tokens
             chunk = answer.whole.end(answer.seconds)
             work.tokens = chunk.tokens
             return answer.completed(chunk)

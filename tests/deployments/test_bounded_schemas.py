@@ -192,7 +192,7 @@ def test_calls_share_the_room_of_an_answer() -> None:
     assert 3 * room[0] < room[1] < MAX_TOKENS
 
 
-@pytest.mark.parametrize("max_tokens, calls", [(None, 3), (400, 2), (256, 1), (20, 1)])
+@pytest.mark.parametrize(("max_tokens", "calls"), [(None, 3), (400, 2), (256, 1), (20, 1)])
 def test_an_answer_with_little_room_has_one_call(max_tokens, calls) -> None:
     """Several would have to cut the names in their arguments."""
     assert most_calls(max_tokens) == calls

@@ -14,6 +14,7 @@ from deployments.engine import EngineContext
 from deployments.frames import chunk_part
 from deployments.handle import ServeBackend
 from deployments.protocol import (
+    Abandoned,
     BackendError,
     Chunk,
     DeadlineExceeded,
@@ -112,6 +113,37 @@ async def test_who_leaves_cancels_the_request(ask: Ask) -> None:
         task.cancel()
         await until(lambda: backend.open_streams == 0)
         assert asked.ongoing == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "tokens"),
+    [({}, 5), ({"token": "wrong"}, 0), ({"url": "http://127.0.0.1:9"}, 0)],
+    ids=["told", "not-let-in", "gone"],
+)
+async def test_who_leaves_a_whole_answer_is_told_what_was_generated(
+    changes: dict[str, str], tokens: int
+) -> None:
+    backend = FakeBackend("sql", gate=asyncio.Event(), spent=5)
+    async with replica(backend) as (_, asked), client() as asking:
+        task = asyncio.ensure_future(asking.complete(asked, ASKED))
+        await until(lambda: backend.open_streams == 1)
+        for name, value in changes.items():
+            setattr(asked, name, value)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await task
+        await until(lambda: backend.open_streams == 0)
+
+    assert cancelled.value.args == (Abandoned(tokens),)
+
+
+async def test_a_time_limit_ends_a_whole_answer_as_any_other() -> None:
+    """What a cancellation tells does not change what it is."""
+    backend = FakeBackend("sql", gate=asyncio.Event(), spent=5)
+    async with replica(backend) as (_, asked), client() as asking:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asking.complete(asked, ASKED)
 
 
 @EITHER

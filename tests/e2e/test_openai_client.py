@@ -53,7 +53,7 @@ def test_the_model_named_is_the_model_that_worked(
     workers = [
         name
         for name in ("generalist", "sql", "tools")
-        if any(seen.startswith(request_id) for seen in stack.load(name)["recent_request_ids"])
+        if any(seen.startswith(request_id) for seen in stack.load(name)["recent_tokens"])
     ]
 
     assert workers == [model]

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from deployments.protocol import Unavailable
 from gateway.errors import ClientGone
 from gateway.record import Record
 from gateway.responses import while_connected
@@ -67,6 +68,35 @@ async def test_hanging_up_costs_what_was_generated(body, prompt_tokens, tokens):
     assert counted("cost_baseline_currency") == pytest.approx(
         (10 * prompt_tokens + 20 * tokens) / 1e6
     )
+
+
+@pytest.mark.parametrize(("spent", "cost"), [(3, 4 + 2 * 3), (0, None)])
+async def test_hanging_up_on_a_whole_answer_costs_what_was_generated(spent, cost):
+    """And the prompt by its length; nothing, where nothing was generated yet."""
+    backend = FakeBackend("sql-model", gate=asyncio.Event(), spent=spent)
+    gateway, client = make_gateway(sql=backend), HangingUp(CHAT)
+    serving = asyncio.create_task(gateway.app(client.scope, client.receive, client.send))
+    await until(lambda: backend.open_streams == 1)
+
+    client.hang_up.set()
+    await asyncio.wait_for(serving, 2)
+
+    counted = gateway.sample("niche_cost_currency_total", model="sql-model")
+    assert counted == (None if cost is None else pytest.approx(cost / 1e6))
+
+
+async def test_what_a_second_model_generated_costs_its_own_price():
+    """The first could not answer; the client left while the second did."""
+    first = FakeBackend("sql-model", refusal=Unavailable("sql-model", "dead"))
+    second = FakeBackend("big", gate=asyncio.Event(), spent=3)
+    gateway, client = make_gateway(second, first), HangingUp(CHAT)
+    serving = asyncio.create_task(gateway.app(client.scope, client.receive, client.send))
+    await until(lambda: second.open_streams == 1)
+
+    client.hang_up.set()
+    await asyncio.wait_for(serving, 2)
+
+    assert gateway.sample("niche_completion_tokens_total", model="big") == 3
 
 
 async def test_a_cancelled_request_stops_the_model():

@@ -241,7 +241,7 @@ async def test_the_load_names_recent_requests():
     fake = engine(reply="a b")
     await ask(fake, prompt())
     load = await fake.load()
-    assert (load.completed, load.generated_tokens, load.recent_request_ids) == (1, 2, ("r1",))
+    assert (load.completed, load.generated_tokens, load.recent_tokens) == (1, 2, {"r1": 2})
 
 
 async def test_an_overloaded_engine_refuses():

@@ -39,6 +39,6 @@ async def test_what_cannot_fit_is_refused_before_it_is_encoded(
         load = await engine.load("tiny")
 
     assert refused.value.parameter == INPUTS[asked.operation]
-    assert asked.request_id not in load.recent_request_ids
+    assert asked.request_id not in load.recent_tokens
     assert load.room is not None
     assert load.room.context_tokens == CONTEXT

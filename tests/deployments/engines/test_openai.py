@@ -64,7 +64,7 @@ async def test_a_chat_is_streamed(upstream):
     usage = chunks[-1].usage
     assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (7, 5, 4)
     assert 0 < usage.prefill_seconds < usage.engine_seconds
-    assert (load.completed, load.generated_tokens, load.recent_request_ids) == (1, 5, ("r1",))
+    assert (load.completed, load.generated_tokens, load.recent_tokens) == (1, 5, {"r1": 5})
 
 
 async def test_a_chunk_has_the_requests_identity_and_what_the_server_sent(upstream):
