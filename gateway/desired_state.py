@@ -28,9 +28,10 @@ class DesiredState:
 
     def write(self, path: Path) -> None:
         """Replaces the file atomically."""
+        # Without defaults: what has no effect on a model may not even be named.
         fields = {
             "number": self.number,
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", exclude_unset=True),
             "apps": dict(self.apps),
         }
         new = path.with_name(f"{path.name}.new")
