@@ -3,11 +3,13 @@
 import argparse
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.models.cache import cache_dir
-from gateway.config import ConfigError, NicheConfig
+from deployments.spec import ModelSpec
+from gateway.config import ConfigError
 from gateway.config_file import load_config
 from router.config import GuaranteeConfig
 
@@ -155,21 +157,16 @@ def results_folder(path: Path, *marks: str) -> Path:
     return path
 
 
-def check_engines(config: NicheConfig) -> None:
-    """Lets the engines of all models and of the judge validate their options, without loading
-    weights.
+def check_engines(specs: Sequence[ModelSpec]) -> None:
+    """Lets the engines of models validate their options, without loading weights.
 
     Raises:
         ConfigError: a line for each model whose options are wrong.
     """
     from deployments.engine import EngineContext, create_engines
-    from gateway.evidence.grading import JUDGE
 
-    specs = {spec.name: spec for spec in config.models}
-    if config.judge is not None:
-        specs[JUDGE] = config.judge.spec
     try:
-        create_engines(specs, EngineContext(cache()))
+        create_engines({spec.name: spec for spec in specs}, EngineContext(cache()))
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -4,6 +4,7 @@ A running `niche serve` follows the file within seconds; a later start finds it 
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from cli.options import CONFIG, Subparsers, check_engines
@@ -44,21 +45,24 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    file = StackFile(arguments.config, _require_served)
+    file = StackFile(arguments.config, partial(_require_served, arguments.name))
     file.add(arguments.name, arguments.adapter, arguments.domain)
     print(f"{file.path}: specialist {arguments.name!r} added; a running `niche serve` takes it in")
     return 0
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    file = StackFile(arguments.config, _require_served)
+    from gateway.routing import load_policy
+
+    file = StackFile(arguments.config, load_policy)
     file.remove(arguments.name)
     print(f"{file.path}: specialist {arguments.name!r} removed; a running `niche serve` lets it go")
     return 0
 
 
-def _require_served(config: NicheConfig) -> None:
+def _require_served(name: str, config: NicheConfig) -> None:
+    """Only what comes is asked about: other models may be missing here, and run elsewhere."""
     from gateway.routing import load_policy
 
-    check_engines(config)
+    check_engines([spec for spec in config.models if spec.name == name])
     load_policy(config)

@@ -116,9 +116,16 @@ def wanted(
         missing = {of.model for of in found}
         if not missing.issuperset(of.name for of in config.generating):
             tolerated = [of for of in found if of.model is not None]
-    if errors := [of for of in found if of not in (tolerated or ())]:
+    kept = [_identity(of) for of in tolerated or ()]
+    if errors := [of for of in found if _identity(of) not in kept]:
         raise as_error(errors, config, cache())
     return config
+
+
+def _identity(fault: Fault) -> tuple[str | None, str, str]:
+    """What stays of a model's fault where the model has another place in its list."""
+    key = fault.place if fault.model is None else fault.place.partition(".")[2]
+    return fault.model, key, fault.reason
 
 
 def wait_until_ready(url: str, timeout_seconds: float, missing: Collection[str] = ()) -> None:

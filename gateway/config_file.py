@@ -67,9 +67,14 @@ def load_for_check(path: Path) -> tuple[NicheConfig | None, list[str]]:
 
 
 def _without(raw: Any, error: ValidationError) -> bool:
-    """Removes the keys of an error's faults; whether that was possible."""
+    """Removes the keys of an error's faults; whether that was possible. A list goes as a whole,
+    since those behind a lost item would have other places, but not one of models."""
     for fault in error.errors():
         *parents, key = fault["loc"] or [""]
+        if isinstance(key, int):
+            *parents, key = parents
+            if not parents:
+                return False
         section = raw
         try:
             for part in parents:
@@ -78,6 +83,13 @@ def _without(raw: Any, error: ValidationError) -> bool:
         except (LookupError, TypeError):
             return False
     return True
+
+
+_WANTED = {
+    "frozen_set_type": "expected a list, such as [a, b]",
+    "tuple_type": "expected a list, such as [a, b]",
+    "model_type": "expected keys below it",
+}
 
 
 def _require_mapping(raw: Any, source: str) -> None:
@@ -112,7 +124,7 @@ def _lines(error: ValidationError, source: str) -> list[str]:
         else:
             # Where a variable's name is wanted, the value may be the secret itself.
             value = "" if where.endswith("_env") else f" (value {fault['input']!r})"
-            lines.append(f"{source}: {where}: {fault['msg']}{value}")
+            lines.append(f"{source}: {where}: {_WANTED.get(fault['type'], fault['msg'])}{value}")
     return lines
 
 

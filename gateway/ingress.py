@@ -100,7 +100,7 @@ class Gateway:
             self._forgetting = asyncio.create_task(self._forget(context.metrics_dir))
         try:
             self._desired = self._desired.or_newer(context.desired)
-        except Exception:  # what this replica was started with is better than none
+        except Exception:  # noqa: BLE001 - what this replica was started with is better than none
             _log.exception("%s cannot be read; a replica begins as the stack did", context.desired)
         self._app = ReplaceableApp(build_app(await self._parts.dependencies(self._desired)))
         if context.desired is not None:

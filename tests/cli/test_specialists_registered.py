@@ -36,6 +36,19 @@ def test_a_specialist_joins_the_pool_of_its_base() -> None:
     assert FILE.read_text().startswith(SHIPPED.read_text().partition("\nembeddings:")[0])
 
 
+@pytest.mark.parametrize(
+    "arguments", [["add", "sums", "--adapter", "math", "--domain", "math"], ["remove", "math"]]
+)
+def test_another_models_missing_variable_keeps_nobody_away(arguments: list[str]) -> None:
+    """It is perhaps set where the stack runs."""
+    text = FILE.read_text()
+    far = "  - {name: far, model: m, domain: tools, engine: openai, engine_options: &far\n"
+    far += "      {base_url: 'http://x/v1', api_key_env: NICHE_TEST_UNSET}}\n"
+    FILE.write_text(text.replace("specialists:\n", f"specialists:\n{far}", 1))
+
+    assert main(["specialists", *arguments]) == 0
+
+
 VLLM = """
 generalist:
   name: big

@@ -1,13 +1,18 @@
-"""Waiting for a stack, against a real server on loopback."""
+"""Which changes a stack takes; and waiting for one, against a real server on loopback."""
 
 import socket
 import threading
 import time
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
+import yaml
 
-from cli.stack import wait_until_ready
-from gateway.config import LaunchError
+from cli.faults import faults
+from cli.stack import wait_until_ready, wanted
+from gateway.config import ConfigError, LaunchError
+from gateway.config_file import load_config
 from tests.cli.servers import serving
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import make_gateway
@@ -62,3 +67,31 @@ def test_a_port_where_nobody_listens_is_given_up() -> None:
 
     with pytest.raises(LaunchError, match="no answer"):
         wait_until_ready(url, 0.3)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_fault_that_a_stack_has_anyway_refuses_no_change(tmp_path: Path, before: int) -> None:
+    """Wherever the model stands in its list now; a fault of its own does."""
+    names = [f"s{number}" for number in range(before)] + ["far"]
+    arguments = Namespace(config=tmp_path / "niche.yaml", port=None)
+    write(arguments.config, *names)
+    tolerated = faults(load_config(arguments.config), tmp_path)
+    write(arguments.config, "far", "other")
+
+    with pytest.raises(ConfigError) as refused:
+        wanted(arguments, tolerated)
+
+    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
+        "specialists[1].engine_options.api_key_env"
+    ]
+    write(arguments.config, "far")
+    assert [spec.name for spec in wanted(arguments, tolerated).specialists] == ["far"]
+
+
+def write(file: Path, *names: str) -> None:
+    """Specialists without their variable."""
+    options = {"base_url": "http://x/v1", "api_key_env": "NICHE_TEST_UNSET"}
+    other = {"model": "m", "engine": "openai", "engine_options": options, "domain": "sql"}
+    big = {"name": "big", "model": "m", "engine": "fake"}
+    models = {"generalist": big, "specialists": [other | {"name": name} for name in names]}
+    file.write_text(yaml.safe_dump(models))

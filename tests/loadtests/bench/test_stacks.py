@@ -39,7 +39,7 @@ def test_our_configurations_are_valid(stack: Niche, workspace: Workspace) -> Non
     assert config.gateway.replicas == 1
     assert config.gateway.api_keys_file == str(keys)
     assert {spec.domain for spec in config.specialists} == set(DOMAINS)
-    check_engines(config)
+    check_engines(config.models)
 
 
 def test_the_fake_engine_has_a_stream_s_worth_of_words(workspace: Workspace) -> None:
