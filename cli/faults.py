@@ -176,7 +176,7 @@ def _of_router(config: NicheConfig, cache_dir: Path, *, files: bool) -> Iterator
 
 
 def _of_gateway(config: NicheConfig, *, secrets: bool) -> Iterator[Fault]:
-    from gateway.evidence.sqlite_store import checked  # slow: imports scipy
+    from gateway.evidence.sqlite_store import check  # slow: imports scipy
 
     edge, log = config.gateway, config.observability.decision_log
     if secrets and edge.api_keys_file is not None:
@@ -188,23 +188,21 @@ def _of_gateway(config: NicheConfig, *, secrets: bool) -> Iterator[Fault]:
     if log is not None:
         yield from _of_written("observability.decision_log.path", log.path)
     if (shadow := edge.shadow) is not None:
-        yield from _of_written(
-            "gateway.shadow.path", shadow.path, lambda: checked(shadow.path).close()
-        )
+        yield from _of_written("gateway.shadow.path", shadow.path, check)
     if edge.response_store is not None:
         yield from _of_response_store(edge.response_store, secrets=secrets)
 
 
 def _of_response_store(section: ResponseStoreSection, *, secrets: bool) -> Iterator[Fault]:
-    from gateway.stored_responses.opening import opened
-
-    def open_it() -> None:
-        asyncio.run(opened(section, time.time).close())
+    from gateway.stored_responses.opening import check, opened
 
     if section.path is not None:
-        yield from _of_written("gateway.response_store.path", section.path, open_it)
+        yield from _of_written("gateway.response_store.path", section.path, check)
     elif secrets:
-        yield from _of_opened("gateway.response_store.redis_url_env", open_it)
+        yield from _of_checked(
+            "gateway.response_store.redis_url_env",
+            lambda: asyncio.run(opened(section, time.time).close()),
+        )
 
 
 def port_faults(edge: GatewaySection) -> Iterator[Fault]:
@@ -256,22 +254,21 @@ def unheld_rights(edge: GatewaySection) -> Iterator[str]:
 
 
 def _of_written(
-    place: str, path: str, open_it: Callable[[], None] | None = None
+    place: str, path: str, check: Callable[[str], None] | None = None
 ) -> Iterator[Fault]:
-    """Whether a file can be written, or used if it is there already; makes none."""
+    """Whether a file can be written, or used if it is there already; makes and changes none."""
     file = Path(path)
     there = file.exists()
     if not os.access(file if there else file.parent, os.W_OK) or file.is_dir():
         reason = f"cannot write {path!r}; name a file in a folder that exists and may be written"
         yield Fault(place, reason)
-    elif there and open_it is not None:
-        yield from _of_opened(place, open_it)
+    elif there and check is not None:
+        yield from _of_checked(place, lambda: check(path))
 
 
-def _of_opened(place: str, open_it: Callable[[], None]) -> Iterator[Fault]:
-    """Whether what is opened, and closed, can be used."""
+def _of_checked(place: str, check: Callable[[], None]) -> Iterator[Fault]:
     try:
-        open_it()
+        check()
     except ConfigError as error:
         yield Fault(place, str(error).removeprefix(f"{place}: "))
 

@@ -23,7 +23,7 @@ from gateway.evidence.feedback import AnsweredRequests, Feedback
 from gateway.evidence.grading import Grading, Judge, Pairs, default_grader
 from gateway.evidence.metrics import EvidenceMetrics
 from gateway.evidence.shadow import GatewayState, Sampling, ServedAnswer, Shadow
-from gateway.evidence.sqlite_store import checked
+from gateway.evidence.sqlite_store import opened
 from gateway.evidence.states import (
     FOLLOW_SECONDS,
     DeclaredSpecialist,
@@ -186,7 +186,7 @@ def build_online_evaluation(
     if section is None:
         return None
     metrics = dependencies.metrics.once(EvidenceMetrics)
-    store = checked(section.path)
+    store = opened(section.path)
     executor = StoreExecutor(store)
     states = _states(dependencies, section, executor, metrics)
     states.register(store)

@@ -3,7 +3,8 @@
 The file outlives the gateways, and holds texts only where `store_texts` is set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -20,13 +21,10 @@ from gateway.evidence.store import (
     Noted,
     Taken,
 )
-from gateway.sqlite_file import REMEDY, SqliteFile
+from gateway.sqlite_file import REMEDY, Schema, SqliteFile, check_file
 from router.selection.record import SpecialistRecord, Transition
 
 _Value = TypeVar("_Value")
-
-_LAYOUT = 2
-"""Raised when the tables change."""
 
 _STEPS = {1: ("ALTER TABLE answer ADD COLUMN caller TEXT NOT NULL DEFAULT ''",)}
 """From each earlier layout to the next. Nobody knows to whom answers of layout 1 were given: where
@@ -51,6 +49,8 @@ CREATE TABLE IF NOT EXISTS graded
 CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, tokens INTEGER, cost REAL) STRICT;
 """
 
+_SCHEMA = Schema(_TABLES, 2, _STEPS)
+
 
 class SqliteStore(SqliteFile):
     """See `Store`. Callers use it from one thread at a time.
@@ -63,7 +63,7 @@ class SqliteStore(SqliteFile):
     """
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, _TABLES, _LAYOUT, _STEPS)
+        super().__init__(path, _SCHEMA)
 
     def standings(self) -> Mapping[str, SpecialistRecord]:
         """See `Store`."""
@@ -225,14 +225,30 @@ class SqliteStore(SqliteFile):
             self._run("DELETE FROM graded WHERE day < date(?, 'unixepoch')", before)
 
 
-def checked(path: str) -> SqliteStore:
+def opened(path: str) -> SqliteStore:
     """The store at a path of the configuration.
 
     Raises:
         ConfigError: it cannot be used.
     """
-    try:
+    with _in_the_configuration():
         return SqliteStore(path)
+
+
+def check(path: str) -> None:
+    """Checks the store that is there at a path of the configuration. Changes nothing.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    with _in_the_configuration():
+        check_file(path, _SCHEMA)
+
+
+@contextmanager
+def _in_the_configuration() -> Iterator[None]:
+    try:
+        yield
     except StoreError as error:
         raise ConfigError(f"gateway.shadow.path: {error}") from error
 

@@ -1,11 +1,11 @@
 """Opens the store that the configuration asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gateway.config import ConfigError, ResponseStoreSection
 from gateway.errors import StoreError
-from gateway.stored_responses import redis
-from gateway.stored_responses.sqlite import SqliteResponses
+from gateway.stored_responses import redis, sqlite
 from gateway.stored_responses.store import ResponseStore
 
 
@@ -21,7 +21,23 @@ def opened(section: ResponseStoreSection, wall_clock: Callable[[], float]) -> Re
     """
     if section.redis_url_env is not None:
         return redis.opened(section.redis_url_env, section, wall_clock)
+    with _in_the_configuration():
+        return sqlite.SqliteResponses(section.path or "", section, wall_clock)
+
+
+def check(path: str) -> None:
+    """Checks the file that is there at a path of the configuration. Changes nothing.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    with _in_the_configuration():
+        sqlite.check(path)
+
+
+@contextmanager
+def _in_the_configuration() -> Iterator[None]:
     try:
-        return SqliteResponses(section.path or "", section, wall_clock)
+        yield
     except StoreError as error:
         raise ConfigError(f"gateway.response_store.path: {error}") from error

@@ -8,13 +8,10 @@ from functools import partial
 from typing import TypeVar
 
 from gateway.config import ResponseStoreSection
-from gateway.sqlite_file import SqliteFile
+from gateway.sqlite_file import Schema, SqliteFile, check_file
 from gateway.stored_responses.store import StoredResponse
 
 _Result = TypeVar("_Result")
-
-_LAYOUT = 1
-"""Raised when the tables change."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS response
@@ -22,6 +19,8 @@ CREATE TABLE IF NOT EXISTS response
 CREATE INDEX IF NOT EXISTS response_time ON response (time);
 CREATE INDEX IF NOT EXISTS response_of ON response (caller, time);
 """
+
+_SCHEMA = Schema(_TABLES, 1)
 
 _BEYOND_THE_ROOM = """
 DELETE FROM response WHERE caller = ?1 AND id IN (
@@ -31,6 +30,15 @@ DELETE FROM response WHERE caller = ?1 AND id IN (
     ) WHERE bytes > ?2
 )
 """
+
+
+def check(path: str) -> None:
+    """Checks a file of answers that is there. Changes nothing.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    check_file(path, _SCHEMA)
 
 
 class SqliteResponses:
@@ -80,7 +88,7 @@ class _File(SqliteFile):
     def __init__(
         self, path: str, section: ResponseStoreSection, wall_clock: Callable[[], float]
     ) -> None:
-        super().__init__(path, _TABLES, _LAYOUT)
+        super().__init__(path, _SCHEMA)
         self._section, self._wall_clock = section, wall_clock
 
     def save(self, caller: str, response_id: str, stored: StoredResponse) -> None:

@@ -1,6 +1,8 @@
 """`niche config`: what shares replicas is shown; `migrate` writes a new file beside the old one."""
 
 import socket
+import sqlite3
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -124,6 +126,22 @@ def test_a_redis_that_cannot_be_used_is_a_fault(
     assert checked(path, capsys, "--no-secrets") == set()
     monkeypatch.setenv("NICHE_TEST_REDIS", "redis://127.0.0.1:1")  # where nothing listens
     assert checked(path, capsys) == fault
+
+
+@pytest.mark.parametrize("key", ["shadow", "response_store"])
+def test_a_check_changes_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    """Another program's is a fault, and stays as it is."""
+    file = tmp_path / "users.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE users (name TEXT)")
+    before = file.read_bytes()
+    path = written(tmp_path / "niche.yaml", f"{STACK}gateway: {{{key}: {{path: users.db}}}}")
+
+    assert checked(path, capsys) == {f"gateway.{key}.path"}
+    assert file.read_bytes() == before
+    assert {of.name for of in tmp_path.iterdir()} == {"users.db", "niche.yaml"}
 
 
 def test_every_fault_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
