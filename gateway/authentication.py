@@ -72,10 +72,11 @@ class ApiKeys:
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: the file holds no key, or a line that is none; the message shows no line.
+            ValueError: the file is not UTF-8, or holds no key, or a line that is none; the message
+                shows no line.
         """
         found: dict[Role, list[str]] = {role: [] for role in Role}
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_text(path).splitlines(), 1):
             match line.split():
                 case []:
                     pass
@@ -156,6 +157,14 @@ def _sent(scope: Scope) -> bytes:
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     sent: bytes = key if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
     return sent.strip()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # editors may begin a file with its mark
+    except UnicodeDecodeError:
+        # Its message would show a byte of a key.
+        raise ValueError("not UTF-8; save it as UTF-8 text") from None
 
 
 def _digests(keys: Iterable[str]) -> tuple[bytes, ...]:

@@ -204,6 +204,20 @@ def test_a_line_that_is_no_key_is_a_fault(
     assert "s3cret" not in fault
 
 
+def test_a_file_of_keys_that_is_not_utf_8_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault names the file and how to save it, and no byte of it."""
+    (tmp_path / "keys").write_text("asks", encoding="utf-16")
+    path = written(tmp_path / "niche.yaml", STACK + "gateway: {api_keys_file: keys}")
+
+    assert main(["config", "check", str(path)]) == 1
+    fault = capsys.readouterr().err
+    assert str(tmp_path / "keys") in fault
+    assert "save it as UTF-8" in fault
+    assert "0xff" not in fault
+
+
 def test_without_secrets_no_key_is_missed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,16 @@ def test_each_key_of_the_file_is_accepted(tmp_path, key):
     assert ApiKeys.from_file(path).role_of(key.encode()) is Role.CALLER
 
 
+def test_a_mark_at_the_files_start_is_no_part_of_its_first_key(tmp_path):
+    """Some editors write it."""
+    path = tmp_path / "keys"
+    path.write_text("first-key\noperator operates\n", encoding="utf-8-sig")
+    keys = ApiKeys.from_file(path)
+
+    assert keys.role_of(b"first-key") is Role.CALLER
+    assert keys.role_of(b"operates") is Role.OPERATOR
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic first-key"])
 async def test_other_requests_are_refused(gateway, header):
     """Without an accepted bearer key there is a 401 in OpenAI's shape."""
