@@ -273,12 +273,6 @@ class GatewaySection(Section):
             )
         return self
 
-    @model_validator(mode="after")
-    def _a_file_each(self) -> Self:
-        if self.shadow and self.response_store and self.shadow.path == self.response_store.path:
-            raise ValueError("response_store.path: gateway.shadow has this file; name another")
-        return self
-
 
 class DecisionLogSection(Section):
     """The file of decisions, to train routers from; see `gateway/decision_log.py`."""

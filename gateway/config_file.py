@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from deployments.strict_yaml import load_yaml
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_migration import rename_at
-from gateway.config_paths import with_paths_beside
+from gateway.config_paths import shared_files, with_paths_beside
 
 
 def load_config(path: Path) -> NicheConfig:
@@ -21,7 +21,10 @@ def load_config(path: Path) -> NicheConfig:
     Raises:
         ConfigError: the file is absent, is not YAML, or has errors; the message lists all of them.
     """
-    return with_paths_beside(path, parse_config(read_yaml(path), str(path)))
+    config = with_paths_beside(path, parse_config(read_yaml(path), str(path)))
+    if lines := [f"{path}: {fault}" for fault in shared_files(path, config)]:
+        raise ConfigError("\n".join(lines))
+    return config
 
 
 def read_yaml(path: Path) -> Any:
@@ -61,8 +64,9 @@ def load_for_check(path: Path) -> tuple[NicheConfig | None, list[str]]:
                 return None, lines or _lines(error, str(path))
             lines = _lines(error, str(path))
         else:
-            lines += [f"{path}: {fault}" for fault in faults]
-            return with_paths_beside(path, config), lines
+            config = with_paths_beside(path, config)
+            lines += [f"{path}: {fault}" for fault in (*faults, *shared_files(path, config))]
+            return config, lines
     return None, lines
 
 

@@ -1,5 +1,8 @@
-"""Relative paths of a configuration are relative to its file, wherever the command runs."""
+"""Relative paths of a configuration are relative to its file, wherever the command runs; no file
+has two purposes."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +14,7 @@ from deployments.models.local_path import local_path
 from deployments.models.lock import read_lock
 from deployments.spec import ModelSpec
 from gateway.config import NicheConfig
+from gateway.sqlite_file import IN_MEMORY
 from router.config import RouterConfig
 
 _LISTS = ("specialists", "embeddings", "rerankers")
@@ -40,6 +44,41 @@ def with_paths_beside(file: Path, config: NicheConfig) -> NicheConfig:
             ),
         }
     )
+
+
+def shared_files(file: Path, config: NicheConfig) -> Iterator[str]:
+    """A line for each file that two keys name, or that is the configuration itself: who writes it
+    would destroy what the other keeps there.
+
+    Args:
+        file: the configuration's.
+        config: what it says, with its paths made absolute.
+    """
+    edge = config.gateway
+    sections = {
+        "gateway.shadow": edge.shadow,
+        "gateway.response_store": edge.response_store,
+        "observability.decision_log": config.observability.decision_log,
+    }
+    paths: dict[str, str | None] = {
+        "gateway.api_keys_file": edge.api_keys_file,
+        **{f"{place}.path": getattr(of, "path", None) for place, of in sections.items()},
+    }
+    purposes = {_real(str(file)): "the configuration itself"}
+    for place, path in paths.items():
+        if path is None or path == IN_MEMORY:
+            continue
+        purpose = purposes.setdefault(_real(path), place)
+        if purpose != place:
+            yield f"{place}: {purpose} has this file; name another"
+
+
+def _real(path: str) -> str:
+    """The path without links, whether or not the file is there."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # no path at all: who opens it says so
+        return path
 
 
 def _of_model(folder: Path, spec: ModelSpec) -> ModelSpec:

@@ -16,6 +16,9 @@ from typing import Any
 
 from gateway.errors import StoreError
 
+IN_MEMORY = ":memory:"
+"""The path of a store that keeps nothing."""
+
 _BUSY_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
 
@@ -74,7 +77,7 @@ class SqliteFile:
 
     def __init__(self, path: str, schema: Schema) -> None:
         self._path = path
-        place = path if path == ":memory:" else _made(Path(path).expanduser())
+        place = path if path == IN_MEMORY else _made(Path(path).expanduser())
         with _translated(self._path):
             self._db = sqlite3.connect(
                 place,

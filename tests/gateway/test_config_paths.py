@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.config_file import load_config
+from gateway.config import ConfigError
+from gateway.config_file import load_config, load_for_check
 
 STACK = {
     "generalist": {"name": "big", "model": "weights.gguf"},
@@ -90,3 +91,60 @@ def test_what_can_be_no_path_is_no_fault_here(file: Path, odd: str) -> None:
     (spec,) = load_config(file).specialists
 
     assert (spec.model, Path(spec.adapter or "").name) == (odd, Path(odd).name)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "log", "named"),
+    [
+        pytest.param(
+            {"shadow": {"path": "x.db"}, "response_store": {"path": "./x.db"}},
+            None,
+            ["gateway.response_store.path"],
+            id="both stores",
+        ),
+        pytest.param(
+            {"api_keys_file": "keys", "shadow": {"path": "link"}},
+            "more/../keys",
+            ["gateway.shadow.path", "observability.decision_log.path"],
+            id="the keys",
+        ),
+        pytest.param(
+            {"api_keys_file": "niche.yaml"},
+            "./niche.yaml",
+            ["gateway.api_keys_file", "observability.decision_log.path"],
+            id="the configuration",
+        ),
+    ],
+)
+@pytest.mark.parametrize("within", [True, False], ids=["its own folder", "another folder"])
+def test_a_file_has_one_purpose(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gateway: dict[str, object],
+    log: str | None,
+    named: list[str],
+    within: bool,
+) -> None:
+    """However its path is written: each key that names it once more is a fault."""
+    (file.parent / "link").symlink_to("keys")
+    monkeypatch.chdir(file.parent if within else "/")
+    watched = {"decision_log": log and {"path": log}}
+    file.write_text(yaml.safe_dump(STACK | {"gateway": gateway, "observability": watched}))
+
+    _, lines = load_for_check(file)
+    with pytest.raises(ConfigError) as raised:
+        load_config(file)
+
+    assert [line.split(": ")[1] for line in lines] == named
+    assert str(raised.value).splitlines() == lines
+
+
+def test_stores_that_keep_nothing_share_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a memory of its own."""
+    monkeypatch.chdir(file.parent)
+    stores = {key: {"path": ":memory:"} for key in ("shadow", "response_store")}
+    file.write_text(yaml.safe_dump(STACK | {"gateway": stores}), encoding="utf-8")
+
+    assert load_config(file).gateway.shadow is not None

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 import openai
 import pytest
 
-from gateway.config import GatewaySection
 from tests.fakes import FakeBackend
 from tests.gateway.stacks import make_gateway, on_loopback
 
@@ -252,9 +251,3 @@ def test_without_a_store_a_reference_is_refused_at_its_place():
             client.responses.create(model="auto", input=referring(answer))
 
         assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "input[1]")
-
-
-def test_two_stores_do_not_share_a_file():
-    """The configuration names both keys."""
-    with pytest.raises(ValueError, match=r"response_store\.path"):
-        GatewaySection(shadow={"path": "a.db"}, response_store={"path": "a.db"})
