@@ -34,6 +34,8 @@ from router.types import GENERAL
 
 _LOAD_FILES = frozenset({"llama", "vllm"})
 """The engines that read weights from this machine; the others' are elsewhere, or nowhere."""
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL)
+"""What a socket says of an address that this machine does not have, or cannot listen on."""
 _LOOK_SECONDS = 2.0
 
 
@@ -213,14 +215,25 @@ def port_faults(edge: GatewaySection) -> Iterator[Fault]:
         try:
             probe.bind((edge.host, edge.port))
         except OSError as error:
-            where = http_url(edge.host, edge.port).removeprefix("http://")
-            holder = listener(edge.port) if error.errno == errno.EADDRINUSE else None
-            by = f", by {holder}" if holder else ""
-            yield Fault(
-                "gateway.port",
-                f"cannot listen on {where} ({error.strerror}{by}){_who_listens(where)}; stop what "
-                "uses it, or choose another, as with --port",
-            )
+            if isinstance(error, socket.gaierror) or error.errno in _NOT_HERE:
+                yield Fault(
+                    "gateway.host",
+                    f"cannot listen on {edge.host!r} ({error.strerror}); name an address of this "
+                    "machine, such as 127.0.0.1",
+                )
+            else:
+                yield _of_port(edge, error)
+
+
+def _of_port(edge: GatewaySection, error: OSError) -> Fault:
+    where = http_url(edge.host, edge.port).removeprefix("http://")
+    holder = listener(edge.port) if error.errno == errno.EADDRINUSE else None
+    by = f", by {holder}" if holder else ""
+    return Fault(
+        "gateway.port",
+        f"cannot listen on {where} ({error.strerror}{by}){_who_listens(where)}; stop what uses it, "
+        "or choose another, as with --port",
+    )
 
 
 def _who_listens(where: str) -> str:

@@ -269,6 +269,16 @@ def test_a_port_that_is_taken_is_a_fault(
         assert checked(path, capsys) == {"gateway.port"}
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "nohost.invalid", "192.0.2.1"])
+def test_a_host_that_is_no_address_of_this_machine_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    """No other port would help."""
+    path = written(tmp_path / "niche.yaml", f'{STACK}gateway: {{host: "{host}"}}')
+
+    assert checked(path, capsys) == {"gateway.host"}
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_address_is_one_to_listen_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
