@@ -170,6 +170,11 @@ def _notes(config: NicheConfig, speeds: Mapping[str, float]) -> Iterator[str]:
 
 
 def _check(arguments: argparse.Namespace, config: NicheConfig) -> None:
+    for option in ("mix", "seconds", "tokens", "speed"):
+        given = [name for name, _ in getattr(arguments, option)]
+        for name in given:
+            if given.count(name) > 1:
+                raise CommandError(f"--{option}: {name} is there twice; keep one of them")
     names = [spec.name for spec in config.generating]
     for option in ("seconds", "tokens", "speed"):
         for name, _ in getattr(arguments, option):

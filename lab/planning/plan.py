@@ -1,6 +1,7 @@
 """A plan: the fleet for a given traffic, the generalist alone for the same, and where each
 specialist starts to save money."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,7 +73,8 @@ def rates_by_domain(
         measured: the measured traffic.
 
     Raises:
-        PlanError: neither the mix nor the measurements name a domain.
+        PlanError: neither the mix nor the measurements name a domain, or the shares are too large
+            to be added up.
     """
     shares = dict(mix) or measured.mix
     total = sum(shares.values())
@@ -80,7 +82,12 @@ def rates_by_domain(
         raise PlanError(
             "the shares of the domains are unknown; give --mix, such as --mix sql=0.3 general=0.7"
         )
-    return {domain: rate * share / total for domain, share in sorted(shares.items())}
+    if not math.isfinite(total):
+        raise PlanError(
+            "the shares of the domains add up to no finite number; give smaller ones with --mix, "
+            "such as --mix sql=0.3 general=0.7"
+        )
+    return {domain: share / total * rate for domain, share in sorted(shares.items())}
 
 
 def plan(

@@ -19,15 +19,22 @@ def planned(machines=MACHINES, rate: float = 10.0, edge: GatewayReplicas = EDGE)
 
 
 def test_the_mix_is_given_or_measured() -> None:
-    """Shares need not add up to one."""
+    """Shares need not add up to one, and may be large."""
     assert rates_by_domain(10.0, {"sql": 1, "general": 3}, MEASURED) == {"general": 7.5, "sql": 2.5}
     assert rates_by_domain(10.0, {}, MEASURED) == {"general": 7.0, "sql": 3.0}
+    assert rates_by_domain(10.0, {"general": 1e308}, MEASURED) == {"general": 10.0}
 
 
 def test_without_a_mix_there_is_no_plan() -> None:
     """It says how to give one."""
     with pytest.raises(PlanError, match="--mix"):
         rates_by_domain(10.0, {}, Measurements())
+
+
+def test_shares_too_large_to_add_up_are_refused() -> None:
+    """Nobody can tell what part of the traffic each is."""
+    with pytest.raises(PlanError, match="--mix"):
+        rates_by_domain(10.0, {"sql": 1e308, "general": 1e308}, MEASURED)
 
 
 def test_all_traffic_is_in_both_fleets() -> None:
