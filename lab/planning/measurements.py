@@ -146,6 +146,10 @@ def _work(
 # As the gateway writes them: the `model` that asks for routing, and the label of no model.
 AUTO, NONE = "auto", "none"
 
+_UNLIKE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading a file of another kind raises: `OverflowError` of an integer that no float holds,
+`RecursionError` of JSON that is nested too deeply."""
+
 
 def from_load_test(text: str, source: str) -> Measurements:
     """Reads a load test's `report.json`. A test that named a model measures that model's work and
@@ -161,7 +165,7 @@ def from_load_test(text: str, source: str) -> Measurements:
         groups |= {(ANY, model): group for model, group in found["by_model"].items()}
         of_groups = {key: _of_group(group) for key, group in groups.items()}
         traffic = {key: float(of["requests"]) for key, of in groups.items() if key[0] != ANY}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except _UNLIKE as error:
         raise ValueError(f"{source}: not the report of a load test") from error
     work = {key: of for key, of in of_groups.items() if of is not None}
     return Measurements(traffic if routed else {}, work, (source,))
@@ -192,7 +196,7 @@ def from_outcomes(lines: Iterable[str], source: str) -> Measurements:
         for line in lines:
             fields = json.loads(line)
             parts += _of_outcome(fields) if fields.get("row") else []  # else it is the header
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except _UNLIKE as error:
         raise ValueError(f"{source}: not the outcomes of a comparison") from error
     found = merged(parts)
     return Measurements(found.traffic, found.work, (source,))

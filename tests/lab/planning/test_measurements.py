@@ -97,14 +97,30 @@ def test_a_gateway_tells_both_in_its_metrics() -> None:
     assert found.work == {(ANY, "sql"): Work(2.0, 1.0, 40.0), (ANY, "generalist"): Work(4, 8, 400)}
 
 
-@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": {"model": 3}}'])
+NESTED = pytest.param("[" * 100_000, id="nested")
+HUGE = pytest.param(
+    json.dumps(
+        {
+            "row": 1,
+            "model": "sql",
+            "domain": "sql",
+            "error": None,
+            "arm": "auto",
+            "usage": {"engine_seconds": 10**400, "completion_tokens": 1},
+        }
+    ),
+    id="huge",
+)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": {"model": 3}}', NESTED])
 def test_another_file_is_no_report(text) -> None:
     """It is named."""
     with pytest.raises(ValueError, match=r"x\.json"):
         from_load_test(text, "x.json")
 
 
-@pytest.mark.parametrize("line", ["{", '{"row": 1}', "[]"])
+@pytest.mark.parametrize("line", ["{", '{"row": 1}', "[]", NESTED, HUGE])
 def test_another_file_has_no_outcomes(line) -> None:
     """It is named."""
     with pytest.raises(ValueError, match=r"x\.jsonl"):
