@@ -6,7 +6,7 @@ Rule: every prompt was answered by every model. Models are ordered by mean cost.
 import csv
 import gzip
 import io
-import math
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -257,7 +257,7 @@ def _parsed(cell: str, name: str) -> float:
 
 def _row(value: Mapping[str, Any], layout: Layout) -> RecordedRow:
     scores = _numbers(value.get("scores"), "scores", most=1)
-    costs = _numbers(value.get("costs", {}), "costs", most=math.inf)
+    costs = _numbers(value.get("costs", {}), "costs", most=sys.float_info.max)
     costs |= {name: price for name, price in layout.prices.items() if name in scores}
     without = [name for name in scores if name not in costs]
     if without:
@@ -276,7 +276,7 @@ def _numbers(value: Any, name: str, most: float) -> dict[str, float]:
         raise Fault(f"{name} is {shorten(value)}; it must name each model with a number")
     for model, number in value.items():
         # graders write true and false for 1 and 0
-        if not isinstance(number, int | float) or not 0 <= number <= most or math.isinf(number):
+        if not isinstance(number, int | float) or not 0 <= number <= most:
             allowed = "from 0 to 1" if most == 1 else "of at least 0"
             raise Fault(f"{name}.{model} is {shorten(number)}; it must be a number {allowed}")
     return {model: float(number) for model, number in value.items()}

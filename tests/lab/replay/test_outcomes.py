@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lab.replay.outcomes import Layout, RecordedRow, gather, read_outcomes
+from lab.statistics.jsonl import shorten
 from router.errors import DataError
 from tests.lab.replay.recorded import by_lot, recorded
 
@@ -143,6 +144,8 @@ def test_the_group_may_have_another_key(tmp_path):
         ({"scores": {"small": "x"}}, "scores.small is 'x'", "0 to 1"),
         ({"costs": {"small": -1}}, "costs.small is -1", "at least 0"),
         ({"costs": {"small": float("nan")}}, "costs.small is nan", "at least 0"),
+        ({"costs": {"small": float("inf")}}, "costs.small is inf", "at least 0"),
+        ({"costs": {"small": 10**400}}, f"costs.small is {shorten(10**400)}", "at least 0"),
         ({"costs": {"small": 1}}, "has no cost of 'large'", "--price"),
         ({"prompt": None}, "prompt is None", "text"),
         ({"group": 7}, "group is 7", "text"),
