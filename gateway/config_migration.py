@@ -70,10 +70,16 @@ def migrate(text: str) -> str:
 
     Raises:
         yaml.YAMLError: the text is not YAML, or a key is in one mapping twice.
-        MigrationError: old and new name are both set, or a value is not a plain number.
+        MigrationError: old and new name are both set, a value is not a plain number, or one has
+            no end.
     """
-    root = yaml.compose(text, Loader=StrictLoader)
-    edits = dict.fromkeys(edit for renamed in _renamed(root) for edit in _edits(text, *renamed))
+    try:
+        root = yaml.compose(text, Loader=StrictLoader)
+        edits = dict.fromkeys(edit for renamed in _renamed(root) for edit in _edits(text, *renamed))
+    except RecursionError as error:
+        raise MigrationError(
+            "a value is nested too deeply, or an alias stands within what it names; write it out"
+        ) from error
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text

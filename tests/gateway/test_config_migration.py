@@ -120,6 +120,15 @@ def test_an_old_key_beside_its_new_name_is_left_to_the_operator() -> None:
         migrate("router:\n  max_batch: 8\n  max_batch_size: 9\n")
 
 
+@pytest.mark.parametrize(
+    "text", ["a: &a [*a]", "a: &a {b: *a}", "[" * 5000], ids=["list", "mapping", "nested"]
+)
+def test_what_has_no_end_is_left_to_the_operator(text: str) -> None:
+    """As what is nested too deeply."""
+    with pytest.raises(MigrationError):
+        migrate(text)
+
+
 def written(rename: Rename) -> dict[str, object]:
     """A configuration with an old key."""
     value: object = 1
