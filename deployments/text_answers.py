@@ -25,6 +25,7 @@ from deployments.answer_schemas import (
 )
 from deployments.generation import Piece, TokenLogprob
 from deployments.protocol import ModelRequest, Usage
+from deployments.tool_calls import completed
 
 LOWEST_LOGPROB = -9999.0
 """Stands for minus infinity, which JSON does not have; the value that OpenAI's API uses."""
@@ -184,7 +185,7 @@ def usage_body(usage: Usage) -> UsageBody:
 
 
 def _message(piece: Piece) -> ChatMessage:
-    calls = [{key: call[key] for key in call if key != "index"} for call in piece.calls]
+    calls = [completed(call) for call in piece.calls]
     content = piece.text or (None if calls else "")
     return ChatMessage(content=content, tool_calls=calls or UNSET)
 

@@ -20,7 +20,7 @@ from deployments.protocol import Chunk, ModelRequest, Usage
 from deployments.stops import StopScanner
 from deployments.tagged_calls import CallReader
 from deployments.text_answers import LOWEST_LOGPROB, usage_body
-from deployments.tool_calls import Call, ToolCalls
+from deployments.tool_calls import Call, ToolCalls, completed
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -294,8 +294,8 @@ class AnswerWriter:
         ]
         joined = merged(parts) if parts else {}
         if self._chat:
-            for call in joined.get("tool_calls", ()):
-                call.pop("index", None)
+            if calls := joined.get("tool_calls"):
+                joined["tool_calls"] = [completed(call) for call in calls]
             text = None if joined else ""
             choice.message = {"role": "assistant", "content": text, "refusal": None} | joined
         else:

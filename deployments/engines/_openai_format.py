@@ -27,6 +27,7 @@ _fields = msgspec.json.Decoder(Fields)
 _choices = msgspec.json.Decoder(list[Fields]).decode
 _decode_calls = msgspec.json.Decoder(list[Call]).decode
 _encode = msgspec.json.encode
+_NO_CALLS = Raw(b"[]")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -124,23 +125,34 @@ class AnswerFormat:
 
     def mark_calls(self, fields: Fields, choices: list[Choice], part: Part) -> None:
         """Writes the tool calls in the fields as clients need them; once for each answer or event.
+        Of a call that is held back nothing is there, until its choice ends.
 
         Raises:
             Unavailable: they are no tool calls.
         """
-        calling = {at: calls for at, choice in enumerate(choices) if (calls := _calls(choice))}
-        if not calling:
+        if part == "text":
             return
-        write = self._calls.deltas if part == "delta" else self._calls.whole
+        found = {at: calls for at, choice in enumerate(choices) if (calls := _calls(choice, part))}
+        if not (found or self._calls.held):
+            return
         edited = _choices(fields["choices"])
-        for at, calls in calling.items():
-            try:
-                written = write(_decode_calls(calls), choices[at].index or 0)
-            except msgspec.ValidationError as error:
-                raise self.unusable(f"unreadable tool calls: {error}") from error
-            said = _fields.decode(edited[at][part]) | {"tool_calls": Raw(_encode(written))}
+        for at, choice in enumerate(choices):
+            written = self._written(found.get(at, _NO_CALLS), choice, part)
+            said = _fields.decode(edited[at][part])
+            said.pop("tool_calls", None)
+            if written:
+                said["tool_calls"] = Raw(_encode(written))
             edited[at][part] = Raw(_encode(said))
         fields["choices"] = Raw(_encode(edited))
+
+    def _written(self, calls: Raw, choice: Choice, part: Part) -> list[Call]:
+        try:
+            decoded, index = _decode_calls(calls), choice.index or 0
+        except msgspec.ValidationError as error:
+            raise self.unusable(f"unreadable tool calls: {error}") from error
+        if part == "delta":
+            return self._calls.deltas(decoded, index, ends=bool(choice.finish_reason))
+        return self._calls.whole(decoded, index)
 
     def event(self, fields: Fields) -> bytes:
         """A chunk's data, with the request's identity."""
@@ -155,12 +167,17 @@ class AnswerFormat:
         return _encode(fields)
 
     def end(self, indices: list[int]) -> bytes:
-        """An event that ends choices with `stop`."""
-        said: dict[str, Any] = {"text": "", "logprobs": None}
-        if self.event_part == "delta":
-            said = {"delta": {}}
-        choices = [{"index": index, **said, "finish_reason": "stop"} for index in indices]
+        """An event that ends choices with `stop`, and has the calls that were held back."""
+        choices = [
+            {"index": index, **self._rest(index), "finish_reason": "stop"} for index in indices
+        ]
         return self.event({"choices": Raw(_encode(choices))})
+
+    def _rest(self, index: int) -> dict[str, Any]:
+        if self.event_part == "text":
+            return {"text": "", "logprobs": None}
+        calls = self._calls.deltas([], index, ends=True)
+        return {"delta": {"tool_calls": calls} if calls else {}}
 
     def error(self, data: bytes) -> BackendError:
         """The exception for an error that came as an event or as an answer."""
@@ -171,8 +188,8 @@ class AnswerFormat:
         return Unavailable(self._model, f"upstream sent {what}")
 
 
-def _calls(choice: Choice) -> Raw | None:
+def _calls(choice: Choice, part: Part) -> Raw | None:
     """The tool calls of a chat's choice, if there are some."""
-    said = choice.message if choice.delta is None else choice.delta
+    said = choice.message if part == "message" else choice.delta
     calls = (said or {}).get("tool_calls")
     return None if is_empty(calls) else calls

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from deployments.tool_calls import completed
+
 _LABELS = frozenset({"id", "type", "role", "name", "format"})
 """Strings that name something: some servers repeat them in each delta."""
 
@@ -33,10 +35,10 @@ def _choice(pieces: list[dict[str, Any]], *, chat: bool) -> dict[str, Any]:
         choice[key] = merged(values) if grows else values[-1]
     if chat:
         message = {"role": "assistant", "content": None} | choice.pop("delta")
-        calls = message.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if isinstance(call, dict):
-                call.pop("index", None)
+        if isinstance(calls := message.get("tool_calls"), list):
+            message["tool_calls"] = [
+                completed(call) if isinstance(call, dict) else call for call in calls
+            ]
         choice["message"] = message
     return choice
 

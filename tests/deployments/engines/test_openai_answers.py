@@ -343,6 +343,45 @@ def test_the_id_of_a_call_in_a_whole_answer_carries_the_model():
     assert fields["choices"][0]["delta"]["tool_calls"] == [CALLED | {"index": 0}]
 
 
+@pytest.mark.parametrize(
+    "rest", [[calling({"index": 0, "function": {"name": "f", "arguments": "}"}})], []]
+)
+@pytest.mark.parametrize("end", [[delta(finish="tool_calls")], []])
+def test_a_call_is_told_with_its_name(rest, end):
+    """Which may come late, or never, whether the stream has a finish reason or not."""
+    nameless = calling(CALL | {"function": {"arguments": "{"}})
+    events = [nameless, *rest, delta("a"), *end, DONE]
+    whole = WholeAnswer(request(), Wanted())
+    for piece in events:
+        whole.feed(piece if isinstance(piece, bytes) else event(piece))
+
+    deltas = [one["choices"][0]["delta"] for one in fields_of(flat(fed(reading(), *events)))]
+    (call,) = [call for one in deltas for call in one.get("tool_calls", ())]
+    function = {"name": "f", "arguments": "{}"} if rest else {"name": "", "arguments": "{"}
+    assert call == CALLED | {"index": 0, "function": function}
+    (fields,) = fields_of([whole.end(1.0)])
+    assert fields["choices"][0]["message"]["tool_calls"] == [CALLED | {"function": function}]
+
+
+def test_a_call_without_arguments_has_none_once_it_is_whole():
+    """Also in the whole answer of a server that streams it."""
+    nothing = CALL | {"function": {"name": "f", "arguments": None}}
+    whole = WholeAnswer(request(), Wanted())
+    for piece in (calling(nothing), delta(finish="tool_calls"), DONE):
+        whole.feed(piece if isinstance(piece, bytes) else event(piece))
+
+    (fields,) = fields_of([whole.end(1.0)])
+    assert fields["choices"][0]["message"]["tool_calls"] == [CALLED]
+
+
+def test_the_calls_of_a_message_count_beside_an_empty_delta():
+    """Which says nothing."""
+    message = {"role": "assistant", "content": None, "tool_calls": [CALLED | {"id": "a"}]}
+    _, fields = whole({"choices": [{"index": 0, "message": message, "delta": {}}]})
+
+    assert fields["choices"][0]["message"]["tool_calls"] == [CALLED]
+
+
 def test_what_is_no_tool_call_is_no_answer():
     """As anything else that cannot be read."""
     with pytest.raises(BackendError):
