@@ -73,10 +73,10 @@ class UserMessage(_Message, frozen=True, tag="user"):
 
 
 class CalledFunction(Struct, frozen=True):
-    """A function with its arguments, which are JSON as text."""
+    """A function with its arguments, which are JSON as text; null, as some servers write none."""
 
     name: str
-    arguments: str
+    arguments: str | None
 
 
 class ToolCall(Struct, frozen=True):

@@ -203,6 +203,12 @@ def _beside_the_words(turn: AssistantMessage) -> dict[str, Any]:
     if reasoning := turn.reasoning_content or turn.reasoning:
         message["reasoning_content"] = reasoning
     if calls := _calls(turn):
-        calls = [msgspec.structs.replace(call, id=own_id(call.id)) for call in calls]
-        message["tool_calls"] = msgspec.to_builtins(calls)
+        message["tool_calls"] = [_call_for_model(call) for call in calls]
     return message
+
+
+def _call_for_model(call: ToolCall) -> dict[str, Any]:
+    function = call.function
+    arguments = "{}" if function.arguments is None else function.arguments
+    called = {"name": function.name, "arguments": arguments}
+    return {"id": own_id(call.id), "function": called, "type": call.type}

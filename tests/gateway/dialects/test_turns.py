@@ -66,6 +66,16 @@ def test_an_answer_with_calls_can_be_sent_back():
     }
 
 
+@pytest.mark.parametrize(("arguments", "read"), [(None, "{}"), ("", ""), ('{"a":1}', '{"a":1}')])
+def test_null_for_the_arguments_of_a_call_is_none(arguments, read):
+    """Some servers write it, and their clients send it back; a text stays as it is."""
+    echoed = calling("c")
+    echoed["tool_calls"][0]["function"]["arguments"] = arguments
+
+    function = sent(USER, echoed, result("c"))[1]["tool_calls"][0]["function"]
+    assert function == {"name": "f", "arguments": read}
+
+
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 def test_reasoning_goes_back_in(key):
     """Under either name that servers give it."""
