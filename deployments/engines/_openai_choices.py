@@ -10,6 +10,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
+from deployments.message_content import is_read, thoughts_in, words_in
+
 Part = Literal["delta", "message", "text"]
 """The key of what the model said: in a chat's event, in a whole chat, and in a completion."""
 
@@ -38,6 +40,7 @@ _REASON = re.compile(r"[\w-]{1,40}")
 _encode = msgspec.json.encode
 _list_of_fields = msgspec.json.Decoder(list[dict[str, Raw]])
 _fields = msgspec.json.Decoder(dict[str, Raw])
+_parts = msgspec.json.Decoder(list[Any])
 _logprobs = msgspec.json.Decoder(dict[str, list[Raw] | None])
 
 
@@ -144,22 +147,19 @@ def _message(choice: dict[str, Raw]) -> Raw:
 
 
 def _in_openais_words(part: Raw) -> Raw:
-    """A delta or a message whose content is a string where it was a list of texts, and whose
-    thoughts are in `reasoning_content` too where they were in `reasoning`."""
+    """A delta or a message whose content is a string where it was a list of texts and thoughts, and
+    whose thoughts are in `reasoning_content` too where they were in that list or in `reasoning`."""
     fields = _fields.decode(part)
     content = fields.get("content")
     if content is not None and _is_list(content):
-        texts = [_text(item) for item in msgspec.json.decode(content)]
-        if None not in texts:  # what is no text has no place in a string
-            fields["content"] = Raw(_encode("".join(filter(None, texts))))
+        parts = _parts.decode(content)
+        if is_read(parts):  # what else may be in a list has no place in a string
+            fields["content"] = Raw(_encode(words_in(parts)))
+            if (thoughts := thoughts_in(parts)) and is_empty(fields.get("reasoning_content")):
+                fields["reasoning_content"] = Raw(_encode(thoughts))
     if _is_text(fields.get("reasoning")):
         fields.setdefault("reasoning_content", fields["reasoning"])
     return Raw(_encode(fields))
-
-
-def _text(item: Any) -> str | None:
-    text = item.get("text") if isinstance(item, dict) else item
-    return text if isinstance(text, str) else None
 
 
 def _is_null(value: Raw) -> bool:

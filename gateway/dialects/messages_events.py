@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from deployments.message_content import thoughts_in, words_in
 from deployments.protocol import Chunk, Usage
-from gateway.answer_text import Content, thoughts_in, words_in
 from gateway.dialects.messages_errors import message_error
 from gateway.dialects.messages_schemas import (
     BlockDelta,
@@ -66,7 +66,7 @@ class _Call(Struct, frozen=True):
 
 
 class _Part(Struct, frozen=True):
-    content: Content = None
+    content: Any = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None

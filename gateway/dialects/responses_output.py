@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from gateway.answer_text import Content, thoughts_in, words_in
+from deployments.message_content import thoughts_in, words_in
 from gateway.dialects.responses_schemas import (
     OutputCall,
     OutputItem,
@@ -54,7 +54,7 @@ class Said(msgspec.Struct):
 
     reasoning_content: str | None = None
     reasoning: str | None = None
-    content: Content = None
+    content: Any = None
     refusal: str | None = None
     tool_calls: list[Call] | None = None
 

@@ -247,6 +247,36 @@ def test_a_list_of_texts_is_their_text(content, text):
     assert fields["choices"][0]["message"]["content"] == (content if text is None else text)
 
 
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+SAID = {"type": "text", "text": "Hi"}
+
+
+def test_thoughts_in_a_content_are_beside_it():
+    """Where most clients read them, whole or streamed; the content is a text."""
+    message = {"role": "assistant", "content": [THOUGHT, SAID]}
+    _, fields = whole({"choices": [{"index": 0, "message": message}]})
+    chunks = flat(fed(reading(), delta([THOUGHT]), delta([SAID]), delta("!", "stop"), DONE))
+
+    assert fields["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "Hi",
+        "reasoning_content": "hm",
+    }
+    assert [one["choices"][0]["delta"] for one in fields_of(chunks)] == [
+        {"content": "", "reasoning_content": "hm"},
+        {"content": "Hi"},
+        {"content": "!"},
+    ]
+
+
+def test_thoughts_beside_a_part_of_another_kind_stay_with_it():
+    """A string has no place for that."""
+    content = [THOUGHT, {"type": "image_url", "image_url": {"url": "u"}}]
+    _, fields = whole({"choices": [{"index": 0, "message": {"content": content}}]})
+
+    assert fields["choices"][0]["message"] == {"content": content}
+
+
 @pytest.mark.parametrize(
     ("given", "thoughts"),
     [
