@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import msgspec
 from msgspec import UNSET
 
-from deployments.message_content import thoughts_in, words_in
 from gateway.dialects.responses_schemas import (
     OutputCall,
     OutputItem,
@@ -22,6 +20,7 @@ from gateway.dialects.responses_schemas import (
     Refusal,
     Status,
 )
+from gateway.dialects.said import Call, Said
 
 Logprobs = list[dict[str, Any]]
 
@@ -31,32 +30,6 @@ class Emit(Protocol):
 
     def __call__(self, kind: str, /, **fields: Any) -> None:
         """Sends it."""
-
-
-class Function(msgspec.Struct):
-    """The function of a call, or a piece of its arguments."""
-
-    name: str | None = None
-    arguments: str | None = None
-
-
-class Call(msgspec.Struct):
-    """A call in a chat's message, or a piece of it."""
-
-    index: int | None = None
-    id: str | None = None
-    function: Function | None = None
-
-
-class Said(msgspec.Struct):
-    """What is read of a chat's message, or of a delta of it. Servers differ in where they have what
-    the model thought."""
-
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    content: Any = None
-    refusal: str | None = None
-    tool_calls: list[Call] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +78,13 @@ class Output:
 
     def add(self, said: Said, logprobs: Logprobs) -> None:
         """Adds what the model said next."""
-        if thoughts := said.reasoning_content or said.reasoning or thoughts_in(said.content):
+        if thoughts := said.thoughts:
             self._write(_THOUGHTS, thoughts, [])
-        if words := words_in(said.content):
+        if words := said.words:
             self._write(_TEXT, words, [_as_written(token) for token in logprobs])
-        if said.refusal:
-            self._write(_REFUSAL, said.refusal, [])
-        for position, call in enumerate(said.tool_calls or ()):
+        if refused := said.refused:
+            self._write(_REFUSAL, refused, [])
+        for position, call in enumerate(said.calls):
             self._call(position if call.index is None else call.index, call)
 
     def end(self, status: Status) -> None:
@@ -136,15 +109,14 @@ class Output:
 
     def _call(self, index: int, piece: Call) -> None:
         self._end_text()
-        function = piece.function or Function()
         call = self._calls.get(index)
         if call is None:
             place = len(self._items)
             call = _CallItem(piece, self._name, place, self._emit, self._namespaces)
             self._calls[index] = call
             self._items.append(call)
-        if function.arguments:
-            call.write(function.arguments)
+        if piece.called.arguments:
+            call.write(piece.called.arguments)
 
     def _end_text(self) -> None:
         if self._text is not None:
@@ -199,8 +171,7 @@ class _CallItem:
         self, first: Call, name: str, index: int, emit: Emit, namespaces: Mapping[str, str]
     ) -> None:
         self.status: Status | None = None
-        function = first.function or Function()
-        self._call_id, self._function = first.id or "", function.name or ""
+        self._call_id, self._function = first.id or "", first.called.name or ""
         self._id, self._index, self._emit = f"fc_{name}_{index}", index, emit
         self._at = {"item_id": self._id, "output_index": index}
         self._pieces: list[str] = []

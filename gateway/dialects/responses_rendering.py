@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from deployments.protocol import Chunk, Usage
 from gateway.dialects.rendering import sse
-from gateway.dialects.responses_output import Output, Said
+from gateway.dialects.responses_output import Logprobs, Output
 from gateway.dialects.responses_places import responses_error
 from gateway.dialects.responses_schemas import (
     CachedTokens,
@@ -25,6 +25,7 @@ from gateway.dialects.responses_schemas import (
     ResponseUsage,
     Tool,
 )
+from gateway.dialects.said import Said
 from gateway.dialects.schemas import Niche
 from gateway.errors import ErrorBody
 
@@ -37,22 +38,10 @@ _INCOMPLETE: dict[str, Literal["max_output_tokens", "content_filter"]] = {
 """A chat's finish reasons that leave an answer incomplete."""
 
 
-class _Logprobs(msgspec.Struct):
-    content: list[dict[str, Any]] | None = None
-
-
 class _Choice(msgspec.Struct):
     delta: Said | None = None
     message: Said | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _TokenDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    completion_tokens_details: _TokenDetails | None = None
+    logprobs: Any = None
 
 
 class _Answer(msgspec.Struct):
@@ -62,7 +51,7 @@ class _Answer(msgspec.Struct):
     created: int
     model: str
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: Any = None
 
 
 _read = msgspec.json.Decoder(_Answer).decode
@@ -138,11 +127,10 @@ class ResponsesRendering:
         for choice in answer.choices:
             said = choice.delta or choice.message
             if said is not None:
-                logprobs = choice.logprobs.content if choice.logprobs else None
-                self._output.add(said, logprobs or [])
+                self._output.add(said, _logprobs(choice.logprobs) if choice.logprobs else [])
         self._finish_reason = dict(chunk.finish_reasons).get(0, self._finish_reason)
-        details = answer.usage and answer.usage.completion_tokens_details
-        self._reasoning_tokens = (details and details.reasoning_tokens) or self._reasoning_tokens
+        if answer.usage:
+            self._reasoning_tokens = _reasoning_tokens(answer.usage) or self._reasoning_tokens
         self._usage = chunk.usage or self._usage
         if niche is not None:
             self._response = replace(self._response, niche=niche)
@@ -185,6 +173,20 @@ class ResponsesRendering:
 
 def _unheard(_kind: str, /, **_fields: Any) -> None:
     """Where nobody follows how an answer grows."""
+
+
+def _logprobs(told: Any) -> Logprobs:
+    """The log-probabilities of tokens, where they have a chat's shape."""
+    content = told.get("content") if isinstance(told, dict) else None
+    tokens = content if isinstance(content, list) else ()
+    return [token for token in tokens if isinstance(token, dict)]
+
+
+def _reasoning_tokens(usage: Any) -> int:
+    """Those of a usage, where it has a chat's shape."""
+    details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
+    count = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def _namespaces(tools: Sequence[Tool]) -> dict[str, str]:

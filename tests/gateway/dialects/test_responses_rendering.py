@@ -164,6 +164,23 @@ def test_thoughts_may_be_a_part_of_the_content():
     assert message["content"][0]["text"] == "a"
 
 
+@pytest.mark.parametrize("odd", [None, {"text": "x"}, [], False, 3, {}], ids=str)
+def test_what_stands_beside_an_answer_in_another_type_says_nothing(odd):
+    """Null, too; the answer itself is good."""
+    beside = dict.fromkeys(["reasoning", "reasoning_content", "refusal"], odd)
+    answer = whole(beside | {"content": "four"}, completion_tokens_details=odd)
+    first = {"index": 0, "delta": beside | {"content": "four"}, "message": None, "logprobs": odd}
+    more = piece(content=odd, tool_calls=[CALL, {"index": 0, "function": None}])
+    found = events(streamed(chunk(first), chunk(more, reason="tool_calls")))
+
+    assert [item["type"] for item in answer["output"]] == ["message"]
+    assert answer["usage"]["output_tokens_details"] == {"reasoning_tokens": 0}
+    assert [item["type"] for item in found[-1]["response"]["output"]] == [
+        "message",
+        "function_call",
+    ]
+
+
 @pytest.mark.parametrize(
     ("reason", "why"),
     [("length", "max_output_tokens"), ("content_filter", "content_filter")],
