@@ -7,20 +7,18 @@ A block is a thought, a text, or a call of a tool. One is open at a time.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from deployments.message_content import thoughts_in, words_in
 from deployments.protocol import Chunk, Usage
 from gateway.dialects.messages_errors import message_error
 from gateway.dialects.messages_schemas import (
     BlockDelta,
     BlockStart,
     BlockStop,
-    Delta,
     Event,
     InputDelta,
     MessageAnswer,
@@ -38,6 +36,7 @@ from gateway.dialects.messages_schemas import (
     ToolUseAnswer,
 )
 from gateway.dialects.rendering import sse
+from gateway.dialects.said import Call, Said
 from gateway.dialects.schemas import Niche
 from gateway.errors import ErrorBody
 
@@ -54,38 +53,15 @@ _STOP_REASONS: dict[str | None, StopReason] = {
 """Of a chat's reasons; the others are ends of a turn."""
 
 
-class _Function(Struct, frozen=True):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _Call(Struct, frozen=True):
-    index: int = 0
-    id: str | None = None
-    function: _Function = _Function()
-
-
-class _Part(Struct, frozen=True):
-    content: Any = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-
-    @property
-    def thought(self) -> str:
-        """Servers have two names for it, and some a part of the content."""
-        return self.reasoning_content or self.reasoning or thoughts_in(self.content)
-
-    @property
-    def text(self) -> str:
-        """What is said, or said instead."""
-        return words_in(self.content) + (self.refusal or "")
+_DELTAS: dict[type[_Block], type[ThinkingDelta | TextDelta]] = {
+    ThinkingAnswer: ThinkingDelta,
+    TextAnswer: TextDelta,
+}
 
 
 class _Choice(Struct, frozen=True):
-    delta: _Part = _Part()
-    message: _Part = _Part()
+    delta: Said | None = None
+    message: Said | None = None
     finish_reason: str | None = None
     stop_reason: Any = None
 
@@ -108,13 +84,15 @@ class _GrowingCall:
         block: the number of its block; None: it has not begun.
         pieces: of its arguments.
         told: how many of them events had.
+        ended: whether no more of it is told; what comes after its object is no argument.
     """
 
-    def __init__(self, first: _Call) -> None:
+    def __init__(self, first: Call) -> None:
         self.first = first
         self.block: int | None = None
         self.pieces: list[str] = []
         self.told = 0
+        self.ended = False
 
     @property
     def is_whole(self) -> bool:
@@ -140,17 +118,18 @@ class MessageRendering:
         self._open: type[_Block] | None = None
         self._calls: dict[int, _GrowingCall] = {}
         self._growing = deque[_GrowingCall]()
+        self._waiting: list[tuple[type[ThinkingAnswer | TextAnswer], str]] = []
         self._last = _Choice()
 
     def whole(self, chunk: Chunk, niche: Niche) -> bytes:
         """See `Rendering`."""
         answer = _read(chunk.data)
         [choice, *_] = answer.choices
-        said = choice.message
-        content: list[_Block] = [ThinkingAnswer(said.thought)] if said.thought else []
-        content += [TextAnswer(said.text)] if said.text else []
-        calls = said.tool_calls or ()
-        content += [_called(call, _input(call.function.arguments)) for call in calls]
+        said = choice.message or Said()
+        content: list[_Block] = [ThinkingAnswer(said.thoughts)] if said.thoughts else []
+        content += [TextAnswer(text)] if (text := said.words + said.refused) else []
+        calls = said.calls
+        content += [_called(call, _input(call.called.arguments)) for call in calls]
         stopped = self._stopped(choice, calls=bool(calls))
         message = _message(answer, _usage(chunk.usage or Usage(0, 0)), niche)
         return _encode(
@@ -181,10 +160,11 @@ class MessageRendering:
             usage = MessageUsage(input_tokens=chunk.prompt_tokens or 0, output_tokens=0)
             yield MessageStart(message=_message(answer, usage, niche))
         for choice in answer.choices:
-            yield from self._more(choice.delta)
+            if choice.delta is not None:
+                yield from self._more(choice.delta)
             self._last = choice if choice.finish_reason else self._last
         if chunk.usage is not None:
-            yield from self._tell_calls(ends=True)
+            yield from self._end_calls()
             yield from self._close()
             yield MessageDelta(
                 delta=self._stopped(self._last, calls=bool(self._calls)),
@@ -192,23 +172,50 @@ class MessageRendering:
                 niche=UNSET if niche is None else niche,
             )
 
-    def _more(self, said: _Part) -> Iterator[Event]:
-        if said.thought or said.text:
-            yield from self._tell_calls(ends=True)
-        if said.thought:
-            yield from self._grow(ThinkingAnswer(), ThinkingDelta(said.thought))
-        if said.text:
-            yield from self._grow(TextAnswer(), TextDelta(said.text))
-        for piece in said.tool_calls or ():
-            call = self._calls.get(piece.index)
+    def _more(self, said: Said) -> Iterator[Event]:
+        if thoughts := said.thoughts:
+            yield from self._tell(ThinkingAnswer, thoughts)
+        if text := said.words + said.refused:
+            yield from self._tell(TextAnswer, text)
+        if calls := said.calls:
+            yield from self._grow_calls(calls)
+
+    def _tell(self, kind: type[ThinkingAnswer | TextAnswer], text: str) -> Iterator[Event]:
+        """A thought or a text, which ends the calls; while one is not whole it waits."""
+        if self._growing:
+            if self._waiting or not self._are_whole():
+                self._waiting.append((kind, text))
+                return
+            yield from self._end_calls()
+        yield from self._grow(kind, text)
+
+    def _grow_calls(self, pieces: Iterable[Call]) -> Iterator[Event]:
+        for piece in pieces:
+            index = piece.index or 0
+            call = self._calls.get(index)
             if call is None:
-                call = self._calls[piece.index] = _GrowingCall(piece)
+                call = self._calls[index] = _GrowingCall(piece)
                 self._growing.append(call)
-            if piece.function.arguments:
-                call.pieces.append(piece.function.arguments)
+            if call.ended:
+                continue
+            if piece.called.arguments:
+                call.pieces.append(piece.called.arguments)
             if call.block is not None:
                 yield from self._say(call)
         yield from self._tell_calls(ends=False)
+        if self._waiting and self._are_whole():
+            yield from self._end_calls()
+
+    def _are_whole(self) -> bool:
+        return all(call.is_whole for call in self._growing)
+
+    def _end_calls(self) -> Iterator[Event]:
+        """Ends the calls, and tells what waited for that, but for white space between pieces."""
+        yield from self._tell_calls(ends=True)
+        waiting, self._waiting = self._waiting, []
+        if any(text.strip() for _, text in waiting):
+            for kind, text in waiting:
+                yield from self._grow(kind, text)
 
     def _tell_calls(self, *, ends: bool) -> Iterator[Event]:
         """Of the calls that grow the first is told; the next one begins when it is whole, or when
@@ -221,18 +228,18 @@ class MessageRendering:
                 yield from self._say(call)
             if not ends and (len(self._growing) == 1 or not call.is_whole):
                 return
-            self._growing.popleft()
+            self._growing.popleft().ended = True
 
     def _say(self, call: _GrowingCall) -> Iterator[Event]:
         for piece in call.pieces[call.told :]:
             yield BlockDelta(index=call.block or 0, delta=InputDelta(piece))
         call.told = len(call.pieces)
 
-    def _grow(self, empty: ThinkingAnswer | TextAnswer, delta: Delta) -> Iterator[Event]:
+    def _grow(self, kind: type[ThinkingAnswer | TextAnswer], text: str) -> Iterator[Event]:
         """More of the open block, or of a new one if that is of another kind."""
-        if self._open is not type(empty):
-            yield from self._begin(empty)
-        yield BlockDelta(index=self._blocks - 1, delta=delta)
+        if self._open is not kind:
+            yield from self._begin(kind())
+        yield BlockDelta(index=self._blocks - 1, delta=_DELTAS[kind](text))
 
     def _begin(self, block: _Block) -> Iterator[Event]:
         yield from self._close()
@@ -275,8 +282,8 @@ def _usage(usage: Usage) -> MessageUsage:
     )
 
 
-def _called(call: _Call, given: dict[str, Any]) -> ToolUseAnswer:
-    return ToolUseAnswer(call.id or "", call.function.name or "", given)
+def _called(call: Call, given: dict[str, Any]) -> ToolUseAnswer:
+    return ToolUseAnswer(call.id or "", call.called.name or "", given)
 
 
 def _input(arguments: str | None) -> dict[str, Any]:

@@ -234,6 +234,92 @@ def test_calls_that_a_server_mixes_stay_apart():
     ] == [(0, '{"x":'), (0, "1}"), (0, None), (1, "{"), (1, "}"), (1, None)]
 
 
+def told(blocks):
+    """The texts and arguments of events, each with its block; None: the block ends."""
+    texts = ("text", "thinking", "partial_json")
+    deltas = [
+        (event["index"], event.get("delta", {}))
+        for event in blocks
+        if event["type"] != "content_block_start"
+    ]
+    return [
+        (index, next((delta[key] for key in texts if key in delta), None))
+        for index, delta in deltas
+    ]
+
+
+@pytest.mark.parametrize("white", ["\n", " \n"])
+def test_white_space_between_the_pieces_of_a_call_is_dropped(white):
+    """No block grows after its end."""
+    _, blocks, _ = streamed(
+        piece(tool_calls=[call(0, '{"a":', "a", "f")]),
+        piece(content=white),
+        piece(tool_calls=[call(0, "1}")]),
+        last("tool_calls"),
+    )
+
+    assert told(blocks) == [(0, '{"a":'), (0, "1}"), (0, None)]
+
+
+def test_words_between_the_pieces_of_calls_come_once_the_calls_are_whole():
+    """And with them what was said since."""
+    _, blocks, _ = streamed(
+        piece(tool_calls=[call(0, '{"a":', "a", "f"), call(1, "{", "b", "g")]),
+        piece(content="so"),
+        piece(reasoning_content="hm"),
+        piece(tool_calls=[call(0, "1}")]),
+        piece(content=" "),
+        piece(tool_calls=[call(1, "}")]),
+        piece(content="far"),
+        last("tool_calls"),
+    )
+
+    assert told(blocks) == [
+        *[(0, '{"a":'), (0, "1}"), (0, None), (1, "{"), (1, "}"), (1, None)],
+        *[(2, "so"), (2, None), (3, "hm"), (3, None), (4, " "), (4, "far"), (4, None)],
+    ]
+
+
+def test_words_after_a_call_that_never_is_whole_come_at_the_end():
+    """As after one without arguments."""
+    _, blocks, _ = streamed(
+        piece(tool_calls=[call(0, "", "a", "f")]), piece(content="so"), last("tool_calls")
+    )
+
+    assert told(blocks) == [(0, None), (1, "so"), (1, None)]
+
+
+def test_words_after_whole_calls_do_not_wait():
+    """What comes of a call after its end is no argument."""
+    rendering = MessageRendering()
+    chunks = [
+        piece(tool_calls=[call(0, "{}", "a", "f")]),
+        piece(content="so"),
+        piece(tool_calls=[call(0, "\n")]),
+    ]
+    data = [rendering.event(chunk, None) for chunk in chunks]
+
+    assert told(events_of(data[1])) == [(0, None), (1, "so")]
+    assert data[2] == b""
+
+
+@pytest.mark.parametrize("odd", [None, {"text": "x"}, False, 3, {}], ids=str)
+def test_what_stands_beside_an_answer_in_another_type_says_nothing(odd):
+    """Null, too; the answer itself is good."""
+    beside = dict.fromkeys(["reasoning", "reasoning_content", "refusal"], odd)
+    answer = whole(beside | {"content": "a"}, delta=None)
+    first = chunk({"index": 0, "delta": beside | {"content": "a"}, "message": None})
+    rest = piece(content=odd, tool_calls=[{"index": 0, "function": None}])
+    _, blocks, _ = streamed(first, rest, last())
+
+    assert answer["content"] == [{"type": "text", "text": "a"}]
+    assert blocks[:3] == [
+        started(0, type="text", text=""),
+        grew(0, type="text_delta", text="a"),
+        stopped(0),
+    ]
+
+
 def test_a_call_without_arguments_holds_up_another_until_the_end():
     """Nobody can know whether more of it comes."""
     _, blocks, _ = streamed(
