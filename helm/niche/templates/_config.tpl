@@ -145,7 +145,7 @@
 {{/* The label by which Ray places a replica in a worker group. */}}
 {{- define "niche.labelSelector" -}}
 {{- with . }}
-label_selector: {niche-group: {{ . }}}
+label_selector: {niche-group: {{ . | quote }}}
 {{- end }}
 {{- end -}}
 
@@ -180,7 +180,7 @@ placement_group_bundles:
   {{- end }}
 placement_group_strategy: {{ ternary "STRICT_PACK" "PACK" (eq $stages 1) }}
 {{- with .group }}
-placement_group_bundle_label_selector: [{niche-group: {{ . }}}]
+placement_group_bundle_label_selector: [{niche-group: {{ . | quote }}}]
 {{- end }}
 {{- end -}}
 
@@ -215,7 +215,7 @@ applications:
     import_path: gateway.serve_app:pool
     args:
       cache_dir: {{ $cache }}
-      name: {{ $pool.name }}
+      name: {{ $pool.name | quote }}
       models:
         {{- if $live }}
         - {{ include "niche.process" (dict "name" $pool.name "models" $specs "own" (index $engines .engine)) | nindent 10 | trim }}
@@ -223,7 +223,7 @@ applications:
         {{- toYaml $specs | nindent 8 }}
         {{- end }}
     deployments:
-      - name: {{ $pool.name }}
+      - name: {{ $pool.name | quote }}
         {{- if $live }}
         # A change of these reaches running replicas; one of `args` replaces them.
         user_config:

@@ -21,8 +21,8 @@
 {{/* The labels by which pods are selected. They never change, and pods have no others of the chart: a new
      version of the chart must not change pods, which would create a new Ray cluster. */}}
 {{- define "niche.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "niche.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "niche.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "niche.labels" -}}
@@ -38,8 +38,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Metadata of an object. Takes root, name; optionally component, labels, annotations. */}}
 {{- define "niche.metadata" -}}
-name: {{ .name }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ .name | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "niche.labels" .root | nindent 2 }}
   {{- with .component }}
@@ -107,7 +107,7 @@ annotations:
 {{/* Environment variables from a map. */}}
 {{- define "niche.env" -}}
 {{- range $name, $value := . }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end -}}

@@ -35,8 +35,8 @@
 - name: HF_TOKEN
   valueFrom:
     secretKeyRef:
-      name: {{ . }}
-      key: {{ $.Values.huggingFace.key }}
+      name: {{ . | quote }}
+      key: {{ $.Values.huggingFace.key | quote }}
 {{- end }}
 {{- end -}}
 
@@ -71,7 +71,7 @@
 
 {{/* The part of the spec that all pods have. Takes root, own (head, group or server), before (see `niche.graceSeconds`). */}}
 {{- define "niche.podBasics" -}}
-serviceAccountName: {{ include "niche.serviceAccountName" .root }}
+serviceAccountName: {{ include "niche.serviceAccountName" .root | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
@@ -82,10 +82,10 @@ imagePullSecrets:
 {{- end }}
 terminationGracePeriodSeconds: {{ include "niche.graceSeconds" . }}
 {{- with .own.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .own.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .own.nodeSelector }}
 nodeSelector:
@@ -124,7 +124,7 @@ spec:
   {{- include "niche.podBasics" $part | nindent 2 }}
   containers:
     - name: ray-head
-      image: {{ include "niche.image" (dict "root" . "image" dict) }}
+      image: {{ include "niche.image" (dict "root" . "image" dict) | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       securityContext:
         {{- toYaml .Values.containerSecurityContext | nindent 8 }}
@@ -246,7 +246,7 @@ spec:
       labelSelector:
         matchLabels:
           {{- include "niche.selectorLabels" $root | nindent 10 }}
-          ray.io/group: {{ .group }}
+          ray.io/group: {{ .group | quote }}
     {{- end }}
   {{- $part := dict "root" $root "image" $image "pullPolicy" $pullPolicy }}
   {{- $initial := list }}
@@ -260,7 +260,7 @@ spec:
   {{- end }}
   containers:
     - name: ray-worker
-      image: {{ $image }}
+      image: {{ $image | quote }}
       imagePullPolicy: {{ $pullPolicy }}
       securityContext:
         {{- toYaml $values.containerSecurityContext | nindent 8 }}
@@ -318,7 +318,7 @@ spec:
     {{- include "niche.modelsVolume" $root | nindent 4 }}
     - name: config
       configMap:
-        name: {{ include "niche.fullname" $root }}
+        name: {{ include "niche.fullname" $root | quote }}
     {{- if $writes }}
     {{- include "niche.stateVolume" $root | nindent 4 }}
     {{- end }}
@@ -330,9 +330,9 @@ spec:
     {{- with include "niche.apiKeysSecret" $root }}
     - name: api-keys
       secret:
-        secretName: {{ . }}
+        secretName: {{ . | quote }}
         items:
-          - key: {{ $values.apiKeys.key }}
+          - key: {{ $values.apiKeys.key | quote }}
             path: keys
     {{- end }}
     {{- if $artifact }}
@@ -348,7 +348,7 @@ spec:
 - name: models
   {{- if .Values.modelCache.persistence.enabled }}
   persistentVolumeClaim:
-    claimName: {{ .Values.modelCache.persistence.existingClaim | default (printf "%s-models" (include "niche.fullname" .)) }}
+    claimName: {{ .Values.modelCache.persistence.existingClaim | default (printf "%s-models" (include "niche.fullname" .)) | quote }}
   {{- else }}
   emptyDir:
     sizeLimit: {{ .Values.modelCache.sizeLimit }}
@@ -359,7 +359,7 @@ spec:
 - name: state
   {{- if .Values.state.persistence.enabled }}
   persistentVolumeClaim:
-    claimName: {{ .Values.state.persistence.existingClaim | default (printf "%s-state" (include "niche.fullname" .)) }}
+    claimName: {{ .Values.state.persistence.existingClaim | default (printf "%s-state" (include "niche.fullname" .)) | quote }}
   {{- else }}
   emptyDir:
     sizeLimit: {{ .Values.state.sizeLimit }}
@@ -390,11 +390,11 @@ spec:
 - name: router-artifact
   {{- if eq .Values.routerArtifact.source "persistentVolumeClaim" }}
   persistentVolumeClaim:
-    claimName: {{ .Values.routerArtifact.persistentVolumeClaim.claimName }}
+    claimName: {{ .Values.routerArtifact.persistentVolumeClaim.claimName | quote }}
     readOnly: true
   {{- else if eq .Values.routerArtifact.source "configMap" }}
   configMap:
-    name: {{ .Values.routerArtifact.configMap.name }}
+    name: {{ .Values.routerArtifact.configMap.name | quote }}
   {{- else }}
   emptyDir: {}
   {{- end }}
@@ -409,7 +409,7 @@ spec:
   readOnly: true
   {{- if eq $source.source "persistentVolumeClaim" }}
   {{- with $source.persistentVolumeClaim.subPath }}
-  subPath: {{ . }}
+  subPath: {{ . | quote }}
   {{- end }}
   {{- end }}
 {{- end -}}
@@ -443,7 +443,7 @@ command: [niche, models, pull, --config, /etc/niche/config/niche.yaml]
 
 {{/* What an init container that runs `niche` has, its volume mounts last. Takes root, image, pullPolicy. */}}
 {{- define "niche.commandContainer" -}}
-image: {{ .image }}
+image: {{ .image | quote }}
 imagePullPolicy: {{ .pullPolicy }}
 securityContext:
   {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
@@ -464,16 +464,16 @@ volumeMounts:
 {{- $source := .Values.routerArtifact -}}
 name: router-artifact
 {{- if eq $source.source "image" }}
-image: {{ $source.image.reference }}
+image: {{ $source.image.reference | quote }}
 command: [cp, -r, {{ $source.image.path }}/., {{ include "niche.copyTarget" . }}]
 {{- else }}
-image: {{ $source.download.image }}
+image: {{ $source.download.image | quote }}
 command:
   {{- toYaml $source.download.command | nindent 2 }}
 {{- with $source.download.secretName }}
 envFrom:
   - secretRef:
-      name: {{ . }}
+      name: {{ . | quote }}
 {{- end }}
 {{- end }}
 securityContext:
@@ -496,7 +496,7 @@ volumeMounts:
 {{- define "niche.exporterContainer" -}}
 {{- $own := .root.Values.monitoring.gateway -}}
 name: gateway-metrics
-image: {{ .image }}
+image: {{ .image | quote }}
 imagePullPolicy: {{ .pullPolicy }}
 restartPolicy: Always
 command: [python, -m, gateway.exporter, {{ include "niche.metricsDirectory" .root }}, {{ $own.port | quote }}]

@@ -164,12 +164,12 @@ def _matrix() -> dict[tuple[str, ...], Outcome]:
 @cache
 def rendered(values: str, helm: str = NEWEST) -> Rendered:
     """A set of values as a helm renders it."""
-    return _objects(_matrix()[template(helm, values)])
+    return objects_of(_matrix()[template(helm, values)])
 
 
 def changed(values: str, *changes: str) -> Rendered:
     """A set of values with changes, as the newest helm renders it."""
-    return _objects(run(*template(NEWEST, values, *changes)))
+    return objects_of(run(*template(NEWEST, values, *changes)))
 
 
 def everywhere() -> Iterator[tuple[str, Rendered]]:
@@ -177,7 +177,8 @@ def everywhere() -> Iterator[tuple[str, Rendered]]:
     return ((values, rendered(values)) for values in VALUES)
 
 
-def _objects(outcome: Outcome) -> Rendered:
+def objects_of(outcome: Outcome) -> Rendered:
+    """What a helm rendered."""
     assert outcome.code == 0, outcome.errors
     documents = yaml.load_all(outcome.output, Loader=yaml.CSafeLoader)
     return Rendered(tuple(item for item in documents if item))
