@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.http_address import http_url
+from deployments.http_address import HttpUrl, http_url
 from deployments.pool import Pool, PoolConflict, pools
 from deployments.protocol import Kind
 from deployments.spec import ModelSpec, Price
@@ -287,9 +287,8 @@ class DecisionLogSection(Section):
 class TracingSection(Section):
     """A trace per request; needs the extra `tracing`."""
 
-    endpoint: str = Field(
-        pattern=r"^https?://[^/\s]+",
-        description="OTLP collector over HTTP, e.g. http://collector:4318/v1/traces",
+    endpoint: HttpUrl = Field(
+        description="OTLP collector over HTTP, e.g. http://collector:4318/v1/traces"
     )
     sample_ratio: float = Field(
         default=1.0,

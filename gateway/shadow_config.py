@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from deployments.http_address import BaseUrl
 from deployments.spec import ModelSpec, Price
 from gateway.config_section import Section
 from router.grading.registry import GRADERS
@@ -44,9 +45,7 @@ class GradingSection(Section):
 class JudgeSection(Section):
     """A model behind an OpenAI-compatible endpoint that says which of two answers is better."""
 
-    base_url: str = Field(
-        pattern=r"^https?://[^/\s]+", description="including the version, e.g. http://host:8000/v1"
-    )
+    base_url: BaseUrl = Field(description="including the version, e.g. http://host:8000/v1")
     model: str = Field(min_length=1, description="must not be one of the compared models")
     api_key_env: str | None = Field(
         default=None, description="the environment variable that holds the key; None: no key"

@@ -20,6 +20,7 @@ from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
 from deployments.engines._openai_http import Response, Server
 from deployments.engines._openai_inputs import InputsAnswer
 from deployments.engines._openai_requests import RequestBuilder
+from deployments.http_address import BaseUrl
 from deployments.models.adapters import completion_of
 from deployments.protocol import INPUTS, KINDS, Chunk, Load, ModelCard, ModelRequest, Operation
 from deployments.spec import ModelSpec
@@ -40,9 +41,7 @@ class OpenAIOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field(
-        pattern=r"^https?://[^/\s]+", description="with its version, e.g. http://host:8000/v1"
-    )
+    base_url: BaseUrl = Field(description="with its version, e.g. http://host:8000/v1")
     model: str | None = Field(
         default=None, description="the server's name for the model; None: the spec's `model`"
     )

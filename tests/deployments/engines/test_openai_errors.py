@@ -399,6 +399,8 @@ async def test_refused_credentials_are_unavailable(upstream, status):
     [
         ({}, "engine_options.base_url"),
         ({"base_url": "host:80"}, "engine_options.base_url"),
+        ({"base_url": "http://h:99999"}, "engine_options.base_url"),
+        ({"base_url": "http://h/v1/chat/completions"}, "engine_options.base_url"),
         ({"base_url": "http://h", "timeout_seconds": 0}, "engine_options.timeout_seconds"),
         ({"base_url": "http://h", "api_key": "sk"}, "engine_options.api_key: unknown key"),
         ({"base_url": "http://h", "api_key_env": "NICHE_ABSENT"}, "engine_options.api_key_env"),

@@ -154,6 +154,7 @@ def test_the_gateway_reaches_the_redis_of_responses():
         ("http://collector.monitoring:4318/v1/traces", 4318),
         ("https://traces.example/v1/traces", 443),
         ("http://collector/v1/traces", 80),
+        ("HTTPS://collector/v1/traces", 443),
     ],
 )
 def test_the_gateway_reaches_the_collector_of_traces(endpoint, port):
