@@ -16,6 +16,7 @@ import httpx
 
 from cli.options import CommandError, add_data_dir, amount, positive, results_folder, share
 from cli.specialists_options import default_niche
+from deployments.api_key import read_api_key
 from lab.comparison.endpoint import Endpoint
 from lab.comparison.experiment import RequestedArms
 from lab.comparison.judge import Judge
@@ -270,9 +271,13 @@ def _settings(arguments: argparse.Namespace, out: Path) -> "Settings":
 def _endpoint(url: str, key_variable: str | None) -> Endpoint:
     if key_variable is None:
         return Endpoint(url)
-    if not os.environ.get(key_variable):
+    try:
+        key = read_api_key(os.environ, key_variable)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    if key is None:
         raise CommandError(f"{key_variable}: no such variable in the environment; export the key")
-    return Endpoint(url, os.environ[key_variable])
+    return Endpoint(url, key)
 
 
 def _about(arguments: argparse.Namespace, result: "ComparisonResult") -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import httpx
 import yaml
 
 from cli.options import CONFIG, DEFAULT_STACK, CommandError
+from deployments.api_key import read_api_key
 from deployments.strict_yaml import load_yaml
 from gateway.config import AUTO
 from gateway.config_file import parse_config
@@ -136,9 +137,13 @@ def _models(upstreams: Iterable[str], key_variable: str | None) -> list[tuple[st
     """Each server's models with their address, in the order of the options."""
     headers = {}
     if key_variable is not None:
-        if not os.environ.get(key_variable):
+        try:
+            key = read_api_key(os.environ, key_variable)
+        except ValueError as error:
+            raise CommandError(f"--api-key-env {key_variable}: {error}") from None
+        if key is None:
             raise CommandError(f"--api-key-env {key_variable}: no such variable in the environment")
-        headers["authorization"] = f"Bearer {os.environ[key_variable]}"
+        headers["authorization"] = f"Bearer {key}"
     return [
         (model, base_url)
         for base_url in dict.fromkeys(map(_base_url, upstreams))

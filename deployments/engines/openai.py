@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.api_key import read_api_key
 from deployments.completions import CompletionFilter
 from deployments.engine import Engine, EngineContext, LoadRecorder, parse_options, require_kind
 from deployments.engines._openai_answers import StreamedAnswer, WholeAnswer
@@ -75,17 +76,26 @@ def create(specs: Sequence[ModelSpec], context: EngineContext) -> Engine:  # noq
     """Builds the engine of one model.
 
     Raises:
-        ValueError: an option is invalid, or the variable of `api_key_env` is not set.
+        ValueError: an option is invalid, or the variable of `api_key_env` is not set or holds what
+            is no key.
     """
     [spec] = specs
     options = parse_options(OpenAIOptions, spec)
-    key = os.environ.get(options.api_key_env) if options.api_key_env else None
-    if options.api_key_env and not key:
-        raise ValueError(
-            f"engine_options.api_key_env: no environment variable {options.api_key_env} "
-            f"where model {spec.name!r} runs; set it, or correct the name"
-        )
+    key = _key(options.api_key_env, spec.name) if options.api_key_env else None
     return OpenAIEngine(spec, options, key)
+
+
+def _key(variable: str, model: str) -> str:
+    try:
+        key = read_api_key(os.environ, variable)
+    except ValueError as error:
+        raise ValueError(f"engine_options.api_key_env: {error}") from None
+    if key is None:
+        raise ValueError(
+            f"engine_options.api_key_env: no environment variable {variable} "
+            f"where model {model!r} runs; set it, or correct the name"
+        )
+    return key
 
 
 class OpenAIEngine:

@@ -106,6 +106,7 @@ def test_a_specialist_may_be_asked_alone_and_prices_given(
         (["--data", "absent.jsonl"], "absent.jsonl"),
         (["--data", "DATA", "--judge-model", "x"], "--judge-url"),
         (["--data", "DATA", "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
+        (["--data", "DATA", "--api-key-env", "TWO_KEYS"], "the key in TWO_KEYS"),
         (["--data", "DATA", "--base-url", "here"], "'here'"),
         (["--data", "DATA", "--prices", "absent.yaml"], "absent.yaml"),
         (["--data", "DATA", "--cost", "free"], "list, attributed, capacity"),
@@ -118,10 +119,12 @@ def test_what_cannot_be_done_is_named_in_a_line(
     data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     options: list[str],
     named: str,
 ) -> None:
     """The option, the file or the value that is wrong."""
+    monkeypatch.setenv("TWO_KEYS", "a\nb")
     given = [str(data) if option == "DATA" else option for option in options]
 
     error = refused(capsys, "compare", "--out", str(tmp_path / "out"), *given)

@@ -92,9 +92,10 @@ def test_names_are_unique_and_free() -> None:
     assert names == ["auto-2", "law-model", "law-model-2"]
 
 
-def test_a_key_is_named_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", ["", "\n"], ids=["alone", "with a line break"])
+def test_a_key_is_named_and_used(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     """The file holds the variable, and not the key."""
-    monkeypatch.setenv("ACME_KEY", "very-secret")
+    monkeypatch.setenv("ACME_KEY", f"very-secret{end}")
     with upstream("big", "law", key="very-secret") as url:
         assert main(["init", "--upstream", url, "--api-key-env", "ACME_KEY"]) == 0
 
@@ -102,6 +103,18 @@ def test_a_key_is_named_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "very-secret" not in text
     for spec in load_config(Path("niche.yaml")).models:
         assert spec.engine_options["api_key_env"] == "ACME_KEY"
+
+
+def test_two_keys_are_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error names the variable, and shows neither."""
+    monkeypatch.setenv("ACME_KEY", "very-secret\nvery-own")
+
+    error = refused(capsys, "init", "--upstream", "http://127.0.0.1:9", "--api-key-env", "ACME_KEY")
+
+    assert "ACME_KEY" in error
+    assert "very" not in error
 
 
 def test_what_is_commented_out_is_valid_too() -> None:

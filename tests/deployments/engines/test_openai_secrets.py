@@ -2,8 +2,9 @@
 
 import pytest
 
+from deployments.engine import create_engine
 from deployments.protocol import BackendError, Unavailable
-from tests.deployments.upstream import Upstream, ask, connected
+from tests.deployments.upstream import CONTEXT, WHOLE, Upstream, ask, connected, spec
 
 
 @pytest.fixture
@@ -29,6 +30,28 @@ async def test_the_key_is_sent_and_nowhere_shown(upstream, monkeypatch):
             vars(server)["_sessions"]
         )
     assert error.detail == "bad key ***"
+
+
+async def test_a_key_may_end_with_a_line_break(upstream, monkeypatch):
+    """As one in a secret of Kubernetes that `echo` made."""
+    monkeypatch.setenv("NICHE_TEST_KEY", "sk-secret\n")
+    upstream.streams(*WHOLE)
+    async with connected(upstream, api_key_env="NICHE_TEST_KEY") as engine:
+        await ask(engine)
+        await engine.health("remote")
+    assert {headers["authorization"] for headers in upstream.headers} == {"Bearer sk-secret"}
+
+
+@pytest.mark.parametrize("text", ["\n", "sk-a\nsk-b", "sk-a…"], ids=["no", "two", "a quoted"])
+def test_what_is_no_key_makes_no_engine(text, monkeypatch):
+    """The error names the option and the variable, and shows nothing of the key."""
+    monkeypatch.setenv("NICHE_TEST_KEY", text)
+    options = {"base_url": "http://h/v1", "api_key_env": "NICHE_TEST_KEY"}
+    with pytest.raises(
+        ValueError, match=r"engine_options\.api_key_env: .*NICHE_TEST_KEY"
+    ) as caught:
+        create_engine([spec(**options)], CONTEXT)
+    assert "sk-" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
