@@ -55,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mix",
         nargs="+",
+        action="extend",
         type=named,
         default=[],
         metavar="DOMAIN=SHARE",
@@ -83,6 +84,7 @@ def _add_known(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--measured",
         nargs="+",
+        action="extend",
         type=Path,
         default=[],
         metavar="FILE",
@@ -90,7 +92,9 @@ def _add_known(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--metrics", metavar="URL", help="of a running gateway: .../metrics")
     for option, (metavar, words) in _GIVEN.items():
-        group.add_argument(option, nargs="+", type=named, default=[], metavar=metavar, help=words)
+        group.add_argument(
+            option, nargs="+", action="extend", type=named, default=[], metavar=metavar, help=words
+        )
     group.add_argument(
         "--gateway-ms",
         type=above_zero,
