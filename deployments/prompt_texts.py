@@ -31,7 +31,7 @@ def has_room(room: PromptRoom, operation: Operation, fields: Mapping[str, Any]) 
 def too_long(room: PromptRoom, operation: Operation) -> PromptTooLong:
     """The error of a request without room."""
     most = room.context_tokens
-    reason = f"the prompt has more tokens than the context, which has {most}; shorten it"
+    reason = f"more tokens than the maximum of {most}; shorten it"
     return PromptTooLong(INPUTS[operation], reason)
 
 

@@ -293,6 +293,9 @@ def _words(error: BaseException, request_id: str) -> tuple[str, str | None]:
     match error:
         case GatewayError():
             return error.message, error.parameter
+        case PromptTooLong():  # clients know it by these words of Anthropic's
+            message = f"{error.parameter}: prompt is too long: {error.reason}"
+            return message, error.parameter
         case InvalidPrompt():
             return f"{error.parameter}: {error.reason}", error.parameter
         case BackendError():

@@ -48,7 +48,7 @@ def answered_error(model: str, error: Any, default: str) -> BackendError:
 
 
 def _too_long(parameter: str, tokens: Any, context: Any) -> PromptTooLong:
-    reason = f"the prompt has {tokens} tokens and the context {context}; shorten it"
+    reason = f"{tokens} tokens > {context} maximum"
     return PromptTooLong(parameter, reason)
 
 

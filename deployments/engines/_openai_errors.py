@@ -69,7 +69,7 @@ _WORDS = {
     "unsupported_value": "the model's server does not take this value",
 }
 _REFUSED = "the model's server refuses it"
-_TOO_LONG = "prompt and answer together exceed the model's context; shorten it, or ask for less"
+_TOO_LONG = "with its answer it exceeds the model's context; shorten it, or ask for less"
 
 _SECRETS = re.compile(
     r"((?:authorization\W{1,4})?\b(?:bearer|basic) +|authorization\W{1,4}|\b(?:sk|pk)-"

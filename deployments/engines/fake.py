@@ -254,7 +254,7 @@ class FakeEngine:
         if context is None:
             return sys.maxsize
         if tokens >= context:
-            reason = f"the prompt has {tokens} tokens and the context {context}; shorten it"
+            reason = f"{tokens} tokens > {context} maximum"
             raise PromptTooLong("messages" if prompt.messages else "prompt", reason)
         return context - tokens
 

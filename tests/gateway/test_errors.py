@@ -1,8 +1,16 @@
 """`gateway.errors`: one table, and nothing that leaks."""
 
+import re
+
 import pytest
 
-from deployments.protocol import DeadlineExceeded, InvalidPrompt, Overloaded, Unavailable
+from deployments.protocol import (
+    DeadlineExceeded,
+    InvalidPrompt,
+    Overloaded,
+    PromptTooLong,
+    Unavailable,
+)
 from gateway.errors import TABLE, GatewayError, InvalidValue, error_response
 
 
@@ -10,7 +18,8 @@ from gateway.errors import TABLE, GatewayError, InvalidValue, error_response
     ("error", "status", "code", "parameter"),
     [
         (InvalidValue("no", "n"), 400, "invalid_value", "n"),
-        (InvalidPrompt("messages", "too long"), 400, "invalid_prompt", "messages"),
+        (InvalidPrompt("messages", "no"), 400, "invalid_prompt", "messages"),
+        (PromptTooLong("messages", "9 > 8"), 400, "context_length_exceeded", "messages"),
         (Overloaded("big", 3, 2.5), 429, "model_overloaded", None),
         (Unavailable("big", "host-17 is gone"), 503, "model_unavailable", None),
         (DeadlineExceeded("big", 3.0), 504, "deadline_exceeded", None),
@@ -22,6 +31,15 @@ def test_errors_become_faults(error, status, code, parameter):
     fault = error_response(error, "id-1")
 
     assert (fault.status, fault.code, fault.body.error.param) == (status, code, parameter)
+
+
+def test_clients_know_a_prompt_that_is_too_long_by_its_words():
+    """Those of `/v1/messages` have nothing else: some want them in lower case, with both numbers
+    after them."""
+    error = PromptTooLong("messages", "9000 tokens > 2048 maximum")
+    message = error_response(error, "id-1").body.error.message
+
+    assert re.search(r"prompt is too long: (\d+) tokens > (\d+) maximum", message)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("host-17"), Unavailable("big", "host-17")])

@@ -92,6 +92,13 @@ def test_the_servers_errors_are_translated(answered, kind, parameter):
     assert getattr(error, "parameter", None) == parameter
 
 
+def test_a_prompt_that_is_too_long_is_told_in_numbers():
+    """Of tokens, and of the most."""
+    large = {"code": 500, "message": "input (9 tokens) is too large to process. batch size: 8"}
+    for answered in (TOO_LONG, large):
+        assert answered_error("tiny", answered, "prompt").args[1] == "9 tokens > 8 maximum"
+
+
 def test_a_refusal_names_the_parameter():
     """The one in the server's words."""
     assert refusal("unable to parse response_format", "messages").parameter == "response_format"
