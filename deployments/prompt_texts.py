@@ -1,6 +1,7 @@
 """The texts of a request that a model has to read, and whether it has room for them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,6 +10,10 @@ from deployments.prompt_room import PromptRoom
 from deployments.protocol import INPUTS, ModelRequest, Operation, PromptTooLong
 
 _END_OF_THOUGHTS = "</think>"
+_COUNTED_TOKENS = 16_384
+"""A prompt that is only to be counted may have so many tokens even where the context is shorter:
+whoever asks wants to know by how much it is too long. Encoding takes less than a second of a core.
+"""
 
 
 def require_room(request: ModelRequest, room: PromptRoom) -> None:
@@ -24,7 +29,10 @@ def require_room(request: ModelRequest, room: PromptRoom) -> None:
 
 
 def has_room(room: PromptRoom, operation: Operation, fields: Mapping[str, Any]) -> bool:
-    """Whether each prompt of a request with these of OpenAI's parameters may fit."""
+    """Whether each prompt of a request with these of OpenAI's parameters may fit; of one that is to
+    be counted, whether it is short enough to be encoded."""
+    if operation == "count_tokens":
+        room = replace(room, context_tokens=max(room.context_tokens, _COUNTED_TOKENS))
     return all(room.holds(texts) for texts in _prompts(operation, fields, room))
 
 

@@ -245,7 +245,18 @@ class InvalidPrompt(BackendError):
 
 
 class PromptTooLong(InvalidPrompt):
-    """Prompt and answer together exceed the model's context."""
+    """Prompt and answer together exceed the model's context.
+
+    `prompt_tokens`: how many the prompt has; None: nobody counted them.
+    """
+
+    def __init__(
+        self, parameter: str, reason: str, detail: str = "", prompt_tokens: int | None = None
+    ) -> None:
+        super().__init__(parameter, reason, detail)
+        self.prompt_tokens = prompt_tokens
+        if prompt_tokens is not None:
+            self.args = (parameter, reason, detail, prompt_tokens)
 
 
 class Overloaded(BackendError):

@@ -10,7 +10,8 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from deployments.protocol import ModelRequest
+from deployments.protocol import ModelRequest, PromptTooLong
+from deployments.token_counts import counted
 from gateway.body import read_parsed
 from gateway.deadline import time_limits, within
 from gateway.decider import Decider
@@ -20,7 +21,8 @@ from gateway.dialects.parse import CompletionRequest
 from gateway.images import Images
 from gateway.record import observer_of, record_of
 from gateway.responses import JSON, send_bytes, while_connected
-from router.dispatch import Dispatcher
+from router.dispatch import Answer, Dispatcher
+from router.types import Decision, Reason
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,20 @@ class TokenCounting:
 
         async with within(seconds, until, decision.candidates[0]):
             shown = await self.images.inlined(request) if request.images else request
-            answer = await self.dispatcher.complete(decision, ask)
+            try:
+                answer = await self.dispatcher.complete(decision, ask)
+            except PromptTooLong as error:  # for every model: the count is what the client asked
+                answer = _too_long_for_all(decision, error)
         unheard = request.unheard(sorted(request.hints))
         first = replace(answer.first, not_applied=unheard)
         observer.answered(replace(answer, first=first), clock())
         await send_bytes(send, 200, JSON, answer.first.data)
+
+
+def _too_long_for_all(decision: Decision, error: PromptTooLong) -> Answer:
+    """The count of the last model, which has no room for the prompt; raises the error again if it
+    did not count."""
+    if error.prompt_tokens is None:
+        raise error
+    reason = decision.reason if len(decision.candidates) == 1 else Reason.CONTEXT_LENGTH_EXCEEDED
+    return Answer(decision.candidates[-1], reason, counted(error.prompt_tokens), ())

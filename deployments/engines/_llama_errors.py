@@ -38,7 +38,7 @@ def answered_error(model: str, error: Any, default: str) -> BackendError:
         prompt, context = facts.get("n_prompt_tokens"), facts.get("n_ctx")
         return _too_long(default, prompt, context)
     if found := _TOO_LARGE.search(message):  # an input that has to fit one forward pass
-        return _too_long(default, found[1], found[2])
+        return _too_long(default, int(found[1]), int(found[2]))
     match facts.get("code"):
         case 400:
             return refusal(message, default)
@@ -49,7 +49,7 @@ def answered_error(model: str, error: Any, default: str) -> BackendError:
 
 def _too_long(parameter: str, tokens: Any, context: Any) -> PromptTooLong:
     reason = f"{tokens} tokens > {context} maximum"
-    return PromptTooLong(parameter, reason)
+    return PromptTooLong(parameter, reason, prompt_tokens=tokens)
 
 
 def refusal(message: str, default: str) -> InvalidPrompt:

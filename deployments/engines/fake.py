@@ -255,7 +255,8 @@ class FakeEngine:
             return sys.maxsize
         if tokens >= context:
             reason = f"{tokens} tokens > {context} maximum"
-            raise PromptTooLong("messages" if prompt.messages else "prompt", reason)
+            parameter = "messages" if prompt.messages else "prompt"
+            raise PromptTooLong(parameter, reason, prompt_tokens=tokens)
         return context - tokens
 
     def _usage(self, prompt: Prompt, tokens: int) -> Usage:

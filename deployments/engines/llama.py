@@ -173,10 +173,9 @@ class LlamaEngine:
 
     async def _counted(self, request: ModelRequest) -> Chunk:
         """The number of tokens of a chat's prompt."""
-        chat = as_chat(request)
-        require_kind(self._first, chat)
-        answer = _Answer(chat, self._ready(chat.model), counts=True)
-        with self._recorders[chat.model].track(chat.request_id) as work:
+        require_kind(self._first, as_chat(request))
+        answer = _Answer(request, self._ready(request.model))
+        with self._recorders[request.model].track(request.request_id) as work:
             async with aclosing(answer.said(work)) as pieces:
                 async for _ in pieces:
                     pass
@@ -195,7 +194,6 @@ class _Answer:
     Args:
         request: what is answered.
         loaded: answers it.
-        counts: whether it ends where the tokens of its prompt are known.
 
     Attributes:
         asked: the request, as the server takes it.
@@ -203,10 +201,13 @@ class _Answer:
         filter: completes them.
     """
 
-    def __init__(self, request: ModelRequest, loaded: Loaded, *, counts: bool = False) -> None:
+    def __init__(self, request: ModelRequest, loaded: Loaded) -> None:
         require_room(request, loaded.room)
+        # A count is an answer that ends where the tokens of its prompt are known.
+        self._counts = request.operation == "count_tokens"
+        request = as_chat(request) if self._counts else request
         model = loaded.models[request.model]
-        self._request, self._loaded, self._counts = request, loaded, counts
+        self._request, self._loaded = request, loaded
         self._inputs: Inputs | None = None
         if KINDS[request.operation] != "generation":
             self._inputs = read_inputs(request, loaded.architecture)

@@ -92,7 +92,7 @@ def parse_token_count(raw: dict[str, Any]) -> CompletionRequest:
     Raises:
         GatewayError: as `parse_chat`.
     """
-    return _as_chat(_checked(raw, TokenCountRequest))
+    return replace(_as_chat(_checked(raw, TokenCountRequest)), operation="count_tokens")
 
 
 _Given = TypeVar("_Given", bound=TokenCountRequest)

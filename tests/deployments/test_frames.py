@@ -86,12 +86,13 @@ def test_what_is_no_frame_is_an_error():
     [
         InvalidPrompt("top_p", "no"),
         PromptTooLong("messages", "no", "the server's words"),
+        PromptTooLong("messages", "no", prompt_tokens=9),
         Overloaded("a", 2, 3.5, "wait"),
         Unavailable("a", "gone"),
         Unavailable("a", "gone", 20.0),
         DeadlineExceeded("a", 3.0),
     ],
-    ids=["refused", "with words", "busy", "gone", "gone for a while", "late"],
+    ids=["refused", "with words", "counted", "busy", "gone", "gone for a while", "late"],
 )
 def test_an_error_arrives_as_it_was(error):
     """With all of its facts."""

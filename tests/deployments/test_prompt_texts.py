@@ -36,7 +36,7 @@ CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": LO
         pytest.param(
             "chat", {"messages": [said("assistant", "", reasoning_content=LONG)]}, id="thoughts"
         ),
-        pytest.param("count_tokens", {"messages": [said("user", LONG)]}, id="counting"),
+        pytest.param("count_tokens", {"messages": [said("user", LONG * 300)]}, id="counting"),
         pytest.param("completion", {"prompt": ["x", LONG]}, id="one of several prompts"),
         pytest.param("embedding", {"input": LONG}, id="a text to embed"),
         pytest.param("rerank", {"query": SHORT, "documents": ["x", SHORT]}, id="with its query"),
@@ -56,6 +56,9 @@ def test_a_prompt_without_room_is_refused_by_name(operation, fields):
     [
         pytest.param("completion", {"prompt": [SHORT, SHORT]}, id="prompts apart"),
         pytest.param("completion", {"prompt": [[1] * 500]}, id="numbers of tokens"),
+        pytest.param(
+            "count_tokens", {"messages": [said("user", LONG)]}, id="what is counted alone"
+        ),
         pytest.param("embedding", {"input": [SHORT, SHORT, [1, 2]]}, id="inputs apart"),
         pytest.param("rerank", {"query": "x", "documents": [SHORT, SHORT]}, id="documents apart"),
         pytest.param(

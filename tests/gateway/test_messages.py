@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.capabilities import Capability
-from deployments.protocol import InvalidPrompt, Overloaded, Unavailable
+from deployments.protocol import InvalidPrompt, Overloaded, PromptTooLong, Unavailable
 from deployments.tool_call_ids import marked
 from gateway.config import DecisionLogSection
 from gateway.dialects.messages_schemas import MessagesRequest
@@ -184,6 +184,37 @@ async def test_a_count_moves_on_like_a_request():
     response = await make_gateway(FakeBackend("big", prompt_tokens=9), down).post(COUNTED, COUNT)
 
     assert (response.json(), response.headers["x-niche-model"]) == ({"input_tokens": 9}, "big")
+
+
+def too_long(model, prompt_tokens):
+    error = PromptTooLong("messages", "too many", prompt_tokens=prompt_tokens)
+    return FakeBackend(model, refusal=error)
+
+
+@pytest.mark.parametrize(
+    ("big", "counted"),
+    [
+        pytest.param(FakeBackend("big", prompt_tokens=7), 7, id="another would answer"),
+        pytest.param(too_long("big", 9000), 9000, id="nobody would"),
+    ],
+)
+async def test_a_conversation_that_is_too_long_is_counted(big, counted):
+    """By the model that would answer, and if there is none, by the last one that was asked."""
+    response = await make_gateway(big, too_long("sql-model", 8000)).post(COUNTED, COUNT)
+
+    assert response.json() == {"input_tokens": counted}
+    assert response.headers["x-niche-model"] == "big"
+    assert response.headers["x-niche-reason"] == "context_length_exceeded"
+
+
+async def test_what_nobody_counted_is_too_long():
+    """An upstream's refusal, for example, has no number."""
+    response = await make_gateway(sql=too_long("sql-model", None)).post(
+        COUNTED | {"model": "sql-model"}, COUNT
+    )
+
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"
 
 
 async def test_a_count_is_no_request_for_an_answer(tmp_path):

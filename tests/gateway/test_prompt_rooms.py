@@ -8,6 +8,7 @@ from tests.gateway.stacks import CHAT, make_gateway
 
 WIDE, NARROW = (PromptRoom(tokens, Measures(8, 8)) for tokens in (1000, 100))
 TOO_LONG = {"messages": [{"role": "user", "content": "SELECT " * 2000}]}
+COUNT = "/v1/messages/count_tokens"
 FOR_THE_WIDE = {"messages": [{"role": "user", "content": "SELECT " * 500}]}
 
 
@@ -21,7 +22,6 @@ def models(big: PromptRoom | None, sql: PromptRoom | None) -> dict[str, FakeBack
     [
         "/v1/chat/completions",
         "/v1/messages",
-        "/v1/messages/count_tokens",
         "/v1/responses",
         "/v1/completions",
     ],
@@ -38,6 +38,24 @@ async def test_a_prompt_that_fits_no_model_is_neither_routed_nor_sent(path, mode
     assert "too" in answer.text or "context_length_exceeded" in answer.text
     assert (gateway.big.requests, gateway.sql.requests) == ([], [])
     assert gateway.sample("niche_router_batch_size_count") == 0
+
+
+async def test_what_is_only_counted_needs_no_room():
+    """By how much a conversation is too long is what its client wants to know."""
+    gateway = make_gateway(**models(WIDE, NARROW))
+    counted = await gateway.post({"model": "auto"} | TOO_LONG, COUNT)
+
+    assert counted.json() == {"input_tokens": gateway.sql.prompt_tokens}
+
+
+async def test_what_is_far_too_long_to_be_encoded_is_not_counted():
+    """Or one request would take a core for seconds."""
+    gateway = make_gateway(**models(WIDE, NARROW))
+    huge = {"model": "auto", "messages": [{"role": "user", "content": "SELECT " * 200_000}]}
+    refused = await gateway.post(huge, COUNT)
+
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+    assert (gateway.big.requests, gateway.sql.requests) == ([], [])
 
 
 async def test_the_error_speaks_of_the_largest_context():

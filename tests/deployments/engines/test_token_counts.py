@@ -77,6 +77,22 @@ async def test_a_server_elsewhere_is_not_asked() -> None:
 
 
 async def test_a_prompt_without_room_is_too_long(llama: Engine) -> None:
-    """As it is for an answer: another model may have to give it, and so to count."""
-    with pytest.raises(PromptTooLong):
+    """As it is for an answer: another model may have to give it, and so to count. The error has the
+    count for the case that none has room."""
+    with pytest.raises(PromptTooLong) as refused:
         await count(llama, chat("b" * 2 * CONTEXT))
+
+    assert refused.value.prompt_tokens is not None
+    assert refused.value.prompt_tokens > CONTEXT
+
+
+async def test_what_an_answer_could_surely_not_fit_is_counted(llama: Engine) -> None:
+    """Though nothing of it would be encoded for an answer."""
+    said = chat("hello " * 2 * CONTEXT)
+    with pytest.raises(PromptTooLong) as for_an_answer:
+        await llama.complete(said)
+    with pytest.raises(PromptTooLong) as for_a_count:
+        await count(llama, said)
+
+    assert for_an_answer.value.prompt_tokens is None
+    assert for_a_count.value.prompt_tokens is not None
