@@ -1,19 +1,22 @@
 """Reads a server's answer to a request for embeddings, or for a ranking. Without I/O.
 
 Its `model` becomes the request's, and everything else arrives unchanged, but for its identity:
-OpenAI's embeddings have none, and a ranking gets ours. Of each input there must be a vector, all
-finite and of one length; a ranking has a score for each document that it names, which it does once.
+OpenAI's embeddings have none, and a ranking gets ours. A vector that is written in another way than
+was asked for, as by servers that do not know `encoding_format`, is written anew. Of each input
+there must be a vector, all finite and of one length; a ranking has a score for each document that
+it names, which it does once.
 """
 
 import base64
 import math
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
+from deployments.embeddings import EncodingFormat, written
 from deployments.engines._openai_choices import is_empty
 from deployments.engines._openai_events import MAX_BYTES, TooLong
 from deployments.engines._openai_format import AnswerFormat
@@ -23,11 +26,14 @@ from deployments.protocol import Chunk, ModelRequest, Operation
 _encode = msgspec.json.encode
 _RESULTS: Mapping[Operation, str] = {"embedding": "data", "rerank": "results"}
 
+_TYPES: Mapping[EncodingFormat, type] = {"float": list, "base64": str}
+
 
 class _Asked(Struct):
     """What of a request says how its answer has to be; checked at the edge."""
 
     input: Any = None
+    encoding_format: EncodingFormat | None = None
     dimensions: Any = None
     query: Any = ""
     documents: Any = ()
@@ -57,6 +63,7 @@ class _Rank(Struct):
 
 _vectors = msgspec.json.Decoder(list[_Vector]).decode
 _ranks = msgspec.json.Decoder(list[_Rank]).decode
+_items = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _asked = msgspec.json.Decoder(_Asked).decode
 
 
@@ -101,8 +108,8 @@ class InputsAnswer:
             raise self._format.unusable("what is not an answer")
         asked = _asked(self._request.body)
         try:
-            self._check(asked, results)
-        except ValueError as error:
+            fields[self._results] = self._checked(asked, results)
+        except (ValueError, OverflowError) as error:
             raise self._format.unusable(f"what is not an answer: {error}") from error
         pairs = len(asked.documents) * len(str(asked.query).encode())
         tally = Tally(Bounds(most_prompt_tokens(self._request.body) + pairs, 0))
@@ -114,14 +121,15 @@ class InputsAnswer:
         data = _encode(fields)
         return Chunk(data, prompt_tokens=tally.prompt_tokens, usage=usage)
 
-    def _check(self, asked: _Asked, results: Raw) -> None:
-        """Raises `ValueError` if results do not answer the request."""
+    def _checked(self, asked: _Asked, results: Raw) -> Raw:
+        """The results, with vectors as they were asked for; raises `ValueError` if they do not
+        answer the request, and `OverflowError` if a number has no room in base64."""
         if self._request.operation == "rerank":
             ranks = _ranks(results)
             _check_indices([rank.index for rank in ranks], len(asked.documents))
             _require(len(ranks) >= asked.fewest, f"{len(ranks)} results for {asked.fewest}")
             _require(_finite([rank.relevance_score for rank in ranks]), "an infinite score")
-            return
+            return results
         vectors = _vectors(results)
         indices = (at if one.index is None else one.index for at, one in enumerate(vectors))
         _check_indices(list(indices), asked.inputs)
@@ -132,6 +140,11 @@ class InputsAnswer:
         wrong = isinstance(asked.dimensions, int) and lengths != {asked.dimensions}
         _require(not wrong, f"vectors of {lengths}, and not of {asked.dimensions}, numbers")
         _require(all(map(_finite, numbers)), "an infinite number in a vector")
+        form = asked.encoding_format or "float"
+        if all(isinstance(one.embedding, _TYPES[form]) for one in vectors):
+            return results
+        items = zip(_items(results), numbers, strict=True)
+        return Raw(_encode([item | {"embedding": written(of, form)} for item, of in items]))
 
 
 def _check_indices(indices: Sequence[int], count: int) -> None:
@@ -144,12 +157,12 @@ def _require(right: bool, fault: str) -> None:
         raise ValueError(fault)
 
 
-def _numbers(vector: list[float] | str) -> Collection[float]:
+def _numbers(vector: list[float] | str) -> Sequence[float]:
     """The numbers of a vector, also of one in base64."""
     if isinstance(vector, list):
         return vector
-    return array("f", base64.b64decode(vector, validate=True))
+    return array("f", base64.b64decode(vector, validate=True)).tolist()
 
 
-def _finite(numbers: Collection[float]) -> bool:
+def _finite(numbers: Sequence[float]) -> bool:
     return math.isfinite(sum(numbers))
