@@ -5,7 +5,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from gateway.dialects.rendering import Forwarding, Rendering
 from gateway.dialects.route_schemas import RouteRequest
 from gateway.dialects.schemas import (
     MAX_CHOICES,
+    AllowedTools,
     ChatRequest,
     NamedTool,
     SchemaFormat,
@@ -173,7 +174,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         `InvalidType` or
             `InvalidValue` that names the place.
     """
-    request, served = converted(raw, ChatRequest, CHAT_UNSUPPORTED)
+    request, served = converted(_with_type(raw), ChatRequest, CHAT_UNSUPPORTED)
     if request.top_logprobs and not request.logprobs:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
     _check_max_tokens(request)
@@ -182,7 +183,8 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
     if isinstance(form := request.response_format, SchemaFormat):
         check_schema(form.json_schema.schema, "response_format.json_schema.schema")
     turns.check(request.messages)
-    fields = fields_for_model(served | _in_full(request), _idle(request))
+    served |= _in_full(request) | _choice_in_full(request, served)
+    fields = fields_for_model(served, _idle(request))
     needs = _needs(fields) | turns.needs(request.messages)
     return CompletionRequest(
         operation="chat",
@@ -192,7 +194,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
         needs=needs,
         images=tuple(turns.images(request.messages)) if Capability.IMAGES in needs else (),
         caller=turns.caller(request.messages),
-        not_applied=_unheard_options(request),
+        not_applied=(*_unheard_options(request), *turns.unheard(request.messages)),
         choices=request.n or 1,
         stream=request.stream or False,
         user=request.user,
@@ -258,6 +260,14 @@ def parse_route(raw: dict[str, Any]) -> RouteQuestion:
     return RouteQuestion(query, request.explain or False)
 
 
+def _with_type(raw: dict[str, Any]) -> dict[str, Any]:
+    """The body with the type of a choice of tools, which may be left out."""
+    choice = raw.get("tool_choice")
+    if not isinstance(choice, dict) or "type" in choice:
+        return raw
+    return raw | {"tool_choice": choice | {"type": "function"}}
+
+
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
@@ -303,9 +313,19 @@ def _in_full(request: ChatRequest | TextRequest) -> dict[str, Any]:
     full: dict[str, Any] = {}
     if request.stream_options is not None:
         full["stream_options"] = {"include_usage": bool(request.stream_options.include_usage)}
-    if isinstance(request, ChatRequest) and isinstance(request.tool_choice, NamedTool):
-        full["tool_choice"] = msgspec.to_builtins(request.tool_choice)
     return full
+
+
+def _choice_in_full(request: ChatRequest, served: Mapping[str, Any]) -> dict[str, Any]:
+    """The choice of tools, in the words of every server, with the tools that it leaves."""
+    match request.tool_choice:
+        case NamedTool() as choice:
+            return {"tool_choice": msgspec.to_builtins(choice)}
+        case AllowedTools(allowed_tools=allowed):
+            names = {tool.function.name for tool in allowed.tools}
+            tools = [tool for tool in served["tools"] if tool["function"]["name"] in names]
+            return {"tool_choice": allowed.mode, "tools": tools}
+    return {}
 
 
 def _unheard_options(request: ChatRequest | TextRequest) -> tuple[str, ...]:
@@ -355,10 +375,21 @@ def _check_tools(request: ChatRequest) -> None:
     tools, choice = request.tools or (), request.tool_choice
     if choice == "required" and not tools:
         raise InvalidValue("tool_choice: there are no tools to call.", "tool_choice")
-    if isinstance(choice, NamedTool):
-        name, place = choice.function.name, "tool_choice.function.name"
-        if name not in {tool.function.name for tool in tools}:
+    names = {tool.function.name for tool in tools}
+    for inside, named in _named_tools(request):
+        name, place = named.function.name, f"{inside}.function.name"
+        if name not in names:
             raise InvalidValue(f"{place}: no tool is called {name[:80]!r}.", place)
     for index, tool in enumerate(tools):
         if tool.function.parameters is not None:
             check_schema(tool.function.parameters, f"tools[{index}].function.parameters")
+
+
+def _named_tools(request: ChatRequest) -> Iterator[tuple[str, NamedTool]]:
+    """The tools that a choice names, each with its place."""
+    match request.tool_choice:
+        case NamedTool() as choice:
+            yield "tool_choice", choice
+        case AllowedTools(allowed_tools=allowed):
+            for index, tool in enumerate(allowed.tools):
+                yield f"tool_choice.allowed_tools.tools[{index}]", tool

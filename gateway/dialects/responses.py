@@ -155,7 +155,7 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
     """The request in a chat's words, with the conversation before it.
 
     Raises:
-        InvalidValue: `tool_choice` allows a function that is not among the tools.
+        InvalidValue: two functions have one name.
         UnsupportedParameter: an item is still a reference.
     """
     turns = _Turns(dict(PLACES))
@@ -343,9 +343,10 @@ def _tools(request: ResponsesRequest, places: dict[str, str]) -> dict[str, Any]:
     choice: Any = request.tool_choice
     tools = _functions(request.tools or ())
     if isinstance(choice, AllowedTools):
-        tools, choice = _allowed(tools, choice), choice.mode
-    if isinstance(choice, FunctionChoice):
-        choice = {"type": "function", "function": {"name": choice.name}}
+        allowed = {"mode": choice.mode, "tools": [_named(of) for of in choice.tools]}
+        choice = {"type": "allowed_tools", "allowed_tools": allowed}
+    elif isinstance(choice, FunctionChoice):
+        choice = _named(choice)
     places |= {f"tools[{here}]": place for here, place in enumerate(tools)}
     chats = [{"type": "function", "function": _given(asdict(tool))} for tool in tools.values()]
     return {"tools": chats or None, "tool_choice": choice}
@@ -368,14 +369,8 @@ def _functions(tools: Sequence[Tool]) -> dict[str, ResponseTool]:
     return found
 
 
-def _allowed(tools: dict[str, ResponseTool], choice: AllowedTools) -> dict[str, ResponseTool]:
-    names = {tool.name for tool in tools.values()}
-    for index, allowed in enumerate(choice.tools):
-        if allowed.name not in names:
-            where = f"tool_choice.tools[{index}].name"
-            raise InvalidValue(f"{where}: no tool is called {allowed.name[:80]!r}.", where)
-    kept = {allowed.name for allowed in choice.tools}
-    return {place: tool for place, tool in tools.items() if tool.name in kept}
+def _named(choice: FunctionChoice) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": choice.name}}
 
 
 def _text(setting: TextSetting) -> dict[str, Any]:

@@ -12,6 +12,7 @@ PLACES: Mapping[str, str] = {
     "max_completion_tokens": "max_output_tokens",
     "logprobs": "include",
     "reasoning_effort": "reasoning.effort",
+    "tool_choice.allowed_tools": "tool_choice",
     "response_format": "text.format",
     "response_format.json_schema": "text.format",
     "verbosity": "text.verbosity",

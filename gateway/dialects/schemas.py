@@ -17,6 +17,7 @@ class TextPart(Struct, frozen=True, tag_field="type", tag="text", forbid_unknown
     """A piece of a message."""
 
     text: str
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
 class RefusalPart(Struct, frozen=True, tag_field="type", tag="refusal", forbid_unknown_fields=True):
@@ -36,6 +37,7 @@ class ImagePart(Struct, frozen=True, tag_field="type", tag="image_url", forbid_u
     """An image, for models that see."""
 
     image_url: ImageUrl
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
 Content = str | Annotated[list[TextPart], Meta(min_length=1)]
@@ -141,6 +143,21 @@ class NamedTool(Struct, frozen=True, tag_field="type", tag="function", forbid_un
     function: NamedFunction
 
 
+class AllowedFunctions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Functions of those in `tools`, and whether one of them has to be called."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Meta(min_length=1)]
+
+
+class AllowedTools(
+    Struct, frozen=True, tag_field="type", tag="allowed_tools", forbid_unknown_fields=True
+):
+    """The functions of this turn."""
+
+    allowed_tools: AllowedFunctions
+
+
 class TextFormat(Struct, frozen=True, tag_field="type", tag="text", forbid_unknown_fields=True):
     """An answer in any form."""
 
@@ -225,7 +242,7 @@ class ChatRequest(_Request, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Meta(max_length=16)] | None = None
     tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | AllowedTools | None = None
     parallel_tool_calls: bool | None = None
     response_format: TextFormat | JsonFormat | SchemaFormat | None = None
     chat_template_kwargs: dict[str, Any] | None = None

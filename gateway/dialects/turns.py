@@ -31,6 +31,8 @@ from router import bare_answers
 _INSIDE = "data:image/"
 _SCHEMES = (_INSIDE, "https://", "http://")
 
+_BREAKPOINT = "prompt_cache_breakpoint"
+
 _Part = TextPart | ImagePart | RefusalPart
 
 
@@ -110,6 +112,13 @@ def needs(turns: Sequence[ChatTurn]) -> dict[Capability, str]:
         for place, _ in _images(index, turn):
             found.setdefault(Capability.IMAGES, place)
     return found
+
+
+def unheard(turns: Sequence[ChatTurn]) -> tuple[str, ...]:
+    """The names of hints in parts, of which no model hears."""
+    parts = (part for turn in turns if not isinstance(said := _said(turn), str) for part in said)
+    marked = any(getattr(part, _BREAKPOINT, None) is not None for part in parts)
+    return (_BREAKPOINT,) if marked else ()
 
 
 def check(turns: Sequence[ChatTurn]) -> None:
@@ -194,8 +203,14 @@ def _for_model(turn: ChatTurn) -> dict[str, Any]:
 def _content(turn: ChatTurn) -> Any:
     said = _said(turn)
     if not isinstance(said, str) and any(isinstance(part, ImagePart) for part in said):
-        return msgspec.to_builtins(said)
+        return [_part_for_model(part) for part in said]
     return _text(said)
+
+
+def _part_for_model(part: _Part) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(part)
+    fields.pop(_BREAKPOINT, None)
+    return fields
 
 
 def _beside_the_words(turn: AssistantMessage) -> dict[str, Any]:

@@ -42,6 +42,13 @@ def function(name: str = "find", **more: Any) -> Body:
 
 
 NAMED = {"type": "function", "function": {"name": "find"}}
+
+
+def _allowing(*names: str) -> Body:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": tools}}
+
+
 CALL = {"id": CALL_ID, "type": "function", "function": {"name": "find", "arguments": "{}"}}
 RESULT = {"role": "tool", "tool_call_id": CALL_ID, "name": "find", "content": "found"}
 FORM = {"name": "answer", "description": "an answer", "strict": True, "schema": SCHEMA}
@@ -71,6 +78,7 @@ _STREAMED = {
     "stream": True,
     "stream_options": {"include_usage": True, "include_obfuscation": True},
 }
+_MARKED = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 _BIASED = {"logit_bias": {"5": 1.0}}
 
 _CHATS = (
@@ -92,6 +100,15 @@ _CHATS = (
     chat(user("find"), tools=[function()], parallel_tool_calls=False),
     chat(tools=[function(), function("other")], tool_choice="required"),
     chat(tools=[function(), function("other")], tool_choice=NAMED),
+    chat(tools=[function(), function("other")], tool_choice=_allowing("find", "other")),
+    chat(
+        user(
+            [
+                {"type": "text", "text": "hello"} | _MARKED,
+                {"type": "image_url", "image_url": {"url": IMAGE}} | _MARKED,
+            ]
+        )
+    ),
     chat(response_format={"type": "json_schema", "json_schema": FORM}),
     chat(response_format={"type": "json_object"}),
     chat(

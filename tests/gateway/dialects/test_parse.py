@@ -33,6 +33,11 @@ def choice(name):
     return {"type": "function", "function": {"name": name}}
 
 
+def allowing(*names, mode="auto"):
+    allowed = {"mode": mode, "tools": [choice(name) for name in names]}
+    return {"type": "allowed_tools", "allowed_tools": allowed}
+
+
 def schema(value):
     return {"type": "json_schema", "json_schema": {"name": "s", "schema": value}}
 
@@ -183,6 +188,21 @@ def test_an_answer_can_be_sent_back():
             InvalidValue,
             "tool_choice.function.name",
         ),
+        (
+            {"tools": [tool()], "tool_choice": allowing("f", "other")},
+            InvalidValue,
+            "tool_choice.allowed_tools.tools[1].function.name",
+        ),
+        (
+            {"tools": [tool()], "tool_choice": allowing()},
+            InvalidValue,
+            "tool_choice.allowed_tools.tools",
+        ),
+        (
+            {"tools": [tool()], "tool_choice": {"type": "custom"}},
+            InvalidValue,
+            "tool_choice.type",
+        ),
         ({"response_format": {"type": "xml"}}, InvalidValue, "response_format.type"),
         (
             {"response_format": schema(None)},
@@ -228,6 +248,16 @@ def test_a_choice_without_its_type_gets_it():
     asked = parse_chat(CHAT | {"tools": [tool()], "tool_choice": {"function": {"name": "f"}}})
 
     assert asked.fields["tool_choice"] == choice("f")
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_a_model_sees_the_allowed_tools_alone(mode):
+    """The rest of the choice is one that every server knows."""
+    tools = [tool(name=name) for name in "abc"]
+    asked = parse_chat(CHAT | {"tools": tools, "tool_choice": allowing("c", "a", mode=mode)})
+
+    assert asked.fields["tools"] == [tools[0], tools[2]]
+    assert asked.fields["tool_choice"] == mode
 
 
 def test_a_turn_may_have_thoughts_alone():

@@ -137,6 +137,18 @@ def test_images_travel_between_the_words():
     assert ask.needs == {Capability.IMAGES: "messages[0].content[1]"}
 
 
+@pytest.mark.parametrize("beside", [[], [PIXEL]], ids=["text", "image"])
+def test_a_point_up_to_which_to_cache_is_a_hint(beside):
+    """No model hears of it, and the client is told."""
+    mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    content = [text("what"), *beside]
+    plain = parsed({"role": "user", "content": content})
+    marked = parsed({"role": "user", "content": [part | mark for part in content]})
+
+    assert marked.body() == plain.body()
+    assert (plain.not_applied, marked.not_applied) == ((), ("prompt_cache_breakpoint",))
+
+
 def test_the_words_of_results_are_no_users():
     """The router knows who said what."""
     messages = parsed(USER, calling("c"), result("c", [text("18"), text("degrees")])).query.messages
