@@ -245,14 +245,12 @@ class InvalidPrompt(BackendError):
 
 
 class PromptTooLong(InvalidPrompt):
-    """Prompt and answer together exceed the model's context.
-
-    `prompt_tokens`: how many the prompt has; None: nobody counted them.
-    """
+    """Prompt and answer together exceed the model's context."""
 
     def __init__(
         self, parameter: str, reason: str, detail: str = "", prompt_tokens: int | None = None
     ) -> None:
+        # `prompt_tokens`: how many the prompt has; None: nobody counted them.
         super().__init__(parameter, reason, detail)
         self.prompt_tokens = prompt_tokens
         if prompt_tokens is not None:

@@ -82,8 +82,9 @@ def parse_messages(raw: dict[str, Any]) -> CompletionRequest:
     if isinstance(given.messages[-1], AssistantTurn):
         place = f"messages[{len(given.messages) - 1}].role"
         raise InvalidValue(f"{place}: no model continues a turn; end with the user's.", place)
-    rendering = partial(MessageRendering, given.stop_sequences or ())
-    return replace(_as_chat(given), rendering=rendering)
+    stops, chat = given.stop_sequences or [], _as_chat(given)
+    fields = {**chat.fields, "stop": stops} if stops else chat.fields  # a chat has fewer
+    return replace(chat, rendering=partial(MessageRendering, stops), fields=fields)
 
 
 def parse_token_count(raw: dict[str, Any]) -> CompletionRequest:
@@ -135,6 +136,8 @@ def to_chat(given: TokenCountRequest) -> Chat:
     hints = _present(_HINTS, [given]) | _present(_HINTS_OF_PARTS, [*tools, *blocks])
     if any(isinstance(block, RedactedThinkingBlock) for block in blocks):
         hints.add("redacted_thinking")
+    if given.output_config and given.output_config.task_budget is not None:
+        hints.add("output_config.task_budget")
     return Chat(
         body=body,
         places=written.places | dict(_places_of_tools(len(tools))),
@@ -170,6 +173,10 @@ def _refuse_tools_of_servers(tools: Any) -> None:
 
 def _tool(tool: ClientTool) -> dict[str, Any]:
     fields = {ours: getattr(tool, theirs) for ours, theirs in _OF_FUNCTIONS.items()}
+    # Clients write the keywords that they leave open as null, which no schema has.
+    fields["parameters"] = {
+        keyword: value for keyword, value in tool.input_schema.items() if value is not None
+    }
     function = {name: value for name, value in fields.items() if value is not None}
     return {"type": "function", "function": function}
 
@@ -212,7 +219,6 @@ def _sampling(given: MessagesRequest) -> dict[str, Any]:
         "temperature": given.temperature,
         "top_p": given.top_p,
         "top_k": given.top_k,
-        "stop": given.stop_sequences or None,
         "stream": given.stream,
         "user": given.metadata and given.metadata.user_id,
     }

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.dialects.schemas import (
-    MAX_STOPS,
     MAX_TOOLS,
     FunctionName,
     Niche,
     StopString,
     TokenLimit,
 )
+
+MAX_STOPS = 64
+"""Anthropic's API names no limit, and OpenAI's 4."""
 
 Hint = dict[str, Any] | None
 
@@ -124,6 +126,7 @@ class ClientTool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     defer_loading: bool | None = None
     eager_input_streaming: bool | None = None
     input_examples: list[dict[str, Any]] | None = None
+    allowed_callers: list[Literal["direct"]] | None = None
 
 
 class _Choice(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
@@ -162,6 +165,7 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: OutputFormat | None = None
+    task_budget: Hint = None
 
 
 class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,7 +196,7 @@ class MessagesRequest(TokenCountRequest, frozen=True, kw_only=True):
     stop_sequences: Annotated[list[StopString], Meta(max_length=MAX_STOPS)] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     metadata: Metadata | None = None
     diagnostics: Hint = None

@@ -75,6 +75,9 @@ _ASK_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
 }
 """The same values of parameters that are served."""
 
+_LEAST_TOP_P = 1e-6
+"""What stands for 0, the likeliest token alone: OpenAI's API allows it, vLLM and others do not."""
+
 TEXT_DEFAULT_MAX_TOKENS = 16
 """The legacy endpoint's own default."""
 
@@ -311,6 +314,8 @@ def fields_for_model(served: dict[str, Any], idle: Container[str] = frozenset())
 def _in_full(request: ChatRequest | TextRequest) -> dict[str, Any]:
     """What clients write in several ways, in the one that every server knows."""
     full: dict[str, Any] = {}
+    if request.top_p == 0:
+        full["top_p"] = _LEAST_TOP_P
     if request.stream_options is not None:
         full["stream_options"] = {"include_usage": bool(request.stream_options.include_usage)}
     return full

@@ -156,7 +156,7 @@ def to_chat(request: ResponsesRequest, earlier: Sequence[Item] = ()) -> Chat:
 
     Raises:
         InvalidValue: two functions have one name.
-        UnsupportedParameter: an item is still a reference.
+        UnsupportedParameter: an item is still a reference, or a function is to be found first.
     """
     turns = _Turns(dict(PLACES))
     if request.instructions is not None:
@@ -197,6 +197,9 @@ def _not_applied(request: ResponsesRequest, *, stored: bool) -> Iterator[str]:
             yield f"tools[{index}]"
         elif isinstance(tool, NamespaceTool) and tool.description:
             yield f"tools[{index}].description"
+    for place, function in _functions(request.tools or ()).items():
+        if function.output_schema:
+            yield f"{place}.output_schema"
     hints = asdict(request.reasoning or ReasoningSetting())
     yield from (f"reasoning.{name}" for name in _given(hints) if name != "effort")
 
@@ -348,7 +351,7 @@ def _tools(request: ResponsesRequest, places: dict[str, str]) -> dict[str, Any]:
     elif isinstance(choice, FunctionChoice):
         choice = _named(choice)
     places |= {f"tools[{here}]": place for here, place in enumerate(tools)}
-    chats = [{"type": "function", "function": _given(asdict(tool))} for tool in tools.values()]
+    chats = [_function(tool, place) for place, tool in tools.items()]
     return {"tools": chats or None, "tool_choice": choice}
 
 
@@ -367,6 +370,19 @@ def _functions(tools: Sequence[Tool]) -> dict[str, ResponseTool]:
             where = f"{place}.name"
             raise InvalidValue(f"{where}: another function is called {tool.name!r}.", where)
     return found
+
+
+def _function(tool: ResponseTool, place: str) -> dict[str, Any]:
+    if tool.defer_loading:
+        where = f"{place}.defer_loading"
+        raise UnsupportedParameter(f"{where}: no search finds tools here; leave it out.", where)
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": tool.strict,
+    }
+    return {"type": "function", "function": _given(function)}
 
 
 def _named(choice: FunctionChoice) -> dict[str, Any]:

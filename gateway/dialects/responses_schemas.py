@@ -83,7 +83,7 @@ class FunctionOutputItem(Struct, frozen=True, tag_field="type", tag="function_ca
     """The result of a call."""
 
     call_id: Name
-    output: str | Annotated[list[InputText | InputImage], Meta(min_length=1)]
+    output: str | list[InputText | InputImage]
 
 
 class ReasoningItem(Struct, frozen=True, tag_field="type", tag="reasoning"):
@@ -116,6 +116,9 @@ class ResponseTool(_Setting, frozen=True, tag_field="type", tag="function"):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    allowed_callers: list[Literal["direct"]] | UnsetType | None = UNSET
+    defer_loading: bool | UnsetType | None = UNSET
+    output_schema: dict[str, Any] | UnsetType | None = UNSET
 
 
 class NamespaceTool(_Setting, frozen=True, tag_field="type", tag="namespace"):
@@ -208,7 +211,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reasoning: ReasoningSetting | None = None
     max_output_tokens: TokenLimit | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None

@@ -83,7 +83,7 @@ def test_every_parameter_of_a_chat_is_listed():
     rows = _rows("parameters.md")
 
     assert set(ChatRequest.__struct_fields__) <= set(rows)
-    assert rows["top_p"][1] == "number, > 0, ≤ 1"
+    assert rows["top_p"][1] == "number, ≥ 0, ≤ 1"
     assert rows["modalities"][1] == '`["text"]`'
 
 

@@ -22,6 +22,8 @@ SAY_NOTHING = {
     "TextBlock.citations": "an answer of ours has none",
     "TextBlock.parsed_output": "a client's own reading of the text",
     "ThinkingBlock.signature": "proves to its author alone that it wrote this",
+    "ClientTool.allowed_callers": "asks for what is done anyway",
+    "ResponseTool.allowed_callers": "asks for what is done anyway",
     "PlainForm": "asks for what is done anyway",
     "TextFormat": "asks for what is done anyway",
     "ToolUseBlock.caller": "an answer of ours has none",

@@ -197,6 +197,8 @@ _RESPONSES = (
     response(message("user", written("find")), tools=[_FIND], parallel_tool_calls=False),
     response(message("user", written("find")), tools=[_SPACE, {"type": "web_search"}]),
     response(tools=[_FIND, _OTHER], tool_choice={"type": "function", "name": "find"}),
+    response(tools=[_FIND | {"output_schema": SCHEMA}]),
+    response(tools=[_FIND | {"defer_loading": True}]),
     response(message("user", written("find other")), tools=[_FIND, _OTHER], tool_choice=_ALLOWED),
     response(
         message("system", written("Be brief.")),
@@ -236,7 +238,11 @@ _CONVERSATIONS = (
         thinking={"type": "enabled", "budget_tokens": 1024},
         context_management={"edits": []},
         speed="fast",
-        output_config={"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}},
+        output_config={
+            "effort": "low",
+            "format": {"type": "json_schema", "schema": SCHEMA},
+            "task_budget": {"type": "tokens", "total": 9},
+        },
         **CACHED,
     ),
     conversation(

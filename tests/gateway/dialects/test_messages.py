@@ -170,6 +170,28 @@ def test_tools_are_functions():
     }
 
 
+def test_keywords_that_a_schema_leaves_open_are_absent():
+    """Anthropic's types have null for them."""
+    schema = {"type": "object", "properties": None, "required": None}
+    [tool] = parse_messages(ASKED | {"tools": [FIND | {"input_schema": schema}]}).fields["tools"]
+
+    assert tool["function"]["parameters"] == {"type": "object"}
+
+
+def test_tools_that_the_model_itself_calls_are_as_others():
+    """Code that calls them runs at a server of Anthropic's, and nowhere here."""
+    direct = FIND | {"allowed_callers": ["direct"]}
+
+    assert chat(tools=[direct]) == chat(tools=[FIND])
+
+
+def test_there_may_be_more_stop_sequences_than_in_a_chat():
+    """Each ends the answer."""
+    stops = [f"stop {number}" for number in range(64)]
+
+    assert parse_messages(ASKED | {"stop_sequences": stops}).fields["stop"] == stops
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
@@ -227,6 +249,10 @@ def test_the_form_of_the_answer():
         ({"tools": [FIND | {"input_examples": [{"what": "x"}]}]}, ("input_examples",)),
         ({"system": [text("a", cache_control={"type": "ephemeral"})]}, ("cache_control",)),
         (
+            {"output_config": {"task_budget": {"type": "tokens", "total": 9}}},
+            ("output_config.task_budget",),
+        ),
+        (
             {
                 "messages": [
                     {"role": "assistant", "content": [CALL]},
@@ -247,7 +273,18 @@ def test_the_form_of_the_answer():
             ("redacted_thinking",),
         ),
     ],
-    ids=["none", "two", "thought", "request", "tool", "examples", "system", "result", "redacted"],
+    ids=[
+        "none",
+        "two",
+        "thought",
+        "request",
+        "tool",
+        "examples",
+        "system",
+        "budget",
+        "result",
+        "redacted",
+    ],
 )
 def test_hints_are_known_wherever_they_are(given, hints):
     """What says how to answer and not what."""
@@ -310,6 +347,13 @@ def turns(*said):
             UnsupportedParameter,
             "tools[1].type",
         ),
+        (
+            {"tools": [FIND | {"allowed_callers": ["code_execution_20260120"]}]},
+            InvalidValue,
+            "tools[0].allowed_callers[0]",
+        ),
+        ({"stop_sequences": ["a"] * 65}, InvalidValue, "stop_sequences"),
+        ({"stop_sequences": ["a", ""]}, InvalidValue, "stop_sequences[1]"),
         ({"tool_choice": {"type": "tool"}}, MissingParameter, "tool_choice.name"),
         ({"tool_choice": "auto"}, InvalidType, "tool_choice"),
     ],

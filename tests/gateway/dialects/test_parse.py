@@ -149,7 +149,7 @@ def test_an_answer_can_be_sent_back():
         ({"temperature": True}, InvalidType, "temperature"),
         ({"temperature": float("inf")}, InvalidValue, "temperature"),
         ({"temperature": 10**400}, InvalidValue, "temperature"),
-        ({"top_p": 0}, InvalidValue, "top_p"),
+        ({"top_p": -0.1}, InvalidValue, "top_p"),
         ({"max_tokens": 0}, InvalidValue, "max_tokens"),
         ({"max_tokens": 10**30}, InvalidValue, "max_tokens"),
         ({"max_tokens": 1.5}, InvalidType, "max_tokens"),
@@ -241,6 +241,13 @@ def test_noise_in_streams_is_a_hint():
 
     assert quiet.fields["stream_options"] == noisy.fields["stream_options"]
     assert (quiet.not_applied, noisy.not_applied) == ((), ("stream_options",))
+
+
+def test_the_likeliest_token_alone_may_be_asked_for():
+    """As OpenAI's API has it; most engines refuse 0."""
+    asked = (parse_chat(CHAT | {"top_p": 0}), parse_text(TEXT | {"top_p": 0.0}))
+
+    assert all(0 < ask.fields["top_p"] < 1e-5 for ask in asked)
 
 
 def test_a_choice_without_its_type_gets_it():

@@ -178,6 +178,25 @@ def test_tools_and_their_choice_are_a_chats():
     assert body["tool_choice"] == {"type": "function", "function": {"name": "time"}}
 
 
+def test_what_a_function_asks_of_others_does_not_reach_the_model():
+    """Who may call it, what is searched, and what it gives back."""
+    idle = {"allowed_callers": ["direct"], "defer_loading": False}
+    plain, told = (
+        parse_responses(ASKED | {"tools": [WEATHER | idle | more, CLOCKS]})
+        for more in ({}, {"output_schema": {"type": "object"}})
+    )
+
+    expected = parse_responses(ASKED | {"tools": [WEATHER, CLOCKS]})
+    assert plain.body() == told.body() == expected.body()
+    assert set(told.not_applied) - set(plain.not_applied) == {"tools[0].output_schema"}
+    assert plain.not_applied == expected.not_applied
+
+
+def test_a_result_may_be_empty():
+    """A list of no parts is no text."""
+    assert messages(CALL, RESULT | {"output": []}) == messages(CALL, RESULT | {"output": ""})
+
+
 def test_allowed_tools_are_the_only_ones_that_the_model_sees():
     """As of a chat's."""
     allowed = {"type": "allowed_tools", "mode": "required", "tools": [TIME]}
@@ -335,7 +354,7 @@ def test_a_chat_is_parsed_as_one():
         ({"tools": [{"type": "custom", "name": "c"}]}, InvalidValue, "tools[0].type"),
         (
             {"tools": [WEATHER | {"defer_loading": True}]},
-            UnknownParameter,
+            UnsupportedParameter,
             "tools[0].defer_loading",
         ),
         ({"tool_choice": {"type": "web_search"}}, InvalidValue, "tool_choice.type"),
