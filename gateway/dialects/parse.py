@@ -5,7 +5,7 @@ The order is: names first (unsupported, then unknown), then types and ranges, th
 parameters say together.
 """
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from gateway.dialects.schemas import (
     NamedTool,
     SchemaFormat,
     TextRequest,
+    ToolChoice,
 )
 from gateway.errors import InvalidValue, MalformedBody, UnknownParameter, UnsupportedParameter
 from gateway.validation import converted_to
@@ -174,10 +175,12 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
 
     Raises:
         GatewayError: a `MissingParameter`, `UnknownParameter`, `UnsupportedParameter`,
-        `InvalidType` or
-            `InvalidValue` that names the place.
+            `InvalidType` or `InvalidValue` that names the place.
     """
-    request, served = converted(_with_type(raw), ChatRequest, CHAT_UNSUPPORTED)
+    choice = raw.get("tool_choice")
+    if isinstance(choice, dict) and "type" not in choice:  # a function's, which servers need
+        raw = raw | {"tool_choice": choice | {"type": "function"}}
+    request, served = converted(raw, ChatRequest, CHAT_UNSUPPORTED)
     if request.top_logprobs and not request.logprobs:
         raise InvalidValue("top_logprobs needs logprobs: true.", "top_logprobs")
     _check_max_tokens(request)
@@ -186,8 +189,7 @@ def parse_chat(raw: dict[str, Any]) -> CompletionRequest:
     if isinstance(form := request.response_format, SchemaFormat):
         check_schema(form.json_schema.schema, "response_format.json_schema.schema")
     turns.check(request.messages)
-    served |= _in_full(request) | _choice_in_full(request, served)
-    fields = fields_for_model(served, _idle(request))
+    fields = fields_for_model(served | _in_full(request, served), _idle(request))
     needs = _needs(fields) | turns.needs(request.messages)
     return CompletionRequest(
         operation="chat",
@@ -223,7 +225,7 @@ def parse_text(raw: dict[str, Any]) -> CompletionRequest:
             f"prompt: {AUTO!r} routes one prompt per request; send one, or name a model.", "prompt"
         )
     fields: dict[str, Any] = {"max_tokens": TEXT_DEFAULT_MAX_TOKENS}
-    fields |= fields_for_model(served | _in_full(request))
+    fields |= fields_for_model(served | _in_full(request, served))
     n = request.n or 1
     if n * len(texts) > MAX_CHOICES:
         raise InvalidValue(
@@ -261,14 +263,6 @@ def parse_route(raw: dict[str, Any]) -> RouteQuestion:
         raise InvalidValue("Send messages, as for a chat, or prompt, and not both.", "messages")
     query = Query(messages=turns.seen(request.messages or ()), text=request.prompt)
     return RouteQuestion(query, request.explain or False)
-
-
-def _with_type(raw: dict[str, Any]) -> dict[str, Any]:
-    """The body with the type of a choice of tools, which may be left out."""
-    choice = raw.get("tool_choice")
-    if not isinstance(choice, dict) or "type" in choice:
-        return raw
-    return raw | {"tool_choice": choice | {"type": "function"}}
 
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -311,20 +305,22 @@ def fields_for_model(served: dict[str, Any], idle: Container[str] = frozenset())
     }
 
 
-def _in_full(request: ChatRequest | TextRequest) -> dict[str, Any]:
+def _in_full(request: ChatRequest | TextRequest, served: Mapping[str, Any]) -> dict[str, Any]:
     """What clients write in several ways, in the one that every server knows."""
     full: dict[str, Any] = {}
     if request.top_p == 0:
         full["top_p"] = _LEAST_TOP_P
     if request.stream_options is not None:
         full["stream_options"] = {"include_usage": bool(request.stream_options.include_usage)}
+    if isinstance(request, ChatRequest) and request.tool_choice is not None:
+        full |= _choice_in_full(request.tool_choice, served)
     return full
 
 
-def _choice_in_full(request: ChatRequest, served: Mapping[str, Any]) -> dict[str, Any]:
+def _choice_in_full(choice: ToolChoice, served: Mapping[str, Any]) -> dict[str, Any]:
     """The choice of tools, in the words of every server, with the tools that it leaves."""
-    match request.tool_choice:
-        case NamedTool() as choice:
+    match choice:
+        case NamedTool():
             return {"tool_choice": msgspec.to_builtins(choice)}
         case AllowedTools(allowed_tools=allowed):
             names = {tool.function.name for tool in allowed.tools}
@@ -380,21 +376,23 @@ def _check_tools(request: ChatRequest) -> None:
     tools, choice = request.tools or (), request.tool_choice
     if choice == "required" and not tools:
         raise InvalidValue("tool_choice: there are no tools to call.", "tool_choice")
-    names = {tool.function.name for tool in tools}
-    for inside, named in _named_tools(request):
-        name, place = named.function.name, f"{inside}.function.name"
-        if name not in names:
-            raise InvalidValue(f"{place}: no tool is called {name[:80]!r}.", place)
+    if choice is not None:
+        _check_choice(choice, {tool.function.name for tool in tools})
     for index, tool in enumerate(tools):
         if tool.function.parameters is not None:
             check_schema(tool.function.parameters, f"tools[{index}].function.parameters")
 
 
-def _named_tools(request: ChatRequest) -> Iterator[tuple[str, NamedTool]]:
-    """The tools that a choice names, each with its place."""
-    match request.tool_choice:
-        case NamedTool() as choice:
-            yield "tool_choice", choice
+def _check_choice(choice: ToolChoice, names: Container[str]) -> None:
+    """Raises `InvalidValue` if a choice names another tool than these."""
+    named: dict[str, NamedTool] = {}
+    match choice:
+        case NamedTool():
+            named["tool_choice"] = choice
         case AllowedTools(allowed_tools=allowed):
-            for index, tool in enumerate(allowed.tools):
-                yield f"tool_choice.allowed_tools.tools[{index}]", tool
+            places = (f"tool_choice.allowed_tools.tools[{at}]" for at in range(len(allowed.tools)))
+            named |= zip(places, allowed.tools, strict=True)
+    for inside, tool in named.items():
+        name, place = tool.function.name, f"{inside}.function.name"
+        if name not in names:
+            raise InvalidValue(f"{place}: no tool is called {name[:80]!r}.", place)

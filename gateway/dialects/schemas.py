@@ -158,6 +158,9 @@ class AllowedTools(
     allowed_tools: AllowedFunctions
 
 
+ToolChoice = Literal["none", "auto", "required"] | NamedTool | AllowedTools
+
+
 class TextFormat(Struct, frozen=True, tag_field="type", tag="text", forbid_unknown_fields=True):
     """An answer in any form."""
 
@@ -242,7 +245,7 @@ class ChatRequest(_Request, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Meta(max_length=16)] | None = None
     tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | AllowedTools | None = None
+    tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: TextFormat | JsonFormat | SchemaFormat | None = None
     chat_template_kwargs: dict[str, Any] | None = None

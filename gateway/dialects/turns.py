@@ -116,9 +116,11 @@ def needs(turns: Sequence[ChatTurn]) -> dict[Capability, str]:
 
 def unheard(turns: Sequence[ChatTurn]) -> tuple[str, ...]:
     """The names of hints in parts, of which no model hears."""
-    parts = (part for turn in turns if not isinstance(said := _said(turn), str) for part in said)
-    marked = any(getattr(part, _BREAKPOINT, None) is not None for part in parts)
-    return (_BREAKPOINT,) if marked else ()
+    for turn in turns:
+        for part in turn.content if isinstance(turn.content, list) else ():
+            if getattr(part, _BREAKPOINT, None) is not None:
+                return (_BREAKPOINT,)
+    return ()
 
 
 def check(turns: Sequence[ChatTurn]) -> None:
