@@ -60,26 +60,44 @@ def bounded_fields(fields: Mapping[str, Any], max_tokens: int | None) -> dict[st
             named = named | {"schema": bounded(schema, max_tokens)}
             bounded_ones["response_format"] = form | {"json_schema": named}
     if isinstance(tools := fields.get("tools"), list):
-        whole = max_tokens or _MOST_TOKENS
-        calls = most_calls(max_tokens) if may_call_again(fields) else 1
-        each = max(1, whole // calls - _TOKENS_BESIDE_ARGUMENTS)
-        bounded_ones["tools"] = [_bounded_tool(tool, each, whole) for tool in tools]
+        each = _room_of_a_call(most_calls(fields, max_tokens), max_tokens)
+        bounded_ones["tools"] = [_bounded_tool(tool, each, max_tokens) for tool in tools]
     return bounded_ones
 
 
-def most_calls(max_tokens: int | None) -> int:
-    """The calls that an answer of so many tokens may have, if it may have several."""
-    return max(1, min(_MOST_CALLS, (max_tokens or _MOST_TOKENS) // _TOKENS_OF_A_CALL))
+def most_calls(fields: Mapping[str, Any], max_tokens: int | None) -> int:
+    """The calls for which an answer to a chat has room: a single one, where one alone may need more
+    than its share.
+
+    Args:
+        fields: OpenAI's.
+        max_tokens: the longest answer; None: there is no limit.
+    """
+    tools = fields.get("tools")
+    most = min(_MOST_CALLS, (max_tokens or _MOST_TOKENS) // _TOKENS_OF_A_CALL)
+    if most <= 1 or not isinstance(tools, list) or not may_call_again(fields):
+        return 1
+    each = _room_of_a_call(most, max_tokens)
+    return most if all(_fits(tool, each) for tool in tools) else 1
 
 
-def _bounded_tool(tool: Any, *tokens: int) -> Any:
-    """With the first of these bounds for which there is room."""
+def _room_of_a_call(calls: int, max_tokens: int | None) -> int:
+    return max(1, (max_tokens or _MOST_TOKENS) // calls - _TOKENS_BESIDE_ARGUMENTS)
+
+
+def _fits(tool: Any, tokens: int) -> bool:
+    """Whether so many tokens bound what the tool is called with, unless nothing of it is open."""
+    return _bounded_tool(tool, tokens) != tool or _bounded_tool(tool, None) == tool
+
+
+def _bounded_tool(tool: Any, *tokens: int | None) -> Any:
+    """With the first of these bounds for which there is room; else itself."""
     match tool:
         case {"function": {"parameters": dict(schema)} as function}:
             parameters = {"type": "object"} | schema
-            tried = (bounded(parameters, most) for most in tokens)
-            found = next((of for of in tried if of != parameters), parameters)
-            return tool | {"function": function | {"parameters": found}}
+            for most in tokens:
+                if (found := bounded(parameters, most)) != parameters:
+                    return tool | {"function": function | {"parameters": found}}
     return tool
 
 

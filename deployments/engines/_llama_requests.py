@@ -202,7 +202,8 @@ def _shape_answer(
 
 def _form(fields: Mapping[str, Any], max_tokens: int | None, *, bounded: bool) -> Form | None:
     if bounded:
-        form = form_of(bounded_fields(fields, max_tokens), max_tokens, most_calls(max_tokens))
+        most = most_calls(fields, max_tokens)
+        form = form_of(bounded_fields(fields, max_tokens), max_tokens, most)
         if form is None or can_hold(form):
             return form
     return form_of(fields, max_tokens)

@@ -181,21 +181,39 @@ def test_a_request_has_bounds_in_its_format_and_its_tools() -> None:
 
 def test_calls_share_the_room_of_an_answer() -> None:
     """Where one is wanted, it has all of it."""
-    text = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
-    fields = {"tools": [{"type": "function", "function": {"name": "f", "parameters": text}}]}
-
-    several = bounded_fields(fields, MAX_TOKENS)
-    single = bounded_fields(fields | {"parallel_tool_calls": False}, MAX_TOKENS)
+    several = bounded_fields(asking("a"), MAX_TOKENS)
+    single = bounded_fields(asking("a", parallel_tool_calls=False), MAX_TOKENS)
 
     room = [_longest(of["tools"][0]["function"]["parameters"]) for of in (several, single)]
-    assert most_calls(MAX_TOKENS) == 3
+    assert most_calls(asking("a"), MAX_TOKENS) == 3
     assert 3 * room[0] < room[1] < MAX_TOKENS
 
 
 @pytest.mark.parametrize(("max_tokens", "calls"), [(None, 3), (400, 2), (256, 1), (20, 1)])
-def test_an_answer_with_little_room_has_one_call(max_tokens, calls) -> None:
+def test_an_answer_with_little_room_has_one_call(max_tokens: int | None, calls: int) -> None:
     """Several would have to cut the names in their arguments."""
-    assert most_calls(max_tokens) == calls
+    assert most_calls(asking("a"), max_tokens) == calls
+
+
+def test_a_call_that_needs_more_than_its_share_is_the_only_one() -> None:
+    """It would be cut by the next one.."""
+    long = asking(*(f"field number {number}" for number in range(12)))
+    assert most_calls(long, MAX_TOKENS) == 1
+    assert most_calls({"tools": asking("a")["tools"] + long["tools"]}, MAX_TOKENS) == 1
+    assert most_calls({"tools": [tool({"enum": ["a"]})]}, MAX_TOKENS) == 3
+
+
+def asking(*names: str, **fields: Any) -> dict[str, Any]:
+    """A chat with a function whose arguments are texts."""
+    texts = {"properties": {name: {"type": "string"} for name in names}, "required": names}
+    return {"tools": [tool(texts)]} | fields
+
+
+def tool(parameters: Any) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object"} | parameters},
+    }
 
 
 def _longest(parameters: Any) -> int:
