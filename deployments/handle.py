@@ -209,6 +209,7 @@ class ServeBackend(ServeApplication):
         self.engine_stats: tuple[EngineStats, ...] = ()
         self.room: PromptRoom | None = None
         self._asking: asyncio.Task[list[Any]] | None = None
+        self._listening: asyncio.Task[bool] | None = None
         self._replicas: dict[str, tuple[Replica, ReplicaReport]] = {}
         self._refused: dict[tuple[str, str], float] = {}  # address and token, and when
 
@@ -226,17 +227,27 @@ class ServeBackend(ServeApplication):
             await self._require_sign(model)
 
     async def _require_sign(self, model: str) -> None:
+        if self._listening is None:  # once for all models that wait for the same report
+            self._listening = asyncio.create_task(self._listen())
+            self._listening.add_done_callback(self._listened)
+        if not await asyncio.shield(self._listening):
+            raise Unavailable(model, "no replica of it gives a sign of life")
+
+    def _listened(self, _task: asyncio.Task[bool]) -> None:
+        self._listening = None
+
+    async def _listen(self) -> bool:
+        """Whether there may be a replica that lives."""
         client, replicas = self._client, [replica for replica, _ in self._replicas.values()]
         if client is None or not replicas:
-            return
+            return True
         signs = await asyncio.gather(*map(client.lives, replicas))
         for replica, sign in zip(replicas, signs, strict=True):
             replica.misses = 0 if sign else replica.misses + 1
             if replica.misses >= _MISSES:
                 replica.silent = True
                 replica.lost()
-        if all(replica.misses >= _MISSES for replica in replicas):
-            raise Unavailable(model, "no replica of it gives a sign of life")
+        return any(replica.misses < _MISSES for replica in replicas)
 
     async def _reports(self) -> list[Any]:
         return await asyncio.shield(self._begin_to_ask())

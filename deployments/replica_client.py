@@ -57,7 +57,8 @@ class Replica:
     def lost(self) -> None:
         """Ends the wait for answers that have not begun, with `BrokeOff`."""
         now = asyncio.get_running_loop().time()
-        for limit in self._awaited:
+        waits, self._awaited = self._awaited, set()  # each can be ended once
+        for limit in waits:
             limit.reschedule(now)
 
     @asynccontextmanager

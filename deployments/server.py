@@ -186,11 +186,13 @@ class ModelServer:
     async def report(self) -> ReplicaReport:
         """The health and the load of each model, and what their engine tells."""
         names = sorted(self._names - self._missing.keys())
-        reasons = await asyncio.gather(*map(self._why_ill, names))
-        loads = {name: await self._engine.load(name) for name in names}
-        load = loads[names[0]]
+        reasons = dict(zip(names, await asyncio.gather(*map(self._why_ill, names)), strict=True))
+        # Meanwhile some may have left.
+        reasons = {name: why for name, why in reasons.items() if name in self._names}
+        loads = {name: await self._engine.load(name) for name in reasons}
+        load = next(iter(loads.values()), Load())
         return ReplicaReport(
-            {**self._missing, **dict(zip(names, reasons, strict=True))},
+            {**self._missing, **reasons},
             engine=load.engine,
             running={name: of.running for name, of in loads.items()},
             slots=load.slots,

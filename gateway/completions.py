@@ -33,7 +33,6 @@ from gateway.record import Record, observer_of, record_of, report_failure
 from gateway.responses import JSON, send_bytes, while_connected
 from gateway.tally import Costs, Tally, characters, costs_of
 from router.dispatch import Answer, Dispatcher, Rest, StreamedAnswer
-from router.types import Decision
 
 STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -111,18 +110,30 @@ class _Exchange:
 
     async def run(self) -> None:
         """Sends the answer; raises every error that occurs before the response starts."""
-        request, started = self._request, self._clock()
-        decision = await self._endpoint.decider.decide(request)
-        self._observer.decided(decision, started, self._clock())
-        self._introduced = await self._endpoint.decider.introduced(request, decision)
-        model = decision.candidates[0]
-        if request.images:
-            async with within(self._limits.answer, self._until, model):
-                request = self._request = await self._endpoint.images.inlined(request)
-        self._observer.dispatched(request, model, self._clock())
-        await (self._stream if request.stream else self._whole)(decision)
+        request, started, endpoint = self._request, self._clock(), self._endpoint
+        seconds = self._limits.beginning
+        until = min(self._started + seconds, self._until)
+        answer: Answer
+        async with within(seconds, until, self._awaited):  # the time to route it counts too
+            decision = await endpoint.decider.decide(request)
+            self._observer.decided(decision, started, self._clock())
+            self._introduced = await endpoint.decider.introduced(request, decision)
+            if request.images:
+                request = self._request = await endpoint.images.inlined(request)
+            self._observer.dispatched(request, decision.candidates[0], self._clock())
+            if request.stream:
+                answer = await endpoint.dispatcher.open(decision, self._asked)
+            else:
+                asked = endpoint.dispatcher.complete(decision, self._asked, self._abandoned)
+                answer = await asked
+        answer = self._answered(answer)
+        await (self._stream(answer) if isinstance(answer, StreamedAnswer) else self._whole(answer))
         if self._costs is not None and self._record.code is None:
             self._observer.delivered(self._costs)
+
+    def _awaited(self) -> str:
+        decision = self._record.decision
+        return self._request.model if decision is None else decision.candidates[0]
 
     def _asked(self, model: str) -> ModelRequest:
         """The request to a model."""
@@ -156,12 +167,7 @@ class _Exchange:
     def _spec(self, model: str) -> ModelSpec:
         return next(spec for spec in self._config.models if spec.name == model)
 
-    async def _whole(self, decision: Decision) -> None:
-        async with within(self._limits.answer, self._until, decision.candidates[0]):
-            answer = await self._endpoint.dispatcher.complete(
-                decision, self._asked, self._abandoned
-            )
-        answer = self._answered(answer)
+    async def _whole(self, answer: Answer) -> None:
         self._count(answer.first)
         body = self._rendering.whole(answer.first, self._last_niche())
         self._generated()
@@ -175,12 +181,7 @@ class _Exchange:
             self._costs = self._costs_so_far()
             self._generated()
 
-    async def _stream(self, decision: Decision) -> None:
-        seconds = self._limits.beginning
-        until = min(self._started + seconds, self._until)
-        async with within(seconds, until, decision.candidates[0]):
-            answer = await self._endpoint.dispatcher.open(decision, self._asked)
-        answer = self._answered(answer)
+    async def _stream(self, answer: StreamedAnswer) -> None:
         try:
             async with self._reading(answer):
                 await self._send_events(answer.first, answer.rest)
@@ -231,7 +232,7 @@ class _Exchange:
         was generated until then costs, unless the model, or this gateway, failed."""
         try:
             async with (
-                within(self._limits.answer, self._until, answer.model),
+                within(self._limits.answer, self._until, lambda: answer.model),
                 aclosing(answer.rest),
             ):
                 yield

@@ -8,7 +8,7 @@ up. So much time there is for a whole answer, and for the beginning of a stream.
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -69,13 +69,13 @@ def _seconds(value: bytes) -> float | None:
 
 
 @asynccontextmanager
-async def within(seconds: float, until: float, model: str) -> AsyncIterator[None]:
+async def within(seconds: float, until: float, model: Callable[[], str]) -> AsyncIterator[None]:
     """Limits the duration of a block; cancels it when the time is up.
 
     Args:
         seconds: the limit as the operator wrote it, for the error.
         until: when it ends, on the event loop's clock.
-        model: the model that is waited for, for the error.
+        model: tells which model is waited for, for the error.
 
     Raises:
         DeadlineExceeded: the time is up.
@@ -87,4 +87,4 @@ async def within(seconds: float, until: float, model: str) -> AsyncIterator[None
     except TimeoutError:
         if not limit.expired():
             raise
-        raise DeadlineExceeded(model, seconds) from None
+        raise DeadlineExceeded(model(), seconds) from None

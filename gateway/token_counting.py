@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.protocol import ModelRequest, PromptTooLong
 from deployments.token_counts import counted
+from gateway.admission import client_of
 from gateway.body import read_parsed
 from gateway.deadline import time_limits, within
 from gateway.decider import Decider
@@ -51,24 +52,25 @@ class TokenCounting:
         clock, observer = self.dependencies.clock, observer_of(scope)
         edge = self.dependencies.config.gateway
         seconds = time_limits(scope, edge.request_timeout_seconds, stream=False).answer
-        until, started = asyncio.get_running_loop().time() + seconds, clock()
-        decision = await self.decider.decide(request)
-        observer.decided(decision, started, clock())
-        introduced = await self.decider.introduced(request, decision)
+        loop, started = asyncio.get_running_loop(), clock()
+        until = loop.time() + seconds
 
         def ask(model: str) -> ModelRequest:
             # As for a comparison: with what a model may read, and without hints.
-            request_id, body = record_of(scope).request_id, shown.shadow_body(introduced)
             return ModelRequest(
-                request_id,
+                record_of(scope).request_id,
                 model,
                 "count_tokens",
-                body,
-                deadline_seconds=seconds,
+                shown.shadow_body(introduced),
+                deadline_seconds=max(until - loop.time(), 0.0),
                 max_wait_seconds=edge.max_wait_seconds,
+                client=client_of(scope),
             )
 
-        async with within(seconds, until, decision.candidates[0]):
+        async with within(seconds, until, lambda: request.model):
+            decision = await self.decider.decide(request)
+            observer.decided(decision, started, clock())
+            introduced = await self.decider.introduced(request, decision)
             shown = await self.images.inlined(request) if request.images else request
             try:
                 answer = await self.dispatcher.complete(decision, ask)

@@ -453,3 +453,33 @@ async def test_a_model_whose_only_replica_hangs_is_ill() -> None:
             await asked.health("sql")
             with pytest.raises(Unavailable):
                 await asked.health("sql")
+
+
+async def test_the_models_of_a_pool_are_one_question_for_a_sign() -> None:
+    """However many of them ask, a replica misses it once."""
+    async with stopped() as hung:
+        handle = Handle(None, reporting(hung))
+        async with backend_of(handle) as asked:
+            await asked.health("sql")
+            handle.verdicts = [asyncio.Event()]
+            assert asked._client is not None
+            asked._client.sign_seconds = 0.05
+            await asyncio.gather(*(asked.health(model) for model in ("sql", "tools", "math")))
+
+            assert asked._replicas[hung.url][0].misses == 1
+
+
+async def test_a_replica_is_lost_once() -> None:
+    """Those that wait there learn it, whoever else finds it out."""
+    lost = Replica("http://127.0.0.1:9", "token")
+
+    async def waits() -> None:
+        async with lost.awaited():
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(waits())
+    await asyncio.sleep(0)
+    lost.lost()
+    lost.lost()
+    with pytest.raises(TimeoutError):
+        await waiting

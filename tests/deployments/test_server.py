@@ -248,6 +248,17 @@ async def test_a_replica_comes_to_other_models_while_it_answers() -> None:
     assert set((await server.report()).models) == {"stays", "comes"}
 
 
+async def test_a_report_leaves_out_a_model_that_leaves_meanwhile() -> None:
+    """The others are as well as before."""
+    stays, leaves = fake_spec("stays"), fake_spec("a-leaves")
+    server = ModelServer([stays, leaves], CONTEXT)
+    await server.check_health()
+
+    report, _ = await asyncio.gather(server.report(), server.reconfigure(wanted(stays)))
+
+    assert report.models == {"stays": None}
+
+
 async def test_models_that_cannot_be_served_are_told_to_who_asks() -> None:
     """A replica that runs keeps those that it has, until it is told others."""
     server = fake(reply="here")

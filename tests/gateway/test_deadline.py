@@ -113,6 +113,33 @@ async def test_the_time_for_the_body_is_the_operators(stream):
     assert 9 < gateway.sql.requests[0].deadline_seconds <= 10
 
 
+class _Slow:
+    """A scorer that takes longer than anybody waits."""
+
+    async def score(self, _query):
+        await asyncio.sleep(30)
+
+    async def health(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/v1/chat/completions", CHAT, id="whole"),
+        pytest.param("/v1/chat/completions", CHAT | {"stream": True}, id="stream"),
+        pytest.param("/v1/messages/count_tokens", CHAT, id="count"),
+    ],
+)
+async def test_the_time_to_route_a_request_counts(path, body):
+    """A stream that could only begin too late does not begin."""
+    gateway = make_gateway(scorer=_Slow())
+
+    response = await gateway.post(body, path, **SHORT)
+
+    assert (response.status_code, gateway.sql.requests, gateway.big.requests) == (504, [], [])
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_a_body_that_took_all_the_time_has_no_answer(stream):
     """It would be cut off before the gateway."""
