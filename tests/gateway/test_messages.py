@@ -38,6 +38,7 @@ async def test_an_answer():
     assert (answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]) == (7, 3)
     assert answer["niche"]["cost"] == pytest.approx(float(response.headers["x-niche-cost"]))
     [asked] = gateway.sql.requests
+    assert asked.client  # it takes turns with others
     assert (asked.operation, json.loads(asked.body)) == (
         "chat",
         {"messages": CHAT["messages"], "max_tokens": 9},
