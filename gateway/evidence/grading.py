@@ -6,7 +6,7 @@ the other is looked up, and the store gives a pair to only one gateway.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,13 @@ from deployments.spec import ModelSpec
 from gateway.answer_text import text_of
 from gateway.evidence.budget import GraderLimit
 from gateway.evidence.states import SpecialistStates
-from gateway.evidence.store import AnswerFeedback, AnswerPair, ModelAnswer, StoreExecutor
+from gateway.evidence.store import (
+    AnswerFeedback,
+    AnswerPair,
+    ModelAnswer,
+    Store,
+    StoreExecutor,
+)
 from gateway.shadow_config import GradingSection
 from router.grading.counts import Reference
 from router.grading.judge import MAX_TOKENS, TIE, are_alike, grade, questions
@@ -209,13 +215,27 @@ class Pairs:
     store_texts: bool
     limit: GraderLimit
 
-    async def claim(self, request_id: str, specialist: str, time: float) -> bool:
-        """Whether to compare a request: each is compared once.
+    async def claim(
+        self, request_id: str, specialists: Sequence[str], time: float
+    ) -> tuple[str, ...]:
+        """The specialists to compare on a request: each is compared on it once.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        return await self.executor.run(lambda store: store.claim(request_id, specialist, time))
+
+        def claimed(store: Store) -> tuple[str, ...]:
+            return tuple(name for name in specialists if store.claim(request_id, name, time))
+
+        return await self.executor.run(claimed)
+
+    async def release(self, request_id: str, specialist: str) -> None:
+        """Notes that a claimed comparison ended.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        await self.executor.run(lambda store: store.release(request_id, specialist))
 
     async def judged(self, compared: AnswerPair, request_id: str, query: Query) -> Verdict | None:
         """The judge's verdict; None if the specialist's pairs are not judged.

@@ -17,6 +17,7 @@ from deployments.protocol import ModelRequest, Overloaded, Unavailable, Usage
 from gateway.answer_text import text_of
 from gateway.config import NicheConfig
 from gateway.dependencies import Dependencies
+from gateway.errors import StoreError
 from gateway.evidence.budget import Budget
 from gateway.evidence.grading import JUDGE, Outcome, Pairs
 from gateway.evidence.metrics import EvidenceMetrics
@@ -157,25 +158,40 @@ class Shadow:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _compare(self, served: ServedAnswer, specialists: tuple[str, ...]) -> None:
-        """Asks one model at a time, to leave capacity for users."""
+        """Asks one model at a time, to leave capacity for users.
+
+        All are claimed before any is asked: else feedback that settles the first pair is gone when
+        the next one is made.
+        """
+        try:
+            claimed = await self._pairs.claim(served.request_id, specialists, served.time)
+        except StoreError as error:
+            self._report(served, specialists, error)
+            return
+        self._count(tuple(name for name in specialists if name not in claimed), "repeated")
         answers = {served.answer.model: served.answer}
-        for name in specialists:
+        for name in claimed:
             try:
-                result = await self._compared(served, name, answers)
+                result = await self._released(served, name, answers)
             except Overloaded:  # users come first
-                result = "busy"
+                self._count((name,), "busy")
             except Exception as error:  # noqa: BLE001 - a background task: nothing else reports it
-                detail = repr(error)
-                fields = {"request_id": served.request_id, "specialist": name, "detail": detail}
-                _log.warning("a comparison failed", extra={"fields": fields})
-                result = "failed"
-            self._count((name,), result)
+                self._report(served, (name,), error)
+            else:
+                self._count((name,), result)
+
+    async def _released(
+        self, served: ServedAnswer, specialist: str, answers: dict[str, ModelAnswer]
+    ) -> Result:
+        """Compares a claimed specialist, and says that it ended, whatever came of it."""
+        try:
+            return await self._compared(served, specialist, answers)
+        finally:
+            await self._pairs.release(served.request_id, specialist)
 
     async def _compared(
         self, served: ServedAnswer, specialist: str, answers: dict[str, ModelAnswer]
     ) -> Result:
-        if not await self._pairs.claim(served.request_id, specialist, served.time):
-            return "repeated"
         for model in {specialist, self._generalist} - answers.keys():
             refusal = await self._refusal(model)
             if refusal is not None:
@@ -243,6 +259,12 @@ class Shadow:
 
     def _busy(self) -> bool:
         return self._gateway.in_flight() > self._section.max_requests_in_flight
+
+    def _report(self, served: ServedAnswer, specialists: tuple[str, ...], error: Exception) -> None:
+        for name in specialists:
+            fields = {"request_id": served.request_id, "specialist": name, "detail": repr(error)}
+            _log.warning("a comparison failed", extra={"fields": fields})
+        self._count(specialists, "failed")
 
     def _count(self, specialists: tuple[str, ...], result: Result) -> None:
         for name in specialists:

@@ -41,6 +41,8 @@ CREATE INDEX IF NOT EXISTS answer_time ON answer (time);
 CREATE TABLE IF NOT EXISTS pair
     (request_id TEXT, specialist TEXT, time REAL, value BLOB, PRIMARY KEY (request_id, specialist))
     STRICT;
+CREATE TABLE IF NOT EXISTS comparing
+    (request_id TEXT, specialist TEXT, time REAL, PRIMARY KEY (request_id, specialist)) STRICT;
 CREATE TABLE IF NOT EXISTS note
     (request_id TEXT, model TEXT, time REAL, value BLOB, PRIMARY KEY (request_id, model)) STRICT;
 CREATE TABLE IF NOT EXISTS graded
@@ -113,17 +115,30 @@ class SqliteStore(SqliteFile):
 
     def claim(self, request_id: str, specialist: str, time: float) -> bool:
         """See `Store`."""
-        statement = "INSERT OR IGNORE INTO pair VALUES (?, ?, ?, NULL)"
-        return self._run(statement, request_id, specialist, time)
+        of = request_id, specialist, time
+        with self._writing():
+            claimed = self._run("INSERT OR IGNORE INTO pair VALUES (?, ?, ?, NULL)", *of)
+            if claimed:
+                self._run("INSERT INTO comparing VALUES (?, ?, ?)", *of)
+        return claimed
+
+    def release(self, request_id: str, specialist: str) -> None:
+        """See `Store`."""
+        self._run(
+            "DELETE FROM comparing WHERE request_id = ? AND specialist = ?", request_id, specialist
+        )
 
     def keep(self, compared: AnswerPair) -> None:
         """See `Store`."""
-        self._run(
-            "UPDATE pair SET value = ? WHERE request_id = ? AND specialist = ?",
-            _encoded(compared),
-            compared.request_id,
-            compared.specialist.model,
-        )
+        request_id, specialist = compared.request_id, compared.specialist.model
+        with self._writing():
+            self._run(
+                "UPDATE pair SET value = ? WHERE request_id = ? AND specialist = ?",
+                _encoded(compared),
+                request_id,
+                specialist,
+            )
+            self.release(request_id, specialist)
 
     def waiting(self, request_id: str) -> Sequence[AnswerPair]:
         """See `Store`."""
@@ -163,7 +178,8 @@ class SqliteStore(SqliteFile):
             # The row stays, so that feedback that comes again is known to be settled.
             self._run(
                 "UPDATE note SET value = NULL WHERE request_id = ?1 AND NOT EXISTS"
-                " (SELECT 1 FROM pair WHERE request_id = ?1 AND value IS NOT NULL)",
+                " (SELECT 1 FROM pair WHERE request_id = ?1 AND value IS NOT NULL)"
+                " AND NOT EXISTS (SELECT 1 FROM comparing WHERE request_id = ?1)",
                 request_id,
             )
         return "taken" if taken else "gone"
@@ -220,7 +236,7 @@ class SqliteStore(SqliteFile):
     def forget(self, before: float) -> None:
         """See `Store`."""
         with self._writing():
-            for table in ("answer", "pair", "note"):
+            for table in ("answer", "pair", "comparing", "note"):
                 self._run(f"DELETE FROM {table} WHERE time < ?", before)
             self._run("DELETE FROM graded WHERE day < date(?, 'unixepoch')", before)
 

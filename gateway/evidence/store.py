@@ -133,10 +133,15 @@ class Store(Protocol):
         caller's or forgotten."""
 
     def claim(self, request_id: str, specialist: str, time: float) -> bool:
-        """Claims a request for a comparison; False if it is already claimed, by any gateway."""
+        """Claims a request for a comparison; False if it is already claimed, by any gateway. Its
+        feedback is kept until all of its comparisons ended and all of their pairs are graded."""
+
+    def release(self, request_id: str, specialist: str) -> None:
+        """Notes that a claimed comparison ended, with a pair or without."""
 
     def keep(self, compared: AnswerPair) -> None:
-        """Stores the two answers of a claimed request until they are graded."""
+        """Stores the two answers of a claimed request until they are graded; the comparison
+        ended."""
 
     def waiting(self, request_id: str) -> Sequence[AnswerPair]:
         """The pairs of a request that are not graded."""
@@ -146,7 +151,7 @@ class Store(Protocol):
 
     def take(self, compared: AnswerPair, share: GraderShare | None) -> Taken:
         """Takes a pair out of the waiting ones, counts it to a grader's share if it is of one, and
-        deletes its texts and feedback."""
+        deletes its texts, and the request's feedback if no other comparison may need it."""
 
     def graded(self, specialist: str, share: GraderShare) -> int:
         """How many pairs of a specialist were counted to a share."""

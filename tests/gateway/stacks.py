@@ -120,6 +120,7 @@ def make_gateway(
     big: FakeBackend | None = None,
     sql: FakeBackend | None = None,
     *,
+    trial: FakeBackend | None = None,
     classifier: FakeClassifier | None = None,
     scorer: DeployedScorer | None = None,
     judge: Engine | None = None,
@@ -137,15 +138,17 @@ def make_gateway(
     tracer_provider: TracerProvider | None = None,
     **limits: Any,
 ) -> Gateway:
-    """A gateway with a generalist `big`, `sql-model` for prompts that say SELECT, and models of the
-    fake engine that embed, or rank."""
+    """A gateway with a generalist `big`, `sql-model` for prompts that say SELECT, another one that
+    begins in the shadow if there is a `trial`, and models of the fake engine that embed, or rank.
+    """
     big, sql = big or FakeBackend("big"), sql or FakeBackend("sql-model")
     classifier = classifier or FakeClassifier({"SELECT": "sql"})
     silent = {spec.name: spec for spec in (*embeddings, *rerankers)}
     clock, metrics = FakeClock(100.0), Metrics(CollectorRegistry())
+    on_trial = [{"name": trial.name, "initial_state": "shadow"}] if trial else []
     config = NicheConfig(
         generalist=generalist,
-        specialists=(specialist,),
+        specialists=(specialist, *(specialist.model_copy(update=new) for new in on_trial)),
         embeddings=embeddings,
         rerankers=rerankers,
         router=RouterConfig(selection=SelectionConfig(quality_point_worth=quality_point_worth)),
@@ -153,9 +156,11 @@ def make_gateway(
         observability=ObservabilitySection(decision_log=decision_log),
     )
     backends = {"big": big, "sql-model": sql, **create_engines(silent, _CONTEXT)}
+    if trial is not None:
+        backends[trial.name] = trial
     dependencies = Dependencies(
         config=config,
-        policy=Policy({"sql": ("sql-model",)}, "big", RouterConfig()),
+        policy=Policy({"sql": config.models_of("sql")}, "big", RouterConfig()),
         classifier=scorer or classifier,
         backends=backends,
         metrics=metrics,

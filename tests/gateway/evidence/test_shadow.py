@@ -26,8 +26,8 @@ from tests.gateway.stacks import CHAT, GENERALIST, SPECIALIST, events_of, until
 GENERAL = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
 
 
-def outcome(gateway, name):
-    labels = {"specialist": "sql-model", "outcome": name}
+def outcome(gateway, name, specialist="sql-model"):
+    labels = {"specialist": specialist, "outcome": name}
     return gateway.sample("niche_shadow_comparisons_total", **labels)
 
 
@@ -107,6 +107,20 @@ async def test_a_draw_decides_which_requests_are_compared(tmp_path):
 
     asked = [prompt.request_id.removesuffix("-shadow") for prompt in gateway.big.requests]
     assert asked == [response.headers["x-request-id"] for response in (first, last)]
+
+
+async def test_feedback_to_the_first_pair_of_a_request_grades_the_next_one_too(tmp_path):
+    """It comes while the specialist on trial still answers, and is not sent again."""
+    trial = FakeBackend("sql-new", first_gate=asyncio.Event())
+    gateway = comparing(tmp_path, trial=trial)
+    async with gateway.serving():
+        await compared(gateway, "r1")
+        told = (await tell(gateway, "r1", correction="right")).json()
+        trial.first_gate.set()
+        await until(lambda: outcome(gateway, "graded", "sql-new") == 1)
+
+    assert told["status"] == "graded"
+    assert len(gateway.big.requests) == 1
 
 
 async def test_a_comparison_claims_its_request_first(tmp_path):

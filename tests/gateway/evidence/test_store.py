@@ -160,6 +160,35 @@ def test_a_request_may_be_compared_for_several_specialists(store):
     assert store.notes("r1") == {}
 
 
+def test_feedback_is_kept_for_a_comparison_that_goes_on(store, path):
+    """A pair that is graded meanwhile leaves it to the next one, on every gateway."""
+    other, note = SqliteStore(path), AnswerFeedback(correction="x")
+    store.claim("r1", "new-sql", 10.0)
+    kept(store, pair())
+    store.note("r1", "sql", note, 10.0)
+    assert other.take(pair(), None) == "taken"
+    store.keep(pair(specialist="new-sql"))
+    assert store.notes("r1") == {"sql": note}
+    store.take(pair(specialist="new-sql"), None)
+    assert store.notes("r1") == {}
+    other.close()
+
+
+@pytest.mark.parametrize("end", ["released", "forgotten"])
+def test_a_comparison_without_a_pair_keeps_no_feedback(store, end):
+    """One that failed says so; one whose gateway was killed is forgotten with its request."""
+    store.claim("r1", "new-sql", 1.0)
+    kept(store, pair())
+    if end == "released":
+        store.release("r1", "new-sql")
+    else:
+        store.forget(5.0)
+    store.note("r1", "sql", AnswerFeedback(correction="x"), 10.0)
+    store.take(pair(), None)
+    assert store.notes("r1") == {}
+    assert store.note("r1", "sql", AnswerFeedback(correction="x"), 11.0) == "settled"
+
+
 def test_an_id_that_is_known_keeps_its_answer(store):
     """Whatever is said to have been answered under it later, and to whom."""
     store.remember([AnsweredRequest("r1", "sql", 1.0, "one")])
