@@ -124,7 +124,8 @@ class SpecialistStates:
                 self._take(name, standings[name], None)
 
     async def record(self, specialist: str, pair: Pair, version: Version) -> None:
-        """Adds a pair to the evidence and acts on it; drops a pair about another version.
+        """Adds a pair to the evidence and acts on it; drops a pair about another version, and what
+        a pair cost at other prices.
 
         Raises:
             StoreError: the store cannot be used.
@@ -133,9 +134,11 @@ class SpecialistStates:
         def change(before: SpecialistRecord | None) -> tuple[SpecialistRecord, Transition | None]:
             if before is None:  # the store was emptied
                 return self._enrolled(specialist, None)
-            if before.version != version:
+            repriced = before.version.differs_in_prices_alone(version)
+            if before.version != version and not repriced:
                 return before, None
-            return record_pair(before, pair, self.rules, self._wall_clock())
+            counted = replace(pair, priced=not repriced)
+            return record_pair(before, counted, self.rules, self._wall_clock())
 
         self._take(
             specialist, *await self._executor.run(lambda store: store.change(specialist, change))
@@ -211,11 +214,12 @@ def version_of(
 
     A model that changes behind an endpoint keeps its version. To start new evidence, change its
     entry, such as its system prompt; else the test of its latest answers detects the change.
-    Prices count where a point of quality has a worth: they decide, then.
+    Prices are part of the baseline where a point of quality has a worth: they decide, then.
     """
     grading = shadow.grading_of(specialist.name)
     judge = shadow.judge if grading.method == "judge" else None
-    weighed = () if selection.quality_point_worth is None else (specialist, generalist)
+    prices = [spec.price.model_dump_json(exclude_none=True) for spec in (specialist, generalist)]
+    weighed = [] if selection.quality_point_worth is None else prices
     return Version(
         specialist=_digest(_model(specialist)),
         baseline=_digest(
@@ -223,8 +227,9 @@ def version_of(
             _with_first_names(selection.model_dump_json(exclude_none=True)),
             _with_first_names(grading.model_dump_json(exclude={"specialist"})),
             "" if judge is None else judge.model_dump_json(include={"base_url", "model"}),
-            *(spec.price.model_dump_json(exclude_none=True) for spec in weighed),
+            *weighed,
         ),
+        prices=_digest(*prices),
     )
 
 

@@ -25,7 +25,7 @@ sequential change detection, arXiv:2203.03532.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -65,6 +65,7 @@ class Pair:
         engine_seconds: the same, of the engines' work.
         expense: the same, of what each model costs: the time of its machine if that has a price,
             else list price; in currency units.
+        priced: whether cost and expense are of the prices in force; else they do not count.
 
     Raises:
         ValueError: a score is out of bounds, or a difference is not finite.
@@ -76,6 +77,7 @@ class Pair:
     cost: float = 0.0
     engine_seconds: float = 0.0
     expense: float = 0.0
+    priced: bool = True
 
     def __post_init__(self) -> None:
         if not (0 <= self.specialist <= 1 and 0 <= self.generalist <= 1):
@@ -161,11 +163,15 @@ class Evidence:
             specialist=self.specialist.after(specialist / _STEPS),
             generalist=self.generalist.after(generalist / _STEPS),
             latency_seconds=self.latency_seconds.after(pair.latency_seconds),
-            cost=self.cost.after(pair.cost),
+            cost=self.cost.after(pair.cost) if pair.priced else self.cost,
             engine_seconds=self.engine_seconds.after(pair.engine_seconds),
-            expense=self.expense.after(pair.expense),
+            expense=self.expense.after(pair.expense) if pair.priced else self.expense,
             net_counts=net_counts,
         )
+
+    def without_money(self) -> "Evidence":
+        """The same without what the pairs cost, for other prices."""
+        return replace(self, cost=Moments(), expense=Moments())
 
     def e_values(self, margin: float) -> EValues:
         """The e-value of each claim, as logarithms.

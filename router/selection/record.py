@@ -53,13 +53,19 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The version that evidence belongs to, as fingerprints; a change of either drops the evidence.
+    """The version that evidence belongs to, as fingerprints.
 
-    `baseline` covers the generalist, the grading and the settings of the tests.
+    A change of `specialist` or of `baseline`, which covers the generalist, the grading and the
+    settings of the tests, drops the evidence; a change of `prices` only what the pairs cost.
     """
 
     specialist: str
     baseline: str
+    prices: str = ""  # unknown: stored before it was part of the version
+
+    def differs_in_prices_alone(self, other: "Version") -> bool:
+        """Whether the answers compared are of the same models, graded alike."""
+        return self != other and replace(self, prices=other.prices) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ def register(
     """The record of a specialist under the current configuration.
 
     A new specialist, or a new version of one, begins in its declared state. Evidence about another
-    version is dropped; a pinned specialist keeps its state.
+    version is dropped, and what pairs cost at other prices; a pinned specialist keeps its state.
 
     Args:
         record: the last record; None: there is none yet.
@@ -176,6 +182,8 @@ def register(
     """
     if record is not None and record.version == version:
         return record, None
+    if record is not None and record.version.differs_in_prices_alone(version):
+        return replace(record, version=version, evidence=record.evidence.without_money()), None
     if record is not None and (record.pinned or record.version.specialist == version.specialist):
         return replace(record, version=version, evidence=Evidence()), None
     reason = "new here" if record is None else "a new version"

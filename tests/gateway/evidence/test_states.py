@@ -330,10 +330,10 @@ def test_what_changes_answers_changes_the_version(changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"replicas": 3}, {"price": GENERALIST.price}, {"name": "x"}, {"initial_state": "shadow"}],
+    [{"replicas": 3}, {"name": "x"}, {"initial_state": "shadow"}],
 )
 def test_what_changes_no_answer_changes_nothing(changes):
-    """Scaling, prices and names leave the evidence as it is."""
+    """Scaling and names leave the evidence as it is."""
     assert version(other(SPECIALIST, **changes)) == version()
 
 
@@ -362,6 +362,33 @@ def test_what_it_is_held_against_changes_the_baseline(found):
     """Evidence under another margin, grading or generalist is about something else."""
     assert found.specialist == version().specialist
     assert found.baseline != version().baseline
+
+
+@pytest.mark.parametrize("model", ["specialist", "generalist"])
+def test_another_price_of_either_model_is_about_other_costs_alone(model):
+    """The models and the grading are the same ones."""
+    spec = SPECIALIST if model == "specialist" else GENERALIST
+    dearer = spec.price.model_copy(update={"completion_per_million_tokens": 50.0})
+    assert version().differs_in_prices_alone(version(**{model: other(spec, price=dearer)}))
+
+
+async def test_another_price_keeps_the_quality_and_begins_the_costs_anew(tmp_path):
+    """A pair that waited for its grade meanwhile counts, but not what it cost."""
+    before = comparing(tmp_path)
+    async with before.serving():
+        await lose(before, 21)
+        await compared(before, "late")
+        cheap = await evidence_of(before)
+    dearer = SPECIALIST.price.model_copy(update={"completion_per_million_tokens": 50.0})
+    after = comparing(tmp_path, specialist=other(SPECIALIST, price=dearer))
+    async with after.serving():
+        await tell(after, before.ids["late"], correction="right")
+        found = await evidence_of(after)
+
+    assert (cheap["pairs"], found["pairs"]) == (21, 22)
+    assert cheap["comparison"]["cost"] is not None
+    assert found["comparison"]["cost"] is None
+    assert found["comparison"]["latency_seconds"] is not None
 
 
 @pytest.mark.parametrize("model", ["specialist", "generalist"])

@@ -1,6 +1,7 @@
 """Records: evidence, the operator and new versions move specialists."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from router.config import SelectionConfig
 from router.errors import UnknownTransition
 from router.selection.evidence import Pair
 from router.selection.lifecycle import Event, State
+from router.selection.moments import Moments
 from router.selection.record import (
     Rules,
     SpecialistRecord,
@@ -167,6 +169,33 @@ def test_a_new_version_begins_anew():
     assert (found.state, found.since, found.evidence.pairs) == (State.SHADOW, 50.0, 0)
     assert (transition.before, transition.after) == ("retired", "shadow")
     assert transition.cause == "version"
+
+
+def test_other_prices_drop_what_the_pairs_cost_and_nothing_else():
+    """The answers, and what they are worth, are what they were; a pinned specialist's too."""
+    for pinned in (False, True):
+        old, _ = through(record(State.PROBATION, pinned=pinned), [LOSS] * 30)
+        new = replace(V1, prices="dearer")
+        found, transition = register(old, new, State.ACTIVE, 50.0)
+        unpriced = replace(old.evidence, cost=Moments(), expense=Moments())
+        assert found == replace(old, version=new, evidence=unpriced)
+        assert transition is None
+
+
+def test_a_specialist_that_became_more_expensive_is_not_promoted_as_cheaper():
+    """What its answers cost before says nothing of what they cost now."""
+    seen, _ = through(record(State.SHADOW), [TIE] * 150)
+    seen, _ = register(seen, replace(V1, prices="dearer"), State.SHADOW, 50.0)
+    left, transitions = through(seen, [Pair(1.0, 1.0, cost=0.2)] * 700)
+    assert (left.state, transitions) == (State.SHADOW, [])
+
+
+def test_a_pair_of_other_prices_counts_without_its_cost():
+    """It waited for its grade while the prices changed: its answers are as good as they were."""
+    late = Pair(1.0, 0.0, 0.1, cost=-1.0, expense=-1.0, engine_seconds=0.5, priced=False)
+    found = record().evidence.after(late, 0.02)
+    assert (found.pairs, found.latency_seconds.count, found.engine_seconds.count) == (1, 1, 1)
+    assert (found.cost.count, found.expense.count) == (0, 0)
 
 
 @pytest.mark.parametrize(
