@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from cli.faults import faults, port_faults, unchecked, unheld_rights
+from cli.faults import faults, port_faults, unchecked, unheld_rights, unproven_guarantee
 from cli.options import add_config, cache
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import load_for_check
@@ -78,6 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _notes(config: NicheConfig, *, secrets: bool, here: bool) -> Iterator[str]:
     """What to know of a configuration without faults."""
+    yield from unproven_guarantee(config)
     if not here:
         yield from unchecked(config)
     elif secrets:

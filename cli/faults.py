@@ -266,6 +266,17 @@ def unheld_rights(edge: GatewaySection) -> Iterator[str]:
             yield f"nobody may {does}: gateway.api_keys_file has no line {mark}"
 
 
+def unproven_guarantee(config: NicheConfig) -> Iterator[str]:
+    """That `router.guarantee` says nothing yet, if a domain begins without an active specialist."""
+    begun = {spec.domain for spec in config.specialists if spec.initial_state == "active"}
+    silent = sorted({spec.domain for spec in config.specialists if spec.domain} - begun)
+    if config.router.guarantee is not None and silent:
+        yield (
+            f"router.guarantee does not hold while no specialist of {', '.join(silent)} is active: "
+            "an initial_state keeps requests from them"
+        )
+
+
 def _of_written(
     place: str, path: str, check: Callable[[str], None] | None = None
 ) -> Iterator[Fault]:

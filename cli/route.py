@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TextIO
 
 from cli.options import add_config, cache
@@ -36,9 +37,17 @@ def _route(arguments: argparse.Namespace) -> int:
     print(f"model       {decision.candidates[0]}")
     print(f"reason      {decision.reason}")
     rationale = classifier.rationale(query, arguments.neighbours)
-    for line in explained(policy.explain(scores, rationale)):
+    why = policy.explain(scores, rationale)
+    for line in explained(why if config.gateway.shadow is None else without_states(why)):
         print(line)
     return 0
+
+
+def without_states(why: Explanation) -> Explanation:
+    """The same where specialists have states: the store of the gateways knows them."""
+    if why.guarantee is None:
+        return why
+    return replace(why, guarantee=f"while every domain has an active specialist: {why.guarantee}")
 
 
 def asked(text: str, system: str, stdin: TextIO) -> Query:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection
 
 from cli.demo import show_samples
-from cli.faults import faults, unheld_rights
+from cli.faults import faults, unheld_rights, unproven_guarantee
 from cli.options import DEFAULT_STACK, cache
 from cli.stack import add_stack, as_lines, say, started, wanted
 from gateway.config import LaunchError, NicheConfig
@@ -44,8 +44,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         if not any(of.in_gateway or of.name not in missing for of in config.generating):
             raise LaunchError("no model is up:\n" + as_lines(missing))
         say(_state(config, missing, time.monotonic() - began))
-        for right in unheld_rights(config.gateway):
-            say(right)
+        for note in (*unheld_rights(config.gateway), *unproven_guarantee(config)):
+            say(note)
         if arguments.samples:
             try:
                 show_samples(stack.url, config)

@@ -63,7 +63,8 @@ class Preview:
         if decision.scores is None:
             return _body(decision, None)
         rationale = await self._rationale(question.query) if question.explain else None
-        return _body(decision, self._router.policy.explain(decision.scores, rationale))
+        why = self._router.policy.explain(decision.scores, rationale, self._router.access)
+        return _body(decision, why)
 
     async def _rationale(self, query: Query) -> Rationale | None:
         try:

@@ -110,5 +110,6 @@ def _guarantee(settings: GuaranteeConfig, table: Iterable[str], trained: Trained
         )
     guarantee = trained.calibration.guarantee(settings)
     level = logging.INFO if guarantee.threshold is not None else logging.WARNING
-    _log.log(level, "router guarantee: %s", guarantee.sentence())
+    # The states of specialists are not known here; `GuaranteeWatch` follows them.
+    _log.log(level, "router guarantee, while all domains are served: %s", guarantee.sentence())
     return guarantee

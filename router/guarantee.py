@@ -26,8 +26,9 @@ against the best rule for a case: one start at the top 10 % of the rows 0.34 and
 top 40 % 0.56 and 0.30, the three 0.57 and 0.17.
 
 It does not cover: traffic unlike the calibration rows, near-duplicate rows, a router changed after
-the rows were scored, an alpha chosen among several by its result. Betting depends on the order of
-the rows: the caller shuffles them with a fixed seed.
+the rows were scored, an alpha chosen among several by its result, requests of only some of the
+domains (`Policy` states nothing while one has no active specialist). Betting depends on the order
+of the rows: the caller shuffles them with a fixed seed.
 """
 
 import math

@@ -183,12 +183,15 @@ class Policy:
             candidates = _anybody(self._active(access), access.available, access.able)
         return Decision(GENERAL, candidates, Reason.CLASSIFIER_UNAVAILABLE, 0.0)
 
-    def explain(self, scores: Scores, rationale: Rationale | None = None) -> Explanation:
+    def explain(
+        self, scores: Scores, rationale: Rationale | None = None, access: Access = _ALL
+    ) -> Explanation:
         """Explains the decision for these scores: each score with its threshold.
 
         Args:
             scores: the query's scores.
             rationale: why the query has these scores; see `Classifier`.
+            access: says which specialists are active, for what is guaranteed now.
         """
         min_confidence, max_ood_score = _in_force(scores, self._thresholds)
         return Explanation(
@@ -198,8 +201,23 @@ class Policy:
             max_ood_score=max_ood_score,
             truncated=scores.truncated,
             rationale=rationale,
-            guarantee=None if self._guarantee is None else self._guarantee.sentence(),
+            guarantee=self._guaranteed(access),
         )
+
+    def guarantee_voided_by(self, access: Access) -> tuple[str, ...]:
+        """The domains without an active specialist, if a guarantee holds only while all have one.
+
+        It is about the requests of all domains together: a share of wrong ones that is small among
+        them may be large among those of the domains that are left.
+        """
+        if self._guarantee is None or self._guarantee.threshold is None:
+            return ()
+        return tuple(sorted(of for of, models in self._active(access).items() if not models))
+
+    def _guaranteed(self, access: Access) -> str | None:
+        if voided_by := ", ".join(self.guarantee_voided_by(access)):
+            return f"none now: it is about all domains, and no specialist of {voided_by} is active"
+        return None if self._guarantee is None else self._guarantee.sentence()
 
     def _active(self, access: Access) -> dict[str, tuple[str, ...]]:
         return {

@@ -31,6 +31,7 @@ from gateway.evidence.states import (
     version_of,
 )
 from gateway.evidence.store import ModelAnswer, StoreExecutor
+from gateway.guarantee_watch import GuaranteeWatch
 from gateway.observer import RequestObserver
 from gateway.record import Record
 from gateway.shadow_config import GradingSection, ShadowSection
@@ -63,6 +64,7 @@ class OnlineEvaluation:
     feedback: Feedback
     sampling: Sampling
     shadow: Shadow
+    guarantee: GuaranteeWatch
     metrics: EvidenceMetrics
 
     async def keep_going(self) -> None:
@@ -72,6 +74,7 @@ class OnlineEvaluation:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
                 await self.states.follow()
+                self.guarantee.look()
                 await self._maintain(minutely=turns % round(_MINUTE / FOLLOW_SECONDS) == 0)
             except Exception:  # noqa: BLE001 - must go on, or demotions go unnoticed
                 _log.exception("following the states failed; will retry")
@@ -190,6 +193,8 @@ def build_online_evaluation(
     executor = StoreExecutor(store)
     states = _states(dependencies, section, executor, metrics)
     states.register(store)
+    guarantee = GuaranteeWatch(dependencies.policy, states.active)
+    guarantee.look()
     specs = config.specialists
     gradings = {spec.name: _grading(section.grading_of(spec.name), spec) for spec in specs}
     judge, limit = _judge(dependencies, section), section.max_pairs_per_key_per_day
@@ -208,6 +213,7 @@ def build_online_evaluation(
         feedback=Feedback(config, answers, pairs, metrics),
         sampling=Sampling(config, *ratios, states.state, dependencies.draw),
         shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
+        guarantee=guarantee,
         metrics=metrics,
     )
 

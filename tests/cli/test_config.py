@@ -7,10 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
-from cli.faults import unheld_rights
+from cli.faults import unheld_rights, unproven_guarantee
 from cli.main import main
-from gateway.config import GatewaySection
+from gateway.config import GatewaySection, NicheConfig
 
 OLD = "router: {max_batch: 8}  # a comment\r\n"
 NEW = "router: {max_batch_size: 8}  # a comment\r\n"
@@ -189,6 +190,29 @@ def test_what_nobody_may_do_is_said(tmp_path: Path, keys: str, unheld: set[str])
     said = "".join(unheld_rights(edge))
 
     assert {mark for mark in ("`grader KEY`", "`operator KEY`") if mark in said} == unheld
+
+
+@pytest.mark.parametrize(
+    ("begins", "guarantee", "silent"),
+    [
+        ("shadow", "{alpha: 0.02}", "sql"),
+        ("active", "{alpha: 0.02}", ""),
+        ("shadow", "null", ""),
+    ],
+    ids=["in the shadow", "active", "no guarantee"],
+)
+def test_a_guarantee_that_does_not_hold_from_the_start_is_noted(
+    begins: str, guarantee: str, silent: str
+) -> None:
+    """It is no fault: it holds once every domain has a specialist that proved itself."""
+    stack = STACK.replace("domain: sql", f"domain: sql, initial_state: {begins}")
+    stack = stack.replace("name: b,", "name: b, initial_state: shadow,")
+    stack += f"router: {{guarantee: {guarantee}}}\ngateway: {{shadow: {{path: evidence.db}}}}"
+    config = NicheConfig.model_validate(yaml.safe_load(stack))
+
+    said = [note.split(" is active")[0].split()[-1] for note in unproven_guarantee(config)]
+
+    assert said == ([silent] if silent else [])
 
 
 def test_a_line_that_is_no_key_is_a_fault(

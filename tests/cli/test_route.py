@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from cli.route import asked, explained
+from cli.route import asked, explained, without_states
 from deployments.protocol import Message
 from router.types import Explanation, Form, Neighbour, Piece, Query, Rationale, Source
 
@@ -115,3 +115,11 @@ def test_a_guarantee_is_told() -> None:
     """In its own words."""
     said = explained(replace(EXPLANATION, guarantee="at most 1 %"))
     assert "guarantee   at most 1 %" in said
+
+
+def test_a_guarantee_comes_with_its_condition_where_specialists_have_states() -> None:
+    """They are in the store of the gateways, which this command does not ask."""
+    told = without_states(replace(EXPLANATION, guarantee="at most 1 %")).guarantee
+    assert told is not None
+    assert "active" in told.removesuffix("at most 1 %")
+    assert without_states(EXPLANATION) == EXPLANATION

@@ -34,6 +34,7 @@ from gateway.public_network import public_connector
 from gateway.scoring import DeployedScorer
 from gateway.specialists.stack_file import StackFile
 from router.config import RouterConfig, SelectionConfig
+from router.guarantee import Guarantee
 from router.policy import Policy
 from tests.fakes import FakeBackend, FakeClassifier, FakeClock
 
@@ -130,6 +131,7 @@ def make_gateway(
     embeddings: Sequence[ModelSpec] = (),
     rerankers: Sequence[ModelSpec] = (),
     quality_point_worth: float | None = None,
+    guarantee: Guarantee | None = None,
     decision_log: DecisionLogSection | None = None,
     stack_file: StackFile | None = None,
     connect_to_images: Callable[[], aiohttp.BaseConnector] = public_connector,
@@ -160,7 +162,7 @@ def make_gateway(
         backends[trial.name] = trial
     dependencies = Dependencies(
         config=config,
-        policy=Policy({"sql": config.models_of("sql")}, "big", RouterConfig()),
+        policy=Policy({"sql": config.models_of("sql")}, "big", RouterConfig(), guarantee),
         classifier=scorer or classifier,
         backends=backends,
         metrics=metrics,

@@ -217,6 +217,31 @@ def test_a_guarantee_sets_the_confidence():
     assert (explained.min_confidence, explained.guarantee) == (0.91, promise.sentence())
 
 
+def test_a_guarantee_is_stated_only_while_every_domain_has_an_active_specialist():
+    """It is about the requests of all domains: few wrong ones among many may be many among few."""
+    promise = Guarantee(0.05, 0.05, "misroute", 0.8, 90, 100, 0.0, 0.04)
+    table = {"sql": ("sql-a", "sql-b"), "math": ("math-a",)}
+    found = Policy(table, "boss", RouterConfig(), promise)
+    for active, voided_by in (
+        ({"sql-b", "math-a"}, ()),
+        ({"sql-a", "sql-b"}, ("math",)),
+        (set(), ("math", "sql")),
+    ):
+        access = Access(active=active.__contains__)
+        stated = found.explain(scores(), access=access).guarantee
+        assert found.guarantee_voided_by(access) == voided_by
+        assert (stated == promise.sentence()) == (not voided_by)
+        assert all(domain in stated for domain in voided_by)
+
+
+def test_what_routes_nothing_is_voided_by_nobody():
+    """Without a guarantee, or with an infeasible one, there is nothing to be kept."""
+    nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
+    nobody = Access(active=lambda _: False)
+    for what in (None, nothing):
+        assert policy(what).guarantee_voided_by(nobody) == ()
+
+
 def test_without_a_threshold_that_gives_the_guarantee_nothing_is_routed():
     """An infeasible guarantee is kept by routing nothing, and the explanation says so."""
     nothing = Guarantee(0.05, 0.05, "misroute", None, 0, 9, None, 1.0, "too few rows")
