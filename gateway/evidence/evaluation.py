@@ -193,8 +193,6 @@ def build_online_evaluation(
     executor = StoreExecutor(store)
     states = _states(dependencies, section, executor, metrics)
     states.register(store)
-    guarantee = GuaranteeWatch(dependencies.policy, states.active)
-    guarantee.look()
     specs = config.specialists
     gradings = {spec.name: _grading(section.grading_of(spec.name), spec) for spec in specs}
     judge, limit = _judge(dependencies, section), section.max_pairs_per_key_per_day
@@ -213,7 +211,7 @@ def build_online_evaluation(
         feedback=Feedback(config, answers, pairs, metrics),
         sampling=Sampling(config, *ratios, states.state, dependencies.draw),
         shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
-        guarantee=guarantee,
+        guarantee=GuaranteeWatch(dependencies.policy, states.active),
         metrics=metrics,
     )
 
