@@ -204,5 +204,6 @@ class Session:
             "margin": self._settings.terms.margin,
             "seed": self._settings.terms.seed,
             "max_tokens": self._settings.max_tokens,
+            "timeout_seconds": self._settings.timeout_seconds,
             "concurrency": self._settings.terms.concurrency,
         }

@@ -143,6 +143,15 @@ async def test_the_margin_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
         await compared(ToyGateway(GOOD), rows, settings_in(tmp_path, terms=terms))
 
 
+async def test_the_timeout_is_fixed_by_the_first_answer(tmp_path: Path) -> None:
+    """An answer that one limit failed must not stand beside answers under another."""
+    rows = rows_in(tmp_path, 3)
+    await compared(ToyGateway(GOOD), rows, settings_in(tmp_path, timeout_seconds=5.0))
+
+    with pytest.raises(ComparisonError, match=r"timeout_seconds was 5\.0 and is 120\.0"):
+        await compared(ToyGateway(GOOD), rows, settings_in(tmp_path))
+
+
 async def test_failures_count_as_wrong(tmp_path: Path) -> None:
     """They are not tried again, and are told."""
     gateway = ToyGateway(GOOD, cuts={SQL})
