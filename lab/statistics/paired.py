@@ -3,7 +3,8 @@
 The interval is a paired bootstrap over prompts, or over groups of prompts that belong together.
 Two pseudo-observations are added, one that the first arm wins and one that it loses, as in Bonett
 and Price's interval for paired shares: without them, a handful of prompts without a loss would give
-an interval that excludes losses. They widen the interval and leave the difference unchanged.
+an interval that excludes losses. Each weighs as much as a mean group, so that groups without a loss
+prove as little as that many prompts. They widen the interval and leave the difference unchanged.
 
 A difference is reported if its interval excludes zero and the exact test of wins against losses is
 significant.
@@ -105,11 +106,12 @@ def compare_by_draws(
 
 
 def smoothed_draws(groups: NDArray[np.int64], name: str) -> NDArray[np.float64]:
-    """How often each draw takes each row and, in the last columns, the two pseudo-observations:
-    (draws, rows + 2)."""
-    last = int(groups.max())
-    taken = draws(len(groups) + 2, name, np.append(groups, [last + 1, last + 2]))
-    return taken.astype(np.float64)
+    """How often each draw takes each row and, in the last columns, the two pseudo-observations,
+    each of as many rows as a mean group: (draws, rows + 2)."""
+    count = int(groups.max()) + 1
+    taken = draws(len(groups) + 2, name, np.append(groups, [count, count + 1])).astype(np.float64)
+    taken[:, -2:] *= len(groups) / count
+    return taken
 
 
 def smoothed_mean(

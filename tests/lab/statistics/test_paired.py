@@ -53,19 +53,18 @@ def test_the_interval_is_scipys_where_prompts_are_many() -> None:
 
 
 def test_groups_widen_the_interval_as_cluster_robust_errors_do() -> None:
-    """Forty groups of ten prompts that share most of their luck: statsmodels' sandwich agrees."""
+    """Hundreds of groups of ten prompts that share most of their luck: statsmodels' sandwich
+    agrees, since among so many groups two made-up ones no longer matter."""
     rng = np.random.default_rng(1)
-    groups = np.repeat(np.arange(40), 10)
-    one = np.clip(
-        0.5 + 0.3 * rng.standard_normal(40)[groups] + 0.1 * rng.standard_normal(400), 0, 1
-    )
-    other = np.full(400, 0.5)
+    groups = np.repeat(np.arange(300), 10)
+    luck, chance = rng.standard_normal(300)[groups], rng.standard_normal(3000)
+    one, other = np.clip(0.5 + 0.3 * luck + 0.1 * chance, 0, 1), np.full(3000, 0.5)
 
     found = compare_paired(one, other, groups, "test").difference
 
-    fit = sm.OLS(one - other, np.ones(400)).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    fit = sm.OLS(one - other, np.ones(3000)).fit(cov_type="cluster", cov_kwds={"groups": groups})
     assert found.high - found.low == pytest.approx(2 * 1.96 * fit.bse[0], rel=0.15)
-    alone = compare_paired(one, other, np.arange(400), "test").difference
+    alone = compare_paired(one, other, np.arange(3000), "test").difference
     assert found.high - found.low > 2 * (alone.high - alone.low)
 
 
@@ -79,6 +78,20 @@ def test_few_prompts_without_a_loss_prove_little(rows: int) -> None:
     assert found.difference.value == 0
     assert found.difference.low < -1 / (rows + 2) < 1 / (rows + 2) < found.difference.high
     assert found.non_inferior(0.02) == (rows > 140)
+
+
+@pytest.mark.parametrize(("groups", "each"), [(2, 200), (20, 10)])
+def test_groups_without_a_loss_prove_as_little_as_that_many_prompts(groups: int, each: int) -> None:
+    """However many prompts each group has."""
+    same = np.ones(groups * each)
+
+    found = compare_paired(same, same, np.repeat(np.arange(groups), each), "test")
+
+    alone = compare_paired(np.ones(groups), np.ones(groups), np.arange(groups), "test").difference
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (alone.low, alone.high), abs=0.02
+    )
+    assert not found.non_inferior(0.02)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
