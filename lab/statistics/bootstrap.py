@@ -2,8 +2,7 @@
 
 Draws are paired: models compared on the same rows share the draws, so a hard row is hard for both.
 Rows that belong together, such as those of one document, are drawn together.
-Intervals are the 2.5 % and 97.5 % points of 2,000 draws. A single share of right answers has
-Wilson's interval in their place: where every row is right, or none, no draw differs.
+Intervals are the 2.5 % and 97.5 % points of 2,000 draws.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.statistics.interval import Interval, share_interval
+from lab.statistics.interval import Interval
 
 RESAMPLES = 2000
 
@@ -81,28 +80,3 @@ def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
     numbers: dict[object, int] = {}
     keys = [name or place for place, name in enumerate(names)]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
-
-
-def qualities(counts: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The quality in each draw, (draws,): F1 of the items, which equals accuracy for right-or-wrong
-    answers.
-
-    Args:
-        counts: hits, claimed and wanted of each row, (rows, 3).
-        taken: see `draws`.
-    """
-    sums = taken @ counts
-    items = sums[:, 1] + sums[:, 2]
-    # As in `Counts.quality`: nothing wanted and nothing claimed counts as right.
-    return np.where(items > 0, 2 * sums[:, 0] / np.maximum(items, 1), 1.0)
-
-
-def quality_interval(counts: NDArray[np.int64], drawn: NDArray[np.float64]) -> Interval:
-    """A quality with its interval: Wilson's for right-or-wrong answers, else bootstrapped.
-
-    Args:
-        counts: hits, claimed and wanted of each row, (rows, 3).
-        drawn: the quality in each draw, (draws,), as `qualities` gives it.
-    """
-    right_or_wrong = bool((counts[:, 1:] == 1).all())
-    return share_interval(counts[:, 0] == 1) if right_or_wrong else interval(drawn)

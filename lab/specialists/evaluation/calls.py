@@ -18,8 +18,9 @@ from lab.specialists.evaluation.plan import Weights
 from lab.specialists.evaluation.served import ServedGenerator
 from lab.specialists.evaluation.tasks import drawn
 from lab.specialists.niche import Example, FunctionSet, Niche
-from lab.statistics.bootstrap import draws, group_numbers, interval, qualities
+from lab.statistics.bootstrap import draws, group_numbers, interval
 from lab.statistics.interval import Interval
+from lab.statistics.quality import qualities
 from lab.statistics.table import Table
 from router.grading.registry import GRADERS
 

@@ -1,19 +1,20 @@
 """The matrix: every model's quality and cost on every set, and which model wins which niche.
 
 Pure: graded rows in, figures out. A niche is won if the interval of (specialist - generalist) is
-above zero, lost if it is below, and tied if it contains zero. The generalist has the prompt that
-did best on these same rows, which favours it.
+above zero, lost if it is below, and tied if it contains zero. Intervals take the rows of a group
+together. The generalist has the prompt that did best on these same rows, which favours it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.statistics.bootstrap import draws, interval, qualities, quality_interval
+from lab.statistics.bootstrap import draws, interval
 from lab.statistics.interval import Interval
+from lab.statistics.quality import qualities, quality_difference, quality_interval
 
 Outcome = Literal["wins", "ties", "loses"]
 
@@ -155,56 +156,63 @@ class Matrix:
 
 _Drawn = Mapping[tuple[str, str], NDArray[np.float64]]
 _Graded = Mapping[tuple[str, str], GradedRows]
+_Groups = Mapping[str, NDArray[np.int64]]
 
 
-def matrix(graded: _Graded, spec: MatrixSpec) -> Matrix:
+def matrix(graded: _Graded, spec: MatrixSpec, groups: _Groups) -> Matrix:
     """The figures.
 
     Args:
         graded: by model and column name; a model may lack a column.
         spec: the models and columns.
+        groups: by set, the group of each row, (rows,), numbered from 0.
 
     Raises:
         ValueError: two models have different numbers of rows in the same column.
     """
     drawn: dict[tuple[str, str], NDArray[np.float64]] = {}
+    cells: list[Cell] = []
     for column in spec.columns:
         found = {m: graded[m, column.name] for m in spec.models if (m, column.name) in graded}
         sizes = {len(of.counts) for of in found.values()}
         if len(sizes) > 1:
             raise ValueError(f"column {column.name!r}: models with {sorted(sizes)} rows")
+        own = groups[column.rows_of]
         for rows in sizes:
-            taken = draws(rows, column.rows_of)
+            taken = draws(rows, column.rows_of, own)
             for model, of in found.items():
                 drawn[model, column.name] = qualities(of.counts, taken)
-    cells = tuple(
-        Cell(
-            *(model, column, len(graded[model, column].counts)),
-            quality_interval(graded[model, column].counts, of_draws),
-            float(graded[model, column].flops.mean()),
-            float(graded[model, column].seconds.mean()),
-        )
-        for (model, column), of_draws in drawn.items()
+                cells.append(_cell(model, column, of, own))
+    verdicts = tuple(_verdicts(graded, drawn, spec, groups))
+    return Matrix(spec, tuple(cells), verdicts, _dominance(drawn, spec))
+
+
+def _cell(model: str, column: Column, graded: GradedRows, groups: NDArray[np.int64]) -> Cell:
+    return Cell(
+        *(model, column.name, len(graded.counts)),
+        quality_interval(graded.counts, groups, column.rows_of),
+        float(graded.flops.mean()),
+        float(graded.seconds.mean()),
     )
-    return Matrix(spec, cells, _verdicts(graded, drawn, spec), _dominance(drawn, spec))
 
 
-def _verdicts(graded: _Graded, drawn: _Drawn, spec: MatrixSpec) -> tuple[Verdict, ...]:
-    verdicts = []
+def _verdicts(
+    graded: _Graded, drawn: _Drawn, spec: MatrixSpec, groups: _Groups
+) -> Iterator[Verdict]:
     for column in spec.columns:
         specialist = spec.specialists.get(column.niche or "")
         baselines = [baseline for baseline in spec.baselines if (baseline, column.name) in drawn]
         if specialist is None or (specialist, column.name) not in drawn or not baselines:
             continue
         best = max(baselines, key=lambda baseline: drawn[baseline, column.name][0])
-        difference = interval(drawn[specialist, column.name] - drawn[best, column.name])
+        own, other = graded[specialist, column.name], graded[best, column.name]
+        difference = quality_difference(
+            own.counts, other.counts, groups[column.rows_of], column.rows_of
+        )
         costs = [
-            _cost(baseline, graded[specialist, column.name], graded[baseline, column.name])
-            for baseline in (best, baselines[0])
+            _cost(baseline, own, graded[baseline, column.name]) for baseline in (best, baselines[0])
         ]
-        outcome = _outcome(difference)
-        verdicts.append(Verdict(column.name, specialist, best, difference, outcome, *costs))
-    return tuple(verdicts)
+        yield Verdict(column.name, specialist, best, difference, _outcome(difference), *costs)
 
 
 def _outcome(difference: Interval) -> Outcome:

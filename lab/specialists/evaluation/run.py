@@ -103,7 +103,8 @@ def run(plan: Plan, settings: Settings) -> Report:
     finally:
         loader.close()
     shapes = {of.name: _shape(of.weights) for of in plan.candidates}
-    found = matrix(_graded(plan, answers, shapes), plan.spec)
+    groups = {task.name: task.groups for task in plan.tasks}
+    found = matrix(_graded(plan, answers, shapes), plan.spec, groups)
     return Report(plan, found, _degenerations(plan, answers), shapes)
 
 

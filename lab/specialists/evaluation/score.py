@@ -17,7 +17,7 @@ from lab.specialists.evaluation.generate import Generator
 from lab.specialists.evaluation.tasks import Task, niche_tasks
 from lab.specialists.merged_model import load_model
 from lab.specialists.niche import Niche
-from lab.statistics.bootstrap import draws, qualities, quality_interval
+from lab.statistics.quality import quality_interval
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Score:
         quality: by the niche's first grader, in [0, 1]: the share of right answers, or F1 if an
             answer is a list of items.
         examples: rows.
-        low: the lower bound of its 95 % interval: Wilson's for right-or-wrong answers, else
-            bootstrapped.
+        low: the lower bound of its 95 % interval: Wilson's for right-or-wrong answers that share
+            no group, else bootstrapped over groups.
         high: the upper bound.
         cut: answers that the length limit ended.
         mean_prompt_tokens: including the system prompt.
@@ -65,8 +65,7 @@ def evaluate(
     trained = load_adapter(str(adapter)) if adapter is not None else None
     model = load_model(base, trained, torch.float32)
     answers = _answers(Generator(model, AutoTokenizer.from_pretrained(base)), task, niche)
-    counts = task.grade(answers)[0]
-    found = quality_interval(counts, qualities(counts, draws(len(counts), niche.name)))
+    found = quality_interval(task.grade(answers)[0], task.groups, niche.name)
     return Score(
         quality=found.value,
         examples=len(answers),

@@ -17,6 +17,7 @@ from lab.datasets.manifest import read_rows
 from lab.specialists.evaluation.answers import GeneratedAnswer
 from lab.specialists.evaluation.matrix import Column
 from lab.specialists.niche import Example, Niche, Split
+from lab.statistics.bootstrap import group_numbers
 from router.grading.registry import GRADERS, as_read
 
 GENERAL = "general"
@@ -62,6 +63,13 @@ class Task:
             Column(self.name if niche else first, self.name, niche, home),
             *(Column(f"{self.name} ({measure})", self.name, niche) for measure in others),
         )
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """The number of each row's group, such as its table; each row is its own where groups are
+        kinds of prompts."""
+        kinds = self.niche is not None and self.niche.groups_are_kinds
+        return group_numbers(["" if kinds else of.example.group for of in self.questions])
 
     def grade(self, answers: Sequence[GeneratedAnswer]) -> list[NDArray[np.int64]]:
         """The counts under each measure, (rows, 3) each; the same for every model."""

@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from lab.statistics.bootstrap import (
-    RESAMPLES,
-    bootstrap,
-    draws,
-    interval,
-    qualities,
-    quality_interval,
-)
+from lab.statistics.bootstrap import RESAMPLES, bootstrap, draws, interval
+from lab.statistics.quality import qualities
 
 
 def right_or_wrong(hits: np.ndarray) -> np.ndarray:
@@ -52,11 +46,6 @@ def test_a_group_is_drawn_whole() -> None:
 def test_groups_of_one_are_no_groups() -> None:
     """The draws are those without any."""
     assert (draws(9, "set", np.arange(9)) == draws(9, "set")).all()
-
-
-def test_nothing_wanted_and_nothing_claimed_is_right() -> None:
-    """As `Counts.quality` has it."""
-    assert (qualities(np.zeros((4, 3), dtype=np.int64), draws(4, "set")) == 1).all()
 
 
 def test_the_interval_of_a_share_is_that_of_theory() -> None:
@@ -102,24 +91,6 @@ def test_draws_without_a_figure_are_left_out() -> None:
     found = interval(np.array([0.5, np.nan, 0.25, 0.75]))
 
     assert (found.value, found.low >= 0.25, found.high <= 0.75) == (0.5, True, True)
-
-
-def test_no_right_answer_in_many_still_has_an_upper_bound() -> None:
-    """Wilson's interval for a share; draws of zeros would claim certainty."""
-    counts = right_or_wrong(np.zeros(50, dtype=bool))
-
-    found = quality_interval(counts, qualities(counts, draws(50, "set")))
-
-    assert (found.value, found.low) == (0, 0)
-    assert found.high == pytest.approx(0.0714, abs=1e-3)
-
-
-def test_items_have_the_interval_of_the_draws() -> None:
-    """Wilson's is for right or wrong alone."""
-    counts = np.array([[1, 2, 2], [2, 2, 2], [0, 1, 1]] * 10)
-    drawn = qualities(counts, draws(30, "set"))
-
-    assert quality_interval(counts, drawn) == interval(drawn)
 
 
 def test_an_infinite_draw_does_not_spoil_the_bounds() -> None:

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from lab.specialists.evaluation.matrix import Column, GradedRows, MatrixSpec, matrix
+from lab.specialists.evaluation.matrix import (
+    Column,
+    GradedRows,
+    Matrix,
+    MatrixSpec,
+    matrix,
+)
 
 ROWS = 100
 
@@ -24,6 +30,16 @@ SPEC = MatrixSpec(
     {"sql": "s", "tools": "t"},
     ("zero", "few"),
 )
+ALONE = np.arange(ROWS)
+
+
+def figures(
+    graded: Mapping[tuple[str, str], GradedRows],
+    spec: MatrixSpec = SPEC,
+    groups: np.ndarray = ALONE,
+) -> Matrix:
+    """The matrix; every set has the same groups."""
+    return matrix(graded, spec, {column.rows_of: groups for column in spec.columns})
 
 
 def all_graded(**over: GradedRows) -> Mapping[tuple[str, str], GradedRows]:
@@ -39,16 +55,29 @@ def all_graded(**over: GradedRows) -> Mapping[tuple[str, str], GradedRows]:
 
 def test_a_clear_difference_is_a_win() -> None:
     """The interval of the difference lies above zero."""
-    verdict, _ = matrix(all_graded(), SPEC).verdicts
+    verdict, _ = figures(all_graded()).verdicts
 
     assert (verdict.column, verdict.specialist, verdict.outcome) == ("sql", "s", "wins")
     assert verdict.difference.value == pytest.approx(0.8)
     assert 0.7 < verdict.difference.low < 0.8 < verdict.difference.high < 0.9
 
 
+def test_rows_of_few_groups_are_no_win() -> None:
+    """All hundred rows are of two tables, of which the specialist does one better."""
+    rows = all_graded(s_sql=graded(0.5), zero_sql=graded(0), few_sql=graded(0))
+
+    alone, grouped = figures(rows), figures(rows, groups=np.repeat([0, 1], ROWS // 2))
+
+    assert (alone.verdicts[0].outcome, grouped.verdicts[0].outcome) == ("wins", "ties")
+    narrow, wide = (found.cell("s", "sql") for found in (alone, grouped))
+    assert narrow is not None
+    assert wide is not None
+    assert wide.quality.low < narrow.quality.low < narrow.quality.high < wide.quality.high
+
+
 def test_a_small_difference_is_a_tie() -> None:
     """The interval holds zero: two rows of a hundred may be chance."""
-    verdict, _ = matrix(all_graded(s_sql=graded(0.12)), SPEC).verdicts
+    verdict, _ = figures(all_graded(s_sql=graded(0.12))).verdicts
 
     assert verdict.outcome == "ties"
     assert not verdict.keeps_its_place
@@ -56,27 +85,26 @@ def test_a_small_difference_is_a_tie() -> None:
 
 def test_a_specialist_may_lose() -> None:
     """And it is said."""
-    verdict, _ = matrix(all_graded(few_sql=graded(1.0)), SPEC).verdicts
+    verdict, _ = figures(all_graded(few_sql=graded(1.0))).verdicts
 
     assert (verdict.outcome, verdict.baseline) == ("loses", "few")
 
 
 def test_the_rival_is_the_generalist_asked_best() -> None:
     """Whichever way of asking gets more rows right is compared."""
-    verdicts = matrix(all_graded(few_sql=graded(0.5), zero_tools=graded(0.4)), SPEC).verdicts
+    verdicts = figures(all_graded(few_sql=graded(0.5), zero_tools=graded(0.4))).verdicts
 
     assert [of.baseline for of in verdicts] == ["few", "zero"]
 
 
 def test_costs_are_shares_of_the_rivals() -> None:
     """Of the best way of asking, and of the one without examples."""
-    found = matrix(
+    found = figures(
         all_graded(
             s_sql=graded(0.9, 2.0, 3.0),
             few_sql=graded(0.5, 8.0, 12.0),
             zero_sql=graded(0.1, 4.0, 2.0),
         ),
-        SPEC,
     )
     best, zero_shot = found.verdicts[0].against_best, found.verdicts[0].against_zero_shot
 
@@ -87,14 +115,14 @@ def test_costs_are_shares_of_the_rivals() -> None:
 
 def test_better_and_cheaper_keeps_its_place() -> None:
     """However the generalist is asked."""
-    verdict, _ = matrix(all_graded(s_sql=graded(0.9, 0.4, 0.4)), SPEC).verdicts
+    verdict, _ = figures(all_graded(s_sql=graded(0.9, 0.4, 0.4))).verdicts
 
     assert verdict.keeps_its_place
 
 
 def test_the_index_is_the_diagonal_less_the_rest_over_the_diagonal() -> None:
     """0.9 at home and 0.3 elsewhere make 2/3."""
-    found = matrix(all_graded(s_tools=graded(0.4), t_sql=graded(0.2)), SPEC)
+    found = figures(all_graded(s_tools=graded(0.4), t_sql=graded(0.2)))
 
     assert found.dominance is not None
     assert found.dominance.value == pytest.approx(2 / 3)
@@ -103,7 +131,7 @@ def test_the_index_is_the_diagonal_less_the_rest_over_the_diagonal() -> None:
 
 def test_the_index_is_one_where_no_specialist_is_right_elsewhere() -> None:
     """And no draw changes that."""
-    found = matrix(all_graded(), SPEC).dominance
+    found = figures(all_graded()).dominance
 
     assert found is not None
     assert (found.value, found.low, found.high) == (1, 1, 1)
@@ -113,14 +141,14 @@ def test_a_single_specialist_has_no_index() -> None:
     """There is nothing off the diagonal."""
     spec = MatrixSpec(SPEC.models, SPEC.columns, {"sql": "s"}, SPEC.baselines)
 
-    assert matrix(all_graded(), spec).dominance is None
+    assert figures(all_graded(), spec).dominance is None
 
 
 def test_specialists_that_are_never_right_have_no_index() -> None:
     """A ratio to nothing is none."""
     nothing = all_graded(s_sql=graded(0), t_tools=graded(0))
 
-    assert matrix(nothing, SPEC).dominance is None
+    assert figures(nothing).dominance is None
 
 
 def test_further_sets_of_a_niche_are_judged_but_not_on_the_diagonal() -> None:
@@ -129,9 +157,9 @@ def test_further_sets_of_a_niche_are_judged_but_not_on_the_diagonal() -> None:
     spec = MatrixSpec(SPEC.models, (*SPEC.columns, further), SPEC.specialists, SPEC.baselines)
     more = {(model, "sql/other"): graded(0.3) for model in SPEC.models}
 
-    found = matrix({**all_graded(), **more}, spec)
+    found = figures({**all_graded(), **more}, spec)
 
-    assert found.dominance == matrix(all_graded(), SPEC).dominance
+    assert found.dominance == figures(all_graded()).dominance
     assert [(of.column, of.outcome) for of in found.verdicts][2] == ("sql/other", "ties")
 
 
@@ -139,7 +167,7 @@ def test_what_was_not_asked_has_no_cell() -> None:
     """A generalist without examples for a set is absent there, not wrong."""
     some = {pair: of for pair, of in all_graded().items() if pair != ("few", "tools")}
 
-    found = matrix(some, SPEC)
+    found = figures(some)
 
     assert found.cell("few", "tools") is None
     assert found.cell("few", "sql") is not None
@@ -148,7 +176,7 @@ def test_what_was_not_asked_has_no_cell() -> None:
 
 def test_a_cell_has_the_mean_cost_of_its_requests() -> None:
     """FLOPs and seconds per request."""
-    cell = matrix(all_graded(s_sql=graded(0.9, 3.0, 0.5)), SPEC).cell("s", "sql")
+    cell = figures(all_graded(s_sql=graded(0.9, 3.0, 0.5))).cell("s", "sql")
 
     assert cell is not None
     assert (cell.rows, cell.flops, cell.seconds) == (ROWS, 3.0, 0.5)
@@ -157,7 +185,7 @@ def test_a_cell_has_the_mean_cost_of_its_requests() -> None:
 def test_models_with_other_rows_cannot_be_paired() -> None:
     """The column is named."""
     with pytest.raises(ValueError, match=r"'sql'.*\[50, 100\]"):
-        matrix(all_graded(s_sql=graded(0.9, rows=50)), SPEC)
+        figures(all_graded(s_sql=graded(0.9, rows=50)))
 
 
 def test_rows_and_costs_belong_together() -> None:

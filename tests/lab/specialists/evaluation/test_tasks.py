@@ -62,6 +62,18 @@ def test_a_further_measure_is_a_column_of_the_same_set(tmp_path: Path) -> None:
     ]
 
 
+def test_questions_of_one_table_are_a_group_and_those_of_one_function_are_not() -> None:
+    """A function is a kind of prompt, and no common source."""
+    examples = (Example("a", "x", "1"), Example("b", "y", "2"), Example("c", "z", "1"))
+    questions = tuple(Question(example, ()) for example in examples)
+    sql, tools = (
+        replace(task_of(name, examples[0]), questions=questions) for name in ("sql", "tools")
+    )
+
+    assert sql.groups.tolist() == [0, 1, 0]
+    assert tools.groups.tolist() == [0, 1, 2]
+
+
 def test_validation_rows_have_the_first_measure_and_no_further_set(tmp_path: Path) -> None:
     """They are there to choose by, and one figure decides."""
     tasks = [*niche_tasks(ONE, 10, tmp_path, "validation"), *niche_tasks(TWO, 10, tmp_path)]
