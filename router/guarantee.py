@@ -27,8 +27,9 @@ top 40 % 0.56 and 0.30, the three 0.57 and 0.17.
 
 It does not cover: traffic unlike the calibration rows, near-duplicate rows, a router changed after
 the rows were scored, an alpha chosen among several by its result, requests of only some of the
-domains (`Policy` states nothing while one has no active specialist). Betting depends on the order
-of the rows: the caller shuffles them with a fixed seed.
+domains (`Policy` states nothing while one has no active specialist). Rows must be independent
+draws: where they come in groups, such as of a document, the caller gives one of each. Betting
+depends on the order of the rows: the caller shuffles them with a fixed seed.
 """
 
 import math
@@ -250,10 +251,11 @@ def _infeasible(
         return bound, (
             f"too few rows: {len(losses)} of the {len(loss)} calibration rows have a confidence >= "
             f"{threshold:.4g}, and even without any loss at least {needed} are needed there. Add "
-            f"calibration rows, or raise alpha ({test.alpha:.4g}) or delta ({test.delta:.4g})."
+            f"calibration rows of other groups, or raise alpha ({test.alpha:.4g}) or delta "
+            f"({test.delta:.4g})."
         )
     remedy = (
-        "Add calibration rows, or raise alpha."
+        "Add calibration rows of other groups, or raise alpha."
         if losses.mean() <= test.alpha
         else "Improve the classifier or the specialists, or raise alpha."
     )

@@ -35,6 +35,13 @@ class Material:
         """The rows of a split."""
         return [self.rows[index] for index in getattr(self.splits, split)]
 
+    def calibration(self, seed: int) -> list[LabelledRow]:
+        """One calibration row of each group, drawn at random: a guarantee counts them as
+        independent draws. They are shuffled, since it may test them sequentially, and files are
+        often sorted."""
+        shuffled = np.random.default_rng(seed).permutation(self.splits.calibration)
+        return list({self.rows[index].group: self.rows[index] for index in shuffled}.values())
+
     def truth(self, rows: Sequence[LabelledRow]) -> Indices:
         """The class of each row."""
         return np.array([self.classes.index(row.domain) for row in rows], np.int64)

@@ -81,7 +81,7 @@ class Report:
             f"Domains: {', '.join(map(escaped, head.classes))}. "
             f"Encoder: {escaped(self.encoder)}, {'fine-tuned' if self.tuned else 'frozen'}.",
             f"Rows: {sizes}; {self.dropped} dropped so that the splits share no group, no wording\n"
-            "and no near-duplicate.",
+            "and no near-duplicate. Of the calibration rows, one of each group counts.",
             f"Training rows: sha256 `{self.data_sha256}`.",
             *self._settings(),
             "## Routed against misrouted",

@@ -225,8 +225,8 @@ class _Parts:
         plain: the training rows.
         fit: the training rows and what is made of them: noisy copies, or other forms.
         validation: likewise, of the validation rows.
-        held_out: the calibration rows; in a tuned training each in one form.
-        excess_loss: of the calibration rows.
+        held_out: a calibration row of each group; in a tuned training each in one form.
+        excess_loss: of these calibration rows.
         deciding: the texts of the training rows.
         checked: the texts of the validation rows.
         forms: the forms of the rows that a tuned training makes, which end `fit`.
@@ -341,9 +341,7 @@ def _parts(
         return Part(found.vectors, material.truth(rows)), found
 
     train, validation = material.of("train"), material.of("validation")
-    # Shuffled, since a guarantee may test them sequentially, and files are often sorted.
-    drawn = np.random.default_rng(seed).permutation(material.splits.calibration)
-    calibration: list[LabelledRow] = [material.rows[index] for index in drawn]
+    calibration: Sequence[LabelledRow] = material.calibration(seed)
     plain, deciding = part(train)
     checked, checked_texts = part(validation)
     made: list[FormedRow] = []

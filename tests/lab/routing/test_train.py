@@ -103,6 +103,19 @@ def test_calibration_rows_are_kept_for_guarantees(trained):
     assert np.isnan(calibration.excess_loss).all()
 
 
+def test_calibration_rows_of_one_group_are_one_draw(tmp_path):
+    """Twenty rows of each domain come as four tables of five: twelve rows make the guarantee."""
+    rows = [
+        replace(row, group=f"{row.domain} table {int(row.group.removeprefix(row.domain)) // 7 % 4}")
+        if row.split == "calibration"
+        else row
+        for row in toy_rows()
+    ]
+    report = train(rows, HashingEncoder(), tmp_path, CONFIG)
+    assert report.sizes["calibration"] == 60
+    assert {level.rows for level in report.guarantees} == {12}
+
+
 def test_paired_outcomes_reach_the_calibration(tmp_path):
     """The generalist's lead on calibration rows is kept in their order."""
     rows = [replace(row, excess_loss=0.25) for row in toy_rows()]
