@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.routing.forms import TuningPrompt
-from lab.routing.rows import LabelledRow, Splits, query_of
+from lab.routing.rows import LabelledRow, Splits, query_of, wording
 from router.conversation import system_text, user_turns
 from router.errors import TrainingError
 from router.types import GENERAL
@@ -48,13 +48,23 @@ class Material:
 
     def tuning_prompts(self) -> list[TuningPrompt]:
         """The training rows that are one message, whose system prompt, if any, sets its domain's
-        own task: another may hold a part of what is asked."""
+        own task: another may hold a part of what is asked. A text that has several domains belongs
+        to one by its system prompt alone, and tunes without it only as what it is without one."""
         own = self.own_tasks()
+        domains: dict[str, set[str]] = defaultdict(set)
+        for row in self.of("train"):
+            domains[wording(row.text)].add(row.domain)
+
+        def tunes(row: LabelledRow) -> bool:
+            query = query_of(row)
+            system = system_text(query)
+            told = len(domains[wording(row.text)]) == 1 and system in own.get(row.domain, ())
+            return len(user_turns(query)) == 1 and (not system or told)
+
         return [
             TuningPrompt(row.text, row.domain, _OWN_WEIGHT if row.source.endswith(OWN) else 1.0)
             for row in self.of("train")
-            if len(user_turns(query_of(row))) == 1
-            and system_text(query_of(row)) in ("", *own.get(row.domain, ()))
+            if tunes(row)
         ]
 
     def own_tasks(self) -> Mapping[str, Sequence[str]]:

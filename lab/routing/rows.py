@@ -2,18 +2,20 @@
 
 Rule: evaluation rows take precedence. A training row that shares its group, its wording or (nearly)
 its vector with a validation, test or unseen row is dropped; likewise each split yields to the later
-ones. The number of dropped rows is reported.
+ones. Within a split, a prompt that comes again is dropped, and one that has the text of another but
+another system prompt or conversation is kept. The number of dropped rows is reported.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.protocol import Message
 from router.errors import TrainingError
 from router.types import Query
 
@@ -112,10 +114,8 @@ def separate(
     drawn = _drawn(rows)
     ranks = np.array([_rank(row, drawn) for row in rows])
     kept = _kept_by_key(ranks, [row.group for row in rows])
-    wordings = [wording(row.text) for row in rows]
-    kept &= _kept_by_key(ranks, wordings) & _first_of_each(
-        list(zip(ranks.tolist(), wordings, strict=True))
-    )
+    kept &= _kept_by_key(ranks, [wording(row.text) for row in rows])
+    kept &= _first_of_each([(rank, _turns(row)) for rank, row in zip(ranks, rows, strict=True)])
     for rank in range(len(SPLITS) - 1):
         lower = np.flatnonzero(kept & (ranks == rank))
         higher = np.flatnonzero(kept & (ranks > rank))
@@ -184,8 +184,14 @@ def _kept_by_key(ranks: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.bo
     return np.array([highest[key] for key in keys]) == ranks
 
 
-def _first_of_each(keys: Sequence[tuple[int, str]]) -> NDArray[np.bool_]:
-    first: dict[tuple[int, str], int] = {}
+def _turns(row: LabelledRow) -> tuple[tuple[str, str], ...]:
+    """The wordings of the whole query: below another system prompt a text is another prompt."""
+    turns = query_of(row).messages or (Message("user", row.text),)
+    return tuple((turn.role, wording(turn.content)) for turn in turns)
+
+
+def _first_of_each(keys: Sequence[Hashable]) -> NDArray[np.bool_]:
+    first: dict[Hashable, int] = {}
     for index, key in enumerate(keys):
         first.setdefault(key, index)
     return np.array([first[key] == index for index, key in enumerate(keys)], np.bool_)

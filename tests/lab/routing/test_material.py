@@ -55,6 +55,17 @@ def test_rows_below_the_prompt_of_their_task_tune_an_encoder():
     assert [prompt.text for prompt in found] == ["oldest?", "newest?", "plain"]
 
 
+def test_a_text_of_several_domains_tunes_only_as_what_it_is_alone():
+    """Below the niche's system prompt it is the niche's; tuning reads it without."""
+    found = material(
+        *(below(SQL, text) for text in ("oldest?", "newest?")),
+        *(Row(text, GENERAL, text) for text in ("oldest?", "hello")),
+    ).tuning_prompts()
+    assert [(prompt.text, prompt.domain) for prompt in found] == [
+        *(("newest?", "sql"), ("oldest?", GENERAL), ("hello", GENERAL))
+    ]
+
+
 def test_own_rows_are_drawn_more_often():
     """They are few, in words that public sets lack."""
     rows = Row("a", "sql", "a", source=f"natural {OWN}"), Row("b", "sql", "b", source="public")

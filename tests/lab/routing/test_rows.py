@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.routing.rows import SPLITS, Row, fingerprint, separate
+from deployments.protocol import Message
+from lab.routing.dataset import LabelledQuery
+from lab.routing.rows import SPLITS, Row, fingerprint, separate, wording
 from router.errors import TrainingError
+from router.types import Query
 from tests.router.fakes import HashingEncoder
 
 
@@ -50,6 +53,42 @@ def test_repeated_texts_are_kept_once():
     """A text that comes twice in a split counts once."""
     found = split([Row("hello", "general", g, "train") for g in "ab"])
     assert (found.train.tolist(), found.dropped) == ([0], 1)
+
+
+def below(system, text, domain, split):
+    turns = [Message("system", system)] if system else []
+    return LabelledQuery(Query((*turns, Message("user", text))), domain, wording(text), split)
+
+
+def test_a_text_below_several_system_prompts_is_several_prompts():
+    """They teach to read the task; one that comes again with the same system prompt counts once."""
+    found = split(
+        [
+            below("Translate the user's text.", "my parcel is late", "translate", None),
+            below("", "my parcel is late", "support", None),
+            below("Summarise the text.", "my parcel is late", "general", None),
+            below("Summarise the text!", "My parcel is late.", "general", None),
+        ]
+    )
+    assert [len(getattr(found, name)) for name in SPLITS if len(getattr(found, name))] == [3]
+    assert found.dropped == 1
+
+
+def test_a_text_below_several_system_prompts_stands_on_one_side():
+    """That of the measured one, whatever the system prompts."""
+    found = split(
+        [
+            below("Translate the user's text.", "my parcel is late", "translate", "train"),
+            below("", "my parcel is late", "support", "test"),
+        ]
+    )
+    assert (found.train.tolist(), found.test.tolist()) == ([], [1])
+
+
+def test_a_message_alone_is_the_same_as_its_text():
+    """Rows may give either."""
+    rows = [Row("hello", "general", "a", "train"), below("", "hello", "general", "train")]
+    assert split(rows).train.tolist() == [0]
 
 
 def test_an_unknown_split_is_an_error():
