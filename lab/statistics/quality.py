@@ -69,7 +69,8 @@ def _drawn(
     if _alone(groups):
         return qualities(counts, draws(len(counts), name))
     items = max(1.0, float(counts[:, 1:].mean()))  # of a pseudo-observation, as of a mean row
-    drawn = qualities(np.append(counts, items * pseudo, axis=0), smoothed_draws(groups, name))
+    smoothed = np.append(counts, items * pseudo, axis=0).astype(np.float64)
+    drawn = qualities(smoothed, smoothed_draws(groups, name))
     return np.append(qualities(counts, np.ones((1, len(counts)))), drawn[1:])
 
 
