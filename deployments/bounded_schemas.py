@@ -15,8 +15,9 @@ from typing import Any
 
 from deployments.tagged_calls import may_call_again
 
-_CHARACTERS_PER_TOKEN = 0.9
-"""Digits are a token each, and small models like to repeat them."""
+_CHARACTERS_PER_TOKEN = (0.9, 2.5)
+"""Digits are a token each, and small models like to repeat them; where a schema needs more room
+than that, a token is taken to be as long as in most texts."""
 _MOST_TOKENS = 4096
 _MOST_CALLS, _TOKENS_OF_A_CALL = 3, 160
 """An answer that has room for several shares it among them."""
@@ -77,7 +78,8 @@ def most_calls(fields: Mapping[str, Any], max_tokens: int | None) -> int:
     most = min(_MOST_CALLS, (max_tokens or _MOST_TOKENS) // _TOKENS_OF_A_CALL)
     if most <= 1 or not isinstance(tools, list) or not may_call_again(fields):
         return 1
-    each = _room_of_a_call(most, max_tokens)
+    cautious, hopeful = _CHARACTERS_PER_TOKEN
+    each = max(1, round(_room_of_a_call(most, max_tokens) * cautious / hopeful))
     return most if all(_fits(tool, each) for tool in tools) else 1
 
 
@@ -109,12 +111,14 @@ def bounded(schema: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:
         schema: a JSON schema.
         max_tokens: the longest answer; None: there is no limit.
     """
-    room = _CHARACTERS_PER_TOKEN * min(max_tokens or _MOST_TOKENS, _MOST_TOKENS)
+    tokens = min(max_tokens or _MOST_TOKENS, _MOST_TOKENS)
     try:
         bounds = _Bounds(schema)
-        if bounds.least(schema) > room:
+        least = bounds.least(schema)
+        rooms = [each * tokens for each in _CHARACTERS_PER_TOKEN if each * tokens >= least]
+        if not rooms:
             return schema
-        found: dict[str, Any] = bounds.fit(schema, room)
+        found: dict[str, Any] = bounds.fit(schema, rooms[0])
     except (_TooLarge, RecursionError, LookupError, TypeError, ValueError, AttributeError):
         return schema  # what is none is told by who reads the schema itself
     return {

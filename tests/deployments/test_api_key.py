@@ -15,7 +15,11 @@ def test_a_variable_without_a_key_holds_none(environ: dict[str, str]) -> None:
     assert read_api_key(environ, "KEY") is None
 
 
-@pytest.mark.parametrize("text", ["sk-a\nsk-b", "sk-\x00a", "sk-\x7fa", "sk-a…", "sk-\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    ["sk-a\nsk-b", "sk-\x00a", "sk-\x7fa", "sk-a…", "sk-\udcff"],
+    ids=["line break", "NUL", "DEL", "beyond latin-1", "no character"],
+)
 def test_a_key_that_no_header_can_hold_is_refused(text: str) -> None:
     """The error names the variable, and shows nothing of the key."""
     with pytest.raises(ValueError, match="the key in KEY") as refused:

@@ -196,7 +196,7 @@ def test_an_answer_with_little_room_has_one_call(max_tokens: int | None, calls: 
 
 
 def test_a_call_that_needs_more_than_its_share_is_the_only_one() -> None:
-    """It would be cut by the next one.."""
+    """It would be cut by the next one."""
     long = asking(*(f"field number {number}" for number in range(12)))
     assert most_calls(long, MAX_TOKENS) == 1
     assert most_calls({"tools": asking("a")["tools"] + long["tools"]}, MAX_TOKENS) == 1
