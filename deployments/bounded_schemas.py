@@ -11,6 +11,7 @@ number of entries, a recursion a depth, numbers nine places.
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from deployments.tagged_calls import may_call_again
@@ -42,6 +43,10 @@ _KINDS = ("string", "number", "boolean", "null", "array", "object")
 
 class _TooLarge(Exception):
     """The schema, or the bounded one, has too many parts."""
+
+
+_UNREADABLE = (_TooLarge, RecursionError, LookupError, TypeError, ValueError, AttributeError)
+"""What a schema raises that is none, or is too large to be followed."""
 
 
 def bounded_fields(fields: Mapping[str, Any], max_tokens: int | None) -> dict[str, Any]:
@@ -78,18 +83,21 @@ def most_calls(fields: Mapping[str, Any], max_tokens: int | None) -> int:
     most = min(_MOST_CALLS, (max_tokens or _MOST_TOKENS) // _TOKENS_OF_A_CALL)
     if most <= 1 or not isinstance(tools, list) or not may_call_again(fields):
         return 1
-    cautious, hopeful = _CHARACTERS_PER_TOKEN
-    each = max(1, round(_room_of_a_call(most, max_tokens) * cautious / hopeful))
-    return most if all(_fits(tool, each) for tool in tools) else 1
+    room = _CHARACTERS_PER_TOKEN[0] * _room_of_a_call(most, max_tokens)
+    return most if all(_least_of_a_call(tool) <= room for tool in tools) else 1
 
 
 def _room_of_a_call(calls: int, max_tokens: int | None) -> int:
     return max(1, (max_tokens or _MOST_TOKENS) // calls - _TOKENS_BESIDE_ARGUMENTS)
 
 
-def _fits(tool: Any, tokens: int) -> bool:
-    """Whether so many tokens bound what the tool is called with, unless nothing of it is open."""
-    return _bounded_tool(tool, tokens) != tool or _bounded_tool(tool, None) == tool
+def _least_of_a_call(tool: Any) -> float:
+    """About the characters of the shortest arguments, where they can be known."""
+    match tool:
+        case {"function": {"parameters": dict(schema)}}:
+            with suppress(*_UNREADABLE):
+                return _Bounds(schema).least({"type": "object"} | schema)
+    return 0
 
 
 def _bounded_tool(tool: Any, *tokens: int | None) -> Any:
@@ -119,7 +127,7 @@ def bounded(schema: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:
         if not rooms:
             return schema
         found: dict[str, Any] = bounds.fit(schema, rooms[0])
-    except (_TooLarge, RecursionError, LookupError, TypeError, ValueError, AttributeError):
+    except _UNREADABLE:
         return schema  # what is none is told by who reads the schema itself
     return {
         key: schema[key] for key in ("$schema", "$defs", "definitions") if key in schema

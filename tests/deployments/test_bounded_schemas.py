@@ -200,6 +200,11 @@ def test_a_call_that_needs_more_than_its_share_is_the_only_one() -> None:
     long = asking(*(f"field number {number}" for number in range(12)))
     assert most_calls(long, MAX_TOKENS) == 1
     assert most_calls({"tools": asking("a")["tools"] + long["tools"]}, MAX_TOKENS) == 1
+    closed = {"properties": long["tools"][0]["function"]["parameters"]["properties"]}
+    for schema in closed["properties"].values():
+        schema["maxLength"] = 8
+    closed |= {"required": [*closed["properties"]], "additionalProperties": False}
+    assert most_calls({"tools": [tool(closed)]}, MAX_TOKENS) == 1
     assert most_calls({"tools": [tool({"enum": ["a"]})]}, MAX_TOKENS) == 3
 
 
