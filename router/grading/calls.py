@@ -15,8 +15,8 @@ _Item = tuple[str, ...]
 def call_exact(answer: str, reference: Reference) -> Counts:
     """Right if both texts call the same functions with the same arguments, or both call none.
 
-    Texts in arguments are compared without letter case and white space at their ends. What is said
-    beside the calls does not count.
+    Texts in arguments are compared without letter case and white space at their ends, numbers by
+    their value. What is said beside the calls does not count.
 
     Raises:
         ValueError: a call of the reference is not JSON.
@@ -63,6 +63,8 @@ def _folded(value: Any) -> Any:
     match value:
         case str():
             return value.casefold().strip()
+        case float() if value.is_integer():  # 1.0 is 1, and -0.0 is 0
+            return int(value)
         case list():
             return [_folded(item) for item in value]
         case dict():

@@ -37,6 +37,25 @@ def test_a_call_is_right_if_function_and_arguments_are(answer: str, right: bool)
     assert call_exact(answer, ALARM).hits == right
 
 
+@pytest.mark.parametrize(
+    ("answered", "wanted", "same"),
+    [
+        (1.0, 1, True),
+        (-0.0, 0, True),
+        ([2.0, {"b": 3}], [2, {"b": 3.0}], True),
+        (1.5, 1, False),
+        (True, 1, False),
+        (1e400, 1, False),
+    ],
+)
+def test_a_number_is_compared_by_its_value(answered: object, wanted: object, same: bool) -> None:
+    """As in JSON elsewhere, `1.0` is `1`, and a truth value is no number."""
+    reference = Reference(call("set_volume", volume=wanted))
+
+    assert call_exact(call("set_volume", volume=answered), reference).hits == same
+    assert (call_arguments(call("set_volume", volume=answered), reference).hits == 2) == same
+
+
 def test_no_call_is_right_where_none_is_wanted() -> None:
     """Whatever is said instead."""
     assert call_exact("I cannot do that.", NONE).quality == 1
