@@ -29,7 +29,10 @@ Judge what is right and asked for, not length or style.{reference}
 </answer_b>
 
 End with one line: VERDICT: A, or VERDICT: B, or VERDICT: TIE."""
-_VERDICT = re.compile(r"verdict\W*(A|B|TIE)\b", re.IGNORECASE)
+# In capitals, since `a` is also an article, and at the end of its line.
+_VERDICT = re.compile(
+    r"(?i:verdict)\W*(?i:(?:answer|a)\W+)?(A|B|(?i:tie))\b[^\w\n]*$", re.MULTILINE
+)
 _ALONE = re.compile(r"\W*(A|B|TIE)\W*", re.IGNORECASE)
 _SCORES = {"A": 1.0, "B": 0.0, "TIE": TIE}
 
@@ -59,8 +62,8 @@ def grade(forward: str | None, reverse: str | None) -> float | None:
 def read_reply(reply: str) -> float | None:
     """The score of answer A by one reply; None: it is unreadable.
 
-    The last `VERDICT:` counts, or a reply of a single word. A reply that merely names an answer is
-    ambiguous: "B. Answer A is wrong."
+    The last `VERDICT:` counts whose line ends with the answer's letter or a tie, or a reply of a
+    single word. A reply that merely names an answer is ambiguous: "B. Answer A is wrong."
     """
     verdicts, single_word = _VERDICT.findall(reply), _ALONE.fullmatch(reply)
     word = verdicts[-1] if verdicts else single_word[1] if single_word else ""

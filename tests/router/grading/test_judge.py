@@ -16,6 +16,11 @@ A, B, TIE, NONE = "VERDICT: A", "VERDICT: B", "VERDICT: TIE", "I cannot say."
         pytest.param("Verdict: B? A is short. VERDICT: A", 1.0, id="the last verdict"),
         pytest.param("A. Answer B is wrong.", None, id="a letter beside words"),
         pytest.param("Verdict: Agree", None, id="a longer word"),
+        pytest.param("Verdict: a tie", 0.5, id="an article and a tie"),
+        pytest.param("Final verdict: a slight edge to answer B.", None, id="an article"),
+        pytest.param("VERDICT: Answer B", 0.0, id="an answer by its letter"),
+        pytest.param("**Verdict: Answer A**\nIt is short.", 1.0, id="a line of its own"),
+        pytest.param("VERDICT: A tie, or nearly", None, id="words after it"),
         pytest.param("", None, id="nothing"),
     ],
 )
