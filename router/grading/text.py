@@ -17,8 +17,11 @@ _QUERIES = (
 )
 _CLOSING = {"{": "}", "[": "]"}
 _WORD = re.compile(r"\w+")
-# `A` before a word is an article, and `I` a pronoun.
-_LETTER = re.compile(r"\b([B-HJ]\b|[AI]\b(?!['\u2019]|[ \t]+(?!(?:is|or|and)\b)[a-z]))")
+# `A` before a word is an article unless it is named as the answer, and `I` a pronoun.
+_LETTER = re.compile(
+    r"\b(?i:answer)(?:\s+is\b|\s*:)[^\w\n]*(A)\b(?!['\u2019])"
+    r"|\b([B-HJ]\b|[AI]\b(?!['\u2019]|[ \t]+(?!(?:is|or|and|because|since)\b)[a-z]))"
+)
 
 
 def text_exact(answer: str, reference: Reference) -> Counts:
@@ -29,10 +32,10 @@ def text_exact(answer: str, reference: Reference) -> Counts:
 def choice(answer: str, reference: Reference) -> Counts:
     """Right if the first single capital letter is the reference's option.
 
-    The article `A` and the pronoun `I` do not count; `A is right` does.
+    The article `A` and the pronoun `I` do not count; `A is right` and `the answer is A` do.
     """
     match = _LETTER.search(answer)
-    return passed(match is not None and match[1] == reference.answer.strip())
+    return passed(match is not None and (match[1] or match[2]) == reference.answer.strip())
 
 
 def mentions(answer: str, reference: Reference) -> Counts:

@@ -45,6 +45,7 @@ def test_other_words_are_wrong(answer: str, right: str) -> None:
         "A good answer is B",
         "I think it is B",
         "I'd say B",
+        "Answer: I think it is B",
         "\nB\nA",
     ],
 )
@@ -60,10 +61,23 @@ def test_no_other_option_is(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["A", "A.", "A) text", "A is right", "(A)", "Answer: A", "A: it is"]
+    "answer",
+    [
+        "A",
+        "A.",
+        "A) text",
+        "A is right",
+        "(A)",
+        "Answer: A",
+        "A: it is",
+        "A because B is wrong",
+        "Answer: A because B is wrong",
+        "**Answer:** A as it is wet",
+        "The correct answer is A for all x",
+    ],
 )
 def test_a_may_be_the_option(answer: str) -> None:
-    """It is an article only before a word."""
+    """It is an article only before a word, and where it is no answer."""
     assert choice(answer, Reference("A")).hits
 
 
