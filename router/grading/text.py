@@ -1,5 +1,6 @@
 """Grades plain texts and options, and extracts a query or JSON from the text around it."""
 
+import json
 import re
 
 from router.grading.counts import Counts, Reference, passed
@@ -68,15 +69,25 @@ def query_in(answer: str) -> str:
 
 
 def json_in(answer: str, opening: str) -> str:
-    """The JSON object or list in an answer; the whole text if there is none.
+    """The JSON in an answer: the whole text or its first fenced block if that is JSON, else the
+    first object or list in it; the whole text if there is none.
 
     Args:
         answer: the model's answer.
         opening: `{` takes the first object, `[` the first list.
     """
     # If the text begins with it, a fence can only be inside one of its strings.
-    text = answer if answer.lstrip().startswith(opening) else _fenced(answer)
-    return (_bracketed(text, opening) or text).strip()
+    block = answer if answer.lstrip().startswith(opening) else _fenced(answer)
+    whole = next(filter(_is_json, (answer, block)), None)
+    return (whole or _bracketed(block, opening) or block).strip()
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, a huge number, or deep nesting
+        return False
+    return True
 
 
 def _fenced(answer: str) -> str:

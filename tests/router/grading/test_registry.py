@@ -46,12 +46,20 @@ def test_talk_around_a_query_or_json_is_taken_away_and_no_other() -> None:
         ('```json\n[{"a": 1}, "]"]\n```', '[{"a": 1}, "]"]'),
         ('Here it is: ["select one"] Enjoy.', '["select one"]'),
         ('{"code": "```x```"}', '{"code": "```x```"}'),
-        ('[{"a": 1}]', '{"a": 1}'),
+        ('Here it is: [{"a": 1}] Enjoy.', '{"a": 1}'),
     ],
 )
 def test_json_is_read_as_the_right_answer_is(said: str, right: str) -> None:
     """A list where that is one, else an object; fences and queries within are theirs."""
     assert GRADERS["json"](as_read(said, "json", right), Reference(right)).hits
+
+
+@pytest.mark.parametrize(
+    ("said", "right"), [('[{"a": 1}, {"a": 2}]', '{"a": 1}'), ('{"error": [1, 2]}', "[1, 2]")]
+)
+def test_json_that_contains_the_right_value_is_another_value(said: str, right: str) -> None:
+    """An answer that is JSON is graded as it is."""
+    assert not GRADERS["json"](as_read(said, "json", right), Reference(right)).hits
 
 
 @pytest.mark.parametrize(

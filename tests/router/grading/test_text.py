@@ -155,6 +155,20 @@ def test_an_object_is_unwrapped(answer: str) -> None:
     assert json_in(answer, "{") == OBJECT
 
 
+@pytest.mark.parametrize(
+    ("answer", "opening", "value"),
+    [
+        pytest.param('[{"a": 1}, {"a": 2}]', "{", '[{"a": 1}, {"a": 2}]', id="a list"),
+        pytest.param('{"error": [1, 2]}', "[", '{"error": [1, 2]}', id="an object"),
+        pytest.param('"say {}"', "{", '"say {}"', id="a text"),
+        pytest.param('Here:\n```json\n[{"a": 1}]\n```', "{", '[{"a": 1}]', id="a fenced list"),
+    ],
+)
+def test_json_alone_stays_whole(answer: str, opening: str, value: str) -> None:
+    """A part of another value is not cut out of it."""
+    assert json_in(answer, opening) == value
+
+
 def test_an_object_that_speaks_of_a_query_is_an_object() -> None:
     """Its strings may hold whatever they like."""
     said = '{"text": "please select one from these"}'
