@@ -27,7 +27,12 @@ _SECONDS = 5.0
 """Seconds after which a query is stopped, for functions that run long in a single step."""
 _LOOK_EVERY_STEPS = 1000
 
+_HEAP_BYTES = 32 * 2**20
+"""Of all sqlite in this process, and for good. Stops what is slow to compile, before its first
+step: tables and columns that each name the one before twice take memory as they take time."""
+
 _LIMITS = {
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 20_000,
     sqlite3.SQLITE_LIMIT_LENGTH: 10_000,
     sqlite3.SQLITE_LIMIT_COLUMN: 200,
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
@@ -127,6 +132,7 @@ def _database(reference: Reference, rng: random.Random) -> "closing[sqlite3.Conn
     database = sqlite3.connect(":memory:")
     # sqlite's own NOCASE handles only ASCII.
     database.create_collation("NOCASE", _without_case)
+    database.execute(f"PRAGMA hard_heap_limit = {_HEAP_BYTES}")
     try:
         database.executescript(reference.schema)
         _fill(database, reference.answer, rng)
@@ -168,7 +174,7 @@ def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> l
         if cursor.description is None:  # an empty text, or a comment
             return None
         rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
-    except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError):
+    except (sqlite3.Error, sqlite3.Warning, MemoryError, ValueError, UnicodeError):
         return None  # ValueError: a NUL; UnicodeError: half of a surrogate pair
     return [tuple(map(_value, row)) for row in rows]
 

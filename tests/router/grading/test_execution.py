@@ -144,6 +144,24 @@ def test_a_reference_that_cannot_be_run_grades_nothing(reference: Reference, nam
         sql_execution(QUERY, reference)
 
 
+@pytest.mark.parametrize(
+    "step", ["SELECT a.x FROM {0} a, {0} b", "SELECT x + x + x AS x FROM {0}"], ids=["table", "sum"]
+)
+def test_a_query_that_is_slow_to_compile_is_wrong_at_once(step: str) -> None:
+    """Tables or columns that each name the one before twice double the compiler's work."""
+    chain = (f"c{i} AS ({step.format(f'c{i - 1}')})" for i in range(1, 24))
+    started = time.monotonic()
+
+    assert not same(f"WITH c0 AS (SELECT year AS x FROM t), {', '.join(chain)} SELECT x FROM c23")
+    assert time.monotonic() - started < 4
+
+
+def test_a_query_of_too_many_letters_is_wrong() -> None:
+    """No right one comes near."""
+    assert same(QUERY + " " * 1000 + "AND 1")
+    assert not same(QUERY + " " * 20_000 + "AND 1")
+
+
 _VALUE = st.text("abcÄ 17'-.", min_size=1, max_size=6) | st.integers(-50, 3000).map(str)
 
 
