@@ -9,16 +9,19 @@ writes, accesses anything else, runs too long or returns too much is stopped and
 
 import hashlib
 import random
-import re
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from router.grading.conditions import Cell, folded
 from router.grading.counts import Counts, Reference, passed
-from router.grading.tables import folded, rows_for
+from router.grading.ordering import order_by, tie_groups
+from router.grading.tables import permitted, rows_for
 
 _TABLES = 5
 _STEPS = 200_000
@@ -93,7 +96,20 @@ _FUNCTIONS = frozenset(
     ]
 )
 
-_ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """The rows of a query, normalised for comparison, and the number of their columns."""
+
+    columns: int
+    rows: list[_Row]
+
+    @property
+    def blank(self) -> bool:
+        """Whether it is what most queries return that find nothing."""
+        return not self.rows or (len(self.rows) == 1 and not any(self.rows[0]))
 
 
 def table_schema(columns: Sequence[str], table: str = "t") -> str:
@@ -107,24 +123,32 @@ def table_schema(columns: Sequence[str], table: str = "t") -> str:
 
 def sql_execution(answer: str, reference: Reference) -> Counts:
     """Right if the answer returns the reference's rows on every generated table; their order
-    counts where the reference orders them.
+    counts as far as the reference's ORDER BY determines it.
 
     Raises:
-        ValueError: the reference has no valid schema, or its own query does not run.
+        ValueError: the reference has no valid schema, its own query does not run, or it finds
+            nothing in any table, so that it does not tell answers apart.
     """
     if not reference.schema:
         raise ValueError("execution needs the table's schema beside the right query")
     seed = hashlib.sha256(f"{reference.schema}\0{reference.answer}".encode()).digest()
     rng = random.Random(seed)
+    blank = True
     for _ in range(_TABLES):
         with _database(reference, rng) as database:
             expected = _run(database, reference.answer)
             if expected is None:
                 raise ValueError(f"the reference does not run: {reference.answer}")
             # One row more than expected is enough to see a difference.
-            rows = _run(database, answer, len(expected) + 1)
-        if not _agree(rows, expected, in_order=bool(_ORDERED.search(reference.answer))):
-            return passed(False)
+            answered = _run(database, answer, len(expected.rows) + 1)
+            if not _agree(answered, expected, _groups(database, reference.answer, expected)):
+                return passed(False)
+        blank &= expected.blank
+    if blank:
+        raise ValueError(
+            "the reference finds nothing in the generated tables, so it would accept other queries "
+            f"that find nothing; use another grader, or other conditions: {reference.answer}"
+        )
     return passed(True)
 
 
@@ -146,14 +170,24 @@ def _database(reference: Reference, rng: random.Random) -> "closing[sqlite3.Conn
 
 
 def _fill(database: sqlite3.Connection, query: str, rng: random.Random) -> None:
-    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (table,) in tables:
+    tables = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+    for table, schema in database.execute(tables).fetchall():
         quoted = '"' + table.replace('"', '""') + '"'
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({quoted})")]
         marks = ", ".join("?" * len(columns))
-        # Rows that violate a constraint, such as a duplicate key, are skipped.
-        insert = f"INSERT OR IGNORE INTO {quoted} VALUES ({marks})"
-        database.executemany(insert, rows_for(columns, query, rng))
+        insert = f"INSERT INTO {quoted} VALUES ({marks})"
+        for row in rows_for(columns, query, rng):
+            if not _inserted(database, insert, row):
+                # It stays out if it still violates a constraint, such as a key.
+                _inserted(database, insert, permitted(row, columns, schema, rng))
+
+
+def _inserted(database: sqlite3.Connection, insert: str, row: Sequence[Cell]) -> bool:
+    try:
+        database.execute(insert, row)
+    except sqlite3.IntegrityError:
+        return False
+    return True
 
 
 def _without_case(left: str, right: str) -> int:
@@ -166,8 +200,8 @@ def _authorized(action: int, _: str | None, function: str | None, *__: str | Non
     return sqlite3.SQLITE_OK if allowed_function or action in _READING else sqlite3.SQLITE_DENY
 
 
-def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> list[Any] | None:
-    """The first `most` rows of a query, normalised for comparison; None if it fails."""
+def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> _Result | None:
+    """The result of a query, with its first `most` rows; None if it fails."""
     database.set_progress_handler(_Budget().spent, _LOOK_EVERY_STEPS)
     try:
         cursor = database.execute(query.strip())
@@ -176,7 +210,7 @@ def _run(database: sqlite3.Connection, query: str, most: int | None = None) -> l
         rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
     except (sqlite3.Error, sqlite3.Warning, MemoryError, ValueError, UnicodeError):
         return None  # ValueError: a NUL; UnicodeError: half of a surrogate pair
-    return [tuple(map(_value, row)) for row in rows]
+    return _Result(len(cursor.description), [tuple(map(_value, row)) for row in rows])
 
 
 class _Budget:
@@ -198,7 +232,36 @@ def _value(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _agree(rows: list[Any] | None, expected: list[Any], *, in_order: bool) -> bool:
-    if rows is None or len(rows) != len(expected):
+def _groups(
+    database: sqlite3.Connection, query: str, expected: _Result
+) -> list[tuple[int, Counter[_Row]]]:
+    """The right rows in sequence: so many of these, in any order, then of the next."""
+    order = order_by(query)
+    if order is None:
+        return [(len(expected.rows), Counter(expected.rows))]
+    ascending, descending = (order.tie_broken(expected.columns, way) for way in ("ASC", "DESC"))
+    low, high, cut = (_run(database, of) for of in (ascending, descending, ascending + order.tail))
+    start = None if low is None or cut is None else _place(cut.rows, low.rows)
+    if low is None or high is None or start is None:
+        return [(1, Counter([row])) for row in expected.rows]
+    # A LIMIT leaves a part of the rows, and maybe of the first and last group.
+    stop = start + len(expected.rows)
+    groups = [(of, Counter(low.rows[of])) for of in tie_groups(low.rows, high.rows)]
+    return [(max(0, min(of.stop, stop) - max(of.start, start)), rows) for of, rows in groups]
+
+
+def _place(part: list[_Row], rows: list[_Row]) -> int | None:
+    """Where some rows stand in all rows."""
+    starts = range(len(rows) - len(part) + 1)
+    return next((start for start in starts if rows[start : start + len(part)] == part), None)
+
+
+def _agree(
+    answered: _Result | None, expected: _Result, groups: list[tuple[int, Counter[_Row]]]
+) -> bool:
+    if answered is None or answered.columns != expected.columns:
         return False
-    return rows == expected if in_order else Counter(rows) == Counter(expected)
+    if len(answered.rows) != len(expected.rows):
+        return False
+    rows = iter(answered.rows)
+    return all(Counter(islice(rows, size)) <= allowed for size, allowed in groups)

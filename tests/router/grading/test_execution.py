@@ -64,13 +64,16 @@ def test_other_rows_are_wrong(answer: str) -> None:
     assert not same(answer)
 
 
-def test_nothing_is_wrong_even_where_nothing_is_found() -> None:
-    """An answer that is no query does not agree with a query that returns no rows."""
-    empty = "SELECT name FROM t WHERE year = 1 AND year = 2"
+def test_a_reference_that_finds_nothing_grades_nothing() -> None:
+    """It would accept whatever finds nothing, so it is refused; other answers are wrong."""
+    for empty in ("SELECT name", "SELECT count(*)", "SELECT max(score)"):
+        reference = f"{empty} FROM t WHERE year = 1 AND year = 2"
 
-    assert same(empty, empty)
-    assert not same("", empty)
-    assert not same("-- no rows", empty)
+        with pytest.raises(ValueError, match="finds nothing"):
+            same(reference, reference)
+        assert not same("", reference)
+        assert not same("-- no rows", reference)
+        assert not same("SELECT name, year FROM t WHERE 0", reference)
 
 
 def test_the_order_counts_where_it_is_asked_for() -> None:
@@ -80,6 +83,68 @@ def test_the_order_counts_where_it_is_asked_for() -> None:
     assert same("select name from t order by score desc", ordered)
     assert not same('SELECT "name" FROM t ORDER BY "score"', ordered)
     assert not same('SELECT "name" FROM t', ordered)
+
+
+PEOPLE = (
+    "CREATE TABLE c (id INTEGER PRIMARY KEY, name TEXT, city TEXT, signup DATE, age INT, "
+    "status TEXT CHECK (status IN ('open', 'closed')));"
+    "CREATE TABLE visit (c_id INT, place TEXT)"
+)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("name FROM c WHERE name LIKE '%smith%'", "name FROM c WHERE name LIKE '%jones%'"),
+        ("name FROM c WHERE city IN ('Paris', 'Rome')", "name FROM c WHERE city IN ('Oslo')"),
+        ("count(*) FROM c WHERE name LIKE 'A%'", "count(*) FROM c WHERE city LIKE 'Z%'"),
+        ("name FROM c WHERE lower(city) = 'paris'", "1 WHERE 0"),
+        ("name FROM c WHERE city IS NULL", "id, age FROM c WHERE 1 = 0"),
+        ("age FROM c WHERE status = 'open'", "age FROM c WHERE status = 'closed'"),
+        ("age FROM c WHERE age > 7", "id FROM c WHERE age > 7"),
+        ("name FROM c WHERE id = 7", "name FROM c WHERE id = 8"),
+        ("name FROM c WHERE id IN (7, 8, 9)", "name FROM c WHERE id IN (7, 8)"),
+        ("name FROM c WHERE strftime('%Y', signup) = '2024'", "name FROM c WHERE 0"),
+        ("name FROM c JOIN visit ON c.id = c_id WHERE place = 'Rome'", "1 WHERE 0"),
+        ("city FROM c GROUP BY city HAVING count(*) > 2", "city FROM c WHERE 0"),
+    ],
+)
+def test_a_query_of_any_condition_finds_rows(right: str, wrong: str) -> None:
+    """So that what finds nothing, or something else, is wrong."""
+    assert same(f"SELECT {right}", f"SELECT {right}", PEOPLE)
+    assert not same(f"SELECT {wrong}", f"SELECT {right}", PEOPLE)
+
+
+COUNTED = "SELECT town, count(*) FROM club GROUP BY town ORDER BY count(*) DESC"
+CLUBS = "CREATE TABLE club (id INTEGER PRIMARY KEY, town TEXT, size INT)"
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "right"),
+    [
+        (COUNTED, "SELECT town, count(*) AS n FROM club GROUP BY town ORDER BY n DESC, town", True),
+        (COUNTED, "SELECT town, count(*) FROM club GROUP BY 1 ORDER BY 2 DESC, 1 DESC", True),
+        (COUNTED, "SELECT town, count(*) FROM club GROUP BY town ORDER BY 2, 1", False),
+        (COUNTED, "SELECT town, count(*) FROM club GROUP BY town ORDER BY town", False),
+        (
+            f"{COUNTED} LIMIT 7 OFFSET 2;",
+            "SELECT town, count(*) FROM club GROUP BY 1 ORDER BY 2 DESC, 1 DESC LIMIT 2, 7",
+            True,
+        ),
+        (f"{COUNTED} LIMIT 7", "SELECT town, count(*) FROM club GROUP BY 1 LIMIT 7", False),
+        ("SELECT * FROM (SELECT size FROM club ORDER BY size)", "SELECT size FROM club", True),
+        ("SELECT size, 'order by' FROM club", "SELECT size, 'order by' FROM club ORDER BY 1", True),
+        (
+            "SELECT size FROM club UNION SELECT id FROM club ORDER BY size",
+            "SELECT id FROM club UNION SELECT size FROM club ORDER BY 1",
+            True,
+        ),
+    ],
+)
+def test_ties_may_come_in_any_order(reference: str, answer: str, right: bool) -> None:
+    """The order counts as far as the reference's own ORDER BY determines it."""
+    assert same(reference, reference, CLUBS)
+    assert same(answer, reference, CLUBS) == right
 
 
 def test_columns_that_differ_in_case_alone_are_one() -> None:
@@ -145,14 +210,18 @@ def test_a_reference_that_cannot_be_run_grades_nothing(reference: Reference, nam
 
 
 @pytest.mark.parametrize(
-    "step", ["SELECT a.x FROM {0} a, {0} b", "SELECT x + x + x AS x FROM {0}"], ids=["table", "sum"]
+    ("first", "step"),
+    [
+        pytest.param("SELECT 1 AS x", "SELECT a.x FROM {0} a, {0} b", id="table"),
+        pytest.param("SELECT year AS x FROM t", "SELECT x + x + x AS x FROM {0}", id="sum"),
+    ],
 )
-def test_a_query_that_is_slow_to_compile_is_wrong_at_once(step: str) -> None:
+def test_a_query_that_is_slow_to_compile_is_wrong_at_once(first: str, step: str) -> None:
     """Tables or columns that each name the one before twice double the compiler's work."""
     chain = (f"c{i} AS ({step.format(f'c{i - 1}')})" for i in range(1, 24))
     started = time.monotonic()
 
-    assert not same(f"WITH c0 AS (SELECT year AS x FROM t), {', '.join(chain)} SELECT x FROM c23")
+    assert not same(f"WITH c0 AS ({first}), {', '.join(chain)} SELECT x FROM c23")
     assert time.monotonic() - started < 4
 
 
