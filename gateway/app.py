@@ -81,28 +81,35 @@ _ID_HEADERS = {_MESSAGES: "request-id"}
 """What Anthropic's clients read a request's id from, beside `x-request-id`."""
 
 
-def build_app(dependencies: Dependencies) -> Starlette:
-    """The gateway as an ASGI application.
+def build_app(dependencies: Dependencies, closing: AsyncExitStack | None = None) -> Starlette:
+    """The gateway as an ASGI application. It opens files and asks servers, and needs no event loop:
+    one that serves calls this on another thread.
+
+    Args:
+        dependencies: everything it is made of.
+        closing: closes what was opened, until the app starts: that closes it at its end, then.
 
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
         ValueError: that file holds no key, or a line that is none.
         ConfigError: the decision log or a store cannot be written.
     """
+    closing = AsyncExitStack() if closing is None else closing
+    tracing = _tracing(dependencies, closing)  # first: its thread runs already
     limits = dependencies.config.gateway
     slots = Slots(limits.max_concurrent_requests)
     keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
-    closing = AsyncExitStack()
     scorer = _scorer(dependencies, closing)
     readiness = _readiness(dependencies)
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
-    evaluation = build_online_evaluation(dependencies, state)
+    evaluation = build_online_evaluation(dependencies, state, closing)
     images = Images(limits.images, dependencies.connect_to_images)
     asking = _asking(dependencies, readiness, scorer, evaluation, images)
     store = _response_store(dependencies, closing)
     answering = _answering_routes(dependencies, asking, store)
-    observe = _observe(dependencies, answering, evaluation, closing)
+    decisions = _decision_log(dependencies, closing)
+    observe = _observe(dependencies, answering, evaluation, decisions, tracing)
     app = Starlette(
         routes=[
             *answering,
@@ -155,11 +162,11 @@ def _observe(
     dependencies: Dependencies,
     answering: Sequence[Route],
     evaluation: OnlineEvaluation | None,
-    closing: AsyncExitStack,
+    decisions: DecisionLog | None,
+    tracing: Tracing | None,
 ) -> Observe:
     """Composes the observer of each request. The record comes first: the others read it."""
     metrics = dependencies.metrics
-    decisions, tracing = _decision_log(dependencies, closing), _tracing(dependencies, closing)
     timeout = dependencies.config.gateway.request_timeout_seconds
     answer_paths = {route.path for route in answering}
 
@@ -189,23 +196,20 @@ def _lifespan(
     evaluation: OnlineEvaluation | None,
     closing: AsyncExitStack,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Runs the services and the background tasks while the app serves requests."""
+    """Runs the services and the background tasks while the app serves requests, and closes what was
+    opened for it, each part whatever comes of the others."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        for service in services:
-            await service.start()
-        tasks = [asyncio.create_task(readiness.keep_asking())]
-        if evaluation is not None:
-            tasks.append(asyncio.create_task(evaluation.keep_going()))
-        yield
-        for task in tasks:
-            task.cancel()
-        if evaluation is not None:
-            await evaluation.close()
-        for service in services:
-            await service.stop()
-        await closing.aclose()
+        async with closing.pop_all() as ending:
+            for service in services:
+                ending.push_async_callback(service.stop)  # a shared one counts a failed start too
+                await service.start()
+            if evaluation is not None:
+                ending.push_async_callback(evaluation.close)
+                ending.callback(asyncio.create_task(evaluation.keep_going()).cancel)
+            ending.callback(asyncio.create_task(readiness.keep_asking()).cancel)
+            yield
 
     return lifespan
 
@@ -246,7 +250,7 @@ def _decision_log(dependencies: Dependencies, closing: AsyncExitStack) -> Decisi
     log = DecisionLog(
         settings, dependencies.wall_clock, dependencies.metrics.decision_log_drops.inc
     )
-    closing.callback(log.close)
+    closing.push_async_callback(asyncio.to_thread, log.close)
     return log
 
 
@@ -263,7 +267,8 @@ def _tracing(dependencies: Dependencies, closing: AsyncExitStack) -> Tracing | N
     provider = dependencies.tracer_provider
     if provider is None:
         return None
-    closing.callback(provider.shutdown)
+    # It waits for a collector that does not answer, and another app may serve on this loop.
+    closing.push_async_callback(asyncio.to_thread, provider.shutdown)
     return Tracing(
         provider.get_tracer("niche.gateway"), dependencies.clock, dependencies.wall_clock
     )

@@ -4,7 +4,7 @@ requests."""
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -85,7 +85,6 @@ class OnlineEvaluation:
         await self.shadow.close()
         with suppress(StoreError):
             await self.answers.write()
-        self.executor.close()
 
     async def _maintain(self, *, minutely: bool) -> None:
         try:
@@ -176,9 +175,10 @@ class ShadowTap(RequestObserver):
 
 
 def build_online_evaluation(
-    dependencies: Dependencies, gateway: GatewayState
+    dependencies: Dependencies, gateway: GatewayState, closing: AsyncExitStack
 ) -> OnlineEvaluation | None:
-    """Builds the online evaluation; None if `gateway.shadow` is not set.
+    """Builds the online evaluation; None if `gateway.shadow` is not set. `closing` closes its
+    store, after the evaluation.
 
     Raises:
         ConfigError: the store cannot be opened.
@@ -191,6 +191,7 @@ def build_online_evaluation(
     metrics = dependencies.metrics.once(EvidenceMetrics)
     store = opened(section.path)
     executor = StoreExecutor(store)
+    closing.push_async_callback(asyncio.to_thread, executor.close)
     states = _states(dependencies, section, executor, metrics)
     states.register(store)
     specs = config.specialists
