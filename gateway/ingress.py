@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -80,13 +81,16 @@ class Gateway:
     Args:
         config: what it serves at first.
         context: the machine-specific settings.
+        parts: make the dependencies of its apps; None: as the context says.
     """
 
-    def __init__(self, config: NicheConfig, context: GatewayContext) -> None:
+    def __init__(
+        self, config: NicheConfig, context: GatewayContext, parts: ReplicaParts | None = None
+    ) -> None:
         listen_at_the_node()
         self._desired = DesiredState(config, context.apps, context.number)
         self._context = context
-        self._parts = ReplicaParts(context.engine, context.metrics_dir, context.followed)
+        self._parts = parts or ReplicaParts(context.engine, context.metrics_dir, context.followed)
         self._changing = asyncio.Lock()
         self._refusal: str | None = None
 
@@ -102,7 +106,8 @@ class Gateway:
             self._desired = self._desired.or_newer(context.desired)
         except Exception:  # noqa: BLE001 - what this replica was started with is better than none
             _log.exception("%s cannot be read; a replica begins as the stack did", context.desired)
-        self._app = ReplaceableApp(build_app(await self._parts.dependencies(self._desired)))
+        dependencies = await self._parts.dependencies(self._desired)
+        self._app = ReplaceableApp(await asyncio.to_thread(build_app, dependencies))
         if context.desired is not None:
             self._following = asyncio.create_task(self._follow())
         return self._app
@@ -151,14 +156,20 @@ class Gateway:
                 if desired is self._desired:
                     return
                 number = desired.number
-                app = build_app(await self._parts.dependencies(desired))
-                await self._until_healthy(app)
-                await self._app.replace(app)
+                await self._become(desired)
                 self._desired, self._refusal = desired, None
             except Exception as error:  # noqa: BLE001 - no change may end a replica that serves
                 _log.exception("a replica serves on as before")
                 self._desired = replace(self._desired, number=number)
                 self._refusal = str(error) or type(error).__name__
+
+    async def _become(self, desired: DesiredState) -> None:
+        """Answers with the app of another state; closes what was opened for one that cannot be."""
+        async with AsyncExitStack() as closing:
+            dependencies = await self._parts.dependencies(desired)
+            app = await asyncio.to_thread(build_app, dependencies, closing)
+            await self._until_healthy(app)
+            await self._app.replace(app)
 
 
 def build_gateway(config: NicheConfig, context: GatewayContext) -> serve.Application:

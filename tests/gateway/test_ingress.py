@@ -1,18 +1,28 @@
 """What a gateway replica is made of, for one configuration after another."""
 
-from collections.abc import Callable
+import asyncio
+import gc
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from ray.serve._private import replica as serve_replica
 
 from deployments.engine import EngineContext
 from deployments.protocol import Unavailable
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import parse_config
+from gateway.desired_state import DesiredState
 from gateway.evidence.grading import JUDGE
+from gateway.ingress import Gateway, GatewayContext
 from gateway.replica_parts import ReplicaParts
 from gateway.routing import load_classifier, load_policy
+from tests.fakes import FakeClassifier
 
 CONTEXT = EngineContext(Path("unused"))
 WEIGHTS = {"name": "big", "model": "none", "engine": "fake"}
@@ -117,3 +127,73 @@ async def test_what_routes_is_loaded_on_another_thread() -> None:
 
     # Thresholds may differ: the policy is another. The encoder is not.
     assert loaded == [load_policy, load_classifier, load_policy]
+
+
+class Replica:
+    """A gateway's replica without Serve, and the file of its state."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._desired = folder, folder / "desired.json"
+
+        async def in_thread(load: Callable[..., object], *_arguments: object) -> object:
+            return FakeClassifier({}) if load is load_classifier else None
+
+        parts = ReplicaParts(CONTEXT, in_thread=in_thread)
+        context = GatewayContext(CONTEXT, desired=self._desired)
+        self.gateway = Gateway(self._config(), context, parts)
+
+    def _config(self, **edge: Any) -> NicheConfig:
+        far = {"name": "big", "model": "m", "engine": "openai", "engine_options": URL}
+        return parse_config({"generalist": far, "gateway": edge}, "niche.yaml")
+
+    async def start(self) -> None:
+        await self.gateway.__serve_build_asgi_app__()
+
+    def change(self, **edge: Any) -> None:
+        """Has it come to another configuration, with its next look."""
+        DesiredState(self._config(**edge), {}, 1).write(self._desired)
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Iterator[Replica]:
+    """Not started; what it changes in its process is as before in the end."""
+    loggers = [logging.getLogger(name) for name in ("gateway", "deployments")]
+    before = [(of, of.handlers, of.level, of.propagate) for of in loggers]
+    thresholds, add_port = gc.get_threshold(), serve_replica.add_port_to_grpc_server
+    yield Replica(tmp_path)
+    serve_replica.add_port_to_grpc_server = add_port
+    gc.set_threshold(*thresholds)
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+async def test_a_store_that_is_slow_to_open_keeps_no_request_waiting(
+    replica: Replica, tmp_path: Path
+) -> None:
+    """The loop answers meanwhile, and here it is what opens the file at last."""
+    await replica.start()
+    path = tmp_path / "responses.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        replica.change(response_store={"path": str(path)})
+        changing = asyncio.create_task(replica.gateway.confirm(1))
+        await asyncio.sleep(0.1)
+        other.execute("COMMIT")
+
+        assert await changing is None
+
+
+async def test_what_was_opened_for_a_refused_change_is_closed(
+    replica: Replica, tmp_path: Path
+) -> None:
+    """However far it came."""
+    await replica.start()
+    evidence = {"path": str(tmp_path / "evidence.db")}
+    answers = {"path": str(tmp_path / "absent" / "responses.db")}
+    replica.change(shadow=evidence, response_store=answers)
+
+    assert "responses.db" in (await replica.gateway.confirm(1) or "")
+
+    paths = [Path(file.path) for file in psutil.Process().open_files()]
+    assert [path for path in paths if path.is_relative_to(tmp_path)] == []
