@@ -128,8 +128,11 @@ class Gateway:
     async def _forget(self, metrics_dir: Path) -> None:
         """Again and again, since one that hangs is killed after its successor has started."""
         while True:
-            lost = forget_dead_processes(metrics_dir, psutil.pid_exists)
-            self._parts.metrics.requests_lost.inc(lost)
+            try:
+                lost = forget_dead_processes(metrics_dir, psutil.pid_exists)
+                self._parts.metrics.requests_lost.inc(lost)
+            except Exception:  # noqa: BLE001 - must go on, or gauges of the dead stay in the sums
+                _log.exception("ended processes could not be forgotten; will retry")
             await asyncio.sleep(_FORGET_SECONDS)
 
     async def _follow(self) -> None:

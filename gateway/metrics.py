@@ -5,8 +5,10 @@ Label values come from closed sets: configured names, the router's domains and r
 """
 
 import json
+import logging
 import os
 import re
+import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -41,6 +43,8 @@ SCRAPE_SECONDS = 1.0
 _VERSION = re.compile(r"version=(0\.0\.4|1\.0\.0|2\.0\.0);")
 
 _Made = TypeVar("_Made")
+
+_log = logging.getLogger("gateway.metrics")
 
 
 class Metrics:
@@ -346,10 +350,15 @@ def forget_dead_processes(multiprocess_dir: Path, alive: Callable[[int], bool]) 
 
 
 def _queued_in(path: Path) -> int:
-    """The requests that a process had queued, by the file of its gauges."""
-    values = MmapedDict.read_all_values_from_file(path)  # type: ignore[no-untyped-call]  # no types
+    """The requests that a process had queued, by the file of its gauges; 0 if it left that cut."""
     name = "niche_requests_queued"
-    return sum(round(value) for key, value, *_ in values if json.loads(key)[0] == name)
+    try:
+        read = MmapedDict.read_all_values_from_file
+        values = read(path)  # type: ignore[no-untyped-call]  # no types there
+        return sum(round(value) for key, value, *_ in values if json.loads(key)[0] == name)
+    except (struct.error, RuntimeError, ValueError) as error:  # what the library raises then
+        _log.warning("the gauges %s of an ended process cannot be read: %s", path.name, error)
+        return 0
 
 
 def exposition(

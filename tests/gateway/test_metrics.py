@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 import subprocess
 import sys
 import threading
@@ -387,3 +388,20 @@ def test_a_killed_process_is_forgotten_but_for_what_it_lost(tmp_path):
     body, _ = exposition(CollectorRegistry(), str(tmp_path), "")
     assert 'niche_errors_total{code="invalid_type"} 1.0' in body.decode()
     assert "niche_requests_in_flight" not in body.decode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(struct.pack("iiii", 64, 0, 99, 0), id="an entry beyond its end"),
+        pytest.param(struct.pack("ii4s", 64, 0, b""), id="an entry without its value"),
+    ],
+)
+def test_gauges_that_a_process_left_cut_count_nothing(tmp_path, content):
+    """They go as others do: what comes after them is forgotten too."""
+    cut = tmp_path / "gauge_livesum_1.db"
+    cut.write_bytes(content)
+
+    assert forget_dead_processes(tmp_path, lambda _: False) == 0
+    assert list(tmp_path.iterdir()) == []
