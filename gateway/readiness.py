@@ -64,7 +64,10 @@ class Readiness:
     async def keep_asking(self) -> None:
         """Checks health until it is cancelled."""
         while True:
-            await self.failing()
+            try:
+                await self.failing()
+            except Exception:  # noqa: BLE001 - must go on, or routing keeps its last verdicts
+                _log.exception("asking the models' health failed; will retry")
             await asyncio.sleep(self._pause)
 
     @property

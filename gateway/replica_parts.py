@@ -69,7 +69,7 @@ class ReplicaParts:
         self._engines: dict[str, tuple[ModelSpec, Engine, SharedService]] = {}
         self._upstreams: dict[str, tuple[Limits, Engine, Upstream]] = {}
         self._pools: dict[tuple[str, str, bool, bool], ServeBackend] = {}
-        self._limiters: dict[str, tuple[object, Limiter]] = {}
+        self._limiters: dict[str, tuple[object, Pool, Limiter]] = {}
         self._scoring: tuple[object, _Scoring] | None = None
 
     async def dependencies(self, desired: DesiredState) -> Dependencies:
@@ -196,9 +196,11 @@ class ReplicaParts:
         made_of = {spec.name: spec.limits for spec in pool.models}, replicas, keeps_queue
         before = self._limiters.get(pool.name)
         if before is None or before[0] != made_of:
-            before = made_of, Limiter(pool.models, replicas, keeps_queue=keeps_queue)
+            # An app that serves on, or ends its requests, has the models that this one leaves out.
+            known = pool if before is None else pool.with_those_of(before[1])
+            before = made_of, known, Limiter(known.models, replicas, keeps_queue=keeps_queue)
             self._limiters[pool.name] = before
-        return before[1]
+        return before[2]
 
 
 def _stack_file(path: Path | None) -> StackFile | None:

@@ -14,7 +14,7 @@ import pytest
 from ray.serve._private import replica as serve_replica
 
 from deployments.engine import EngineContext
-from deployments.protocol import Unavailable
+from deployments.protocol import TellsExpectedWait, Unavailable
 from gateway.config import ConfigError, NicheConfig
 from gateway.config_file import parse_config
 from gateway.desired_state import DesiredState
@@ -129,16 +129,33 @@ async def test_what_routes_is_loaded_on_another_thread() -> None:
     assert loaded == [load_policy, load_classifier, load_policy]
 
 
+async def in_memory(load: Callable[..., object], *_arguments: object) -> object:
+    """In place of what files hold: a classifier that knows nothing, and no policy."""
+    return FakeClassifier({}) if load is load_classifier else None
+
+
+async def test_a_model_that_leaves_its_pool_can_be_asked_while_an_app_has_it() -> None:
+    """That app serves on until the next one is ready, and ends what it began."""
+    pooled = {"domain": "sql", "model": "none", "engine": "fake"}
+    both = config({"name": "stays", **pooled}, {"name": "leaves", **pooled})
+    parts = ReplicaParts(CONTEXT, in_thread=in_memory)
+    serving = (await parts.dependencies(DesiredState(both, {}))).backends
+
+    for after in (config({"name": "stays", **pooled}), config({"name": "third", **pooled})):
+        await parts.dependencies(DesiredState(after, {}))
+
+        for name in ("stays", "leaves"):
+            backend: object = serving[name]
+            assert isinstance(backend, TellsExpectedWait)
+            assert backend.expected_wait(name) == 0
+
+
 class Replica:
     """A gateway's replica without Serve, and the file of its state."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._desired = folder, folder / "desired.json"
-
-        async def in_thread(load: Callable[..., object], *_arguments: object) -> object:
-            return FakeClassifier({}) if load is load_classifier else None
-
-        parts = ReplicaParts(CONTEXT, in_thread=in_thread)
+        self._desired = folder / "desired.json"
+        parts = ReplicaParts(CONTEXT, in_thread=in_memory)
         context = GatewayContext(CONTEXT, desired=self._desired)
         self.gateway = Gateway(self._config(), context, parts)
 

@@ -54,3 +54,23 @@ async def test_verdicts_are_shared_while_they_are_fresh():
     backend.illness = None
 
     assert await asked.failing() == {"ill": "gone"}
+
+
+async def test_health_is_asked_again_after_a_failure_of_its_own():
+    """Whoever is told the verdicts may fail; else every model kept its last one for ever."""
+    told, again = [], asyncio.Event()
+
+    def tell(name, can):
+        told.append((name, can))
+        if len(told) == 1:
+            raise KeyError(name)
+        again.set()
+
+    backend = FakeBackend("well")
+    checks = {"well": partial(backend.health, "well")}
+    asking = asyncio.create_task(Readiness(checks, FakeClock(), 1.0, 0.001, tell).keep_asking())
+    async with asyncio.timeout(5):
+        await again.wait()
+    asking.cancel()
+
+    assert told[1] == ("well", True)
