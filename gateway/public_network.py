@@ -4,13 +4,18 @@ Rule: the address that is checked is the one that is connected to. A name is loo
 connection, and the check is where its socket is made, after which nothing looks it up again.
 """
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Network, ip_address
+from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
+from typing_extensions import override
 
 from deployments.authorities import trusted_authorities
 
@@ -20,6 +25,9 @@ and the forms that hold an IPv4 address (`::ffff:0:0/96`, `64:ff9b::/96`)."""
 
 _6TO4 = IPv6Network("2002::/16")
 """Which holds an IPv4 address too."""
+
+_LOOKUPS = 4
+"""Names that are looked up at once."""
 
 
 def is_public(address: str) -> bool:
@@ -42,7 +50,7 @@ def public_connector(
     """A connector, for the running loop, to public addresses. At another one nobody listens.
 
     Args:
-        resolver: looks names up; None: as the system does.
+        resolver: looks names up, and is closed with the connector; None: as the system does.
         allows: whether an address may be connected to.
         authorities: whom to trust; None: as all connections do.
     """
@@ -53,10 +61,63 @@ def public_connector(
             raise ConnectionRefusedError("the address is not public")
         return socket.socket(family, kind, protocol)
 
-    return aiohttp.TCPConnector(
-        resolver=resolver,
+    return _ResolvingConnector(
+        resolver or SystemResolver(),
         use_dns_cache=False,
         force_close=True,
         ssl=authorities or trusted_authorities(),
         socket_factory=checked,
     )
+
+
+class SystemResolver(AbstractResolver):
+    """Looks names up as the system does, on threads of its own: nothing ends a lookup that is slow,
+    and the loop's own threads have other work, such as parsing requests."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a name, without the interfaces of those that are not public.
+
+        Raises:
+            OSError: it has none.
+            UnicodeError: no name can be so.
+        """
+        ask = partial(
+            socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    @override
+    async def close(self) -> None:
+        """Begins no further lookup."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _ResolvingConnector(aiohttp.TCPConnector):
+    """A connector whose resolver is its own; aiohttp closes none that it is given."""
+
+    def __init__(self, resolver: AbstractResolver, **options: Any) -> None:
+        super().__init__(resolver=resolver, **options)
+        self._own_resolver = resolver
+
+    @override
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Closes both."""
+        await super().close(abort_ssl=abort_ssl)
+        await self._own_resolver.close()

@@ -1,6 +1,9 @@
 """What images are fetched from is public, whatever names and redirects say."""
 
+import asyncio
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import aiohttp
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.public_network import is_public, public_connector
 from tests.gateway.name_server import NameServer
+from tests.gateway.stacks import until
 
 INNER = [
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
@@ -109,3 +113,28 @@ async def test_all_addresses_of_a_name_are_checked(listener):
 async def test_nor_over_the_newer_protocol(listener, address):
     """Whose addresses may mean one of the older."""
     await refused(f"http://[{address}]:{listener.getsockname()[1]}/")
+
+
+class Counting(ThreadPoolExecutor):
+    """Threads that count what they are given."""
+
+    given = 0
+
+    def submit(self, *arguments, **named):
+        self.given += 1
+        return super().submit(*arguments, **named)
+
+
+async def test_names_are_looked_up_on_threads_of_their_own(listener):
+    """A name that is slow to resolve leaves the loop's threads to the parsing of requests."""
+    threads = Counting()
+    asyncio.get_running_loop().set_default_executor(threads)
+    before = {*threading.enumerate()}
+
+    async with aiohttp.ClientSession(connector=public_connector()) as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"http://localhost:{listener.getsockname()[1]}/")
+        assert {*threading.enumerate()} > before
+
+    assert threads.given == 0
+    await until(lambda: {*threading.enumerate()} <= before)
