@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from itertools import count
 from pathlib import Path
 
@@ -210,7 +210,7 @@ class LocalStack:
         if self._scoring != classifier_made_of(config.router):
             first += self._classifier(config)
         last = [self._pool(of, apps, made) for of in pools if grown.get(of.app_name, of) != of]
-        tried = {str(target.name) for target in first}
+        tried, number = {str(target.name) for target in first}, self._number
         try:
             self._run(first, progress)
             _require_taken(grown, apps)
@@ -219,7 +219,7 @@ class LocalStack:
             _require_taken(grown, apps)
         except Exception:
             self._restart(replaced, apps)
-            self._undo(apps, tried, progress)
+            self._undo(apps, tried, progress, told=self._number > number)
             raise
         gone = {*self.apps.values()} - {*apps.values()}
         self.config, self.contents, self.apps, self._lacking = config, found, apps, lacking
@@ -233,12 +233,30 @@ class LocalStack:
             raise LaunchError(f"{name}: {lacking[name]}")
         return lacking
 
-    def _undo(self, apps: Mapping[str, str], tried: Set[str], progress: Progress) -> None:
-        """Ends what an attempt added, and brings back what it replaced."""
-        _end({*apps.values()} - {*self.apps.values()})
+    def _undo(
+        self, apps: Mapping[str, str], tried: set[str], progress: Progress, *, told: bool
+    ) -> None:
+        """Brings back what an attempt replaced, and ends what it added: if the gateway's replicas
+        were told of that, not before they ask it no more."""
+        added = {*apps.values()} - {*self.apps.values()}
+        with ExitStack() as last:
+            if told:
+                last.callback(self._end_drained, added)
+                self._bring_gateways_back(tried)
+            else:
+                _end(added)
+            self._run([of for of in self.applications() if of.name in tried], progress)
+
+    def _bring_gateways_back(self, tried: set[str]) -> None:
+        """Has the gateway's replicas serve what they did before. If one does not, they all are
+        among what was `tried`."""
         self._number += 1
         DesiredState(self.config, self.apps, self._number).write(self._desired)
-        self._run([of for of in self.applications() if of.name in tried], progress)
+        if GATEWAY_APP not in tried:
+            try:
+                self._confirm()
+            except LaunchError:
+                tried.add(GATEWAY_APP)
 
     def _gateways(
         self, config: NicheConfig, apps: Mapping[str, str], progress: Progress, tried: set[str]
@@ -251,8 +269,13 @@ class LocalStack:
             self._run([self._gateway(config, apps)], progress)
             return
         DesiredState(config, apps, self._number).write(self._desired)
-        gateways = serve.get_deployment_handle(GATEWAY_APP, app_name=GATEWAY_APP)
+        self._confirm()
+
+    def _confirm(self) -> None:
+        """Waits for the gateway's replicas; raises a `LaunchError` if one does not serve what the
+        file says."""
         with _translated():
+            gateways = serve.get_deployment_handle(GATEWAY_APP, app_name=GATEWAY_APP)
             confirmed = gateways.broadcast("confirm", self._number)
             for refused in confirmed.results(timeout_s=_APPLY_SECONDS):
                 if refused is not None:
