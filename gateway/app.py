@@ -25,6 +25,7 @@ from gateway.admission import Admission, BodyRoom, Slots
 from gateway.allowed_hosts import AllowedHosts
 from gateway.authentication import ApiKeys, Authentication
 from gateway.completions import Completions
+from gateway.config import GatewaySection
 from gateway.decider import AutoRouter, Decider
 from gateway.decision_log import DecisionLog, LoggedDecision
 from gateway.dependencies import Dependencies, Service
@@ -82,12 +83,9 @@ _ID_HEADERS = {_MESSAGES: "request-id"}
 
 
 def build_app(dependencies: Dependencies, closing: AsyncExitStack | None = None) -> Starlette:
-    """The gateway as an ASGI application. It opens files and asks servers, and needs no event loop:
-    one that serves calls this on another thread.
+    """The gateway as an ASGI application, made on any thread: it opens files and asks servers.
 
-    Args:
-        dependencies: everything it is made of.
-        closing: closes what was opened, until the app starts: that closes it at its end, then.
+    `closing` closes what was opened, until the app starts: that closes it at its end, then.
 
     Raises:
         OSError: `gateway.api_keys_file` cannot be read.
@@ -95,12 +93,9 @@ def build_app(dependencies: Dependencies, closing: AsyncExitStack | None = None)
         ConfigError: the decision log or a store cannot be written.
     """
     closing = AsyncExitStack() if closing is None else closing
-    tracing = _tracing(dependencies, closing)  # first: its thread runs already
-    limits = dependencies.config.gateway
-    slots = Slots(limits.max_concurrent_requests)
-    keys = ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
-    scorer = _scorer(dependencies, closing)
-    readiness = _readiness(dependencies)
+    tracing, limits = _tracing(dependencies, closing), dependencies.config.gateway
+    slots, keys = Slots(limits.max_concurrent_requests), _keys(limits)
+    scorer, readiness = _scorer(dependencies, closing), _readiness(dependencies)
     state = GatewayState(lambda: slots.taken, readiness.down)
     _tell_deployments(dependencies)
     evaluation = build_online_evaluation(dependencies, state, closing)
@@ -108,8 +103,8 @@ def build_app(dependencies: Dependencies, closing: AsyncExitStack | None = None)
     asking = _asking(dependencies, readiness, scorer, evaluation, images)
     store = _response_store(dependencies, closing)
     answering = _answering_routes(dependencies, asking, store)
-    decisions = _decision_log(dependencies, closing)
-    observe = _observe(dependencies, answering, evaluation, decisions, tracing)
+    log = _decision_log(dependencies, closing)
+    observe = _observe(dependencies, answering, evaluation, log, tracing)
     app = Starlette(
         routes=[
             *answering,
@@ -214,6 +209,10 @@ def _lifespan(
     return lifespan
 
 
+def _keys(limits: GatewaySection) -> ApiKeys | None:
+    return ApiKeys.from_file(Path(limits.api_keys_file)) if limits.api_keys_file else None
+
+
 def _scorer(dependencies: Dependencies, closing: AsyncExitStack) -> Scorer:
     classifier, settings = dependencies.classifier, dependencies.config.router
     scorer: Scorer
@@ -264,7 +263,7 @@ def _response_store(dependencies: Dependencies, closing: AsyncExitStack) -> Resp
 
 
 def _tracing(dependencies: Dependencies, closing: AsyncExitStack) -> Tracing | None:
-    provider = dependencies.tracer_provider
+    provider = dependencies.tracer_provider  # its thread runs already: closed whatever fails
     if provider is None:
         return None
     # It waits for a collector that does not answer, and another app may serve on this loop.
