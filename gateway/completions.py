@@ -165,7 +165,10 @@ class _Exchange:
         return min(self._config.gateway.max_wait_seconds, max(left, 0.0))
 
     def _spec(self, model: str) -> ModelSpec:
-        return next(spec for spec in self._config.models if spec.name == model)
+        for spec in self._config.models:
+            if spec.name == model:
+                return spec
+        raise LookupError(model)
 
     async def _whole(self, answer: Answer) -> None:
         self._count(answer.first)

@@ -201,7 +201,6 @@ def build_online_evaluation(
     pairs = Pairs(executor, states, gradings, judge, section.store_texts, share)
     budget = Budget(executor, section.max_tokens_per_day, section.max_cost_per_day, wall_clock)
     answers = AnsweredRequests(executor, wall_clock, section.feedback_hours * 3600)
-    ratios = section.sample_ratio, section.trial_sample_ratio
     return OnlineEvaluation(
         section=section,
         executor=executor,
@@ -210,11 +209,18 @@ def build_online_evaluation(
         budget=budget,
         answers=answers,
         feedback=Feedback(config, answers, pairs, metrics),
-        sampling=Sampling(config, *ratios, states.state, dependencies.draw),
+        sampling=_sampling(dependencies, section, states),
         shadow=Shadow(dependencies, section, pairs, budget, gateway, metrics),
         guarantee=GuaranteeWatch(dependencies.policy, states.active),
         metrics=metrics,
     )
+
+
+def _sampling(
+    dependencies: Dependencies, section: ShadowSection, states: SpecialistStates
+) -> Sampling:
+    ratios = section.sample_ratio, section.trial_sample_ratio
+    return Sampling(dependencies.config, *ratios, states.state, dependencies.draw)
 
 
 def _judge(dependencies: Dependencies, section: ShadowSection) -> Judge | None:

@@ -112,6 +112,7 @@ async def test_who_leaves_cancels_the_request(ask: Ask) -> None:
         await until(lambda: backend.open_streams == 1)
         task.cancel()
         await until(lambda: backend.open_streams == 0)
+        await asyncio.wait({task})  # it asks what the answer cost
         assert asked.ongoing == 0
 
 
